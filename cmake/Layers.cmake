@@ -1,0 +1,26 @@
+# fanmap_layer(NAME DEPENDS ...): one static library per folder, from every .c file in it.
+# DEPENDS names the layers and libraries below it; tests/unit/includes checks that nothing else is included.
+set(FANMAP_WARNINGS
+    -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+    -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wimplicit-fallthrough)
+option(FANMAP_WERROR "warnings are errors" ON)
+if(FANMAP_WERROR)
+  list(APPEND FANMAP_WARNINGS -Werror)
+endif()
+
+function(fanmap_flags target)
+  target_compile_options(${target} PRIVATE ${FANMAP_WARNINGS})
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+endfunction()
+
+function(fanmap_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  foreach(excluded ${ARG_EXCLUDE})
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
+  endforeach()
+  add_library(fanmap_${name} STATIC ${sources})
+  fanmap_flags(fanmap_${name})
+  target_link_libraries(fanmap_${name} PUBLIC ${ARG_DEPENDS})
+endfunction()

@@ -1,0 +1,191 @@
+/* fanmap: map() over a fleet. One task, many inputs, results in input order, exceptions in their places.
+ *
+ * Threads. A fanmap_t and everything made from it belong to one thread at a time. Only fanmap_wake and
+ * fanmap_outcome_free may be called from any thread. No callback runs outside fanmap_next, fanmap_next_any and
+ * fanmap_dispatch. Only fanmap_next, fanmap_next_any, fanmap_control and the two close calls block, and no longer
+ * than their timeout. A fanmap_t does not survive fork().
+ *
+ * Ownership. Inputs are copied. What arrives through `const T **ret_` is borrowed until the next call on that job;
+ * what arrives through `T **ret_` is the caller's to free.
+ *
+ * Failure. Functions that return int give FANMAP_OK, FANMAP_AGAIN or FANMAP_END, or a negative code; then `*err` is
+ * filled (err may be NULL) and every `ret_` is untouched. What the fleet says (unreachable, refused, a job id in
+ * conflict) comes later, from next, next_any or the end callback, never from open or map.
+ */
+#ifndef FANMAP_FANMAP_H
+#define FANMAP_FANMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FANMAP_API __attribute__((visibility("default")))
+#define FANMAP_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define FANMAP_API
+#define FANMAP_MUST_CHECK
+#endif
+
+/* One connection: Kafka and Redis, or "local". */
+typedef struct fanmap fanmap_t;
+/* Settings, key = value, each checked when it is set. The keys are the command line's long option names. */
+typedef struct fanmap_options fanmap_options_t;
+/* One map call, or one gathering of it. */
+typedef struct fanmap_job fanmap_job_t;
+
+enum {
+    FANMAP_OK = 0,
+    FANMAP_AGAIN = 1,         /* a bounded queue is full, or nothing is there yet */
+    FANMAP_END = 2,           /* every outcome was handed out */
+    FANMAP_EUSAGE = -1,       /* a wrong option, value or call */
+    FANMAP_ENOMEM = -2,
+    FANMAP_EREFUSED = -3,     /* authentication or authorisation */
+    FANMAP_EUNREACHABLE = -4, /* Kafka or Redis could not be reached, or was lost for good */
+    FANMAP_ENOJOB = -5,       /* no such job */
+    FANMAP_ECONFLICT = -6,    /* the job id is in use by another map */
+    FANMAP_ESTOPPED = -7,     /* fail-fast, halt, deadline or cancel ended the job */
+    FANMAP_EIO = -8,          /* the input could not be read or the output not written */
+    FANMAP_ELOST = -9         /* Kafka no longer holds the whole log of the job */
+};
+
+/* The one error type, filled by the call that failed and given context on the way up. */
+typedef struct {
+    int code;            /* one of the negative codes above */
+    bool retry_may_help; /* the same call may succeed later */
+    char message[504];   /* one line, UTF-8, NUL-terminated: what happened and what to do */
+} fanmap_error_t;
+
+/* What an outcome is: a value, or one of the kinds of error. The numbers are on the wire and never change. */
+typedef enum {
+    FANMAP_VALUE = 0,
+    FANMAP_EXCEPTION = 1,     /* the task said so */
+    FANMAP_EXIT = 2,          /* a non-zero exit status */
+    FANMAP_SIGNAL = 3,        /* killed by a signal */
+    FANMAP_TIMEOUT = 4,       /* the attempt ran for too long */
+    FANMAP_MEMORY = 5,        /* over its memory limit */
+    FANMAP_PROTOCOL = 6,      /* the output is not what was declared, or a frame is wrong */
+    FANMAP_CRASHED = 7,       /* killed its slot or its worker too often */
+    FANMAP_UNKNOWN_TASK = 8,
+    FANMAP_BAD_INPUT = 9,     /* the item could not be parsed */
+    FANMAP_TOO_LARGE = 10,    /* the input or the value is over the limit */
+    FANMAP_CANCELLED = 11,
+    FANMAP_DEADLINE = 12,     /* the job's deadline passed */
+    FANMAP_LOST = 13          /* Kafka no longer has it */
+} fanmap_kind_t;
+
+/* How bytes are to be read: one msgpack object, one JSON text, UTF-8 text (a string value), or plain bytes. */
+typedef enum { FANMAP_MSGPACK = 0, FANMAP_JSON = 1, FANMAP_TEXT = 2, FANMAP_BYTES = 3 } fanmap_format_t;
+
+/* The one terminal fact of an item. Made by the library only; it grows only at its end. */
+typedef struct {
+    uint64_t index;
+    uint32_t attempts;
+    fanmap_kind_t kind;
+    const void *value; /* kind FANMAP_VALUE: in the job's "value-format" (msgpack unless set) */
+    size_t value_len;
+    const char *type, *message, *stderr_tail; /* else: UTF-8, NUL-terminated, never NULL */
+    size_t stderr_len;
+    int exit_status, signo; /* 0 where they do not apply */
+    uint64_t run_us;        /* how long the last attempt ran */
+} fanmap_outcome_t;
+
+typedef struct {
+    uint64_t published, known, delivered, failed, retried, running;
+    int64_t total; /* -1: not known yet */
+    bool paused, input_ended, done;
+} fanmap_stats_t;
+
+typedef enum { FANMAP_LOG_ERROR, FANMAP_LOG_WARNING, FANMAP_LOG_INFO, FANMAP_LOG_DEBUG } fanmap_log_level_t;
+/* One line for the operator, without a newline; called only inside a call into the library. */
+typedef void (*fanmap_log_fn)(void *arg, fanmap_log_level_t level, const char *line);
+
+/* ---- options ---- */
+
+FANMAP_API int fanmap_options_new(fanmap_options_t **ret_options) FANMAP_MUST_CHECK;
+/* Sets one option. "X.NAME" passes NAME to librdkafka. A later call overrides an earlier one. */
+FANMAP_API int fanmap_options_set(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err);
+/* Reads `path` (NULL: ~/.config/fanmap.conf, which may be absent), then the FANMAP_* environment. Values that were set
+ * by fanmap_options_set before stay. */
+FANMAP_API int fanmap_options_load(fanmap_options_t *options, const char *path, fanmap_error_t *err);
+FANMAP_API void fanmap_options_free(fanmap_options_t *options);
+
+/* ---- one connection ---- */
+
+/* Starts connecting and returns at once; the options are copied. `log` may be NULL. Options: "brokers", "redis",
+ * "namespace", "local" (true: everything on this machine, no Kafka and no Redis), "connect-timeout" and more: docs/. */
+FANMAP_API int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Closes its jobs first (as fanmap_job_close without detach); bounded by "close-timeout". NULL is allowed. */
+FANMAP_API void fanmap_close(fanmap_t *f);
+/* A descriptor that is readable (level-triggered) while fanmap_dispatch has something to do, timers included. Poll it,
+ * never read it; it is the library's to close. */
+FANMAP_API int fanmap_fd(const fanmap_t *f);
+/* Does what is due, without blocking, and runs at most `max_callbacks` callbacks. FANMAP_AGAIN: more is ready. */
+FANMAP_API int fanmap_dispatch(fanmap_t *f, unsigned max_callbacks, fanmap_error_t *err);
+/* Makes a blocked fanmap_next, fanmap_next_any or poll return. Any thread; async-signal-safe. */
+FANMAP_API void fanmap_wake(fanmap_t *f);
+
+/* ---- one map ---- */
+
+/* Begins a map of `task`. Options: "concurrency", "retries", "timeout", "job-id", "queue" and the others of `fanmap map`. */
+FANMAP_API int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, fanmap_job_t **ret_job,
+                          fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Adds the next item; `item` is copied. FANMAP_AGAIN: the item was not taken, the window is full; try again when the
+ * writable callback has run or a call to fanmap_next has returned. An item that cannot be sent (not of its format, over
+ * the limit) is taken and becomes a `bad_input` or `too_large` outcome at its index. */
+FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
+    FANMAP_MUST_CHECK;
+/* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came before. */
+FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err);
+
+/* ---- outcomes ---- */
+
+/* Begins to gather a job that someone submitted. ENOJOB and ELOST come from fanmap_next. */
+FANMAP_API int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *options, fanmap_job_t **ret_job,
+                             fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* The outcome is borrowed until the callback returns. */
+typedef void (*fanmap_outcome_fn)(void *arg, fanmap_job_t *job, const fanmap_outcome_t *outcome);
+/* Once, after the last outcome. `result` is FANMAP_END, or a negative code with `err`. The job may be closed inside. */
+typedef void (*fanmap_end_fn)(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err);
+/* fanmap_push will take an item again. */
+typedef void (*fanmap_writable_fn)(void *arg, fanmap_job_t *job);
+/* Push style: outcomes come by callback from dispatch, next or next_any. Any of the three may be NULL. */
+FANMAP_API void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanmap_end_fn on_end,
+                          fanmap_writable_fn on_writable, void *arg);
+
+/* Pull style: waits up to `timeout_ms` (-1: without end, 0: not at all) for the next outcome of this job. FANMAP_OK: it
+ * is in *ret_outcome, borrowed until the next call on this job. FANMAP_AGAIN: none in that time, or woken, or the job
+ * became writable. FANMAP_END: the list is whole. FANMAP_ESTOPPED: the list is whole and the job was stopped. */
+FANMAP_API int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* The same over every job of `f`; *ret_job says whose it is, also with FANMAP_END and with a negative code. */
+FANMAP_API int fanmap_next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job,
+                               const fanmap_outcome_t **ret_outcome, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Stops (true) and resumes (false) the handing out; back-pressure reaches the producer. */
+FANMAP_API void fanmap_hold(fanmap_job_t *job, bool hold);
+/* A deep copy, to keep or to hand to another thread. */
+FANMAP_API int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome) FANMAP_MUST_CHECK;
+FANMAP_API void fanmap_outcome_free(fanmap_outcome_t *outcome);
+
+/* ---- about a job ---- */
+
+/* Valid until the job is closed. */
+FANMAP_API const char *fanmap_job_id(const fanmap_job_t *job);
+/* Fills the first `sizeof_stats` bytes, so that programs built against an older header keep working. */
+FANMAP_API void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_stats);
+/* Closes the handle; never waits. detach: the job goes on without it. Otherwise a map that has not ended is asked to
+ * cancel (a gather just leaves). Legal inside a callback. NULL is allowed. */
+FANMAP_API void fanmap_job_close(fanmap_job_t *job, bool detach);
+/* The name of an error kind as it stands in messages and output: "exit", "timeout"; "value" for FANMAP_VALUE. */
+FANMAP_API const char *fanmap_kind_name(fanmap_kind_t kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,26 @@
+/* The jobs topic: compacted, one partition, keyed by job and field ("J/spec"). What workers must know of a job. */
+#ifndef SCHEMAS_JOBS_H
+#define SCHEMAS_JOBS_H
+
+#include "schemas/joblog.h"
+
+typedef enum { JOBS_SPEC = 1, JOBS_CONCURRENCY = 2, JOBS_PAUSED = 3, JOBS_END = 4 } jobs_field_t;
+
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    jobs_field_t field;
+    bool tombstone;     /* an empty value: the field is forgotten */
+    spec_t spec;        /* JOBS_SPEC: a copy of `start` with start_offset; borrows from the value */
+    uint64_t value;     /* JOBS_CONCURRENCY: N; JOBS_PAUSED: 0 or 1 */
+    uint64_t version;   /* of value: the highest counts, not the last; the spec's own concurrency is version 0 */
+    end_reason_t end_reason; /* JOBS_END */
+} jobs_record_t;
+
+bool jobs_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_record_t *ret);
+/* "J/field" with a NUL; cap of at least JOB_ID_MAX + 16. Returns its length. */
+size_t jobs_key(char *ret, size_t cap, const char *job, jobs_field_t field);
+void jobs_encode_spec(buf_t *b, const spec_t *spec);
+void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version);
+void jobs_encode_end(buf_t *b, end_reason_t reason);
+
+#endif

@@ -1,0 +1,53 @@
+/* Reading and writing msgpack.
+ *
+ * Reading is a cursor over bytes that are not trusted: nothing is allocated, every length is checked against the bytes
+ * that are left, and a failed read sets `bad` and makes all later reads return zeroes, so that a decoder checks once at
+ * its end. Writing goes through msgpack-c's packer into a buf_t (its `failed` flag is checked once at the end).
+ */
+#ifndef SCHEMAS_MP_H
+#define SCHEMAS_MP_H
+
+#include "base/buf.h"
+
+enum { MP_DEPTH_MAX = 128 }; /* deeper nesting is refused by mp_skip and by mp_check */
+
+typedef struct {
+    const uint8_t *at, *end;
+    bool bad;
+} mp_reader_t;
+
+typedef enum { MP_NIL, MP_BOOL, MP_UINT, MP_INT, MP_FLOAT, MP_STR, MP_BIN, MP_ARRAY, MP_MAP, MP_EXT, MP_NONE } mp_type_t;
+
+void mp_reader_init(mp_reader_t *r, const void *bytes, size_t len);
+/* The type of the next object; MP_INT only for negative numbers; MP_NONE at the end or when bad. */
+mp_type_t mp_peek(const mp_reader_t *r);
+uint64_t mp_read_uint(mp_reader_t *r);
+int64_t mp_read_int(mp_reader_t *r);  /* accepts non-negative numbers up to INT64_MAX too */
+double mp_read_float(mp_reader_t *r); /* float 32 or 64 */
+bool mp_read_bool(mp_reader_t *r);
+void mp_read_nil(mp_reader_t *r);
+/* Borrowed from the input. mp_read_str wants a str (any bytes), mp_read_bin a bin. */
+const char *mp_read_str(mp_reader_t *r, size_t *ret_len);
+const void *mp_read_bin(mp_reader_t *r, size_t *ret_len);
+/* Number of elements (of pairs, for a map); a count that the bytes left cannot hold is bad. */
+uint32_t mp_read_array(mp_reader_t *r);
+uint32_t mp_read_map(mp_reader_t *r);
+/* Steps over one object of any type and returns where it began; *ret_len is its length in bytes. NULL when bad. */
+const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len);
+/* Copies a str into a fixed buffer with a NUL; bad when it does not fit or holds a NUL. */
+void mp_read_text(mp_reader_t *r, char *ret, size_t cap);
+/* True when the bytes are exactly one sound msgpack object no deeper than MP_DEPTH_MAX. */
+bool mp_check(const void *bytes, size_t len);
+
+void mp_put_nil(buf_t *b);
+void mp_put_bool(buf_t *b, bool value);
+void mp_put_uint(buf_t *b, uint64_t value);
+void mp_put_int(buf_t *b, int64_t value);
+void mp_put_float(buf_t *b, double value);
+void mp_put_str(buf_t *b, const char *text, size_t len);
+void mp_put_text(buf_t *b, const char *text); /* NUL-terminated */
+void mp_put_bin(buf_t *b, const void *bytes, size_t len);
+void mp_put_array(buf_t *b, uint32_t count);
+void mp_put_map(buf_t *b, uint32_t pairs);
+
+#endif

@@ -1,0 +1,18 @@
+/* Where things go: exact integer forms, so that any language can compute them. Hashes are XXH64. */
+#ifndef SCHEMAS_PLACE_H
+#define SCHEMAS_PLACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* f(job, i), rule "blocks-1": the items partition of item i. Consecutive items share a partition in blocks of
+ * clamp(i / (8 P), 1, 256); block b goes to (XXH64(job, 0) + b) mod P. Small jobs spread, big ones batch. */
+uint32_t place_item(uint64_t job_hash, uint32_t partitions, uint64_t index);
+/* XXH64 of the job id with seed 0. */
+uint64_t place_job_hash(const char *job);
+/* The results partition of a job: XXH64(job, 1) mod R. */
+uint32_t place_results(const char *job, uint32_t partitions);
+/* The hash chain over inputs: chain(0) = 0; chain(i + 1) = XXH64(bytes of input i as sent, seed chain(i)). */
+uint64_t place_chain(uint64_t chain, const void *in, size_t in_len);
+
+#endif

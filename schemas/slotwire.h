@@ -1,0 +1,64 @@
+/* Frames between a worker and the process in a slot: a 4-byte little-endian length, then one msgpack array.
+ * worker -> slot: job, run, cancel, bye. slot -> worker: hello, ready, done. */
+#ifndef SCHEMAS_SLOTWIRE_H
+#define SCHEMAS_SLOTWIRE_H
+
+#include "schemas/mp.h"
+#include "schemas/spec.h"
+
+enum { SLOTWIRE_VERSION = 1 };
+typedef enum { SLOT_HELLO = 1, SLOT_READY = 2, SLOT_DONE = 3, SLOT_JOB = 4, SLOT_RUN = 5, SLOT_CANCEL = 6, SLOT_BYE = 7 } slot_frame_type_t;
+
+typedef struct {
+    uint32_t n; /* of this slot, rising by one a run */
+    uint64_t index, fence;
+    uint32_t attempt;
+    int64_t deadline_ms; /* BOOTTIME; -1: none */
+    const uint8_t *in;   /* one msgpack object */
+    size_t in_len;
+} slot_run_t;
+
+typedef struct {
+    uint32_t n;
+    bool final;
+    fanmap_kind_t kind; /* FANMAP_VALUE, FANMAP_EXCEPTION, or what a supervisor of commands saw */
+    const uint8_t *value;
+    size_t value_len; /* one msgpack object */
+    const char *type, *message, *stderr_tail;
+    size_t type_len, message_len, stderr_len;
+    int32_t exit_status, signo;
+    uint64_t run_us;
+} slot_done_t;
+
+typedef struct {
+    uint32_t id; /* of this slot; later runs belong to the job sent last */
+    const char *job, *task;
+    size_t job_len, task_len;
+    uint32_t attempts_max, value_bytes_max;
+    const uint8_t *bound;
+    size_t bound_len;
+} slot_job_t;
+
+typedef struct {
+    slot_frame_type_t type;
+    union {
+        slot_run_t run;
+        slot_done_t done;
+        slot_job_t job;
+        uint32_t cancel_n;
+        struct { uint32_t version; } hello;
+    };
+} slot_frame_t;
+
+/* The frame at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or longer than
+ * `frame_max`. Everything is borrowed from `bytes`. */
+int slot_frame_decode(const void *bytes, size_t len, size_t frame_max, slot_frame_t *ret, size_t *ret_used);
+void slot_put_hello(buf_t *b);
+void slot_put_ready(buf_t *b);
+void slot_put_job(buf_t *b, const slot_job_t *job);
+void slot_put_run(buf_t *b, const slot_run_t *run);
+void slot_put_cancel(buf_t *b, uint32_t n);
+void slot_put_bye(buf_t *b);
+void slot_put_done(buf_t *b, const slot_done_t *done);
+
+#endif

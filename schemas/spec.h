@@ -1,0 +1,61 @@
+/* The spec of a job: everything that is fixed when it is submitted. It is the body of the `start` record in the job's log,
+ * and a copy of it is `J/spec` on the jobs topic. */
+#ifndef SCHEMAS_SPEC_H
+#define SCHEMAS_SPEC_H
+
+#include "base/buf.h"
+#include "fanmap/fanmap.h"
+
+enum {
+    JOB_ID_MAX = 63,    /* [A-Za-z0-9._-]{1,63}, not beginning with a dot or a dash */
+    TASK_NAME_MAX = 63, /* [A-Za-z0-9._-]{1,63} */
+    NAME_MAX_LEN = 48,  /* queue and namespace: [a-z0-9-]{1,48} */
+    NONCE_MAX = 32,
+    SPEC_VERSION = 1
+};
+
+typedef enum { HALT_NEVER, HALT_NOW, HALT_SOON } halt_when_t;
+typedef enum { HALT_FAIL, HALT_SUCCESS, HALT_DONE } halt_what_t;
+
+typedef struct {
+    halt_when_t when;
+    halt_what_t what;
+    uint32_t threshold; /* a count, or with is_percent a percentage 1..100 of outcomes so far (at least three) */
+    bool is_percent;
+} halt_t;
+
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    char task[TASK_NAME_MAX + 1];
+    char queue[NAME_MAX_LEN + 1];
+    uint32_t items_partitions;  /* P of f(job, i), see place.h */
+    uint32_t results_partition; /* where the job's log is */
+    int64_t start_offset;       /* of `start` in that partition; -1 in `start` itself, set in J/spec */
+    int64_t submitted_ms;       /* wall clock, unix time */
+    uint64_t concurrency;       /* N; 0: no limit */
+    char nonce[NONCE_MAX + 1];  /* of the token table; "" when concurrency is 0 */
+    uint32_t lease_ms;
+    uint32_t retries;
+    uint32_t backoff_base_ms, backoff_factor_milli, backoff_cap_ms; /* min(base * (factor/1000)^k, cap), full jitter */
+    uint32_t timeout_ms; /* of an attempt; 0: none */
+    uint32_t grace_ms;
+    int64_t deadline_ms; /* wall clock, unix time; 0: none */
+    bool fail_fast;
+    halt_t halt;
+    uint32_t crash_cap;
+    uint32_t item_bytes_max, value_bytes_max;
+    bool is_signed;
+    const uint8_t *bound; /* msgpack map of bound arguments; borrowed */
+    size_t bound_len;     /* 0: none */
+} spec_t;
+
+/* A spec with every default; the caller fills job, task, queue. */
+void spec_init(spec_t *spec);
+void spec_encode(buf_t *b, const spec_t *spec);
+/* Decodes and validates names and bounds. ret->bound points into `bytes`. False: not a sound spec, *ret untouched. */
+bool spec_decode(const void *bytes, size_t len, spec_t *ret);
+bool job_id_valid(const char *id);
+bool task_name_valid(const char *name);
+bool queue_name_valid(const char *name); /* also for namespaces */
+
+#endif

@@ -1,0 +1,114 @@
+/* The worker's side of its slots: K places, each of which runs one attempt at a time in processes of its own.
+ *
+ *   worker ──ctl socket── guardian ──link── supervisor (one a slot) ── task host (.so tasks, lives on)
+ *     └────── one data socket a slot and engine ───────────────┘     └ command (one process an item)
+ *     └────── board: shared memory, one entry a slot, read by guardian and host (slots/board.h)
+ *
+ * Several runs of one job may be sent to a slot ahead; they wait there unstarted and can be taken back. The process in
+ * the slot claims each run on the board before it starts it, so a run is either started or taken back, never both.
+ * Every function here is called from the worker's thread and never blocks. Callbacks come from inside the loop.
+ */
+#ifndef SLOTS_SLOTS_H
+#define SLOTS_SLOTS_H
+
+#include "io/loop.h"
+#include "schemas/slotwire.h"
+
+typedef struct slots slots_t;
+
+typedef enum { TASK_SO, TASK_EXEC } task_engine_t;
+
+/* One task that this worker serves. */
+typedef struct {
+    char name[TASK_NAME_MAX + 1];
+    task_engine_t engine;
+    const char *library;     /* TASK_SO: path */
+    const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {} */
+    bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
+} slots_task_t;
+
+typedef struct {
+    uint32_t slots_n;
+    const slots_task_t *tasks; /* copied */
+    size_t tasks_n;
+    int log_fd;          /* where the attempts' own output goes, each line with job, index and attempt; -1: nowhere */
+    uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it */
+    uint32_t ahead_n, ahead_bytes; /* how much may wait unstarted in one slot */
+    size_t value_bytes_max;
+} slots_config_t;
+
+typedef enum {
+    SLOT_DOWN_DIED,    /* the process ended or was killed by something else: charged to the attempt that ran */
+    SLOT_DOWN_TIMEOUT, /* the guardian ended the attempt for its timeout */
+    SLOT_DOWN_KILLED,  /* slots_kill */
+    SLOT_DOWN_LAPSED,  /* frozen past its token deadline for a minute, or the worker was silent: not the item's fault */
+    SLOT_DOWN_UNUSABLE /* the task library cannot be loaded or its open failed: charged to no item */
+} slot_down_why_t;
+
+/* The end of what a slot ran without a `done` of its own. The slot restarts by itself; on_up follows. */
+typedef struct {
+    slot_down_why_t why;
+    bool has_attempt; /* run n had been started and is over now */
+    uint32_t n;
+    uint32_t unstarted_from; /* runs from this n on were never started and never will be */
+    int exit_status, signo;
+    bool out_of_memory;
+    const char *stderr_tail; /* borrowed */
+    size_t stderr_len;
+    const char *message; /* NUL-terminated, "" when there is nothing to say */
+} slot_down_t;
+
+typedef struct {
+    void (*up)(void *arg, uint32_t slot);
+    void (*done)(void *arg, uint32_t slot, const slot_done_t *done); /* in order of n */
+    void (*down)(void *arg, uint32_t slot, const slot_down_t *down);
+    /* The guardian was silent for 3 s or is gone: everything was killed; every slot also gets its `down`. The pool starts a
+     * new guardian by itself. */
+    void (*guardian_lost)(void *arg);
+} slots_callbacks_t;
+
+/* What later runs of a slot belong to. */
+typedef struct {
+    const char *job;
+    const slots_task_t *task;
+    uint32_t attempts_max, value_bytes_max, timeout_ms, grace_ms;
+    const uint8_t *bound;
+    size_t bound_len;
+} slots_job_t;
+
+/* Starts the guardian and through it the slots; each announces itself by `up`. */
+int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks_t *callbacks, void *arg, slots_t **ret,
+               fanmap_error_t *err);
+/* Kills what still runs and waits for the guardian to end (bounded: 2 s). */
+void slots_close(slots_t *slots);
+/* Reads every task library's table in a helper process (never in this one) and appends its tasks. An unreadable library, or
+ * one with no table, is FANMAP_EUSAGE. The returned names and paths live as long as the catalogue. */
+typedef struct {
+    slots_task_t *tasks;
+    size_t n;
+} slots_catalogue_t;
+int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
+/* `command` is split on blanks, honouring quotes; nothing is expanded. */
+int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
+int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
+void slots_catalogue_free(slots_catalogue_t *c);
+
+/* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see slots_set_lapse. */
+void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);
+/* Queues one run and returns its number n (rising by one, per slot, for ever). The caller has checked slots_room. The bytes are
+ * copied. Nothing leaves before slots_flush. */
+uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run);
+/* How many more runs of `in_len` bytes the slot takes now. An empty slot always takes one. */
+bool slots_room(const slots_t *s, uint32_t slot, size_t in_len);
+void slots_flush(slots_t *s);
+/* Takes back every run of this slot that was not started and returns the first n taken back (the next n when there was none). */
+uint32_t slots_take_back(slots_t *s, uint32_t slot);
+/* Ends run n: TERM to everything it started, grace, KILL; `down` follows with SLOT_DOWN_KILLED, unless its `done` came before.
+ * now: KILL without grace. What waits behind it is taken back: `down` says from where. */
+void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now);
+/* Stops and continues everything the slot's attempt started (freezer of cgroup v2 where there is one, else SIGSTOP). */
+void slots_freeze(slots_t *s, uint32_t slot, bool freeze);
+/* The CLOCK_BOOTTIME in ms at which the guardian freezes every slot whose job has this key; INT64_MAX: no limit. */
+void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms);
+
+#endif
