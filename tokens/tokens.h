@@ -1,9 +1,9 @@
 /* The right to run: one worker's view of one limited job's tokens. Pure: time comes in, requests go out.
  *
  * The story. A worker tells the job's table what it uses and wants (a sync), and is told what it may hold. The same
- * idempotent call acquires, renews, returns and beats. `allow` falls to what is in use before a request leaves and rises only
- * by its own reply, so lost, late and repeated replies can only make it smaller. A lease ends half a lease before the table
- * forgets it: past `deadline` nothing starts and everything of the job is frozen.
+ * idempotent call acquires, renews, returns and beats. `allow` falls to what is in use before a request leaves and
+ * rises only by its own reply, so lost, late and repeated replies can only make it smaller. A lease ends half a lease
+ * before the table forgets it: past `deadline` nothing starts and everything of the job is frozen.
  *
  * The table's side is tokens/sync.lua: one script that runs in Redis, in the embedded table and in the simulation.
  */
@@ -48,7 +48,8 @@ typedef enum {
 typedef struct tokens tokens_t;
 
 /* `n` 0 makes a client that makes no calls and allows everything (until tokens_set_limit). NULL: no memory. */
-tokens_t *tokens_new(const char *job, const char *incarnation, const char *nonce, uint32_t lease_ms, uint64_t n, int64_t now_ms);
+tokens_t *tokens_new(const char *job, const char *incarnation, const char *nonce, uint32_t lease_ms, uint64_t n,
+                     int64_t now_ms);
 void tokens_free(tokens_t *t);
 /* A new N with its version (live control). Older versions are ignored. */
 void tokens_set_limit(tokens_t *t, uint64_t n, uint64_t n_version, int64_t now_ms);
@@ -56,7 +57,8 @@ void tokens_set_limit(tokens_t *t, uint64_t n, uint64_t n_version, int64_t now_m
 void tokens_set_demand(tokens_t *t, uint64_t keep, uint64_t want, int64_t now_ms);
 /* The table published a wake-up for this job and incarnation. */
 void tokens_wake(tokens_t *t, int64_t now_ms);
-/* True: send *ret now. At most one request is in flight; a reply later than L/3 is a timeout and a new request may go out. */
+/* True: send *ret now. At most one request is in flight; a reply later than L/3 is a timeout and a new request may go
+ * out. */
 bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret);
 /* The answer to request `seq`; one that is not awaited any more is ignored. */
 void tokens_on_reply(tokens_t *t, uint64_t seq, const tokens_reply_t *reply, int64_t now_ms);

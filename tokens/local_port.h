@@ -1,0 +1,11 @@
+/* The token tables of the embedded mode: a tokens_port_t over a table in this process. Never fails but for memory. */
+#ifndef TOKENS_LOCAL_PORT_H
+#define TOKENS_LOCAL_PORT_H
+
+#include "io/loop.h"
+#include "tokens/port.h"
+
+/* The loop is borrowed and must outlive the port. port->close frees it; calls still unanswered are then dropped. */
+int tokens_local_port_open(loop_t *loop, tokens_port_t **ret, fanmap_error_t *err);
+
+#endif
