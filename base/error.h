@@ -6,8 +6,8 @@
 
 #include "fanmap/fanmap.h"
 
-/* Fills *err (which may be NULL) and returns `code`, so that a caller can write `return err_set(err, ...)`. The message is
- * cut at a whole UTF-8 character when it is too long. */
+/* Fills *err (which may be NULL) and returns `code`, so that a caller can write `return err_set(err, ...)`. The message
+ * is cut at a whole UTF-8 character when it is too long. */
 int err_set(fanmap_error_t *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, for a failure where trying again may help. */
 int err_set_retry(fanmap_error_t *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

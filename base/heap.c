@@ -1,0 +1,104 @@
+#include "base/heap.h"
+
+#include <stdlib.h>
+
+static bool before(const heap_node_t *a, const heap_node_t *b)
+{
+    return a->key != b->key ? a->key < b->key : a->order < b->order;
+}
+
+static void set(heap_t *heap, size_t i, heap_node_t *node)
+{
+    heap->nodes[i] = node;
+    node->place = i + 1;
+}
+
+static void sift_up(heap_t *heap, size_t i, heap_node_t *node)
+{
+    while (i > 0 && before(node, heap->nodes[(i - 1) / 2])) {
+        set(heap, i, heap->nodes[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    set(heap, i, node);
+}
+
+static void sift_down(heap_t *heap, size_t i, heap_node_t *node)
+{
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= heap->n)
+            break;
+        if (child + 1 < heap->n && before(heap->nodes[child + 1], heap->nodes[child]))
+            child++;
+        if (!before(heap->nodes[child], node))
+            break;
+        set(heap, i, heap->nodes[child]);
+        i = child;
+    }
+    set(heap, i, node);
+}
+
+static void settle(heap_t *heap, size_t i, heap_node_t *node)
+{
+    if (i > 0 && before(node, heap->nodes[(i - 1) / 2]))
+        sift_up(heap, i, node);
+    else
+        sift_down(heap, i, node);
+}
+
+static bool grow(heap_t *heap)
+{
+    if (heap->n < heap->cap)
+        return true;
+    size_t cap = heap->cap ? heap->cap * 2 : 16;
+    heap_node_t **nodes = realloc(heap->nodes, cap * sizeof *nodes);
+    if (!nodes)
+        return false;
+    heap->nodes = nodes;
+    heap->cap = cap;
+    return true;
+}
+
+bool heap_put(heap_t *heap, heap_node_t *node, int64_t key)
+{
+    bool is_new = node->place == 0;
+    if (is_new && !grow(heap))
+        return false;
+    size_t i = is_new ? heap->n++ : node->place - 1;
+    node->key = key;
+    node->order = heap->order++;
+    settle(heap, i, node);
+    return true;
+}
+
+heap_node_t *heap_min(const heap_t *heap)
+{
+    return heap->n > 0 ? heap->nodes[0] : NULL;
+}
+
+heap_node_t *heap_pop(heap_t *heap)
+{
+    heap_node_t *node = heap_min(heap);
+    if (node)
+        heap_remove(heap, node);
+    return node;
+}
+
+void heap_remove(heap_t *heap, heap_node_t *node)
+{
+    if (node->place == 0)
+        return;
+    size_t i = node->place - 1;
+    node->place = 0;
+    heap_node_t *last = heap->nodes[--heap->n];
+    if (last != node)
+        settle(heap, i, last);
+}
+
+void heap_free(heap_t *heap)
+{
+    for (size_t i = 0; i < heap->n; i++)
+        heap->nodes[i]->place = 0;
+    free(heap->nodes);
+    *heap = (heap_t){0};
+}
