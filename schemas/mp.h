@@ -3,6 +3,10 @@
  * Reading is a cursor over bytes that are not trusted: nothing is allocated, every length is checked against the bytes
  * that are left, and a failed read sets `bad` and makes all later reads return zeroes, so that a decoder checks once at
  * its end. Writing goes through msgpack-c's packer into a buf_t (its `failed` flag is checked once at the end).
+ *
+ * Why not msgpack-c's unpacker too: it builds a tree, taking memory for as many elements as a header claims before it has
+ * seen one of them (five bytes can ask for gigabytes), and recent releases differ in what they refuse. The messages here
+ * are flat and read front to back once, so that a cursor is smaller, several times faster and easier to reason about.
  */
 #ifndef SCHEMAS_MP_H
 #define SCHEMAS_MP_H
@@ -34,6 +38,10 @@ uint32_t mp_read_array(mp_reader_t *r);
 uint32_t mp_read_map(mp_reader_t *r);
 /* Steps over one object of any type and returns where it began; *ret_len is its length in bytes. NULL when bad. */
 const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len);
+/* Steps over `count` objects: the fields of an array that this version does not know. */
+void mp_skip_fields(mp_reader_t *r, uint32_t count);
+/* True when nothing was bad and every byte was read. */
+bool mp_done(const mp_reader_t *r);
 /* Copies a str into a fixed buffer with a NUL; bad when it does not fit or holds a NUL. */
 void mp_read_text(mp_reader_t *r, char *ret, size_t cap);
 /* True when the bytes are exactly one sound msgpack object no deeper than MP_DEPTH_MAX. */

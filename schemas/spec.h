@@ -3,8 +3,8 @@
 #ifndef SCHEMAS_SPEC_H
 #define SCHEMAS_SPEC_H
 
-#include "base/buf.h"
 #include "fanmap/fanmap.h"
+#include "schemas/mp.h"
 
 enum {
     JOB_ID_MAX = 63,    /* [A-Za-z0-9._-]{1,63}, not beginning with a dot or a dash */
@@ -33,7 +33,7 @@ typedef struct {
     int64_t start_offset;       /* of `start` in that partition; -1 in `start` itself, set in J/spec */
     int64_t submitted_ms;       /* wall clock, unix time */
     uint64_t concurrency;       /* N; 0: no limit */
-    char nonce[NONCE_MAX + 1];  /* of the token table; "" when concurrency is 0 */
+    char nonce[NONCE_MAX + 1];  /* of the token table; a job without a limit has one too: a limit may be set later */
     uint32_t lease_ms;
     uint32_t retries;
     uint32_t backoff_base_ms, backoff_factor_milli, backoff_cap_ms; /* min(base * (factor/1000)^k, cap), full jitter */
@@ -54,6 +54,8 @@ void spec_init(spec_t *spec);
 void spec_encode(buf_t *b, const spec_t *spec);
 /* Decodes and validates names and bounds. ret->bound points into `bytes`. False: not a sound spec, *ret untouched. */
 bool spec_decode(const void *bytes, size_t len, spec_t *ret);
+/* The same from where a reader stands: the spec as one object inside a message. Steps over it. */
+bool spec_read(mp_reader_t *r, spec_t *ret);
 bool job_id_valid(const char *id);
 bool task_name_valid(const char *name);
 bool queue_name_valid(const char *name); /* also for namespaces */

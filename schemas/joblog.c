@@ -1,0 +1,217 @@
+#include "schemas/joblog.h"
+
+#include <string.h>
+
+enum { JOBLOG_VERSION = 1, OUTCOME_VALUE_FIELDS = 5, OUTCOME_ERROR_FIELDS = 9, PACK_HEAD_FIELDS = 3 };
+
+static void put_head(buf_t *b, uint32_t fields, joblog_type_t type)
+{
+    mp_put_array(b, fields);
+    mp_put_uint(b, JOBLOG_VERSION);
+    mp_put_uint(b, type);
+}
+
+void joblog_encode_start(buf_t *b, const spec_t *spec)
+{
+    put_head(b, 3, JOBLOG_START);
+    spec_encode(b, spec);
+}
+
+void joblog_encode_progress(buf_t *b, const progress_t *progress, const int64_t *offsets)
+{
+    put_head(b, 6, JOBLOG_PROGRESS);
+    mp_put_uint(b, progress->prefix);
+    mp_put_uint(b, progress->chain);
+    mp_put_text(b, progress->producer);
+    mp_put_array(b, progress->partitions);
+    for (uint32_t i = 0; i < progress->partitions; i++)
+        mp_put_int(b, offsets[i]);
+}
+
+void joblog_encode_input(buf_t *b, uint64_t n, const char *error)
+{
+    put_head(b, 4, JOBLOG_INPUT);
+    mp_put_uint(b, n);
+    mp_put_text(b, error ? error : "");
+}
+
+void joblog_encode_end(buf_t *b, end_reason_t reason)
+{
+    put_head(b, 3, JOBLOG_END);
+    mp_put_uint(b, reason);
+}
+
+void joblog_encode_producer(buf_t *b, const char *producer)
+{
+    put_head(b, 3, JOBLOG_PRODUCER);
+    mp_put_text(b, producer);
+}
+
+void joblog_put_outcome(buf_t *body, const outcome_t *o)
+{
+    mp_put_array(body, o->kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS);
+    mp_put_uint(body, o->index);
+    mp_put_uint(body, o->attempts);
+    mp_put_uint(body, o->kind);
+    mp_put_uint(body, o->run_us);
+    if (o->kind == FANMAP_VALUE) {
+        buf_append(body, o->value, o->value_len);
+        return;
+    }
+    mp_put_str(body, o->type, o->type_len);
+    mp_put_str(body, o->message, o->message_len);
+    mp_put_int(body, o->exit_status);
+    mp_put_int(body, o->signo);
+    mp_put_bin(body, o->stderr_tail, o->stderr_len);
+}
+
+void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count)
+{
+    put_head(b, PACK_HEAD_FIELDS + count, JOBLOG_OUTCOMES);
+    mp_put_uint(b, count);
+    buf_append(b, body, body_len);
+}
+
+static int32_t read_i32(mp_reader_t *r)
+{
+    int64_t value = mp_read_int(r);
+    r->bad = r->bad || value < INT32_MIN || value > INT32_MAX;
+    return (int32_t)value;
+}
+
+static void read_error(mp_reader_t *r, outcome_t *o)
+{
+    o->type = mp_read_str(r, &o->type_len);
+    o->message = mp_read_str(r, &o->message_len);
+    o->exit_status = read_i32(r);
+    o->signo = read_i32(r);
+    o->stderr_tail = mp_read_bin(r, &o->stderr_len);
+}
+
+bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
+{
+    mp_reader_t *r = &record->outcomes;
+    if (record->outcomes_left == 0 || r->bad)
+        return false;
+    record->outcomes_left--;
+    outcome_t o = {0};
+    uint32_t fields = mp_read_array(r);
+    o.index = mp_read_uint(r);
+    uint64_t attempts = mp_read_uint(r), kind = mp_read_uint(r);
+    o.run_us = mp_read_uint(r);
+    uint32_t known = kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS;
+    r->bad = r->bad || fields < known || attempts > UINT32_MAX || kind > FANMAP_LOST;
+    o.attempts = (uint32_t)attempts;
+    o.kind = (fanmap_kind_t)kind;
+    if (r->bad)
+        return false;
+    if (o.kind == FANMAP_VALUE)
+        o.value = mp_skip(r, &o.value_len);
+    else
+        read_error(r, &o);
+    mp_skip_fields(r, fields - known);
+    if (r->bad)
+        return false;
+    *ret = o;
+    return true;
+}
+
+/* The frame must be sound as a whole before any outcome in it counts: each entry an array of sound objects. */
+static uint32_t read_pack(mp_reader_t *r, uint32_t fields, joblog_record_t *record)
+{
+    uint64_t count = mp_read_uint(r);
+    if (r->bad || count > fields - PACK_HEAD_FIELDS) {
+        r->bad = true;
+        return fields;
+    }
+    record->outcomes = *r;
+    record->outcomes_left = (uint32_t)count;
+    for (uint32_t i = 0; i < record->outcomes_left && !r->bad; i++)
+        mp_skip_fields(r, mp_read_array(r));
+    return PACK_HEAD_FIELDS + (uint32_t)count;
+}
+
+static void read_progress(mp_reader_t *r, progress_t *progress)
+{
+    progress->prefix = mp_read_uint(r);
+    progress->chain = mp_read_uint(r);
+    mp_read_text(r, progress->producer, sizeof progress->producer);
+    progress->partitions = mp_read_array(r);
+    progress->offsets = r->at;
+    for (uint32_t i = 0; i < progress->partitions && !r->bad; i++)
+        mp_read_int(r);
+    progress->offsets_len = (size_t)(r->at - progress->offsets);
+}
+
+static void read_input(mp_reader_t *r, joblog_record_t *record)
+{
+    record->input_n = mp_read_uint(r);
+    record->input_error = mp_read_str(r, &record->input_error_len);
+}
+
+static void read_end(mp_reader_t *r, joblog_record_t *record)
+{
+    uint64_t reason = mp_read_uint(r);
+    r->bad = r->bad || reason < END_CANCEL || reason > END_INPUT_ERROR;
+    record->end_reason = (end_reason_t)reason;
+}
+
+/* Returns how many fields of the record were read, those of the head included. */
+static uint32_t read_body(mp_reader_t *r, uint32_t fields, joblog_record_t *record)
+{
+    switch (record->type) {
+    case JOBLOG_START:
+        r->bad = !spec_read(r, &record->start) || r->bad;
+        return 3;
+    case JOBLOG_OUTCOMES:
+        return read_pack(r, fields, record);
+    case JOBLOG_PROGRESS:
+        read_progress(r, &record->progress);
+        return 6;
+    case JOBLOG_INPUT:
+        read_input(r, record);
+        return 4;
+    case JOBLOG_END:
+        read_end(r, record);
+        return 3;
+    case JOBLOG_PRODUCER:
+        mp_read_text(r, record->producer, sizeof record->producer);
+        return 3;
+    }
+    r->bad = true;
+    return fields;
+}
+
+bool joblog_decode(const void *value, size_t len, joblog_record_t *ret)
+{
+    mp_reader_t r;
+    joblog_record_t record = {0};
+    mp_reader_init(&r, value, len);
+    uint32_t fields = mp_read_array(&r);
+    uint64_t version = mp_read_uint(&r), type = mp_read_uint(&r);
+    if (r.bad || fields < 3 || version != JOBLOG_VERSION || type > JOBLOG_PRODUCER)
+        return false;
+    record.type = (joblog_type_t)type;
+    uint32_t known = read_body(&r, fields, &record);
+    if (r.bad || fields < known)
+        return false;
+    mp_skip_fields(&r, fields - known);
+    if (!mp_done(&r))
+        return false;
+    *ret = record;
+    return true;
+}
+
+bool joblog_progress_offset(const progress_t *progress, uint32_t partition, int64_t *ret_offset)
+{
+    if (partition >= progress->partitions)
+        return false;
+    mp_reader_t r;
+    mp_reader_init(&r, progress->offsets, progress->offsets_len);
+    mp_skip_fields(&r, partition);
+    int64_t offset = mp_read_int(&r);
+    if (r.bad)
+        return false;
+    *ret_offset = offset;
+    return true;
+}

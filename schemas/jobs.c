@@ -1,0 +1,93 @@
+#include "schemas/jobs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { JOBS_VERSION = 1 };
+
+static const char *const field_names[] = {
+    [JOBS_SPEC] = "spec", [JOBS_CONCURRENCY] = "concurrency", [JOBS_PAUSED] = "paused", [JOBS_END] = "end"};
+
+size_t jobs_key(char *ret, size_t cap, const char *job, jobs_field_t field)
+{
+    return (size_t)snprintf(ret, cap, "%s/%s", job, field_names[field]);
+}
+
+void jobs_encode_spec(buf_t *b, const spec_t *spec)
+{
+    mp_put_array(b, 2);
+    mp_put_uint(b, JOBS_VERSION);
+    spec_encode(b, spec);
+}
+
+void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version)
+{
+    mp_put_array(b, 3);
+    mp_put_uint(b, JOBS_VERSION);
+    mp_put_uint(b, value);
+    mp_put_uint(b, version);
+}
+
+void jobs_encode_end(buf_t *b, end_reason_t reason)
+{
+    mp_put_array(b, 2);
+    mp_put_uint(b, JOBS_VERSION);
+    mp_put_uint(b, reason);
+}
+
+static bool read_key(const char *key, size_t len, jobs_record_t *record)
+{
+    const char *slash = len > 0 ? memchr(key, '/', len) : NULL;
+    if (!slash || (size_t)(slash - key) > JOB_ID_MAX)
+        return false;
+    memcpy(record->job, key, (size_t)(slash - key));
+    record->job[slash - key] = '\0';
+    size_t name_len = len - (size_t)(slash - key) - 1;
+    for (int field = JOBS_SPEC; field <= JOBS_END; field++) {
+        if (strlen(field_names[field]) == name_len && memcmp(field_names[field], slash + 1, name_len) == 0)
+            record->field = (jobs_field_t)field;
+    }
+    return record->field != 0 && strlen(record->job) == (size_t)(slash - key) && job_id_valid(record->job);
+}
+
+/* Returns how many fields of the array were read, the version included. */
+static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
+{
+    if (record->field == JOBS_SPEC) {
+        r->bad = !spec_read(r, &record->spec) || r->bad || strcmp(record->spec.job, record->job) != 0;
+        return 2;
+    }
+    uint64_t value = mp_read_uint(r);
+    if (record->field == JOBS_END) {
+        r->bad = r->bad || value < END_CANCEL || value > END_INPUT_ERROR;
+        record->end_reason = (end_reason_t)value;
+        return 2;
+    }
+    record->value = value;
+    record->version = mp_read_uint(r);
+    r->bad = r->bad || (record->field == JOBS_PAUSED && value > 1);
+    return 3;
+}
+
+bool jobs_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_record_t *ret)
+{
+    jobs_record_t record = {0};
+    if (!read_key(key, key_len, &record))
+        return false;
+    record.tombstone = value_len == 0;
+    if (!record.tombstone) {
+        mp_reader_t r;
+        mp_reader_init(&r, value, value_len);
+        uint32_t fields = mp_read_array(&r);
+        if (mp_read_uint(&r) != JOBS_VERSION)
+            return false;
+        uint32_t known = read_body(&r, &record);
+        if (r.bad || fields < known)
+            return false;
+        mp_skip_fields(&r, fields - known);
+        if (!mp_done(&r))
+            return false;
+    }
+    *ret = record;
+    return true;
+}

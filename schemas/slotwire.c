@@ -1,0 +1,221 @@
+#include "schemas/slotwire.h"
+
+#include <string.h>
+
+enum { LENGTH_BYTES = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 10 };
+
+/* Leaves room for the length, which end_frame fills in. */
+static size_t begin_frame(buf_t *b, uint32_t fields, slot_frame_type_t type)
+{
+    size_t start = b->len;
+    if (buf_reserve(b, LENGTH_BYTES))
+        b->len += LENGTH_BYTES;
+    mp_put_array(b, fields);
+    mp_put_uint(b, type);
+    return start;
+}
+
+static void end_frame(buf_t *b, size_t start)
+{
+    if (b->failed)
+        return;
+    size_t len = b->len - start - LENGTH_BYTES;
+    if (len > UINT32_MAX) {
+        b->failed = true;
+        return;
+    }
+    for (unsigned i = 0; i < LENGTH_BYTES; i++)
+        b->data[start + i] = (uint8_t)(len >> (8 * i));
+}
+
+void slot_put_hello(buf_t *b)
+{
+    size_t start = begin_frame(b, 2, SLOT_HELLO);
+    mp_put_uint(b, SLOTWIRE_VERSION);
+    end_frame(b, start);
+}
+
+void slot_put_ready(buf_t *b)
+{
+    end_frame(b, begin_frame(b, 1, SLOT_READY));
+}
+
+void slot_put_bye(buf_t *b)
+{
+    end_frame(b, begin_frame(b, 1, SLOT_BYE));
+}
+
+void slot_put_cancel(buf_t *b, uint32_t n)
+{
+    size_t start = begin_frame(b, 2, SLOT_CANCEL);
+    mp_put_uint(b, n);
+    end_frame(b, start);
+}
+
+void slot_put_job(buf_t *b, const slot_job_t *job)
+{
+    size_t start = begin_frame(b, 7, SLOT_JOB);
+    mp_put_uint(b, job->id);
+    mp_put_str(b, job->job, job->job_len);
+    mp_put_str(b, job->task, job->task_len);
+    mp_put_uint(b, job->attempts_max);
+    mp_put_uint(b, job->value_bytes_max);
+    if (job->bound_len > 0)
+        buf_append(b, job->bound, job->bound_len);
+    else
+        mp_put_nil(b);
+    end_frame(b, start);
+}
+
+void slot_put_run(buf_t *b, const slot_run_t *run)
+{
+    size_t start = begin_frame(b, 7, SLOT_RUN);
+    mp_put_uint(b, run->n);
+    mp_put_uint(b, run->index);
+    mp_put_uint(b, run->attempt);
+    mp_put_uint(b, run->fence);
+    mp_put_int(b, run->deadline_ms);
+    buf_append(b, run->in, run->in_len);
+    end_frame(b, start);
+}
+
+void slot_put_done(buf_t *b, const slot_done_t *done)
+{
+    bool is_value = done->kind == FANMAP_VALUE;
+    size_t start = begin_frame(b, is_value ? DONE_VALUE_FIELDS : DONE_ERROR_FIELDS, SLOT_DONE);
+    mp_put_uint(b, done->n);
+    mp_put_bool(b, done->final);
+    mp_put_uint(b, done->kind);
+    mp_put_uint(b, done->run_us);
+    if (is_value) {
+        buf_append(b, done->value, done->value_len);
+    } else {
+        mp_put_str(b, done->type, done->type_len);
+        mp_put_str(b, done->message, done->message_len);
+        mp_put_int(b, done->exit_status);
+        mp_put_int(b, done->signo);
+        mp_put_bin(b, done->stderr_tail, done->stderr_len);
+    }
+    end_frame(b, start);
+}
+
+static uint32_t read_u32(mp_reader_t *r)
+{
+    uint64_t value = mp_read_uint(r);
+    r->bad = r->bad || value > UINT32_MAX;
+    return (uint32_t)value;
+}
+
+static int32_t read_i32(mp_reader_t *r)
+{
+    int64_t value = mp_read_int(r);
+    r->bad = r->bad || value < INT32_MIN || value > INT32_MAX;
+    return (int32_t)value;
+}
+
+static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
+{
+    run->n = read_u32(r);
+    run->index = mp_read_uint(r);
+    run->attempt = read_u32(r);
+    run->fence = mp_read_uint(r);
+    run->deadline_ms = mp_read_int(r);
+    run->in = mp_skip(r, &run->in_len);
+    r->bad = r->bad || run->deadline_ms < -1;
+    return 7;
+}
+
+static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
+{
+    job->id = read_u32(r);
+    job->job = mp_read_str(r, &job->job_len);
+    job->task = mp_read_str(r, &job->task_len);
+    job->attempts_max = read_u32(r);
+    job->value_bytes_max = read_u32(r);
+    mp_type_t type = mp_peek(r);
+    job->bound = mp_skip(r, &job->bound_len);
+    r->bad = r->bad || (type != MP_NIL && type != MP_MAP);
+    if (type == MP_NIL)
+        job->bound_len = 0;
+    return 7;
+}
+
+static uint32_t read_done(mp_reader_t *r, slot_done_t *done)
+{
+    done->n = read_u32(r);
+    done->final = mp_read_bool(r);
+    uint64_t kind = mp_read_uint(r);
+    done->run_us = mp_read_uint(r);
+    r->bad = r->bad || kind > FANMAP_LOST;
+    done->kind = (fanmap_kind_t)kind;
+    if (done->kind == FANMAP_VALUE) {
+        done->value = mp_skip(r, &done->value_len);
+        return DONE_VALUE_FIELDS;
+    }
+    done->type = mp_read_str(r, &done->type_len);
+    done->message = mp_read_str(r, &done->message_len);
+    done->exit_status = read_i32(r);
+    done->signo = read_i32(r);
+    done->stderr_tail = mp_read_bin(r, &done->stderr_len);
+    return DONE_ERROR_FIELDS;
+}
+
+/* Returns how many fields of the array were read, the type included. */
+static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame)
+{
+    switch (frame->type) {
+    case SLOT_HELLO:
+        frame->hello.version = read_u32(r);
+        return 2;
+    case SLOT_READY:
+    case SLOT_BYE:
+        return 1;
+    case SLOT_DONE:
+        return read_done(r, &frame->done);
+    case SLOT_JOB:
+        return read_job(r, &frame->job);
+    case SLOT_RUN:
+        return read_run(r, &frame->run);
+    case SLOT_CANCEL:
+        frame->cancel_n = read_u32(r);
+        return 2;
+    }
+    r->bad = true;
+    return 1;
+}
+
+static bool decode_payload(const uint8_t *bytes, size_t len, slot_frame_t *ret)
+{
+    mp_reader_t r;
+    slot_frame_t frame = {0};
+    mp_reader_init(&r, bytes, len);
+    uint32_t fields = mp_read_array(&r);
+    uint64_t type = mp_read_uint(&r);
+    if (r.bad || fields < 1 || type > SLOT_BYE)
+        return false;
+    frame.type = (slot_frame_type_t)type;
+    uint32_t known = read_body(&r, &frame);
+    if (r.bad || fields < known)
+        return false;
+    mp_skip_fields(&r, fields - known);
+    if (!mp_done(&r))
+        return false;
+    *ret = frame;
+    return true;
+}
+
+int slot_frame_decode(const void *bytes, size_t len, size_t frame_max, slot_frame_t *ret, size_t *ret_used)
+{
+    const uint8_t *at = bytes;
+    if (len < LENGTH_BYTES)
+        return 0;
+    uint32_t payload = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    if (payload > frame_max || frame_max - payload < LENGTH_BYTES)
+        return -1;
+    if (len - LENGTH_BYTES < payload)
+        return 0;
+    if (!decode_payload(at + LENGTH_BYTES, payload, ret))
+        return -1;
+    *ret_used = LENGTH_BYTES + (size_t)payload;
+    return 1;
+}

@@ -1,0 +1,200 @@
+#include "schemas/spec.h"
+
+#include <string.h>
+
+enum { SPEC_FIELDS = 25, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
+
+void spec_init(spec_t *spec)
+{
+    *spec = (spec_t){.items_partitions = 32,
+                     .start_offset = -1,
+                     .lease_ms = 15000,
+                     .backoff_base_ms = 1000,
+                     .backoff_factor_milli = 2000,
+                     .backoff_cap_ms = 300000,
+                     .grace_ms = 5000,
+                     .halt = {.when = HALT_NEVER, .what = HALT_FAIL, .threshold = 1},
+                     .crash_cap = 3,
+                     .item_bytes_max = 1 << 20,
+                     .value_bytes_max = 1 << 20};
+}
+
+static void put_halt(buf_t *b, const halt_t *halt)
+{
+    mp_put_array(b, HALT_FIELDS);
+    mp_put_uint(b, halt->when);
+    mp_put_uint(b, halt->what);
+    mp_put_uint(b, halt->threshold);
+    mp_put_bool(b, halt->is_percent);
+}
+
+static void put_bound(buf_t *b, const spec_t *spec)
+{
+    if (spec->bound_len > 0)
+        buf_append(b, spec->bound, spec->bound_len);
+    else
+        mp_put_nil(b);
+}
+
+void spec_encode(buf_t *b, const spec_t *spec)
+{
+    mp_put_array(b, SPEC_FIELDS);
+    mp_put_uint(b, SPEC_VERSION);
+    mp_put_text(b, spec->job);
+    mp_put_text(b, spec->task);
+    mp_put_text(b, spec->queue);
+    mp_put_uint(b, spec->items_partitions);
+    mp_put_uint(b, spec->results_partition);
+    mp_put_int(b, spec->start_offset);
+    mp_put_int(b, spec->submitted_ms);
+    mp_put_uint(b, spec->concurrency);
+    mp_put_text(b, spec->nonce);
+    mp_put_uint(b, spec->lease_ms);
+    mp_put_uint(b, spec->retries);
+    mp_put_uint(b, spec->backoff_base_ms);
+    mp_put_uint(b, spec->backoff_factor_milli);
+    mp_put_uint(b, spec->backoff_cap_ms);
+    mp_put_uint(b, spec->timeout_ms);
+    mp_put_uint(b, spec->grace_ms);
+    mp_put_int(b, spec->deadline_ms);
+    mp_put_bool(b, spec->fail_fast);
+    put_halt(b, &spec->halt);
+    mp_put_uint(b, spec->crash_cap);
+    mp_put_uint(b, spec->item_bytes_max);
+    mp_put_uint(b, spec->value_bytes_max);
+    mp_put_bool(b, spec->is_signed);
+    put_bound(b, spec);
+}
+
+static uint32_t read_u32(mp_reader_t *r)
+{
+    uint64_t value = mp_read_uint(r);
+    r->bad = r->bad || value > UINT32_MAX;
+    return (uint32_t)value;
+}
+
+static void read_halt(mp_reader_t *r, halt_t *halt)
+{
+    uint32_t fields = mp_read_array(r);
+    uint64_t when = mp_read_uint(r), what = mp_read_uint(r);
+    halt->threshold = read_u32(r);
+    halt->is_percent = mp_read_bool(r);
+    if (fields < HALT_FIELDS || when > HALT_SOON || what > HALT_DONE) {
+        r->bad = true;
+        return;
+    }
+    mp_skip_fields(r, fields - HALT_FIELDS);
+    halt->when = (halt_when_t)when;
+    halt->what = (halt_what_t)what;
+}
+
+static void read_bound(mp_reader_t *r, spec_t *spec)
+{
+    mp_type_t type = mp_peek(r);
+    if (type == MP_NIL) {
+        mp_read_nil(r);
+        return;
+    }
+    spec->bound = mp_skip(r, &spec->bound_len);
+    r->bad = r->bad || type != MP_MAP;
+}
+
+static void read_fields(mp_reader_t *r, spec_t *spec)
+{
+    mp_read_text(r, spec->job, sizeof spec->job);
+    mp_read_text(r, spec->task, sizeof spec->task);
+    mp_read_text(r, spec->queue, sizeof spec->queue);
+    spec->items_partitions = read_u32(r);
+    spec->results_partition = read_u32(r);
+    spec->start_offset = mp_read_int(r);
+    spec->submitted_ms = mp_read_int(r);
+    spec->concurrency = mp_read_uint(r);
+    mp_read_text(r, spec->nonce, sizeof spec->nonce);
+    spec->lease_ms = read_u32(r);
+    spec->retries = read_u32(r);
+    spec->backoff_base_ms = read_u32(r);
+    spec->backoff_factor_milli = read_u32(r);
+    spec->backoff_cap_ms = read_u32(r);
+    spec->timeout_ms = read_u32(r);
+    spec->grace_ms = read_u32(r);
+    spec->deadline_ms = mp_read_int(r);
+    spec->fail_fast = mp_read_bool(r);
+    read_halt(r, &spec->halt);
+    spec->crash_cap = read_u32(r);
+    spec->item_bytes_max = read_u32(r);
+    spec->value_bytes_max = read_u32(r);
+    spec->is_signed = mp_read_bool(r);
+    read_bound(r, spec);
+}
+
+static bool halt_valid(const halt_t *halt)
+{
+    if (halt->when == HALT_NEVER)
+        return true;
+    return halt->threshold >= 1 && (!halt->is_percent || halt->threshold <= 100);
+}
+
+static bool spec_valid(const spec_t *spec)
+{
+    return job_id_valid(spec->job) && task_name_valid(spec->task) && queue_name_valid(spec->queue) &&
+           spec->items_partitions >= 1 && spec->items_partitions <= PARTITIONS_MAX &&
+           spec->results_partition < PARTITIONS_MAX && spec->start_offset >= -1 && spec->submitted_ms >= 0 &&
+           spec->deadline_ms >= 0 && spec->lease_ms >= 1 && spec->backoff_factor_milli >= 1 && spec->crash_cap >= 1 &&
+           spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt);
+}
+
+bool spec_read(mp_reader_t *r, spec_t *ret)
+{
+    spec_t spec = {0};
+    uint32_t fields = mp_read_array(r);
+    if (mp_read_uint(r) != SPEC_VERSION || fields < SPEC_FIELDS)
+        return false;
+    read_fields(r, &spec);
+    mp_skip_fields(r, fields - SPEC_FIELDS);
+    if (r->bad || !spec_valid(&spec))
+        return false;
+    *ret = spec;
+    return true;
+}
+
+bool spec_decode(const void *bytes, size_t len, spec_t *ret)
+{
+    mp_reader_t r;
+    spec_t spec;
+    mp_reader_init(&r, bytes, len);
+    if (!spec_read(&r, &spec) || !mp_done(&r))
+        return false;
+    *ret = spec;
+    return true;
+}
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_name(char c)
+{
+    return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+}
+
+bool task_name_valid(const char *name)
+{
+    size_t n = 0;
+    while (is_name(name[n]))
+        n++;
+    return name[n] == '\0' && n >= 1 && n <= TASK_NAME_MAX;
+}
+
+bool job_id_valid(const char *id)
+{
+    return id[0] != '.' && id[0] != '-' && strlen(id) <= JOB_ID_MAX && task_name_valid(id);
+}
+
+bool queue_name_valid(const char *name)
+{
+    size_t n = 0;
+    while (is_lower_or_digit(name[n]) || name[n] == '-')
+        n++;
+    return name[n] == '\0' && n >= 1 && n <= NAME_MAX_LEN;
+}
