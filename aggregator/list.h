@@ -1,12 +1,18 @@
 /* The list of a job as a function of its log (pure): records go in, in the order of the log; what is decided comes out.
  *
- * The rules (CONTRACT of the list, DESIGN "One log per job"): the earliest outcome of an index counts, by offset, then by place
- * in the pack; so does the first start, input and end. A job is closed by its first `end`; by an `input` that carries an error
- * (after the outcomes of what was published); with fail-fast by its first failed outcome; with `--halt now` by the outcome at
- * which the condition first holds. What lies behind the closing record does not count. A closed list has n entries if `input`
- * lies before the closing, else it runs to the last index that the log shows as published before it: the larger of the highest
- * index with an outcome and the end of the newest progress prefix. Missing indexes are `cancelled` (or `deadline`). A job that
- * was not closed is complete when `input` names n and n outcomes are known.
+ * The rules (CONTRACT of the list, DESIGN "One log per job"): the earliest outcome of an index counts, by offset, then
+ * by place in the pack; so does the first start, input and end. A job is closed by its first `end`; by an `input` that
+ * carries an error (after the outcomes of what was published); with fail-fast by its first failed outcome; with `--halt
+ * now` by the outcome at which the condition first holds. What lies behind the closing record does not count. A closed
+ * list has n entries if `input` lies before the closing, else it runs to the last index that the log shows as published
+ * before it: the larger of the highest index with an outcome and the end of the largest progress prefix. Missing
+ * indexes are `cancelled` (or `deadline`). A job that was not closed is complete when `input` names n and n outcomes
+ * are known; then an `input` with an error closes it.
+ *
+ * What does not count at all: records before the first `start`; an outcome at or beyond n once `input` is there; an
+ * index, a prefix or an n more than JOBLOG_AHEAD_MAX beyond the largest prefix so far (no producer writes that); a
+ * value over the spec's limit by more than what topics allow for framing. In a pack, the outcomes before a bad entry
+ * count and the rest does not.
  *
  * Used by gather, by map, by the aggregator and by workers' closing rule; the same for every reader, always.
  */
@@ -26,25 +32,31 @@ typedef struct {
     void (*decided)(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing);
 } list_callbacks_t;
 
-/* Memory: one bit an outcome that is known beyond the full prefix, bounded by `index_max` (an outcome beyond it does not count:
- * foreign). NULL: no memory. */
+/* Memory: a bit or two an outcome that is known beyond the full prefix (base/bitset.h), which JOBLOG_AHEAD_MAX bounds
+ * against foreign indexes. The callbacks are copied and must not free the list. NULL: no memory. */
 list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg);
 void list_free(list_t *list);
-/* One record of the partition: key and value as read. Records of other jobs and ones that do not decode are ignored; returns
- * false for the latter (count it, log it once). After the decision everything is ignored. */
+/* One record of the partition: key and value as read. Records of other jobs are ignored, and after the decision
+ * everything is. False: this job's record, or an outcome in it, is bad or foreign and does not count (count it, log it
+ * once); duplicates are no such thing. */
 bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, const void *value, size_t value_len);
 list_state_t list_state(const list_t *list);
-/* The spec from `start`; NULL before it came. */
+/* True: an allocation failed and the list is no longer to be trusted; the reader must give up. */
+bool list_out_of_memory(const list_t *list);
+/* The spec from `start`, its bound arguments included; NULL before it came. Lives as long as the list. */
 const spec_t *list_spec(const list_t *list);
-uint64_t list_known(const list_t *list);   /* distinct outcomes */
-uint64_t list_failed(const list_t *list);
-uint64_t list_retried(const list_t *list); /* attempts beyond the first, summed */
-int64_t list_total(const list_t *list);    /* n of `input`; -1: not known */
+/* Where the `start` that counts stands; -1 before it came. */
+int64_t list_start_offset(const list_t *list);
+uint64_t list_known(const list_t *list);          /* distinct outcomes, below n once that is known */
+uint64_t list_failed(const list_t *list);         /* of those that were given to `outcome` */
+uint64_t list_retried(const list_t *list);        /* attempts beyond the first, summed */
+int64_t list_total(const list_t *list);           /* n of `input`; -1: not known */
 const char *list_input_error(const list_t *list); /* NULL: none */
 bool list_has(const list_t *list, uint64_t index);
 /* The newest announcement of a producer, "" when none. */
 const char *list_producer(const list_t *list);
+/* The largest progress prefix: so many items are known to be in Kafka. */
 uint64_t list_progress_prefix(const list_t *list);
-uint64_t list_bad_records(const list_t *list);
+uint64_t list_bad_records(const list_t *list); /* how often list_record returned false */
 
 #endif

@@ -11,6 +11,12 @@ typedef enum { JOBLOG_START = 1, JOBLOG_OUTCOMES = 2, JOBLOG_PROGRESS = 3, JOBLO
 
 typedef enum { END_CANCEL = 1, END_DEADLINE = 2, END_COMPLETE = 3, END_FAIL_FAST = 4, END_HALT = 5, END_INPUT_ERROR = 6 } end_reason_t;
 
+/* How far beyond the largest `progress` prefix stored before it a record of the log may reach: an outcome's index, the next
+ * prefix, and n of `input`. A producer publishes no item beyond it (that would take 16 million items between two records of
+ * progress), so that every reader may refuse a foreign index without asking anyone: no message makes a list, a file or an
+ * allocation as long as it likes. */
+enum { JOBLOG_AHEAD_MAX = 1 << 24 };
+
 /* One outcome inside a pack. Everything is borrowed from the record. */
 typedef struct {
     uint64_t index;

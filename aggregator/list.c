@@ -1,0 +1,319 @@
+/* One record at a time, in the order of the log. `start` opens the list, outcomes fill it, `input` says how long it is,
+ * and whichever comes first decides it: the closing outcome, the closing record, or the last outcome that was missing.
+ *
+ * Nothing here may depend on anything but the records: not on when they were read, nor on what was read before the
+ * job's `start`, nor on what the reader wants. Two readers that have the same log have the same list.
+ */
+#include "aggregator/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitset.h"
+
+enum { FRAMING_BYTES = 64 * 1024, PERCENT_OUTCOMES_MIN = 3, END_NONE = 0 };
+
+struct list {
+    char job[JOB_ID_MAX + 1];
+    size_t job_len;
+    list_callbacks_t callbacks;
+    void *arg;
+    list_state_t state;
+    bool out_of_memory;
+    int64_t start_offset;
+    spec_t spec;
+    uint8_t *bound;
+    bitset_t known;
+    uint64_t known_n;                      /* part of the list as far as it is known */
+    uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
+    uint64_t end;                          /* behind the highest index with an outcome */
+    uint64_t prefix;
+    int64_t total;
+    char *input_error;
+    char producer[NONCE_MAX + 1];
+    uint64_t bad_n;
+};
+
+list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
+{
+    list_t *list = calloc(1, sizeof *list);
+    if (!list)
+        return NULL;
+    list->job_len = strnlen(job, JOB_ID_MAX);
+    memcpy(list->job, job, list->job_len);
+    list->callbacks = *callbacks;
+    list->arg = arg;
+    list->start_offset = -1;
+    list->total = -1;
+    return list;
+}
+
+void list_free(list_t *list)
+{
+    if (!list)
+        return;
+    bitset_free(&list->known);
+    free(list->bound);
+    free(list->input_error);
+    free(list);
+}
+
+/* ---- the decision ---- */
+
+static void decide(list_t *list, list_state_t state, end_reason_t reason)
+{
+    uint64_t published = list->end > list->prefix ? list->end : list->prefix;
+    uint64_t n = list->total >= 0 ? (uint64_t)list->total : published;
+    list->state = state;
+    list->callbacks.decided(list->arg, n, state, reason, reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED);
+}
+
+static void decide_if_all_known(list_t *list)
+{
+    if (list->state != LIST_OPEN || list->total < 0 || list->known_n < (uint64_t)list->total)
+        return;
+    if (list->input_error)
+        decide(list, LIST_CLOSED, END_INPUT_ERROR);
+    else
+        decide(list, LIST_COMPLETE, END_COMPLETE);
+}
+
+static bool halt_holds(const list_t *list)
+{
+    const halt_t *halt = &list->spec.halt;
+    uint64_t hits = list->given_n;
+    if (halt->what == HALT_FAIL)
+        hits = list->failed_n;
+    else if (halt->what == HALT_SUCCESS)
+        hits = list->given_n - list->failed_n;
+    if (!halt->is_percent)
+        return hits >= halt->threshold;
+    return list->given_n >= PERCENT_OUTCOMES_MIN && hits * 100 >= halt->threshold * list->given_n;
+}
+
+/* The reason for which this outcome, already counted, closes the job. */
+static int closing_reason(const list_t *list, const outcome_t *outcome)
+{
+    if (list->spec.fail_fast && outcome->kind != FANMAP_VALUE)
+        return END_FAIL_FAST;
+    if (list->spec.halt.when == HALT_NOW && halt_holds(list))
+        return END_HALT;
+    return END_NONE;
+}
+
+/* ---- the records ---- */
+
+/* Whether a producer may have published items 0..n-1 by now. */
+static bool within_reach(const list_t *list, uint64_t n)
+{
+    return n <= list->prefix || n - list->prefix <= JOBLOG_AHEAD_MAX;
+}
+
+static bool outcome_valid(const list_t *list, const outcome_t *outcome)
+{
+    if (list->total >= 0 && outcome->index >= (uint64_t)list->total)
+        return false;
+    return outcome->index < UINT64_MAX && within_reach(list, outcome->index + 1) &&
+           outcome->value_len <= (size_t)list->spec.value_bytes_max + FRAMING_BYTES;
+}
+
+static void count_outcome(list_t *list, const outcome_t *outcome)
+{
+    list->known_n++;
+    list->given_n++;
+    list->failed_n += outcome->kind != FANMAP_VALUE;
+    list->retried_n += outcome->attempts > 1 ? outcome->attempts - 1 : 0;
+    if (outcome->index >= list->end)
+        list->end = outcome->index + 1;
+}
+
+/* False: it must not count. A duplicate is valid and changes nothing. */
+static bool take_outcome(list_t *list, const outcome_t *outcome)
+{
+    if (!outcome_valid(list, outcome))
+        return false;
+    if (!bitset_set(&list->known, outcome->index)) {
+        list->out_of_memory |= list->known.failed;
+        return true;
+    }
+    count_outcome(list, outcome);
+    list->callbacks.outcome(list->arg, outcome);
+    int reason = closing_reason(list, outcome);
+    if (reason != END_NONE)
+        decide(list, LIST_CLOSED, (end_reason_t)reason);
+    else
+        decide_if_all_known(list);
+    return true;
+}
+
+static bool take_outcomes(list_t *list, joblog_record_t *record)
+{
+    bool all_valid = true;
+    outcome_t outcome;
+    while (list->state == LIST_OPEN && !list->out_of_memory && joblog_next_outcome(record, &outcome))
+        all_valid &= take_outcome(list, &outcome);
+    return all_valid && !record->outcomes.bad;
+}
+
+static bool take_start(list_t *list, int64_t offset, const spec_t *spec)
+{
+    if (strcmp(spec->job, list->job) != 0)
+        return false;
+    if (list->start_offset >= 0)
+        return true;
+    if (spec->bound_len > 0) {
+        list->bound = malloc(spec->bound_len);
+        if (!list->bound) {
+            list->out_of_memory = true;
+            return true;
+        }
+        memcpy(list->bound, spec->bound, spec->bound_len);
+    }
+    list->spec = *spec;
+    list->spec.bound = list->bound;
+    list->spec.start_offset = offset;
+    list->start_offset = offset;
+    return true;
+}
+
+static bool take_progress(list_t *list, const progress_t *progress)
+{
+    if (!within_reach(list, progress->prefix))
+        return false;
+    if (progress->prefix > list->prefix)
+        list->prefix = progress->prefix;
+    return true;
+}
+
+/* Outcomes at or beyond n that came before `input` are no part of the list. */
+static void forget_beyond(list_t *list, uint64_t n)
+{
+    uint64_t at = n;
+    while ((at = bitset_next(&list->known, at, list->end, true)) < list->end) {
+        list->known_n--;
+        at++;
+    }
+}
+
+static bool take_input(list_t *list, const joblog_record_t *record)
+{
+    if (list->total >= 0)
+        return true;
+    if (record->input_n > INT64_MAX || !within_reach(list, record->input_n))
+        return false;
+    if (record->input_error_len > 0) {
+        list->input_error = strndup(record->input_error, record->input_error_len);
+        if (!list->input_error) {
+            list->out_of_memory = true;
+            return true;
+        }
+    }
+    list->total = (int64_t)record->input_n;
+    forget_beyond(list, record->input_n);
+    decide_if_all_known(list);
+    return true;
+}
+
+static bool take(list_t *list, int64_t offset, joblog_record_t *record)
+{
+    if (record->type == JOBLOG_START)
+        return take_start(list, offset, &record->start);
+    if (list->start_offset < 0)
+        return true;
+    switch (record->type) {
+    case JOBLOG_OUTCOMES:
+        return take_outcomes(list, record);
+    case JOBLOG_PROGRESS:
+        return take_progress(list, &record->progress);
+    case JOBLOG_INPUT:
+        return take_input(list, record);
+    case JOBLOG_END:
+        decide(list, LIST_CLOSED, record->end_reason);
+        return true;
+    case JOBLOG_PRODUCER:
+        memcpy(list->producer, record->producer, sizeof list->producer);
+        return true;
+    case JOBLOG_START:
+        break;
+    }
+    return false;
+}
+
+bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+    if (list->state != LIST_OPEN || list->out_of_memory)
+        return true;
+    if (key_len != list->job_len || memcmp(key, list->job, key_len) != 0)
+        return true;
+    joblog_record_t record;
+    bool good = joblog_decode(value, value_len, &record) && take(list, offset, &record);
+    list->bad_n += !good;
+    return good;
+}
+
+/* ---- what is known ---- */
+
+list_state_t list_state(const list_t *list)
+{
+    return list->state;
+}
+
+bool list_out_of_memory(const list_t *list)
+{
+    return list->out_of_memory;
+}
+
+const spec_t *list_spec(const list_t *list)
+{
+    return list->start_offset >= 0 ? &list->spec : NULL;
+}
+
+int64_t list_start_offset(const list_t *list)
+{
+    return list->start_offset;
+}
+
+uint64_t list_known(const list_t *list)
+{
+    return list->known_n;
+}
+
+uint64_t list_failed(const list_t *list)
+{
+    return list->failed_n;
+}
+
+uint64_t list_retried(const list_t *list)
+{
+    return list->retried_n;
+}
+
+int64_t list_total(const list_t *list)
+{
+    return list->total;
+}
+
+const char *list_input_error(const list_t *list)
+{
+    return list->input_error;
+}
+
+bool list_has(const list_t *list, uint64_t index)
+{
+    return bitset_test(&list->known, index);
+}
+
+const char *list_producer(const list_t *list)
+{
+    return list->producer;
+}
+
+uint64_t list_progress_prefix(const list_t *list)
+{
+    return list->prefix;
+}
+
+uint64_t list_bad_records(const list_t *list)
+{
+    return list->bad_n;
+}
