@@ -1,7 +1,11 @@
-/* Puts outcomes into input order: what cannot be handed out yet waits in memory up to a bound, then in an unlinked file.
+/* Puts outcomes into input order: what cannot be handed out yet waits in memory up to a bound, then in an unlinked
+ * file.
  *
- * Memory: `memory_bytes` of payload in the window plus a fixed part; the file holds the outcomes and, in a second region, 16 bytes
- * an index, so that endless input with a slow item 0 stays bounded. Blocks already handed out are given back to the disk.
+ * Memory: `memory_bytes` of outcomes plus a fixed part of at most 9 MiB, taken as it is needed, plus 32 bytes for 64
+ * KiB that wait in the file. The file holds outcomes and, for jobs wider than the window, 16 bytes an index, so that
+ * endless input with a slow item 0 stays bounded. Blocks that were handed out are given back to the disk.
+ *
+ * Only spill.c does I/O. One thread.
  */
 #ifndef AGGREGATOR_ORDER_H
 #define AGGREGATOR_ORDER_H
@@ -11,16 +15,23 @@
 
 typedef struct order order_t;
 
-/* `dir` for the spill file (NULL: TMPDIR or /var/tmp); it is made at the first need and unlinked at once. */
+/* `dir` for the spill file (NULL: TMPDIR or /var/tmp); it is made at the first need and has no name. FANMAP_ENOMEM. */
 int order_new(size_t memory_bytes, const char *dir, order_t **ret, fanmap_error_t *err);
 void order_free(order_t *order);
-/* An outcome that counts; copied. Each index once. FANMAP_EIO when the disk is full or fails. */
+/* The fast path. True: it is this outcome's turn; the caller hands it out as it is, uncopied, and the position has
+ * moved past it. False: nothing has changed; order_put it. */
+bool order_hand_through(order_t *order, const outcome_t *outcome);
+/* An outcome that counts, in any order, each index once, none below the position; copied. FANMAP_EIO when the disk is
+ * full or fails (this outcome is then not in, the others are), FANMAP_ENOMEM. */
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err);
-/* The list is decided: n entries, the missing ones are of this kind, made here and never stored. */
+/* The list is decided: n entries, the missing ones are of this kind, made here and never stored. Nothing is put
+ * afterwards; what was put at or beyond n is not handed out. */
 void order_decide(order_t *order, uint64_t n, fanmap_kind_t missing);
-/* The next outcome in order, borrowed until the next call. FANMAP_OK, FANMAP_AGAIN (its outcome is not there yet), FANMAP_END. */
+/* The next outcome in order, borrowed until the next order_next (puts in between are allowed). FANMAP_OK, FANMAP_AGAIN
+ * (its outcome is not there yet), FANMAP_END, or FANMAP_EIO, FANMAP_ENOMEM. */
 int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err);
 uint64_t order_position(const order_t *order);      /* index of the next one */
 uint64_t order_waiting_bytes(const order_t *order); /* put and not yet handed out, memory and file */
+uint64_t order_spilled_bytes(const order_t *order); /* of them in the file: whole blocks, gaps included */
 
 #endif
