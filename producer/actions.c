@@ -1,0 +1,97 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "producer/state.h"
+
+enum { ACTIONS_MIN = 16 };
+
+void producer_actions_clear(producer_actions_t *actions)
+{
+    actions->n = 0;
+}
+
+void producer_actions_free(producer_actions_t *actions)
+{
+    free(actions->at);
+    *actions = (producer_actions_t){0};
+}
+
+static bool grow(producer_actions_t *actions)
+{
+    size_t cap = actions->cap ? actions->cap * 2 : ACTIONS_MIN;
+    producer_action_t *at = realloc(actions->at, cap * sizeof *at);
+    if (!at)
+        return false;
+    actions->at = at;
+    actions->cap = cap;
+    return true;
+}
+
+void actions_begin(producer_t *p, producer_actions_t *actions)
+{
+    p->actions = actions;
+    p->actions_before = actions->n;
+    buf_clear(&p->values);
+    p->values_said = 0;
+}
+
+/* The values lie one behind the other, in the order of the actions; only now do they stay where they are. */
+void actions_end(producer_t *p)
+{
+    producer_actions_t *actions = p->actions;
+    if (p->values.failed || p->out_of_memory)
+        actions->failed = true;
+    const uint8_t *value = p->values.data;
+    for (size_t i = p->actions_before; i < actions->n && !actions->failed; i++) {
+        actions->at[i].value = value;
+        value += actions->at[i].value_len;
+    }
+    p->actions = NULL;
+}
+
+producer_action_t *actions_add(producer_t *p, producer_action_type_t type)
+{
+    producer_actions_t *actions = p->actions;
+    if (actions->n == actions->cap && !grow(actions)) {
+        p->out_of_memory = true;
+        return NULL;
+    }
+    producer_action_t *action = &actions->at[actions->n++];
+    action->type = type;
+    action->cookie = 0;
+    action->partition = -1;
+    action->key[0] = '\0';
+    action->value = NULL;
+    action->value_len = p->values.len - p->values_said;
+    p->values_said = p->values.len;
+    action->error.code = FANMAP_OK;
+    return action;
+}
+
+static producer_action_t *put(producer_t *p, producer_action_type_t type, said_t what, uint64_t number)
+{
+    producer_action_t *action = actions_add(p, type);
+    if (action)
+        action->cookie = number << SAID_BITS | (uint64_t)what;
+    return action;
+}
+
+void actions_put_log(producer_t *p, said_t what, uint64_t number)
+{
+    put(p, PRODUCER_PUT_LOG, what, number);
+}
+
+void actions_put_jobs(producer_t *p, said_t what, jobs_field_t field)
+{
+    producer_action_t *action = put(p, PRODUCER_PUT_JOBS, what, 0);
+    if (action)
+        jobs_key(action->key, sizeof action->key, p->config.spec.job, field);
+}
+
+void actions_fail(producer_t *p, const fanmap_error_t *error)
+{
+    p->phase = PHASE_OVER;
+    producer_action_t *action = actions_add(p, PRODUCER_FAILED);
+    if (action)
+        action->error = *error;
+}

@@ -1,0 +1,73 @@
+/* A job ends once. What decides it stands in its log (`end`, or whatever else closes or completes the list); J/end on
+ * the jobs topic is the copy for the workers, said after that is stored. */
+#include "producer/state.h"
+
+void close_finish(producer_t *p)
+{
+    if (p->last_word.code != FANMAP_OK) {
+        actions_fail(p, &p->last_word);
+        return;
+    }
+    p->phase = PHASE_OVER;
+    actions_add(p, PRODUCER_FINISHED);
+}
+
+/* Where no worker was ever told of the job there is nothing to take back. */
+static void say_jobs_end(producer_t *p, end_reason_t reason)
+{
+    if (!p->spec_said) {
+        close_finish(p);
+        return;
+    }
+    p->phase = PHASE_ENDING;
+    jobs_encode_end(&p->values, reason);
+    actions_put_jobs(p, SAID_JOBS_END, JOBS_END);
+}
+
+void close_cancel(producer_t *p, end_reason_t reason)
+{
+    p->end_reason = reason == END_DEADLINE ? END_DEADLINE : END_CANCEL;
+    switch (p->phase) {
+    case PHASE_NEW:
+    case PHASE_TABLE:
+        close_finish(p);
+        break;
+    case PHASE_PUBLISHING:
+        p->phase = PHASE_CANCELLING;
+        joblog_encode_end(&p->values, p->end_reason);
+        actions_put_log(p, SAID_END, 0);
+        break;
+    case PHASE_CLOSED:
+        say_jobs_end(p, p->end_reason);
+        break;
+    case PHASE_CANCELLING:
+    case PHASE_ENDING:
+    case PHASE_OVER:
+        break;
+    }
+}
+
+void close_decided(producer_t *p, end_reason_t reason)
+{
+    if (p->phase == PHASE_PUBLISHING || p->phase == PHASE_CLOSED || p->phase == PHASE_CANCELLING)
+        say_jobs_end(p, reason);
+}
+
+void close_found_closed(producer_t *p, end_reason_t reason)
+{
+    if (p->config.attached) {
+        p->phase = PHASE_CLOSED;
+        return;
+    }
+    err_set(&p->last_word, FANMAP_ESTOPPED, "job %s was ended; what was not yet published is not part of it",
+            p->config.spec.job);
+    say_jobs_end(p, reason ? reason : END_CANCEL);
+}
+
+void close_stored(producer_t *p, said_t what)
+{
+    if (what == SAID_END && p->phase == PHASE_CANCELLING)
+        say_jobs_end(p, p->end_reason);
+    else if (what == SAID_JOBS_END && p->phase == PHASE_ENDING)
+        close_finish(p);
+}

@@ -1,0 +1,158 @@
+#include <string.h>
+
+#include "producer/state.h"
+#include "schemas/item.h"
+
+/* ---- items ---- */
+
+static bool ahead_open(const producer_t *p)
+{
+    const producer_config_t *config = &p->config;
+    if (!config->attached)
+        return true;
+    uint64_t without_outcome = p->window.next > p->known ? p->window.next - p->known : 0;
+    return without_outcome < config->ahead_n && p->waiting_bytes <= config->spill_bytes;
+}
+
+bool publish_open(const producer_t *p)
+{
+    return !window_full(&p->window) && p->window.next - p->progress.stored < JOBLOG_AHEAD_MAX && ahead_open(p);
+}
+
+static void publish_one(producer_t *p, const queue_item_t *item)
+{
+    bool is_sent = item->kind == FANMAP_VALUE;
+    uint64_t index = window_add(&p->window, item->bytes, is_sent ? item->len : 0);
+    if (!is_sent) {
+        window_refused(&p->window, index, p->refused.pack);
+        refused_add(&p->refused, index, item->kind, (const char *)item->bytes, item->len, p->now_ms);
+        return;
+    }
+    item_encode(&p->values, index, item->bytes, item->len);
+    producer_action_t *action = actions_add(p, PRODUCER_PUT_ITEM);
+    if (!action)
+        return;
+    action->cookie = index;
+    action->partition = window_partition(&p->window, index);
+}
+
+static queue_item_t item_of(const producer_event_t *event)
+{
+    if (event->kind == FANMAP_VALUE)
+        return (queue_item_t){.kind = FANMAP_VALUE, .bytes = event->in, .len = event->in_len};
+    const char *message = event->message ? event->message : "";
+    return (queue_item_t){.kind = event->kind, .bytes = (const uint8_t *)message, .len = strlen(message)};
+}
+
+void publish_item(producer_t *p, const producer_event_t *event)
+{
+    if (p->input_ended || p->phase > PHASE_PUBLISHING)
+        return;
+    queue_item_t item = item_of(event);
+    bool may_go = p->phase == PHASE_PUBLISHING && p->queue.n == 0 && publish_open(p) && start_clear_to_publish(p);
+    if (may_go)
+        publish_one(p, &item);
+    else if (!queue_add(&p->queue, &item))
+        p->out_of_memory = true;
+}
+
+void publish_refused(producer_t *p, uint64_t index)
+{
+    static const char message[] = "the item is larger than the broker takes";
+    if (p->phase == PHASE_PUBLISHING && window_refused(&p->window, index, p->refused.pack))
+        refused_add(&p->refused, index, FANMAP_TOO_LARGE, message, sizeof message - 1, p->now_ms);
+}
+
+/* ---- records of the log ---- */
+
+static bool all_published(const producer_t *p)
+{
+    return p->input_ended && p->queue.n == 0;
+}
+
+static void say_refused(producer_t *p)
+{
+    uint64_t pack = refused_flush(&p->refused, &p->values);
+    actions_put_log(p, SAID_REFUSED, pack);
+}
+
+static void say_progress(producer_t *p)
+{
+    producer_progress_t *said = &p->progress;
+    progress_t progress = {
+        .prefix = p->window.prefix, .chain = p->window.prefix_chain, .partitions = p->window.partitions};
+    memcpy(progress.producer, p->config.announce, sizeof progress.producer);
+    window_offsets(&p->window, said->offsets);
+    joblog_encode_progress(&p->values, &progress, said->offsets);
+    actions_put_log(p, SAID_PROGRESS, ++said->n);
+    said->prefix = progress.prefix;
+    said->said_ms = p->now_ms;
+    said->in_flight = true;
+}
+
+/* Progress that was stored shows that the job is still ours only if the one before was young enough for nobody to take
+ * the job over in between. */
+void publish_progress_stored(producer_t *p, uint64_t number)
+{
+    producer_progress_t *said = &p->progress;
+    if (number != said->n || !said->in_flight)
+        return;
+    said->in_flight = false;
+    said->stored = said->prefix;
+    if (said->said_ms - said->stored_ms <= PAUSE_MS && said->said_ms > p->owner_ms)
+        p->owner_ms = said->said_ms;
+    said->stored_ms = said->said_ms;
+}
+
+static int64_t progress_at_ms(const producer_t *p)
+{
+    bool is_new = p->window.prefix != p->progress.prefix;
+    return p->progress.said_ms + (is_new ? PROGRESS_EVERY_MS : PROGRESS_IDLE_MS);
+}
+
+static bool progress_waits(const producer_t *p)
+{
+    return !p->unmet && !p->progress.in_flight && !p->input_said;
+}
+
+static void say_input(producer_t *p)
+{
+    if (p->progress.prefix != p->window.prefix)
+        say_progress(p);
+    joblog_encode_input(&p->values, p->window.next, p->source_error);
+    actions_put_log(p, SAID_INPUT, 0);
+    p->input_said = true;
+}
+
+static void publish_queued(producer_t *p)
+{
+    queue_item_t item;
+    while (p->queue.n > 0 && publish_open(p) && start_clear_to_publish(p) && queue_take(&p->queue, &item))
+        publish_one(p, &item);
+}
+
+void publish_due(producer_t *p)
+{
+    if (p->phase != PHASE_PUBLISHING)
+        return;
+    if (p->queue.n > 0)
+        publish_queued(p);
+    if (refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p)))
+        say_refused(p);
+    if (progress_waits(p) && p->now_ms >= progress_at_ms(p) && start_clear_to_publish(p))
+        say_progress(p);
+    if (all_published(p) && !p->input_said && p->window.prefix == p->window.next && start_clear_to_publish(p))
+        say_input(p);
+}
+
+int64_t publish_next_ms(const producer_t *p)
+{
+    int64_t next_ms = INT64_MAX;
+    if (p->phase != PHASE_PUBLISHING)
+        return next_ms;
+    if (progress_waits(p))
+        next_ms = progress_at_ms(p);
+    if (p->refused.n > 0 && p->refused.since_ms + REFUSED_LINGER_MS < next_ms)
+        next_ms = p->refused.since_ms + REFUSED_LINGER_MS;
+    return next_ms;
+}

@@ -1,0 +1,42 @@
+#include "producer/refused.h"
+
+static size_t cut(const char *text, size_t len)
+{
+    if (len <= REFUSED_MESSAGE_MAX)
+        return len;
+    len = REFUSED_MESSAGE_MAX;
+    while (len > 0 && ((uint8_t)text[len] & 0xC0) == 0x80)
+        len--;
+    return len;
+}
+
+void refused_add(refused_t *refused, uint64_t index, fanmap_kind_t kind, const char *message, size_t len,
+                 int64_t now_ms)
+{
+    outcome_t outcome = {.index = index, .kind = kind, .type = "", .stderr_tail = ""};
+    outcome.message = message;
+    outcome.message_len = cut(message, len);
+    if (refused->n++ == 0)
+        refused->since_ms = now_ms;
+    joblog_put_outcome(&refused->body, &outcome);
+}
+
+bool refused_due(const refused_t *refused, int64_t now_ms)
+{
+    return refused->n > 0 &&
+           (refused->body.len >= REFUSED_PACK_BYTES || now_ms - refused->since_ms >= REFUSED_LINGER_MS);
+}
+
+uint64_t refused_flush(refused_t *refused, buf_t *record)
+{
+    joblog_encode_pack(record, refused->body.data, refused->body.len, refused->n);
+    record->failed |= refused->body.failed;
+    buf_clear(&refused->body);
+    refused->n = 0;
+    return refused->pack++;
+}
+
+void refused_free(refused_t *refused)
+{
+    buf_free(&refused->body);
+}

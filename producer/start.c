@@ -1,0 +1,107 @@
+/* Nobody may see an item before `start` and J/spec: a worker would not know what to do with it, a gatherer would not
+ * count its outcome. So both are stored first, each before the next thing is said, and the log is read once behind our
+ * announcement. */
+#include <string.h>
+
+#include "producer/state.h"
+
+static void say_start(producer_t *p)
+{
+    p->phase = PHASE_PUBLISHING;
+    p->unmet = UNMET_START | UNMET_ANNOUNCED | UNMET_SPEC | UNMET_CHECK;
+    joblog_encode_start(&p->values, &p->config.spec);
+    actions_put_log(p, SAID_START, 0);
+    joblog_encode_producer(&p->values, p->config.announce);
+    actions_put_log(p, SAID_ANNOUNCE, 0);
+}
+
+void start_begin(producer_t *p)
+{
+    if (p->phase != PHASE_NEW)
+        return;
+    if (p->config.spec.concurrency == 0) {
+        say_start(p);
+        return;
+    }
+    p->phase = PHASE_TABLE;
+    actions_add(p, PRODUCER_CREATE_TABLE);
+}
+
+/* A table that may or may not have been created is no good: under a nonce that no table was ever given, the job starts
+ * by learning. */
+void start_table(producer_t *p, bool created)
+{
+    if (p->phase != PHASE_TABLE)
+        return;
+    if (!created)
+        memcpy(p->config.spec.nonce, p->config.announce, sizeof p->config.spec.nonce);
+    say_start(p);
+}
+
+static void ask_check(producer_t *p)
+{
+    p->unmet |= UNMET_CHECK;
+    if (p->check_asked)
+        return;
+    p->check_asked = true;
+    actions_add(p, PRODUCER_CHECK_LOG);
+}
+
+void start_stored(producer_t *p, said_t what, int64_t offset)
+{
+    if (p->phase != PHASE_PUBLISHING)
+        return;
+    if (what == SAID_START && p->unmet & UNMET_START) {
+        p->unmet &= ~(unsigned)UNMET_START;
+        p->config.spec.start_offset = offset;
+        jobs_encode_spec(&p->values, &p->config.spec);
+        actions_put_jobs(p, SAID_SPEC, JOBS_SPEC);
+        p->spec_said = true;
+    } else if (what == SAID_ANNOUNCE && p->unmet & UNMET_ANNOUNCED) {
+        p->unmet &= ~(unsigned)UNMET_ANNOUNCED;
+        ask_check(p);
+    } else if (what == SAID_SPEC) {
+        p->unmet &= ~(unsigned)UNMET_SPEC;
+    }
+}
+
+static void superseded(producer_t *p)
+{
+    fanmap_error_t error;
+    err_set(&error, FANMAP_ECONFLICT, "another producer has taken over job %s", p->config.spec.job);
+    actions_fail(p, &error);
+}
+
+static void own(producer_t *p)
+{
+    bool is_first = p->owner_ms == INT64_MIN;
+    p->unmet &= ~(unsigned)UNMET_CHECK;
+    p->owner_ms = p->now_ms;
+    if (is_first) {
+        p->progress.said_ms = p->now_ms;
+        p->progress.stored_ms = p->now_ms;
+    }
+}
+
+void start_checked(producer_t *p, const producer_event_t *event)
+{
+    if (!p->check_asked || p->phase != PHASE_PUBLISHING)
+        return;
+    p->check_asked = false;
+    if (event->closed)
+        close_found_closed(p, event->reason);
+    else if (event->announced && event->announced[0] && strcmp(event->announced, p->config.announce) != 0)
+        superseded(p);
+    else
+        own(p);
+}
+
+bool start_clear_to_publish(producer_t *p)
+{
+    if (p->unmet)
+        return false;
+    if (p->now_ms - p->owner_ms <= PAUSE_MS)
+        return true;
+    ask_check(p);
+    return false;
+}
