@@ -173,6 +173,12 @@ FANMAP_API void fanmap_hold(fanmap_job_t *job, bool hold);
 FANMAP_API int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome) FANMAP_MUST_CHECK;
 FANMAP_API void fanmap_outcome_free(fanmap_outcome_t *outcome);
 
+/* One line of JSON for an outcome of a job whose "value-format" is json, without a newline; borrowed until the next call on the job.
+ * as_record false: the value, or {"$error":{"kind":...,"message":...,"attempts":...}}. true: {"index":...,"attempts":...,"value":...}
+ * or {"index":...,"attempts":...,"error":{...}}. */
+FANMAP_API int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record,
+                                   const char **ret_line, size_t *ret_len, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
 /* ---- about a job ---- */
 
 /* Valid until the job is closed. */

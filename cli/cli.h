@@ -1,0 +1,73 @@
+/* The command line: thin over fanmap/fanmap.h and fanmap/admin.h, and nothing else of the library.
+ *
+ *   main.c      which subcommand, and its exit status
+ *   parse.c     argv into options, by the library's option table
+ *   help.c      --help, from the same table
+ *   input.c     items from files, stdin and ::: values
+ *   output.c    outcomes to stdout
+ *   progress.c  what stderr shows
+ *   map.c gather.c worker.c control.c   one a subcommand
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fanmap/admin.h"
+
+enum {
+    EXIT_ALL_WELL = 0,
+    EXIT_SOME_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_STOPPED = 3,
+    EXIT_REFUSED = 4,
+    EXIT_UNREACHABLE = 5,
+    EXIT_IO = 6,
+    EXIT_INTERRUPTED = 130
+};
+
+typedef struct arguments arguments_t;
+
+typedef struct {
+    const char *name, *usage, *summary;
+    unsigned scope;      /* which options it takes */
+    int positionals_max; /* besides ::: values and what follows -- */
+    const char *const *examples;
+    int (*run)(arguments_t *arguments);
+} command_t;
+
+/* A command line, taken apart. The strings live in argv. */
+struct arguments {
+    const command_t *command;
+    fanmap_options_t *options;
+    const char *positionals[2];
+    int positionals_n;
+    char **values; /* after ::: */
+    int values_n;
+    bool has_values;
+    char **argv; /* after -- */
+    int argv_n;
+};
+
+/* main.c */
+extern const command_t commands[];
+const command_t *command_find(const char *name);
+/* "fanmap: LINE" on stderr, escaped for a terminal. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints the error and returns the exit status that belongs to its code. */
+int complain_error(const fanmap_error_t *err);
+int exit_status(int code);
+
+/* parse.c */
+/* EXIT_ALL_WELL, or EXIT_USAGE after a complaint. Loads configuration file and environment too. */
+int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
+bool is_switch_set(const arguments_t *arguments, const char *name);
+const char *option_text(const arguments_t *arguments, const char *name);
+
+/* help.c */
+void print_help(const command_t *command);
+void print_overview(void);
+
+#endif

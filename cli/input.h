@@ -1,0 +1,32 @@
+/* Items from the command line: a file, stdin, or the values after :::. Never blocks: a descriptor is read only after
+ * poll said that it may be. A line beyond the item limit is read on to its end and given cut: the library refuses it by
+ * its length. */
+#ifndef CLI_INPUT_H
+#define CLI_INPUT_H
+
+#include "cli/cli.h"
+
+typedef struct {
+    int fd; /* -1: values, or closed */
+    const char *name;
+    char delimiter;
+    fanmap_format_t format;
+    char *bytes;
+    size_t at, len, cap, scanned, item_max;
+    bool is_at_end, is_cutting; /* cutting: what follows up to the delimiter is thrown away */
+    char **values;
+    int values_n, values_at;
+} input_t;
+
+typedef enum { INPUT_ITEM, INPUT_WANTS_READ, INPUT_END } input_state_t;
+
+/* EXIT_ALL_WELL, EXIT_USAGE or EXIT_IO after a complaint. */
+int input_open(input_t *input, const arguments_t *arguments, const char *standard_format);
+void input_close(input_t *input);
+/* INPUT_ITEM: the next item, borrowed until input_taken or input_read. */
+input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len);
+void input_taken(input_t *input);
+/* One read of the descriptor. 0, or the errno of what failed. */
+int input_read(input_t *input);
+
+#endif

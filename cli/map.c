@@ -1,0 +1,140 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/session.h"
+
+static const char COMMAND_TASK[] = "command"; /* the task that -- CMD ARG... names */
+
+static void on_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    const arguments_t *arguments = arg;
+    if (level <= FANMAP_LOG_WARNING ? !is_switch_set(arguments, "quiet") : is_switch_set(arguments, "verbose"))
+        complain("%s", line);
+}
+
+static int set(arguments_t *arguments, const char *key, const char *value)
+{
+    fanmap_error_t err;
+    if (fanmap_options_set(arguments->options, key, value, &err) == FANMAP_OK)
+        return EXIT_ALL_WELL;
+    complain("%s", err.message);
+    return EXIT_USAGE;
+}
+
+/* What the task is called; a command line after -- becomes a task of its own. */
+static int choose_task(arguments_t *arguments, const char **ret_task)
+{
+    bool is_local = is_switch_set(arguments, "local");
+    if (arguments->argv_n > 0 && !is_local) {
+        complain("-- CMD runs embedded only: give --local, or serve it with fanmap worker --exec NAME='CMD ARG...'");
+        return EXIT_USAGE;
+    }
+    if ((arguments->argv_n > 0) == (arguments->positionals_n > 0)) {
+        complain(arguments->argv_n > 0 ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
+                 arguments->command->name);
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < arguments->argv_n; i++) {
+        int status = set(arguments, "argv", arguments->argv[i]);
+        if (status != EXIT_ALL_WELL)
+            return status;
+    }
+    *ret_task = arguments->argv_n > 0 ? COMMAND_TASK : arguments->positionals[0];
+    return EXIT_ALL_WELL;
+}
+
+static int name_source(arguments_t *arguments, const input_t *input)
+{
+    char source[600];
+    snprintf(source, sizeof source, input->values ? "%.500s" : "%.500s: line", input->name);
+    return set(arguments, "source", source);
+}
+
+static int begin(session_t *s, arguments_t *arguments, const char *task)
+{
+    fanmap_error_t err;
+    if (fanmap_open(arguments->options, on_log, arguments, &s->f, &err) != FANMAP_OK)
+        return complain_error(&err);
+    session_catch_signals(s->f);
+    if (fanmap_map(s->f, task, arguments->options, &s->job, &err) == FANMAP_OK)
+        return EXIT_ALL_WELL;
+    fanmap_close(s->f);
+    return complain_error(&err);
+}
+
+static int prepare(session_t *s, arguments_t *arguments, input_t *input, const char **ret_task)
+{
+    int status = choose_task(arguments, ret_task);
+    const char *format = arguments->argv_n > 0 ? "lines" : "jsonl";
+    if (status == EXIT_ALL_WELL)
+        status = input_open(input, arguments, format);
+    if (status == EXIT_ALL_WELL)
+        status = name_source(arguments, input);
+    s->arguments = arguments;
+    s->input = input;
+    output_open(&s->output, arguments, format);
+    progress_open(&s->progress, arguments);
+    return status;
+}
+
+int run_map(arguments_t *arguments)
+{
+    session_t s = {0};
+    input_t input;
+    const char *task;
+    int status = prepare(&s, arguments, &input, &task);
+    if (status == EXIT_ALL_WELL)
+        status = set(arguments, "value-format", output_value_format(&s.output));
+    if (status == EXIT_ALL_WELL)
+        status = begin(&s, arguments, task);
+    if (status == EXIT_ALL_WELL)
+        status = session_run(&s);
+    input_close(&input);
+    return status;
+}
+
+int run_submit(arguments_t *arguments)
+{
+    session_t s = {0};
+    input_t input;
+    const char *task;
+    int status = prepare(&s, arguments, &input, &task);
+    if (status == EXIT_ALL_WELL)
+        status = set(arguments, "detach", "true");
+    if (status == EXIT_ALL_WELL)
+        status = begin(&s, arguments, task);
+    if (status == EXIT_ALL_WELL) {
+        char id[128];
+        snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
+        status = session_run(&s);
+        if (status == EXIT_ALL_WELL && (puts(id) < 0 || fflush(stdout) != 0))
+            status = EXIT_IO;
+    }
+    input_close(&input);
+    return status;
+}
+
+int run_gather(arguments_t *arguments)
+{
+    session_t s = {.arguments = arguments};
+    fanmap_error_t err;
+    if (arguments->positionals_n < 1) {
+        complain("which job? fanmap gather JOB");
+        return EXIT_USAGE;
+    }
+    output_open(&s.output, arguments, "jsonl");
+    progress_open(&s.progress, arguments);
+    int status = set(arguments, "value-format", output_value_format(&s.output));
+    if (status != EXIT_ALL_WELL)
+        return status;
+    if (fanmap_open(arguments->options, on_log, arguments, &s.f, &err) != FANMAP_OK)
+        return complain_error(&err);
+    session_catch_signals(s.f);
+    if (fanmap_gather(s.f, arguments->positionals[0], arguments->options, &s.job, &err) != FANMAP_OK) {
+        fanmap_close(s.f);
+        return complain_error(&err);
+    }
+    return session_run(&s);
+}

@@ -1,0 +1,118 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FULL_BYTES = 256 * 1024 };
+
+void output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
+{
+    struct stat st;
+    const char *format = option_text(arguments, "output-format");
+    if (!format)
+        format = standard_format;
+    *output = (output_t){.as_records = is_switch_set(arguments, "records"),
+                         .is_regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode),
+                         .is_command = arguments->argv_n > 0,
+                         .is_verbose = is_switch_set(arguments, "verbose")};
+    if (!output->as_records)
+        output->format = strcmp(format, "lines") == 0 ? OUTPUT_LINES
+                         : strcmp(format, "nul") == 0 ? OUTPUT_NUL
+                                                      : OUTPUT_JSONL;
+}
+
+void output_close(output_t *output)
+{
+    free(output->bytes);
+    output->bytes = NULL;
+}
+
+const char *output_value_format(const output_t *output)
+{
+    return output->format == OUTPUT_JSONL ? "json" : "text";
+}
+
+bool output_has_room(const output_t *output)
+{
+    return output->len - output->at < FULL_BYTES;
+}
+
+bool output_is_empty(const output_t *output)
+{
+    return output->at == output->len;
+}
+
+static bool append(output_t *output, const void *bytes, size_t len)
+{
+    if (output->at == output->len)
+        output->at = output->len = 0;
+    if (output->cap - output->len < len) {
+        size_t cap = output->cap + len + FULL_BYTES;
+        char *grown = realloc(output->bytes, cap);
+        if (!grown)
+            return false;
+        output->bytes = grown;
+        output->cap = cap;
+    }
+    if (len)
+        memcpy(output->bytes + output->len, bytes, len);
+    output->len += len;
+    return true;
+}
+
+static void show_failure(const output_t *output, const fanmap_outcome_t *o)
+{
+    if (o->kind == FANMAP_VALUE || (output->format == OUTPUT_JSONL && !output->is_verbose))
+        return;
+    complain("item %" PRIu64 ": %s: %s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message,
+             o->stderr_len ? ": " : "", (int)(o->stderr_len > 300 ? 300 : o->stderr_len),
+             o->stderr_tail + (o->stderr_len > 300 ? o->stderr_len - 300 : 0));
+}
+
+int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
+{
+    const char *line = outcome->value;
+    size_t len = outcome->kind == FANMAP_VALUE ? outcome->value_len : 0;
+    int r = FANMAP_OK;
+    output->failures += outcome->kind != FANMAP_VALUE;
+    show_failure(output, outcome);
+    if (output->format == OUTPUT_JSONL)
+        r = fanmap_outcome_json(job, outcome, output->as_records, &line, &len, err);
+    if (r != FANMAP_OK)
+        return r;
+    /* A command's output is printed as it is, as parallel -k does; everything else ends with the delimiter. */
+    bool as_it_is = output->format == OUTPUT_LINES && output->is_command && outcome->kind == FANMAP_VALUE;
+    const char *end = output->format == OUTPUT_NUL ? "" : "\n";
+    bool is_kept = append(output, line, len) && (as_it_is || append(output, end, 1));
+    return is_kept ? FANMAP_OK : FANMAP_ENOMEM;
+}
+
+static bool may_write(bool wait)
+{
+    struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
+    return poll(&fd, 1, wait ? -1 : 0) > 0;
+}
+
+bool output_flush(output_t *output, bool all)
+{
+    while (output->at < output->len) {
+        size_t len = output->len - output->at;
+        if (!output->is_regular && len > PIPE_BUF)
+            len = PIPE_BUF; /* what poll promises for a pipe */
+        if (!output->is_regular && !may_write(all))
+            break;
+        ssize_t n = write(STDOUT_FILENO, output->bytes + output->at, len);
+        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+            output->error = errno;
+            return false;
+        }
+        output->at += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}

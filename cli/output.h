@@ -1,0 +1,32 @@
+/* Outcomes to stdout: data and nothing else. Never blocks on a pipe: while the reader is slow, nothing more is taken
+ * from the library, which then holds its own sources back. */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "cli/cli.h"
+
+typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL } output_format_t;
+
+typedef struct {
+    output_format_t format;
+    bool as_records, is_regular, is_command, is_verbose;
+    char *bytes;
+    size_t at, len, cap;
+    int error; /* errno of a write that failed */
+    uint64_t failures;
+} output_t;
+
+void output_open(output_t *output, const arguments_t *arguments, const char *standard_format);
+void output_close(output_t *output);
+/* The "value-format" that the library must hand values out in. */
+const char *output_value_format(const output_t *output);
+/* True: another outcome may be put. */
+bool output_has_room(const output_t *output);
+/* FANMAP_OK, or a negative code with err. */
+int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err);
+bool output_is_empty(const output_t *output);
+/* Writes what stdout takes without blocking; with `all` everything, however long it takes. False: output->error says
+ * why. */
+bool output_flush(output_t *output, bool all);
+
+#endif

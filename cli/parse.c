@@ -1,0 +1,212 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct {
+    const command_t *command;
+    int argc;
+    char **argv;
+    int at;
+    arguments_t *ret;
+} parser_t;
+
+static const fanmap_option_info_t *find_long(unsigned scope, const char *name, size_t len)
+{
+    size_t n;
+    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *names[] = {table[i].name, table[i].alias};
+        for (int k = 0; k < 2; k++)
+            if (names[k] && (table[i].scope & scope) && strlen(names[k]) == len && memcmp(names[k], name, len) == 0)
+                return &table[i];
+    }
+    return NULL;
+}
+
+static const fanmap_option_info_t *find_letter(unsigned scope, char letter)
+{
+    size_t n;
+    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    for (size_t i = 0; i < n; i++)
+        if (table[i].letter == letter && (table[i].scope & scope))
+            return &table[i];
+    return NULL;
+}
+
+/* A secret in argv can be read by everyone on the machine. */
+static bool shows_secret(const fanmap_option_info_t *info, const char *value)
+{
+    static const char *const secrets[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password",
+                                          "sasl.oauthbearer.client.secret"};
+    if (strcmp(info->name, "property") == 0) {
+        for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+            size_t len = strlen(secrets[i]);
+            if (strncmp(value, secrets[i], len) == 0 && value[len] == '=') {
+                complain(
+                    "-X %s on the command line can be read by everyone on this machine; put it into a file and give "
+                    "-F FILE",
+                    secrets[i]);
+                return true;
+            }
+        }
+    }
+    if (strcmp(info->name, "redis") == 0) {
+        const char *at = strrchr(value, '@');
+        const char *colon = strstr(value, "://") ? strchr(strstr(value, "://") + 3, ':') : NULL;
+        if (at && colon && colon < at) {
+            complain("a password in --redis can be read by everyone on this machine; put it into a file and give "
+                     "--redis-password-file FILE");
+            return true;
+        }
+    }
+    return false;
+}
+
+static int set(parser_t *p, const fanmap_option_info_t *info, const char *value)
+{
+    fanmap_error_t err;
+    if (shows_secret(info, value))
+        return EXIT_USAGE;
+    if (fanmap_options_set(p->ret->options, info->name, value, &err) != FANMAP_OK) {
+        complain("%s", err.message);
+        return EXIT_USAGE;
+    }
+    return EXIT_ALL_WELL;
+}
+
+static int unknown(const parser_t *p, const char *what)
+{
+    complain("%s has no option %s; see fanmap %s --help", p->command->name, what, p->command->name);
+    return EXIT_USAGE;
+}
+
+static int take_value(parser_t *p, const fanmap_option_info_t *info, const char *shown)
+{
+    if (p->at >= p->argc) {
+        complain("option %s wants a value: %s", shown, info->metavar);
+        return EXIT_USAGE;
+    }
+    return set(p, info, p->argv[p->at++]);
+}
+
+static int parse_long(parser_t *p, const char *arg)
+{
+    const char *name = arg + 2, *equals = strchr(name, '=');
+    size_t len = equals ? (size_t)(equals - name) : strlen(name);
+    unsigned scope = p->command->scope;
+    const fanmap_option_info_t *info = find_long(scope, name, len);
+    if (!info && len > 3 && strncmp(name, "no-", 3) == 0 && !equals) {
+        info = find_long(scope, name + 3, len - 3);
+        return info && !info->metavar ? set(p, info, "false") : unknown(p, arg);
+    }
+    if (!info)
+        return unknown(p, arg);
+    if (equals)
+        return set(p, info, equals + 1);
+    return info->metavar ? take_value(p, info, arg) : set(p, info, "true");
+}
+
+static int parse_letters(parser_t *p, const char *arg)
+{
+    for (const char *letter = arg + 1; *letter; letter++) {
+        const fanmap_option_info_t *info = find_letter(p->command->scope, *letter);
+        if (!info)
+            return unknown(p, arg);
+        if (info->metavar)
+            return letter[1] ? set(p, info, letter + 1) : take_value(p, info, arg);
+        int status = set(p, info, "true");
+        if (status != EXIT_ALL_WELL)
+            return status;
+    }
+    return EXIT_ALL_WELL;
+}
+
+static int parse_values(parser_t *p)
+{
+    p->ret->has_values = true;
+    p->ret->values = p->argv + p->at;
+    p->ret->values_n = p->argc - p->at;
+    p->at = p->argc;
+    for (int i = 0; i < p->ret->values_n; i++) {
+        if (strcmp(p->ret->values[i], ":::") == 0) {
+            complain("a second ::: would be GNU parallel's product of two lists, which fanmap does not have");
+            return EXIT_USAGE;
+        }
+        if (strcmp(p->ret->values[i], ":::+") == 0) {
+            complain("zipping with :::+ is not built yet");
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_ALL_WELL;
+}
+
+static int parse_positional(parser_t *p, const char *arg)
+{
+    if (p->ret->positionals_n >= p->command->positionals_max) {
+        complain("%s takes no \"%s\"; see fanmap %s --help", p->command->name, arg, p->command->name);
+        return EXIT_USAGE;
+    }
+    p->ret->positionals[p->ret->positionals_n++] = arg;
+    return EXIT_ALL_WELL;
+}
+
+static int parse_one(parser_t *p)
+{
+    char *arg = p->argv[p->at++];
+    bool takes_items = p->command->scope & FANMAP_SCOPE_INPUT;
+    if (takes_items && strcmp(arg, ":::") == 0)
+        return parse_values(p);
+    if (strcmp(arg, "--") == 0) {
+        p->ret->argv = p->argv + p->at;
+        p->ret->argv_n = p->argc - p->at;
+        p->at = p->argc;
+        for (int i = 0; i < p->ret->argv_n; i++) { /* as in parallel, ::: after the command begins the values */
+            if (strcmp(p->ret->argv[i], ":::") == 0 && takes_items) {
+                p->at = p->argc - p->ret->argv_n + i + 1;
+                p->ret->argv_n = i;
+                return parse_values(p);
+            }
+        }
+        return EXIT_ALL_WELL;
+    }
+    if (strncmp(arg, "--", 2) == 0)
+        return parse_long(p, arg);
+    if (arg[0] == '-' && arg[1])
+        return parse_letters(p, arg);
+    return parse_positional(p, arg);
+}
+
+int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
+{
+    parser_t p = {command, argc, argv, 0, ret};
+    fanmap_error_t err;
+    memset(ret, 0, sizeof *ret);
+    ret->command = command;
+    if (fanmap_options_new(&ret->options) != FANMAP_OK) {
+        complain("out of memory");
+        return EXIT_IO;
+    }
+    while (p.at < argc) {
+        int status = parse_one(&p);
+        if (status != EXIT_ALL_WELL)
+            return status;
+    }
+    if (fanmap_options_load(ret->options, fanmap_options_get(ret->options, "config", 0), &err) != FANMAP_OK) {
+        complain("%s", err.message);
+        return EXIT_USAGE;
+    }
+    return EXIT_ALL_WELL;
+}
+
+bool is_switch_set(const arguments_t *arguments, const char *name)
+{
+    const char *value = option_text(arguments, name);
+    return value && strcmp(value, "true") == 0;
+}
+
+const char *option_text(const arguments_t *arguments, const char *name)
+{
+    return fanmap_options_get(arguments->options, name, 0);
+}

@@ -1,0 +1,213 @@
+/* The happy path: items are pushed while the library takes them, outcomes are printed as they come, in order; when
+ * neither moves, one poll waits for input, library, stdout and the next line of progress.
+ *
+ * What can end it early: an interrupt (cancels; with --job-id the first one leaves the job running), a reader of stdout
+ * that goes away (cancels, then dies by SIGPIPE as a filter does), an input that cannot be read (the job ends with it
+ * after what came before), an output that cannot be written (cancels).
+ */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PUSH_TURN = 512, TAKE_TURN = 4096 };
+
+static volatile sig_atomic_t interrupts;
+static fanmap_t *to_wake;
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    interrupts++;
+    if (to_wake)
+        fanmap_wake(to_wake);
+}
+
+void session_catch_signals(fanmap_t *f)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    to_wake = f;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int session_interrupts(void)
+{
+    return interrupts;
+}
+
+static void end_input(session_t *s, const char *why)
+{
+    s->input_done = true;
+    if (fanmap_end_input(s->job, why, &s->error) < 0 && s->error.code == FANMAP_EUSAGE)
+        complain("%s", s->error.message);
+}
+
+static void read_failed(session_t *s, int error)
+{
+    char why[512];
+    snprintf(why, sizeof why, "%s: %s", s->input->name, strerror(error));
+    s->input_error = error;
+    end_input(s, why);
+}
+
+/* Pushes what there is. True: something moved. */
+static bool feed(session_t *s)
+{
+    const char *item;
+    size_t len;
+    int pushed = 0;
+    for (; pushed < PUSH_TURN && !s->input_done; pushed++) {
+        input_state_t state = input_peek(s->input, &item, &len);
+        if (state == INPUT_END)
+            end_input(s, NULL);
+        if (state != INPUT_ITEM)
+            break;
+        if (fanmap_push(s->job, s->input->format, item, len, &s->error) != FANMAP_OK)
+            break;
+        input_taken(s->input);
+    }
+    return pushed > 0;
+}
+
+static bool wants_read(session_t *s)
+{
+    const char *item;
+    size_t len;
+    return s->input && !s->input_done && input_peek(s->input, &item, &len) == INPUT_WANTS_READ;
+}
+
+static bool take_outcomes(session_t *s)
+{
+    const fanmap_outcome_t *outcome;
+    int taken = 0;
+    while (taken < TAKE_TURN && !s->job_done && output_has_room(&s->output)) {
+        int r = fanmap_next(s->job, 0, &outcome, &s->error);
+        if (r == FANMAP_AGAIN)
+            break;
+        if (r == FANMAP_OK)
+            r = output_put(&s->output, s->job, outcome, &s->error);
+        if (r != FANMAP_OK) {
+            s->job_done = true;
+            s->result = r;
+        }
+        taken++;
+    }
+    return taken > 0;
+}
+
+static int wait_ms(const session_t *s)
+{
+    int64_t wait = progress_next_ms(&s->progress) - monotonic_ms();
+    return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
+}
+
+static void wait_for_something(session_t *s)
+{
+    bool reads = wants_read(s);
+    short out = output_is_empty(&s->output) ? 0 : POLLOUT; /* with 0 poll still tells that the reader is gone */
+    struct pollfd fds[] = {
+        {fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, out, 0}, {reads ? s->input->fd : -1, POLLIN, 0}};
+    if (poll(fds, 3, wait_ms(s)) < 0)
+        return;
+    if (fds[2].revents) {
+        int error = input_read(s->input);
+        if (error)
+            read_failed(s, error);
+    }
+    if (fds[1].revents & POLLERR)
+        s->output.error = EPIPE;
+}
+
+static bool has_interrupt(session_t *s)
+{
+    if (interrupts == s->interrupts_seen)
+        return false;
+    s->interrupts_seen = interrupts;
+    return true;
+}
+
+static void progress_turn(session_t *s)
+{
+    fanmap_stats_t stats;
+    if (monotonic_ms() < progress_next_ms(&s->progress))
+        return;
+    fanmap_stats(s->job, &stats, sizeof stats);
+    progress_show(&s->progress, &stats);
+}
+
+/* Until the list is printed, or something ended it early. */
+static void run(session_t *s)
+{
+    while (!s->output.error && !(s->job_done && output_is_empty(&s->output)) && !has_interrupt(s)) {
+        bool moved = s->input && !s->input_done && !s->job_done && feed(s);
+        moved |= take_outcomes(s);
+        if (!output_flush(&s->output, false))
+            break;
+        progress_turn(s);
+        if (!moved)
+            wait_for_something(s);
+    }
+}
+
+static int leave_interrupted(session_t *s)
+{
+    const char *id = fanmap_job_id(s->job);
+    bool has_name = option_text(s->arguments, "job-id") != NULL;
+    bool goes_on = !s->input || (has_name && s->input_done);
+    output_flush(&s->output, true);
+    if (!s->input)
+        complain("interrupted; go on with: fanmap gather %s", id);
+    else if (goes_on)
+        complain("interrupted; the job goes on: fanmap gather %s, or end it: fanmap cancel %s", id, id);
+    else
+        complain("interrupted; job %s is cancelled; what was stored stays: fanmap gather %s", id, id);
+    fanmap_job_close(s->job, goes_on);
+    fanmap_close(s->f);
+    return EXIT_INTERRUPTED;
+}
+
+static int leave_output_failed(session_t *s)
+{
+    int error = s->output.error;
+    fanmap_job_close(s->job, false);
+    fanmap_close(s->f);
+    if (error == EPIPE) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    complain("stdout: %s; the job was cancelled", strerror(error));
+    return EXIT_IO;
+}
+
+static int leave_ended(session_t *s)
+{
+    int status = s->output.failures ? EXIT_SOME_FAILED : EXIT_ALL_WELL;
+    if (s->result < 0)
+        status = complain_error(&s->error);
+    if (s->input_error)
+        status = EXIT_IO;
+    fanmap_job_close(s->job, false);
+    fanmap_close(s->f);
+    return status;
+}
+
+int session_run(session_t *s)
+{
+    fanmap_stats_t stats;
+    run(s);
+    fanmap_stats(s->job, &stats, sizeof stats);
+    bool is_ended = s->job_done && output_is_empty(&s->output);
+    if (is_ended || s->output.error)
+        progress_close(&s->progress, &stats);
+    else
+        progress_clear(&s->progress);
+    int status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
+    output_close(&s->output);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* One running of map, submit or gather: input, library and output in one poll loop, and what ends it. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli/input.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+
+typedef struct {
+    const arguments_t *arguments;
+    fanmap_t *f;
+    fanmap_job_t *job;
+    input_t *input; /* NULL: a gather */
+    output_t output;
+    progress_t progress;
+    bool input_done, job_done;
+    int input_error; /* errno */
+    int result;      /* FANMAP_END or a negative code, once job_done */
+    fanmap_error_t error;
+    int interrupts_seen;
+} session_t;
+
+/* Catches INT and TERM for `f`. */
+void session_catch_signals(fanmap_t *f);
+int session_interrupts(void);
+/* Runs the job to its end and returns the exit status of the program; f and job are closed then. A closed stdout pipe
+ * cancels the job and ends the program by SIGPIPE. */
+int session_run(session_t *session);
+
+#endif

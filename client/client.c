@@ -1,0 +1,163 @@
+#include "client/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...)
+{
+    if (!f->log)
+        return;
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    f->log(f->log_arg, level, line);
+}
+
+void client_fail(fanmap_t *f, const fanmap_error_t *err)
+{
+    if (f->error.code)
+        return;
+    f->error = *err;
+    for (fanmap_job_t *job = f->jobs; job; job = job->next)
+        job_fail(job, err);
+    loop_wake(f->loop);
+}
+
+static void on_bus_error(void *arg, const fanmap_error_t *err)
+{
+    fanmap_t *f = arg;
+    if (err->code == FANMAP_EREFUSED)
+        client_fail(f, err);
+    else
+        client_log(f, FANMAP_LOG_DEBUG, "%s", err->message);
+}
+
+static void on_bus_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    client_log(arg, level, "%s", line);
+}
+
+static void on_connect_timeout(void *arg)
+{
+    fanmap_t *f = arg;
+    if (f->is_connected)
+        return;
+    fanmap_error_t err;
+    const char *brokers = options_text(f->options, "brokers");
+    err_set_retry(&err, FANMAP_EUNREACHABLE,
+                  "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
+                  brokers ? brokers : "?", options_text(f->options, "connect-timeout"));
+    client_fail(f, &err);
+}
+
+static void on_wake(void *arg)
+{
+    ((fanmap_t *)arg)->was_woken = true;
+}
+
+static int open_parts(fanmap_t *f, fanmap_error_t *err)
+{
+    int r = loop_new(&f->loop, err);
+    if (r == FANMAP_OK)
+        loop_on_wake(f->loop, on_wake, f);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(f->loop, on_connect_timeout, f, &f->connect_timer, err);
+    if (r == FANMAP_OK)
+        r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
+                        : connect_bus(f->loop, f->options, on_bus_error, on_bus_log, f, &f->bus, err);
+    if (r == FANMAP_OK && !f->is_local)
+        r = connect_tokens(f->loop, f->options, &f->tokens, err);
+    return r;
+}
+
+int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
+                fanmap_error_t *err)
+{
+    fanmap_t *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    f->log = log;
+    f->log_arg = log_arg;
+    f->options = options_copy(options);
+    if (!f->options) {
+        free(f);
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    f->is_local = options_switch(f->options, "local");
+    f->is_connected = f->is_local;
+    f->namespace_name = options_text(f->options, "namespace");
+    int r = open_parts(f, err);
+    if (r != FANMAP_OK) {
+        fanmap_close(f);
+        return r;
+    }
+    if (!f->is_local)
+        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, "connect-timeout"));
+    *ret_f = f;
+    return FANMAP_OK;
+}
+
+static bool anything_under_way(fanmap_t *f)
+{
+    for (fanmap_job_t *job = f->jobs; job; job = job->next)
+        if (job->producer && !job->is_finished && !job->error.code)
+            return true;
+    return f->bus && bus_outbox_n(f->bus) > 0;
+}
+
+static void settle(fanmap_t *f)
+{
+    for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
+        next = job->next;
+        fanmap_job_close(job, false);
+    }
+    int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, "close-timeout");
+    while (anything_under_way(f) && !f->error.code && loop_clock_ms() < until)
+        loop_run_once(f->loop, 20);
+}
+
+void fanmap_close(fanmap_t *f)
+{
+    if (!f)
+        return;
+    if (f->loop && f->bus)
+        settle(f);
+    while (f->jobs)
+        job_free(f->jobs);
+    local_stop(f);
+    if (f->tokens)
+        f->tokens->close(f->tokens);
+    if (f->bus)
+        bus_close(f->bus, 1000);
+    queues_free(f);
+    if (f->connect_timer)
+        loop_timer_free(f->connect_timer);
+    if (f->loop)
+        loop_free(f->loop);
+    fanmap_options_free(f->options);
+    free(f);
+}
+
+int fanmap_fd(const fanmap_t *f)
+{
+    return loop_fd(f->loop);
+}
+
+void fanmap_wake(fanmap_t *f)
+{
+    loop_wake(f->loop);
+}
+
+int fanmap_dispatch(fanmap_t *f, unsigned max_callbacks, fanmap_error_t *err)
+{
+    loop_run_once(f->loop, 0);
+    int r = run_callbacks(f, max_callbacks);
+    if (r == FANMAP_AGAIN)
+        loop_wake(f->loop);
+    if (f->error.code && err)
+        *err = f->error;
+    return f->error.code ? f->error.code : r;
+}

@@ -1,0 +1,190 @@
+/* The library from inside: one connection, its jobs, and how they meet the cores.
+ *
+ *   client.c    open, close, dispatch; what the connection says of itself
+ *   topics.c    the topics of a queue, and where their delivery reports go
+ *   job.c       one handle: its life from map or gather to close
+ *   map.c       carries out what the producer core says
+ *   gather.c    feeds the job's log into list and order
+ *   lookup.c    finds a job's spec and state on the jobs topic
+ *   pull.c      next, next_any, callbacks
+ *   outcome.c   outcomes as the caller sees them
+ *   local.c     the embedded worker
+ *   presence.c  says so when no worker serves the task
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "aggregator/list.h"
+#include "aggregator/order.h"
+#include "client/options.h"
+#include "io/bus.h"
+#include "producer/core.h"
+#include "schemas/names.h"
+#include "tokens/port.h"
+
+typedef struct queue queue_t;
+
+/* Delivery reports carry job number << COOKIE_VALUE_BITS | value. */
+enum { COOKIE_VALUE_BITS = 44 };
+
+struct fanmap {
+    loop_t *loop;
+    fanmap_options_t *options;
+    fanmap_log_fn log;
+    void *log_arg;
+    bus_t *bus;
+    tokens_port_t *tokens; /* NULL: --redis none */
+    bool is_local, is_connected, was_woken;
+    loop_timer_t *connect_timer;
+    fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
+    queue_t *queues;
+    fanmap_job_t *jobs; /* a list by `next`, the newest first */
+    uint32_t next_number;
+    struct local *local;
+    const char *namespace_name;
+};
+
+/* The topics of one queue. jobs and results are the same for every queue of a namespace. */
+struct queue {
+    queue_t *next;
+    fanmap_t *f;
+    char name[NAME_MAX_LEN + 1];
+    bool is_ready;
+    uint32_t items_n, results_n; /* partitions */
+    bus_topic_t *items, *results, *jobs;
+};
+
+typedef struct stash_entry stash_entry_t;
+
+/* What the bus had no room for; sent in order before anything newer. Bounded by the producer's window. */
+typedef struct {
+    stash_entry_t *first, **last;
+} stash_t;
+
+struct fanmap_job {
+    fanmap_t *f;
+    fanmap_job_t *next;
+    uint32_t number;                        /* names the job in delivery cookies */
+    bool is_map, is_control, is_detached, is_abandoned; /* abandoned: the caller closed it, what is under way goes on */
+    char id[JOB_ID_MAX + 1];
+    fanmap_options_t *options;
+    queue_t *queue;
+
+    /* producing */
+    spec_t spec;
+    buf_t bound;
+    producer_t *producer;
+    producer_actions_t actions;
+    stash_t stash;
+    buf_t in; /* the item being pushed, as msgpack */
+    loop_timer_t *timer;
+    bool input_ended, is_finished, was_full;
+    char *source_error;
+    uint64_t pushed;
+
+    /* gathering */
+    struct lookup *lookup;
+    list_t *list;
+    order_t *order;
+    bus_reader_t *reader;
+    int64_t log_position;
+    int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; -1: nothing asked */
+    bool is_decided, knows_more, is_reader_held, has_end_copy;
+    uint64_t list_n;
+    list_state_t list_state;
+    end_reason_t end_reason;
+    loop_timer_t *presence_timer;
+
+    /* handing out */
+    fanmap_format_t value_format;
+    fanmap_outcome_t outcome;
+    buf_t value, text, line;
+    uint64_t delivered;
+    bool is_held, end_was_told, in_callback;
+    fanmap_outcome_fn on_outcome;
+    fanmap_end_fn on_end;
+    fanmap_writable_fn on_writable;
+    void *callback_arg;
+    int control_left; /* is_control: records not yet stored */
+    fanmap_error_t error; /* code not 0: the job failed */
+};
+
+/* client.c */
+void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The connection cannot be used any more: every job fails. */
+void client_fail(fanmap_t *f, const fanmap_error_t *err);
+/* Opens bus and token port as the options say; shared with the worker service. `on_error` gets the connection's errors.
+ */
+int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
+                bus_t **ret, fanmap_error_t *err);
+/* *ret is NULL for --redis none. */
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret, fanmap_error_t *err);
+
+/* topics.c */
+/* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. Jobs that
+ * wait for it are told by map_begin and gather_lookup. */
+int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err);
+void queues_free(fanmap_t *f);
+
+/* job.c */
+int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fanmap_error_t *err);
+void job_free(fanmap_job_t *job);
+void job_fail(fanmap_job_t *job, const fanmap_error_t *err);
+/* Frees a job that the caller has closed as soon as nothing of it is under way. */
+void job_reap(fanmap_job_t *job);
+fanmap_job_t *job_by_number(fanmap_t *f, uint32_t number);
+
+/* map.c */
+/* The topics are there: fixes the places in the spec and starts the producer. */
+void map_begin(fanmap_job_t *job);
+void map_step(fanmap_job_t *job, producer_event_t *event);
+void map_simple_step(fanmap_job_t *job, producer_event_type_t type);
+/* Delivery reports of the three topics; the cookie says which job. */
+void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+void map_log_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+void map_jobs_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+void stash_free(stash_t *stash);
+
+/* gather.c */
+/* Reads the job's log from its start offset on. */
+int gather_begin(fanmap_job_t *job, fanmap_error_t *err);
+void gather_end(fanmap_job_t *job);
+/* After outcomes were handed out: lets the reader go on when there is room again. */
+void gather_relieve(fanmap_job_t *job);
+
+/* The topics are there: looks for the job that the caller wants to gather. */
+void gather_lookup(fanmap_job_t *job);
+
+/* lookup.c */
+typedef struct {
+    bool is_found;
+    spec_t spec; /* with start_offset; bound stays behind */
+    uint64_t concurrency_version, paused_version, concurrency;
+    bool paused, has_end;
+    end_reason_t end_reason;
+} lookup_result_t;
+typedef void (*lookup_fn)(void *arg, const lookup_result_t *result);
+/* Reads the jobs topic to its present end and tells what it says of `job_id`. One answer; lookup_free before it: none.
+ */
+int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, struct lookup **ret, fanmap_error_t *err);
+void lookup_free(struct lookup *lookup);
+
+/* outcome.c */
+/* Makes job->outcome from what order handed out: NUL-terminated texts, the value in the job's format. */
+int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);
+/* The item as msgpack into job->in. FANMAP_VALUE, or why it cannot be sent, with a message in job->text. */
+fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len);
+
+/* pull.c */
+bool job_has_news(const fanmap_job_t *job);
+int run_callbacks(fanmap_t *f, unsigned max);
+
+/* local.c */
+int local_start(fanmap_t *f, const char *queue, fanmap_error_t *err);
+void local_stop(fanmap_t *f);
+
+/* presence.c */
+void presence_watch(fanmap_job_t *job);
+void presence_stop(fanmap_job_t *job);
+
+#endif

@@ -1,0 +1,35 @@
+#include <string.h>
+
+#include "client/client.h"
+#include "tokens/redis_port.h"
+
+enum { LIMIT_SLACK_BYTES = 64 * 1024 };
+
+int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
+                bus_t **ret, fanmap_error_t *err)
+{
+    bus_config_t config = {.brokers = options_text(options, "brokers"),
+                           .properties = options_properties(options),
+                           .session_ms = (uint32_t)options_ms(options, "session-timeout"),
+                           .message_bytes_max = (uint32_t)options_bytes(options, "item-max") + LIMIT_SLACK_BYTES,
+                           .client_id = "fanmap"};
+    if (!config.brokers || !*config.brokers)
+        return err_set(err, FANMAP_EUSAGE,
+                       "which Kafka? give --brokers HOST:PORT or set FANMAP_BROKERS (map --local needs none)");
+    if (!config.properties)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    return bus_open_kafka(loop, &config, on_error, log, arg, ret, err);
+}
+
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret, fanmap_error_t *err)
+{
+    redis_port_config_t config = {.url = options_text(options, "redis"),
+                                  .password_file = options_text(options, "redis-password-file"),
+                                  .name_space = options_text(options, "namespace"),
+                                  .connect_timeout_ms = (uint32_t)options_ms(options, "connect-timeout")};
+    if (!config.url || strcmp(config.url, "none") == 0) {
+        *ret = NULL;
+        return FANMAP_OK;
+    }
+    return redis_port_open(loop, &config, ret, err);
+}

@@ -1,0 +1,202 @@
+/* The gathering side of a handle: the job's log goes through list (what counts) into order (whose turn it is).
+ *
+ * A reader that has more than the window waiting while the next outcome could be handed out is held: the caller is
+ * slow, and the log keeps the rest. While the next outcome is missing it reads on, and order spills.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/client.h"
+
+static void on_outcome(void *arg, const outcome_t *outcome)
+{
+    fanmap_job_t *job = arg;
+    fanmap_error_t err;
+    job->knows_more = true;
+    if (order_put(job->order, outcome, &err) != FANMAP_OK) {
+        err_wrap(&err, "keeping outcome %" PRIu64 " of job %s", outcome->index, job->id);
+        job_fail(job, &err);
+    }
+}
+
+static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
+{
+    fanmap_job_t *job = arg;
+    job->is_decided = true;
+    job->list_n = n;
+    job->list_state = state;
+    job->end_reason = reason;
+    order_decide(job->order, n, missing);
+    presence_stop(job);
+}
+
+static void answer_check(fanmap_job_t *job)
+{
+    if (job->check_until < 0 || job->check_until == INT64_MAX || job->log_position < job->check_until)
+        return;
+    job->check_until = -1;
+    map_step(job, &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
+                                      .announced = list_producer(job->list),
+                                      .closed = job->is_decided && job->list_state == LIST_CLOSED});
+}
+
+static bool has_next(const fanmap_job_t *job)
+{
+    return list_has(job->list, order_position(job->order));
+}
+
+static void hold_reader(fanmap_job_t *job)
+{
+    uint64_t window = options_bytes(job->options, "window");
+    uint64_t waiting = order_waiting_bytes(job->order);
+    bool hold = job->is_reader_held ? waiting > window / 2 && has_next(job) : waiting > window && has_next(job);
+    if (hold == job->is_reader_held)
+        return;
+    job->is_reader_held = hold;
+    bus_reader_hold(job->reader, hold);
+}
+
+static void tell_producer(fanmap_job_t *job)
+{
+    if (!job->producer || job->is_finished || job->error.code || !job->knows_more)
+        return;
+    job->knows_more = false;
+    map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN,
+                                      .known = list_known(job->list),
+                                      .waiting_bytes = order_waiting_bytes(job->order)});
+}
+
+/* Whoever sees a closing or a completion copies it to the jobs topic, so that workers drop the rest. */
+static void copy_end(fanmap_job_t *job)
+{
+    if (job->producer) {
+        map_step(job, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = job->end_reason});
+        return;
+    }
+    char key[JOB_ID_MAX + 17];
+    fanmap_error_t err;
+    buf_t value = {0};
+    size_t key_len = jobs_key(key, sizeof key, job->id, JOBS_END);
+    jobs_encode_end(&value, job->end_reason);
+    if (!value.failed && !job->has_end_copy)
+        (void)bus_produce(job->queue->jobs, 0, key, key_len, value.data, value.len, 0, &err); /* a hint: may be lost */
+    buf_free(&value);
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    fanmap_job_t *job = arg;
+    bool was_decided = job->is_decided;
+    job->log_position = record->offset + 1;
+    (void)list_record(job->list, record->offset, record->key, record->key_len, record->value, record->value_len);
+    tell_producer(job);
+    if (job->is_decided && !was_decided)
+        copy_end(job);
+    answer_check(job);
+    hold_reader(job);
+    return false;
+}
+
+static void on_log_end(void *arg, int64_t position)
+{
+    fanmap_job_t *job = arg;
+    if (position > job->log_position)
+        job->log_position = position;
+    answer_check(job);
+}
+
+static void on_gone(void *arg, int64_t low)
+{
+    fanmap_job_t *job = arg;
+    fanmap_error_t err;
+    err_set(&err, FANMAP_ELOST,
+            "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
+            " of its results partition (retention)",
+            job->id, low);
+    job_fail(job, &err);
+}
+
+int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
+{
+    static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
+    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_log_end, on_gone};
+    job->list = list_new(job->id, &list_callbacks, job);
+    if (!job->list)
+        return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+    job->log_position = job->spec.start_offset;
+    return bus_read(job->queue->results, (int32_t)job->spec.results_partition, job->spec.start_offset,
+                    &reader_callbacks, job, &job->reader, err);
+}
+
+void gather_end(fanmap_job_t *job)
+{
+    if (job->reader)
+        bus_reader_close(job->reader);
+    list_free(job->list);
+    job->reader = NULL;
+    job->list = NULL;
+}
+
+void gather_relieve(fanmap_job_t *job)
+{
+    if (!job->reader)
+        return;
+    answer_check(job);
+    if (job->is_reader_held) {
+        hold_reader(job);
+        job->knows_more = true;
+        tell_producer(job);
+    }
+}
+
+/* ---- gathering someone else's job ---- */
+
+static void on_looked_up(void *arg, const lookup_result_t *result)
+{
+    fanmap_job_t *job = arg;
+    fanmap_error_t err;
+    lookup_free(job->lookup);
+    job->lookup = NULL;
+    if (!result->is_found) {
+        err_set(&err, FANMAP_ENOJOB, "there is no job %s in namespace %s", job->id, job->f->namespace_name);
+        job_fail(job, &err);
+        return;
+    }
+    job->spec = result->spec;
+    job->has_end_copy = result->has_end;
+    if (gather_begin(job, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+void gather_lookup(fanmap_job_t *job)
+{
+    fanmap_error_t err;
+    if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->lookup, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *options, fanmap_job_t **ret_job,
+                  fanmap_error_t *err)
+{
+    if (f->error.code)
+        return err_set(err, f->error.code, "%s", f->error.message);
+    if (!job_id_valid(job_id))
+        return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
+    if (f->is_local)
+        return err_set(err, FANMAP_EUSAGE, "an embedded map leaves nothing to gather");
+    fanmap_job_t *job;
+    int r = job_new(f, options, &job, err);
+    if (r != FANMAP_OK)
+        return r;
+    snprintf(job->id, sizeof job->id, "%s", job_id);
+    r = queue_get(f, NULL, &job->queue, err);
+    if (r != FANMAP_OK) {
+        job_free(job);
+        return r;
+    }
+    *ret_job = job;
+    if (job->queue->is_ready)
+        gather_lookup(job);
+    return FANMAP_OK;
+}

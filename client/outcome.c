@@ -1,0 +1,149 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "schemas/value.h"
+
+static const char *const kind_names[] = {"value",     "exception", "exit",     "signal",       "timeout",
+                                         "memory",    "protocol",  "crashed",  "unknown_task", "bad_input",
+                                         "too_large", "cancelled", "deadline", "lost"};
+
+const char *fanmap_kind_name(fanmap_kind_t kind)
+{
+    size_t i = (size_t)kind;
+    return i < sizeof kind_names / sizeof kind_names[0] ? kind_names[i] : "unknown";
+}
+
+static void fill_value(fanmap_job_t *job, const outcome_t *outcome)
+{
+    fanmap_outcome_t *o = &job->outcome;
+    fanmap_error_t why;
+    o->value = outcome->value;
+    o->value_len = outcome->value_len;
+    if (job->value_format == FANMAP_MSGPACK)
+        return;
+    if (job->value_format == FANMAP_TEXT &&
+        value_as_bytes(outcome->value, outcome->value_len, &o->value, &o->value_len))
+        return;
+    if (value_to_json(&job->value, outcome->value, outcome->value_len, &why) == FANMAP_OK) {
+        o->value = job->value.data;
+        o->value_len = job->value.len;
+        return;
+    }
+    o->kind = FANMAP_PROTOCOL; /* a value that JSON cannot hold */
+    o->value = NULL;
+    o->value_len = 0;
+    buf_append(&job->text, why.message, strlen(why.message) + 1);
+}
+
+static size_t put_text(buf_t *b, const char *text, size_t len)
+{
+    size_t at = b->len;
+    buf_append(b, text, len);
+    buf_append(b, "", 1);
+    return at;
+}
+
+int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)
+{
+    fanmap_outcome_t *o = &job->outcome;
+    *o = (fanmap_outcome_t){.index = outcome->index,
+                            .attempts = outcome->attempts,
+                            .kind = outcome->kind,
+                            .exit_status = outcome->exit_status,
+                            .signo = outcome->signo,
+                            .run_us = outcome->run_us,
+                            .type = "",
+                            .message = "",
+                            .stderr_tail = ""};
+    buf_clear(&job->value);
+    buf_clear(&job->text);
+    if (outcome->kind == FANMAP_VALUE) {
+        fill_value(job, outcome);
+        if (o->kind != FANMAP_VALUE)
+            o->message = (const char *)job->text.data;
+    } else {
+        size_t type = put_text(&job->text, outcome->type, outcome->type_len);
+        size_t message = put_text(&job->text, outcome->message, outcome->message_len);
+        size_t tail = put_text(&job->text, outcome->stderr_tail, outcome->stderr_len);
+        o->stderr_len = outcome->stderr_len;
+        if (!job->text.failed) {
+            o->type = (const char *)job->text.data + type;
+            o->message = (const char *)job->text.data + message;
+            o->stderr_tail = (const char *)job->text.data + tail;
+        }
+    }
+    if (job->value.failed || job->text.failed)
+        return err_set(err, FANMAP_ENOMEM, "out of memory for outcome %" PRIu64, o->index);
+    return FANMAP_OK;
+}
+
+static fanmap_kind_t refuse(fanmap_job_t *job, fanmap_kind_t kind, const char *why)
+{
+    buf_clear(&job->text);
+    buf_printf(&job->text, "%s %" PRIu64 ": %s", options_text(job->options, "source"), job->pushed + 1, why);
+    buf_append(&job->text, "", 1);
+    return kind;
+}
+
+static fanmap_kind_t refuse_size(fanmap_job_t *job, size_t len)
+{
+    char why[160];
+    snprintf(why, sizeof why, "the item has %s%zu bytes, over the limit of %" PRIu32 " (--item-max)",
+             len > job->spec.item_bytes_max ? "at least " : "", len, job->spec.item_bytes_max);
+    return refuse(job, FANMAP_TOO_LARGE, why);
+}
+
+fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len)
+{
+    enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 takes nine bytes */
+    fanmap_error_t why;
+    int r = FANMAP_OK;
+    if (len > job->spec.item_bytes_max)
+        return refuse_size(job, len);
+    buf_clear(&job->in);
+    if (format == FANMAP_JSON)
+        r = value_from_json(&job->in, item, len, &why);
+    else if (format == FANMAP_TEXT)
+        r = value_from_text(&job->in, item, len, &why);
+    else if (format == FANMAP_BYTES)
+        value_from_bytes(&job->in, item, len);
+    else if (mp_check(item, len))
+        buf_append(&job->in, item, len);
+    else
+        r = err_set(&why, FANMAP_EUSAGE, "not one sound msgpack object");
+    if (r != FANMAP_OK)
+        return refuse(job, FANMAP_BAD_INPUT, why.message);
+    if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
+        return refuse_size(job, job->in.len);
+    return FANMAP_VALUE;
+}
+
+int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome)
+{
+    size_t type = strlen(outcome->type) + 1, message = strlen(outcome->message) + 1;
+    size_t total = sizeof *outcome + outcome->value_len + type + message + outcome->stderr_len + 1;
+    fanmap_outcome_t *copy = malloc(total);
+    if (!copy)
+        return FANMAP_ENOMEM;
+    *copy = *outcome;
+    char *at = (char *)(copy + 1);
+    copy->type = memcpy(at, outcome->type, type);
+    copy->message = memcpy(at += type, outcome->message, message);
+    at = (char *)memcpy(at + message, outcome->stderr_tail, outcome->stderr_len);
+    copy->stderr_tail = at;
+    at[outcome->stderr_len] = '\0';
+    at += outcome->stderr_len + 1;
+    if (outcome->value_len)
+        memcpy(at, outcome->value, outcome->value_len);
+    copy->value = at;
+    *ret_outcome = copy;
+    return FANMAP_OK;
+}
+
+void fanmap_outcome_free(fanmap_outcome_t *outcome)
+{
+    free(outcome);
+}
