@@ -1,0 +1,411 @@
+/* Calls over one connection, wake-ups over another.
+ *
+ * A call waits while a try to connect is under way, is sent as EVALSHA, and once more as EVAL when Redis does not know
+ * the script. Redis answers in order, so the oldest call without an answer times for all: when it is too old the
+ * connection is given up, and every call on it fails. All callbacks go through the answers queue and so run outside
+ * hiredis. */
+#include "tokens/redis_port.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokens/answers.h"
+#include "tokens/redis_conn.h"
+#include "tokens/script.h"
+
+enum { CALLS_MAX = 4096, TIMEOUT_MS = 10000, KEY_MAX = SCRIPT_PREFIX_MAX + JOB_ID_MAX + 1 };
+
+typedef struct redis_port redis_port_t;
+
+typedef struct call call_t;
+struct call {
+    call_t *next, **link; /* in waiting or sent */
+    redis_port_t *port;
+    answer_t *answer;
+    tokens_request_t request; /* of a sync */
+    uint64_t n;               /* of a create */
+    uint32_t lease_ms;
+    bool by_text;
+    int64_t sent_ms;
+};
+
+typedef struct {
+    call_t *first, **last;
+} calls_t;
+
+typedef struct listener listener_t;
+struct listener {
+    listener_t *next;
+    redis_port_t *port;
+    char channel[SCRIPT_PREFIX_MAX + TOKENS_INCARNATION_MAX + 1];
+    tokens_wake_fn fn;
+    void *arg;
+};
+
+struct redis_port {
+    tokens_port_t port; /* first, so that a pointer to it is one to this */
+    loop_t *loop;
+    redis_url_t url;
+    char *password_file;
+    char name_space[NAME_MAX_LEN + 1], channel_prefix[SCRIPT_PREFIX_MAX];
+    uint32_t timeout_ms;
+    redis_conn_t *calls, *wakes; /* wakes: NULL before the first listener */
+    calls_t waiting, sent;
+    size_t calls_n;
+    loop_timer_t *oldest; /* when the oldest sent call is too old */
+    answers_t *answers;
+    listener_t *listeners;
+    bool closed;
+};
+
+static redis_port_t *redis_of(tokens_port_t *port)
+{
+    return (redis_port_t *)(void *)port;
+}
+
+static void calls_add(calls_t *calls, call_t *c)
+{
+    c->next = NULL;
+    c->link = calls->last;
+    *calls->last = c;
+    calls->last = &c->next;
+}
+
+static void calls_remove(calls_t *calls, call_t *c)
+{
+    *c->link = c->next;
+    if (c->next != NULL)
+        c->next->link = c->link;
+    else
+        calls->last = c->link;
+}
+
+/* Ends the call, which is in no list, with what its answer holds. */
+static void finish(call_t *c)
+{
+    redis_port_t *p = c->port;
+    p->calls_n--;
+    if (p->closed)
+        free(c->answer);
+    else
+        answers_put(p->answers, c->answer);
+    free(c);
+}
+
+static void finish_failed(call_t *c, const fanmap_error_t *why)
+{
+    c->answer->err = *why;
+    c->answer->code = why->code;
+    finish(c);
+}
+
+static void watch_oldest(redis_port_t *p)
+{
+    if (p->sent.first != NULL)
+        loop_timer_at(p->oldest, p->sent.first->sent_ms + p->timeout_ms);
+    else
+        loop_timer_stop(p->oldest);
+}
+
+static void on_oldest(void *arg)
+{
+    redis_port_t *p = arg;
+    fanmap_error_t why;
+    char place[REDIS_HOST_MAX + 16];
+    err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: no answer within %u ms",
+                  redis_url_place(&p->url, place, sizeof place), (unsigned)p->timeout_ms);
+    redis_conn_drop(p->calls, &why);
+}
+
+static void read_reply(call_t *c, const redisReply *reply)
+{
+    answer_t *a = c->answer;
+    if (a->kind == ANSWER_CREATE && reply->type == REDIS_REPLY_INTEGER) {
+        a->created = reply->integer != 0;
+        return;
+    }
+    script_value_t values[SCRIPT_REPLY_FIELDS] = {0};
+    size_t n = reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0;
+    n = n < SCRIPT_REPLY_FIELDS ? n : SCRIPT_REPLY_FIELDS;
+    bool ok = a->kind == ANSWER_SYNC;
+    for (size_t i = 0; i < n; i++) {
+        const redisReply *e = reply->element[i];
+        ok = ok && (e->type == REDIS_REPLY_INTEGER || e->type == REDIS_REPLY_STRING);
+        if (ok && e->type == REDIS_REPLY_STRING)
+            values[i] = (script_value_t){.text = e->str, .len = (size_t)e->len};
+        else
+            values[i].number = e->integer;
+    }
+    if (!ok || !script_sync_reply(values, n, &a->reply))
+        a->code = err_set(&a->err, FANMAP_EIO, "Redis answered a token script with something else");
+}
+
+static void send_call(call_t *c);
+
+static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
+{
+    call_t *c = arg;
+    redis_port_t *p = c->port;
+    const redisReply *reply = reply_arg;
+    calls_remove(&p->sent, c);
+    if (!p->closed)
+        watch_oldest(p);
+    if (p->closed) {
+        finish(c);
+    } else if (reply == NULL) {
+        fanmap_error_t why = *redis_conn_why(p->calls); /* given up by us */
+        if (context->err != 0)
+            err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis: connection lost: %s", context->errstr);
+        finish_failed(c, &why);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        if (strncmp(reply->str, "NOSCRIPT", 8) == 0 && !c->by_text) {
+            c->by_text = true;
+            send_call(c);
+            return;
+        }
+        fanmap_error_t why;
+        redis_conn_explain(p->calls, reply->str, (size_t)reply->len, &why);
+        finish_failed(c, &why);
+    } else {
+        read_reply(c, reply);
+        finish(c);
+    }
+}
+
+/* The connection is ready. */
+static void send_call(call_t *c)
+{
+    redis_port_t *p = c->port;
+    bool is_sync = c->answer->kind == ANSWER_SYNC;
+    char key[KEY_MAX];
+    script_args_t args;
+    script_key(key, sizeof key, p->name_space, c->answer->job);
+    if (is_sync)
+        script_sync_args(&args, &c->request, p->channel_prefix);
+    else
+        script_create_args(&args, c->answer->nonce, c->n, c->lease_ms);
+    const char *text = is_sync ? script_sync_text : script_create_text;
+    const char *sha = is_sync ? script_sync_sha : script_create_sha;
+    const char *argv[4 + SCRIPT_SYNC_ARGS] = {c->by_text ? "EVAL" : "EVALSHA", c->by_text ? text : sha, "1", key};
+    memcpy(argv + 4, args.argv, args.n * sizeof args.argv[0]);
+    c->sent_ms = loop_clock_ms();
+    calls_add(&p->sent, c);
+    int status = redisAsyncCommandArgv(redis_conn_context(p->calls), on_reply, c, (int)(4 + args.n), argv, NULL);
+    if (status == REDIS_OK) {
+        watch_oldest(p);
+        return;
+    }
+    calls_remove(&p->sent, c);
+    fanmap_error_t why;
+    err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis: the connection is ending");
+    finish_failed(c, &why);
+}
+
+static void submit(call_t *c)
+{
+    redis_port_t *p = c->port;
+    if (redis_conn_context(p->calls) != NULL)
+        send_call(c);
+    else if (redis_conn_trying(p->calls))
+        calls_add(&p->waiting, c);
+    else
+        finish_failed(c, redis_conn_why(p->calls));
+}
+
+static void on_calls_up(void *arg, redisAsyncContext *context)
+{
+    (void)context;
+    redis_port_t *p = arg;
+    while (p->waiting.first != NULL) {
+        call_t *c = p->waiting.first;
+        calls_remove(&p->waiting, c);
+        send_call(c);
+    }
+}
+
+static void fail_waiting(redis_port_t *p, const fanmap_error_t *why)
+{
+    while (p->waiting.first != NULL) {
+        call_t *c = p->waiting.first;
+        calls_remove(&p->waiting, c);
+        finish_failed(c, why);
+    }
+}
+
+static void on_calls_down(void *arg, const fanmap_error_t *why)
+{
+    fail_waiting(arg, why);
+}
+
+/* NULL: no memory or too many calls; as a lost request, the client's timeout asks again. */
+static call_t *call_new(redis_port_t *p, answer_kind_t kind, const char *job, void *arg)
+{
+    call_t *c = p->calls_n < CALLS_MAX ? calloc(1, sizeof *c) : NULL;
+    answer_t *a = c != NULL ? answer_new(kind, job, arg) : NULL;
+    if (a == NULL) {
+        free(c);
+        return NULL;
+    }
+    c->port = p;
+    c->answer = a;
+    p->calls_n++;
+    return c;
+}
+
+static void redis_sync(tokens_port_t *port, const tokens_request_t *request, tokens_sync_fn fn, void *arg)
+{
+    call_t *c = call_new(redis_of(port), ANSWER_SYNC, request->job, arg);
+    if (c == NULL)
+        return;
+    c->request = *request;
+    c->answer->seq = request->seq;
+    c->answer->sync_fn = fn;
+    submit(c);
+}
+
+static void redis_create(tokens_port_t *port, const char *job, const char *nonce, uint64_t n, uint32_t lease_ms,
+                         tokens_create_fn fn, void *arg)
+{
+    call_t *c = call_new(redis_of(port), ANSWER_CREATE, job, arg);
+    if (c == NULL)
+        return;
+    snprintf(c->answer->nonce, sizeof c->answer->nonce, "%s", nonce);
+    c->answer->create_fn = fn;
+    c->n = n;
+    c->lease_ms = lease_ms;
+    submit(c);
+}
+
+/* Wake-ups. */
+
+static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
+{
+    (void)context;
+    const listener_t *l = arg;
+    const redisReply *reply = reply_arg;
+    if (reply == NULL || l->port->closed || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+        return;
+    const redisReply *kind = reply->element[0], *job = reply->element[2];
+    if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
+        return;
+    answer_t *a = answer_new(ANSWER_WAKE, job->str, l->arg);
+    if (a == NULL)
+        return;
+    a->wake_fn = l->fn;
+    answers_put(l->port->answers, a);
+}
+
+static void subscribe(listener_t *l, redisAsyncContext *context)
+{
+    redisAsyncCommand(context, on_message, l, "SUBSCRIBE %s", l->channel);
+}
+
+static void on_wakes_up(void *arg, redisAsyncContext *context)
+{
+    redis_port_t *p = arg;
+    for (listener_t *l = p->listeners; l != NULL; l = l->next)
+        subscribe(l, context);
+}
+
+/* Without wake-ups the heartbeat does it; what is wrong shows on the other connection. */
+static void on_wakes_down(void *arg, const fanmap_error_t *why)
+{
+    (void)arg;
+    (void)why;
+}
+
+static int open_conn(redis_port_t *p, bool for_wakes, redis_conn_t **ret, fanmap_error_t *err)
+{
+    redis_conn_config_t config = {
+        .url = &p->url,
+        .password_file = p->password_file,
+        .timeout_ms = p->timeout_ms,
+        .up = for_wakes ? on_wakes_up : on_calls_up,
+        .down = for_wakes ? on_wakes_down : on_calls_down,
+        .arg = p,
+    };
+    return redis_conn_open(p->loop, &config, ret, err);
+}
+
+static void redis_listen(tokens_port_t *port, const char *incarnation, tokens_wake_fn fn, void *arg)
+{
+    redis_port_t *p = redis_of(port);
+    listener_t *l = calloc(1, sizeof *l);
+    if (l == NULL || (p->wakes == NULL && open_conn(p, true, &p->wakes, NULL) != FANMAP_OK)) {
+        free(l);
+        return;
+    }
+    snprintf(l->channel, sizeof l->channel, "%s%s", p->channel_prefix, incarnation);
+    l->port = p;
+    l->fn = fn;
+    l->arg = arg;
+    l->next = p->listeners;
+    p->listeners = l;
+    if (redis_conn_context(p->wakes) != NULL)
+        subscribe(l, redis_conn_context(p->wakes));
+}
+
+static void redis_close(tokens_port_t *port)
+{
+    redis_port_t *p = redis_of(port);
+    p->closed = true;
+    if (p->wakes != NULL)
+        redis_conn_close(p->wakes);
+    if (p->calls != NULL)
+        redis_conn_close(p->calls);
+    fail_waiting(p, &(fanmap_error_t){.code = FANMAP_EUNREACHABLE});
+    if (p->answers != NULL)
+        answers_close(p->answers);
+    while (p->listeners != NULL) {
+        listener_t *l = p->listeners;
+        p->listeners = l->next;
+        free(l);
+    }
+    if (p->oldest != NULL)
+        loop_timer_free(p->oldest);
+    free(p->password_file);
+    free(p);
+}
+
+static int fill_config(redis_port_t *p, const redis_port_config_t *config, fanmap_error_t *err)
+{
+    int code = redis_url_parse(config->url, &p->url, err);
+    if (code != FANMAP_OK)
+        return code;
+    snprintf(p->name_space, sizeof p->name_space, "%s", config->name_space);
+    script_channel_prefix(p->channel_prefix, sizeof p->channel_prefix, p->name_space);
+    p->timeout_ms = config->connect_timeout_ms > 0 ? config->connect_timeout_ms : TIMEOUT_MS;
+    if (config->password_file == NULL)
+        return FANMAP_OK;
+    redis_url_t with_password = p->url;
+    code = redis_url_read_password(&with_password, config->password_file, err);
+    if (code != FANMAP_OK)
+        return code;
+    p->password_file = strdup(config->password_file);
+    return p->password_file != NULL ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
+}
+
+int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port_t **ret, fanmap_error_t *err)
+{
+    redis_port_t *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
+    p->port = (tokens_port_t){redis_sync, redis_create, redis_listen, redis_close};
+    p->loop = loop;
+    p->waiting.last = &p->waiting.first;
+    p->sent.last = &p->sent.first;
+    int code = fill_config(p, config, err);
+    if (code == FANMAP_OK)
+        code = answers_new(loop, &p->answers, err);
+    if (code == FANMAP_OK)
+        code = loop_timer_new(loop, on_oldest, p, &p->oldest, err);
+    if (code == FANMAP_OK)
+        code = open_conn(p, false, &p->calls, err);
+    if (code != FANMAP_OK) {
+        redis_close(&p->port);
+        return code;
+    }
+    *ret = &p->port;
+    return FANMAP_OK;
+}

@@ -1,0 +1,114 @@
+#include "tokens/resolve.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { STACK_BYTES = 256 * 1024 };
+
+/* Shared by the loop's side and the thread; the last of the two frees it. The thread writes the results, then rings. */
+struct resolve {
+    atomic_int owners;
+    int ring; /* eventfd */
+    char host[256];
+    int failure; /* of getaddrinfo */
+    size_t n;
+    char addresses[RESOLVE_MAX][RESOLVE_ADDRESS_MAX];
+    /* The loop's side only. */
+    loop_watch_t *watch;
+    resolve_fn fn;
+    void *arg;
+};
+
+static void leave(resolve_t *r)
+{
+    if (atomic_fetch_sub(&r->owners, 1) > 1)
+        return;
+    close(r->ring);
+    free(r);
+}
+
+static void *look_up(void *arg)
+{
+    resolve_t *r = arg;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
+    r->failure = getaddrinfo(r->host, NULL, &hints, &found);
+    for (struct addrinfo *a = found; r->failure == 0 && a != NULL && r->n < RESOLVE_MAX; a = a->ai_next)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, r->addresses[r->n], RESOLVE_ADDRESS_MAX, NULL, 0, NI_NUMERICHOST) ==
+            0)
+            r->n++;
+    if (found != NULL)
+        freeaddrinfo(found);
+    uint64_t one = 1;
+    ssize_t written = write(r->ring, &one, sizeof one);
+    (void)written; /* an eventfd at 0 takes it */
+    leave(r);
+    return NULL;
+}
+
+static void on_ring(void *arg, int fd, unsigned events)
+{
+    (void)fd;
+    (void)events;
+    resolve_t *r = arg;
+    loop_watch_remove(r->watch);
+    r->fn(r->arg, r->addresses, r->n, r->failure != 0 ? gai_strerror(r->failure) : "no address");
+    leave(r);
+}
+
+/* With every signal blocked: they are the caller's threads' business. */
+static int start_thread(resolve_t *r)
+{
+    pthread_t thread;
+    pthread_attr_t attr;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&thread, &attr, look_up, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return failure;
+}
+
+int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, resolve_t **ret, fanmap_error_t *err)
+{
+    resolve_t *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return err_set(err, FANMAP_ENOMEM, "no memory to resolve a name");
+    snprintf(r->host, sizeof r->host, "%s", host);
+    r->fn = fn;
+    r->arg = arg;
+    atomic_init(&r->owners, 2);
+    r->ring = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int code = r->ring >= 0 ? loop_watch_add(loop, r->ring, LOOP_READ, on_ring, r, &r->watch, err)
+                            : err_set_retry(err, FANMAP_EUNREACHABLE, "eventfd: %s", strerror(errno));
+    if (code == FANMAP_OK) {
+        int failure = start_thread(r);
+        if (failure == 0) {
+            *ret = r;
+            return FANMAP_OK;
+        }
+        loop_watch_remove(r->watch);
+        code = err_set_retry(err, FANMAP_EUNREACHABLE, "a thread to resolve %s: %s", host, strerror(failure));
+    }
+    if (r->ring >= 0)
+        close(r->ring);
+    free(r);
+    return code;
+}
+
+void resolve_forget(resolve_t *resolve)
+{
+    loop_watch_remove(resolve->watch);
+    leave(resolve);
+}
