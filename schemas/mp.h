@@ -53,6 +53,8 @@ void mp_put_uint(buf_t *b, uint64_t value);
 void mp_put_int(buf_t *b, int64_t value);
 void mp_put_float(buf_t *b, double value);
 void mp_put_str(buf_t *b, const char *text, size_t len);
+/* Only the head: `len` bytes are to follow. */
+void mp_put_str_head(buf_t *b, size_t len);
 void mp_put_text(buf_t *b, const char *text); /* NUL-terminated */
 void mp_put_bin(buf_t *b, const void *bytes, size_t len);
 void mp_put_array(buf_t *b, uint32_t count);

@@ -67,12 +67,16 @@ static bool fits(buf_t *b, size_t len)
     return len <= UINT32_MAX;
 }
 
-void mp_put_str(buf_t *b, const char *text, size_t len)
+void mp_put_str_head(buf_t *b, size_t len)
 {
     msgpack_packer p = packer(b);
-    if (!fits(b, len))
-        return;
-    msgpack_pack_str(&p, len);
+    if (fits(b, len))
+        msgpack_pack_str(&p, len);
+}
+
+void mp_put_str(buf_t *b, const char *text, size_t len)
+{
+    mp_put_str_head(b, len);
     append(b, text, len);
 }
 
