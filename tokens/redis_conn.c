@@ -178,7 +178,8 @@ static void on_connect(const redisAsyncContext *context, int status)
     if (c == NULL)
         return;
     if (status == REDIS_OK) {
-        redisEnableKeepAlive(&c->context->c);
+        if (c->config.url->path[0] == '\0') /* else it fails, and hiredis takes that for a lost connection */
+            redisEnableKeepAlive(&c->context->c);
         log_in(c);
         return;
     }
