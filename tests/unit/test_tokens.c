@@ -357,7 +357,8 @@ static void test_at_most_ten_a_second(void **state)
         demand(&f, 0, (uint64_t)now % 2 * 4);
         if (poll_at(&f, now)) {
             sent++;
-            reply_at(&f, now, 4, 4, false);
+            tokens_reply_t r = {.allow = 4, .held = 4, .waiters = true, .run_id = "run"};
+            tokens_on_reply(f.t, f.request.seq, &r, now);
         }
     }
     assert_in_range(sent, 50, 10 * 10 + 10);
