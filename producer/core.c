@@ -167,7 +167,7 @@ bool producer_writable(const producer_t *p)
 
 bool producer_settled(const producer_t *p)
 {
-    return p->settled || p->phase == PHASE_OVER;
+    return p->settled;
 }
 
 int64_t producer_next_ms(const producer_t *p)
