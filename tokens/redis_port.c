@@ -12,6 +12,7 @@
 
 #include "tokens/answers.h"
 #include "tokens/redis_conn.h"
+#include "tokens/redis_wakes.h"
 #include "tokens/script.h"
 
 enum { CALLS_MAX = 4096, TIMEOUT_MS = 10000, KEY_MAX = SCRIPT_PREFIX_MAX + JOB_ID_MAX + 1 };
@@ -34,15 +35,6 @@ typedef struct {
     call_t *first, **last;
 } calls_t;
 
-typedef struct listener listener_t;
-struct listener {
-    listener_t *next;
-    redis_port_t *port;
-    char channel[SCRIPT_PREFIX_MAX + TOKENS_INCARNATION_MAX + 1];
-    tokens_wake_fn fn;
-    void *arg;
-};
-
 struct redis_port {
     tokens_port_t port; /* first, so that a pointer to it is one to this */
     loop_t *loop;
@@ -50,12 +42,13 @@ struct redis_port {
     char *password_file;
     char name_space[NAME_MAX_LEN + 1], channel_prefix[SCRIPT_PREFIX_MAX];
     uint32_t timeout_ms;
-    redis_conn_t *calls, *wakes; /* wakes: NULL before the first listener */
+    redis_conn_config_t config; /* of both connections, but for their callbacks */
+    redis_conn_t *calls;
+    redis_wakes_t *wakes; /* NULL before the first listener */
     calls_t waiting, sent;
     size_t calls_n;
     loop_timer_t *oldest; /* when the oldest sent call is too old */
     answers_t *answers;
-    listener_t *listeners;
     bool closed;
 };
 
@@ -277,73 +270,13 @@ static void redis_create(tokens_port_t *port, const char *job, const char *nonce
     submit(c);
 }
 
-/* Wake-ups. */
-
-static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
-{
-    (void)context;
-    const listener_t *l = arg;
-    const redisReply *reply = reply_arg;
-    if (reply == NULL || l->port->closed || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
-        return;
-    const redisReply *kind = reply->element[0], *job = reply->element[2];
-    if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
-        return;
-    answer_t *a = answer_new(ANSWER_WAKE, job->str, l->arg);
-    if (a == NULL)
-        return;
-    a->wake_fn = l->fn;
-    answers_put(l->port->answers, a);
-}
-
-static void subscribe(listener_t *l, redisAsyncContext *context)
-{
-    redisAsyncCommand(context, on_message, l, "SUBSCRIBE %s", l->channel);
-}
-
-static void on_wakes_up(void *arg, redisAsyncContext *context)
-{
-    redis_port_t *p = arg;
-    for (listener_t *l = p->listeners; l != NULL; l = l->next)
-        subscribe(l, context);
-}
-
-/* Without wake-ups the heartbeat does it; what is wrong shows on the other connection. */
-static void on_wakes_down(void *arg, const fanmap_error_t *why)
-{
-    (void)arg;
-    (void)why;
-}
-
-static int open_conn(redis_port_t *p, bool for_wakes, redis_conn_t **ret, fanmap_error_t *err)
-{
-    redis_conn_config_t config = {
-        .url = &p->url,
-        .password_file = p->password_file,
-        .timeout_ms = p->timeout_ms,
-        .up = for_wakes ? on_wakes_up : on_calls_up,
-        .down = for_wakes ? on_wakes_down : on_calls_down,
-        .arg = p,
-    };
-    return redis_conn_open(p->loop, &config, ret, err);
-}
-
 static void redis_listen(tokens_port_t *port, const char *incarnation, tokens_wake_fn fn, void *arg)
 {
     redis_port_t *p = redis_of(port);
-    listener_t *l = calloc(1, sizeof *l);
-    if (l == NULL || (p->wakes == NULL && open_conn(p, true, &p->wakes, NULL) != FANMAP_OK)) {
-        free(l);
-        return;
-    }
-    snprintf(l->channel, sizeof l->channel, "%s%s", p->channel_prefix, incarnation);
-    l->port = p;
-    l->fn = fn;
-    l->arg = arg;
-    l->next = p->listeners;
-    p->listeners = l;
-    if (redis_conn_context(p->wakes) != NULL)
-        subscribe(l, redis_conn_context(p->wakes));
+    char channel[REDIS_CHANNEL_MAX];
+    snprintf(channel, sizeof channel, "%s%s", p->channel_prefix, incarnation);
+    if (p->wakes != NULL || redis_wakes_open(p->loop, &p->config, p->answers, &p->wakes, NULL) == FANMAP_OK)
+        redis_wakes_add(p->wakes, channel, fn, arg);
 }
 
 static void redis_close(tokens_port_t *port)
@@ -351,17 +284,12 @@ static void redis_close(tokens_port_t *port)
     redis_port_t *p = redis_of(port);
     p->closed = true;
     if (p->wakes != NULL)
-        redis_conn_close(p->wakes);
+        redis_wakes_close(p->wakes);
     if (p->calls != NULL)
         redis_conn_close(p->calls);
     fail_waiting(p, &(fanmap_error_t){.code = FANMAP_EUNREACHABLE});
     if (p->answers != NULL)
         answers_close(p->answers);
-    while (p->listeners != NULL) {
-        listener_t *l = p->listeners;
-        p->listeners = l->next;
-        free(l);
-    }
     if (p->oldest != NULL)
         loop_timer_free(p->oldest);
     free(p->password_file);
@@ -386,6 +314,16 @@ static int fill_config(redis_port_t *p, const redis_port_config_t *config, fanma
     return p->password_file != NULL ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
 }
 
+static int open_calls(redis_port_t *p, fanmap_error_t *err)
+{
+    p->config = (redis_conn_config_t){.url = &p->url, .password_file = p->password_file, .timeout_ms = p->timeout_ms};
+    redis_conn_config_t config = p->config;
+    config.up = on_calls_up;
+    config.down = on_calls_down;
+    config.arg = p;
+    return redis_conn_open(p->loop, &config, &p->calls, err);
+}
+
 int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port_t **ret, fanmap_error_t *err)
 {
     redis_port_t *p = calloc(1, sizeof *p);
@@ -401,7 +339,7 @@ int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port
     if (code == FANMAP_OK)
         code = loop_timer_new(loop, on_oldest, p, &p->oldest, err);
     if (code == FANMAP_OK)
-        code = open_conn(p, false, &p->calls, err);
+        code = open_calls(p, err);
     if (code != FANMAP_OK) {
         redis_close(&p->port);
         return code;

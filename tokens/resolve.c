@@ -16,7 +16,8 @@ enum { STACK_BYTES = 256 * 1024 };
 /* Shared by the loop's side and the thread; the last of the two frees it. The thread writes the results, then rings. */
 struct resolve {
     atomic_int owners;
-    int ring; /* eventfd */
+    atomic_bool done; /* the results are there */
+    int ring;         /* eventfd */
     char host[256];
     int failure; /* of getaddrinfo */
     size_t n;
@@ -46,6 +47,7 @@ static void *look_up(void *arg)
             r->n++;
     if (found != NULL)
         freeaddrinfo(found);
+    atomic_store(&r->done, true);
     uint64_t one = 1;
     ssize_t written = write(r->ring, &one, sizeof one);
     (void)written; /* an eventfd at 0 takes it */
@@ -58,6 +60,8 @@ static void on_ring(void *arg, int fd, unsigned events)
     (void)fd;
     (void)events;
     resolve_t *r = arg;
+    if (!atomic_load(&r->done))
+        return;
     loop_watch_remove(r->watch);
     r->fn(r->arg, r->addresses, r->n, r->failure != 0 ? gai_strerror(r->failure) : "no address");
     leave(r);

@@ -1,0 +1,102 @@
+#include "tokens/redis_wakes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct listener listener_t;
+struct listener {
+    listener_t *next;
+    redis_wakes_t *wakes;
+    char channel[REDIS_CHANNEL_MAX];
+    tokens_wake_fn fn;
+    void *arg;
+};
+
+struct redis_wakes {
+    redis_conn_t *conn;
+    answers_t *answers;
+    listener_t *listeners;
+};
+
+/* hiredis calls this for every message, and with NULL when the connection ends. */
+static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
+{
+    (void)context;
+    const listener_t *l = arg;
+    const redisReply *reply = reply_arg;
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+        return;
+    const redisReply *kind = reply->element[0], *job = reply->element[2];
+    if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
+        return;
+    answer_t *a = answer_new(ANSWER_WAKE, job->str, l->arg);
+    if (a == NULL)
+        return;
+    a->wake_fn = l->fn;
+    answers_put(l->wakes->answers, a);
+}
+
+static void subscribe(listener_t *l, redisAsyncContext *context)
+{
+    redisAsyncCommand(context, on_message, l, "SUBSCRIBE %s", l->channel);
+}
+
+static void on_up(void *arg, redisAsyncContext *context)
+{
+    redis_wakes_t *wakes = arg;
+    for (listener_t *l = wakes->listeners; l != NULL; l = l->next)
+        subscribe(l, context);
+}
+
+static void on_down(void *arg, const fanmap_error_t *why)
+{
+    (void)arg;
+    (void)why;
+}
+
+int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t *answers, redis_wakes_t **ret,
+                     fanmap_error_t *err)
+{
+    redis_wakes_t *wakes = calloc(1, sizeof *wakes);
+    if (wakes == NULL)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
+    wakes->answers = answers;
+    redis_conn_config_t own = *config;
+    own.up = on_up;
+    own.down = on_down;
+    own.arg = wakes;
+    int code = redis_conn_open(loop, &own, &wakes->conn, err);
+    if (code != FANMAP_OK) {
+        free(wakes);
+        return code;
+    }
+    *ret = wakes;
+    return FANMAP_OK;
+}
+
+void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg)
+{
+    listener_t *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return;
+    snprintf(l->channel, sizeof l->channel, "%s", channel);
+    l->wakes = wakes;
+    l->fn = fn;
+    l->arg = arg;
+    l->next = wakes->listeners;
+    wakes->listeners = l;
+    if (redis_conn_context(wakes->conn) != NULL)
+        subscribe(l, redis_conn_context(wakes->conn));
+}
+
+void redis_wakes_close(redis_wakes_t *wakes)
+{
+    redis_conn_close(wakes->conn);
+    while (wakes->listeners != NULL) {
+        listener_t *l = wakes->listeners;
+        wakes->listeners = l->next;
+        free(l);
+    }
+    free(wakes);
+}
