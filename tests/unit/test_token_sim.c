@@ -100,7 +100,8 @@ typedef struct {
     token_table_t *table;
     token_table_image_t *first, *image; /* as it was before any worker came, and at some later time */
     const mutant_t *mutant;
-    bool redis_down, loud;
+    bool redis_down, loud, calm;
+    int64_t idle_since_ms, idle_ms_max; /* a token is free and work waits: since when, and the longest time */
     unsigned runs_n, workers_n, incarnations_n;
     uint64_t item_ms_max;
     int64_t latency_min_ms, latency_max_ms;
@@ -160,7 +161,7 @@ static event_t *at(sim_t *s, int64_t when_ms, event_kind_t kind, unsigned worker
 
 static bool chaos(const sim_t *s)
 {
-    return s->now_ms < CHAOS_MS;
+    return s->now_ms < CHAOS_MS && !s->calm;
 }
 
 /* A message's time on the way; sometimes far behind later ones. */
@@ -374,7 +375,7 @@ static void on_publish(void *arg, const char *channel, const char *message)
     const char *incarnation = strrchr(channel, '.') + 1;
     assert_string_equal(message, "j");
     for (unsigned i = 0; i < s->workers_n; i++)
-        if (strcmp(s->workers[i].incarnation, incarnation) == 0 && !s->workers[i].cut && !chance(s, 20))
+        if (strcmp(s->workers[i].incarnation, incarnation) == 0 && !s->workers[i].cut && !(chaos(s) && chance(s, 20)))
             at(s, s->now_ms + latency(s), EVENT_WAKE, i);
 }
 
@@ -654,6 +655,8 @@ static bool handle(sim_t *s, event_t *e)
         s->redis_down = false;
         break;
     case EVENT_FAULT:
+        if (s->calm)
+            break;
         if (!chaos(s)) {
             mend(s);
             break;
@@ -694,6 +697,22 @@ static void check(sim_t *s)
     if (running > s->cap && s->violation[0] == '\0')
         snprintf(s->violation, sizeof s->violation, "at %.3f s: %llu run, %llu may (N %llu)", (double)s->now_ms / 1000,
                  (unsigned long long)running, (unsigned long long)s->cap, (unsigned long long)s->n);
+}
+
+static void watch_idle(sim_t *s)
+{
+    uint64_t running = 0, slots = 0;
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        running += count(&s->workers[i], ATTEMPT_RUNS, ATTEMPT_RUNS);
+        slots += s->workers[i].state == WORKER_LIVES ? s->workers[i].slots : 0;
+    }
+    bool begun = s->now_ms > 2 * LEASE_MS; /* the table may have to learn first */
+    if (!begun || s->pending == 0 || running >= s->n || running >= slots)
+        s->idle_since_ms = INT64_MAX;
+    else if (s->idle_since_ms == INT64_MAX)
+        s->idle_since_ms = s->now_ms;
+    else if (s->now_ms - s->idle_since_ms > s->idle_ms_max)
+        s->idle_ms_max = s->now_ms - s->idle_since_ms;
 }
 
 static char *mutated_text(const mutant_t *m)
@@ -739,7 +758,7 @@ static void begin(sim_t *s, uint64_t seed, const mutant_t *mutant)
         s->workers[i].slots = 1 + (unsigned)below(s, SLOTS_MAX);
         s->workers[i].state = WORKER_DEAD;
         s->workers[i].limit_version = s->n_version;
-        at(s, s->now_ms + (chance(s, 80) ? 0 : between(s, 0, 60000)), EVENT_RETURN, i);
+        at(s, s->now_ms + (s->calm || chance(s, 80) ? 0 : between(s, 0, 60000)), EVENT_RETURN, i);
     }
     s->faults = (unsigned)(random_next(&s->random) | random_next(&s->random));
     s->fault_every_ms = (int64_t[]){2000, 8000, 20000}[below(s, 3)];
@@ -763,7 +782,31 @@ static bool all_done(const sim_t *s)
     uint64_t left = s->pending;
     for (unsigned i = 0; i < s->workers_n; i++)
         left += count(&s->workers[i], ATTEMPT_RUNS, ATTEMPT_ENDED);
-    return s->mended && left == 0;
+    return s->calm ? s->now_ms > CHAOS_MS : s->mended && left == 0;
+}
+
+static void run_events(sim_t *s)
+{
+    heap_node_t *node;
+    while (!all_done(s) && s->violation[0] == '\0' && (node = heap_pop(&s->events)) != NULL) {
+        event_t *e = heap_of(node, event_t, node);
+        if (node->key > s->now_ms)
+            s->now_ms = node->key;
+        if (s->now_ms > END_MS)
+            snprintf(s->violation, sizeof s->violation, "not done at %d s", END_MS / 1000);
+        watch_idle(s);
+        if (!handle(s, e))
+            free(e);
+        check(s);
+        for (unsigned i = 0; i < s->workers_n && s->pending > 0; i++) /* items are there for whoever has room */
+            if (s->workers[i].timer_ms <= s->now_ms && in_use(&s->workers[i]) < s->workers[i].slots)
+                step_worker(s, i);
+        check(s);
+        watch_idle(s);
+    }
+    if (!all_done(s) && s->violation[0] == '\0')
+        snprintf(s->violation, sizeof s->violation, "stands still at %.3f s", (double)s->now_ms / 1000);
+    say(s, "%llu done. %s", (unsigned long long)s->done, s->violation);
 }
 
 /* "" or what went wrong. */
@@ -773,24 +816,7 @@ static void simulate(uint64_t seed, const mutant_t *mutant, bool loud, char *ret
     assert_non_null(s);
     s->loud = loud;
     begin(s, seed, mutant);
-    heap_node_t *node;
-    while (!all_done(s) && s->violation[0] == '\0' && (node = heap_pop(&s->events)) != NULL) {
-        event_t *e = heap_of(node, event_t, node);
-        if (node->key > s->now_ms)
-            s->now_ms = node->key;
-        if (s->now_ms > END_MS)
-            snprintf(s->violation, sizeof s->violation, "not done at %d s", END_MS / 1000);
-        if (!handle(s, e))
-            free(e);
-        check(s);
-        for (unsigned i = 0; i < s->workers_n && s->pending > 0; i++) /* items are there for whoever has room */
-            if (s->workers[i].timer_ms <= s->now_ms && in_use(&s->workers[i]) < s->workers[i].slots)
-                step_worker(s, i);
-        check(s);
-    }
-    if (!all_done(s) && s->violation[0] == '\0')
-        snprintf(s->violation, sizeof s->violation, "stands still at %.3f s", (double)s->now_ms / 1000);
-    say(s, "%llu done. %s", (unsigned long long)s->done, s->violation);
+    run_events(s);
     snprintf(ret_violation, cap, "%s", s->violation);
     end(s);
     free(s);
@@ -815,6 +841,30 @@ static void test_seeds(void **state)
         simulate(seed, &whole, first > 0, violation, sizeof violation);
         if (violation[0] != '\0')
             fail_msg("%s; to see it: TOKEN_SIM_SEED=%llu test_token_sim", violation, (unsigned long long)seed);
+    }
+}
+
+/* No faults, a network of 1 to 10 ms each way: how long a token lies idle while there is work and room, anywhere. */
+static void test_a_freed_place_is_filled(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        sim_t *s = calloc(1, sizeof *s);
+        assert_non_null(s);
+        s->calm = true;
+        s->loud = number_from_env("TOKEN_SIM_CALM", 0) == seed;
+        s->idle_since_ms = INT64_MAX;
+        begin(s, seed, &whole);
+        s->latency_min_ms = 1;
+        s->latency_max_ms = 10;
+        run_events(s);
+        if (s->violation[0] != '\0' || s->idle_ms_max > 300)
+            fail_msg("seed %llu: idle for %lld ms. %s", (unsigned long long)seed, (long long)s->idle_ms_max,
+                     s->violation);
+        print_message("seed %llu: N %llu, items up to %llu ms, idle for %lld ms\n", (unsigned long long)seed,
+                      (unsigned long long)s->n, (unsigned long long)s->item_ms_max, (long long)s->idle_ms_max);
+        end(s);
+        free(s);
     }
 }
 
@@ -867,6 +917,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_a_freed_place_is_filled),
         cmocka_unit_test(test_a_seed_repeats_itself),
         cmocka_unit_test(test_each_protection_is_needed),
     };
