@@ -67,9 +67,11 @@ void tokens_on_error(tokens_t *t, uint64_t seq, int64_t now_ms);
 /* How many attempts of the job may run on this worker now; UINT64_MAX: no limit. */
 uint64_t tokens_allow(const tokens_t *t, int64_t now_ms);
 tokens_verdict_t tokens_verdict(const tokens_t *t, int64_t now_ms);
-/* The worker has killed what runs after a TOKENS_KILL. */
+/* The worker has killed what runs after a TOKENS_KILL. No request leaves before this. Tell the demand anew afterwards.
+ */
 void tokens_killed(tokens_t *t, int64_t now_ms);
-/* When running attempts exceed the last reply's held, how many of them must be killed. */
+/* When running attempts exceed the last reply's held, how many of them must be killed, at once and before any frozen
+ * one is thawed. Asked after every reply. */
 uint64_t tokens_excess(const tokens_t *t);
 uint64_t tokens_fence(const tokens_t *t);
 /* BOOTTIME at which the guardian freezes this job's attempts; INT64_MAX without a limit. */

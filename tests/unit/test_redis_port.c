@@ -497,6 +497,18 @@ static void test_rights(void **state)
     snprintf(url, sizeof url, "redis://enough:pw@127.0.0.1:%u", f->port);
     open_port(f, url, NULL, 0);
     assert_int_equal(call(f, &r).code, FANMAP_OK);
+    f->tokens->close(f->tokens);
+    command(f, "ACL SETUSER enough -publish -subscribe"); /* only slower */
+    open_port(f, url, NULL, 0);
+    outcome_t wakes = {0};
+    f->tokens->listen(f->tokens, "a", on_wake, &wakes);
+    command(f, "FLUSHALL");
+    create(f);
+    tokens_request_t a = ask("a", 1, 0, 10), b = ask("b", 1, 0, 10);
+    assert_int_equal(call(f, &a).reply.held, 10);
+    o = call(f, &b); /* wants to wake a */
+    assert_int_equal(o.code, FANMAP_OK);
+    assert_int_equal(wakes.calls, 0);
 }
 
 static void test_unix_socket_and_database(void **state)
