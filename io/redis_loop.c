@@ -1,5 +1,6 @@
 #include "io/redis_loop.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -95,6 +96,7 @@ int redis_loop_attach(loop_t *loop, redisAsyncContext *context, fanmap_error_t *
         free(a);
         return code;
     }
+    fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
     context->ev.data = a;
     context->ev.addRead = add_read;
     context->ev.delRead = del_read;

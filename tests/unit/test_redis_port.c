@@ -511,6 +511,25 @@ static void test_rights(void **state)
     assert_int_equal(wakes.calls, 0);
 }
 
+/* A process that a worker starts must not find itself logged in to Redis. */
+static void test_sockets_are_not_inherited(void **state)
+{
+    fixture_t *f = *state;
+    open_plain(f);
+    tokens_request_t r = ask("a", 1, 0, 4);
+    assert_int_equal(call(f, &r).code, FANMAP_OK);
+    int sockets = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t len = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 || peer.sin_port != htons(f->port))
+            continue;
+        sockets++;
+        assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    assert_int_equal(sockets, 1);
+}
+
 static void test_unix_socket_and_database(void **state)
 {
     fixture_t *f = *state;
@@ -680,6 +699,7 @@ int main(void)
         server_test(test_silent_server_is_given_up),
         server_test(test_passwords),
         server_test(test_rights),
+        server_test(test_sockets_are_not_inherited),
         server_test(test_unix_socket_and_database),
         server_test(test_name_that_does_not_exist),
         server_test(test_close_redis),
