@@ -615,6 +615,153 @@ static void test_a_late_reader_lists_the_same(void **state)
     assert_in_range(decided, 200, 300); /* most logs end in one way or another, or nothing was tested */
 }
 
+/* ---- the rules once more, as sentences over everything that stands in the log up to a point ---- */
+
+enum { FACTS_MAX = 8192 };
+typedef enum { FACT_OUTCOME, FACT_PROGRESS, FACT_INPUT, FACT_END } fact_type_t;
+
+typedef struct {
+    fact_type_t type;
+    uint64_t n;  /* index, prefix or n; reason of an end */
+    bool is_bad; /* failed outcome, input with an error */
+} fact_t;
+
+typedef struct {
+    spec_t spec;
+    fact_t facts[FACTS_MAX];
+    size_t n;
+} facts_t;
+
+static void facts_of_record(facts_t *facts, joblog_record_t *record)
+{
+    outcome_t o;
+    while (record->type == JOBLOG_OUTCOMES && joblog_next_outcome(record, &o))
+        if (o.index < JOBLOG_AHEAD_MAX)
+            facts->facts[facts->n++] = (fact_t){FACT_OUTCOME, o.index, o.kind != FANMAP_VALUE};
+    if (record->type == JOBLOG_PROGRESS)
+        facts->facts[facts->n++] = (fact_t){FACT_PROGRESS, record->progress.prefix, false};
+    if (record->type == JOBLOG_INPUT)
+        facts->facts[facts->n++] = (fact_t){FACT_INPUT, record->input_n, record->input_error_len > 0};
+    if (record->type == JOBLOG_END)
+        facts->facts[facts->n++] = (fact_t){FACT_END, record->end_reason, false};
+}
+
+static void facts_of_log(facts_t *facts, const log_t *log)
+{
+    bool has_start = false;
+    facts->n = 0;
+    for (size_t i = 0; i < log->n; i++) {
+        joblog_record_t record;
+        if (*log->keys[i] != 'j' || !joblog_decode(log->values[i].data, log->values[i].len, &record))
+            continue;
+        if (has_start)
+            facts_of_record(facts, &record);
+        else if (record.type == JOBLOG_START)
+            facts->spec = record.start;
+        has_start |= record.type == JOBLOG_START;
+        assert_true(facts->n < FACTS_MAX - 64);
+    }
+}
+
+static const fact_t *first_input(const facts_t *facts, size_t until)
+{
+    for (size_t i = 0; i < until; i++)
+        if (facts->facts[i].type == FACT_INPUT)
+            return &facts->facts[i];
+    return NULL;
+}
+
+/* The outcome at `at` is the earliest of its index, and not beyond an n that stands before it. */
+static bool counts(const facts_t *facts, size_t at)
+{
+    const fact_t *fact = &facts->facts[at], *input = first_input(facts, at);
+    if (fact->type != FACT_OUTCOME || (input && fact->n >= input->n))
+        return false;
+    for (size_t i = 0; i < at; i++)
+        if (facts->facts[i].type == FACT_OUTCOME && facts->facts[i].n == fact->n && counts(facts, i))
+            return false;
+    return true;
+}
+
+static end_reason_t oracle_reason(const facts_t *facts, const bool *counted, size_t at)
+{
+    uint64_t outcomes = 0, failed = 0, known = 0;
+    const fact_t *fact = &facts->facts[at], *input = first_input(facts, at + 1);
+    for (size_t i = 0; i <= at; i++) {
+        outcomes += counted[i];
+        failed += counted[i] && facts->facts[i].is_bad;
+        known += counted[i] && input && facts->facts[i].n < input->n;
+    }
+    const halt_t *halt = &facts->spec.halt;
+    uint64_t hits = halt->what == HALT_FAIL ? failed : halt->what == HALT_SUCCESS ? outcomes - failed : outcomes;
+    bool halts = halt->is_percent ? outcomes >= 3 && hits * 100 >= outcomes * halt->threshold : hits >= halt->threshold;
+    if (fact->type == FACT_END)
+        return (end_reason_t)fact->n;
+    if (counted[at] && fact->is_bad && facts->spec.fail_fast)
+        return END_FAIL_FAST;
+    if (counted[at] && halts && halt->when == HALT_NOW)
+        return END_HALT;
+    if (input && known == input->n)
+        return input->is_bad ? END_INPUT_ERROR : END_COMPLETE;
+    return (end_reason_t)0;
+}
+
+static uint64_t oracle_n(const facts_t *facts, const bool *counted, size_t at)
+{
+    uint64_t n = 0;
+    const fact_t *input = first_input(facts, at + 1);
+    if (input)
+        return input->n;
+    for (size_t i = 0; i <= at; i++) {
+        const fact_t *fact = &facts->facts[i];
+        uint64_t shown = counted[i] ? fact->n + 1 : fact->type == FACT_PROGRESS ? fact->n : 0;
+        n = shown > n ? shown : n;
+    }
+    return n;
+}
+
+static void oracle_story(const facts_t *facts, reader_t *told)
+{
+    bool counted[FACTS_MAX] = {false};
+    for (size_t at = 0; at < facts->n && told->decisions == 0; at++) {
+        const fact_t *fact = &facts->facts[at];
+        counted[at] = counts(facts, at);
+        outcome_t o = {.index = fact->n, .kind = fact->is_bad ? FANMAP_EXCEPTION : FANMAP_VALUE};
+        if (counted[at])
+            on_outcome(told, &o);
+        end_reason_t reason = oracle_reason(facts, counted, at);
+        if (reason)
+            on_decided(told, oracle_n(facts, counted, at), reason == END_COMPLETE ? LIST_COMPLETE : LIST_CLOSED, reason,
+                       reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED);
+    }
+}
+
+static void test_the_list_is_what_the_rules_say(void **state)
+{
+    (void)state;
+    static facts_t facts;
+    unsigned seen = 0; /* reasons */
+    for (uint64_t seed = 1000; seed < 1200; seed++) {
+        log_t log;
+        write_log(&log, seed);
+        facts_of_log(&facts, &log);
+        reader_t reader, told = {0};
+        read_log(&log, &reader, 0);
+        oracle_story(&facts, &told);
+        assert_string_equal(story(&reader), story(&told));
+        for (int reason = END_CANCEL; reason <= END_INPUT_ERROR; reason++) {
+            static const char *const names[] = {"",          "cancel", "deadline",   "complete",
+                                                "fail-fast", "halt",   "input-error"};
+            seen |= strstr(story(&reader), names[reason]) ? 1u << reason : 0;
+        }
+        reader_free(&reader);
+        buf_free(&told.story);
+        for (size_t i = 0; i < log.n; i++)
+            buf_free(&log.values[i]);
+    }
+    assert_int_equal(seen, 0x7e); /* each way to end was met */
+}
+
 /* Repeating any record later on changes nothing. */
 static void test_replayed_records_change_nothing(void **state)
 {
@@ -664,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_counts_and_announcements),
         cmocka_unit_test(test_bound_arguments_outlive_the_record),
         cmocka_unit_test(test_a_late_reader_lists_the_same),
+        cmocka_unit_test(test_the_list_is_what_the_rules_say),
         cmocka_unit_test(test_replayed_records_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
