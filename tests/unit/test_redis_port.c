@@ -14,6 +14,7 @@
 #include <hiredis/hiredis.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,7 +70,13 @@ static void start_server(fixture_t *f)
                     (char[]){"--save"},
                     (char[]){""},
                     NULL};
-    assert_int_equal(posix_spawnp(&f->pid, argv[0], NULL, NULL, argv, environ), 0);
+    f->pid = fork();
+    if (f->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test is killed */
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    assert_true(f->pid > 0);
 }
 
 /* An ordinary connection of the test's own, made as soon as the server serves. */
