@@ -1,8 +1,8 @@
 /* Topics and partitions as the stages see them: Kafka (io/kafka_*.c) or, in the embedded mode, this process's memory
  * (io/memory_bus.c). Every call returns at once; everything that happens comes by callback from inside the loop.
  *
- * Errors of the connection (unreachable, refused) come to the one on_error of the bus; calls under way stay under way and are
- * retried without end (message.timeout.ms=0); who wants a bound keeps a timer.
+ * Errors of the connection (unreachable, refused) come to the one on_error of the bus; calls under way stay under way
+ * and are retried without end (message.timeout.ms=0); who wants a bound keeps a timer.
  */
 #ifndef IO_BUS_H
 #define IO_BUS_H
@@ -30,26 +30,29 @@ typedef struct {
 
 /* True: the callee keeps the bytes and will call bus_release(owner); false: they die with the call. */
 typedef bool (*bus_record_fn)(void *arg, const bus_record_t *record);
-/* A record of this topic was stored at `offset`, or will never be (err: only what is final, such as a record that the broker finds
- * too large). `cookie` is what bus_produce got. */
-typedef void (*bus_delivered_fn)(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+/* A record of this topic was stored at `offset`, or will never be (err: only what is final. FANMAP_EUSAGE: the broker
+ * finds the record too large; FANMAP_EREFUSED: not authorised; FANMAP_EIO: anything else). `cookie` is what bus_produce
+ * got. */
+typedef void (*bus_delivered_fn)(void *arg, uint64_t cookie, int32_t partition, int64_t offset,
+                                 const fanmap_error_t *err);
 
 typedef struct {
-    const char *brokers;                 /* NULL or "": no Kafka, use bus_open_memory */
-    const char *const *properties;       /* librdkafka key, value, key, value ..., NULL */
-    uint32_t session_ms;                 /* group session timeout; 0: librdkafka's default */
-    uint32_t message_bytes_max;          /* the item limit plus 64 KiB */
-    uint32_t fetch_kbytes;               /* prefetch bound a partition (queued.max.messages.kbytes); 0: default */
+    const char *brokers;           /* NULL or "": no Kafka, use bus_open_memory */
+    const char *const *properties; /* librdkafka key, value, key, value ..., NULL */
+    uint32_t session_ms;           /* group session timeout; 0: librdkafka's default */
+    uint32_t message_bytes_max;    /* the item limit plus 64 KiB */
+    uint32_t fetch_kbytes;         /* prefetch bound a partition (queued.max.messages.kbytes); 0: default */
     const char *client_id;
 } bus_config_t;
 
 typedef void (*bus_error_fn)(void *arg, const fanmap_error_t *err); /* code EUNREACHABLE or EREFUSED; may repeat */
 typedef void (*bus_log_fn)(void *arg, fanmap_log_level_t level, const char *line);
 
-int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_error, bus_log_fn log, void *arg, bus_t **ret,
-                   fanmap_error_t *err);
+int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_error, bus_log_fn log, void *arg,
+                   bus_t **ret, fanmap_error_t *err);
 int bus_open_memory(loop_t *loop, bus_t **ret, fanmap_error_t *err);
-/* Sends nothing more, drops what is under way, leaves its groups. Bounded: `timeout_ms`. */
+/* Sends nothing more, drops what is under way, leaves its groups. Bounded: `timeout_ms`. Runs no callbacks, frees every
+ * handle of the bus, and must not be called from inside one of its callbacks. */
 void bus_close(bus_t *bus, int timeout_ms);
 /* Gives the bytes of a kept record back. Any order; before bus_close. */
 void bus_release(bus_t *bus, void *owner);
@@ -66,19 +69,21 @@ typedef struct {
 
 /* partitions_n: of each topic, in the order asked; 0 with an error. */
 typedef void (*bus_topics_fn)(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err);
-/* Looks the topics up and creates what is missing (create false: a missing topic is an error that names it). Replication is
- * the broker's default. Retries while the broker is away. */
-int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn, void *arg,
-                      fanmap_error_t *err);
-/* A topic to produce to or read from; `delivered` gets the reports of every record produced through it. Lives until bus_close. */
-int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret, fanmap_error_t *err);
+/* Looks the topics up and creates what is missing (create false: a missing topic is an error that names it).
+ * Replication is the broker's default. Retries while the broker is away. */
+int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
+                      void *arg, fanmap_error_t *err);
+/* A topic to produce to or read from; `delivered` gets the reports of every record produced through it. Lives until
+ * bus_close. */
+int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
+                   fanmap_error_t *err);
 
 /* ---- producing: acks=all, idempotent, order kept within a partition ---- */
 
-/* Copies key and value. FANMAP_AGAIN: the queue of the bus is full, try again after a delivery. After a fatal error of the
- * producer the bus makes a new one and publishes again what was not acknowledged. */
-int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value, size_t value_len,
-                uint64_t cookie, fanmap_error_t *err);
+/* Copies key and value. FANMAP_AGAIN: the queue of the bus is full, try again after a delivery. After a fatal error of
+ * the producer the bus makes a new one and publishes again what was not acknowledged. */
+int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                size_t value_len, uint64_t cookie, fanmap_error_t *err);
 /* Records and bytes that were produced and not yet reported. */
 size_t bus_outbox_n(const bus_t *bus);
 /* Sends without waiting for the linger. */
@@ -88,9 +93,11 @@ void bus_flush_soon(bus_t *bus);
 
 typedef struct {
     bus_record_fn record;
-    /* The end of the partition as it was when asked was reached; `position` is the next offset. May come again after more records. */
+    /* The end of the partition as it was when asked was reached; `position` is the next offset. May come again after
+     * more records. */
     void (*at_end)(void *arg, int64_t position);
-    /* The log no longer holds the position asked for: `low` is the first offset that is there (-1: unknown). The reader is over. */
+    /* The log no longer holds the position asked for: `low` is the first offset that is there (-1: unknown). The reader
+     * is over: nothing more comes, and it is still to be closed. */
     void (*gone)(void *arg, int64_t low);
 } bus_reader_callbacks_t;
 int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
@@ -99,18 +106,21 @@ int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_read
 void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
-int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg, fanmap_error_t *err);
+int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
+                  fanmap_error_t *err);
 
 /* ---- a consumer group on one topic ---- */
 
 typedef struct {
-    /* This member owns the partition from now on. offset: what was committed, or the low watermark when nothing was (metadata
+    /* This member owns the partition from now on. offset: what was committed, or the low watermark when nothing was
+     * (metadata
      * "" then); records follow from there. `metadata` is borrowed. */
-    void (*assigned)(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata, size_t metadata_len);
+    void (*assigned)(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
+                     size_t metadata_len);
     /* All assigned callbacks of one rebalance are done. */
     void (*rebalanced)(void *arg);
-    /* These partitions are being taken away. lost: they are already someone else's. The callee sends its closing commits from
-     * inside the callback with bus_group_commit_now. */
+    /* These partitions are being taken away. lost: they are already someone else's. The callee sends its closing
+     * commits from inside the callback with bus_group_commit_now. */
     void (*revoked)(void *arg, const int32_t *partitions, size_t n, bool lost);
     bus_record_fn record;
     /* The answer to bus_group_commit. */
@@ -118,18 +128,19 @@ typedef struct {
     /* Records between were deleted by retention: the position moved from `from` to `to`. */
     void (*gap)(void *arg, int32_t partition, int64_t from, int64_t to);
 } bus_group_callbacks_t;
-int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret,
-                   fanmap_error_t *err);
+int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
+                   bus_group_t **ret, fanmap_error_t *err);
 /* Asynchronous; at most one under way a partition (a later one replaces one that waits). */
 void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len);
 /* Blocking, for the revoked callback only; bounded by timeout_ms. */
-bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
-                          int timeout_ms);
+bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+                          size_t metadata_len, int timeout_ms);
 /* false: no more records until true (flow control without pausing: the prefetch stays, the group stays polled). */
 void bus_group_want(bus_group_t *group, bool want);
 /* The member id, "" before the first join. Borrowed until the next loop turn. */
 const char *bus_group_member(bus_group_t *group);
-/* Leaves the group: `revoked` comes for what it owned. */
+/* Leaves the group: from inside the loop `revoked` comes once more, for what it owned (perhaps nothing: n is 0). That
+ * is its last callback, and the handle is gone. */
 void bus_group_leave(bus_group_t *group);
 
 #endif

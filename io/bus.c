@@ -1,0 +1,97 @@
+#include "io/bus_ops.h"
+
+void bus_close(bus_t *bus, int timeout_ms)
+{
+    if (bus != NULL)
+        bus->ops->close(bus, timeout_ms);
+}
+
+void bus_release(bus_t *bus, void *owner)
+{
+    if (owner != NULL)
+        bus->ops->release(bus, owner);
+}
+
+int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
+                      void *arg, fanmap_error_t *err)
+{
+    return bus->ops->ensure_topics(bus, topics, topics_n, create, fn, arg, err);
+}
+
+int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
+                   fanmap_error_t *err)
+{
+    return bus->ops->topic_open(bus, name, delivered, arg, ret, err);
+}
+
+int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                size_t value_len, uint64_t cookie, fanmap_error_t *err)
+{
+    return topic->bus->ops->produce(topic, partition, key, key_len, value, value_len, cookie, err);
+}
+
+size_t bus_outbox_n(const bus_t *bus)
+{
+    return bus->ops->outbox_n(bus);
+}
+
+void bus_flush_soon(bus_t *bus)
+{
+    bus->ops->flush_soon(bus);
+}
+
+int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
+             bus_reader_t **ret, fanmap_error_t *err)
+{
+    return topic->bus->ops->read(topic, partition, from, callbacks, arg, ret, err);
+}
+
+void bus_reader_hold(bus_reader_t *reader, bool hold)
+{
+    reader->bus->ops->reader_hold(reader, hold);
+}
+
+void bus_reader_close(bus_reader_t *reader)
+{
+    if (reader != NULL)
+        reader->bus->ops->reader_close(reader);
+}
+
+int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
+                  fanmap_error_t *err)
+{
+    return topic->bus->ops->query_end(topic, partition, fn, arg, err);
+}
+
+int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
+                   bus_group_t **ret, fanmap_error_t *err)
+{
+    return topic->bus->ops->group_join(topic, group_id, callbacks, arg, ret, err);
+}
+
+void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len)
+{
+    group->bus->ops->group_commit(group, partition, offset, metadata, metadata_len);
+}
+
+bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+                          size_t metadata_len, int timeout_ms)
+{
+    return group->bus->ops->group_commit_now(group, partition, offset, metadata, metadata_len, timeout_ms);
+}
+
+void bus_group_want(bus_group_t *group, bool want)
+{
+    group->bus->ops->group_want(group, want);
+}
+
+const char *bus_group_member(bus_group_t *group)
+{
+    return group->bus->ops->group_member(group);
+}
+
+void bus_group_leave(bus_group_t *group)
+{
+    if (group != NULL)
+        group->bus->ops->group_leave(group);
+}

@@ -1,0 +1,49 @@
+/* What an implementation of io/bus.h provides. Every handle begins with its bus, so that bus.c can find the functions.
+ */
+#ifndef IO_BUS_OPS_H
+#define IO_BUS_OPS_H
+
+#include "io/bus.h"
+
+typedef struct {
+    void (*close)(bus_t *bus, int timeout_ms);
+    void (*release)(bus_t *bus, void *owner);
+    int (*ensure_topics)(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
+                         void *arg, fanmap_error_t *err);
+    int (*topic_open)(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
+                      fanmap_error_t *err);
+    int (*produce)(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                   size_t value_len, uint64_t cookie, fanmap_error_t *err);
+    size_t (*outbox_n)(const bus_t *bus);
+    void (*flush_soon)(bus_t *bus);
+    int (*read)(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
+                bus_reader_t **ret, fanmap_error_t *err);
+    void (*reader_hold)(bus_reader_t *reader, bool hold);
+    void (*reader_close)(bus_reader_t *reader);
+    int (*query_end)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
+                     fanmap_error_t *err);
+    int (*group_join)(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
+                      bus_group_t **ret, fanmap_error_t *err);
+    void (*group_commit)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+                         size_t metadata_len);
+    bool (*group_commit_now)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+                             size_t metadata_len, int timeout_ms);
+    void (*group_want)(bus_group_t *group, bool want);
+    const char *(*group_member)(bus_group_t *group);
+    void (*group_leave)(bus_group_t *group);
+} bus_ops_t;
+
+struct bus {
+    const bus_ops_t *ops;
+};
+struct bus_topic {
+    bus_t *bus;
+};
+struct bus_reader {
+    bus_t *bus;
+};
+struct bus_group {
+    bus_t *bus;
+};
+
+#endif
