@@ -1,0 +1,534 @@
+/* Reads the .txt files of schemas/golden: bytes that were made by another program after the words of schemas/README.md.
+ * Each vector is decoded, its fields are compared with the text beside it, and it is encoded again to the same
+ * bytes. A codec that changes on the wire fails here; bytes that are out in the world do not change with it.
+ *
+ * A vector is a block of `key: value` lines; lines that begin with # say something to people. `again: no`: only
+ * decoded. */
+#include <glob.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schemas/commit.h"
+#include "schemas/item.h"
+#include "schemas/jobs.h"
+#include "schemas/place.h"
+#include "schemas/slotwire.h"
+#include "schemas/value.h"
+
+enum { KEYS_MAX = 12, LINE_MAX_BYTES = 20000 };
+
+typedef struct {
+    const char *file;
+    char *keys[KEYS_MAX], *values[KEYS_MAX];
+    int n;
+} vector_t;
+
+/* ---- reading vectors ---- */
+
+static const char *get(const vector_t *v, const char *key)
+{
+    for (int i = 0; i < v->n; i++) {
+        if (strcmp(v->keys[i], key) == 0)
+            return v->values[i];
+    }
+    return "";
+}
+
+static uint64_t get_uint(const vector_t *v, const char *key)
+{
+    return strtoull(get(v, key), NULL, 10);
+}
+
+static void get_bytes(const vector_t *v, buf_t *ret)
+{
+    const char *hex = get(v, "hex");
+    unsigned byte;
+    for (; sscanf(hex, "%2x", &byte) == 1; hex += strspn(hex, " ")) {
+        buf_append(ret, &(uint8_t){(uint8_t)byte}, 1);
+        hex += 2;
+    }
+}
+
+static void expect_bytes(const vector_t *v, const buf_t *got, const void *expected, size_t len)
+{
+    if (strcmp(get(v, "again"), "no") != 0 && (got->len != len || (len > 0 && memcmp(got->data, expected, len) != 0)))
+        fail_msg("%s: %s: encoded again it has other bytes", v->file, get(v, "name"));
+}
+
+static void expect_fields(const vector_t *v, buf_t *got)
+{
+    buf_append(got, "", 1);
+    if (strcmp((char *)got->data, get(v, "fields")) != 0)
+        fail_msg("%s: %s: decoded as\n%s, not\n%s", v->file, get(v, "name"), (char *)got->data, get(v, "fields"));
+    buf_free(got);
+}
+
+/* ---- fields as JSON ---- */
+
+static void put_string(buf_t *b, const char *key, const char *text, size_t len)
+{
+    buf_printf(b, "\"%s\":", key);
+    json_put_string(b, text, len);
+    buf_append_text(b, ",");
+}
+
+static void put_text(buf_t *b, const char *key, const char *text)
+{
+    put_string(b, key, text, strlen(text));
+}
+
+static void put_number(buf_t *b, const char *key, uint64_t value)
+{
+    buf_printf(b, "\"%s\":%" PRIu64 ",", key, value);
+}
+
+static void put_signed(buf_t *b, const char *key, int64_t value)
+{
+    buf_printf(b, "\"%s\":%" PRId64 ",", key, value);
+}
+
+static void put_bool(buf_t *b, const char *key, bool value)
+{
+    buf_printf(b, "\"%s\":%s,", key, value ? "true" : "false");
+}
+
+static void put_object(buf_t *b, const char *key, const uint8_t *mp, size_t len)
+{
+    buf_printf(b, "\"%s\":", key);
+    if (len == 0)
+        buf_append_text(b, "null");
+    else
+        assert_int_equal(value_to_json(b, mp, len, NULL), FANMAP_OK);
+    buf_append_text(b, ",");
+}
+
+/* Puts the end in the place of the last comma. */
+static void close_with(buf_t *b, const char *end)
+{
+    if (b->data[b->len - 1] == ',')
+        b->len--;
+    buf_append_text(b, end);
+}
+
+static void put_spec(buf_t *b, const spec_t *s)
+{
+    buf_append_text(b, "\"spec\":{");
+    put_text(b, "job", s->job);
+    put_text(b, "task", s->task);
+    put_text(b, "queue", s->queue);
+    put_number(b, "items_partitions", s->items_partitions);
+    put_number(b, "results_partition", s->results_partition);
+    put_signed(b, "start_offset", s->start_offset);
+    put_signed(b, "submitted_ms", s->submitted_ms);
+    put_number(b, "concurrency", s->concurrency);
+    put_text(b, "nonce", s->nonce);
+    put_number(b, "lease_ms", s->lease_ms);
+    put_number(b, "retries", s->retries);
+    put_number(b, "backoff_base_ms", s->backoff_base_ms);
+    put_number(b, "backoff_factor_milli", s->backoff_factor_milli);
+    put_number(b, "backoff_cap_ms", s->backoff_cap_ms);
+    put_number(b, "timeout_ms", s->timeout_ms);
+    put_number(b, "grace_ms", s->grace_ms);
+    put_signed(b, "deadline_ms", s->deadline_ms);
+    put_bool(b, "fail_fast", s->fail_fast);
+    buf_printf(b, "\"halt\":[%d,%d,%" PRIu32 ",%s],", (int)s->halt.when, (int)s->halt.what, s->halt.threshold,
+               s->halt.is_percent ? "true" : "false");
+    put_number(b, "crash_cap", s->crash_cap);
+    put_number(b, "item_bytes_max", s->item_bytes_max);
+    put_number(b, "value_bytes_max", s->value_bytes_max);
+    put_bool(b, "is_signed", s->is_signed);
+    put_object(b, "bound", s->bound, s->bound_len);
+    close_with(b, "},");
+}
+
+static void put_error(buf_t *b, const outcome_t *o)
+{
+    put_string(b, "type", o->type, o->type_len);
+    put_string(b, "message", o->message, o->message_len);
+    put_signed(b, "exit_status", o->exit_status);
+    put_signed(b, "signo", o->signo);
+    put_string(b, "stderr", o->stderr_tail, o->stderr_len);
+}
+
+static void put_outcome(buf_t *b, const outcome_t *o)
+{
+    buf_append_text(b, "{");
+    put_number(b, "index", o->index);
+    put_number(b, "attempts", o->attempts);
+    put_number(b, "kind", o->kind);
+    put_number(b, "run_us", o->run_us);
+    if (o->kind == FANMAP_VALUE)
+        put_object(b, "value", o->value, o->value_len);
+    else
+        put_error(b, o);
+    close_with(b, "},");
+}
+
+/* ---- one check a codec ---- */
+
+static void check_item(const vector_t *v, const buf_t *in)
+{
+    item_t item;
+    buf_t f = {0}, again = {0};
+    assert_true(item_decode(in->data, in->len, &item));
+    if (item.type == ITEM_RECORD) {
+        buf_append_text(&f, "{\"type\":\"item\",");
+        put_number(&f, "lane", item.lane);
+        put_number(&f, "index", item.index);
+        put_object(&f, "in", item.in, item.in_len);
+        item_encode(&again, item.index, item.in, item.in_len);
+    } else {
+        buf_append_text(&f, "{\"type\":\"done_note\",");
+        put_signed(&f, "offset", item.done_offset);
+        item_encode_done_note(&again, item.done_offset);
+    }
+    close_with(&f, "}");
+    expect_fields(v, &f);
+    expect_bytes(v, &again, in->data, in->len);
+    buf_free(&again);
+}
+
+static void show_outcomes(joblog_record_t *record, buf_t *f, buf_t *again)
+{
+    outcome_t o;
+    buf_t body = {0};
+    uint32_t count = record->outcomes_left;
+    buf_append_text(f, "\"outcomes\":[");
+    while (joblog_next_outcome(record, &o)) {
+        put_outcome(f, &o);
+        joblog_put_outcome(&body, &o);
+    }
+    assert_false(record->outcomes.bad);
+    close_with(f, "],");
+    joblog_encode_pack(again, body.data, body.len, count);
+    buf_free(&body);
+}
+
+static void show_progress(const progress_t *p, buf_t *f, buf_t *again)
+{
+    int64_t offsets[64];
+    put_number(f, "prefix", p->prefix);
+    put_number(f, "chain", p->chain);
+    put_text(f, "producer", p->producer);
+    buf_append_text(f, "\"offsets\":[");
+    for (uint32_t i = 0; i < p->partitions; i++) {
+        assert_true(joblog_progress_offset(p, i, &offsets[i]));
+        buf_printf(f, "%" PRId64 ",", offsets[i]);
+    }
+    assert_false(joblog_progress_offset(p, p->partitions, &offsets[0]));
+    close_with(f, "],");
+    joblog_encode_progress(again, p, offsets);
+}
+
+static void show_input(const joblog_record_t *record, buf_t *f, buf_t *again)
+{
+    char error[100];
+    snprintf(error, sizeof error, "%.*s", (int)record->input_error_len, record->input_error);
+    put_number(f, "n", record->input_n);
+    put_text(f, "error", error);
+    joblog_encode_input(again, record->input_n, error);
+}
+
+static void check_joblog(const vector_t *v, const buf_t *in)
+{
+    static const char *const names[] = {"", "start", "outcomes", "progress", "input", "end", "producer"};
+    joblog_record_t record;
+    buf_t f = {0}, again = {0};
+    assert_true(joblog_decode(in->data, in->len, &record));
+    buf_printf(&f, "{\"type\":\"%s\",", names[record.type]);
+    switch (record.type) {
+    case JOBLOG_START:
+        put_spec(&f, &record.start);
+        joblog_encode_start(&again, &record.start);
+        break;
+    case JOBLOG_OUTCOMES:
+        show_outcomes(&record, &f, &again);
+        break;
+    case JOBLOG_PROGRESS:
+        show_progress(&record.progress, &f, &again);
+        break;
+    case JOBLOG_INPUT:
+        show_input(&record, &f, &again);
+        break;
+    case JOBLOG_END:
+        put_number(&f, "reason", record.end_reason);
+        joblog_encode_end(&again, record.end_reason);
+        break;
+    case JOBLOG_PRODUCER:
+        put_text(&f, "producer", record.producer);
+        joblog_encode_producer(&again, record.producer);
+        break;
+    }
+    close_with(&f, "}");
+    expect_fields(v, &f);
+    expect_bytes(v, &again, in->data, in->len);
+    buf_free(&again);
+}
+
+static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
+{
+    if (record->field == JOBS_SPEC) {
+        put_spec(f, &record->spec);
+        jobs_encode_spec(again, &record->spec);
+    } else if (record->field == JOBS_END) {
+        put_number(f, "reason", record->end_reason);
+        jobs_encode_end(again, record->end_reason);
+    } else {
+        put_number(f, "value", record->value);
+        put_number(f, "version", record->version);
+        jobs_encode_versioned(again, record->value, record->version);
+    }
+}
+
+static void check_jobs(const vector_t *v, const buf_t *in)
+{
+    static const char *const names[] = {"", "spec", "concurrency", "paused", "end"};
+    const char *key = get(v, "key");
+    char key_again[JOB_ID_MAX + 16];
+    jobs_record_t record;
+    buf_t f = {0}, again = {0};
+    assert_true(jobs_decode(key, strlen(key), in->data, in->len, &record));
+    assert_int_equal(jobs_key(key_again, sizeof key_again, record.job, record.field), strlen(key));
+    assert_string_equal(key_again, key);
+    buf_append_text(&f, "{");
+    put_text(&f, "job", record.job);
+    put_text(&f, "field", names[record.field]);
+    if (record.tombstone)
+        put_bool(&f, "tombstone", true);
+    else
+        show_jobs(&record, &f, &again);
+    close_with(&f, "}");
+    expect_fields(v, &f);
+    expect_bytes(v, &again, in->data, in->len);
+    buf_free(&again);
+}
+
+static void show_run(const slot_run_t *run, buf_t *f, buf_t *again)
+{
+    put_number(f, "n", run->n);
+    put_number(f, "index", run->index);
+    put_number(f, "attempt", run->attempt);
+    put_number(f, "fence", run->fence);
+    put_signed(f, "deadline_ms", run->deadline_ms);
+    put_object(f, "in", run->in, run->in_len);
+    slot_put_run(again, run);
+}
+
+static void show_job(const slot_job_t *job, buf_t *f, buf_t *again)
+{
+    put_number(f, "id", job->id);
+    put_string(f, "job", job->job, job->job_len);
+    put_string(f, "task", job->task, job->task_len);
+    put_number(f, "attempts_max", job->attempts_max);
+    put_number(f, "value_bytes_max", job->value_bytes_max);
+    put_object(f, "bound", job->bound, job->bound_len);
+    slot_put_job(again, job);
+}
+
+static void show_done(const slot_done_t *d, buf_t *f, buf_t *again)
+{
+    put_number(f, "n", d->n);
+    put_bool(f, "final", d->final);
+    put_number(f, "kind", d->kind);
+    put_number(f, "run_us", d->run_us);
+    outcome_t o = {.type = d->type,
+                   .type_len = d->type_len,
+                   .message = d->message,
+                   .message_len = d->message_len,
+                   .exit_status = d->exit_status,
+                   .signo = d->signo,
+                   .stderr_tail = d->stderr_tail,
+                   .stderr_len = d->stderr_len};
+    if (d->kind == FANMAP_VALUE)
+        put_object(f, "value", d->value, d->value_len);
+    else
+        put_error(f, &o);
+    slot_put_done(again, d);
+}
+
+static void show_frame(const slot_frame_t *frame, buf_t *f, buf_t *again)
+{
+    switch (frame->type) {
+    case SLOT_HELLO:
+        put_number(f, "version", frame->hello.version);
+        slot_put_hello(again);
+        return;
+    case SLOT_READY:
+        slot_put_ready(again);
+        return;
+    case SLOT_DONE:
+        show_done(&frame->done, f, again);
+        return;
+    case SLOT_JOB:
+        show_job(&frame->job, f, again);
+        return;
+    case SLOT_RUN:
+        show_run(&frame->run, f, again);
+        return;
+    case SLOT_CANCEL:
+        put_number(f, "n", frame->cancel_n);
+        slot_put_cancel(again, frame->cancel_n);
+        return;
+    case SLOT_BYE:
+        slot_put_bye(again);
+    }
+}
+
+static void check_slot(const vector_t *v, const buf_t *in)
+{
+    static const char *const names[] = {"", "hello", "ready", "done", "job", "run", "cancel", "bye"};
+    slot_frame_t frame;
+    size_t used = 0;
+    buf_t f = {0}, again = {0};
+    assert_int_equal(slot_frame_decode(in->data, in->len, in->len, &frame, &used), 1);
+    assert_int_equal(used, in->len);
+    buf_printf(&f, "{\"type\":\"%s\",", names[frame.type]);
+    show_frame(&frame, &f, &again);
+    close_with(&f, "}");
+    expect_fields(v, &f);
+    expect_bytes(v, &again, in->data, in->len);
+    buf_free(&again);
+}
+
+static void show_commit(const commit_meta_t *m, buf_t *f)
+{
+    buf_append_text(f, "{");
+    put_bool(f, "clean", m->clean);
+    put_signed(f, "mark", m->mark);
+    buf_append_text(f, "\"members\":[");
+    for (uint32_t i = 0; i < m->members_n; i++)
+        buf_printf(f, "\"%s\",", m->members[i]);
+    close_with(f, "],\"names\":[");
+    for (uint32_t i = 0; i < m->names_n; i++)
+        buf_printf(f, "[%" PRId64 ",%" PRIu32 "],", m->names[i].offset, m->names[i].member);
+    close_with(f, "],\"counts\":[");
+    for (uint32_t i = 0; i < m->counts_n; i++)
+        buf_printf(f, "[%" PRId64 ",%" PRIu32 ",%" PRIu32 "],", m->counts[i].offset, m->counts[i].attempts,
+                   m->counts[i].charges);
+    close_with(f, "],\"done\":[");
+    for (uint32_t i = 0; i < m->done_n; i++)
+        buf_printf(f, "[%" PRId64 ",%" PRId64 "],", m->done[i].from, m->done[i].to);
+    close_with(f, "]}");
+}
+
+static void check_commit(const vector_t *v, const buf_t *in)
+{
+    (void)in;
+    const char *text = get(v, "text");
+    int64_t prefix = (int64_t)get_uint(v, "prefix");
+    commit_decoded_t decoded;
+    buf_t f = {0}, again = {0};
+    assert_true(commit_decode(text, strlen(text), prefix, &decoded));
+    show_commit(&decoded.meta, &f);
+    expect_fields(v, &f);
+    assert_true(commit_encode(&again, &decoded.meta, prefix, NULL));
+    expect_bytes(v, &again, text, strlen(text));
+    commit_decoded_free(&decoded);
+    buf_free(&again);
+}
+
+static void check_value(const vector_t *v, const buf_t *in)
+{
+    const char *json = get(v, "json");
+    buf_t text = {0}, again = {0};
+    assert_int_equal(value_to_json(&text, in->data, in->len, NULL), FANMAP_OK);
+    buf_append(&text, "", 1);
+    if (strcmp(get(v, "again"), "no") != 0)
+        assert_string_equal((char *)text.data, json);
+    assert_int_equal(value_from_json(&again, json, strlen(json), NULL), FANMAP_OK);
+    assert_int_equal(again.len, in->len);
+    assert_memory_equal(again.data, in->data, in->len);
+    buf_free(&text);
+    buf_free(&again);
+}
+
+static void check_place(const vector_t *v, const buf_t *in)
+{
+    const char *job = get(v, "job");
+    uint64_t hash = place_job_hash(job);
+    assert_int_equal(hash, get_uint(v, "hash"));
+    assert_int_equal(place_item(hash, (uint32_t)get_uint(v, "partitions"), get_uint(v, "index")),
+                     get_uint(v, "partition"));
+    assert_int_equal(place_results(job, (uint32_t)get_uint(v, "results_partitions")), get_uint(v, "results_partition"));
+    assert_int_equal(place_chain(get_uint(v, "chain_before"), in->data, in->len), get_uint(v, "chain_after"));
+}
+
+static const struct {
+    const char *codec;
+    void (*check)(const vector_t *v, const buf_t *in);
+} codecs[] = {{"item", check_item},     {"joblog", check_joblog}, {"jobs", check_jobs},  {"slot", check_slot},
+              {"commit", check_commit}, {"value", check_value},   {"place", check_place}};
+
+enum { CODECS = sizeof codecs / sizeof *codecs };
+
+static int check_vector(vector_t *v, int checked[CODECS])
+{
+    buf_t in = {0};
+    if (v->n == 0)
+        return 0;
+    get_bytes(v, &in);
+    int codec = 0;
+    while (codec < CODECS && strcmp(codecs[codec].codec, get(v, "codec")) != 0)
+        codec++;
+    if (codec == CODECS)
+        fail_msg("%s: %s: no codec \"%s\"", v->file, get(v, "name"), get(v, "codec"));
+    codecs[codec].check(v, &in);
+    checked[codec]++;
+    buf_free(&in);
+    for (; v->n > 0; v->n--)
+        free(v->keys[v->n - 1]);
+    return 1;
+}
+
+static int check_file(const char *path, int checked[CODECS])
+{
+    static char line[LINE_MAX_BYTES];
+    vector_t v = {.file = path};
+    int n = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *colon = strstr(line, ": ");
+        if (line[0] == '\0')
+            n += check_vector(&v, checked);
+        if (line[0] == '#' || !colon)
+            continue;
+        assert_true(v.n < KEYS_MAX);
+        *colon = '\0';
+        v.keys[v.n] = malloc(strlen(line) + strlen(colon + 2) + 2);
+        strcpy(v.keys[v.n], line);
+        v.values[v.n] = v.keys[v.n] + strlen(line) + 1;
+        strcpy(v.values[v.n++], colon + 2);
+    }
+    n += check_vector(&v, checked);
+    fclose(file);
+    return n;
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    glob_t files;
+    int checked[CODECS] = {0};
+    assert_int_equal(glob(FANMAP_SOURCE_DIR "/schemas/golden/*.txt", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        assert_true(check_file(files.gl_pathv[i], checked) > 0);
+    globfree(&files);
+    for (int i = 0; i < CODECS; i++)
+        assert_true(checked[i] > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
+}
