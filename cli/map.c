@@ -72,6 +72,8 @@ static int prepare(session_t *s, arguments_t *arguments, input_t *input, const c
         status = input_open(input, arguments, format);
     if (status == EXIT_ALL_WELL)
         status = name_source(arguments, input);
+    if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
+        status = set(arguments, "task-log", "true");
     s->arguments = arguments;
     s->input = input;
     output_open(&s->output, arguments, format);

@@ -37,6 +37,9 @@ int run_worker(arguments_t *arguments)
 {
     fanmap_worker_t *worker;
     fanmap_error_t err;
+    if (!option_text(arguments, "task-log") &&
+        fanmap_options_set(arguments->options, "task-log", "true", &err) != FANMAP_OK)
+        return complain_error(&err);
     if (fanmap_worker_open(arguments->options, on_log, arguments, &worker, &err) != FANMAP_OK)
         return complain_error(&err);
     struct sigaction action = {.sa_handler = on_signal};

@@ -1,5 +1,7 @@
 #include "client/client.h"
 
+#include "tokens/presence.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +71,7 @@ static int open_parts(fanmap_t *f, fanmap_error_t *err)
         r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
                         : connect_bus(f->loop, f->options, on_bus_error, on_bus_log, f, &f->bus, err);
     if (r == FANMAP_OK && !f->is_local)
-        r = connect_tokens(f->loop, f->options, &f->tokens, err);
+        r = connect_tokens(f->loop, f->options, &f->tokens, &f->presence, err);
     return r;
 }
 
@@ -130,6 +132,7 @@ void fanmap_close(fanmap_t *f)
     local_stop(f);
     if (f->tokens)
         f->tokens->close(f->tokens);
+    presence_close(f->presence);
     if (f->bus)
         bus_close(f->bus, 1000);
     queues_free(f);

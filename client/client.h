@@ -33,7 +33,9 @@ struct fanmap {
     fanmap_log_fn log;
     void *log_arg;
     bus_t *bus;
-    tokens_port_t *tokens; /* NULL: --redis none */
+    tokens_port_t *tokens;     /* NULL: --redis none */
+    struct presence *presence; /* NULL: --redis none, or embedded */
+    uint32_t asked_number;     /* the job that presence is asked for */
     bool is_local, is_connected, was_woken;
     loop_timer_t *connect_timer;
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
@@ -64,7 +66,7 @@ typedef struct {
 struct fanmap_job {
     fanmap_t *f;
     fanmap_job_t *next;
-    uint32_t number;                        /* names the job in delivery cookies */
+    uint32_t number;                                    /* names the job in delivery cookies */
     bool is_map, is_control, is_detached, is_abandoned; /* abandoned: the caller closed it, what is under way goes on */
     char id[JOB_ID_MAX + 1];
     fanmap_options_t *options;
@@ -105,7 +107,7 @@ struct fanmap_job {
     fanmap_end_fn on_end;
     fanmap_writable_fn on_writable;
     void *callback_arg;
-    int control_left; /* is_control: records not yet stored */
+    int control_left;     /* is_control: records not yet stored */
     fanmap_error_t error; /* code not 0: the job failed */
 };
 
@@ -117,8 +119,9 @@ void client_fail(fanmap_t *f, const fanmap_error_t *err);
  */
 int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
                 bus_t **ret, fanmap_error_t *err);
-/* *ret is NULL for --redis none. */
-int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret, fanmap_error_t *err);
+/* Both are NULL for --redis none. */
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret_tokens,
+                   struct presence **ret_presence, fanmap_error_t *err);
 
 /* topics.c */
 /* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. Jobs that
@@ -180,7 +183,8 @@ bool job_has_news(const fanmap_job_t *job);
 int run_callbacks(fanmap_t *f, unsigned max);
 
 /* local.c */
-int local_start(fanmap_t *f, const char *queue, fanmap_error_t *err);
+/* Starts the embedded worker at the first map; FANMAP_EUSAGE when it does not serve `task`. */
+int local_start(fanmap_t *f, const fanmap_options_t *options, const char *queue, const char *task, fanmap_error_t *err);
 void local_stop(fanmap_t *f);
 
 /* presence.c */

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "tokens/redis_port.h"
+#include "tokens/presence.h"
 
 enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 
@@ -21,15 +21,17 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_e
     return bus_open_kafka(loop, &config, on_error, log, arg, ret, err);
 }
 
-int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret, fanmap_error_t *err)
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret_tokens, presence_t **ret_presence,
+                   fanmap_error_t *err)
 {
     redis_port_config_t config = {.url = options_text(options, "redis"),
                                   .password_file = options_text(options, "redis-password-file"),
                                   .name_space = options_text(options, "namespace"),
                                   .connect_timeout_ms = (uint32_t)options_ms(options, "connect-timeout")};
-    if (!config.url || strcmp(config.url, "none") == 0) {
-        *ret = NULL;
+    if (!config.url || strcmp(config.url, "none") == 0)
         return FANMAP_OK;
-    }
-    return redis_port_open(loop, &config, ret, err);
+    int r = redis_port_open(loop, &config, ret_tokens, err);
+    if (r == FANMAP_OK)
+        r = presence_open(loop, &config, ret_presence, err);
+    return r;
 }

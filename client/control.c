@@ -1,7 +1,8 @@
 /* Live control: find the job on the jobs topic, write the one record that changes it, wait until Kafka has stored it.
  *
- * pause, resume and concurrency are versioned fields of the jobs topic (version = seen + 1; the highest counts). cancel is an `end`
- * in the job's own log, which is what closes the list, and then its copy J/end, by which workers drop the rest.
+ * pause, resume and concurrency are versioned fields of the jobs topic (version = seen + 1; the highest counts). cancel
+ * is an `end` in the job's own log, which is what closes the list, and then its copy J/end, by which workers drop the
+ * rest.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,8 +70,7 @@ static void on_looked_up(void *arg, const lookup_result_t *seen)
     control_t *c = arg;
     int r = FANMAP_OK;
     if (!seen->is_found)
-        err_set(&c->error, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job->id,
-                c->job->f->namespace_name);
+        err_set(&c->error, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job->id, c->job->f->namespace_name);
     else if (seen->has_end)
         err_set(&c->error, FANMAP_ESTOPPED, "job %s has ended already", c->job->id);
     else

@@ -90,6 +90,12 @@ static bool on_record(void *arg, const bus_record_t *record)
     bool was_decided = job->is_decided;
     job->log_position = record->offset + 1;
     (void)list_record(job->list, record->offset, record->key, record->key_len, record->value, record->value_len);
+    if (list_out_of_memory(job->list)) {
+        fanmap_error_t err;
+        err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+        job_fail(job, &err);
+        return false;
+    }
     tell_producer(job);
     if (job->is_decided && !was_decided)
         copy_end(job);

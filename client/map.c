@@ -13,6 +13,7 @@
 
 #include "client/client.h"
 #include "io/random_id.h"
+#include "schemas/place.h"
 
 enum { OUTBOX_MAX = 50000 };
 #define COOKIE_VALUE_MASK ((UINT64_C(1) << COOKIE_VALUE_BITS) - 1)
@@ -106,7 +107,7 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
     if (r == FANMAP_OK)
         r = loop_timer_new(f->loop, on_timer, job, &job->timer, err);
     if (r == FANMAP_OK && f->is_local)
-        r = local_start(f, job->spec.queue, err);
+        r = local_start(f, job->options, job->spec.queue, task, err);
     if (r == FANMAP_OK)
         r = queue_get(f, job->spec.queue, &job->queue, err);
     if (r != FANMAP_OK) {

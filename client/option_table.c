@@ -55,6 +55,7 @@
     ROW("slots",             0,  NULL,      "K",          NULL,        WORKER,         false, OPTION_COUNT,     1, 4096,              "attempts at once on this worker (default: the CPUs)") \
     ROW("budget",            0,  NULL,      "SIZE",       "64MiB",     WORKER,         false, OPTION_SIZE,      1 << 20, 0,           "items that a worker holds in memory") \
     ROW("drain",             0,  NULL,      "DUR",        "30s",       WORKER,         false, OPTION_DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
+    ROW("task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, OPTION_SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
     ROW("session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER,         false, OPTION_DURATION,  6000, 1800000,        "after this silence Kafka gives a worker's items to others") \
     ROW("input",            'i', NULL,      "FILE",       NULL,        IN,             true,  OPTION_TEXT,      0, 0,                 "read items from FILE (- or nothing: stdin)") \
     ROW("input-format",      0,  NULL,      FORMATS,      NULL,        IN,             false, OPTION_CHOICE,    0, 0,                 "how items are written (default jsonl; lines with -- CMD)") \

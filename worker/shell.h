@@ -1,7 +1,7 @@
 /* The worker on the real world: the core's events come from a bus, a token port and slots, its actions go there.
  *
- * Everything runs on the caller's loop and thread; nothing blocks. The embedded mode passes an in-memory bus and a local token
- * port, a fleet's worker Kafka and Redis: the shell does not know which.
+ * Everything runs on the caller's loop and thread; nothing blocks. The embedded mode passes an in-memory bus and a
+ * local token port, a fleet's worker Kafka and Redis: the shell does not know which.
  */
 #ifndef WORKER_SHELL_H
 #define WORKER_SHELL_H
@@ -19,11 +19,11 @@ typedef struct {
     uint32_t slots_n;
     size_t budget_bytes;
     uint32_t drain_ms, session_ms;
-    uint32_t partitions;      /* of topics that have to be created */
-    int64_t retention_ms;     /* of results */
+    uint32_t partitions;  /* of topics that have to be created */
+    int64_t retention_ms; /* of results */
     bool create_topics;
     uint32_t item_bytes_max, value_bytes_max;
-    int task_log_fd;          /* where attempts' own output goes; -1: nowhere */
+    int task_log_fd; /* where attempts' own output goes; -1: nowhere */
 } worker_shell_config_t;
 
 typedef struct {

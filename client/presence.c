@@ -1,0 +1,58 @@
+/* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
+ * task. */
+#include "tokens/presence.h"
+#include "client/client.h"
+
+enum { FIRST_ASK_MS = 2500 };
+
+static void on_answer(void *arg, int workers_n)
+{
+    fanmap_t *f = arg;
+    fanmap_job_t *job = job_by_number(f, f->asked_number);
+    fanmap_error_t err;
+    if (!job || !job->presence_timer)
+        return;
+    if (workers_n != 0) { /* served, or Redis does not answer: ask again later */
+        loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
+        return;
+    }
+    err_set_retry(
+        &err, FANMAP_EUNREACHABLE,
+        "no worker serves task %s on queue %s; start one: fanmap worker --queue %s --namespace %s --tasks F.so (or "
+        "--exec '%s=CMD')",
+        job->spec.task, job->spec.queue, job->spec.queue, f->namespace_name, job->spec.task);
+    presence_stop(job);
+    if (options_switch(job->options, "wait"))
+        client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
+    else
+        job_fail(job, &err);
+}
+
+static void on_timer(void *arg)
+{
+    fanmap_job_t *job = arg;
+    fanmap_t *f = job->f;
+    if (job->list && list_known(job->list) > 0) {
+        presence_stop(job);
+        return;
+    }
+    f->asked_number = job->number;
+    presence_ask(f->presence, job->spec.queue, job->spec.task, on_answer, f);
+}
+
+void presence_watch(fanmap_job_t *job)
+{
+    fanmap_t *f = job->f;
+    fanmap_error_t err;
+    if (!f->presence || job->presence_timer ||
+        loop_timer_new(f->loop, on_timer, job, &job->presence_timer, &err) != FANMAP_OK)
+        return;
+    loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + FIRST_ASK_MS);
+}
+
+void presence_stop(fanmap_job_t *job)
+{
+    if (job->presence_timer)
+        loop_timer_free(job->presence_timer);
+    job->presence_timer = NULL;
+}

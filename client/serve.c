@@ -1,0 +1,88 @@
+#include "client/serve.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { ARGV_MAX = 1024 };
+
+static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *path;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (path = fanmap_options_get(options, "tasks", i)); i++)
+        r = slots_catalogue_add_library(catalogue, path, err);
+    return r;
+}
+
+static int add_command(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
+{
+    char name[TASK_NAME_MAX + 1];
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : 0;
+    if (len == 0 || len > TASK_NAME_MAX)
+        return err_set(err, FANMAP_EUSAGE, "--exec \"%s\": want NAME='CMD ARG...'", text);
+    memcpy(name, text, len);
+    name[len] = '\0';
+    if (!task_name_valid(name))
+        return err_set(err, FANMAP_EUSAGE, "--exec: \"%s\" is not a task name", name);
+    return slots_catalogue_add_command(catalogue, name, equals + 1, err);
+}
+
+static int add_commands(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *text;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, "exec", i)); i++)
+        r = add_command(catalogue, text, err);
+    return r;
+}
+
+static int add_argv(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *argv[ARGV_MAX + 1];
+    size_t n = 0;
+    while (n < ARGV_MAX && (argv[n] = fanmap_options_get(options, "argv", n)))
+        n++;
+    if (n == 0)
+        return FANMAP_OK;
+    if (fanmap_options_get(options, "argv", n))
+        return err_set(err, FANMAP_EUSAGE, "a command of more than %d words", ARGV_MAX);
+    argv[n] = NULL;
+    return slots_catalogue_add_argv(catalogue, "command", argv, err);
+}
+
+int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    int r = add_libraries(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_commands(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_argv(options, catalogue, err);
+    if (r == FANMAP_OK && catalogue->n == 0)
+        r = err_set(err, FANMAP_EUSAGE, "nothing to serve: give --tasks F.so or --exec NAME='CMD ARG...'");
+    return r;
+}
+
+static uint32_t slots_n(const fanmap_options_t *options)
+{
+    uint64_t asked = options_count(options, "slots");
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return asked ? (uint32_t)asked : cpus > 0 ? (uint32_t)cpus : 1;
+}
+
+void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)
+{
+    *ret = (worker_shell_config_t){.name_space = options_text(options, "namespace"),
+                                   .queue = options_text(options, "queue"),
+                                   .catalogue = catalogue,
+                                   .slots_n = slots_n(options),
+                                   .budget_bytes = options_bytes(options, "budget"),
+                                   .drain_ms = (uint32_t)options_ms(options, "drain"),
+                                   .session_ms = (uint32_t)options_ms(options, "session-timeout"),
+                                   .partitions = (uint32_t)options_count(options, "partitions"),
+                                   .retention_ms = (int64_t)options_ms(options, "retention"),
+                                   .create_topics = options_switch(options, "create-topics"),
+                                   .item_bytes_max = (uint32_t)options_bytes(options, "item-max"),
+                                   .value_bytes_max = (uint32_t)options_bytes(options, "value-max"),
+                                   .task_log_fd = options_switch(options, "task-log") ? STDERR_FILENO : -1};
+}

@@ -1,0 +1,156 @@
+#include "tokens/presence.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokens/redis_conn.h"
+
+enum { SERVE_KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 16, FORGET_S = 60, SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
+
+static const char announce_text[] = "redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) "
+                                    "redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
+static const char ask_text[] = "local now = tonumber(redis.call('TIME')[1]) "
+                               "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
+                               "return redis.call('ZCARD', KEYS[1])";
+
+struct presence {
+    loop_t *loop;
+    redis_url_t url;
+    char *password_file;
+    char name_space[NAME_MAX_LEN + 1];
+    redis_conn_t *conn;
+    loop_timer_t *timer;
+    presence_fn fn; /* NULL: nothing is asked */
+    void *arg;
+    char key[SERVE_KEY_MAX];
+    int workers_n;
+    bool is_sent, is_closed;
+};
+
+static void make_key(const presence_t *p, char *ret, const char *queue, const char *task)
+{
+    snprintf(ret, SERVE_KEY_MAX, "%s.serve.%s.%s", p->name_space, queue, task);
+}
+
+static void answer(presence_t *p, int workers_n)
+{
+    p->workers_n = workers_n;
+    p->is_sent = false;
+    loop_timer_at(p->timer, loop_now_ms(p->loop)); /* never from inside hiredis */
+}
+
+static void on_timer(void *arg)
+{
+    presence_t *p = arg;
+    presence_fn fn = p->fn;
+    p->fn = NULL;
+    if (fn)
+        fn(p->arg, p->workers_n);
+}
+
+static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
+{
+    const redisReply *reply = reply_arg;
+    presence_t *p = arg;
+    (void)context;
+    if (!p->is_closed && p->is_sent)
+        answer(p, reply && reply->type == REDIS_REPLY_INTEGER ? (int)reply->integer : -1);
+}
+
+static void send_question(presence_t *p)
+{
+    char silent[16];
+    snprintf(silent, sizeof silent, "%d", SILENT_S);
+    p->is_sent = true;
+    if (redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text, p->key, silent) !=
+        REDIS_OK)
+        answer(p, -1);
+}
+
+static void on_up(void *arg, redisAsyncContext *context)
+{
+    presence_t *p = arg;
+    (void)context;
+    if (p->fn && !p->is_sent)
+        send_question(p);
+}
+
+static void on_down(void *arg, const fanmap_error_t *why)
+{
+    presence_t *p = arg;
+    (void)why;
+    if (p->fn && !p->is_sent)
+        answer(p, -1);
+}
+
+void presence_announce(presence_t *p, const char *incarnation, const char *queue, const char *const *tasks,
+                       size_t tasks_n)
+{
+    redisAsyncContext *context = redis_conn_context(p->conn);
+    char key[SERVE_KEY_MAX], forget[16];
+    snprintf(forget, sizeof forget, "%d", FORGET_S);
+    for (size_t i = 0; context && i < tasks_n; i++) {
+        make_key(p, key, queue, tasks[i]);
+        if (redisAsyncCommand(context, NULL, NULL, "EVAL %s 1 %s %s %s", announce_text, key, incarnation, forget) !=
+            REDIS_OK)
+            return;
+    }
+}
+
+void presence_ask(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+{
+    p->fn = fn;
+    p->arg = arg;
+    make_key(p, p->key, queue, task);
+    if (redis_conn_context(p->conn))
+        send_question(p);
+    else if (!redis_conn_trying(p->conn))
+        answer(p, -1);
+}
+
+static int open_parts(presence_t *p, const redis_port_config_t *config, fanmap_error_t *err)
+{
+    int r = redis_url_parse(config->url, &p->url, err);
+    if (r == FANMAP_OK && config->password_file) {
+        p->password_file = strdup(config->password_file);
+        r = p->password_file ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    if (r == FANMAP_OK)
+        r = loop_timer_new(p->loop, on_timer, p, &p->timer, err);
+    redis_conn_config_t conn = {.url = &p->url,
+                                .password_file = p->password_file,
+                                .timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : 10000,
+                                .up = on_up,
+                                .down = on_down,
+                                .arg = p};
+    return r == FANMAP_OK ? redis_conn_open(p->loop, &conn, &p->conn, err) : r;
+}
+
+int presence_open(loop_t *loop, const redis_port_config_t *config, presence_t **ret, fanmap_error_t *err)
+{
+    presence_t *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    p->loop = loop;
+    snprintf(p->name_space, sizeof p->name_space, "%s", config->name_space);
+    int r = open_parts(p, config, err);
+    if (r == FANMAP_OK)
+        *ret = p;
+    else
+        presence_close(p);
+    return r;
+}
+
+void presence_close(presence_t *p)
+{
+    if (!p)
+        return;
+    p->is_closed = true;
+    if (p->conn)
+        redis_conn_close(p->conn);
+    if (p->timer)
+        loop_timer_free(p->timer);
+    free(p->password_file);
+    free(p);
+}

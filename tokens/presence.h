@@ -1,0 +1,27 @@
+/* Who serves what: soft state in Redis by which a map that waits can say that no worker serves its task.
+ *
+ * For each task a sorted set NAMESPACE.serve.QUEUE.TASK of incarnations, scored by Redis's own clock (the clocks of
+ * machines play no part). A worker announces itself every PRESENCE_EVERY_MS; one silent for three times that does not
+ * count. Nothing depends on it but what people are told.
+ */
+#ifndef TOKENS_PRESENCE_H
+#define TOKENS_PRESENCE_H
+
+#include "tokens/redis_port.h"
+
+enum { PRESENCE_EVERY_MS = 2000 };
+
+typedef struct presence presence_t;
+/* workers_n: how many serve the task; -1: Redis did not answer. */
+typedef void (*presence_fn)(void *arg, int workers_n);
+
+/* As redis_port_open: starts connecting and returns at once. */
+int presence_open(loop_t *loop, const redis_port_config_t *config, presence_t **ret, fanmap_error_t *err);
+/* This incarnation serves these tasks now. Does nothing while Redis is away. */
+void presence_announce(presence_t *presence, const char *incarnation, const char *queue, const char *const *tasks,
+                       size_t tasks_n);
+/* One question at a time; the answer comes later, from the loop, and may close the presence. */
+void presence_ask(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
+void presence_close(presence_t *presence);
+
+#endif

@@ -1,0 +1,210 @@
+#include <string.h>
+
+#include "schemas/names.h"
+#include "worker/shell_internal.h"
+
+/* ---- the jobs topic ---- */
+
+static void answer_queries(worker_shell_t *shell)
+{
+    while (shell->queries_n > 0 && shell->queries[0] <= shell->jobs_position) {
+        shell->queries_n--;
+        memmove(shell->queries, shell->queries + 1, shell->queries_n * sizeof shell->queries[0]);
+        shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, true}});
+    }
+}
+
+static void on_jobs_end(void *arg, int64_t end)
+{
+    worker_shell_t *shell = arg;
+    size_t i = 0;
+    while (i < shell->queries_n && shell->queries[i] != INT64_MAX)
+        i++;
+    if (i == shell->queries_n)
+        return;
+    shell->queries[i] = end;
+    if (end < 0) { /* could not be asked: ask again */
+        shell->queries_n--;
+        memmove(shell->queries + i, shell->queries + i + 1, (shell->queries_n - i) * sizeof shell->queries[0]);
+        shell_query_jobs_end(shell);
+        return;
+    }
+    answer_queries(shell);
+}
+
+void shell_query_jobs_end(worker_shell_t *shell)
+{
+    fanmap_error_t err;
+    if (shell->queries_n == QUERIES_MAX)
+        return;
+    shell->queries[shell->queries_n++] = INT64_MAX;
+    if (bus_query_end(shell->jobs, 0, on_jobs_end, shell, &err) != FANMAP_OK)
+        shell_fail(shell, &err);
+}
+
+static bool on_jobs_record(void *arg, const bus_record_t *record)
+{
+    worker_shell_t *shell = arg;
+    jobs_record_t decoded;
+    shell->jobs_position = record->offset + 1;
+    if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
+        shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = &decoded});
+    else
+        shell_log(shell, FANMAP_LOG_WARNING, "jobs topic, offset %lld: not a record of ours",
+                  (long long)record->offset);
+    answer_queries(shell);
+    return false;
+}
+
+/* ---- the group ---- */
+
+static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
+                        size_t metadata_len)
+{
+    worker_shell_t *shell = arg;
+    worker_event_t event = {.type = WORKER_ASSIGNED};
+    event.assigned.partition = partition;
+    event.assigned.offset = offset;
+    event.assigned.was_committed = was_committed;
+    event.assigned.metadata = metadata;
+    event.assigned.metadata_len = metadata_len;
+    event.assigned.member = bus_group_member(shell->group);
+    shell_step(shell, &event);
+}
+
+static void on_rebalanced(void *arg)
+{
+    shell_step(arg, &(worker_event_t){.type = WORKER_REBALANCED});
+}
+
+static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
+{
+    worker_shell_t *shell = arg;
+    if (lost)
+        shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
+    for (size_t i = 0; i < n && !lost; i++)
+        shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], false}});
+}
+
+static bool on_item(void *arg, const bus_record_t *record)
+{
+    worker_event_t event = {.type = WORKER_ITEM};
+    event.item.partition = record->partition;
+    event.item.offset = record->offset;
+    event.item.key = record->key;
+    event.item.key_len = record->key_len;
+    event.item.value = record->value;
+    event.item.value_len = record->value_len;
+    event.item.payload = record->owner;
+    shell_step(arg, &event);
+    return true;
+}
+
+static void on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
+{
+    shell_step(arg, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, ok}});
+}
+
+static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
+{
+    worker_shell_t *shell = arg;
+    shell_log(shell, FANMAP_LOG_ERROR, "partition %d: retention took offsets %lld to %lld before they were run",
+              (int)partition, (long long)from, (long long)to - 1);
+    shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {partition, from, to}});
+}
+
+void shell_commit(worker_shell_t *shell, const worker_action_t *a)
+{
+    if (!shell->group)
+        return;
+    if (a->commit.is_closing)
+        (void)bus_group_commit_now(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
+                                   a->commit.metadata_len, CLOSING_COMMIT_MS); /* unacknowledged: as if lost */
+    else
+        bus_group_commit(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
+                         a->commit.metadata_len);
+}
+
+static void join(worker_shell_t *shell)
+{
+    static const bus_group_callbacks_t callbacks = {on_assigned, on_rebalanced, on_revoked,
+                                                    on_item,     on_committed,  on_gap};
+    char group[TOPIC_NAME_MAX];
+    fanmap_error_t err;
+    name_group(group, shell->name_space, shell->queue);
+    if (bus_group_join(shell->items, group, &callbacks, shell, &shell->group, &err) != FANMAP_OK) {
+        shell_fail(shell, &err);
+        return;
+    }
+    worker_stats_t stats;
+    worker_stats(shell->core, &stats);
+    bus_group_want(shell->group, stats.wants_intake);
+    if (shell->callbacks.ready)
+        shell->callbacks.ready(shell->arg);
+}
+
+/* The end of the jobs topic as it was at the start: every job submitted before is known now. */
+static void on_jobs_caught_up(void *arg, int64_t position)
+{
+    worker_shell_t *shell = arg;
+    if (position > shell->jobs_position)
+        shell->jobs_position = position;
+    answer_queries(shell);
+    if (shell->is_caught_up)
+        return;
+    shell->is_caught_up = true;
+    shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, false}});
+    join(shell);
+}
+
+static void on_jobs_gone(void *arg, int64_t low)
+{
+    worker_shell_t *shell = arg;
+    fanmap_error_t err;
+    err_set(&err, FANMAP_ELOST, "the jobs topic cannot be read from its start (first offset %lld)", (long long)low);
+    shell_fail(shell, &err);
+}
+
+/* ---- opening ---- */
+
+static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    static const bus_reader_callbacks_t callbacks = {on_jobs_record, on_jobs_caught_up, on_jobs_gone};
+    worker_shell_t *shell = arg;
+    fanmap_error_t why;
+    (void)partitions_n;
+    if (err) {
+        shell_fail(shell, err);
+        return;
+    }
+    if (bus_read(shell->jobs, 0, BUS_BEGIN, &callbacks, shell, &shell->jobs_reader, &why) != FANMAP_OK)
+        shell_fail(shell, &why);
+}
+
+static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
+{
+    return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
+}
+
+int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err)
+{
+    char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX], dead[TOPIC_NAME_MAX];
+    const worker_shell_config_t *c = &shell->config;
+    uint32_t bytes_max = c->item_bytes_max + 64 * 1024;
+    const bus_topic_config_t topics[] = {
+        {name_items(items, shell->name_space, shell->queue), c->partitions, false, -1, bytes_max},
+        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, bytes_max},
+        {name_jobs(jobs, shell->name_space), 1, true, -1, bytes_max},
+        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, bytes_max},
+    };
+    int r = open_topic(shell, items, &shell->items, err);
+    if (r == FANMAP_OK)
+        r = open_topic(shell, results, &shell->results, err);
+    if (r == FANMAP_OK)
+        r = open_topic(shell, jobs, &shell->jobs, err);
+    if (r == FANMAP_OK)
+        r = open_topic(shell, dead, &shell->dead, err);
+    if (r == FANMAP_OK)
+        r = bus_ensure_topics(shell->bus, topics, 4, c->create_topics, on_topics, shell, err);
+    return r;
+}
