@@ -1,0 +1,22 @@
+# fanmap in an image: the program, its task host and the example tasks. `docker build -t fanmap .`
+FROM debian:12 AS build
+RUN apt-get update && apt-get install -y --no-install-recommends build-essential cmake ninja-build pkg-config \
+      librdkafka-dev libhiredis-dev libmsgpack-dev libjansson-dev uthash-dev libxxhash-dev liblua5.1-0-dev libcmocka-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN rm -rf build && cmake --preset release && ninja -C build \
+    && mkdir -p /out/bin /out/tasks \
+    && find build -maxdepth 1 -type f -executable -name 'fanmap*' -exec cp {} /out/bin/ \; \
+    && cp build/examples/*.so /out/tasks/
+
+FROM debian:12-slim
+RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 libjansson4 \
+      libxxhash0 liblua5.1-0 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home fanmap
+COPY --from=build /out/bin/ /usr/local/bin/
+COPY --from=build /out/tasks/ /usr/local/lib/fanmap/
+USER fanmap
+ENTRYPOINT ["fanmap"]
+CMD ["--help"]
