@@ -1,0 +1,70 @@
+/* One item in hand, from its arrival to the moment its offset is finished; and the pool they come from.
+ *
+ * An item is in at most one list by prev/next: its job's queue, a slot's runs, or its job's waiting ones. It is also in
+ * the list of its partition for as long as it lives, so that a revocation finds it. Items are reused: a pointer is
+ * valid until item_free.
+ */
+#ifndef WORKER_ITEM_H
+#define WORKER_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+
+typedef enum {
+    STATE_RECEIVED,   /* its job is not known yet */
+    STATE_QUEUED,     /* may start when there is a slot and a token */
+    STATE_DELAYED,    /* waits for the end of its backoff */
+    STATE_RUNNING,    /* in a slot, started or behind what runs */
+    STATE_PUBLISHING, /* its outcome is on the way to Kafka */
+    STATE_CLOSING     /* stored, and closes the job: finished once that is copied to the jobs topic */
+} item_state_t;
+
+typedef struct worker_item worker_item_t;
+typedef struct {
+    worker_item_t *head, *tail;
+    size_t n;
+} item_list_t;
+
+struct worker_item {
+    worker_item_t *prev, *next; /* in `list` */
+    item_list_t *list;
+    worker_item_t *part_prev, *part_next; /* its partition's */
+    struct worker_job *job;               /* NULL: a dead letter */
+    struct worker_part *part;
+    void *payload; /* keeps `record` alive, and `in`, which lies within; NULL: given back */
+    const void *record;
+    const uint8_t *in;
+    uint32_t record_len, in_len;
+    int64_t offset;
+    uint64_t index;
+    uint64_t fence;     /* of its last attempt */
+    uint64_t query;     /* RECEIVED: the query of the jobs topic's end that decides */
+    heap_node_t delay;  /* DELAYED */
+    uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
+    uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
+    uint8_t state;
+    bool is_survivor;   /* outlived a revocation: its partition's survivors name it */
+    uint8_t end_reason; /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
+};
+
+void item_list_append(item_list_t *list, worker_item_t *item);
+void item_list_prepend(item_list_t *list, worker_item_t *item);
+/* Out of the list that it is in, if any. */
+void item_unlink(worker_item_t *item);
+
+typedef struct item_block item_block_t;
+typedef struct {
+    item_block_t *blocks;
+    worker_item_t *free;
+    size_t in_use;
+} item_pool_t;
+
+/* Zeroed but for what the pool needs; NULL: out of memory. */
+worker_item_t *item_new(item_pool_t *pool);
+void item_free(item_pool_t *pool, worker_item_t *item);
+void item_pool_free(item_pool_t *pool);
+
+#endif

@@ -1,0 +1,222 @@
+/* What the worker's core consists of, for the files of the core alone (core, intake, partitions, jobs, schedule, retry,
+ * limits, outcomes). Which file answers for what is said at the functions below.
+ *
+ * Counting: job->running and the token demand count slots that hold at least one run of the job. What waits unstarted
+ * in a slot uses no token, because the slot runs one at a time.
+ */
+#ifndef WORKER_STATE_H
+#define WORKER_STATE_H
+
+#include "base/random.h"
+#include "base/table.h"
+#include "worker/core.h"
+#include "worker/item.h"
+#include "worker/tracker.h"
+
+enum {
+    TAKE_BACK_AFTER_MS = 5, /* the running one outlasts this: what waits behind it goes back to the queue */
+    AHEAD_TARGET_US = 2000, /* how much work may wait unstarted in a slot */
+    SOFT_KILL_MS = 500,     /* cancelled attempts have so long before they are killed without grace */
+    UNUSABLE_WAIT_MS = 1000,
+    DROP_STEP = 1024,     /* queued items of an ended job that one step drops */
+    PARTITIONS_MAX = 4096 /* partition numbers come from the broker */
+};
+
+typedef struct worker_job worker_job_t;
+typedef struct worker_part worker_part_t;
+
+/* Offsets that this worker leaves alone: items of a task it does not serve. */
+typedef struct {
+    worker_part_t *part;
+    uint32_t ownership;
+    int64_t from, to;
+} left_range_t;
+
+struct worker_job {
+    char id[JOB_ID_MAX + 1];
+    uint32_t key;
+    spec_t *spec; /* NULL: not known */
+    uint8_t *bound;
+    uint64_t concurrency, concurrency_version, paused_version;
+    bool paused, serves, was_noted;
+    bool is_closing;  /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
+    bool is_ended;    /* its end is on the jobs topic */
+    bool end_written; /* WRITE_END went out */
+    bool is_frozen, is_killing;
+    item_list_t queue;   /* RECEIVED, QUEUED */
+    item_list_t refence; /* QUEUED ones that wait for a new grant */
+    item_list_t delayed; /* DELAYED */
+    item_list_t closing; /* CLOSING */
+    uint64_t items_n, running;
+    uint64_t run_us; /* moving average of an attempt; 0: not known */
+    tokens_t *tokens;
+    int64_t lapse_sent;
+    uint64_t keep_sent, want_sent, asked_fence;
+    left_range_t *left;
+    size_t left_n, left_cap;
+    worker_job_t *turn_prev, *turn_next; /* the ring of those that can start something */
+    bool in_turn;
+    worker_job_t *active_prev, *active_next; /* with items, attempts or tokens */
+    bool is_active;
+    UT_hash_handle hh;
+};
+
+/* An item that outlived a revocation, to be matched when its record comes again. */
+typedef struct {
+    int64_t offset;
+    worker_item_t *item; /* NULL: it is over */
+} survivor_t;
+
+struct worker_part {
+    int32_t number;
+    bool is_owned, is_revoking, is_dirty; /* dirty: a commit would say something new */
+    uint32_t ownership;
+    int64_t revoke_kill_ms, revoke_end_ms;
+    tracker_t tracker;
+    worker_item_t *items;          /* by part_next */
+    uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
+    int64_t committed;
+    buf_t metadata;        /* of the last commit */
+    buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
+    survivor_t *survivors; /* ascending */
+    size_t survivors_n;
+};
+
+typedef struct {
+    bool is_up, is_idle, is_taking, is_frozen;
+    worker_job_t *job;
+    item_list_t runs; /* head: what runs */
+    size_t bytes;     /* of the inputs behind the head */
+    int64_t head_since_ms;
+    bool is_killing, is_killed_hard; /* of the head */
+    int64_t kill_hard_at_ms;
+} worker_slot_t;
+
+struct worker {
+    worker_config_t config;
+    char **tasks;
+    char incarnation[TOKENS_INCARNATION_MAX + 1];
+    char member[COMMIT_MEMBER_MAX + 1];
+    random_t random;
+    int64_t now_ms, wall_ms;
+    worker_actions_t *actions; /* of the present step */
+    bool failed;
+
+    item_pool_t pool;
+    worker_part_t *parts[PARTITIONS_MAX];
+    uint32_t parts_n, revoking_n; /* highest number + 1 */
+    worker_job_t *jobs;           /* table by id */
+    worker_job_t *recent;         /* of the last record */
+    worker_job_t *active;
+    worker_job_t *turn;
+    size_t turn_n;
+    uint32_t job_keys;
+    worker_slot_t *slots;
+    uint32_t *idle; /* stack of slot numbers */
+    uint32_t idle_n;
+    heap_t delayed;
+    uint64_t queries_sent, queries_answered;
+    bool query_wanted;
+    bool is_window_full; /* of some partition, perhaps */
+    bool intake_on, is_draining, is_drained;
+    bool is_committing; /* draining: the last commits are under way */
+    int64_t drain_end_ms, drain_over_ms, commit_next_ms;
+    worker_stats_t stats;
+};
+
+/* core.c: appends an action; NULL when memory ran out (the worker has failed). */
+worker_action_t *act(worker_t *w, worker_action_type_t type);
+void note(worker_t *w, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* intake.c: records of the items topic, and whether more are wanted. */
+void intake_item(worker_t *w, const worker_event_t *event);
+void intake_gap(worker_t *w, int32_t partition, int64_t from, int64_t to);
+void intake_turn(worker_t *w);
+/* Gives the payload back; the item stays. */
+void item_release(worker_t *w, worker_item_t *item);
+/* The item is over: out of everything that knows it. */
+void item_discard(worker_t *w, worker_item_t *item);
+/* The same, and its offset needs nothing more. */
+void item_finish(worker_t *w, worker_item_t *item);
+/* False: its partition went, or came back without it. */
+bool item_is_ours(const worker_item_t *item);
+/* True: it may go (back) into its job's queue. */
+bool item_may_run(const worker_item_t *item);
+void item_set_state(worker_item_t *item, item_state_t state);
+/* An item that was in a slot and is not over: to the front of its queue, or away. */
+void item_requeue(worker_t *w, worker_item_t *item);
+
+/* partitions.c: ownership and commits. */
+worker_part_t *part_get(worker_t *w, int32_t number); /* NULL: impossible number or no memory */
+void part_assigned(worker_t *w, const worker_event_t *event);
+void part_revoked(worker_t *w, int32_t number, bool may_wait);
+void parts_lost(worker_t *w);
+void part_committed(worker_t *w, int32_t number, int64_t offset, bool ok);
+void parts_turn(worker_t *w);
+/* Commits everything, clean, because nothing runs any more. */
+void parts_commit_all(worker_t *w);
+bool parts_are_committed(const worker_t *w);
+int64_t parts_next_ms(const worker_t *w);
+/* The survivor at this offset, adopted into the present ownership; NULL: none. */
+worker_item_t *part_adopt(worker_part_t *part, int64_t offset);
+void part_forget_survivor(worker_part_t *part, const worker_item_t *item);
+/* The attempts that an item of a partition under revocation has used go into the closing commit. */
+void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item);
+void parts_free(worker_t *w);
+
+/* jobs.c: the table of jobs, and items of jobs that are unknown, ended or not served here. */
+worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
+worker_job_t *job_find(worker_t *w, const char *id);
+void jobs_record(worker_t *w, const jobs_record_t *record);
+void jobs_position(worker_t *w, bool at_end);
+void jobs_await_end(worker_t *w, worker_item_t *item);
+void job_end(worker_t *w, worker_job_t *job);
+void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offset);
+void jobs_turn(worker_t *w);
+int64_t jobs_next_ms(const worker_t *w);
+void job_activate(worker_t *w, worker_job_t *job);
+void jobs_free(worker_t *w);
+/* Nothing but tokens, slots and turns stands between its items and their start. */
+bool job_may_start(const worker_job_t *job);
+
+/* schedule.c: which job's items go to which slot. */
+void schedule_job(worker_t *w, worker_job_t *job); /* its queue, policy or tokens changed: in the ring, or out */
+void schedule_turn(worker_t *w);                   /* gives idle slots work */
+void schedule_refill(worker_t *w, uint32_t slot);  /* more of the same job behind what runs */
+int64_t schedule_next_ms(const worker_t *w);
+void schedule_tick(worker_t *w);
+void slot_up(worker_t *w, uint32_t slot);
+void slot_leave_idle(worker_t *w, uint32_t slot);
+worker_item_t *slot_find(worker_t *w, uint32_t slot, uint32_t n);
+void slot_take_out(worker_t *w, uint32_t slot, worker_item_t *item);
+void slot_emptied(worker_t *w, uint32_t slot); /* when nothing is left in it: the token is free, and so is the slot */
+void slot_taken_back(worker_t *w, uint32_t slot, uint32_t n);
+void slot_take_back(worker_t *w, uint32_t slot);
+void slot_kill(worker_t *w, uint32_t slot, bool hard);
+/* After a change of heads: kills what must not run (its job ended, its partition gone). */
+void slot_review(worker_t *w, uint32_t slot);
+/* Slots of the job, or of the partition (the other NULL): unstarted runs are taken back. */
+void slots_withdraw(worker_t *w, const worker_job_t *job, const worker_part_t *part);
+
+/* retry.c: backoff. */
+void retry_later(worker_t *w, worker_item_t *item, int64_t wait_ms);
+int64_t retry_backoff_ms(worker_t *w, const spec_t *spec, uint32_t attempts);
+void retry_turn(worker_t *w);
+
+/* limits.c: tokens. */
+void limits_begin(worker_t *w, worker_job_t *job);
+void limits_turn(worker_t *w, worker_job_t *job); /* demand, verdict, excess, lapse, request */
+void limits_end(worker_t *w, worker_job_t *job);
+bool limits_room(const worker_t *w, const worker_job_t *job); /* one more slot may run it */
+bool limits_over(const worker_t *w, const worker_job_t *job); /* more run than may */
+void limits_reply(worker_t *w, const char *job, uint64_t seq, const tokens_reply_t *reply);
+void limits_wake(worker_t *w, const char *job);
+
+/* outcomes.c: what attempts say, and what is stored. */
+void outcome_done(worker_t *w, const worker_event_t *event);
+void outcome_down(worker_t *w, const worker_event_t *event);
+void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n);
+void outcome_end_written(worker_t *w, const char *job);
+void outcome_end_stored(worker_t *w, const char *job);
+
+#endif
