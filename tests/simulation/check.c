@@ -1,0 +1,401 @@
+/* What must hold, looked at from outside: the hooks see each record and each commit at the moment it is stored, the
+ * pools say which attempts run. Nothing here asks a worker what it thinks. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schemas/item.h"
+#include "sim.h"
+
+enum { LINES_MAX = 20000 };
+
+void sim_line(sim_t *sim, const char *format, ...)
+{
+    if (sim->lines_n == LINES_MAX)
+        return;
+    if (sim->lines == NULL)
+        sim->lines = take(LINES_MAX * sizeof *sim->lines);
+    char *line = sim->lines[sim->lines_n++];
+    int64_t ms = sim->clock.now_ms - CLOCK_START_MS;
+    int len = snprintf(line, LINE_MAX_LEN, "%5lld.%03lld  ", (long long)(ms / 1000), (long long)(ms % 1000));
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line + len, LINE_MAX_LEN - (size_t)len, format, args);
+    va_end(args);
+}
+
+void sim_break(sim_t *sim, const char *format, ...)
+{
+    if (sim->broken[0] != '\0')
+        return;
+    int64_t ms = sim->clock.now_ms - CLOCK_START_MS;
+    int len =
+        snprintf(sim->broken, sizeof sim->broken, "at %lld.%03lld s: ", (long long)(ms / 1000), (long long)(ms % 1000));
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sim->broken + len, sizeof sim->broken - (size_t)len, format, args);
+    va_end(args);
+}
+
+const char *kind_name(fanmap_kind_t kind)
+{
+    static const char *const names[] = {"value",     "exception", "exit",     "signal",       "timeout",
+                                        "memory",    "protocol",  "crashed",  "unknown_task", "bad_input",
+                                        "too_large", "cancelled", "deadline", "lost"};
+    return kind <= FANMAP_LOST ? names[kind] : "?";
+}
+
+bool sim_protects(const sim_t *sim, protection_t what)
+{
+    return sim->mutant == NULL || sim->mutant->what != what;
+}
+
+size_t sim_job(const sim_t *sim, const char *id, size_t len)
+{
+    size_t j = 0;
+    while (j < sim->jobs_n && (strlen(sim->jobs[j].id) != len || memcmp(sim->jobs[j].id, id, len) != 0))
+        j++;
+    return j;
+}
+
+/* ---- what is stored ---- */
+
+static void say_record(sim_t *sim, const job_t *job, const record_t *record)
+{
+    joblog_record_t decoded;
+    outcome_t outcome;
+    if (!sim->speaks || !joblog_decode(record->value, record->value_len, &decoded))
+        return;
+    if (decoded.type == JOBLOG_PROGRESS)
+        return;
+    if (decoded.type != JOBLOG_OUTCOMES) {
+        static const char *const names[] = {"", "start", "", "", "input", "end", "producer"};
+        sim_say(sim, "log of %s: %s", job->id, names[decoded.type]);
+        return;
+    }
+    while (joblog_next_outcome(&decoded, &outcome))
+        sim_say(sim, "log of %s: outcome of %llu: %s, attempts %u", job->id, (unsigned long long)outcome.index,
+                kind_name(outcome.kind), outcome.attempts);
+}
+
+static void stored_in_log(sim_t *sim, int64_t offset, const record_t *record)
+{
+    size_t j = sim_job(sim, (const char *)record->key, record->key_len);
+    if (j == sim->jobs_n)
+        return;
+    job_t *job = &sim->jobs[j];
+    list_state_t before = list_state(job->truth);
+    list_record(job->truth, offset, record->key, record->key_len, record->value, record->value_len);
+    say_record(sim, job, record);
+    if (before == LIST_OPEN && list_state(job->truth) != LIST_OPEN)
+        sim_say(sim, "%s is %s", job->id, list_state(job->truth) == LIST_COMPLETE ? "complete" : "closed");
+}
+
+static void stored_in_jobs(sim_t *sim, const record_t *record)
+{
+    jobs_record_t decoded;
+    if (!jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
+        return;
+    size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
+    if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)
+        return;
+    if (!sim->jobs[j].is_ended)
+        sim_say(sim, "jobs: the end of %s (%d)", sim->jobs[j].id, (int)decoded.end_reason);
+    if (list_state(sim->jobs[j].truth) == LIST_OPEN)
+        sim_break(sim, "J/end of %s is stored, but its log does not close or complete it", sim->jobs[j].id);
+    sim->jobs[j].is_ended = true;
+}
+
+static void appended(sim_t *sim, int topic, int32_t partition, int64_t offset, const record_t *record)
+{
+    if (topic == TOPIC_RESULTS) {
+        stored_in_log(sim, offset, record);
+        maker_poke(sim, partition);
+        return;
+    }
+    if (topic == TOPIC_JOBS)
+        stored_in_jobs(sim, record);
+    for (size_t i = 0; i < sim->nodes_n; i++) {
+        if (topic == TOPIC_JOBS)
+            node_poke_jobs(sim, &sim->nodes[i]);
+        else
+            node_poke_items(sim, &sim->nodes[i]);
+    }
+}
+
+/* The record may be forgotten: its outcome is in the log, or the job needs none, or it never was an item of ours. */
+static bool is_finished(const sim_t *sim, const record_t *record)
+{
+    item_t item;
+    size_t j = sim_job(sim, (const char *)record->key, record->key_len);
+    if (j == sim->jobs_n || !item_decode(record->value, record->value_len, &item) || item.type != ITEM_RECORD)
+        return true;
+    const job_t *job = &sim->jobs[j];
+    return list_has(job->truth, item.index) || list_state(job->truth) != LIST_OPEN;
+}
+
+static void committed(sim_t *sim, process_t *who, int32_t partition, int64_t from, int64_t to)
+{
+    sim_say(sim, "%s commits partition %d up to %lld", who->name, (int)partition, (long long)to);
+    if (to < from)
+        sim_break(sim, "%s commits partition %d back from %lld to %lld", who->name, (int)partition, (long long)from,
+                  (long long)to);
+    if (to > kafka_log_end(sim, TOPIC_ITEMS, partition))
+        sim_break(sim, "%s commits partition %d beyond its end: %lld", who->name, (int)partition, (long long)to);
+    for (int64_t offset = from; offset < to; offset++) {
+        const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
+        if (record != NULL && !is_finished(sim, record))
+            sim_break(sim, "%s commits partition %d up to %lld, past the unfinished offset %lld", who->name,
+                      (int)partition, (long long)to, (long long)offset);
+    }
+}
+
+const kafka_hooks_t check_hooks = {.appended = appended, .committed = committed};
+
+/* Kafka's own size error: for the inputs that the plan says are too large. */
+bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+    item_t item;
+    size_t j = sim_job(sim, key, key_len);
+    return j < sim->jobs_n && item_decode(value, value_len, &item) && item.type == ITEM_RECORD &&
+           plan_source(sim, j, item.index) == FANMAP_TOO_LARGE;
+}
+
+/* ---- what runs ---- */
+
+void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
+{
+    job_t *job = &sim->jobs[run->job];
+    sim_say(sim, "%s runs %s/%llu, attempt %u", pool->worker->name, job->id, (unsigned long long)run->index,
+            run->attempt);
+    job->begun_n++;
+    sim_count(sim);
+}
+
+void sim_attempt_ended(sim_t *sim, pool_t *pool, const run_t *run, const char *how)
+{
+    sim_say(sim, "%s: %s/%llu, attempt %u, %s", pool->worker->name, sim->jobs[run->job].id,
+            (unsigned long long)run->index, run->attempt, how);
+    sim->jobs[run->job].ended_n++;
+}
+
+void sim_table_lost(sim_t *sim)
+{
+    for (size_t j = 0; j < sim->jobs_n; j++)
+        sim->jobs[j].table_version = 0;
+}
+
+uint64_t sim_table_told(sim_t *sim, const tokens_request_t *request)
+{
+    size_t j = sim_job(sim, request->job, strlen(request->job));
+    if (j == sim->jobs_n)
+        return 0;
+    if (request->n_version > sim->jobs[j].table_version)
+        sim->jobs[j].table_version = request->n_version;
+    return sim->jobs[j].table_version;
+}
+
+/* Whether some worker may still act by an older N: it has not read the new one, nor got a lease from a table that had
+ * it. */
+static bool someone_behind(const sim_t *sim, size_t j)
+{
+    for (size_t i = 0; i < sim->nodes_n; i++) {
+        const node_t *node = &sim->nodes[i];
+        if (node->process.state == PROCESS_DEAD || node->limit_version[j] >= sim->jobs[j].limit_version ||
+            node->lease_version[j] >= sim->jobs[j].limit_version)
+            continue;
+        return true;
+    }
+    return false;
+}
+
+/* Runs of dead workers that wait in their slots may begin until the guardian has killed them. */
+static bool dead_slots_hold(const sim_t *sim, size_t j)
+{
+    for (const pool_t *pool = sim->pools; pool != NULL; pool = pool->next) {
+        if (pool->worker->life == pool->life)
+            continue;
+        for (uint32_t s = 0; s < pool->slots_n; s++)
+            for (size_t k = 0; k < pool->slots[s].n; k++)
+                if (pool->slots[s].waiting[k].job == j)
+                    return true;
+    }
+    return false;
+}
+
+static void count(sim_t *sim, size_t j)
+{
+    job_t *job = &sim->jobs[j];
+    uint64_t limit = job->limit > 0 ? job->limit : UINT64_MAX;
+    job->running = job->attempts = 0;
+    for (const pool_t *pool = sim->pools; pool != NULL; pool = pool->next)
+        pool_count(pool, j, &job->running, &job->attempts);
+    bool changed = job->limit_version > 0;
+    if (changed && (someone_behind(sim, j) || dead_slots_hold(sim, j)))
+        job->cap = limit > job->cap ? limit : job->cap;
+    else if (job->cap > job->attempts)
+        job->cap = job->attempts > limit ? job->attempts : limit;
+    else if (job->cap < limit)
+        job->cap = limit;
+    if (job->running > job->cap)
+        sim_break(sim, "%llu attempts of %s run at once, %llu may (N %llu)", (unsigned long long)job->running, job->id,
+                  (unsigned long long)job->cap, (unsigned long long)job->limit);
+}
+
+void sim_count(sim_t *sim)
+{
+    for (size_t j = 0; j < sim->jobs_n; j++)
+        count(sim, j);
+}
+
+/* ---- the end ---- */
+
+static bool all_committed(const sim_t *sim)
+{
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+        const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];
+        if (partition->n > 0 && (!partition->was_committed || partition->committed < (int64_t)partition->n))
+            return false;
+    }
+    return true;
+}
+
+bool sim_is_done(sim_t *sim)
+{
+    for (size_t j = 0; j < sim->jobs_n; j++)
+        if (!sim->jobs[j].is_finished || !sim->jobs[j].is_ended)
+            return false;
+    return sim->healed && all_committed(sim);
+}
+
+typedef struct {
+    sim_t *sim;
+    order_t *order;
+    buf_t output;
+    uint64_t n;
+    bool is_decided;
+} late_t;
+
+static void late_outcome(void *arg, const outcome_t *outcome)
+{
+    late_t *late = arg;
+    fanmap_error_t err;
+    if (order_put(late->order, outcome, &err) != FANMAP_OK)
+        sim_break(late->sim, "a later reader: order_put: %s", err.message);
+}
+
+static void late_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
+{
+    late_t *late = arg;
+    (void)state;
+    (void)reason;
+    late->n = n;
+    late->is_decided = true;
+    order_decide(late->order, n, missing);
+}
+
+/* Without "the first counts", a reader could as well take the last: it reads the outcomes from the end. */
+static void read_log(sim_t *sim, const job_t *job, list_t *list)
+{
+    int32_t partition = (int32_t)job->spec.results_partition;
+    int64_t from = producer_spec(job->producer)->start_offset, end = kafka_log_end(sim, TOPIC_RESULTS, partition);
+    for (int64_t k = from; k < end; k++) {
+        bool backwards = !sim_protects(sim, PROTECTION_FIRST) && k > from;
+        int64_t offset = backwards ? end - (k - from) : k;
+        const record_t *record = kafka_record(sim, TOPIC_RESULTS, partition, offset);
+        list_record(list, offset, record->key, record->key_len, record->value, record->value_len);
+    }
+}
+
+static void check_entry(sim_t *sim, const job_t *job, const outcome_t *outcome)
+{
+    uint32_t attempts;
+    fanmap_kind_t planned = plan_outcome(sim, job->number, outcome->index, &attempts);
+    unsigned long long index = outcome->index;
+    bool cut_short =
+        job->state == LIST_CLOSED && (outcome->kind == FANMAP_CANCELLED || outcome->kind == FANMAP_DEADLINE);
+    bool crashed = outcome->kind == FANMAP_CRASHED && sim->lost_lives > 0;
+    if (cut_short || crashed)
+        return;
+    bool fits = outcome->kind == planned;
+    /* which of several failing attempts was the last is the losses' to say, but not that it failed */
+    fits = fits || (planned != FANMAP_VALUE && outcome->kind != FANMAP_VALUE && outcome->kind < FANMAP_UNKNOWN_TASK);
+    if (!fits)
+        sim_break(sim, "%s/%llu: the outcome is %s, and must be %s", job->id, index, kind_name(outcome->kind),
+                  kind_name(planned));
+    if (planned < FANMAP_BAD_INPUT && (outcome->attempts < 1 || outcome->attempts > job->spec.retries + 1))
+        sim_break(sim, "%s/%llu: %u attempts with %u retries", job->id, index, outcome->attempts, job->spec.retries);
+    if (outcome->kind != FANMAP_VALUE)
+        return;
+    buf_t value = {0};
+    plan_value(&value, job->hash, outcome->index);
+    if (value.len != outcome->value_len || memcmp(value.data, outcome->value, value.len) != 0)
+        sim_break(sim, "%s/%llu: another item's value", job->id, index);
+    buf_free(&value);
+}
+
+static void read_late(sim_t *sim, const job_t *job, late_t *late)
+{
+    fanmap_error_t err;
+    outcome_t outcome;
+    uint64_t next = 0;
+    int r;
+    while ((r = order_next(late->order, &outcome, &err)) == FANMAP_OK) {
+        if (outcome.index != next++)
+            sim_break(sim, "%s: %llu stands in the place of %llu", job->id, (unsigned long long)outcome.index,
+                      (unsigned long long)next - 1);
+        check_entry(sim, job, &outcome);
+        output_put(&late->output, &outcome);
+    }
+    if (r != FANMAP_END || next != late->n)
+        sim_break(sim, "%s: %llu of %llu entries", job->id, (unsigned long long)next, (unsigned long long)late->n);
+}
+
+static void check_job(sim_t *sim, const job_t *job)
+{
+    late_t late = {.sim = sim};
+    fanmap_error_t err;
+    list_t *list = list_new(job->id, &(list_callbacks_t){.outcome = late_outcome, .decided = late_decided}, &late);
+    if (list == NULL || order_new(1 << 20, NULL, &late.order, &err) != FANMAP_OK)
+        abort();
+    read_log(sim, job, list);
+    if (!late.is_decided)
+        sim_break(sim, "%s: a later reader finds it undecided", job->id);
+    else
+        read_late(sim, job, &late);
+    if (late.output.len != job->output.len ||
+        (late.output.len > 0 && memcmp(late.output.data, job->output.data, late.output.len) != 0))
+        sim_break(sim, "%s: a later reader gets another list", job->id);
+    if (job->state == LIST_COMPLETE && job->n != job->items_n)
+        sim_break(sim, "%s: complete with %llu of %llu", job->id, (unsigned long long)job->n,
+                  (unsigned long long)job->items_n);
+    list_free(list);
+    order_free(late.order);
+    buf_free(&late.output);
+}
+
+static void say_what_is_missing(sim_t *sim)
+{
+    for (size_t j = 0; j < sim->jobs_n; j++) {
+        const job_t *job = &sim->jobs[j];
+        if (!job->is_finished || !job->is_ended)
+            sim_break(sim, "%s has not ended: %llu of %llu known, producer %s, J/end %s", job->id,
+                      (unsigned long long)list_known(job->truth), (unsigned long long)job->items_n,
+                      job->is_finished ? "finished" : "not finished", job->is_ended ? "stored" : "missing");
+    }
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+        const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];
+        if (partition->n > 0 && (!partition->was_committed || partition->committed < (int64_t)partition->n))
+            sim_break(sim, "partition %d is committed up to %lld of %zu at the end", (int)p,
+                      (long long)(partition->was_committed ? partition->committed : -1), partition->n);
+    }
+}
+
+void sim_check_end(sim_t *sim)
+{
+    if (!sim_is_done(sim))
+        say_what_is_missing(sim);
+    for (size_t j = 0; j < sim->jobs_n && sim->broken[0] == '\0'; j++)
+        check_job(sim, &sim->jobs[j]);
+}

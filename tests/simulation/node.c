@@ -1,0 +1,362 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node_internal.h"
+
+enum { STEPS_AT_MS_MAX = 20000, STOP_LEEWAY = 64 };
+
+static const char *const served[] = {"double", "other"};
+
+int64_t node_now_ms(const sim_t *sim, const node_t *node)
+{
+    return sim->clock.now_ms + node->process.clock_off_ms;
+}
+
+static void on_tick(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    if (event->x != node->tick_ms)
+        return;
+    node->tick_ms = INT64_MAX;
+    node_step(sim, node, &(worker_event_t){.type = WORKER_TICK});
+}
+
+static void arm_tick(sim_t *sim, node_t *node)
+{
+    int64_t next_ms = worker_next_ms(node->worker);
+    if (next_ms == INT64_MAX)
+        return;
+    next_ms -= node->process.clock_off_ms;
+    if (next_ms <= sim->clock.now_ms)
+        next_ms = sim->clock.now_ms + 1;
+    if (next_ms >= node->tick_ms)
+        return;
+    node->tick_ms = next_ms;
+    event_t *event = clock_tell(&sim->clock, next_ms - sim->clock.now_ms, &node->process, on_tick);
+    event->x = next_ms;
+}
+
+/* A core that is never content would run for ever at one instant. */
+static void count_steps(sim_t *sim, node_t *node)
+{
+    if (node->stepped_ms != sim->clock.now_ms)
+        node->steps_at_ms = 0;
+    node->stepped_ms = sim->clock.now_ms;
+    if (++node->steps_at_ms > STEPS_AT_MS_MAX)
+        sim_break(sim, "%s: livelock, %d steps at one instant", node->process.name, STEPS_AT_MS_MAX);
+}
+
+static void check_bounds(sim_t *sim, node_t *node)
+{
+    if (node->payloads_n > sim->scenario.items_max + STOP_LEEWAY)
+        sim_break(sim, "%s: %zu payloads in hand, %zu may be", node->process.name, node->payloads_n,
+                  sim->scenario.items_max);
+}
+
+/* The answer follows right behind the step that asked. */
+static void tell_taken_back(sim_t *sim, node_t *node)
+{
+    if (node->takes_n == 0 || sim->broken[0] != '\0')
+        return;
+    worker_event_t event = {.type = WORKER_TAKEN_BACK};
+    event.taken_back.slot = node->takes[0];
+    event.taken_back.n = node->take_n[0];
+    node->takes_n--;
+    memmove(node->takes, node->takes + 1, node->takes_n * sizeof node->takes[0]);
+    memmove(node->take_n, node->take_n + 1, node->takes_n * sizeof node->take_n[0]);
+    node_step(sim, node, &event);
+}
+
+void node_step(sim_t *sim, node_t *node, worker_event_t *event)
+{
+    uint64_t life = node->process.life;
+    event->now_ms = node_now_ms(sim, node);
+    event->wall_ms = sim->wall_ms + sim->clock.now_ms;
+    count_steps(sim, node);
+    worker_actions_clear(&node->actions);
+    worker_step(node->worker, event, &node->actions);
+    if (node->actions.failed)
+        sim_break(sim, "%s: out of memory", node->process.name);
+    for (size_t i = 0; i < node->actions.n && sim->broken[0] == '\0'; i++) {
+        node_carry_out(sim, node, &node->actions.at[i]);
+        if (node->process.life != life)
+            return; /* it left */
+    }
+    check_bounds(sim, node);
+    arm_tick(sim, node);
+    tell_taken_back(sim, node);
+}
+
+/* ---- life ---- */
+
+void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off_ms)
+{
+    char name[16];
+    snprintf(name, sizeof name, "w%zu", number + 1);
+    memset(node, 0, sizeof *node);
+    process_begin(&node->process, name, node);
+    node->process.clock_off_ms = clock_off_ms;
+    node->number = number;
+    node->slots_n = slots_n;
+}
+
+void node_start(sim_t *sim, node_t *node)
+{
+    process_start(&node->process);
+    snprintf(node->incarnation, sizeof node->incarnation, "%s-%llu", node->process.name,
+             (unsigned long long)node->process.life);
+    worker_config_t config = {.queue = "default",
+                              .incarnation = node->incarnation,
+                              .slots_n = node->slots_n,
+                              .tasks = served,
+                              .tasks_n = sizeof served / sizeof served[0],
+                              .budget_bytes = 1 << 20,
+                              .items_max = sim->scenario.items_max,
+                              .commit_every_ms = 1000,
+                              .drain_ms = 10000,
+                              .revoke_ms = sim->scenario.revoke_ms,
+                              .ahead_n = sim->scenario.ahead_n,
+                              .ahead_bytes = 4096,
+                              .publishing_max = 64,
+                              .has_tokens = true,
+                              .seed = dice(&sim->clock, UINT64_MAX)};
+    node->worker = worker_new(&config);
+    if (node->worker == NULL)
+        abort();
+    sim_say(sim, "%s starts as %s", node->process.name, node->incarnation);
+    node->wants = node->has_joined = node->is_draining = node->is_reading_jobs = node->is_fetching = false;
+    node->jobs_position = 0;
+    node->jobs_asked_n = node->takes_n = 0;
+    node->jobs_start_end = kafka_log_end(sim, TOPIC_JOBS, 0);
+    node->tick_ms = INT64_MAX;
+    memset(node->limit_version, 0, sizeof node->limit_version);
+    memset(node->lease_version, 0, sizeof node->lease_version);
+    node->pool = pool_new(sim, &node->process, node->slots_n);
+    node_poke_jobs(sim, node);
+    arm_tick(sim, node);
+}
+
+/* What a process holds dies with it. */
+static void forget(node_t *node)
+{
+    worker_free(node->worker);
+    node->worker = NULL;
+    worker_actions_free(&node->actions);
+    memset(&node->actions, 0, sizeof node->actions);
+    node_forget_packs(node);
+    while (node->payloads != NULL)
+        payload_release(node, node->payloads);
+    consumer_forget(&node->consumer);
+    node->consumer.id[0] = '\0';
+}
+
+static void die(sim_t *sim, node_t *node)
+{
+    kafka_process_died(sim, &node->process);
+    pool_worker_died(sim, node->pool);
+    process_die(&sim->clock, &node->process);
+    forget(node);
+}
+
+void node_kill(sim_t *sim, node_t *node)
+{
+    if (node->process.state == PROCESS_DEAD)
+        return;
+    sim_say(sim, "%s is killed", node->process.name);
+    sim->lost_lives++;
+    die(sim, node);
+}
+
+void node_stop(sim_t *sim, node_t *node)
+{
+    if (node->process.state != PROCESS_RUNS)
+        return;
+    sim_say(sim, "%s is stopped", node->process.name);
+    sim->lost_lives++;
+    process_stop(&node->process);
+    pool_worker_stopped(sim, node->pool);
+}
+
+void node_continue(sim_t *sim, node_t *node)
+{
+    if (node->process.state != PROCESS_STOPPED)
+        return;
+    sim_say(sim, "%s goes on", node->process.name);
+    process_continue(&sim->clock, &node->process);
+    pool_worker_continued(sim, node->pool);
+}
+
+void node_drain(sim_t *sim, node_t *node)
+{
+    if (node->process.state != PROCESS_RUNS || node->is_draining)
+        return;
+    sim_say(sim, "%s drains", node->process.name);
+    node->is_draining = true;
+    node_step(sim, node, &(worker_event_t){.type = WORKER_DRAIN});
+}
+
+/* Behind WORKER_DRAINED: it leaves the group, which takes its partitions away properly, and ends. */
+void node_on_left(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    uint64_t life = node->process.life;
+    if (node->has_joined)
+        group_leave(sim, &node->process, &node->consumer);
+    if (node->process.life == life)
+        die(sim, node);
+}
+
+void node_end(node_t *node)
+{
+    if (node->worker != NULL)
+        forget(node);
+}
+
+/* ---- from the group ---- */
+
+void node_assigned(sim_t *sim, node_t *node)
+{
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];
+        int64_t offset = partition->was_committed ? partition->committed : 0;
+        node->consumer.position[p] = offset;
+        char *metadata = take_copy(partition->metadata, partition->metadata_len);
+        worker_event_t event = {.type = WORKER_ASSIGNED};
+        event.assigned.partition = p;
+        event.assigned.offset = offset;
+        event.assigned.was_committed = partition->was_committed;
+        event.assigned.metadata = metadata;
+        event.assigned.metadata_len = partition->metadata_len;
+        event.assigned.member = node->consumer.id;
+        node_step(sim, node, &event);
+        free(metadata);
+    }
+    node_step(sim, node, &(worker_event_t){.type = WORKER_REBALANCED});
+    node_poke_items(sim, node);
+}
+
+void node_revoked(sim_t *sim, node_t *node, bool lost)
+{
+    sim_say(sim, "%s %s its partitions", node->process.name, lost ? "lost" : "gives up");
+    if (lost) {
+        node_step(sim, node, &(worker_event_t){.type = WORKER_LOST});
+        return;
+    }
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        worker_event_t event = {.type = WORKER_REVOKED};
+        event.revoked.partition = p;
+        event.revoked.may_wait = false;
+        node_step(sim, node, &event);
+    }
+}
+
+/* A partition leaves owns[] when the core lets go of it, which can be in this step. */
+void node_must_give_up(sim_t *sim, node_t *node)
+{
+    sim_say(sim, "%s must give up its partitions", node->process.name);
+    bool owned = false;
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        owned = true;
+        worker_event_t event = {.type = WORKER_REVOKED};
+        event.revoked.partition = p;
+        event.revoked.may_wait = true;
+        node_step(sim, node, &event);
+    }
+    if (!owned)
+        group_let_go(sim, &node->process, &node->consumer, 0);
+}
+
+void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, bool ok)
+{
+    worker_event_t event = {.type = WORKER_COMMITTED};
+    event.committed.partition = partition;
+    event.committed.offset = offset;
+    event.committed.ok = ok;
+    node_step(sim, node, &event);
+}
+
+void node_wake(sim_t *sim, node_t *node, const char *job)
+{
+    worker_event_t event = {.type = WORKER_WAKE};
+    event.wake.job = job;
+    node_step(sim, node, &event);
+}
+
+/* ---- from the slots ---- */
+
+static void fill_error(outcome_t *outcome, fanmap_kind_t kind, char *text, size_t cap)
+{
+    outcome->kind = kind;
+    outcome->message_len = (size_t)snprintf(text, cap, "planned");
+    outcome->message = text;
+    outcome->type = text + outcome->message_len;
+    outcome->exit_status = kind == FANMAP_EXIT ? 3 : 0;
+    outcome->signo = kind == FANMAP_SIGNAL ? 11 : 0;
+}
+
+static void say_done(sim_t *sim, const slot_message_t *message, worker_event_t *event, buf_t *value, char *text,
+                     size_t cap)
+{
+    const run_t *run = &message->run;
+    plan_t plan = plan_of(sim, run->job, run->index, run->attempt);
+    outcome_t *outcome = &event->done.outcome;
+    event->type = WORKER_ATTEMPT_DONE;
+    event->done.slot = message->slot;
+    event->done.n = message->n;
+    event->done.kind = plan.kind;
+    event->done.final = plan.is_final;
+    outcome->run_us = 1000;
+    if (plan.kind != FANMAP_VALUE) {
+        fill_error(outcome, plan.kind, text, cap);
+        return;
+    }
+    plan_value(value, sim->jobs[run->job].hash, run->index);
+    outcome->kind = FANMAP_VALUE;
+    outcome->value = value->data;
+    outcome->value_len = value->len;
+}
+
+static void say_down(sim_t *sim, const slot_message_t *message, worker_event_t *event, char *text, size_t cap)
+{
+    (void)sim;
+    fanmap_kind_t kind = message->down == ATTEMPT_TIMEOUT ? FANMAP_TIMEOUT : FANMAP_SIGNAL;
+    event->type = WORKER_SLOT_DOWN;
+    event->down.slot = message->slot;
+    event->down.why = (attempt_down_t)message->down;
+    event->down.has_attempt = message->has_attempt;
+    event->down.n = message->n;
+    event->down.unstarted_from = message->unstarted_from;
+    fill_error(&event->down.outcome, kind, text, cap);
+}
+
+void node_slot(sim_t *sim, node_t *node, const slot_message_t *message)
+{
+    worker_event_t event = {0};
+    buf_t value = {0};
+    char *text = take(16); /* on the heap: the core must not keep it */
+    switch (message->what) {
+    case SLOT_SAYS_UP:
+        event.type = WORKER_SLOT_UP;
+        node->pool->slots[message->slot].is_up_told = true;
+        event.slot.slot = message->slot;
+        break;
+    case SLOT_SAYS_DONE:
+        say_done(sim, message, &event, &value, text, 16);
+        break;
+    case SLOT_SAYS_DOWN:
+        node->pool->slots[message->slot].is_up_told = false;
+        node->pool->slots[message->slot].downs_n--;
+        say_down(sim, message, &event, text, 16);
+        break;
+    }
+    node_step(sim, node, &event);
+    buf_free(&value);
+    free(text);
+}

@@ -1,0 +1,71 @@
+/* A worker: the real core between the fakes. It turns what they say into events and carries the actions out, as
+ * worker/shell does. */
+#ifndef SIMULATION_NODE_H
+#define SIMULATION_NODE_H
+
+#include "kafka.h"
+#include "pool.h"
+#include "worker/core.h"
+
+enum { NODE_JOBS_MAX = 4, PACK_ITEMS_MAX = 16, NODE_QUERIES_MAX = 8 };
+
+/* Outcomes of one job that leave together. */
+typedef struct node_pack node_pack_t;
+struct node_pack {
+    node_pack_t *next;
+    uint64_t cookie;
+    worker_item_t *items[PACK_ITEMS_MAX];
+    size_t n;
+};
+
+typedef struct payload payload_t;
+
+typedef struct {
+    process_t process;
+    size_t number;
+    worker_t *worker;
+    worker_actions_t actions;
+    char incarnation[24];
+    unsigned slots_n;
+    pool_t *pool;
+    consumer_t consumer;
+    bool wants, is_fetching, has_joined, is_draining, is_reading_jobs;
+    int64_t jobs_position, jobs_start_end;
+    int64_t jobs_asked[NODE_QUERIES_MAX]; /* ends to read up to, one answer each; INT64_MAX: not known yet */
+    size_t jobs_asked_n;
+    uint32_t takes[POOL_SLOTS_MAX * 4], take_n[POOL_SLOTS_MAX * 4]; /* taken back in this step */
+    size_t takes_n;
+    payload_t *payloads;
+    size_t payloads_n;
+    struct {
+        node_pack_t *pack;
+        buf_t body;
+    } open[NODE_JOBS_MAX];
+    node_pack_t *sent;
+    uint64_t cookies;
+    int64_t tick_ms;
+    uint64_t limit_version[NODE_JOBS_MAX], lease_version[NODE_JOBS_MAX]; /* of N: as read, as its last lease knew it */
+    int64_t stepped_ms;
+    uint64_t steps_at_ms;
+} node_t;
+
+void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off_ms);
+void node_start(sim_t *sim, node_t *node);
+void node_kill(sim_t *sim, node_t *node);
+void node_stop(sim_t *sim, node_t *node);
+void node_continue(sim_t *sim, node_t *node);
+void node_drain(sim_t *sim, node_t *node);
+void node_end(node_t *node);
+/* There may be something to read. */
+void node_poke_items(sim_t *sim, node_t *node);
+void node_poke_jobs(sim_t *sim, node_t *node);
+
+/* From the fakes, inside the node's process. */
+void node_assigned(sim_t *sim, node_t *node);
+void node_must_give_up(sim_t *sim, node_t *node); /* group_let_go() answers for each partition */
+void node_revoked(sim_t *sim, node_t *node, bool lost);
+void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, bool ok);
+void node_wake(sim_t *sim, node_t *node, const char *job);
+void node_slot(sim_t *sim, node_t *node, const slot_message_t *message);
+
+#endif

@@ -1,0 +1,388 @@
+#include "pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node.h"
+#include "plan.h"
+#include "sim.h"
+
+static int64_t worker_now_ms(const sim_t *sim, const pool_t *pool)
+{
+    return sim->clock.now_ms + pool->worker->clock_off_ms;
+}
+
+static int64_t stall_ms(sim_t *sim)
+{
+    if (dice_chance(&sim->clock, 300))
+        return dice_between(&sim->clock, 0, sim->scenario.guardian_stall_ms);
+    return dice_between(&sim->clock, 0, 20);
+}
+
+static bool is_frozen(const slot_t *slot)
+{
+    return slot->is_frozen_by_worker || slot->is_frozen_by_guardian;
+}
+
+static void on_message(sim_t *sim, event_t *event)
+{
+    node_slot(sim, event->to->self, event->data);
+}
+
+static void tell(sim_t *sim, pool_t *pool, uint32_t s, slot_message_t message)
+{
+    if (pool->worker->life != pool->life)
+        return;
+    slot_t *slot = &pool->slots[s];
+    int64_t at_ms = sim->clock.now_ms + (sim->scenario.is_golden ? 0 : dice_between(&sim->clock, 0, 2));
+    slot->tell_ms = at_ms > slot->tell_ms ? at_ms : slot->tell_ms;
+    message.slot = s;
+    event_t *event = clock_tell(&sim->clock, slot->tell_ms - sim->clock.now_ms, pool->worker, on_message);
+    event->data = take_copy(&message, sizeof message);
+}
+
+static bool has_lapsed(const pool_t *pool, uint32_t job_key)
+{
+    for (size_t i = 0; i < 8; i++)
+        if (pool->lapses[i].is_used && pool->lapses[i].job_key == job_key)
+            return pool->lapses[i].has_lapsed;
+    return false;
+}
+
+static void on_end(sim_t *sim, event_t *event);
+
+static void count_down(sim_t *sim, pool_t *pool, uint32_t s)
+{
+    slot_t *slot = &pool->slots[s];
+    slot->since_ms = sim->clock.now_ms;
+    event_t *event = clock_after(&sim->clock, slot->waiting[0].left_ms, on_end);
+    event->x = s;
+    event->a = ++slot->turn;
+    event->data = pool;
+    event->drop = pool_keep;
+}
+
+static void begin_next(sim_t *sim, pool_t *pool, uint32_t s)
+{
+    slot_t *slot = &pool->slots[s];
+    if (slot->is_running || !slot->is_up || slot->n == 0 || is_frozen(slot))
+        return;
+    slot->is_running = true;
+    slot->is_ending = false;
+    run_t *run = &slot->waiting[0];
+    sim_attempt_began(sim, pool, run);
+    if (has_lapsed(pool, run->job_key) && sim_protects(sim, PROTECTION_FREEZE)) {
+        slot->is_frozen_by_guardian = true;
+        return;
+    }
+    count_down(sim, pool, s);
+}
+
+static void pop(slot_t *slot)
+{
+    memmove(&slot->waiting[0], &slot->waiting[1], --slot->n * sizeof slot->waiting[0]);
+    slot->is_running = false;
+    slot->is_frozen_by_worker = false; /* what is frozen is the attempt */
+    slot->is_frozen_by_guardian = false;
+    slot->turn++;
+}
+
+static void on_restarted(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    slot_t *slot = &pool->slots[event->x];
+    if (slot->is_up || slot->turn != event->a)
+        return;
+    slot->is_up = true;
+    tell(sim, pool, (uint32_t)event->x, (slot_message_t){.what = SLOT_SAYS_UP});
+}
+
+void pool_keep(void *data)
+{
+    (void)data;
+}
+
+static void restart(sim_t *sim, pool_t *pool, uint32_t s)
+{
+    event_t *event =
+        clock_after(&sim->clock, sim->scenario.is_golden ? 5 : dice_between(&sim->clock, 1, 60), on_restarted);
+    event->x = s;
+    event->a = pool->slots[s].turn;
+    event->data = pool;
+    event->drop = pool_keep;
+}
+
+/* The slot's process is gone, with its attempt if it ran one; what waited behind was never begun. */
+static void go_down(sim_t *sim, pool_t *pool, uint32_t s, int down)
+{
+    slot_t *slot = &pool->slots[s];
+    slot_message_t message = {.what = SLOT_SAYS_DOWN, .down = down, .has_attempt = slot->is_running};
+    message.unstarted_from = slot->next_n;
+    if (slot->is_running) {
+        message.run = slot->waiting[0];
+        message.n = message.run.n;
+        message.unstarted_from = message.n + 1;
+        sim_attempt_ended(sim, pool, &slot->waiting[0], "is killed");
+    } else if (slot->n > 0) {
+        message.unstarted_from = slot->waiting[0].n;
+    }
+    slot->n = 0;
+    slot->is_running = slot->is_up = slot->is_ending = false;
+    slot->is_frozen_by_worker = slot->is_frozen_by_guardian = false;
+    slot->turn++;
+    slot->downs_n++;
+    tell(sim, pool, s, message);
+    restart(sim, pool, s);
+}
+
+static void finish(sim_t *sim, pool_t *pool, uint32_t s)
+{
+    slot_t *slot = &pool->slots[s];
+    run_t run = slot->waiting[0];
+    plan_t plan = plan_of(sim, run.job, run.index, run.attempt);
+    if (plan.dies || plan.times_out) {
+        go_down(sim, pool, s, plan.dies ? ATTEMPT_DIED : ATTEMPT_TIMEOUT);
+        return;
+    }
+    sim_attempt_ended(sim, pool, &run, plan.kind == FANMAP_VALUE ? "gives a value" : "fails");
+    pop(slot);
+    tell(sim, pool, s, (slot_message_t){.what = SLOT_SAYS_DONE, .n = run.n, .run = run});
+    begin_next(sim, pool, s);
+}
+
+static void on_end(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    slot_t *slot = &pool->slots[event->x];
+    if (slot->turn == event->a && slot->is_running && !is_frozen(slot))
+        finish(sim, pool, (uint32_t)event->x);
+}
+
+pool_t *pool_new(sim_t *sim, process_t *worker, unsigned slots_n)
+{
+    pool_t *pool = take(sizeof *pool);
+    pool->worker = worker;
+    pool->life = worker->life;
+    pool->slots_n = slots_n;
+    pool->silent_since_ms = INT64_MAX;
+    pool->next = sim->pools;
+    sim->pools = pool;
+    for (uint32_t s = 0; s < slots_n; s++)
+        restart(sim, pool, s);
+    return pool;
+}
+
+void pools_free(sim_t *sim)
+{
+    while (sim->pools != NULL) {
+        pool_t *pool = sim->pools;
+        sim->pools = pool->next;
+        free(pool);
+    }
+}
+
+uint32_t pool_run(sim_t *sim, pool_t *pool, uint32_t s, const run_t *run)
+{
+    slot_t *slot = &pool->slots[s];
+    if (s >= pool->slots_n || slot->n > POOL_AHEAD_MAX) {
+        sim_break(sim, "%s: run sent to slot %u, which has no room", pool->worker->name, s);
+        return 0;
+    }
+    if (!slot->is_up_told)
+        sim_break(sim, "%s: run sent to slot %u, which is not up", pool->worker->name, s);
+    if (slot->downs_n > 0) /* it has just gone down: this run never begins, as the message says */
+        return slot->next_n++;
+    run_t *mine = &slot->waiting[slot->n++];
+    *mine = *run;
+    mine->n = slot->next_n++;
+    mine->left_ms = plan_of(sim, run->job, run->index, run->attempt).run_ms;
+    if (slot->n > 1 && slot->waiting[0].job != run->job)
+        sim_break(sim, "%s: slot %u got runs of two jobs at once", pool->worker->name, s);
+    uint32_t n = mine->n;
+    begin_next(sim, pool, s);
+    return n;
+}
+
+uint32_t pool_take_back(pool_t *pool, uint32_t s)
+{
+    slot_t *slot = &pool->slots[s];
+    size_t kept = slot->is_running ? 1 : 0;
+    uint32_t n = slot->n > kept ? slot->waiting[kept].n : slot->next_n;
+    slot->n = slot->n < kept ? slot->n : kept;
+    return n;
+}
+
+static void on_killed(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    slot_t *slot = &pool->slots[event->x];
+    if (slot->is_running && slot->waiting[0].n == event->a)
+        go_down(sim, pool, (uint32_t)event->x, ATTEMPT_KILLED);
+}
+
+/* Soft: TERM, and the attempt may still give its value before the grace is over. */
+void pool_kill(sim_t *sim, pool_t *pool, uint32_t s, uint32_t n, bool hard)
+{
+    slot_t *slot = &pool->slots[s];
+    if (slot->is_running && slot->waiting[0].n == n) {
+        int64_t grace_ms = hard ? 10 : sim->scenario.grace_ms;
+        event_t *event = clock_after(&sim->clock, dice_between(&sim->clock, 0, grace_ms), on_killed);
+        event->x = s;
+        event->a = n;
+        event->data = pool;
+        event->drop = pool_keep;
+        slot->is_ending = true;
+        return;
+    }
+    for (size_t i = 0; i < slot->n; i++)
+        if (slot->waiting[i].n == n)
+            sim_break(sim, "%s: kills run %u of slot %u, which has not begun", pool->worker->name, n, s);
+}
+
+static void freeze(sim_t *sim, slot_t *slot)
+{
+    slot->waiting[0].left_ms -= sim->clock.now_ms - slot->since_ms;
+    if (slot->waiting[0].left_ms < 0)
+        slot->waiting[0].left_ms = 0;
+    slot->turn++;
+}
+
+void pool_freeze(sim_t *sim, pool_t *pool, uint32_t s, bool on)
+{
+    slot_t *slot = &pool->slots[s];
+    if (!sim_protects(sim, PROTECTION_FREEZE))
+        return;
+    if (!slot->is_running)
+        return;
+    bool was = is_frozen(slot);
+    slot->is_frozen_by_worker = on;
+    if (!on)
+        slot->is_frozen_by_guardian = false;
+    if (on && !was)
+        freeze(sim, slot);
+    else if (!on && was)
+        count_down(sim, pool, s);
+    sim_count(sim);
+}
+
+static void lapse(sim_t *sim, pool_t *pool, uint32_t job_key)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++) {
+        slot_t *slot = &pool->slots[s];
+        if (!slot->is_running || slot->waiting[0].job_key != job_key || slot->is_frozen_by_guardian)
+            continue;
+        if (!is_frozen(slot))
+            freeze(sim, slot);
+        slot->is_frozen_by_guardian = true;
+        sim_say(sim, "%s's guardian freezes %s/%llu", pool->worker->name, sim->jobs[slot->waiting[0].job].id,
+                (unsigned long long)slot->waiting[0].index);
+    }
+    sim_count(sim);
+}
+
+static void on_lapse(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    size_t i = (size_t)event->a;
+    if (pool->lapses[i].at_ms > worker_now_ms(sim, pool) || !sim_protects(sim, PROTECTION_FREEZE))
+        return;
+    pool->lapses[i].has_lapsed = true;
+    lapse(sim, pool, pool->lapses[i].job_key);
+}
+
+void pool_lapse(sim_t *sim, pool_t *pool, uint32_t job_key, int64_t at_ms)
+{
+    size_t i = 0;
+    while (i < 8 && pool->lapses[i].is_used && pool->lapses[i].job_key != job_key)
+        i++;
+    if (i == 8)
+        i = job_key % 8;
+    if (pool->lapses[i].is_used && pool->lapses[i].job_key == job_key && pool->lapses[i].at_ms == at_ms)
+        return;
+    int64_t now_ms = worker_now_ms(sim, pool);
+    pool->lapses[i].is_used = true;
+    pool->lapses[i].job_key = job_key;
+    pool->lapses[i].at_ms = at_ms;
+    if (at_ms > now_ms)
+        pool->lapses[i].has_lapsed = false;
+    if (at_ms == INT64_MAX)
+        return;
+    event_t *event = clock_after(&sim->clock, at_ms - now_ms + stall_ms(sim), on_lapse);
+    event->a = i;
+    event->data = pool;
+    event->drop = pool_keep;
+}
+
+static void kill_all(sim_t *sim, pool_t *pool, int down)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++)
+        if (pool->slots[s].is_up)
+            go_down(sim, pool, s, down);
+}
+
+static void on_silent(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    if (pool->silent_since_ms != event->x)
+        return;
+    sim_say(sim, "%s's guardian kills everything", pool->worker->name);
+    kill_all(sim, pool, ATTEMPT_LAPSED);
+}
+
+static void guard(sim_t *sim, pool_t *pool, int64_t delay_ms)
+{
+    pool->silent_since_ms = sim->clock.now_ms;
+    event_t *event = clock_after(&sim->clock, delay_ms + stall_ms(sim), on_silent);
+    event->x = pool->silent_since_ms;
+    event->data = pool;
+    event->drop = pool_keep;
+}
+
+void pool_worker_stopped(sim_t *sim, pool_t *pool)
+{
+    guard(sim, pool, sim->kafka.session_ms / 2);
+}
+
+void pool_worker_continued(sim_t *sim, pool_t *pool)
+{
+    (void)sim;
+    pool->silent_since_ms = INT64_MAX;
+}
+
+void pool_worker_died(sim_t *sim, pool_t *pool)
+{
+    guard(sim, pool, 0);
+}
+
+bool pool_is_idle(const pool_t *pool)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++)
+        if (pool->slots[s].n > 0)
+            return false;
+    return true;
+}
+
+void pool_count(const pool_t *pool, size_t job, uint64_t *ret_running, uint64_t *ret_attempts)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++) {
+        const slot_t *slot = &pool->slots[s];
+        if (!slot->is_running || slot->waiting[0].job != job)
+            continue;
+        ++*ret_attempts;
+        if (!is_frozen(slot))
+            ++*ret_running;
+    }
+}
+
+/* When the guardian freezes what this pool runs of the job, on the simulation's clock. */
+int64_t pool_lapse_ms(const pool_t *pool, size_t job)
+{
+    int64_t latest = INT64_MIN;
+    for (size_t i = 0; i < 8; i++)
+        for (uint32_t s = 0; s < pool->slots_n; s++)
+            for (size_t k = 0; k < pool->slots[s].n; k++)
+                if (pool->lapses[i].is_used && pool->slots[s].waiting[k].job == job &&
+                    pool->slots[s].waiting[k].job_key == pool->lapses[i].job_key && pool->lapses[i].at_ms > latest)
+                    latest = pool->lapses[i].at_ms;
+    return latest;
+}

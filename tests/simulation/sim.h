@@ -1,0 +1,162 @@
+/* One run of the simulation: a whole fleet in this process, and what must hold of it.
+ *
+ *   jobs and their programs (maker.c) ── fake Kafka (kafka.c, kafka_group.c) ── workers (node.c) ── fake slots (pool.c)
+ *                                        fake Redis (redis.c) ──────────────────┘
+ *
+ * The cores in it are the real ones: producer/core.h, worker/core.h with tokens/, aggregator/list.h and order.h, and
+ * sync.lua. scenario.c draws a fleet, its jobs and its faults from the seed; check.c looks after every step and at the
+ * end. */
+#ifndef SIMULATION_SIM_H
+#define SIMULATION_SIM_H
+
+#include "aggregator/list.h"
+#include "aggregator/order.h"
+#include "clock.h"
+#include "kafka.h"
+#include "node.h"
+#include "plan.h"
+#include "pool.h"
+#include "producer/core.h"
+#include "redis.h"
+
+enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200 };
+
+/* What can be taken out, to show that the simulation notices. Those of the table are other texts of sync.lua. */
+typedef enum {
+    PROTECTION_NONE,
+    PROTECTION_SCRIPT,      /* mutant_t.rule is replaced in sync.lua */
+    PROTECTION_FREEZE,      /* nobody freezes at the lapse */
+    PROTECTION_ALLOW_FALLS, /* allow stays where it is while a request is on its way */
+    PROTECTION_PREFIX,      /* commits stop at unfinished work */
+    PROTECTION_STORED,      /* an outcome counts as stored only when Kafka says so */
+    PROTECTION_PARKED,      /* items of unknown jobs wait until `jobs` was read */
+    PROTECTION_FIRST        /* of several outcomes of an index the first counts */
+} protection_t;
+
+typedef struct {
+    const char *name;
+    protection_t what;
+    const char *rule, *without; /* PROTECTION_SCRIPT */
+} mutant_t;
+
+typedef struct {
+    bool is_golden; /* scripted, with fixed latencies */
+    unsigned workers_n, slots_n, jobs_n;
+    uint32_t items_partitions, results_partitions;
+    uint32_t lease_ms, ahead_n;
+    uint32_t revoke_ms; /* how long a worker waits for attempts of a partition it gives up */
+    bool revoke_waits;
+    int64_t guardian_stall_ms, grace_ms;
+    int64_t chaos_ms, fault_every_ms, end_ms;
+    unsigned faults;  /* a bit for each kind of fault */
+    size_t items_max; /* a worker's bound */
+    size_t order_memory;
+    unsigned foreign_permille;
+} scenario_t;
+
+typedef struct {
+    char id[16];
+    uint64_t hash, plan_seed;
+    size_t number;
+    uint64_t items_n;
+    spec_t spec; /* as configured; producer_spec() has the offset */
+    int64_t begin_ms;
+    /* the plan */
+    int64_t run_ms_min, run_ms_max, run_ms_long;
+    unsigned long_permille, fails_permille, fails_for_ever_permille, final_permille, dies_permille, poison_permille,
+        bad_permille;
+    bool has_source_error, will_cancel;
+    /* live control */
+    uint64_t limit, limit_version, paused, paused_version;
+    uint64_t table_version; /* the highest the table was told since it last lost its data */
+    /* the invariants' own view */
+    list_t *truth; /* fed at the moment a record is stored */
+    bool is_ended; /* J/end is on `jobs` */
+    uint64_t cap, running, attempts;
+
+    uint64_t begun_n, ended_n;
+    /* the program that maps */
+    process_t process;
+    producer_t *producer;
+    void *reader_arg;
+    list_t *list;
+    order_t *order;
+    buf_t output; /* what it handed out, in order */
+    uint64_t next_input, known_told;
+    int64_t read_offset, tick_ms, check_end;
+    bool input_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
+    end_reason_t reason;
+    list_state_t state;
+    uint64_t n; /* entries of the decided list */
+} job_t;
+
+struct sim {
+    uint64_t seed;
+    const mutant_t *mutant;
+    bool speaks; /* --timeline */
+    char (*lines)[LINE_MAX_LEN];
+    size_t lines_n;
+    char broken[400];
+    sim_clock_t clock;
+    int64_t wall_ms; /* of the simulation's time 0 */
+    scenario_t scenario;
+    bool healed;
+    kafka_t kafka;
+    redis_t redis;
+    job_t jobs[JOBS_MAX];
+    size_t jobs_n;
+    node_t nodes[NODES_MAX];
+    size_t nodes_n;
+    pool_t *pools;
+    uint64_t lost_lives; /* workers that died, stopped or were cut off */
+};
+
+/* One line of the timeline. Costs nothing unless the run speaks. */
+#define sim_say(sim, ...)                                                                                              \
+    do {                                                                                                               \
+        if ((sim)->speaks)                                                                                             \
+            sim_line(sim, __VA_ARGS__);                                                                                \
+    } while (0)
+const char *kind_name(fanmap_kind_t kind);
+void sim_line(sim_t *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An invariant does not hold: the first one is kept, and the run ends. */
+void sim_break(sim_t *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool sim_protects(const sim_t *sim, protection_t what); /* false: it was taken out */
+
+/* scenario.c */
+void scenario_draw(sim_t *sim);
+bool scenario_golden(sim_t *sim, const char *name); /* false: no such scenario */
+void job_begin(sim_t *sim, job_t *job, size_t number);
+void sim_set_limit(sim_t *sim, job_t *job, uint64_t n);
+void sim_pause(sim_t *sim, job_t *job, bool pause);
+
+/* maker.c */
+void maker_start(sim_t *sim, job_t *job);
+void maker_end(job_t *job);
+void maker_poke(sim_t *sim, int32_t results_partition);
+void maker_cancel(sim_t *sim, job_t *job);
+void output_put(buf_t *b, const outcome_t *outcome);
+
+/* check.c */
+extern const kafka_hooks_t check_hooks;
+void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run);
+void sim_attempt_ended(sim_t *sim, pool_t *pool, const run_t *run, const char *how);
+void sim_count(sim_t *sim); /* running attempts against N */
+void sim_table_lost(sim_t *sim);
+uint64_t sim_table_told(sim_t *sim, const tokens_request_t *request);
+bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *value, size_t value_len);
+size_t sim_job(const sim_t *sim, const char *id, size_t len); /* jobs_n: none of ours */
+bool sim_is_done(sim_t *sim);
+void sim_check_end(sim_t *sim);
+
+/* Runs one seed (or one scripted scenario) to its end. True: every invariant held. */
+typedef struct {
+    uint64_t seed;
+    const char *golden; /* NULL: drawn from the seed */
+    const mutant_t *mutant;
+    bool speaks;
+} sim_config_t;
+sim_t *sim_run(const sim_config_t *config);
+void sim_free(sim_t *sim);
+
+#endif
