@@ -89,11 +89,47 @@ static bool is_number_char(char c)
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == 'e';
 }
 
+static void print_uint(buf_t *b, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    buf_append(b, digits + at, sizeof digits - at);
+}
+
+/* Most floats in data have few decimals. Up to 15 digits, only one text of them reads back to the same double, so what
+ * is printed here is what the slow way below would print. */
+static bool print_few_decimals(buf_t *b, double value)
+{
+    double size = fabs(value), scale = 1;
+    if (size != 0 && (size < 1e-4 || size >= 1e15))
+        return false;
+    for (int decimals = 0; decimals <= 6 && size * scale < 9e14; decimals++, scale *= 10) {
+        uint64_t digits = (uint64_t)(size * scale + 0.5); /* checked in the next line */
+        if ((double)digits / scale != size)
+            continue;
+        if (signbit(value))
+            buf_append(b, "-", 1);
+        print_uint(b, digits / (uint64_t)scale);
+        char fraction[8] = ".0";
+        uint64_t rest = digits % (uint64_t)scale;
+        for (int i = decimals; i > 0; i--, rest /= 10)
+            fraction[i] = (char)('0' + rest % 10);
+        buf_append(b, fraction, decimals > 0 ? (size_t)decimals + 1 : 2);
+        return true;
+    }
+    return false;
+}
+
 static bool print_float(printer_t *p, double value)
 {
     char text[48];
     if (!isfinite(value))
         return refuse(p, isnan(value) ? "NaN" : "an infinity");
+    if (print_few_decimals(p->out, value))
+        return true;
     size_t len = shortest(text, sizeof text, value);
     bool is_whole = true;
     for (size_t i = 0; i < len; i++) {
@@ -107,16 +143,6 @@ static bool print_float(printer_t *p, double value)
     if (is_whole)
         buf_append(p->out, ".0", 2);
     return true;
-}
-
-static void print_uint(buf_t *b, uint64_t value)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while ((value /= 10) > 0);
-    buf_append(b, digits + at, sizeof digits - at);
 }
 
 static bool print_int(printer_t *p)

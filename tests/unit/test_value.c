@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -79,6 +80,34 @@ static void test_numbers(void **state)
     expect_mp("1", "\x01", 1);
     expect_mp("1.0", "\xCB\x3F\xF0\0\0\0\0\0\0", 9);
     expect_mp("18446744073709551615", "\xCF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9);
+}
+
+/* Whatever way a float is printed, it is what the C library's shortest of 15, 16, 17 digits says. */
+static void test_floats_against_the_c_library(void **state)
+{
+    (void)state;
+    random_t r;
+    random_seed(&r, 9);
+    for (int i = 0; i < 200000; i++) {
+        char expected[48];
+        buf_t mp = {0}, json = {0};
+        double value =
+            (double)(int64_t)(random_next(&r) >> random_below(&r, 60)) / pow(10, (double)random_below(&r, 12));
+        value = random_below(&r, 2) ? -value : value;
+        for (int digits = 15; digits <= 17; digits++) {
+            snprintf(expected, sizeof expected, "%.*g", digits, value);
+            if (strtod(expected, NULL) == value)
+                break;
+        }
+        if (!strpbrk(expected, ".e"))
+            strcat(expected, ".0");
+        mp_put_float(&mp, value);
+        assert_int_equal(value_to_json(&json, mp.data, mp.len, NULL), FANMAP_OK);
+        buf_append(&json, "", 1);
+        assert_string_equal((char *)json.data, expected);
+        buf_free(&mp);
+        buf_free(&json);
+    }
 }
 
 /* Zeroes in front of the point and behind it that cancel out with a long exponent. */
@@ -550,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
                                        cmocka_unit_test(test_long_numbers),
+                                       cmocka_unit_test(test_floats_against_the_c_library),
                                        cmocka_unit_test(test_strings),
                                        cmocka_unit_test(test_every_scalar),
                                        cmocka_unit_test(test_containers),
