@@ -1,6 +1,6 @@
 /* The metadata of an offset commit: what a new owner of an items partition must know beyond the committed prefix.
- * msgpack, then base64, at most COMMIT_BYTES_MAX characters (the broker's limit is 4096). What does not fit of the finished
- * set is left out: those items may run again and the list drops the duplicate. Names are never left out. */
+ * msgpack, then base64, at most COMMIT_BYTES_MAX characters (the broker's limit is 4096). What does not fit of the
+ * finished set is left out: those items may run again and the list drops the duplicate. Names are never left out. */
 #ifndef SCHEMAS_COMMIT_H
 #define SCHEMAS_COMMIT_H
 
@@ -23,15 +23,15 @@ typedef struct {
 } commit_range_t;
 
 typedef struct {
-    bool clean;      /* a closing commit: nothing runs here but what is named */
-    int64_t mark;    /* items below it start only after a commit that names them; -1: none */
+    bool clean;                 /* a closing commit: nothing runs here but what is named */
+    int64_t mark;               /* items below it start only after a commit that names them; -1: none */
     const char *const *members; /* group member ids, NUL-terminated */
     uint32_t members_n;
-    const commit_name_t *names;   /* what runs, ascending */
+    const commit_name_t *names; /* what runs, ascending */
     uint32_t names_n;
     const commit_count_t *counts; /* ascending */
     uint32_t counts_n;
-    const commit_range_t *done;   /* finished beyond the prefix, ascending, disjoint */
+    const commit_range_t *done; /* finished beyond the prefix, ascending, disjoint */
     uint32_t done_n;
 } commit_meta_t;
 
@@ -44,7 +44,8 @@ typedef struct {
     commit_meta_t meta;
     void *arena;
 } commit_decoded_t;
-/* False: unreadable (another program's commit, a later version): treat as a commit that is not clean, with nothing known. */
+/* False: unreadable (another program's commit, a later version): treat as a commit that is not clean, with nothing
+ * known. */
 bool commit_decode(const char *text, size_t len, int64_t prefix, commit_decoded_t *ret);
 void commit_decoded_free(commit_decoded_t *decoded);
 

@@ -1,5 +1,5 @@
-/* The record of one item on items.<queue>. The Kafka key is the job id. Nothing in it names code: the job's spec names the
- * task, and the worker's operator says what that is. */
+/* The record of one item on items.<queue>. The Kafka key is the job id. Nothing in it names code: the job's spec names
+ * the task, and the worker's operator says what that is. */
 #ifndef SCHEMAS_ITEM_H
 #define SCHEMAS_ITEM_H
 
@@ -9,9 +9,9 @@ typedef enum { ITEM_RECORD = 1, ITEM_DONE_NOTE = 2 } item_type_t;
 
 typedef struct {
     item_type_t type;
-    uint32_t lane;       /* 0 in an ordinary job; a source partition when a topic is the input */
+    uint32_t lane; /* 0 in an ordinary job; a source partition when a topic is the input */
     uint64_t index;
-    const uint8_t *in;   /* ITEM_RECORD: one msgpack object, borrowed */
+    const uint8_t *in; /* ITEM_RECORD: one msgpack object, borrowed */
     size_t in_len;
     int64_t done_offset; /* ITEM_DONE_NOTE: the claimed offset on this partition that has its outcome */
 } item_t;

@@ -6,15 +6,28 @@
 #include "schemas/mp.h"
 #include "schemas/spec.h"
 
-typedef enum { JOBLOG_START = 1, JOBLOG_OUTCOMES = 2, JOBLOG_PROGRESS = 3, JOBLOG_INPUT = 4, JOBLOG_END = 5,
-               JOBLOG_PRODUCER = 6 } joblog_type_t;
+typedef enum {
+    JOBLOG_START = 1,
+    JOBLOG_OUTCOMES = 2,
+    JOBLOG_PROGRESS = 3,
+    JOBLOG_INPUT = 4,
+    JOBLOG_END = 5,
+    JOBLOG_PRODUCER = 6
+} joblog_type_t;
 
-typedef enum { END_CANCEL = 1, END_DEADLINE = 2, END_COMPLETE = 3, END_FAIL_FAST = 4, END_HALT = 5, END_INPUT_ERROR = 6 } end_reason_t;
+typedef enum {
+    END_CANCEL = 1,
+    END_DEADLINE = 2,
+    END_COMPLETE = 3,
+    END_FAIL_FAST = 4,
+    END_HALT = 5,
+    END_INPUT_ERROR = 6
+} end_reason_t;
 
-/* How far beyond the largest `progress` prefix stored before it a record of the log may reach: an outcome's index, the next
- * prefix, and n of `input`. A producer publishes no item beyond it (that would take 16 million items between two records of
- * progress), so that every reader may refuse a foreign index without asking anyone: no message makes a list, a file or an
- * allocation as long as it likes. */
+/* How far beyond the largest `progress` prefix stored before it a record of the log may reach: an outcome's index, the
+ * next prefix, and n of `input`. A producer publishes no item beyond it (that would take 16 million items between two
+ * records of progress), so that every reader may refuse a foreign index without asking anyone: no message makes a list,
+ * a file or an allocation as long as it likes. */
 enum { JOBLOG_AHEAD_MAX = 1 << 24 };
 
 /* One outcome inside a pack. Everything is borrowed from the record. */
@@ -32,8 +45,8 @@ typedef struct {
 
 /* The producer's word on how far it has come: what it needs to resume, what a closed list needs for its length. */
 typedef struct {
-    uint64_t prefix;     /* items 0..prefix-1 are acknowledged by Kafka */
-    uint64_t chain;      /* hash chain over those inputs (place.h) */
+    uint64_t prefix;              /* items 0..prefix-1 are acknowledged by Kafka */
+    uint64_t chain;               /* hash chain over those inputs (place.h) */
     char producer[NONCE_MAX + 1]; /* which announcement wrote it */
     uint32_t partitions;          /* P */
     const uint8_t *offsets;       /* msgpack: P offsets, read with joblog_progress_offset */
@@ -42,15 +55,15 @@ typedef struct {
 
 typedef struct {
     joblog_type_t type;
-    spec_t start;                   /* JOBLOG_START */
-    mp_reader_t outcomes;           /* JOBLOG_OUTCOMES: `outcomes_left` entries, read with joblog_next_outcome */
+    spec_t start;         /* JOBLOG_START */
+    mp_reader_t outcomes; /* JOBLOG_OUTCOMES: `outcomes_left` entries, read with joblog_next_outcome */
     uint32_t outcomes_left;
-    progress_t progress;            /* JOBLOG_PROGRESS */
-    uint64_t input_n;               /* JOBLOG_INPUT: how many items there are */
-    const char *input_error;        /* JOBLOG_INPUT: not NUL-terminated; len 0: none */
+    progress_t progress;     /* JOBLOG_PROGRESS */
+    uint64_t input_n;        /* JOBLOG_INPUT: how many items there are */
+    const char *input_error; /* JOBLOG_INPUT: not NUL-terminated; len 0: none */
     size_t input_error_len;
-    end_reason_t end_reason;        /* JOBLOG_END */
-    char producer[NONCE_MAX + 1];   /* JOBLOG_PRODUCER: a producer announces itself */
+    end_reason_t end_reason;      /* JOBLOG_END */
+    char producer[NONCE_MAX + 1]; /* JOBLOG_PRODUCER: a producer announces itself */
 } joblog_record_t;
 
 /* True: *ret is filled and borrows from `value`. False: not a sound record of a version we know. */

@@ -9,10 +9,10 @@ typedef enum { JOBS_SPEC = 1, JOBS_CONCURRENCY = 2, JOBS_PAUSED = 3, JOBS_END = 
 typedef struct {
     char job[JOB_ID_MAX + 1];
     jobs_field_t field;
-    bool tombstone;     /* an empty value: the field is forgotten */
-    spec_t spec;        /* JOBS_SPEC: a copy of `start` with start_offset; borrows from the value */
-    uint64_t value;     /* JOBS_CONCURRENCY: N; JOBS_PAUSED: 0 or 1 */
-    uint64_t version;   /* of value: the highest counts, not the last; the spec's own concurrency is version 0 */
+    bool tombstone;          /* an empty value: the field is forgotten */
+    spec_t spec;             /* JOBS_SPEC: a copy of `start` with start_offset; borrows from the value */
+    uint64_t value;          /* JOBS_CONCURRENCY: N; JOBS_PAUSED: 0 or 1 */
+    uint64_t version;        /* of value: the highest counts, not the last; the spec's own concurrency is version 0 */
     end_reason_t end_reason; /* JOBS_END */
 } jobs_record_t;
 

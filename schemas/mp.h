@@ -4,9 +4,10 @@
  * that are left, and a failed read sets `bad` and makes all later reads return zeroes, so that a decoder checks once at
  * its end. Writing goes through msgpack-c's packer into a buf_t (its `failed` flag is checked once at the end).
  *
- * Why not msgpack-c's unpacker too: it builds a tree, taking memory for as many elements as a header claims before it has
- * seen one of them (five bytes can ask for gigabytes), and recent releases differ in what they refuse. The messages here
- * are flat and read front to back once, so that a cursor is smaller, several times faster and easier to reason about.
+ * Why not msgpack-c's unpacker too: it builds a tree, taking memory for as many elements as a header claims before it
+ * has seen one of them (five bytes can ask for gigabytes), and recent releases differ in what they refuse. The messages
+ * here are flat and read front to back once, so that a cursor is smaller, several times faster and easier to reason
+ * about.
  */
 #ifndef SCHEMAS_MP_H
 #define SCHEMAS_MP_H
@@ -20,7 +21,19 @@ typedef struct {
     bool bad;
 } mp_reader_t;
 
-typedef enum { MP_NIL, MP_BOOL, MP_UINT, MP_INT, MP_FLOAT, MP_STR, MP_BIN, MP_ARRAY, MP_MAP, MP_EXT, MP_NONE } mp_type_t;
+typedef enum {
+    MP_NIL,
+    MP_BOOL,
+    MP_UINT,
+    MP_INT,
+    MP_FLOAT,
+    MP_STR,
+    MP_BIN,
+    MP_ARRAY,
+    MP_MAP,
+    MP_EXT,
+    MP_NONE
+} mp_type_t;
 
 void mp_reader_init(mp_reader_t *r, const void *bytes, size_t len);
 /* The type of the next object; MP_INT only for negative numbers; MP_NONE at the end or when bad. */

@@ -5,14 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* f(job, i), rule "blocks-1": the items partition of item i. Consecutive items share a partition in blocks whose size grows
- * with i: the largest power of two that is at most clamp(i / (8 P), 1, 256). Small jobs spread, big ones batch. Exactly:
+/* f(job, i), rule "blocks-1": the items partition of item i. Consecutive items share a partition in blocks whose size
+ * grows with i: the largest power of two that is at most clamp(i / (8 P), 1, 256). Small jobs spread, big ones batch.
+ * Exactly:
  *
  *     k = min(8, floor(log2(max(1, i div 8P))))          the block size is 2^k
  *     partition = ((XXH64(job, seed 0) + (i >> k)) mod 2^64) mod P
  *
- * Items [2^k * 8P, 2^(k+1) * 8P) make exactly 8P blocks of 2^k, so that each stretch deals every partition the same number
- * of blocks and i >> k, up to a multiple of P, is the number of the block counted from item 0. No table and no sum. */
+ * Items [2^k * 8P, 2^(k+1) * 8P) make exactly 8P blocks of 2^k, so that each stretch deals every partition the same
+ * number of blocks and i >> k, up to a multiple of P, is the number of the block counted from item 0. No table and no
+ * sum. */
 uint32_t place_item(uint64_t job_hash, uint32_t partitions, uint64_t index);
 /* XXH64 of the job id with seed 0. */
 uint64_t place_job_hash(const char *job);

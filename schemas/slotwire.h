@@ -7,7 +7,15 @@
 #include "schemas/spec.h"
 
 enum { SLOTWIRE_VERSION = 1 };
-typedef enum { SLOT_HELLO = 1, SLOT_READY = 2, SLOT_DONE = 3, SLOT_JOB = 4, SLOT_RUN = 5, SLOT_CANCEL = 6, SLOT_BYE = 7 } slot_frame_type_t;
+typedef enum {
+    SLOT_HELLO = 1,
+    SLOT_READY = 2,
+    SLOT_DONE = 3,
+    SLOT_JOB = 4,
+    SLOT_RUN = 5,
+    SLOT_CANCEL = 6,
+    SLOT_BYE = 7
+} slot_frame_type_t;
 
 typedef struct {
     uint32_t n; /* of this slot, rising by one a run */
@@ -46,12 +54,14 @@ typedef struct {
         slot_done_t done;
         slot_job_t job;
         uint32_t cancel_n;
-        struct { uint32_t version; } hello;
+        struct {
+            uint32_t version;
+        } hello;
     };
 } slot_frame_t;
 
-/* The frame at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or longer than
- * `frame_max`. Everything is borrowed from `bytes`. */
+/* The frame at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or longer
+ * than `frame_max`. Everything is borrowed from `bytes`. */
 int slot_frame_decode(const void *bytes, size_t len, size_t frame_max, slot_frame_t *ret, size_t *ret_used);
 void slot_put_hello(buf_t *b);
 void slot_put_ready(buf_t *b);

@@ -1,5 +1,5 @@
-/* The spec of a job: everything that is fixed when it is submitted. It is the body of the `start` record in the job's log,
- * and a copy of it is `J/spec` on the jobs topic. */
+/* The spec of a job: everything that is fixed when it is submitted. It is the body of the `start` record in the job's
+ * log, and a copy of it is `J/spec` on the jobs topic. */
 #ifndef SCHEMAS_SPEC_H
 #define SCHEMAS_SPEC_H
 
@@ -37,7 +37,7 @@ typedef struct {
     uint32_t lease_ms;
     uint32_t retries;
     uint32_t backoff_base_ms, backoff_factor_milli, backoff_cap_ms; /* min(base * (factor/1000)^k, cap), full jitter */
-    uint32_t timeout_ms; /* of an attempt; 0: none */
+    uint32_t timeout_ms;                                            /* of an attempt; 0: none */
     uint32_t grace_ms;
     int64_t deadline_ms; /* wall clock, unix time; 0: none */
     bool fail_fast;
