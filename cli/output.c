@@ -11,14 +11,20 @@
 
 enum { FULL_BYTES = 256 * 1024 };
 
-void output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
+/* Only these can make a writer wait. */
+static bool can_block(void)
 {
     struct stat st;
+    return fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDOUT_FILENO);
+}
+
+void output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
+{
     const char *format = option_text(arguments, "output-format");
     if (!format)
         format = standard_format;
     *output = (output_t){.as_records = is_switch_set(arguments, "records"),
-                         .is_regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode),
+                         .can_block = can_block(),
                          .is_command = arguments->argv_n > 0,
                          .is_verbose = is_switch_set(arguments, "verbose")};
     if (!output->as_records)
@@ -103,9 +109,9 @@ bool output_flush(output_t *output, bool all)
 {
     while (output->at < output->len) {
         size_t len = output->len - output->at;
-        if (!output->is_regular && len > PIPE_BUF)
+        if (output->can_block && len > PIPE_BUF)
             len = PIPE_BUF; /* what poll promises for a pipe */
-        if (!output->is_regular && !may_write(all))
+        if (output->can_block && !may_write(all))
             break;
         ssize_t n = write(STDOUT_FILENO, output->bytes + output->at, len);
         if (n < 0 && errno != EINTR && errno != EAGAIN) {

@@ -9,7 +9,7 @@ typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL } output_format_t;
 
 typedef struct {
     output_format_t format;
-    bool as_records, is_regular, is_command, is_verbose;
+    bool as_records, can_block, is_command, is_verbose;
     char *bytes;
     size_t at, len, cap;
     int error; /* errno of a write that failed */
