@@ -1,7 +1,7 @@
 # fanmap in an image: the program, its task host and the example tasks. `docker build -t fanmap .`
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential cmake ninja-build pkg-config \
-      librdkafka-dev libhiredis-dev libmsgpack-dev libjansson-dev uthash-dev libxxhash-dev liblua5.1-0-dev libcmocka-dev \
+      librdkafka-dev libhiredis-dev libmsgpack-dev uthash-dev libxxhash-dev liblua5.1-0-dev libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
