@@ -11,7 +11,7 @@ RUN rm -rf build && cmake --preset release && ninja -C build \
     && cp build/examples/*.so /out/tasks/
 
 FROM debian:12-slim
-RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 libjansson4 \
+RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 \
       libxxhash0 liblua5.1-0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home fanmap
