@@ -120,8 +120,8 @@ void client_fail(fanmap_t *f, const fanmap_error_t *err);
 int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
                 bus_t **ret, fanmap_error_t *err);
 /* Both are NULL for --redis none. */
-int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret_tokens,
-                   struct presence **ret_presence, fanmap_error_t *err);
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
+                   tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);
 
 /* topics.c */
 /* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. Jobs that

@@ -32,6 +32,6 @@ int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t 
         return FANMAP_OK;
     int r = redis_port_open(loop, &config, ret_tokens, err);
     if (r == FANMAP_OK)
-        r = presence_open(loop, &config, ret_presence, err);
+        r = presence_open(loop, &config, on_refused, arg, ret_presence, err);
     return r;
 }

@@ -109,7 +109,7 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = connect_bus(w->loop, w->options, on_bus_error, on_log, w, &w->bus, err);
     if (r == FANMAP_OK)
-        r = connect_tokens(w->loop, w->options, &w->tokens, &w->presence, err);
+        r = connect_tokens(w->loop, w->options, on_bus_error, w, &w->tokens, &w->presence, err);
     return r;
 }
 

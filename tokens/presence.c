@@ -21,6 +21,8 @@ struct presence {
     char name_space[NAME_MAX_LEN + 1];
     redis_conn_t *conn;
     loop_timer_t *timer;
+    presence_refused_fn refused;
+    void *refused_arg;
     presence_fn fn; /* NULL: nothing is asked */
     void *arg;
     char key[SERVE_KEY_MAX];
@@ -79,7 +81,8 @@ static void on_up(void *arg, redisAsyncContext *context)
 static void on_down(void *arg, const fanmap_error_t *why)
 {
     presence_t *p = arg;
-    (void)why;
+    if (why->code == FANMAP_EREFUSED)
+        p->refused(p->refused_arg, why);
     if (p->fn && !p->is_sent)
         answer(p, -1);
 }
@@ -127,12 +130,15 @@ static int open_parts(presence_t *p, const redis_port_config_t *config, fanmap_e
     return r == FANMAP_OK ? redis_conn_open(p->loop, &conn, &p->conn, err) : r;
 }
 
-int presence_open(loop_t *loop, const redis_port_config_t *config, presence_t **ret, fanmap_error_t *err)
+int presence_open(loop_t *loop, const redis_port_config_t *config, presence_refused_fn refused, void *arg,
+                  presence_t **ret, fanmap_error_t *err)
 {
     presence_t *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     p->loop = loop;
+    p->refused = refused;
+    p->refused_arg = arg;
     snprintf(p->name_space, sizeof p->name_space, "%s", config->name_space);
     int r = open_parts(p, config, err);
     if (r == FANMAP_OK)

@@ -15,8 +15,12 @@ typedef struct presence presence_t;
 /* workers_n: how many serve the task; -1: Redis did not answer. */
 typedef void (*presence_fn)(void *arg, int workers_n);
 
-/* As redis_port_open: starts connecting and returns at once. */
-int presence_open(loop_t *loop, const redis_port_config_t *config, presence_t **ret, fanmap_error_t *err);
+/* Redis wants another password, or forbids what is asked: said at each try. May not close the presence. */
+typedef void (*presence_refused_fn)(void *arg, const fanmap_error_t *err);
+
+/* As redis_port_open: starts connecting and returns at once. `arg` is for `refused`. */
+int presence_open(loop_t *loop, const redis_port_config_t *config, presence_refused_fn refused, void *arg,
+                  presence_t **ret, fanmap_error_t *err);
 /* This incarnation serves these tasks now. Does nothing while Redis is away. */
 void presence_announce(presence_t *presence, const char *incarnation, const char *queue, const char *const *tasks,
                        size_t tasks_n);
