@@ -57,20 +57,26 @@ static void kill_all(worker_t *w, worker_job_t *job)
             slot_kill(w, i, true);
 }
 
+static void freeze_slot(worker_t *w, uint32_t number, bool on)
+{
+    worker_slot_t *slot = &w->slots[number];
+    worker_action_t *action;
+    if (slot->is_frozen == on || (action = act(w, WORKER_FREEZE)) == NULL)
+        return;
+    slot->is_frozen = on;
+    action->freeze.slot = number;
+    action->freeze.on = on;
+    if (on)
+        slot_take_back(w, number);
+}
+
+/* What is being killed without grace is not thawed for it. */
 static void freeze_all(worker_t *w, worker_job_t *job, bool on)
 {
     job->is_frozen = on;
-    for (uint32_t i = 0; i < w->config.slots_n; i++) {
-        worker_slot_t *slot = &w->slots[i];
-        worker_action_t *action;
-        if (slot->job != job || slot->is_frozen == on || (action = act(w, WORKER_FREEZE)) == NULL)
-            continue;
-        slot->is_frozen = on;
-        action->freeze.slot = i;
-        action->freeze.on = on;
-        if (on)
-            slot_take_back(w, i);
-    }
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (w->slots[i].job == job && (on || !w->slots[i].is_killed_hard))
+            freeze_slot(w, i, on);
 }
 
 /* The one that has run for the shortest time loses least. */
@@ -83,16 +89,20 @@ static void kill_youngest(worker_t *w, const worker_job_t *job)
             (youngest == w->config.slots_n || slot->head_since_ms > w->slots[youngest].head_since_ms))
             youngest = i;
     }
-    if (youngest < w->config.slots_n)
-        slot_kill(w, youngest, true);
+    if (youngest == w->config.slots_n)
+        return;
+    freeze_slot(w, youngest, true);
+    slot_kill(w, youngest, true);
 }
 
+/* Frozen first: their tokens may already be someone else's. */
 static void kill_excess(worker_t *w, worker_job_t *job)
 {
     uint64_t excess = tokens_excess(job->tokens);
     for (uint32_t i = 0; excess > 0 && i < w->config.slots_n; i++) {
         if (w->slots[i].job != job || !w->slots[i].is_killing)
             continue;
+        freeze_slot(w, i, true);
         slot_kill(w, i, true);
         excess--;
     }
@@ -104,6 +114,7 @@ static void obey(worker_t *w, worker_job_t *job)
 {
     tokens_verdict_t verdict = tokens_verdict(job->tokens, w->now_ms);
     job->is_killing &= verdict == TOKENS_KILL;
+    kill_excess(w, job); /* before anything is thawed */
     if (verdict == TOKENS_KILL && job->running > 0)
         kill_all(w, job);
     else if (verdict == TOKENS_KILL) {
@@ -115,7 +126,6 @@ static void obey(worker_t *w, worker_job_t *job)
         freeze_all(w, job, true);
     else if (job->is_frozen)
         freeze_all(w, job, false);
-    kill_excess(w, job);
     if (job->running > tokens_allow(job->tokens, w->now_ms))
         slots_withdraw(w, job, NULL);
 }
