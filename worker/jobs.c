@@ -309,6 +309,7 @@ static bool drop_one(worker_t *w, worker_job_t *job)
         if (lists[i]->n == 0)
             continue;
         w->stats.publishing -= lists[i] == &job->closing;
+        w->stats.done += lists[i] == &job->closing;
         item_finish(w, lists[i]->head);
         return true;
     }

@@ -103,14 +103,23 @@ static void charge(worker_t *w, worker_item_t *item, const worker_event_t *e)
     judge(w, item, &outcome, is_crashed);
 }
 
+/* The task cannot run in this slot: not the item's fault, and no use in trying at once. */
+static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
+{
+    if (item->run_n >= e->down.unstarted_from)
+        item->fence = 0;
+    if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item))
+        retry_later(w, item, UNUSABLE_WAIT_MS);
+    else
+        item_requeue(w, item);
+}
+
 static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e)
 {
     if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
         charge(w, item, e);
-    else if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item))
-        retry_later(w, item, UNUSABLE_WAIT_MS);
     else
-        item_requeue(w, item);
+        give_back(w, item, e);
 }
 
 void outcome_down(worker_t *w, const worker_event_t *e)
@@ -124,8 +133,7 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     while (slot->runs.tail != NULL && slot->runs.tail != attempt) {
         worker_item_t *item = slot->runs.tail;
         slot_take_out(w, e->down.slot, item);
-        item->fence = item->run_n >= e->down.unstarted_from ? 0 : item->fence;
-        item_requeue(w, item);
+        give_back(w, item, e);
     }
     if (attempt != NULL) {
         slot_take_out(w, e->down.slot, attempt);
@@ -134,7 +142,7 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     while (slot->runs.tail != NULL) { /* before the attempt: none, if the slot kept its order */
         worker_item_t *item = slot->runs.tail;
         slot_take_out(w, e->down.slot, item);
-        item_requeue(w, item);
+        give_back(w, item, e);
     }
     if (slot->is_idle)
         slot_leave_idle(w, e->down.slot);
