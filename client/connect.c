@@ -21,8 +21,8 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_e
     return bus_open_kafka(loop, &config, on_error, log, arg, ret, err);
 }
 
-int connect_tokens(loop_t *loop, const fanmap_options_t *options, tokens_port_t **ret_tokens, presence_t **ret_presence,
-                   fanmap_error_t *err)
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
+                   tokens_port_t **ret_tokens, presence_t **ret_presence, fanmap_error_t *err)
 {
     redis_port_config_t config = {.url = options_text(options, "redis"),
                                   .password_file = options_text(options, "redis-password-file"),
