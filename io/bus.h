@@ -140,7 +140,8 @@ void bus_group_want(bus_group_t *group, bool want);
 /* The member id, "" before the first join. Borrowed until the next loop turn. */
 const char *bus_group_member(bus_group_t *group);
 /* Leaves the group: from inside the loop `revoked` comes once more, for what it owned (perhaps nothing: n is 0). That
- * is its last callback, and the handle is gone. */
+ * is its last callback, and the handle is gone. A bus_close that comes before it makes this callback itself, n being 0.
+ */
 void bus_group_leave(bus_group_t *group);
 
 #endif

@@ -239,6 +239,8 @@ void memory_groups_free(memory_topic_t *topic)
     while (topic->groups != NULL) {
         memory_group_t *group = topic->groups;
         topic->groups = group->next;
+        if (group->leaving)
+            group->callbacks.revoked(group->arg, NULL, 0, false);
         for (uint32_t i = 0; i < group->partitions_n; i++)
             free(group->partitions[i].metadata);
         free(group->partitions);

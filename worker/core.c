@@ -97,6 +97,15 @@ worker_t *worker_new(const worker_config_t *config)
     return w;
 }
 
+void worker_abandon(worker_t *w, worker_actions_t *actions)
+{
+    w->actions = actions;
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        for (worker_item_t *item = w->parts[i] != NULL ? w->parts[i]->items : NULL; item != NULL;
+             item = item->part_next)
+            item_release(w, item);
+}
+
 void worker_free(worker_t *w)
 {
     if (w == NULL)

@@ -264,7 +264,9 @@ void worker_actions_free(worker_actions_t *actions);
 
 /* The config is copied. NULL: out of memory. */
 worker_t *worker_new(const worker_config_t *config);
-/* Frees everything at once, without actions: payloads still held are the shell's to give back. */
+/* Appends a WORKER_RELEASE for every payload still held; only worker_free may follow. */
+void worker_abandon(worker_t *worker, worker_actions_t *actions);
+/* Frees everything at once, without actions. */
 void worker_free(worker_t *worker);
 /* Appends to `actions`; the shell carries them out in order before the next step. */
 void worker_step(worker_t *worker, const worker_event_t *event, worker_actions_t *actions);

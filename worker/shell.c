@@ -59,9 +59,15 @@ static void end_of_turn(void *arg)
     shell->is_dirty = false;
     slots_flush(shell->slots);
     shell_send_packs(shell, false);
-    if (shell->is_drained && bus_outbox_n(shell->bus) == 0)
-        tell_ended(shell);
+    if (shell->is_drained && !shell->is_leaving && bus_outbox_n(shell->bus) == 0)
+        shell_leave(shell);
     loop_timer_at(shell->timer, worker_next_ms(shell->core));
+}
+
+void shell_left(worker_shell_t *shell)
+{
+    if (shell->is_drained)
+        loop_defer(shell->loop, tell_ended, shell);
 }
 
 void shell_dirty(worker_shell_t *shell)
@@ -270,15 +276,28 @@ void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret)
     worker_stats(shell->core, ret);
 }
 
+/* The payloads of items in hand. */
+static void give_back(worker_shell_t *shell)
+{
+    if (!shell->core)
+        return;
+    worker_actions_clear(&shell->actions);
+    worker_abandon(shell->core, &shell->actions);
+    for (size_t i = 0; i < shell->actions.n; i++)
+        bus_release(shell->bus, shell->actions.at[i].release.payload);
+}
+
 void worker_shell_close(worker_shell_t *shell)
 {
     if (!shell)
         return;
     shell->was_ended = true;
+    if (shell->link)
+        shell->link->shell = NULL;
+    if (shell->group && !shell->is_leaving)
+        bus_group_leave(shell->group);
     if (shell->slots)
         slots_close(shell->slots);
-    if (shell->group)
-        bus_group_leave(shell->group);
     if (shell->jobs_reader)
         bus_reader_close(shell->jobs_reader);
     if (shell->timer)
@@ -287,6 +306,7 @@ void worker_shell_close(worker_shell_t *shell)
         loop_timer_free(shell->linger);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, tell_ended, shell);
+    give_back(shell);
     worker_free(shell->core);
     worker_actions_free(&shell->actions);
     shell_free_packs(shell);

@@ -18,6 +18,11 @@ enum {
 
 typedef struct sent sent_t;
 
+/* What the group's callbacks get: it outlives the shell until the group is left. */
+typedef struct {
+    worker_shell_t *shell; /* NULL: closed */
+} group_link_t;
+
 struct worker_shell {
     loop_t *loop;
     bus_t *bus;
@@ -30,7 +35,7 @@ struct worker_shell {
 
     worker_t *core;
     worker_actions_t actions;
-    bool is_stepping, is_dirty; /* dirty: end_of_turn is due */
+    bool is_dirty; /* end_of_turn is due */
     int64_t wall_ms;
     uint32_t *takes; /* slots whose TAKEN_BACK is to be told after the present step */
     uint32_t *take_n;
@@ -38,7 +43,8 @@ struct worker_shell {
     loop_timer_t *timer;
 
     bus_topic_t *items, *results, *jobs, *dead;
-    bus_group_t *group;
+    bus_group_t *group; /* NULL: not joined, or left */
+    group_link_t *link;
     bus_reader_t *jobs_reader;
     int64_t jobs_position;
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
@@ -55,7 +61,7 @@ struct worker_shell {
     size_t under_way; /* packs sent and not yet reported */
     loop_timer_t *linger;
 
-    bool is_draining, is_drained, was_ended;
+    bool is_draining, is_drained, is_leaving, was_ended;
     fanmap_error_t error;
 };
 
@@ -65,12 +71,16 @@ void shell_step(worker_shell_t *shell, worker_event_t *event);
 void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The group is left: after a drain, the end. */
+void shell_left(worker_shell_t *shell);
 /* Something is to be flushed at the end of this turn of the loop. */
 void shell_dirty(worker_shell_t *shell);
 
 /* shell_topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
 void shell_query_jobs_end(worker_shell_t *shell);
+/* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
+void shell_leave(worker_shell_t *shell);
 void shell_commit(worker_shell_t *shell, const worker_action_t *action);
 
 /* shell_packs.c */

@@ -260,8 +260,6 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
     sent_t *sent = sent_new(shell, SENT_DEAD);
     if (!sent || !keep_item(sent, a->dead.item))
         return;
-    shell_log(shell, FANMAP_LOG_WARNING, "partition %d, offset %lld goes to the dead letters: %s",
-              (int)a->dead.partition, (long long)a->dead.offset, a->dead.why);
     mp_put_array(&sent->value, 6);
     mp_put_uint(&sent->value, 1);
     mp_put_text(&sent->value, shell->queue);

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "schemas/names.h"
@@ -61,8 +62,10 @@ static bool on_jobs_record(void *arg, const bus_record_t *record)
 static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
                         size_t metadata_len)
 {
-    worker_shell_t *shell = arg;
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
     worker_event_t event = {.type = WORKER_ASSIGNED};
+    if (!shell)
+        return;
     event.assigned.partition = partition;
     event.assigned.offset = offset;
     event.assigned.was_committed = was_committed;
@@ -74,21 +77,40 @@ static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_c
 
 static void on_rebalanced(void *arg)
 {
-    shell_step(arg, &(worker_event_t){.type = WORKER_REBALANCED});
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
+    if (shell)
+        shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED});
 }
 
-static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
+static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, bool lost)
 {
-    worker_shell_t *shell = arg;
     if (lost)
         shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
     for (size_t i = 0; i < n && !lost; i++)
         shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], false}});
+    if (!shell->is_leaving)
+        return;
+    shell->group = NULL; /* that was its last callback */
+    shell->link = NULL;
+    shell_left(shell);
+}
+
+static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
+{
+    group_link_t *link = arg;
+    bool is_last = !link->shell || link->shell->is_leaving;
+    if (link->shell)
+        revoke(link->shell, partitions, n, lost);
+    if (is_last)
+        free(link);
 }
 
 static bool on_item(void *arg, const bus_record_t *record)
 {
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
     worker_event_t event = {.type = WORKER_ITEM};
+    if (!shell)
+        return false;
     event.item.partition = record->partition;
     event.item.offset = record->offset;
     event.item.key = record->key;
@@ -96,21 +118,31 @@ static bool on_item(void *arg, const bus_record_t *record)
     event.item.value = record->value;
     event.item.value_len = record->value_len;
     event.item.payload = record->owner;
-    shell_step(arg, &event);
+    shell_step(shell, &event);
     return true;
 }
 
 static void on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
 {
-    shell_step(arg, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, ok}});
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
+    if (shell)
+        shell_step(shell, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, ok}});
 }
 
 static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
 {
-    worker_shell_t *shell = arg;
-    shell_log(shell, FANMAP_LOG_ERROR, "partition %d: retention took offsets %lld to %lld before they were run",
-              (int)partition, (long long)from, (long long)to - 1);
-    shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {partition, from, to}});
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
+    if (shell)
+        shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {partition, from, to}});
+}
+
+void shell_leave(worker_shell_t *shell)
+{
+    shell->is_leaving = true;
+    if (shell->group)
+        bus_group_leave(shell->group);
+    else
+        shell_left(shell);
 }
 
 void shell_commit(worker_shell_t *shell, const worker_action_t *a)
@@ -132,7 +164,16 @@ static void join(worker_shell_t *shell)
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
     name_group(group, shell->name_space, shell->queue);
-    if (bus_group_join(shell->items, group, &callbacks, shell, &shell->group, &err) != FANMAP_OK) {
+    shell->link = calloc(1, sizeof *shell->link);
+    if (!shell->link) {
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        shell_fail(shell, &err);
+        return;
+    }
+    shell->link->shell = shell;
+    if (bus_group_join(shell->items, group, &callbacks, shell->link, &shell->group, &err) != FANMAP_OK) {
+        free(shell->link);
+        shell->link = NULL;
         shell_fail(shell, &err);
         return;
     }
@@ -154,7 +195,8 @@ static void on_jobs_caught_up(void *arg, int64_t position)
         return;
     shell->is_caught_up = true;
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, false}});
-    join(shell);
+    if (!shell->is_draining)
+        join(shell);
 }
 
 static void on_jobs_gone(void *arg, int64_t low)
