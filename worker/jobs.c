@@ -292,6 +292,8 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
     else if (record->field == JOBS_CONCURRENCY && record->version > job->concurrency_version) {
         job->concurrency = record->value;
         job->concurrency_version = record->version;
+        if (record->value == 0)
+            job->zero_version = record->version;
         policy_changed(w, job);
     } else if (record->field == JOBS_PAUSED && record->version > job->paused_version) {
         job->paused = record->value != 0;

@@ -17,6 +17,8 @@ void limits_begin(worker_t *w, worker_job_t *job)
         return;
     }
     job->keep_sent = job->want_sent = 0;
+    if (job->zero_version > 0) /* what runs was begun without a limit */
+        tokens_set_limit(job->tokens, 0, job->zero_version, w->now_ms);
     if (job->concurrency_version > 0)
         tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);
     job_activate(w, job);

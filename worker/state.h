@@ -38,6 +38,7 @@ struct worker_job {
     spec_t *spec; /* NULL: not known */
     uint8_t *bound;
     uint64_t concurrency, concurrency_version, paused_version;
+    uint64_t zero_version; /* the last version seen at which there was no limit */
     bool paused, serves, was_noted;
     bool is_closing;  /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
     bool is_ended;    /* its end is on the jobs topic */
