@@ -2,7 +2,7 @@
  *
  *   worker ──ctl socket── guardian ──link── supervisor (one a slot) ── task host (.so tasks, lives on)
  *     └────── one data socket a slot and engine ───────────────┘     └ command (one process an item)
- *     └────── board: shared memory, one entry a slot, read by guardian and host (slots/board.h)
+ *     └────── board: shared memory, one a slot, mapped by all four (slots/shared/board.h)
  *
  * Several runs of one job may be sent to a slot ahead; they wait there unstarted and can be taken back. The process in
  * the slot claims each run on the board before it starts it, so a run is either started or taken back, never both.
@@ -32,7 +32,7 @@ typedef struct {
     const slots_task_t *tasks; /* copied */
     size_t tasks_n;
     int log_fd;          /* where the attempts' own output goes, each line with job, index and attempt; -1: nowhere */
-    uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it */
+    uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it; 0: never */
     uint32_t ahead_n, ahead_bytes; /* how much may wait unstarted in one slot */
     size_t value_bytes_max;
 } slots_config_t;
@@ -62,8 +62,8 @@ typedef struct {
     void (*up)(void *arg, uint32_t slot);
     void (*done)(void *arg, uint32_t slot, const slot_done_t *done); /* in order of n */
     void (*down)(void *arg, uint32_t slot, const slot_down_t *down);
-    /* The guardian was silent for 3 s or is gone: everything was killed; every slot also gets its `down`. The pool starts a
-     * new guardian by itself. */
+    /* The guardian was silent for 3 s or is gone: everything was killed; every slot also gets its `down`. The pool
+     * starts a new guardian by itself. */
     void (*guardian_lost)(void *arg);
 } slots_callbacks_t;
 
@@ -81,8 +81,11 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
                fanmap_error_t *err);
 /* Kills what still runs and waits for the guardian to end (bounded: 2 s). */
 void slots_close(slots_t *slots);
-/* Reads every task library's table in a helper process (never in this one) and appends its tasks. An unreadable library, or
- * one with no table, is FANMAP_EUSAGE. The returned names and paths live as long as the catalogue. */
+/* One line for the start-up log: how attempts are killed and frozen here. "" until the guardian has said it (before the
+ * first `up`). */
+const char *slots_abilities(const slots_t *slots);
+/* Reads every task library's table in a helper process (never in this one) and appends its tasks. An unreadable
+ * library, or one with no table, is FANMAP_EUSAGE. The returned names and paths live as long as the catalogue. */
 typedef struct {
     slots_task_t *tasks;
     size_t n;
@@ -93,18 +96,20 @@ int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const ch
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
 void slots_catalogue_free(slots_catalogue_t *c);
 
-/* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see slots_set_lapse. */
+/* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see
+ * slots_set_lapse. */
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);
-/* Queues one run and returns its number n (rising by one, per slot, for ever). The caller has checked slots_room. The bytes are
- * copied. Nothing leaves before slots_flush. */
+/* Queues one run and returns its number n (rising by one, per slot, for ever). The caller has checked slots_room. The
+ * bytes are copied. Nothing leaves before slots_flush. */
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run);
 /* How many more runs of `in_len` bytes the slot takes now. An empty slot always takes one. */
 bool slots_room(const slots_t *s, uint32_t slot, size_t in_len);
 void slots_flush(slots_t *s);
-/* Takes back every run of this slot that was not started and returns the first n taken back (the next n when there was none). */
+/* Takes back every run of this slot that was not started and returns the first n taken back (the next n when there was
+ * none). */
 uint32_t slots_take_back(slots_t *s, uint32_t slot);
-/* Ends run n: TERM to everything it started, grace, KILL; `down` follows with SLOT_DOWN_KILLED, unless its `done` came before.
- * now: KILL without grace. What waits behind it is taken back: `down` says from where. */
+/* Ends run n: TERM to everything it started, grace, KILL; `down` follows with SLOT_DOWN_KILLED, unless its `done` came
+ * before. now: KILL without grace. What waits behind it is taken back: `down` says from where. */
 void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now);
 /* Stops and continues everything the slot's attempt started (freezer of cgroup v2 where there is one, else SIGSTOP). */
 void slots_freeze(slots_t *s, uint32_t slot, bool freeze);

@@ -1,0 +1,86 @@
+/* The task host of one slot: loads the worker's task libraries and runs their functions, one attempt after the other,
+ * on its only thread. It speaks to the worker through its data socket (runs come in, the bell goes out) and its board
+ * (claims, results).
+ */
+#ifndef SLOTS_HOST_HOST_H
+#define SLOTS_HOST_HOST_H
+
+#include "fanmap/fanmap.h"
+#include "fanmap/task.h"
+#include "slots/shared/board.h"
+#include "slots/shared/inlet.h"
+#include "slots/shared/plan.h"
+#include "slots/shared/ring.h"
+
+enum { HOST_TYPE_MAX = 128, HOST_MESSAGE_MAX = 2048 };
+
+/* One task of a loaded library. */
+typedef struct {
+    const plan_task_t *plan;
+    const fanmap_task_t *task;
+    bool is_open;
+    void *state;
+} hosted_t;
+
+/* One attempt; the task sees the first member. */
+typedef struct {
+    fanmap_attempt_t api;
+    const slot_run_t *run;
+    uint32_t shape;
+    size_t value_bytes_max;
+    buf_t *out, *text; /* the value so far; the item or its scalar in the task's shape */
+    bool too_large, has_failed, is_final;
+    char type[HOST_TYPE_MAX], message[HOST_MESSAGE_MAX];
+} attempt_t;
+
+typedef struct {
+    uint32_t slot;
+    plan_t plan;
+    board_t *board;
+    inlet_t inlet;
+    outlet_t outlet;
+    hosted_t *tasks;
+    size_t tasks_n;
+    int output_fd; /* the pipe behind stdout and stderr, wherever the task puts those */
+
+    /* the job that later runs belong to */
+    hosted_t *current; /* NULL: no such task */
+    char job[JOB_ID_MAX + 1];
+    uint32_t attempts_max;
+    size_t value_bytes_max;
+    buf_t bound_raw, bound; /* as it came; in the task's shape */
+
+    attempt_t attempt;
+    buf_t in, out, value, frame; /* reused from run to run */
+    bool owes_marker;            /* the attempt before wrote something that may still be in the pipe */
+    char ended_label[160];
+    int64_t now_ns; /* as of the end of the last run; 0: to be read afresh */
+} host_t;
+
+/* ---- library.c ---- */
+
+/* Loads a library and checks its table. NULL: `why` says what is wrong. */
+const fanmap_task_table_t *library_load(const char *path, char *why, size_t why_cap);
+/* The i-th task of a table, whatever size its entries have. */
+const fanmap_task_t *library_task(const fanmap_task_table_t *table, uint32_t i);
+/* Prints the names of the tasks to descriptor 3, one a line. The exit status. */
+int library_list(const char *path);
+/* Loads every library of the plan. False: `why`. */
+bool library_load_all(host_t *h, char *why, size_t why_cap);
+
+/* ---- attempt.c ---- */
+
+/* Fills what is the same for all attempts. */
+void attempt_init(attempt_t *a, const volatile int *cancelled);
+/* Writes an msgpack object as bytes of a shape. False: that shape cannot hold it. */
+bool attempt_to_shape(buf_t *b, uint32_t shape, const void *mp, size_t len);
+/* Makes one msgpack object of what `out` got. False: it is not one sound object of the shape; `why`. */
+bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, size_t why_cap);
+
+/* ---- run.c ---- */
+
+void run_set_job(host_t *h, const slot_job_t *job);
+/* One claimed run: calls the task and leaves the `done` in h->frame. */
+void run_attempt(host_t *h, const slot_run_t *run);
+
+#endif

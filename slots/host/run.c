@@ -1,0 +1,226 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "slots/host/host.h"
+#include "slots/shared/clean.h"
+#include "slots/shared/marker.h"
+#include "slots/shared/proc.h"
+
+/* A run shorter than this has made no system call, so it has written nothing. */
+enum { WRITES_TAKE_NS = 300 };
+
+static hosted_t *find_hosted(host_t *h, const char *name, size_t len)
+{
+    for (size_t i = 0; i < h->tasks_n; i++)
+        if (strlen(h->tasks[i].plan->name) == len && memcmp(h->tasks[i].plan->name, name, len) == 0)
+            return &h->tasks[i];
+    return NULL;
+}
+
+static void unusable(host_t *h, const char *what)
+{
+    snprintf(h->board->unusable, sizeof h->board->unusable, "%.400s", what);
+    outlet_ring(&h->outlet);
+    _exit(1);
+}
+
+static void open_task(host_t *h, hosted_t *t)
+{
+    char what[256];
+    if (t->is_open)
+        return;
+    if (t->task->open && t->task->open(&t->state) != 0) {
+        snprintf(what, sizeof what, "the open function of task %.63s failed", t->plan->name);
+        unusable(h, what);
+    }
+    t->is_open = true;
+}
+
+void run_set_job(host_t *h, const slot_job_t *job)
+{
+    size_t len = job->job_len < JOB_ID_MAX ? job->job_len : JOB_ID_MAX;
+    memcpy(h->job, job->job, len);
+    h->job[len] = '\0';
+    memcpy(h->board->job, h->job, sizeof h->job);
+    h->current = find_hosted(h, job->task, job->task_len);
+    h->attempts_max = job->attempts_max;
+    h->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : (size_t)h->plan.value_bytes_max;
+    buf_clear(&h->bound_raw);
+    buf_append(&h->bound_raw, job->bound, job->bound_len);
+    if (!h->current)
+        return;
+    open_task(h, h->current);
+    buf_clear(&h->bound);
+    uint32_t shape = h->current->task->shape;
+    if (shape == FANMAP_TASK_MSGPACK || job->bound_len == 0)
+        buf_append(&h->bound, job->bound, job->bound_len);
+    else if (!attempt_to_shape(&h->bound, shape, job->bound, job->bound_len))
+        buf_clear(&h->bound);
+}
+
+static void put_done(host_t *h, slot_done_t *done, const char *message)
+{
+    buf_t clean = {0}, type = {0};
+    done->message = message;
+    done->message_len = strlen(message);
+    clean_text(&clean, message, done->message_len);
+    clean_text(&type, done->type ? done->type : "", done->type ? strlen(done->type) : 0);
+    done->message = clean.data ? (const char *)clean.data : "";
+    done->message_len = clean.len;
+    done->type = type.data ? (const char *)type.data : "";
+    done->type_len = type.len;
+    done->stderr_tail = "";
+    slot_put_done(&h->frame, done);
+    buf_free(&clean);
+    buf_free(&type);
+}
+
+static void put_refusal(host_t *h, slot_done_t *done, fanmap_kind_t kind, const char *message)
+{
+    done->kind = kind;
+    put_done(h, done, message);
+}
+
+static void put_exception(host_t *h, slot_done_t *done, int result)
+{
+    attempt_t *a = &h->attempt;
+    char message[80];
+    snprintf(message, sizeof message, "the task returned %d", result);
+    done->kind = FANMAP_EXCEPTION;
+    done->final = a->is_final;
+    done->type = a->has_failed ? a->type : "";
+    put_done(h, done, a->has_failed ? a->message : message);
+}
+
+static void put_value(host_t *h, slot_done_t *done)
+{
+    attempt_t *a = &h->attempt;
+    char why[300];
+    buf_clear(&h->value);
+    if (!attempt_from_shape(&h->value, a->shape, &h->out, why, sizeof why)) {
+        put_refusal(h, done, FANMAP_PROTOCOL, why);
+        return;
+    }
+    const buf_t *value = a->shape == FANMAP_TASK_MSGPACK ? &h->out : &h->value;
+    done->kind = FANMAP_VALUE;
+    done->value = value->data;
+    done->value_len = value->len;
+    slot_put_done(&h->frame, done);
+}
+
+static void put_outcome(host_t *h, slot_done_t *done, int result)
+{
+    attempt_t *a = &h->attempt;
+    char message[96];
+    if (a->too_large) {
+        snprintf(message, sizeof message, "the value is over the limit of %zu bytes", a->value_bytes_max);
+        put_refusal(h, done, FANMAP_TOO_LARGE, message);
+    } else if (result != 0) {
+        put_exception(h, done, result);
+    } else if (h->out.failed) {
+        put_refusal(h, done, FANMAP_MEMORY, "no memory for the value");
+    } else {
+        put_value(h, done);
+    }
+    if (h->frame.failed || h->value.failed) {
+        buf_clear(&h->frame);
+        put_refusal(h, done, FANMAP_MEMORY, "no memory for the value");
+    }
+}
+
+static void label(const host_t *h, const slot_run_t *run, char *ret, size_t cap)
+{
+    snprintf(ret, cap, "%s/%" PRIu64 "/%" PRIu32, h->job, run->index, run->attempt);
+}
+
+/* What the attempt has written must be labelled as its own even if the next one begins before anybody has read it. */
+static void note_output(host_t *h, const slot_run_t *run, int64_t took_ns)
+{
+    int unread = 0;
+    bool has_text = __fpending(stdout) > 0;
+    if (has_text)
+        fflush(stdout);
+    if (!has_text && took_ns < WRITES_TAKE_NS)
+        return;
+    if (ioctl(h->output_fd, FIONREAD, &unread) != 0 || unread == 0)
+        return;
+    h->owes_marker = true;
+    label(h, run, h->ended_label, sizeof h->ended_label);
+}
+
+static void put_marker(host_t *h, const slot_run_t *run)
+{
+    char begins[160], text[MARKER_MAX + 40];
+    h->owes_marker = false;
+    label(h, run, begins, sizeof begins);
+    int n = snprintf(text, sizeof text, "%s%s%c%s\n", MARKER_BEGIN, h->ended_label, MARKER_MIDDLE, begins);
+    (void)!write(h->output_fd, text, (size_t)n);
+}
+
+static bool shape_item(host_t *h, const slot_run_t *run)
+{
+    fanmap_attempt_t *api = &h->attempt.api;
+    if (h->attempt.shape == FANMAP_TASK_MSGPACK) {
+        api->in = run->in;
+        api->in_len = run->in_len;
+        return true;
+    }
+    buf_clear(&h->in);
+    if (!attempt_to_shape(&h->in, h->attempt.shape, run->in, run->in_len))
+        return false;
+    api->in_len = h->in.len;
+    buf_append(&h->in, "", 1); /* text for those who like a NUL behind it */
+    api->in = h->in.data;
+    return !h->in.failed;
+}
+
+static void fill_attempt(host_t *h, const slot_run_t *run)
+{
+    attempt_t *a = &h->attempt;
+    a->run = run;
+    a->shape = h->current->task->shape;
+    a->value_bytes_max = h->value_bytes_max;
+    a->out = &h->out;
+    a->text = &h->value;
+    a->too_large = a->has_failed = a->is_final = false;
+    a->api.job = h->job;
+    a->api.task = h->current->plan->name;
+    a->api.index = run->index;
+    a->api.fence = run->fence;
+    a->api.attempt = run->attempt;
+    a->api.attempts_max = h->attempts_max;
+    a->api.slot = h->slot;
+    a->api.deadline_ms = run->deadline_ms;
+    a->api.bound = h->bound.data;
+    a->api.bound_len = h->bound.len;
+    a->api.state = h->current->state;
+}
+
+void run_attempt(host_t *h, const slot_run_t *run)
+{
+    slot_done_t done = {.n = run->n};
+    buf_clear(&h->frame);
+    buf_clear(&h->out);
+    if (!h->current) {
+        put_refusal(h, &done, FANMAP_UNKNOWN_TASK, "this worker has no such task");
+        return;
+    }
+    fill_attempt(h, run);
+    if (!shape_item(h, run)) {
+        put_refusal(h, &done, FANMAP_BAD_INPUT, "the item cannot be written as JSON for this task");
+        return;
+    }
+    if (h->owes_marker)
+        put_marker(h, run);
+    int64_t began_ns = h->now_ns;
+    int result = h->current->task->run(&h->attempt.api);
+    h->now_ns = proc_now_ns();
+    done.run_us = (uint64_t)(h->now_ns - began_ns) / 1000;
+    note_output(h, run, h->now_ns - began_ns);
+    put_outcome(h, &done, result);
+}

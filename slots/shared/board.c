@@ -1,0 +1,155 @@
+#include "slots/shared/board.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define READY_SHIFT 32
+#define READY_ONE   (UINT64_C(1) << READY_SHIFT)
+#define READY_MASK  (UINT64_C(0xffffff) << READY_SHIFT)
+#define RUNNING     (UINT64_C(1) << 62)
+#define CLOSED      (UINT64_C(1) << 63)
+
+static uint32_t word_next(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+board_t *board_map(int fd)
+{
+    void *at = mmap(NULL, sizeof(board_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+board_t *board_create(uint32_t first_n, int *ret_fd)
+{
+    int fd = memfd_create("fanmap-board", MFD_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    board_t *b = ftruncate(fd, sizeof(board_t)) == 0 ? board_map(fd) : NULL;
+    if (!b) {
+        close(fd);
+        return NULL;
+    }
+    atomic_store(&b->word, first_n);
+    atomic_store(&b->lapse_at_ms, INT64_MAX);
+    *ret_fd = fd;
+    return b;
+}
+
+void board_unmap(board_t *b)
+{
+    if (b)
+        munmap(b, sizeof *b);
+}
+
+bool board_grant(board_t *b, uint32_t first, uint32_t count)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
+    do {
+        if (word & CLOSED)
+            return false;
+        if ((word & READY_MASK) == 0)
+            wanted = (word & RUNNING) | first;
+        else
+            wanted = word;
+        wanted += READY_ONE * count;
+    } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
+    return true;
+}
+
+uint32_t board_take_back(board_t *b)
+{
+    return word_next(atomic_fetch_and(&b->word, ~READY_MASK));
+}
+
+bool board_was_claimed(const board_t *b, uint32_t n)
+{
+    return (int32_t)(word_next(atomic_load(&b->word)) - n) > 0;
+}
+
+bool board_close_run(board_t *b, uint32_t n)
+{
+    uint64_t word = atomic_load(&b->word);
+    for (;;) {
+        if ((word & CLOSED) || !(word & RUNNING) || atomic_load(&b->run_n) != n)
+            return false;
+        if (atomic_compare_exchange_weak(&b->word, &word, word | CLOSED))
+            return true;
+    }
+}
+
+void board_close(board_t *b)
+{
+    atomic_fetch_or(&b->word, CLOSED);
+}
+
+bool board_is_closed(const board_t *b)
+{
+    return (atomic_load(&b->word) & CLOSED) != 0;
+}
+
+bool board_running(const board_t *b, uint32_t *ret_n, int64_t *ret_started_ms)
+{
+    uint64_t word = atomic_load(&b->word), again;
+    for (;; word = again) {
+        if (!(word & RUNNING))
+            return false;
+        uint32_t n = atomic_load(&b->run_n);
+        int64_t started_ms = atomic_load(&b->started_ms);
+        again = atomic_load(&b->word);
+        if ((again & RUNNING) && word_next(again) == word_next(word)) {
+            *ret_n = n;
+            *ret_started_ms = started_ms;
+            return true;
+        }
+    }
+}
+
+bool board_is_loaded(const board_t *b)
+{
+    return (atomic_load(&b->word) & (RUNNING | READY_MASK)) != 0;
+}
+
+board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
+    atomic_store_explicit(&b->run_n, n, memory_order_relaxed);
+    atomic_store_explicit(&b->attempt, attempt, memory_order_relaxed);
+    atomic_store_explicit(&b->index, index, memory_order_relaxed);
+    atomic_store_explicit(&b->started_ms, now_ms, memory_order_relaxed);
+    do {
+        if (word & CLOSED)
+            return BOARD_CLOSED;
+        if (word_next(word) != n || (word & READY_MASK) == 0)
+            return BOARD_TAKEN_BACK;
+        wanted = ((word - READY_ONE) & ~(uint64_t)UINT32_MAX) | (uint32_t)(n + 1) | RUNNING;
+    } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
+    return BOARD_CLAIMED;
+}
+
+bool board_finish(board_t *b)
+{
+    uint64_t word = atomic_load(&b->word);
+    do {
+        if (word & CLOSED)
+            return false;
+    } while (!atomic_compare_exchange_weak(&b->word, &word, word & ~RUNNING));
+    return true;
+}
+
+void board_tail_add(board_t *b, const char *bytes, size_t len)
+{
+    size_t have = atomic_load(&b->tail_len);
+    have = have > BOARD_TAIL_BYTES ? BOARD_TAIL_BYTES : have;
+    if (len >= BOARD_TAIL_BYTES) {
+        memcpy(b->tail, bytes + len - BOARD_TAIL_BYTES, BOARD_TAIL_BYTES);
+        have = BOARD_TAIL_BYTES;
+    } else {
+        size_t keep = have + len > BOARD_TAIL_BYTES ? BOARD_TAIL_BYTES - len : have;
+        memmove(b->tail, b->tail + (have - keep), keep);
+        memcpy(b->tail + keep, bytes, len);
+        have = keep + len;
+    }
+    atomic_store(&b->tail_len, (uint32_t)have);
+}

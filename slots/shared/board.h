@@ -1,0 +1,114 @@
+/* The board of one slot: memory shared by the worker, the guardian, the slot's supervisor and its task host.
+ *
+ * The story. The worker sends runs to a slot ahead of time. Each run n is either started (claimed) by the process in
+ * the slot or taken back by the worker, never both and never neither. One 64-bit word decides, by compare-and-swap:
+ *
+ *     next:32      the only n that may be claimed
+ *     ready:24     how many runs from `next` on may be started
+ *     running      a claimed run has not finished
+ *     closed       nothing starts any more and nothing that runs counts any more; never taken off
+ *
+ *     grant    worker    ready += k         (from ready 0 it also sets next: see take back)
+ *     take     worker    ready = 0          what is at or behind `next` will never start
+ *     claim    slot      next += 1, ready -= 1, running = 1      only if n == next, ready > 0, not closed
+ *     finish   slot      running = 0        only if not closed: then the result counts
+ *     close    worker or guardian: closed = 1; close_run only while run n is the running one
+ *
+ * What can go wrong, and why it does not:
+ *  - A run that was taken back still lies in the socket. The claimer reads it, finds n != next or ready == 0, and drops
+ * it. Runs granted later have higher numbers than all that were sent, and their grant moves `next` beyond the dead
+ * ones.
+ *  - Grant comes before send, else the claimer could read a run before it may start it, and drop it.
+ *  - A timeout must not hit the run that follows. The guardian reads run_n and started_ms, which the claimer writes
+ * before its claim, between two reads of the word (board_running), and close_run's swap succeeds only if the word is
+ * the one that was looked at. From then on nothing can be claimed here, so that signals sent later hit run n or
+ * nothing.
+ *  - A run ends while it is being closed. If finish comes first, close_run fails and the result counts. If close comes
+ * first, finish fails and the claimer throws the result away; the worker then learns that the run was ended. One of the
+ * two, never both.
+ *  - The claimer dies between claim and start, or between finish and the result's way into the ring. For the worker
+ * every claimed run (n before next) without a result is one that was started and is over.
+ *  - A new run of the same numbers after 2^32 of them: all comparisons are of differences, and far fewer are in flight.
+ *  - A slot that died starts again with a board of its own: nothing that outlived the old one can reach the new.
+ */
+#ifndef SLOTS_SHARED_BOARD_H
+#define SLOTS_SHARED_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "schemas/spec.h"
+
+enum { BOARD_RING_BYTES = 128 * 1024, BOARD_TAIL_BYTES = 4096, BOARD_TEXT_BYTES = 480 };
+
+typedef struct {
+    _Alignas(64) _Atomic uint64_t word;
+
+    /* Of the run that was claimed last; the claimer writes them before its claim. */
+    _Alignas(64) _Atomic uint32_t run_n;
+    _Atomic uint32_t attempt;
+    _Atomic uint64_t index;
+    _Atomic int64_t started_ms; /* CLOCK_BOOTTIME */
+
+    /* What the worker says about the job in the slot. */
+    _Alignas(64) _Atomic uint32_t timeout_ms; /* of a run; 0: none */
+    _Atomic uint32_t grace_ms;
+    _Atomic int64_t lapse_at_ms; /* nothing starts from here on, and what runs is frozen; INT64_MAX: never */
+
+    /* The job that log lines of the task host belong to; written by the host while nothing runs. */
+    _Alignas(64) char job[JOB_ID_MAX + 1];
+
+    /* Why the slot is unusable, "" if it is not; written by the host before it leaves. NUL-terminated. */
+    char unusable[BOARD_TEXT_BYTES];
+
+    /* The last bytes of what the attempt wrote to stderr; written by the supervisor. */
+    _Atomic uint32_t tail_len;
+    char tail[BOARD_TAIL_BYTES];
+
+    /* The ring of results, from the slot to the worker: positions only rise. */
+    _Alignas(64) _Atomic uint64_t ring_head; /* written so far */
+    _Alignas(64) _Atomic uint64_t ring_read; /* read so far */
+    _Atomic uint32_t ring_waits;             /* the writer sleeps on ring_turns */
+    _Atomic uint32_t ring_turns;
+    _Alignas(64) uint8_t ring[BOARD_RING_BYTES];
+} board_t;
+
+typedef enum { BOARD_CLAIMED, BOARD_TAKEN_BACK, BOARD_CLOSED } board_claim_t;
+
+/* A new board in a memfd (close-on-exec), mapped. NULL with errno. */
+board_t *board_create(uint32_t first_n, int *ret_fd);
+/* Maps the board behind a descriptor that was handed over. NULL with errno. */
+board_t *board_map(int fd);
+void board_unmap(board_t *b);
+
+/* ---- the worker ---- */
+
+/* Runs first..first+count-1 may start. False: closed; nothing of them ever starts. */
+bool board_grant(board_t *b, uint32_t first, uint32_t count);
+/* Nothing that was not claimed starts any more; returns the first n that was not. */
+uint32_t board_take_back(board_t *b);
+bool board_was_claimed(const board_t *b, uint32_t n);
+
+/* ---- the worker and the guardian ---- */
+
+/* Closes the board if run n is the one that runs now. False: it is not (any more). */
+bool board_close_run(board_t *b, uint32_t n);
+void board_close(board_t *b);
+bool board_is_closed(const board_t *b);
+/* Whether something runs, and then which run since when. */
+bool board_running(const board_t *b, uint32_t *ret_n, int64_t *ret_started_ms);
+/* Something runs or may start. */
+bool board_is_loaded(const board_t *b);
+
+/* ---- the process in the slot ---- */
+
+board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms);
+/* The run that was claimed last is over. False: the board was closed before; its result must not be sent. */
+bool board_finish(board_t *b);
+
+/* Appends to the tail, dropping its oldest bytes. Supervisor only. */
+void board_tail_add(board_t *b, const char *bytes, size_t len);
+
+#endif

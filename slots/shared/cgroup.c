@@ -1,0 +1,263 @@
+#include "slots/shared/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool write_file(int dir_fd, const char *name, const char *text)
+{
+    int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = write(fd, text, strlen(text));
+    close(fd);
+    return n == (ssize_t)strlen(text);
+}
+
+static bool read_file(int dir_fd, const char *name, char *ret, size_t cap)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, ret, cap - 1);
+    if (fd >= 0)
+        close(fd);
+    ret[n > 0 ? n : 0] = '\0';
+    return n >= 0;
+}
+
+static int open_dir(int at_fd, const char *name)
+{
+    return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Where cgroup v2 is mounted: the fifth field of the line of mountinfo whose file system is cgroup2. */
+static bool find_mount(char *ret, size_t cap)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL;
+    size_t line_cap = 0;
+    bool found = false;
+    while (f && !found && getline(&line, &line_cap, f) > 0) {
+        char root[PATH_MAX], mount[PATH_MAX];
+        const char *rest = strstr(line, " - cgroup2 ");
+        if (rest && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2) {
+            found = strlen(mount) < cap;
+            if (found)
+                memcpy(ret, mount, strlen(mount) + 1);
+        }
+    }
+    free(line);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* The path of this process below the mount: the line "0::PATH". */
+static bool find_own(char *ret, size_t cap)
+{
+    char text[8192], *save = NULL;
+    if (!read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof text))
+        return false;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (strncmp(line, "0::", 3) == 0 && strlen(line + 3) < cap) {
+            memcpy(ret, line + 3, strlen(line + 3) + 1);
+            return true;
+        }
+    return false;
+}
+
+static int open_base(char *path, size_t cap)
+{
+    char mount[PATH_MAX], own[PATH_MAX];
+    if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own))
+        return -1;
+    int n = snprintf(path, cap, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
+    return n > 0 && (size_t)n < cap ? open_dir(AT_FDCWD, path) : -1;
+}
+
+static unsigned long own_pid_namespace(void)
+{
+    struct stat about;
+    return stat("/proc/self/ns/pid", &about) == 0 ? (unsigned long)about.st_ino : 0;
+}
+
+static void name_root(cgroup_root_t *root, pid_t pid)
+{
+    snprintf(root->name, sizeof root->name, "fanmap-%lu-%ld", own_pid_namespace(), (long)pid);
+}
+
+bool cgroup_root_find(cgroup_root_t *root, pid_t pid)
+{
+    char path[PATH_MAX];
+    *root = (cgroup_root_t){.dir_fd = -1};
+    name_root(root, pid);
+    root->base_fd = open_base(path, sizeof path);
+    root->dir_fd = root->base_fd < 0 ? -1 : open_dir(root->base_fd, root->name);
+    if (root->dir_fd < 0)
+        cgroup_root_close(root);
+    return root->dir_fd >= 0;
+}
+
+void cgroup_root_close(cgroup_root_t *root)
+{
+    if (root->dir_fd >= 0)
+        close(root->dir_fd);
+    if (root->base_fd >= 0)
+        close(root->base_fd);
+    root->dir_fd = root->base_fd = -1;
+}
+
+typedef void (*folder_fn)(int parent_fd, const char *name, void *arg);
+
+static void each_folder(int dir_fd, const char *prefix, folder_fn fn, void *arg)
+{
+    int fd = open_dir(dir_fd, ".");
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (struct dirent *d; (d = readdir(dir));)
+        if (strncmp(d->d_name, prefix, strlen(prefix)) == 0)
+            fn(dir_fd, d->d_name, arg);
+    closedir(dir);
+}
+
+static void kill_folder(int parent_fd, const char *name, void *arg)
+{
+    (void)arg;
+    int fd = open_dir(parent_fd, name);
+    if (fd < 0)
+        return;
+    cgroup_kill(fd);
+    close(fd);
+}
+
+static void remove_folder(int parent_fd, const char *name, void *arg)
+{
+    (void)arg;
+    unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
+void cgroup_root_kill(const cgroup_root_t *root)
+{
+    each_folder(root->dir_fd, "slot-", kill_folder, NULL);
+}
+
+bool cgroup_root_remove(cgroup_root_t *root)
+{
+    each_folder(root->dir_fd, "slot-", remove_folder, NULL);
+    return unlinkat(root->base_fd, root->name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+/* A folder of our pid namespace whose guardian is dead. */
+static void sweep_folder(int parent_fd, const char *name, void *arg)
+{
+    unsigned long namespace;
+    long pid;
+    (void)arg;
+    if (sscanf(name, "fanmap-%lu-%ld", &namespace, &pid) != 2 || namespace != own_pid_namespace() || pid <= 0)
+        return;
+    if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+        return;
+    cgroup_root_t dead = {.dir_fd = open_dir(parent_fd, name), .base_fd = parent_fd};
+    if (dead.dir_fd < 0)
+        return;
+    snprintf(dead.name, sizeof dead.name, "%.63s", name);
+    for (int i = 0; i < 100 && !cgroup_root_remove(&dead); i++) {
+        cgroup_root_kill(&dead);
+        usleep(2000);
+    }
+    close(dead.dir_fd);
+}
+
+static void look_at_abilities(cgroup_root_t *root, const char *path)
+{
+    int probe = cgroup_slot_make(root, UINT32_MAX, 0);
+    root->can_kill = probe >= 0 && faccessat(probe, "cgroup.kill", W_OK, 0) == 0;
+    root->can_freeze = probe >= 0 && faccessat(probe, "cgroup.freeze", W_OK, 0) == 0;
+    bool can_move = probe >= 0 && faccessat(probe, "cgroup.procs", W_OK, 0) == 0;
+    if (probe >= 0)
+        close(probe);
+    cgroup_slot_remove(root, UINT32_MAX, 0);
+    if (!can_move) {
+        cgroup_root_remove(root);
+        cgroup_root_close(root);
+        return;
+    }
+    snprintf(root->text, sizeof root->text, "%s, %s (cgroup v2 at %.200s)",
+             root->can_kill ? "kill by cgroup" : "kill by signals",
+             root->can_freeze ? "freeze by cgroup" : "freeze by SIGSTOP", path);
+}
+
+void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed)
+{
+    char path[PATH_MAX] = "";
+    *root = (cgroup_root_t){.dir_fd = -1};
+    name_root(root, pid);
+    root->base_fd = allowed ? open_base(path, sizeof path) : -1;
+    if (root->base_fd >= 0) {
+        each_folder(root->base_fd, "fanmap-", sweep_folder, NULL);
+        if (mkdirat(root->base_fd, root->name, 0755) == 0)
+            root->dir_fd = open_dir(root->base_fd, root->name);
+    }
+    if (root->dir_fd >= 0)
+        look_at_abilities(root, path);
+    else
+        cgroup_root_close(root);
+    if (root->dir_fd < 0)
+        snprintf(root->text, sizeof root->text,
+                 "kill by signals, freeze by SIGSTOP (no cgroup v2 folder may be made here)");
+}
+
+static void name_slot(char *ret, size_t cap, uint32_t slot, uint32_t generation)
+{
+    snprintf(ret, cap, "slot-%u.%u", slot, generation);
+}
+
+int cgroup_slot_make(const cgroup_root_t *root, uint32_t slot, uint32_t generation)
+{
+    char name[64];
+    if (root->dir_fd < 0)
+        return -1;
+    name_slot(name, sizeof name, slot, generation);
+    if (mkdirat(root->dir_fd, name, 0755) != 0 && errno != EEXIST)
+        return -1;
+    return open_dir(root->dir_fd, name);
+}
+
+void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t generation)
+{
+    char name[64];
+    name_slot(name, sizeof name, slot, generation);
+    if (root->dir_fd >= 0)
+        unlinkat(root->dir_fd, name, AT_REMOVEDIR);
+}
+
+bool cgroup_enter(int slot_fd)
+{
+    return write_file(slot_fd, "cgroup.procs", "0");
+}
+
+bool cgroup_kill(int slot_fd)
+{
+    return write_file(slot_fd, "cgroup.kill", "1");
+}
+
+bool cgroup_freeze(int slot_fd, bool freeze)
+{
+    return write_file(slot_fd, "cgroup.freeze", freeze ? "1" : "0");
+}
+
+bool cgroup_is_empty(int slot_fd)
+{
+    char text[256];
+    return read_file(slot_fd, "cgroup.events", text, sizeof text) && strstr(text, "populated 0") != NULL;
+}

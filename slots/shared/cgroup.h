@@ -1,0 +1,41 @@
+/* A cgroup v2 folder a slot, where this process may make one: it can end or freeze everything in it in one step,
+ * whatever sessions and parents the processes gave themselves. It needs no controllers, so that hybrid hosts will do.
+ *
+ *   BASE/fanmap-PIDNS-PID/slot-N.GENERATION      PID: of the guardian; PIDNS: its pid namespace
+ */
+#ifndef SLOTS_SHARED_CGROUP_H
+#define SLOTS_SHARED_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+typedef struct {
+    int dir_fd;     /* of the guardian's folder; -1: no cgroups here */
+    int base_fd;    /* the folder it is in */
+    char name[64];  /* of the guardian's folder */
+    char text[320]; /* what was found, for the log */
+    bool can_kill, can_freeze;
+} cgroup_root_t;
+
+/* Finds out what can be done here, removes what dead guardians of this pid namespace left behind (killing what is in
+ * it) and makes the folder of guardian `pid`. Never fails: without cgroups, or without `allowed`, dir_fd is -1. */
+void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed);
+/* Opens the folder of guardian `pid` as it is: for whoever cleans up after it. */
+bool cgroup_root_find(cgroup_root_t *root, pid_t pid);
+/* Kills everything in every folder of the root; repeat until cgroup_root_remove succeeds. */
+void cgroup_root_kill(const cgroup_root_t *root);
+/* Removes the folder and its slots; false while something lives in them. */
+bool cgroup_root_remove(cgroup_root_t *root);
+void cgroup_root_close(cgroup_root_t *root);
+
+/* The folder of one life of a slot, close-on-exec; -1: none. */
+int cgroup_slot_make(const cgroup_root_t *root, uint32_t slot, uint32_t generation);
+/* Moves the calling process in. */
+bool cgroup_enter(int slot_fd);
+bool cgroup_kill(int slot_fd);
+bool cgroup_freeze(int slot_fd, bool freeze);
+bool cgroup_is_empty(int slot_fd);
+void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t generation);
+
+#endif

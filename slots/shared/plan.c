@@ -1,0 +1,142 @@
+#include "slots/shared/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PLAN_FIELDS = 7, TASK_FIELDS = 5 };
+
+static uint32_t argv_count(char **argv)
+{
+    uint32_t n = 0;
+    while (argv && argv[n])
+        n++;
+    return n;
+}
+
+static void encode_task(buf_t *b, const plan_task_t *task)
+{
+    mp_put_array(b, TASK_FIELDS);
+    mp_put_text(b, task->name);
+    mp_put_bool(b, task->is_command);
+    mp_put_bool(b, task->output_json);
+    mp_put_text(b, task->library ? task->library : "");
+    uint32_t n = argv_count(task->argv);
+    mp_put_array(b, n);
+    for (uint32_t i = 0; i < n; i++)
+        mp_put_text(b, task->argv[i]);
+}
+
+void plan_encode(buf_t *b, const plan_t *plan)
+{
+    mp_put_array(b, PLAN_FIELDS);
+    mp_put_uint(b, PLAN_VERSION);
+    mp_put_uint(b, plan->slots_n);
+    mp_put_uint(b, plan->session_ms);
+    mp_put_uint(b, plan->value_bytes_max);
+    mp_put_bool(b, plan->use_cgroups);
+    mp_put_text(b, plan->libexec);
+    mp_put_array(b, plan->tasks_n);
+    for (uint32_t i = 0; i < plan->tasks_n; i++)
+        encode_task(b, &plan->tasks[i]);
+}
+
+static char *read_copy(mp_reader_t *r)
+{
+    size_t len;
+    const char *text = mp_read_str(r, &len);
+    char *copy = text ? strndup(text, len) : NULL;
+    r->bad = r->bad || !copy;
+    return copy;
+}
+
+static void decode_task(mp_reader_t *r, plan_task_t *task)
+{
+    r->bad = r->bad || mp_read_array(r) != TASK_FIELDS;
+    mp_read_text(r, task->name, sizeof task->name);
+    task->is_command = mp_read_bool(r);
+    task->output_json = mp_read_bool(r);
+    task->library = read_copy(r);
+    uint32_t n = mp_read_array(r);
+    if (r->bad || n > PLAN_ARGV_MAX || !(task->argv = calloc(n + 1, sizeof *task->argv))) {
+        r->bad = true;
+        return;
+    }
+    for (uint32_t i = 0; i < n && !r->bad; i++)
+        task->argv[i] = read_copy(r);
+}
+
+bool plan_decode(const void *bytes, size_t len, plan_t *ret)
+{
+    mp_reader_t r;
+    plan_t plan = {0};
+    mp_reader_init(&r, bytes, len);
+    r.bad = mp_read_array(&r) != PLAN_FIELDS || mp_read_uint(&r) != PLAN_VERSION || r.bad;
+    plan.slots_n = (uint32_t)mp_read_uint(&r);
+    plan.session_ms = (uint32_t)mp_read_uint(&r);
+    plan.value_bytes_max = mp_read_uint(&r);
+    plan.use_cgroups = mp_read_bool(&r);
+    plan.libexec = read_copy(&r);
+    uint32_t n = mp_read_array(&r);
+    plan.tasks = r.bad || n > PLAN_TASKS_MAX ? NULL : calloc(n + 1, sizeof *plan.tasks);
+    r.bad = r.bad || !plan.tasks;
+    for (; plan.tasks_n < n && !r.bad; plan.tasks_n++)
+        decode_task(&r, &plan.tasks[plan.tasks_n]);
+    if (r.bad) {
+        plan_free(&plan);
+        return false;
+    }
+    *ret = plan;
+    return true;
+}
+
+int plan_write(const plan_t *plan)
+{
+    buf_t b = {0};
+    plan_encode(&b, plan);
+    int fd = b.failed ? -1 : memfd_create("fanmap-plan", MFD_CLOEXEC);
+    if (fd >= 0 && pwrite(fd, b.data, b.len, 0) != (ssize_t)b.len) {
+        close(fd);
+        fd = -1;
+    }
+    buf_free(&b);
+    return fd;
+}
+
+bool plan_read(int fd, plan_t *ret)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0 || about.st_size <= 0)
+        return false;
+    size_t len = (size_t)about.st_size;
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return false;
+    bool ok = plan_decode(bytes, len, ret);
+    munmap(bytes, len);
+    return ok;
+}
+
+void plan_free(plan_t *plan)
+{
+    for (uint32_t i = 0; plan->tasks && i < plan->tasks_n; i++) {
+        plan_task_t *task = &plan->tasks[i];
+        for (uint32_t k = 0; task->argv && task->argv[k]; k++)
+            free(task->argv[k]);
+        free(task->argv);
+        free(task->library);
+    }
+    free(plan->tasks);
+    free(plan->libexec);
+    *plan = (plan_t){0};
+}
+
+const plan_task_t *plan_find(const plan_t *plan, const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < plan->tasks_n; i++)
+        if (strlen(plan->tasks[i].name) == len && memcmp(plan->tasks[i].name, name, len) == 0)
+            return &plan->tasks[i];
+    return NULL;
+}

@@ -1,0 +1,38 @@
+/* What guardian, supervisors and hosts are told once, at their start: a memfd that each of them inherits and reads. It
+ * lists every task that the worker's operator named; nothing that comes later can add to it.
+ */
+#ifndef SLOTS_SHARED_PLAN_H
+#define SLOTS_SHARED_PLAN_H
+
+#include "schemas/mp.h"
+#include "schemas/spec.h"
+
+typedef struct {
+    char name[TASK_NAME_MAX + 1];
+    bool is_command, output_json;
+    char *library; /* not a command: its path */
+    char **argv;   /* a command: NULL-terminated */
+} plan_task_t;
+
+typedef struct {
+    uint32_t slots_n, session_ms;
+    uint64_t value_bytes_max;
+    bool use_cgroups;
+    char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */
+    plan_task_t *tasks;
+    uint32_t tasks_n;
+} plan_t;
+
+enum { PLAN_VERSION = 1, PLAN_TASKS_MAX = 65536, PLAN_ARGV_MAX = 65536 };
+
+void plan_encode(buf_t *b, const plan_t *plan);
+/* False: not a sound plan, or no memory; *ret is then untouched. The strings are the plan's own. */
+bool plan_decode(const void *bytes, size_t len, plan_t *ret);
+/* A close-on-exec memfd that holds the plan; -1 with errno. */
+int plan_write(const plan_t *plan);
+bool plan_read(int fd, plan_t *ret);
+void plan_free(plan_t *plan);
+/* NULL: no such task. */
+const plan_task_t *plan_find(const plan_t *plan, const char *name, size_t len);
+
+#endif

@@ -1,0 +1,145 @@
+#include "slots/shared/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef FANMAP_LIBEXECDIR
+#define FANMAP_LIBEXECDIR "/usr/libexec/fanmap"
+#endif
+
+extern char **environ;
+
+int64_t proc_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t proc_now_ms(void)
+{
+    return proc_now_ns() / 1000000;
+}
+
+/* The sources are copied out of the way first, so that no target overwrites a source. */
+static int add_fds(posix_spawn_file_actions_t *actions, const proc_program_t *program, int *copies)
+{
+    int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
+    if (!error)
+        error = posix_spawn_file_actions_adddup2(actions, 0, 1);
+    for (unsigned i = 0; i <= program->fds_n && !error; i++) {
+        int from = i < program->fds_n ? program->fds[i] : program->stderr_fd;
+        int to = i < program->fds_n ? (int)(PROC_FIRST_FD + i) : 2;
+        if (from < 0 && to == 2) {
+            error = posix_spawn_file_actions_adddup2(actions, 0, 2);
+            continue;
+        }
+        copies[i] = fcntl(from, F_DUPFD_CLOEXEC, PROC_FIRST_FD + PROC_FDS_MAX + 1);
+        error = copies[i] < 0 ? errno : posix_spawn_file_actions_adddup2(actions, copies[i], to);
+    }
+    return error;
+}
+
+static int set_attributes(posix_spawnattr_t *attr, bool new_session)
+{
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawnattr_setsigdefault(attr, &all);
+    posix_spawnattr_setsigmask(attr, &none);
+    short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    return posix_spawnattr_setflags(attr, new_session ? (short)(flags | POSIX_SPAWN_SETSID) : flags);
+}
+
+int proc_spawn(const proc_program_t *program, pid_t *ret_pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    int copies[PROC_FDS_MAX + 1];
+    memset(copies, -1, sizeof copies);
+    if (program->fds_n > PROC_FDS_MAX)
+        return EINVAL;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attr);
+    int error = add_fds(&actions, program, copies);
+    if (!error)
+        error = set_attributes(&attr, program->new_session);
+    if (!error)
+        error = posix_spawn(ret_pid, program->path, &actions, &attr, program->argv, program->env);
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++)
+        if (copies[i] >= 0)
+            close(copies[i]);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+void proc_close_from(unsigned first)
+{
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+        return;
+    long max = sysconf(_SC_OPEN_MAX);
+    for (int fd = (int)first; fd < (max > 0 && max < 65536 ? max : 65536); fd++)
+        close(fd);
+}
+
+int proc_pidfd(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int proc_pidfd_kill(int pidfd, int signo)
+{
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+}
+
+static bool has_program(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, X_OK) == 0;
+}
+
+static bool own_folder(char *ret, size_t cap)
+{
+    ssize_t n = readlink("/proc/self/exe", ret, cap - 1);
+    if (n <= 0)
+        return false;
+    ret[n] = '\0';
+    *strrchr(ret, '/') = '\0';
+    return true;
+}
+
+bool proc_find_libexec(const char *name, char *ret, size_t cap)
+{
+    char own[PATH_MAX];
+    const char *named = getenv("FANMAP_LIBEXEC");
+    const char *folder = named;
+    if (!named && own_folder(own, sizeof own) && has_program(own, name))
+        folder = own;
+    else if (!named)
+        folder = FANMAP_LIBEXECDIR;
+    int n = has_program(folder, name) ? snprintf(ret, cap, "%s", folder) : -1;
+    return n > 0 && (size_t)n < cap;
+}
+
+char **proc_clean_env(void)
+{
+    size_t n = 0, kept = 0;
+    while (environ && environ[n])
+        n++;
+    char **env = calloc(n + 1, sizeof *env);
+    for (size_t i = 0; env && i < n; i++)
+        if (strncmp(environ[i], "FANMAP_", 7) != 0)
+            env[kept++] = environ[i];
+    return env;
+}

@@ -1,0 +1,43 @@
+/* Processes: starting our own programs, walking and signalling trees of them. */
+#ifndef SLOTS_SHARED_PROC_H
+#define SLOTS_SHARED_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PROC_FIRST_FD = 3, PROC_FDS_MAX = 8 };
+
+int64_t proc_now_ns(void); /* CLOCK_BOOTTIME */
+int64_t proc_now_ms(void);
+
+typedef struct {
+    const char *path;
+    char *const *argv, *const *env;
+    const int *fds; /* become 3, 4, ... in the program; nothing else is open there but 0, 1 and 2 */
+    unsigned fds_n;
+    int stderr_fd; /* -1: /dev/null, as stdin and stdout always are */
+    bool new_session;
+} proc_program_t;
+
+/* Starts a program of ours by posix_spawn (never by a bare fork), with default signals. 0, or an errno. */
+int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
+/* For the program itself, first of all: closes every descriptor from `first` on. */
+void proc_close_from(unsigned first);
+/* A pidfd, close-on-exec; -1 with errno. */
+int proc_pidfd(pid_t pid);
+int proc_pidfd_kill(int pidfd, int signo);
+
+/* Sends `signo` (0: only looks) to every living descendant of `root`, at any depth, and returns how many there were; -1
+ * when /proc cannot be read. Those in `except` are left out with all below them. Zombies do not count. */
+int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, int signo);
+
+/* Finds a program of ours: the folder FANMAP_LIBEXEC names, else the one of this program, else the one that was built
+ * in. Writes the folder. False: none of them has `name`. */
+bool proc_find_libexec(const char *name, char *ret, size_t cap);
+/* The environment without the variables that begin with FANMAP_ (they may hold secrets). To be freed with free(). NULL:
+ * no memory. */
+char **proc_clean_env(void);
+
+#endif

@@ -1,0 +1,34 @@
+/* A command's arguments with the item put in:
+ *
+ *   {}      the item: a string or a binary as its bytes, anything else as JSON
+ *   {#}     its number, from 1
+ *   {1} {2} the parts of a zipped item (an array); other items leave them as they are
+ *   {NAME}  a bound argument; a name that is not bound is left as it is
+ *
+ * What was put in is not looked at again. Pure.
+ */
+#ifndef SLOTS_SUPERVISOR_ARGS_H
+#define SLOTS_SUPERVISOR_ARGS_H
+
+#include "base/buf.h"
+
+typedef struct {
+    buf_t text;  /* the arguments, each with its NUL */
+    char **argv; /* NULL-terminated, into `text` or the template */
+    size_t argv_cap;
+    bool takes_item; /* the item, or a part of it, stands in an argument: stdin is empty then */
+    char why[160];
+} args_t;
+
+typedef struct {
+    const void *item, *bound; /* msgpack; bound may be empty */
+    size_t item_len, bound_len;
+    uint64_t index;
+} args_values_t;
+
+/* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */
+bool args_expand(args_t *a, char *const *template, const args_values_t *values);
+/* Appends the text that stands for a value; false: it has none (it cannot be JSON). */
+bool args_value_text(buf_t *b, const void *mp, size_t len);
+
+#endif

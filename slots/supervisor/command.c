@@ -1,0 +1,232 @@
+/* One command after the other.
+ *
+ * Happy path: a run is read, claimed and its process started; the loop in main.c reaps it and hands over what it
+ * printed; as soon as no child is left its result goes into the ring, the next run starts, and only then the bell is
+ * rung.
+ *
+ * What can fail. The item cannot be put into the arguments, or the program cannot be started: a result at once. The
+ * command leaves processes behind: they are killed before its result counts, for an attempt ends when everything it
+ * started has ended; its pipes are replaced. It prints too much: it is killed and the result is too_large. The slot is
+ * ended meanwhile (timeout, kill): the board is closed, board_finish says so, and the result is dropped.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "slots/supervisor/supervisor.h"
+
+enum { READ_BYTES = 64 * 1024, KEEP_BYTES = 1 << 20, LAPSE_WAIT_MS = 10, SWEEP_WAIT_MS = 1 };
+
+void command_open(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    c->inlet.fd = COMMANDS_FD;
+    c->outlet = (outlet_t){.board = s->board, .bell_fd = COMMANDS_FD};
+    c->null_fd = c->stdin_fd = c->stdin_write_fd = c->out_fd = c->err_fd = -1;
+}
+
+static void set_job(supervisor_t *s, const slot_job_t *job)
+{
+    command_t *c = &s->command;
+    size_t len = job->job_len < JOB_ID_MAX ? job->job_len : JOB_ID_MAX;
+    memcpy(c->job, job->job, len);
+    c->job[len] = '\0';
+    const plan_task_t *task = plan_find(&s->plan, job->task, job->task_len);
+    task = task && task->is_command ? task : NULL;
+    if (task != c->task) {
+        free(c->path);
+        c->path = task ? command_find_program(task->argv[0]) : NULL;
+    }
+    c->task = task;
+    c->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : s->plan.value_bytes_max;
+    buf_clear(&c->bound);
+    buf_append(&c->bound, job->bound, job->bound_len);
+}
+
+static void send_result(supervisor_t *s, int64_t now_ns)
+{
+    command_t *c = &s->command;
+    if (board_finish(s->board))
+        outlet_put(&c->outlet, c->frame.data, c->frame.len, now_ns);
+}
+
+static void refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message)
+{
+    result_of_refusal(&s->command, kind, exit_status, message);
+    send_result(s, proc_now_ns());
+}
+
+static void refuse_spawn(supervisor_t *s, int error)
+{
+    command_t *c = &s->command;
+    char message[256];
+    snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], strerror(error));
+    if (error == E2BIG)
+        refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
+    else if (error == EILSEQ)
+        refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");
+    else
+        refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
+}
+
+static void start(supervisor_t *s, const slot_run_t *run)
+{
+    command_t *c = &s->command;
+    args_values_t values = {run->in, c->bound.data, run->in_len, c->bound.len, run->index};
+    if (!c->task) {
+        refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
+        return;
+    }
+    if (!args_expand(&c->args, c->task->argv, &values)) {
+        refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
+        return;
+    }
+    int error = c->path ? command_prepare(c, s->slot) : ENOENT;
+    if (!error)
+        error = command_spawn(c, run, !c->args.takes_item);
+    if (error) {
+        refuse_spawn(s, error);
+        return;
+    }
+    c->state = COMMAND_RUNNING;
+    s->has_children = true;
+}
+
+/* False: nothing may start here any more. */
+static bool claim(supervisor_t *s, const slot_run_t *run)
+{
+    command_t *c = &s->command;
+    int64_t now_ns = proc_now_ns(), now_ms = now_ns / 1000000;
+    c->holds_for_lapse = now_ms >= atomic_load(&s->board->lapse_at_ms);
+    if (c->holds_for_lapse) {
+        inlet_unread(&c->inlet);
+        return true;
+    }
+    board_claim_t got = board_claim(s->board, run->n, run->index, run->attempt, now_ms);
+    if (got != BOARD_CLAIMED)
+        return got == BOARD_TAKEN_BACK;
+    c->n = run->n;
+    c->started_ns = now_ns;
+    c->too_large = false;
+    atomic_store(&s->board->tail_len, 0);
+    snprintf(c->label, sizeof c->label, "%s/%llu/%u", c->job, (unsigned long long)run->index, run->attempt);
+    start(s, run);
+    return true;
+}
+
+static bool start_next(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    slot_frame_t frame;
+    c->holds_for_lapse = false;
+    while (c->state == COMMAND_IDLE && !c->holds_for_lapse && outlet_pump(&c->outlet)) {
+        int got = inlet_next(&c->inlet, &frame);
+        if (got < 0)
+            return false;
+        if (got == 0 && (got = inlet_fill(&c->inlet, false)) <= 0)
+            return got < 0; /* the end: the worker let go of the slot */
+        else if (c->inlet.last == 0)
+            continue;
+        if (frame.type == SLOT_JOB)
+            set_job(s, &frame.job);
+        else if (frame.type == SLOT_RUN && !claim(s, &frame.run))
+            return false;
+    }
+    return true;
+}
+
+static void kill_left(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    size_t except_n = s->host.pid > 0 && !s->host.has_ended;
+    if (c->pid > 0)
+        kill(-c->pid, SIGKILL);
+    proc_signal_descendants(s->self, &s->host.pid, except_n, SIGKILL);
+}
+
+static void finish(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    bool left_some = c->state == COMMAND_SWEEPING;
+    command_drain(s, COMMAND_DRAIN_ALL);
+    int64_t now_ns = proc_now_ns();
+    log_end_attempt(&c->log);
+    result_of_exit(c, s->board, now_ns);
+    c->state = COMMAND_IDLE;
+    c->pid = 0;
+    buf_clear(&c->out);
+    if (c->out.cap > KEEP_BYTES)
+        buf_free(&c->out);
+    if (left_some)
+        command_renew_pipes(c);
+    send_result(s, now_ns);
+}
+
+bool command_step(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    bool has_exited = c->state != COMMAND_IDLE && c->pid < 0;
+    if (has_exited && s->has_children && !s->is_ending) {
+        c->state = COMMAND_SWEEPING;
+        kill_left(s);
+    }
+    if (has_exited && !s->has_children)
+        finish(s);
+    if (s->is_ending)
+        return true;
+    bool ok = start_next(s);
+    if (c->state == COMMAND_IDLE)
+        outlet_ring(&c->outlet);
+    else
+        outlet_ring_if_due(&c->outlet, proc_now_ns());
+    return ok;
+}
+
+bool command_fill(supervisor_t *s)
+{
+    return inlet_fill(&s->command.inlet, false) != 0;
+}
+
+void command_exited(supervisor_t *s, int status)
+{
+    s->command.status = s->status = status;
+    s->command.pid = -1;
+}
+
+static void take_output(supervisor_t *s, const char *bytes, size_t len)
+{
+    command_t *c = &s->command;
+    size_t room = c->value_bytes_max - c->out.len;
+    if (len <= room) {
+        buf_append(&c->out, bytes, len);
+        return;
+    }
+    if (!c->too_large && c->pid > 0)
+        kill_left(s);
+    c->too_large = true;
+}
+
+void command_drain(supervisor_t *s, int turns_max)
+{
+    command_t *c = &s->command;
+    char bytes[READ_BYTES];
+    ssize_t n;
+    for (int turns = 0; turns < turns_max && (n = read(c->out_fd, bytes, sizeof bytes)) > 0; turns++)
+        take_output(s, bytes, (size_t)n);
+    for (int turns = 0; turns < turns_max && (n = read(c->err_fd, bytes, sizeof bytes)) > 0; turns++) {
+        board_tail_add(s->board, bytes, (size_t)n);
+        log_label(&c->log, c->label);
+        log_text(&c->log, bytes, (size_t)n);
+    }
+}
+
+int command_wait_ms(const supervisor_t *s)
+{
+    const command_t *c = &s->command;
+    if (c->state == COMMAND_SWEEPING || c->outlet.rest.len > 0 || c->outlet.unrung > 0)
+        return SWEEP_WAIT_MS;
+    return c->holds_for_lapse ? LAPSE_WAIT_MS : -1;
+}

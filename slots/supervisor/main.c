@@ -1,0 +1,235 @@
+/* fanmap-supervisor: see supervisor.h. Its story is the loop below: reap, see to the command, see to the end, wait.
+ *
+ * What can fail. The guardian goes away (end of the link): everything is killed and the supervisor leaves without a
+ * report. The task host dies: the slot has ended; everything else in it is killed and the guardian is told how the host
+ * ended. An attempt kills this process: the guardian takes care of what is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "slots/shared/ctl.h"
+#include "slots/slots.h"
+#include "slots/supervisor/supervisor.h"
+
+enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000 };
+
+static void on_signal(int signo)
+{
+    (void)signo;
+}
+
+/* Handlers, unlike ignored signals, do not pass to what is started here. */
+static void set_signals(void)
+{
+    const int quiet[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+        sigaction(quiet[i], &action, NULL);
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
+static void send_term(const supervisor_t *s)
+{
+    if (s->command.state == COMMAND_RUNNING && s->command.pid > 0)
+        kill(-s->command.pid, SIGTERM);
+    else if (s->host.pid > 0 && !s->host.has_ended)
+        kill(-s->host.pid, SIGTERM);
+}
+
+/* Something of the slot's attempt runs that a TERM can be for. */
+static bool is_busy(const supervisor_t *s)
+{
+    uint32_t n;
+    int64_t started_ms;
+    return s->command.state != COMMAND_IDLE || board_running(s->board, &n, &started_ms);
+}
+
+void supervisor_end(supervisor_t *s, int64_t kill_at_ms)
+{
+    if (!s->is_ending) {
+        s->is_ending = true;
+        s->ends_command = s->command.state != COMMAND_IDLE;
+        s->kill_at_ms = kill_at_ms;
+        send_term(s);
+    }
+    if (kill_at_ms < s->kill_at_ms || !is_busy(s))
+        s->kill_at_ms = is_busy(s) ? kill_at_ms : 0;
+}
+
+static void host_exited(supervisor_t *s, int status)
+{
+    s->host.has_ended = true;
+    if (!s->ends_command)
+        s->status = status;
+    board_close(s->board);
+    if (!s->is_ending)
+        supervisor_end(s, 0);
+}
+
+static void reap(supervisor_t *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == s->host.pid)
+            host_exited(s, status);
+        else if (pid == s->command.pid)
+            command_exited(s, status);
+    }
+    s->has_children = pid == 0;
+}
+
+/* With a task host alive, waitpid cannot tell whether a command left others behind. */
+static bool has_others_than_host(const supervisor_t *s)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->self, (long)s->self);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        return proc_signal_descendants(s->self, &s->host.pid, 1, 0) > 0;
+    text[n] = '\0';
+    char *end;
+    bool only_host = strtol(text, &end, 10) == s->host.pid && strspn(end, " \n") == strlen(end);
+    return n > 0 && !only_host;
+}
+
+static void see_who_is_left(supervisor_t *s)
+{
+    bool host_lives = s->host.pid > 0 && !s->host.has_ended;
+    if (!s->is_ending && s->has_children && host_lives && s->command.state != COMMAND_IDLE && s->command.pid < 0)
+        s->has_children = has_others_than_host(s);
+}
+
+static void report_and_leave(supervisor_t *s)
+{
+    int status = s->status;
+    ctl_message_t m = {.type = CTL_DOWN, .why = s->board->unusable[0] ? SLOT_DOWN_UNUSABLE : SLOT_DOWN_DIED};
+    if (s->command.is_ready)
+        command_drain(s, COMMAND_DRAIN_ALL);
+    if (s->host.out_fd >= 0)
+        host_drain(s);
+    log_end_attempt(&s->command.log);
+    log_end_attempt(&s->host.log);
+    m.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    m.signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    snprintf(m.text, sizeof m.text, "%.*s", BOARD_TEXT_BYTES - 1, s->board->unusable);
+    (void)ctl_send(LINK_FD, &m, NULL, 0);
+    _exit(0);
+}
+
+/* Returns how long to wait before the next look. */
+static int go_on_ending(supervisor_t *s)
+{
+    int64_t now_ms = proc_now_ms();
+    if (!s->has_children)
+        report_and_leave(s);
+    if (now_ms < s->kill_at_ms)
+        return s->kill_at_ms - now_ms < WAIT_MAX_MS ? (int)(s->kill_at_ms - now_ms) : WAIT_MAX_MS;
+    proc_signal_descendants(s->self, NULL, 0, SIGKILL);
+    return KILL_WAIT_MS;
+}
+
+static void read_link(supervisor_t *s)
+{
+    ctl_message_t m;
+    int fds[CTL_FDS_MAX], got;
+    while ((got = ctl_receive(LINK_FD, &m, fds)) > 0)
+        if (m.type == CTL_KILL)
+            supervisor_end(s, proc_now_ms() + m.grace_ms);
+    if (got == 0) {
+        supervisor_end(s, 0);
+        s->kill_at_ms = 0;
+    }
+}
+
+static void wait_and_read(supervisor_t *s, int wait_ms)
+{
+    command_t *c = &s->command;
+    bool wants_runs = c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->is_ending;
+    bool wants_host = s->host_fd_open && !s->is_ending;
+    bool runs = c->state != COMMAND_IDLE;
+    struct pollfd polls[] = {
+        {LINK_FD, POLLIN, 0},        {wants_runs ? COMMANDS_FD : -1, POLLIN, 0}, {wants_host ? HOST_FD : -1, POLLIN, 0},
+        {s->host.out_fd, POLLIN, 0}, {runs ? c->out_fd : -1, POLLIN, 0},         {runs ? c->err_fd : -1, POLLIN, 0},
+    };
+    struct timespec wait = {wait_ms / 1000, (long)(wait_ms % 1000) * 1000000};
+    sigset_t none;
+    sigemptyset(&none);
+    if (ppoll(polls, sizeof polls / sizeof *polls, wait_ms < 0 ? NULL : &wait, &none) <= 0)
+        return;
+    if (polls[0].revents)
+        read_link(s);
+    if (polls[1].revents && !command_fill(s))
+        supervisor_end(s, 0); /* the worker let go of the slot */
+    if (polls[2].revents && !s->is_ending)
+        host_start(s);
+    if (polls[3].revents)
+        host_drain(s);
+    if (polls[4].revents || polls[5].revents)
+        command_drain(s, COMMAND_DRAIN_SOME);
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+static void run(supervisor_t *s)
+{
+    for (;;) {
+        int wait_ms;
+        reap(s);
+        see_who_is_left(s);
+        if (!command_step(s) && !s->is_ending)
+            supervisor_end(s, 0);
+        wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
+        wait_and_read(s, sooner(wait_ms, host_settle(s)));
+    }
+}
+
+static bool set_up(supervisor_t *s, char **argv)
+{
+    bool has_log = strcmp(argv[2], "log") == 0;
+    proc_close_from(has_log ? FIRST_UNUSED_FD : LOG_FD);
+    for (int fd = LINK_FD; fd <= LOG_FD; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    *s = (supervisor_t){.slot = (uint32_t)strtoul(argv[1], NULL, 10), .self = getpid(), .host_fd_open = true};
+    s->host.out_fd = -1;
+    prctl(PR_SET_NAME, "fanmap-supervis");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    set_signals();
+    s->board = board_map(BOARD_FD);
+    if (!s->board || !plan_read(PLAN_FD, &s->plan))
+        return false;
+    log_open(&s->command.log, has_log ? LOG_FD : -1);
+    log_open(&s->host.log, has_log ? LOG_FD : -1);
+    command_open(s);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    supervisor_t s;
+    if (argc != 3 || !set_up(&s, argv)) {
+        fputs("fanmap-supervisor is started by fanmap-guardian, not by hand\n", stderr);
+        return 2;
+    }
+    ctl_message_t up = {.type = CTL_UP};
+    if (ctl_send(LINK_FD, &up, NULL, 0) != 0)
+        return 1;
+    run(&s);
+}

@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "schemas/value.h"
+#include "slots/shared/clean.h"
+#include "slots/supervisor/supervisor.h"
+
+enum { MESSAGE_MAX = 400 };
+
+static void put(command_t *c, slot_done_t *done, const char *message)
+{
+    done->n = c->n;
+    done->type = "";
+    done->message = message;
+    done->message_len = message ? strlen(message) : 0;
+    if (!done->stderr_tail)
+        done->stderr_tail = "";
+    buf_clear(&c->frame);
+    slot_put_done(&c->frame, done);
+}
+
+void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message)
+{
+    slot_done_t done = {.kind = kind, .exit_status = exit_status};
+    put(c, &done, message);
+}
+
+/* The last line of stderr that says something, in `text`; else `otherwise`. */
+static void last_line(const char *tail, size_t len, const char *otherwise, buf_t *text)
+{
+    while (len > 0 && strchr(" \t\r\n", tail[len - 1]))
+        len--;
+    size_t start = len;
+    while (start > 0 && tail[start - 1] != '\n' && len - start < MESSAGE_MAX)
+        start--;
+    if (len > start)
+        clean_text(text, tail + start, len - start);
+    else
+        buf_append_text(text, otherwise);
+    buf_append(text, "", 1);
+}
+
+static void put_failure(command_t *c, const board_t *board, slot_done_t *done)
+{
+    char otherwise[96];
+    buf_t text = {0}, tail = {0};
+    size_t len = atomic_load(&board->tail_len);
+    done->exit_status = WIFEXITED(c->status) ? WEXITSTATUS(c->status) : 0;
+    done->signo = WIFSIGNALED(c->status) ? WTERMSIG(c->status) : 0;
+    done->kind = done->signo ? FANMAP_SIGNAL : FANMAP_EXIT;
+    if (done->signo)
+        snprintf(otherwise, sizeof otherwise, "killed by signal %d (%s)", done->signo, strsignal(done->signo));
+    else
+        snprintf(otherwise, sizeof otherwise, "exit status %d", done->exit_status);
+    last_line(board->tail, len, otherwise, &text);
+    clean_text(&tail, board->tail, len);
+    done->stderr_tail = (const char *)tail.data;
+    done->stderr_len = tail.len;
+    put(c, done, text.failed ? otherwise : (const char *)text.data);
+    buf_free(&text);
+    buf_free(&tail);
+}
+
+static size_t trimmed(const buf_t *text)
+{
+    size_t len = text->len;
+    while (len > 0 && strchr(" \t\r\n", text->data[len - 1]))
+        len--;
+    return len;
+}
+
+static bool put_value(command_t *c, slot_done_t *done)
+{
+    fanmap_error_t err = {0};
+    const char *out = c->out.data ? (const char *)c->out.data : "";
+    buf_clear(&c->scratch);
+    if (c->task->output_json && value_from_json(&c->scratch, out, trimmed(&c->out), &err) != FANMAP_OK) {
+        char message[MESSAGE_MAX];
+        snprintf(message, sizeof message, "stdout is not one JSON text: %.300s", err.message);
+        done->kind = FANMAP_PROTOCOL;
+        put(c, done, message);
+        return true;
+    }
+    if (!c->task->output_json && utf8_valid(out, c->out.len))
+        mp_put_str(&c->scratch, out, c->out.len);
+    else if (!c->task->output_json)
+        value_from_bytes(&c->scratch, out, c->out.len);
+    done->value = c->scratch.data;
+    done->value_len = c->scratch.len;
+    put(c, done, NULL);
+    return !c->scratch.failed && !c->frame.failed;
+}
+
+void result_of_exit(command_t *c, const board_t *board, int64_t now_ns)
+{
+    slot_done_t done = {.kind = FANMAP_VALUE, .run_us = (uint64_t)(now_ns - c->started_ns) / 1000};
+    char message[96];
+    snprintf(message, sizeof message, "the value is over the limit of %zu bytes", c->value_bytes_max);
+    if (c->too_large) {
+        done.kind = FANMAP_TOO_LARGE;
+        put(c, &done, message);
+    } else if (c->status != 0) {
+        put_failure(c, board, &done);
+    } else if (!put_value(c, &done)) {
+        result_of_refusal(c, FANMAP_MEMORY, 0, "no memory for the value");
+    }
+}

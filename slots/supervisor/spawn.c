@@ -1,0 +1,176 @@
+/* Starting a command with as little as can be between two of them: the supervisor's own descriptors 0, 1 and 2 are what
+ * the command inherits, its environment is patched in place, and vfork shares everything else until the exec. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "slots/supervisor/supervisor.h"
+
+extern char **environ;
+
+static int own_pipe(int *ret_read, int target)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    int error = dup2(ends[1], target) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
+    close(ends[1]);
+    if (*ret_read >= 0)
+        close(*ret_read);
+    *ret_read = ends[0];
+    return error;
+}
+
+int command_renew_pipes(command_t *c)
+{
+    int error = own_pipe(&c->out_fd, STDOUT_FILENO);
+    return error ? error : own_pipe(&c->err_fd, STDERR_FILENO);
+}
+
+static int open_stdin(command_t *c)
+{
+    char path[64];
+    c->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    c->stdin_write_fd = memfd_create("fanmap-item", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", c->stdin_write_fd);
+    c->stdin_fd = c->stdin_write_fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    return c->null_fd < 0 || c->stdin_fd < 0 ? errno : 0;
+}
+
+static int make_env(command_t *c)
+{
+    size_t n = 0;
+    while (environ[n])
+        n++;
+    c->env = calloc(n + ENV_VARS + 1, sizeof *c->env);
+    if (!c->env)
+        return ENOMEM;
+    memcpy(c->env, environ, n * sizeof *c->env);
+    for (size_t i = 0; i < ENV_VARS; i++)
+        c->env[n + i] = c->env_text[i];
+    return 0;
+}
+
+int command_prepare(command_t *c, uint32_t slot)
+{
+    if (c->is_ready)
+        return 0;
+    int error = open_stdin(c);
+    if (!error)
+        error = command_renew_pipes(c);
+    if (!error)
+        error = make_env(c);
+    snprintf(c->env_text[5], ENV_VAR_BYTES, "FANMAP_SLOT=%" PRIu32, slot);
+    c->is_ready = !error;
+    return error;
+}
+
+static void set_env(command_t *c, const slot_run_t *run)
+{
+    snprintf(c->env_text[0], ENV_VAR_BYTES, "FANMAP_JOB=%s", c->job);
+    snprintf(c->env_text[1], ENV_VAR_BYTES, "FANMAP_INDEX=%" PRIu64, run->index);
+    snprintf(c->env_text[2], ENV_VAR_BYTES, "FANMAP_ATTEMPT=%" PRIu32, run->attempt);
+    snprintf(c->env_text[3], ENV_VAR_BYTES, "FANMAP_FENCE=%" PRIu64, run->fence);
+    snprintf(c->env_text[4], ENV_VAR_BYTES, "FANMAP_DEADLINE=%" PRId64, run->deadline_ms);
+}
+
+/* The item as a file: nobody has to feed it, and a command may leave it unread. */
+static int set_item(command_t *c, const buf_t *text)
+{
+    size_t done = 0;
+    while (done < text->len) {
+        ssize_t n = pwrite(c->stdin_write_fd, text->data + done, text->len - done, (off_t)done);
+        if (n <= 0)
+            return errno ? errno : EIO;
+        done += (size_t)n;
+    }
+    if (text->len < c->stdin_len && ftruncate(c->stdin_write_fd, (off_t)text->len) != 0)
+        return errno;
+    c->stdin_len = text->len;
+    return 0;
+}
+
+static int set_stdin(command_t *c, const slot_run_t *run, bool is_item)
+{
+    int error = 0;
+    if (is_item) {
+        buf_clear(&c->scratch);
+        if (!args_value_text(&c->scratch, run->in, run->in_len) || c->scratch.failed)
+            return EILSEQ;
+        error = set_item(c, &c->scratch);
+        lseek(c->stdin_fd, 0, SEEK_SET);
+    }
+    if (!error && is_item != c->stdin_is_item) {
+        error = dup2(is_item ? c->stdin_fd : c->null_fd, STDIN_FILENO) < 0 ? errno : 0;
+        c->stdin_is_item = is_item;
+    }
+    return error;
+}
+
+/* A command may have set O_NONBLOCK on what it shares with the next one. */
+static void reset_flags(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags & (O_NONBLOCK | O_ASYNC))
+        fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
+}
+
+static pid_t vfork_exec(const char *path, char *const *argv, char *const *env, int *ret_error)
+{
+    static const sigset_t none; /* all zero: empty */
+    volatile int error = 0;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(path, argv, env);
+        error = errno;
+        _exit(127);
+    }
+    *ret_error = pid < 0 ? errno : error;
+    return pid;
+}
+
+int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item)
+{
+    set_env(c, run);
+    int error = set_stdin(c, run, stdin_is_item);
+    if (error)
+        return error;
+    reset_flags(STDOUT_FILENO);
+    reset_flags(STDERR_FILENO);
+    c->pid = vfork_exec(c->path, c->args.argv, c->env, &error);
+    if (error && c->pid > 0)
+        c->pid = -1; /* its exit is reaped as a stranger's */
+    return error;
+}
+
+static bool is_program(const char *path)
+{
+    return access(path, X_OK) == 0;
+}
+
+char *command_find_program(const char *name)
+{
+    const char *folders = getenv("PATH");
+    if (strchr(name, '/'))
+        return strdup(name);
+    for (const char *at = folders ? folders : "/usr/local/bin:/usr/bin:/bin"; at; at = strchr(at, ':')) {
+        char path[PATH_MAX];
+        at += *at == ':';
+        int len = (int)strcspn(at, ":");
+        int n = snprintf(path, sizeof path, "%.*s/%s", len > 0 ? len : 1, len > 0 ? at : ".", name);
+        if (n > 0 && (size_t)n < sizeof path && is_program(path))
+            return strdup(path);
+    }
+    return NULL;
+}

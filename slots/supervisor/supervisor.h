@@ -1,0 +1,132 @@
+/* The supervisor of one slot: parent and subreaper of that slot's processes and of nothing else. It runs commands
+ * itself and starts the task host when the first frame for it arrives. One thread; its only blocking call is the ppoll
+ * in main.c.
+ */
+#ifndef SLOTS_SUPERVISOR_SUPERVISOR_H
+#define SLOTS_SUPERVISOR_SUPERVISOR_H
+
+#include <sys/types.h>
+
+#include "slots/shared/board.h"
+#include "slots/shared/inlet.h"
+#include "slots/shared/plan.h"
+#include "slots/shared/proc.h"
+#include "slots/shared/ring.h"
+#include "slots/supervisor/args.h"
+#include "slots/supervisor/log.h"
+
+enum {
+    LINK_FD = PROC_FIRST_FD, /* guardian */
+    PLAN_FD,
+    BOARD_FD,
+    COMMANDS_FD, /* data sockets of the worker */
+    HOST_FD,
+    LOG_FD,
+    FIRST_UNUSED_FD
+};
+
+enum { ENV_VARS = 6, ENV_VAR_BYTES = 96, COMMAND_DRAIN_SOME = 4, COMMAND_DRAIN_ALL = 1024 };
+
+typedef enum { COMMAND_IDLE, COMMAND_RUNNING, COMMAND_SWEEPING } command_state_t;
+
+/* The engine for commands: one process an item. */
+typedef struct {
+    inlet_t inlet;
+    outlet_t outlet;
+    command_state_t state;
+    bool is_ready;        /* its descriptors and environment were made */
+    bool holds_for_lapse; /* the next run may not start: the job's tokens have lapsed */
+
+    /* the job that later runs belong to */
+    char job[JOB_ID_MAX + 1];
+    const plan_task_t *task; /* NULL: not a task of this worker */
+    buf_t bound;
+    size_t value_bytes_max;
+    char *path; /* of the program, looked up in PATH */
+
+    /* the run */
+    uint32_t n;
+    int64_t started_ns;
+    pid_t pid;
+    int status;
+    bool too_large;
+    buf_t out;
+    char label[LOG_LABEL_MAX];
+
+    int null_fd, stdin_fd, stdin_write_fd; /* stdin_fd: the item in a memfd, read-only */
+    bool stdin_is_item;                    /* what descriptor 0 is now */
+    size_t stdin_len;
+    int out_fd, err_fd; /* our ends of the command's stdout and stderr */
+    log_t log;
+    args_t args;
+    char **env;
+    char env_text[ENV_VARS][ENV_VAR_BYTES];
+    buf_t scratch, frame;
+} command_t;
+
+typedef struct {
+    pid_t pid; /* 0: not started */
+    int out_fd;
+    bool has_ended;
+    buf_t in; /* output that was not yet handled */
+    log_t log;
+} host_child_t;
+
+typedef struct {
+    uint32_t slot;
+    pid_t self;
+    plan_t plan;
+    board_t *board;
+    command_t command;
+    host_child_t host;
+    bool host_fd_open;
+    bool has_children; /* as of the last reaping */
+    bool is_ending;
+    bool ends_command;  /* ending: what ran was a command */
+    int64_t kill_at_ms; /* ending: KILL to everything from here on */
+    int status;         /* wait status of what ran last */
+} supervisor_t;
+
+/* ---- main.c ---- */
+
+/* Ends the slot: TERM now, KILL at `kill_at_ms`; then a report to the guardian and exit. */
+void supervisor_end(supervisor_t *s, int64_t kill_at_ms);
+
+/* ---- command.c ---- */
+
+void command_open(supervisor_t *s);
+/* Goes on: finishes what ended, starts what may start. Returns false when the slot has to end. */
+bool command_step(supervisor_t *s);
+/* More frames are on the socket. */
+bool command_fill(supervisor_t *s);
+void command_exited(supervisor_t *s, int status);
+/* What came on stdout and stderr, at most `turns_max` reads of each. */
+void command_drain(supervisor_t *s, int turns_max);
+/* When command_step wants to be called again at the latest, in ms from now; -1: when something happens. */
+int command_wait_ms(const supervisor_t *s);
+
+/* ---- spawn.c ---- */
+
+/* Makes descriptors and environment for commands. 0, or an errno. */
+int command_prepare(command_t *c, uint32_t slot);
+/* New pipes: something else may still hold the old ones. */
+int command_renew_pipes(command_t *c);
+/* Starts the process of a run. 0, or an errno. */
+int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item);
+/* The program's path as execvp would find it, to be freed; NULL: not found. */
+char *command_find_program(const char *name);
+
+/* ---- result.c ---- */
+
+/* Encodes the `done` of the run into c->frame. */
+void result_of_exit(command_t *c, const board_t *board, int64_t now_ns);
+void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message);
+
+/* ---- host_child.c ---- */
+
+void host_start(supervisor_t *s);
+void host_drain(supervisor_t *s);
+/* Writes out what an attempt that is over left unfinished. Returns when to call again at the latest, in ms; -1: not needed. */
+int host_settle(supervisor_t *s);
+
+#endif

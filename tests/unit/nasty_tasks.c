@@ -1,0 +1,196 @@
+/* Tasks that misbehave, for test_slots.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fanmap/task.h"
+
+static int same(fanmap_attempt_t *a)
+{
+    return a->out(a, a->in, a->in_len);
+}
+
+static int item_is(fanmap_attempt_t *a, const char *word)
+{
+    const char *text;
+    size_t len;
+    return a->get_text(a, &text, &len) == 0 && len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+static void spin(void)
+{
+    for (volatile int i = 0;; i++)
+        ;
+}
+
+static void spin_for_ms(int ms)
+{
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
+}
+
+/* A daemon as daemons are made: two forks and a session of its own. */
+static void leave_daemon(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        if (fork() == 0)
+            for (;;)
+                pause();
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static void flood(int fd)
+{
+    char line[100];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    for (int i = 0; i < 20000; i++)
+        if (write(fd, line, sizeof line) < 0)
+            break;
+}
+
+static void close_and_scribble(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (write(fd, "\x93\x03garbage", 9) < 0)
+            errno = 0;
+        close(fd);
+    }
+    if (open("/dev/null", O_RDWR) < 0)
+        errno = 0;
+}
+
+static int misbehave(fanmap_attempt_t *a)
+{
+    static int local;
+    if (item_is(a, "segfault"))
+        raise(SIGSEGV);
+    else if (item_is(a, "exit"))
+        exit(3);
+    else if (item_is(a, "spin"))
+        spin();
+    else if (item_is(a, "spin 30"))
+        spin_for_ms(30);
+    else if (item_is(a, "kill parent")) {
+        kill(getppid(), SIGKILL);
+        spin();
+    } else if (item_is(a, "daemon"))
+        leave_daemon();
+    else if (item_is(a, "daemon and spin")) {
+        leave_daemon();
+        spin();
+    } else if (item_is(a, "flood stdout"))
+        flood(1);
+    else if (item_is(a, "close"))
+        close_and_scribble();
+    else if (item_is(a, "cry and die")) {
+        fputs("\xff last words\n", stderr);
+        abort();
+    } else if (item_is(a, "stop parent")) {
+        kill(getppid(), SIGSTOP);
+        spin();
+    } else if (item_is(a, "wait for cancel")) {
+        while (!*a->cancelled)
+            ;
+        return a->fail(a, 0, "Cancelled", "told to stop");
+    } else if (item_is(a, "count"))
+        return a->put_i64(a, ++local);
+    return same(a);
+}
+
+static int say(fanmap_attempt_t *a)
+{
+    printf("%.*s", (int)a->in_len, (const char *)a->in);
+    return a->put_text(a, "", 0);
+}
+
+static int put_what(fanmap_attempt_t *a)
+{
+    if (item_is(a, "nothing"))
+        return 0;
+    if (item_is(a, "two"))
+        return a->put_i64(a, 1) || a->put_i64(a, 2);
+    if (item_is(a, "cut"))
+        return a->out(a, "\x92\x01", 2);
+    if (item_is(a, "deep")) {
+        for (int i = 0; i < 100000; i++)
+            a->out(a, "\x91", 1);
+        return a->put_i64(a, 1);
+    }
+    if (item_is(a, "huge")) {
+        while (a->out(a, "0123456789", 10) == 0)
+            ;
+        return 0;
+    }
+    if (item_is(a, "silent failure"))
+        return 7;
+    if (item_is(a, "final"))
+        return a->fail(a, 1, "Type\xff", "why");
+    return a->put_text(a, "ok", 2);
+}
+
+static int scalars(fanmap_attempt_t *a)
+{
+    int64_t i;
+    double d;
+    const char *text;
+    size_t len;
+    if (a->get_i64(a, &i) == 0)
+        return a->put_i64(a, i);
+    if (a->get_f64(a, &d) == 0)
+        return a->put_f64(a, d);
+    if (a->get_text(a, &text, &len) == 0)
+        return a->put_text(a, text, len);
+    return a->fail(a, 1, "no scalar", "");
+}
+
+static int show(fanmap_attempt_t *a)
+{
+    char text[512];
+    int n = snprintf(text, sizeof text, "%s %s %llu %llu %u %u %u %lld %.*s", a->job, a->task,
+                     (unsigned long long)a->index, (unsigned long long)a->fence, a->attempt, a->attempts_max, a->slot,
+                     (long long)a->deadline_ms, (int)a->bound_len, (const char *)a->bound);
+    return a->put_text(a, text, (size_t)n);
+}
+
+static int open_fails(void **ret)
+{
+    (void)ret;
+    return -1;
+}
+
+static int open_counts(void **ret)
+{
+    int *count = calloc(1, sizeof *count);
+    *ret = count;
+    return count ? 0 : -1;
+}
+
+static int next_count(fanmap_attempt_t *a)
+{
+    return a->put_i64(a, ++*(int *)a->state);
+}
+
+FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "misbehave", "", misbehave, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "say", "", say, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "put_what", "", put_what, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "scalars", "", scalars, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_JSON, "scalars_json", "", scalars, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "scalars_bytes", "", scalars, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_JSON, "show", "", show, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "open_fails", "", same, open_fails, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "next_count", "", next_count, open_counts, free});
