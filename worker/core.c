@@ -235,9 +235,13 @@ static void dispatch(worker_t *w, const worker_event_t *e)
 
 void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *actions)
 {
+    bool was_stopped =
+        w->config.session_ms > 0 && w->now_ms > 0 && event->now_ms - w->now_ms > w->config.session_ms / 2;
     w->actions = actions;
     w->now_ms = event->now_ms;
     w->wall_ms = event->wall_ms;
+    if (was_stopped)
+        parts_doubt(w);
     dispatch(w, event);
     schedule_turn(w);
     parts_turn(w);

@@ -28,12 +28,15 @@ typedef struct {
     size_t budget_bytes;      /* payload bytes in hand before intake stops */
     size_t items_max;         /* items in hand before intake stops */
     uint32_t commit_every_ms; /* 1000 */
-    uint32_t drain_ms;        /* from WORKER_DRAIN on: what still runs then is killed and left to others */
-    uint32_t revoke_ms;       /* how long a revocation waits for attempts to end (0: they are killed at once) */
-    uint32_t ahead_n;         /* runs that may wait unstarted in one slot, beside the one that runs */
-    size_t ahead_bytes;       /* of their inputs; an empty slot always takes one */
-    uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
-    bool has_tokens;          /* false: --redis none; limited jobs are not run here */
+    uint32_t
+        session_ms;          /* of the group. After a gap of more than half of it between two events (the process was
+                                stopped)      nothing starts until commits sent after the gap were accepted; 0: no such care */
+    uint32_t drain_ms;       /* from WORKER_DRAIN on: what still runs then is killed and left to others */
+    uint32_t revoke_ms;      /* how long a revocation waits for attempts to end (0: they are killed at once) */
+    uint32_t ahead_n;        /* runs that may wait unstarted in one slot, beside the one that runs */
+    size_t ahead_bytes;      /* of their inputs; an empty slot always takes one */
+    uint32_t publishing_max; /* outcomes not yet acknowledged before nothing starts */
+    bool has_tokens;         /* false: --redis none; limited jobs are not run here */
     uint64_t seed;
 } worker_config_t;
 

@@ -106,11 +106,42 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     part->is_dirty = false;
 }
 
+/* The first answers may be to commits from before the gap: one was under way and one may have waited. */
+enum { PROOFS = 3 };
+
+static void prove(worker_t *w, worker_part_t *part, bool ok)
+{
+    part->proofs += ok;
+    if (part->proofs >= PROOFS)
+        w->is_doubtful = false;
+    else if (ok)
+        commit(w, part, false, false);
+}
+
+void parts_doubt(worker_t *w)
+{
+    w->is_doubtful = false;
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        worker_part_t *part = w->parts[i];
+        if (part == NULL || !part->is_owned)
+            continue;
+        w->is_doubtful = true;
+        part->proofs = 0;
+        commit(w, part, false, false);
+    }
+    if (!w->is_doubtful)
+        return;
+    slots_withdraw(w, NULL, NULL);
+    note(w, FANMAP_LOG_WARNING, "the worker was stopped for a while: nothing starts until the group answers");
+}
+
 void part_committed(worker_t *w, int32_t number, int64_t offset, bool ok)
 {
     worker_part_t *part = part_get(w, number);
     if (part == NULL || !part->is_owned)
         return;
+    if (w->is_doubtful)
+        prove(w, part, ok);
     if (ok && offset > part->committed)
         part->committed = offset;
     if (!ok)
@@ -233,7 +264,10 @@ void part_assigned(worker_t *w, const worker_event_t *e)
         note(w, FANMAP_LOG_WARNING, "items partition %d: the last commit's metadata could not be read", part->number);
     w->failed |= part->tracker.done.failed;
     part->is_dirty = true;
+    part->proofs = 0;
     list_survivors(w, part);
+    if (w->is_doubtful)
+        commit(w, part, false, false);
 }
 
 /* ---- being revoked ---- */
@@ -309,12 +343,12 @@ void parts_turn(worker_t *w)
 
 int64_t parts_next_ms(const worker_t *w)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = INT64_MAX, beat_ms = w->config.session_ms > 0 ? w->config.session_ms / 4 : INT64_MAX - w->now_ms;
     for (uint32_t i = 0; i < w->parts_n; i++) {
         const worker_part_t *part = w->parts[i];
-        int64_t due = INT64_MAX;
         if (part == NULL || !part->is_owned)
             continue;
+        int64_t due = w->now_ms + beat_ms; /* so that silence means that we were stopped */
         if (part->is_revoking)
             due = w->now_ms < part->revoke_kill_ms ? part->revoke_kill_ms : part->revoke_end_ms;
         else if (part->is_dirty)

@@ -55,7 +55,7 @@ void schedule_job(worker_t *w, worker_job_t *job)
 
 static bool may_start(const worker_t *w)
 {
-    return !w->is_draining && w->stats.publishing < w->config.publishing_max;
+    return !w->is_draining && !w->is_doubtful && w->stats.publishing < w->config.publishing_max;
 }
 
 static int64_t deadline_of(const worker_t *w, const spec_t *spec)

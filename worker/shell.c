@@ -211,6 +211,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .budget_bytes = shell->config.budget_bytes,
                               .items_max = ITEMS_MAX,
                               .commit_every_ms = 1000,
+                              .session_ms = shell->config.session_ms,
                               .drain_ms = shell->config.drain_ms,
                               .revoke_ms = 0,
                               .ahead_n = AHEAD_N,

@@ -77,6 +77,7 @@ struct worker_part {
     worker_item_t *items;          /* by part_next */
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
     int64_t committed;
+    unsigned proofs;       /* accepted commits since the worker is in doubt */
     buf_t metadata;        /* of the last commit */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
     survivor_t *survivors; /* ascending */
@@ -118,6 +119,7 @@ struct worker {
     heap_t delayed;
     uint64_t queries_sent, queries_answered;
     bool query_wanted;
+    bool is_doubtful;    /* it was stopped for so long that its partitions may be someone else's */
     bool is_window_full; /* of some partition, perhaps */
     bool intake_on, is_draining, is_drained;
     bool is_committing; /* draining: the last commits are under way */
@@ -154,6 +156,8 @@ void part_revoked(worker_t *w, int32_t number, bool may_wait);
 void parts_lost(worker_t *w);
 void part_committed(worker_t *w, int32_t number, int64_t offset, bool ok);
 void parts_turn(worker_t *w);
+/* After a gap: nothing starts until the group has shown that it still knows us. */
+void parts_doubt(worker_t *w);
 /* Commits everything, clean, because nothing runs any more. */
 void parts_commit_all(worker_t *w);
 bool parts_are_committed(const worker_t *w);

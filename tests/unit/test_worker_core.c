@@ -2,6 +2,7 @@
  * and, below each, the actions that it must cause. With FANMAP_GOLDEN_UPDATE=1 the files are written anew; read the
  * difference before it is committed.
  *
+ *   > stopped MS                             time in which the worker is told nothing
  *   > at MS                                  time, also for the wall clock (which stands 1000 s ahead)
  *   > config slots=K ahead=N ...             before everything else
  *   > job ID [n= retries= timeout= deadline= failfast= backoff= task= nonce=]    J/spec
@@ -263,6 +264,7 @@ static void do_config(world_t *x, const words_t *words)
     x->config.ahead_n = (uint32_t)option(words, "ahead", x->config.ahead_n);
     x->config.items_max = (size_t)option(words, "items", (int64_t)x->config.items_max);
     x->config.budget_bytes = (size_t)option(words, "budget", (int64_t)x->config.budget_bytes);
+    x->config.session_ms = (uint32_t)option(words, "session", 0);
     x->config.has_tokens = option(words, "tokens", 1) != 0;
     x->config.seed = (uint64_t)option(words, "seed", 1);
 }
@@ -425,6 +427,12 @@ static void do_tokens(world_t *x, const words_t *words)
     step(x, &e);
 }
 
+/* Time passes and nothing is told: the process was stopped. */
+static void do_stopped(world_t *x, int64_t until_ms)
+{
+    x->now_ms = until_ms;
+}
+
 static void do_simple(world_t *x, const words_t *words)
 {
     const char *verb = words->at[0];
@@ -510,6 +518,8 @@ static void do_line(world_t *x, char *line)
     const char *verb = words.at[0];
     if (strcmp(verb, "at") == 0)
         do_at(x, number(&words, 1));
+    else if (strcmp(verb, "stopped") == 0)
+        do_stopped(x, number(&words, 1));
     else if (strcmp(verb, "config") == 0)
         do_config(x, &words);
     else if (strcmp(verb, "job") == 0)
@@ -645,6 +655,7 @@ TIMELINE(fail_fast)
 TIMELINE(unknown)
 TIMELINE(intake)
 TIMELINE(takeover)
+TIMELINE(stopped)
 
 int main(void)
 {
@@ -655,7 +666,7 @@ int main(void)
         cmocka_unit_test(lost),      cmocka_unit_test(duplicates), cmocka_unit_test(cancel),
         cmocka_unit_test(pause),     cmocka_unit_test(drain),      cmocka_unit_test(deadline),
         cmocka_unit_test(fail_fast), cmocka_unit_test(unknown),    cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),
+        cmocka_unit_test(takeover),  cmocka_unit_test(stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
