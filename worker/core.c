@@ -238,6 +238,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     bool was_stopped =
         w->config.session_ms > 0 && w->now_ms > 0 && event->now_ms - w->now_ms > w->config.session_ms / 2;
     w->actions = actions;
+    w->steps++;
     w->now_ms = event->now_ms;
     w->wall_ms = event->wall_ms;
     if (was_stopped)

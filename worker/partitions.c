@@ -82,12 +82,24 @@ static uint32_t collect_names(const worker_t *w, const worker_part_t *part, comm
     return n;
 }
 
+/* One commit of a partition a step: a second one takes the place of the first. */
+static worker_action_t *commit_action(worker_t *w, worker_part_t *part)
+{
+    for (size_t i = w->actions->n; part->commit_step == w->steps && i-- > 0;) {
+        worker_action_t *action = &w->actions->at[i];
+        if (action->type == WORKER_COMMIT && action->commit.partition == part->number)
+            return action;
+    }
+    part->commit_step = w->steps;
+    return act(w, WORKER_COMMIT);
+}
+
 static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_closing)
 {
     commit_name_t names[COMMIT_NAMES_MAX];
     const char *member = w->member;
     commit_meta_t meta = {.clean = is_clean, .mark = -1, .members = &member, .members_n = 1, .names = names};
-    worker_action_t *action = act(w, WORKER_COMMIT);
+    worker_action_t *action = commit_action(w, part);
     if (action == NULL)
         return;
     meta.names_n = collect_names(w, part, names);

@@ -78,7 +78,8 @@ struct worker_part {
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
     int64_t committed;
     unsigned proofs;       /* accepted commits since the worker is in doubt */
-    buf_t metadata;        /* of the last commit */
+    buf_t metadata;        /* of the last commit, */
+    uint64_t commit_step;  /* which is of this step */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
     survivor_t *survivors; /* ascending */
     size_t survivors_n;
@@ -101,6 +102,7 @@ struct worker {
     char member[COMMIT_MEMBER_MAX + 1];
     random_t random;
     int64_t now_ms, wall_ms;
+    uint64_t steps;
     worker_actions_t *actions; /* of the present step */
     bool failed;
 
