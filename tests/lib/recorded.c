@@ -1,4 +1,4 @@
-/* Tasks for the tests, most of them counted by the recorder (FANMAP_RECORDER; see recorder.h). Where it is named and
+/* Tasks for the tests, most of them counted by the recorder (RECORDER_AT; see recorder.h). Where it is named and
  * cannot be reached the attempt fails: an attempt that nobody counted would prove nothing. */
 #include "fanmap/task.h"
 #include "tests/lib/recorder_client.h"
@@ -11,7 +11,7 @@
 static int begin(fanmap_attempt_t *a, int *ret_fd)
 {
     *ret_fd = -1;
-    if (getenv("FANMAP_RECORDER") == NULL)
+    if (getenv("RECORDER_AT") == NULL)
         return 0;
     *ret_fd = recorder_begin(a->job, a->index, a->attempt);
     return *ret_fd >= 0 ? 0 : a->fail(a, 1, "recorder", "the recorder cannot be reached");
@@ -27,8 +27,8 @@ static int recorded(fanmap_attempt_t *a)
     int64_t x;
     if (a->get_i64(a, &x) != 0)
         return a->fail(a, 1, "type", "not an integer");
-    if (getenv("FANMAP_RECORDER") == NULL)
-        return a->fail(a, 1, "recorder", "FANMAP_RECORDER is not set");
+    if (getenv("RECORDER_AT") == NULL)
+        return a->fail(a, 1, "recorder", "RECORDER_AT is not set");
     int fd;
     if (begin(a, &fd) != 0)
         return -1;

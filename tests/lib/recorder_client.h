@@ -37,10 +37,10 @@ static inline int recorder_connect(const char *address)
 }
 
 /* Returns once the recorder has counted the attempt: the descriptor to close at its end, or -1. The address and the
- * name of the place are in the environment: FANMAP_RECORDER, FANMAP_RECORDER_WHERE. */
+ * name of the place are in the environment: RECORDER_AT, RECORDER_WHERE. */
 static inline int recorder_begin(const char *job, uint64_t index, uint32_t attempt)
 {
-    const char *address = getenv("FANMAP_RECORDER"), *where = getenv("FANMAP_RECORDER_WHERE");
+    const char *address = getenv("RECORDER_AT"), *where = getenv("RECORDER_WHERE");
     int fd = address != NULL ? recorder_connect(address) : -1;
     if (fd < 0)
         return -1;

@@ -238,7 +238,7 @@ class Case(unittest.TestCase):
             env["FANMAP_REDIS"] = self.redis.url
             env["FANMAP_NAMESPACE"] = self.namespace
         if getattr(self, "recorder_path", None):
-            env["FANMAP_RECORDER"] = self.recorder_path
+            env["RECORDER_AT"] = self.recorder_path
         env.update(extra or {})
         return {k: v for k, v in env.items() if v is not None}
 
@@ -260,7 +260,7 @@ class Case(unittest.TestCase):
 
     def worker(self, *args, tasks=RECORDED, slots=8, name="worker", session="10s", env=None):
         """A worker in the background; `name` is what the recorder calls it."""
-        extra = {"FANMAP_RECORDER_WHERE": f"{name}{self.names.get(name, 0) + 1}", **(env or {})}
+        extra = {"RECORDER_WHERE": f"{name}{self.names.get(name, 0) + 1}", **(env or {})}
         tasks_args = ["--tasks", tasks] if tasks else []
         return self.start("worker", *tasks_args, "--slots", slots, "--session-timeout", session, *self.connect_args(),
                           *args, name=name, env=extra)
