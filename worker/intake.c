@@ -171,6 +171,8 @@ static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item
     }
     item_set_state(item, STATE_QUEUED);
     limits_begin(w, job);
+    if (item->attempts > 0 && job->tokens != NULL)
+        item->fence = tokens_fence(job->tokens); /* tried elsewhere: it needs a newer grant than any before it came */
     schedule_job(w, job);
     limits_turn(w, job);
 }
