@@ -164,12 +164,42 @@ bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *
 
 /* ---- what runs ---- */
 
+/* A retry comes under a newer grant than the attempt before it. */
+static void check_fence(sim_t *sim, job_t *job, const run_t *run)
+{
+    uint64_t *fence = &job->fences[run->index];
+    uint32_t *attempt = &job->fence_attempts[run->index];
+    if (run->fence == 0)
+        return;
+    if (*fence >= run->fence && run->attempt > *attempt && !sim->scenario.has_jumps)
+        sim_break(sim, "%s/%llu: attempt %u has fence %llu, and attempt %u before it had %llu", job->id,
+                  (unsigned long long)run->index, run->attempt, (unsigned long long)run->fence, *attempt,
+                  (unsigned long long)*fence);
+    *fence = run->fence;
+    *attempt = run->attempt;
+}
+
+/* Where workers only come and go, and no record is doubled, an item runs in one place at a time. */
+static void check_alone(sim_t *sim, const pool_t *mine, const run_t *run)
+{
+    for (const pool_t *pool = sim->pools; pool != NULL; pool = pool->next)
+        for (uint32_t s = 0; s < pool->slots_n; s++) {
+            const run_t *other = &pool->slots[s].waiting[0];
+            if (pool->slots[s].is_running && other != run && other->job == run->job && other->index == run->index)
+                sim_break(sim, "%s/%llu runs at %s and at %s", sim->jobs[run->job].id, (unsigned long long)run->index,
+                          pool->worker->name, mine->worker->name);
+        }
+}
+
 void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
 {
     job_t *job = &sim->jobs[run->job];
     sim_say(sim, "%s runs %s/%llu, attempt %u", pool->worker->name, job->id, (unsigned long long)run->index,
             run->attempt);
     job->begun_n++;
+    check_fence(sim, job, run);
+    if (sim->scenario.is_gentle)
+        check_alone(sim, pool, run);
     sim_count(sim);
 }
 
@@ -177,7 +207,6 @@ void sim_attempt_ended(sim_t *sim, pool_t *pool, const run_t *run, const char *h
 {
     sim_say(sim, "%s: %s/%llu, attempt %u, %s", pool->worker->name, sim->jobs[run->job].id,
             (unsigned long long)run->index, run->attempt, how);
-    sim->jobs[run->job].ended_n++;
 }
 
 void sim_table_lost(sim_t *sim)

@@ -283,7 +283,7 @@ static void on_commit(sim_t *sim, event_t *event)
     process_t *process = request->process;
     int32_t partition = (int32_t)event->a;
     bool alive = process->life == request->life;
-    bool overtaken = alive && request->consumer->commit_epoch != request->as_sent.commit_epoch;
+    bool overtaken = request->consumer->commit_epoch != request->as_sent.commit_epoch;
     bool lost = sim->kafka.away || process->kafka_cut || overtaken || (!alive && dice_chance(&sim->clock, 500));
     if (lost) {
         answer(sim, request, partition, false, dice_between(&sim->clock, 500, 5000));
@@ -332,6 +332,7 @@ bool kafka_commit_now(sim_t *sim, process_t *process, consumer_t *consumer, int3
                       const char *metadata, size_t metadata_len)
 {
     consumer->commit_epoch++;
+    consumer->commits[partition].waits = false;
     if (!kafka_reaches(sim, process))
         return false;
     bool ok = store_commit(sim, process, consumer, partition, offset, metadata, metadata_len);

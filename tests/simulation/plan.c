@@ -58,6 +58,7 @@ plan_t plan_of(const sim_t *sim, size_t j, uint64_t index, uint32_t attempt)
         plan.times_out = true;
         plan.run_ms = job->spec.timeout_ms;
         plan.kind = FANMAP_TIMEOUT;
+        plan.is_final = false; /* it did not come to say so */
     }
     return plan;
 }

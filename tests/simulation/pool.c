@@ -7,6 +7,8 @@
 #include "plan.h"
 #include "sim.h"
 
+enum { LAPSED_KILL_MS = 60000, LAPSES_MAX = POOL_LAPSES_MAX };
+
 static int64_t worker_now_ms(const sim_t *sim, const pool_t *pool)
 {
     return sim->clock.now_ms + pool->worker->clock_off_ms;
@@ -14,6 +16,8 @@ static int64_t worker_now_ms(const sim_t *sim, const pool_t *pool)
 
 static int64_t stall_ms(sim_t *sim)
 {
+    if (sim->scenario.is_golden)
+        return 0;
     if (dice_chance(&sim->clock, 300))
         return dice_between(&sim->clock, 0, sim->scenario.guardian_stall_ms);
     return dice_between(&sim->clock, 0, 20);
@@ -41,11 +45,11 @@ static void tell(sim_t *sim, pool_t *pool, uint32_t s, slot_message_t message)
     event->data = take_copy(&message, sizeof message);
 }
 
-static bool has_lapsed(const pool_t *pool, uint32_t job_key)
+static bool has_lapsed(const sim_t *sim, const pool_t *pool, uint32_t job_key)
 {
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < LAPSES_MAX; i++)
         if (pool->lapses[i].is_used && pool->lapses[i].job_key == job_key)
-            return pool->lapses[i].has_lapsed;
+            return pool->lapses[i].at_ms <= worker_now_ms(sim, pool) && sim_protects(sim, PROTECTION_FREEZE);
     return false;
 }
 
@@ -65,16 +69,13 @@ static void count_down(sim_t *sim, pool_t *pool, uint32_t s)
 static void begin_next(sim_t *sim, pool_t *pool, uint32_t s)
 {
     slot_t *slot = &pool->slots[s];
-    if (slot->is_running || !slot->is_up || slot->n == 0 || is_frozen(slot))
+    if (slot->is_running || !slot->is_up || slot->n == 0 || is_frozen(slot) ||
+        has_lapsed(sim, pool, slot->waiting[0].job_key))
         return;
     slot->is_running = true;
     slot->is_ending = false;
     run_t *run = &slot->waiting[0];
     sim_attempt_began(sim, pool, run);
-    if (has_lapsed(pool, run->job_key) && sim_protects(sim, PROTECTION_FREEZE)) {
-        slot->is_frozen_by_guardian = true;
-        return;
-    }
     count_down(sim, pool, s);
 }
 
@@ -82,8 +83,6 @@ static void pop(slot_t *slot)
 {
     memmove(&slot->waiting[0], &slot->waiting[1], --slot->n * sizeof slot->waiting[0]);
     slot->is_running = false;
-    slot->is_frozen_by_worker = false; /* what is frozen is the attempt */
-    slot->is_frozen_by_guardian = false;
     slot->turn++;
 }
 
@@ -239,72 +238,92 @@ void pool_kill(sim_t *sim, pool_t *pool, uint32_t s, uint32_t n, bool hard)
             sim_break(sim, "%s: kills run %u of slot %u, which has not begun", pool->worker->name, n, s);
 }
 
-static void freeze(sim_t *sim, slot_t *slot)
+/* Frozen is what the worker asked to freeze, and what lapsed. */
+static void set_frozen(sim_t *sim, pool_t *pool, uint32_t s, bool by_worker, bool by_guardian)
 {
-    slot->waiting[0].left_ms -= sim->clock.now_ms - slot->since_ms;
-    if (slot->waiting[0].left_ms < 0)
-        slot->waiting[0].left_ms = 0;
-    slot->turn++;
+    slot_t *slot = &pool->slots[s];
+    bool was = is_frozen(slot);
+    slot->is_frozen_by_worker = by_worker;
+    slot->is_frozen_by_guardian = by_guardian;
+    bool is = is_frozen(slot);
+    if (is && !was && slot->is_running) {
+        int64_t left_ms = slot->waiting[0].left_ms - (sim->clock.now_ms - slot->since_ms);
+        slot->waiting[0].left_ms = left_ms > 0 ? left_ms : 0;
+        slot->turn++;
+        sim_say(sim, "%s: %s/%llu is frozen%s", pool->worker->name, sim->jobs[slot->waiting[0].job].id,
+                (unsigned long long)slot->waiting[0].index, by_guardian ? " by the guardian" : "");
+    } else if (!is && was && slot->is_running) {
+        count_down(sim, pool, s);
+        sim_say(sim, "%s: %s/%llu is thawed", pool->worker->name, sim->jobs[slot->waiting[0].job].id,
+                (unsigned long long)slot->waiting[0].index);
+    } else if (!is && was) {
+        begin_next(sim, pool, s);
+    }
+    sim_count(sim);
 }
 
 void pool_freeze(sim_t *sim, pool_t *pool, uint32_t s, bool on)
 {
     slot_t *slot = &pool->slots[s];
-    if (!sim_protects(sim, PROTECTION_FREEZE))
-        return;
-    if (!slot->is_running)
-        return;
-    bool was = is_frozen(slot);
-    slot->is_frozen_by_worker = on;
-    if (!on)
-        slot->is_frozen_by_guardian = false;
-    if (on && !was)
-        freeze(sim, slot);
-    else if (!on && was)
-        count_down(sim, pool, s);
-    sim_count(sim);
+    if (slot->is_up && slot->downs_n == 0 && sim_protects(sim, PROTECTION_FREEZE))
+        set_frozen(sim, pool, s, on, slot->is_frozen_by_guardian);
 }
 
-static void lapse(sim_t *sim, pool_t *pool, uint32_t job_key)
+static void on_lapsed_too_long(sim_t *sim, event_t *event)
 {
-    for (uint32_t s = 0; s < pool->slots_n; s++) {
-        slot_t *slot = &pool->slots[s];
-        if (!slot->is_running || slot->waiting[0].job_key != job_key || slot->is_frozen_by_guardian)
-            continue;
-        if (!is_frozen(slot))
-            freeze(sim, slot);
-        slot->is_frozen_by_guardian = true;
-        sim_say(sim, "%s's guardian freezes %s/%llu", pool->worker->name, sim->jobs[slot->waiting[0].job].id,
-                (unsigned long long)slot->waiting[0].index);
-    }
-    sim_count(sim);
+    pool_t *pool = event->data;
+    slot_t *slot = &pool->slots[event->x];
+    if (slot->is_running && slot->is_frozen_by_guardian && slot->waiting[0].n == event->a)
+        go_down(sim, pool, (uint32_t)event->x, ATTEMPT_LAPSED);
 }
 
 static void on_lapse(sim_t *sim, event_t *event)
 {
     pool_t *pool = event->data;
-    size_t i = (size_t)event->a;
-    if (pool->lapses[i].at_ms > worker_now_ms(sim, pool) || !sim_protects(sim, PROTECTION_FREEZE))
+    uint32_t job_key = pool->lapses[event->a].job_key;
+    if (!has_lapsed(sim, pool, job_key))
         return;
-    pool->lapses[i].has_lapsed = true;
-    lapse(sim, pool, pool->lapses[i].job_key);
+    for (uint32_t s = 0; s < pool->slots_n; s++) {
+        slot_t *slot = &pool->slots[s];
+        if (!slot->is_running || slot->waiting[0].job_key != job_key || slot->is_frozen_by_guardian)
+            continue;
+        set_frozen(sim, pool, s, slot->is_frozen_by_worker, true);
+        event_t *late = clock_after(&sim->clock, LAPSED_KILL_MS, on_lapsed_too_long);
+        late->x = s;
+        late->a = slot->waiting[0].n;
+        late->data = pool;
+        late->drop = pool_keep;
+    }
+}
+
+/* A later deadline: the guardian lets go on what it froze, and what waited begins. */
+static void postpone(sim_t *sim, pool_t *pool, uint32_t job_key)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++) {
+        slot_t *slot = &pool->slots[s];
+        if (slot->n == 0 || slot->waiting[0].job_key != job_key)
+            continue;
+        if (slot->is_frozen_by_guardian)
+            set_frozen(sim, pool, s, slot->is_frozen_by_worker, false);
+        begin_next(sim, pool, s);
+    }
 }
 
 void pool_lapse(sim_t *sim, pool_t *pool, uint32_t job_key, int64_t at_ms)
 {
     size_t i = 0;
-    while (i < 8 && pool->lapses[i].is_used && pool->lapses[i].job_key != job_key)
+    while (i < LAPSES_MAX && pool->lapses[i].is_used && pool->lapses[i].job_key != job_key)
         i++;
-    if (i == 8)
-        i = job_key % 8;
-    if (pool->lapses[i].is_used && pool->lapses[i].job_key == job_key && pool->lapses[i].at_ms == at_ms)
+    if (i == LAPSES_MAX) {
+        sim_break(sim, "%s: lapses of more than %d jobs", pool->worker->name, LAPSES_MAX);
         return;
+    }
     int64_t now_ms = worker_now_ms(sim, pool);
     pool->lapses[i].is_used = true;
     pool->lapses[i].job_key = job_key;
     pool->lapses[i].at_ms = at_ms;
     if (at_ms > now_ms)
-        pool->lapses[i].has_lapsed = false;
+        postpone(sim, pool, job_key);
     if (at_ms == INT64_MAX)
         return;
     event_t *event = clock_after(&sim->clock, at_ms - now_ms + stall_ms(sim), on_lapse);
@@ -372,17 +391,4 @@ void pool_count(const pool_t *pool, size_t job, uint64_t *ret_running, uint64_t 
         if (!is_frozen(slot))
             ++*ret_running;
     }
-}
-
-/* When the guardian freezes what this pool runs of the job, on the simulation's clock. */
-int64_t pool_lapse_ms(const pool_t *pool, size_t job)
-{
-    int64_t latest = INT64_MIN;
-    for (size_t i = 0; i < 8; i++)
-        for (uint32_t s = 0; s < pool->slots_n; s++)
-            for (size_t k = 0; k < pool->slots[s].n; k++)
-                if (pool->lapses[i].is_used && pool->slots[s].waiting[k].job == job &&
-                    pool->slots[s].waiting[k].job_key == pool->lapses[i].job_key && pool->lapses[i].at_ms > latest)
-                    latest = pool->lapses[i].at_ms;
-    return latest;
 }

@@ -12,7 +12,7 @@
 
 #include "clock.h"
 
-enum { POOL_SLOTS_MAX = 4, POOL_AHEAD_MAX = 8 };
+enum { POOL_SLOTS_MAX = 4, POOL_AHEAD_MAX = 8, POOL_LAPSES_MAX = 8 };
 
 typedef struct {
     uint32_t n, attempt, job_key;
@@ -42,9 +42,9 @@ struct pool {
     slot_t slots[POOL_SLOTS_MAX];
     struct {
         uint32_t job_key;
-        bool is_used, has_lapsed;
+        bool is_used;
         int64_t at_ms; /* of the worker's clock */
-    } lapses[8];
+    } lapses[POOL_LAPSES_MAX];
     int64_t silent_since_ms; /* INT64_MAX: it beats */
 };
 
@@ -76,6 +76,5 @@ bool pool_is_idle(const pool_t *pool);
 void pool_count(const pool_t *pool, size_t job, uint64_t *ret_running, uint64_t *ret_attempts);
 /* For events that only borrow what they point to. */
 void pool_keep(void *data);
-int64_t pool_lapse_ms(const pool_t *pool, size_t job);
 
 #endif

@@ -62,6 +62,7 @@ void redis_begin(sim_t *sim, const char *sync_text)
 
 void redis_end(sim_t *sim)
 {
+    token_table_image_free(sim->redis.first);
     token_table_image_free(sim->redis.image);
     token_table_free(sim->redis.table);
 }
@@ -123,16 +124,46 @@ void redis_sync(sim_t *sim, process_t *process, const tokens_request_t *request,
     event->data = take_copy(&call, sizeof call);
 }
 
+static bool create(sim_t *sim, const spec_t *spec)
+{
+    bool created = false;
+    if (sim->redis.down)
+        return false;
+    set_time(sim);
+    return token_table_create(sim->redis.table, spec->job, spec->nonce, spec->concurrency, spec->lease_ms, &created,
+                              NULL) == FANMAP_OK &&
+           created;
+}
+
+/* A creation that the network held back until the tables were lost: its producer has long gone on with another nonce.
+ */
+static void on_held_create(sim_t *sim, event_t *event)
+{
+    const job_t *job = &sim->jobs[event->a];
+    if (create(sim, &job->spec))
+        sim_say(sim, "redis: the table of %s is created, late", job->id);
+}
+
+static void release_held(sim_t *sim)
+{
+    for (size_t j = 0; j < sim->jobs_n; j++) {
+        if (!sim->jobs[j].is_create_held || dice_chance(&sim->clock, 500))
+            continue;
+        sim->jobs[j].is_create_held = false;
+        clock_after(&sim->clock, dice_between(&sim->clock, 1, 3000), on_held_create)->a = j;
+    }
+}
+
 static void on_create(sim_t *sim, event_t *event)
 {
-    const spec_t *spec = event->data;
-    bool created = false, ok = !sim->redis.down && !event->to->redis_cut;
-    if (ok) {
-        set_time(sim);
-        ok = token_table_create(sim->redis.table, spec->job, spec->nonce, spec->concurrency, spec->lease_ms, &created,
-                                NULL) == FANMAP_OK;
+    job_t *job = event->to->self;
+    if (!sim->scenario.is_golden && dice_chance(&sim->clock, sim->scenario.is_about_tokens ? 500 : 100))
+        job->is_create_held = true;
+    event->b = !job->is_create_held && !event->to->redis_cut && create(sim, event->data);
+    if (event->b && (sim->redis.first == NULL || dice_chance(&sim->clock, 500))) {
+        token_table_image_free(sim->redis.first);
+        sim->redis.first = token_table_save(sim->redis.table);
     }
-    event->b = ok && created;
     ((event_fn)(uintptr_t)event->c)(sim, event);
 }
 
@@ -148,6 +179,13 @@ void redis_flush(sim_t *sim)
     sim_say(sim, "redis: FLUSHALL");
     token_table_flush(sim->redis.table);
     sim_table_lost(sim);
+    release_held(sim);
+}
+
+static void save(sim_t *sim)
+{
+    token_table_image_free(sim->redis.image);
+    sim->redis.image = token_table_save(sim->redis.table);
 }
 
 static void on_up(sim_t *sim, event_t *event)
@@ -163,21 +201,22 @@ void redis_restart(sim_t *sim, int64_t down_ms)
     char run_id[24];
     snprintf(run_id, sizeof run_id, "run%llu", (unsigned long long)++sim->redis.runs_n);
     token_table_set_run_id(sim->redis.table, run_id);
-    unsigned how = (unsigned)dice(&sim->clock, 3);
-    sim_say(sim, "redis: down for %lld ms, comes back as %s with %s", (long long)down_ms, run_id,
-            how == 0   ? "nothing"
-            : how == 1 ? "what it had"
-                       : "an older image");
+    static const char *const with[] = {"nothing", "what it had", "its first image", "an older image"};
+    unsigned how = (unsigned)dice(&sim->clock, 4);
+    const token_table_image_t *image = how == 2 ? sim->redis.first : how == 3 ? sim->redis.image : NULL;
+    if (image == NULL && how > 1)
+        how = 0;
+    sim_say(sim, "redis: down for %lld ms, comes back as %s with %s", (long long)down_ms, run_id, with[how]);
     if (how == 0)
         token_table_flush(sim->redis.table);
-    else if (how == 2 && sim->redis.image != NULL && !token_table_restore(sim->redis.table, sim->redis.image))
+    else if (image != NULL && !token_table_restore(sim->redis.table, image))
         abort();
     if (how != 1)
         sim_table_lost(sim);
-    if (sim->redis.image == NULL || dice_chance(&sim->clock, 500)) {
-        token_table_image_free(sim->redis.image);
-        sim->redis.image = token_table_save(sim->redis.table);
-    }
+    if (how != 1)
+        release_held(sim);
+    if (sim->redis.image == NULL || dice_chance(&sim->clock, 500))
+        save(sim);
     sim->redis.down = true;
     clock_after(&sim->clock, down_ms, on_up);
 }
@@ -195,6 +234,8 @@ void redis_jump(sim_t *sim, int64_t by_ms)
 /* Each way. */
 void redis_choose_network(sim_t *sim)
 {
+    if (sim->redis.image == NULL || dice_chance(&sim->clock, 500))
+        save(sim);
     static const int64_t kinds[][2] = {{0, 2}, {0, 5}, {1, 20}, {50, 500}, {500, 3000}};
     const int64_t *kind = kinds[dice(&sim->clock, sizeof kinds / sizeof kinds[0])];
     sim->redis.latency_min_ms = kind[0];

@@ -8,7 +8,8 @@
 
 typedef struct {
     token_table_t *table;
-    token_table_image_t *image; /* what a restart may come back with */
+    token_table_image_t *first,
+        *image; /* what a restart may come back with: before any worker came, and of some later time */
     bool down;
     uint64_t runs_n;
     int64_t wall_off_ms, jumped_ms; /* TIME */

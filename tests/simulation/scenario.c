@@ -282,9 +282,8 @@ static void on_fault(sim_t *sim, event_t *event)
         heal(sim);
         return;
     }
-    fault_t fault = (fault_t)ROLL(sim, FAULTS_N);
-    if (sim->scenario.faults & 1u << fault)
-        inflict(sim, fault);
+    if (sim->scenario.faults_n > 0)
+        inflict(sim, (fault_t)sim->scenario.faults[ROLL(sim, sim->scenario.faults_n)]);
     clock_again(&sim->clock, event, BETWEEN(sim, 1, sim->scenario.fault_every_ms));
 }
 
@@ -333,14 +332,14 @@ void job_begin(sim_t *sim, job_t *job, size_t number)
 
 static void draw_plan(sim_t *sim, job_t *job)
 {
-    static const int64_t spans[][2] = {{0, 3}, {1, 40}, {20, 400}, {200, 3000}, {1000, 20000}};
-    size_t kind = ROLL(sim, 5);
+    static const int64_t spans[][2] = {{0, 3}, {1, 40}, {20, 400}, {200, 3000}, {1000, 20000}, {5000, 60000}};
+    size_t kind = sim->scenario.is_about_tokens ? 3 + ROLL(sim, 3) : ROLL(sim, 5);
     job->plan_seed = random_next(&sim->clock.random);
     job->run_ms_min = spans[kind][0];
     job->run_ms_max = spans[kind][1];
     job->run_ms_long = (int64_t[]){1000, 8000, 40000}[ROLL(sim, 3)];
     job->long_permille = CHANCE(sim, 400) ? 30 : 0;
-    static const uint64_t sizes[] = {300, 200, 100, 40, 15};
+    static const uint64_t sizes[] = {300, 200, 100, 40, 30, 20};
     job->items_n = CHANCE(sim, 50) ? ROLL(sim, 2) : 1 + ROLL(sim, sizes[kind]);
     bool troubled = CHANCE(sim, 500);
     job->fails_permille = troubled ? (unsigned)ROLL(sim, 200) : 0;
@@ -356,7 +355,8 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
     job_begin(sim, job, number);
     draw_plan(sim, job);
     job->begin_ms = CHANCE(sim, 600) ? BETWEEN(sim, 0, 2000) : BETWEEN(sim, 0, sim->scenario.chaos_ms / 2);
-    job->spec.concurrency = CHANCE(sim, 250) ? 0 : 1 + ROLL(sim, 6);
+    bool is_limited = sim->scenario.is_about_tokens || CHANCE(sim, 800);
+    job->spec.concurrency = is_limited ? 1 + ROLL(sim, CHANCE(sim, 500) ? 2 : 6) : 0;
     job->limit = job->spec.concurrency;
     job->cap = job->limit > 0 ? job->limit : UINT64_MAX;
     job->spec.retries = (uint32_t)ROLL(sim, 5);
@@ -372,12 +372,43 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
     job->will_cancel = CHANCE(sim, 300);
 }
 
+/* A few kinds, often, or many kinds, each seldom. */
+static void draw_faults(sim_t *sim)
+{
+    static const fault_t about_tokens[] = {FAULT_STOP,       FAULT_CUT_REDIS,     FAULT_REDIS_DOWN, FAULT_REDIS_FLUSH,
+                                           FAULT_REDIS_JUMP, FAULT_REDIS_NETWORK, FAULT_LIMIT,      FAULT_KILL,
+                                           FAULT_STOP_SHORT, FAULT_CUT_KAFKA};
+    static const fault_t gentle[] = {FAULT_DRAIN,         FAULT_DRAIN, FAULT_LIMIT,
+                                     FAULT_REDIS_NETWORK, FAULT_PAUSE, FAULT_FOREIGN};
+    scenario_t *s = &sim->scenario;
+    if (s->is_gentle) {
+        for (size_t i = 0; i < sizeof gentle / sizeof gentle[0]; i++)
+            if (i == 0 || CHANCE(sim, 500))
+                s->faults[s->faults_n++] = gentle[i];
+        return;
+    }
+    for (size_t i = 0; i < sizeof about_tokens / sizeof about_tokens[0] && s->is_about_tokens; i++)
+        if (CHANCE(sim, 300))
+            s->faults[s->faults_n++] = about_tokens[i];
+    if (s->is_about_tokens)
+        return;
+    unsigned share = (unsigned[]){100, 250, 500, 800}[ROLL(sim, 4)];
+    for (unsigned fault = 0; fault < FAULTS_N; fault++)
+        if (CHANCE(sim, share))
+            s->faults[s->faults_n++] = fault;
+}
+
 void scenario_draw(sim_t *sim)
 {
     scenario_t *s = &sim->scenario;
     sim->wall_ms = 1700000000000 + BETWEEN(sim, 0, 1000000);
+    s->is_about_tokens = CHANCE(sim, 300);
     s->workers_n = 1 + (unsigned)ROLL(sim, 4);
     s->jobs_n = 1 + (unsigned)ROLL(sim, 3);
+    if (s->is_about_tokens) {
+        s->workers_n = 2 + (unsigned)ROLL(sim, 3);
+        s->jobs_n = 1;
+    }
     s->items_partitions = 1 + (uint32_t)ROLL(sim, PARTITIONS_MAX);
     s->results_partitions = 1 + (uint32_t)ROLL(sim, 2);
     s->lease_ms = 15000;
@@ -386,12 +417,15 @@ void scenario_draw(sim_t *sim)
     s->revoke_ms = (uint32_t[]){0, 500, 5000}[ROLL(sim, 3)];
     s->guardian_stall_ms = 3000;
     s->grace_ms = 200;
-    s->chaos_ms = (int64_t[]){10000, 30000, 60000, 120000}[ROLL(sim, 4)];
-    s->fault_every_ms = (int64_t[]){500, 2000, 8000}[ROLL(sim, 3)];
+    s->chaos_ms = (int64_t[]){10000, 30000, 60000, 120000}[s->is_about_tokens ? 3 : ROLL(sim, 4)];
+    s->fault_every_ms = (int64_t[]){500, 2000, 8000, 25000}[s->is_about_tokens ? 2 + ROLL(sim, 2) : ROLL(sim, 3)];
     s->end_ms = s->chaos_ms + 1500000;
-    s->faults = (unsigned)random_next(&sim->clock.random);
-    if (CHANCE(sim, 400))
-        s->faults |= (unsigned)random_next(&sim->clock.random);
+    s->is_gentle = !s->is_about_tokens && CHANCE(sim, 200);
+    if (s->is_gentle)
+        s->revoke_waits = true;
+    draw_faults(sim);
+    for (size_t i = 0; i < s->faults_n; i++)
+        s->has_jumps = s->has_jumps || s->faults[i] == FAULT_REDIS_JUMP || s->faults[i] == FAULT_REPLAY;
     s->items_max = (size_t[]){4, 20, 100, 1000}[ROLL(sim, 4)];
     s->order_memory = CHANCE(sim, 100) ? 512 : 1 << 20;
     kafka_begin(&sim->kafka, s->items_partitions, s->results_partitions, &check_hooks);

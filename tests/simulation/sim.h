@@ -37,6 +37,9 @@ typedef struct {
     const char *name;
     protection_t what;
     const char *rule, *without; /* PROTECTION_SCRIPT */
+    const char *breaks;         /* what the invariant says that must notice it; other failures do not count */
+    bool is_rare; /* seldom decisive here, where others cover for it: not among --mutants (tests/unit/test_token_sim has
+                     it) */
 } mutant_t;
 
 typedef struct {
@@ -46,9 +49,13 @@ typedef struct {
     uint32_t lease_ms, ahead_n;
     uint32_t revoke_ms; /* how long a worker waits for attempts of a partition it gives up */
     bool revoke_waits;
+    bool is_gentle;       /* workers come and go, nothing breaks: then no item may run twice at once */
+    bool has_jumps;       /* of TIME: fences may go back; or replayed items, whose attempts are another line */
+    bool is_about_tokens; /* long attempts under small limits, and the faults that concern them */
     int64_t guardian_stall_ms, grace_ms;
     int64_t chaos_ms, fault_every_ms, end_ms;
-    unsigned faults;  /* a bit for each kind of fault */
+    unsigned faults[32]; /* the kinds of fault that this run has */
+    size_t faults_n;
     size_t items_max; /* a worker's bound */
     size_t order_memory;
     unsigned foreign_permille;
@@ -65,7 +72,7 @@ typedef struct {
     int64_t run_ms_min, run_ms_max, run_ms_long;
     unsigned long_permille, fails_permille, fails_for_ever_permille, final_permille, dies_permille, poison_permille,
         bad_permille;
-    bool has_source_error, will_cancel;
+    bool has_source_error, will_cancel, is_create_held;
     /* live control */
     uint64_t limit, limit_version, paused, paused_version;
     uint64_t table_version; /* the highest the table was told since it last lost its data */
@@ -74,7 +81,9 @@ typedef struct {
     bool is_ended; /* J/end is on `jobs` */
     uint64_t cap, running, attempts;
 
-    uint64_t begun_n, ended_n;
+    uint64_t begun_n;
+    uint64_t fences[ITEMS_MAX]; /* by index: of its last attempt under a limit */
+    uint32_t fence_attempts[ITEMS_MAX];
     /* the program that maps */
     process_t process;
     producer_t *producer;
