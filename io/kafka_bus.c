@@ -52,6 +52,8 @@ static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
 int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_error, bus_log_fn log, void *arg,
                    bus_t **ret, fanmap_error_t *err)
 {
+    if (config->brokers == NULL || config->brokers[0] == 0)
+        return err_set(err, FANMAP_EUSAGE, "no Kafka brokers are named");
     kafka_bus_t *bus = calloc(1, sizeof *bus);
     if (bus == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");

@@ -176,6 +176,13 @@ static bool uses_oauth(const rd_kafka_conf_t *conf)
            strcmp(value, "OAUTHBEARER") == 0;
 }
 
+/* Log lines come as events. Only what is said while a handle is destroyed gets here, from any thread, and not to the
+ * terminal. */
+static void discard(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk, (void)level, (void)facility, (void)text;
+}
+
 static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *group_id, rd_kafka_conf_t **ret,
                      fanmap_error_t *err)
 {
@@ -192,6 +199,7 @@ static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *grou
     }
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
                                        RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
+    rd_kafka_conf_set_log_cb(conf, discard);
     if (uses_oauth(conf))
         rd_kafka_conf_enable_sasl_queue(conf, 1);
     *ret = conf;

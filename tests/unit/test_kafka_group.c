@@ -1,0 +1,324 @@
+/* The bus's consumer groups over a real Kafka: membership, commits, gaps, and staying a member while nobody wants
+ * records. */
+#include "tests/unit/kafka_rig.h"
+
+static broker_t broker;
+
+static int set_up(void **state)
+{
+    rig_t *rig = calloc(1, sizeof *rig);
+    rig_open(rig, broker.brokers, NULL, 0);
+    *state = rig;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    rig_close(*state);
+    free(*state);
+    return 0;
+}
+
+static unsigned owned_n(const rig_t *rig)
+{
+    unsigned n = 0;
+    for (int p = 0; p < RIG_PARTITIONS; p++)
+        n += rig->owned[p];
+    return n;
+}
+
+/* Runs both until the condition holds. */
+#define both_until(a, b, condition)                                                                                    \
+    do {                                                                                                               \
+        int64_t both_until_ms = loop_clock_ms() + RIG_BOUND_MS;                                                        \
+        while (!(condition)) {                                                                                         \
+            assert_true(loop_run_once((a)->loop, 10) >= 0 && loop_run_once((b)->loop, 10) >= 0);                       \
+            if (loop_clock_ms() > both_until_ms)                                                                       \
+                fail_msg("not in time: %s (%s, %s)", #condition, (a)->line, (b)->line);                                \
+        }                                                                                                              \
+    } while (0)
+
+static void leave(rig_t *rig)
+{
+    unsigned before = rig->revoked_n;
+    bus_group_leave(rig->group);
+    assert_int_equal(rig->revoked_n, before); /* never from inside the call */
+    rig_until(rig, rig->revoked_n > before);
+}
+
+static void test_a_new_group_begins_at_the_low_watermark(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "fresh", 4, 0);
+    rig_produce_all(rig, 0, 1000, 4);
+    rig_join(rig, "fresh");
+    assert_string_equal(bus_group_member(rig->group), "");
+    rig_until(rig, rig->rebalanced_n == 1);
+    assert_int_equal(owned_n(rig), 4);
+    for (int p = 0; p < 4; p++) {
+        assert_false(rig->was_committed[p]);
+        assert_int_equal(rig->assigned_at[p], 0);
+        assert_int_equal(rig->metadata_len[p], 0);
+    }
+    assert_true(strlen(bus_group_member(rig->group)) > 10);
+    rig_until(rig, rig->taken.n == 1000);
+    assert_int_equal(rig_check(&rig->taken, 0, 1000), 0);
+    leave(rig);
+    assert_int_equal(rig->revoked_partitions_n, 4);
+    assert_false(rig->lost);
+}
+
+static void test_commits_carry_their_metadata(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "commits", 2, 0);
+    rig_produce_all(rig, 0, 320, 2);
+    rig_join(rig, "commits");
+    rig_until(rig, rig->taken.n == 320);
+    bus_group_commit(rig->group, 0, 5, "first", 5);
+    bus_group_commit(rig->group, 0, 7, "bmFtZXM=", 8); /* replaces what has not gone out */
+    bus_group_commit(rig->group, 1, 9, "", 0);
+    bus_group_commit(rig->group, 7, 9, "", 0); /* not ours: nothing happens */
+    assert_int_equal(rig->committed_n, 0);
+    rig_until(rig, rig->committed_n == 2);
+    assert_int_equal(rig->committed_at[0], 7);
+    assert_int_equal(rig->committed_at[1], 9);
+    leave(rig);
+    rig->taken.n = 0;
+    rig_join(rig, "commits");
+    rig_until(rig, rig->rebalanced_n == 2);
+    assert_true(rig->was_committed[0] && rig->was_committed[1]);
+    assert_int_equal(rig->assigned_at[0], 7);
+    assert_string_equal(rig->metadata[0], "bmFtZXM=");
+    assert_int_equal(rig->metadata_len[1], 0);
+    rig_until(rig, rig->taken.n == 320 - 7 - 9);
+}
+
+static void test_a_large_metadata_comes_back_whole(void **state)
+{
+    rig_t *rig = *state;
+    char text[4096];
+    memset(text, 'x', sizeof text);
+    rig_topic(rig, "metadata", 1, 0);
+    rig_produce_all(rig, 0, 3, 1);
+    rig_join(rig, "metadata");
+    rig_until(rig, rig->taken.n == 3);
+    bus_group_commit(rig->group, 0, 1, text, sizeof text);
+    rig_until(rig, rig->committed_n == 1);
+    char *over = calloc(1, 8192);
+    memset(over, 'x', 8192);
+    bus_group_commit(rig->group, 0, 2, over, 8192); /* over the broker's limit */
+    free(over);
+    rig_until(rig, rig->refused_n == 1);
+    leave(rig);
+    rig_join(rig, "metadata");
+    rig_until(rig, rig->rebalanced_n == 2);
+    assert_int_equal(rig->assigned_at[0], 1);
+    assert_int_equal(rig->metadata_len[0], sizeof text);
+}
+
+static void test_closing_commits_are_what_the_next_member_finds(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "closing", 2, 0);
+    rig_produce_all(rig, 0, 64, 2);
+    rig_join(rig, "closing");
+    rig_until(rig, rig->taken.n == 64);
+    rig->commit_when_revoked = true;
+    leave(rig);
+    assert_true(rig->closing_ok);
+    rig->taken.n = 0;
+    rig_produce_all(rig, 64, 32, 2);
+    rig_join(rig, "closing");
+    rig_until(rig, rig->taken.n == 32);
+    assert_string_equal(rig->metadata[0], "closing");
+    assert_string_equal(rig->metadata[1], "closing");
+    assert_int_equal(rig_check(&rig->taken, 64, 32), 0);
+}
+
+static void test_two_members_share_and_take_over(void **state)
+{
+    rig_t *a = *state, b;
+    rig_open(&b, broker.brokers, NULL, 0);
+    rig_topic(a, "two", 4, 0);
+    rig_topic(&b, "two", 4, 0);
+    a->commit_when_revoked = b.commit_when_revoked = true;
+    rig_produce_all(a, 0, 640, 4);
+    rig_join(a, "two");
+    rig_until(a, a->taken.n == 640);
+    rig_join(&b, "two");
+    both_until(a, &b, owned_n(a) == 2 && owned_n(&b) == 2);
+    assert_true(a->closing_ok);
+    assert_false(a->lost);
+    assert_string_not_equal(bus_group_member(a->group), bus_group_member(b.group));
+    rig_produce_all(a, 640, 640, 4);
+    both_until(a, &b, a->taken.n + b.taken.n == 1280);
+    assert_int_equal(b.taken.n, 320); /* nothing again of what was committed */
+    bus_group_leave(a->group);
+    both_until(a, &b, owned_n(&b) == 4);
+    assert_int_equal(owned_n(a), 0);
+    rig_produce_all(&b, 1280, 64, 4);
+    rig_until(&b, b.taken.n == 320 + 64);
+    rig_close(&b);
+}
+
+static void test_want_stops_and_goes_on(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "want", 2, 0);
+    rig_produce_all(rig, 0, 500, 2);
+    rig_until(rig, rig->delivered.n == 500);
+    rig->stop_at = 100;
+    rig_join(rig, "want");
+    rig_until(rig, rig->taken.n == 100);
+    fanmap_error_t err;
+    for (int i = 0; i < 5; i++) {
+        rig->end = -2;
+        assert_int_equal(bus_query_end(rig->topic, 0, rig_on_query, rig, &err), FANMAP_OK);
+        rig_until(rig, rig->end >= 0);
+    }
+    assert_int_equal(rig->taken.n, 100);
+    bus_group_want(rig->group, true);
+    assert_int_equal(rig->taken.n, 100);
+    rig_until(rig, rig->taken.n == 500);
+    assert_int_equal(rig_check(&rig->taken, 0, 500), 0);
+}
+
+/* The proof that flow control without pausing keeps a member alive: one wants nothing for longer than
+ * max.poll.interval.ms and stays; the other, whose loop does not run at all, is put out and is told that its assignment
+ * is lost. */
+static void test_a_member_that_wants_nothing_stays(void **state)
+{
+    static const char *const short_poll[] = {"max.poll.interval.ms", "6000", NULL};
+    (void)state;
+    rig_t quiet, stuck;
+    rig_open(&quiet, broker.brokers, short_poll, 6000);
+    rig_open(&stuck, broker.brokers, short_poll, 6000);
+    rig_topic(&quiet, "quiet", 2, 0);
+    rig_topic(&stuck, "stuck", 2, 0);
+    rig_produce_all(&quiet, 0, 100, 2);
+    rig_join(&quiet, "quiet");
+    rig_join(&stuck, "stuck");
+    bus_group_want(quiet.group, false);
+    both_until(&quiet, &stuck, owned_n(&quiet) == 2 && owned_n(&stuck) == 2);
+    char member[256];
+    (void)snprintf(member, sizeof member, "%s", bus_group_member(quiet.group));
+    for (int64_t until_ms = loop_clock_ms() + 9000; loop_clock_ms() < until_ms;)
+        assert_true(loop_run_once(quiet.loop, 100) >= 0);
+    assert_int_equal(quiet.revoked_n, 0);
+    assert_int_equal(quiet.taken.n, 0);
+    assert_string_equal(bus_group_member(quiet.group), member);
+    bus_group_commit(quiet.group, 0, 1, "m", 1); /* the broker still takes it for a member, too */
+    bus_group_want(quiet.group, true);
+    rig_until(&quiet, quiet.committed_n == 1 && quiet.taken.n == 100);
+    assert_int_equal(quiet.revoked_n, 0);
+    rig_until(&stuck, stuck.revoked_n == 1);
+    assert_true(stuck.lost);
+    rig_until(&stuck, owned_n(&stuck) == 2); /* and it joins anew */
+    rig_close(&quiet);
+    rig_close(&stuck);
+}
+
+static void test_leaving_before_the_assignment(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "hasty", 2, 0);
+    rig_join(rig, "hasty");
+    leave(rig);
+    assert_int_equal(rig->revoked_partitions_n, 0);
+    rig_join(rig, "hasty");
+    rig_until(rig, owned_n(rig) == 2);
+}
+
+static void test_a_gap_is_told(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "gap", 2, 0);
+    rig_produce_all(rig, 0, 320, 2);
+    rig_join(rig, "gap");
+    rig_until(rig, rig->taken.n == 320);
+    bus_group_commit(rig->group, 0, 3, "", 0);
+    bus_group_commit(rig->group, 1, 160, "", 0);
+    rig_until(rig, rig->committed_n == 2);
+    leave(rig);
+    rig_delete(rig, "gap", 0, 100);
+    rig->taken.n = 0;
+    rig_join(rig, "gap");
+    rig_until(rig, rig->gaps_n == 1 && rig->taken.n == 60);
+    assert_int_equal(rig->gap_from, 3);
+    assert_int_equal(rig->gap_to, 100);
+    assert_int_equal(rig->assigned_at[0], 3);
+    rig_produce_all(rig, 320, 64, 2); /* the other partition goes on */
+    rig_until(rig, rig->taken.n == 60 + 64);
+    assert_int_equal(rig->gaps_n, 1);
+}
+
+static void test_a_group_that_begins_after_deletion_has_no_gap(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "late", 1, 0);
+    rig_produce_all(rig, 0, 100, 1);
+    rig_until(rig, rig->delivered.n == 100);
+    rig_delete(rig, "late", 0, 40);
+    rig_join(rig, "late");
+    rig_until(rig, rig->taken.n == 60);
+    assert_int_equal(rig->assigned_at[0], 40);
+    assert_false(rig->was_committed[0]);
+    assert_int_equal(rig->gaps_n, 0);
+}
+
+static void test_the_broker_is_killed_under_a_group(void **state)
+{
+    rig_t *rig = *state;
+    rig_topic(rig, "broken", 4, 0);
+    rig_join(rig, "broken");
+    rig->commit_when_revoked = true;
+    rig_produce_all(rig, 0, 2000, 4);
+    rig_until(rig, rig->taken.n == 2000);
+    for (int32_t p = 0; p < 4; p++)
+        bus_group_commit(rig->group, p, rig->next[p], "before", 6);
+    rig_until(rig, rig->committed_n == 4);
+    broker_do(&broker, "kill");
+    rig_produce_all(rig, 2000, 2000, 4);
+    rig_until(rig, rig->errors_n > 0);
+    broker_do(&broker, "start");
+    rig_until(rig, rig->delivered.n == 4000 && rig->taken.n >= 4000);
+    (void)rig_check(&rig->taken, 0, 4000); /* at least once: a lost assignment begins at the commits */
+    unsigned committed = rig->committed_n;
+    for (int tries = 0; rig->committed_n == committed && tries < 100;
+         tries++) { /* refused while the group forms anew */
+        unsigned answers = rig->committed_n + rig->refused_n;
+        rig_until(rig, rig->owned[0]);
+        bus_group_commit(rig->group, 0, rig->next[0], "after", 5);
+        rig_until(rig, rig->committed_n + rig->refused_n > answers || !rig->owned[0]);
+    }
+    assert_true(rig->committed_n > committed);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_new_group_begins_at_the_low_watermark),
+        TEST(test_commits_carry_their_metadata),
+        TEST(test_a_large_metadata_comes_back_whole),
+        TEST(test_closing_commits_are_what_the_next_member_finds),
+        TEST(test_two_members_share_and_take_over),
+        TEST(test_want_stops_and_goes_on),
+        cmocka_unit_test(test_a_member_that_wants_nothing_stays),
+        TEST(test_leaving_before_the_assignment),
+        TEST(test_a_gap_is_told),
+        TEST(test_a_group_that_begins_after_deletion_has_no_gap),
+        TEST(test_the_broker_is_killed_under_a_group),
+    };
+    if (!broker_start(&broker)) {
+        broker_end(&broker);
+        printf("ok 1 - test_kafka_group # SKIP no Kafka on this machine\n");
+        return 0;
+    }
+    FILE *said = rig_stderr_begin();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    broker_end(&broker);
+    return failed + rig_stderr_said(said);
+}
