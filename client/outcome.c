@@ -106,9 +106,9 @@ fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *i
     buf_clear(&job->in);
     if (format == FANMAP_JSON)
         r = value_from_json(&job->in, item, len, &why);
-    else if (format == FANMAP_TEXT)
+    else if (format == FANMAP_TEXT && utf8_valid(item, len))
         r = value_from_text(&job->in, item, len, &why);
-    else if (format == FANMAP_BYTES)
+    else if (format == FANMAP_BYTES || format == FANMAP_TEXT)
         value_from_bytes(&job->in, item, len);
     else if (mp_check(item, len))
         buf_append(&job->in, item, len);

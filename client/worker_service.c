@@ -68,11 +68,20 @@ static void on_connect_timeout(void *arg)
 {
     fanmap_worker_t *w = arg;
     fanmap_error_t err;
+    const char *timeout = options_text(w->options, "connect-timeout");
+    if (w->is_ready && w->presence && !presence_was_up(w->presence)) {
+        err_set_retry(
+            &err, FANMAP_EUNREACHABLE,
+            "Redis at %s: no answer within %s; is it running, and is --redis (FANMAP_REDIS) right? (--redis none "
+            "serves only jobs without a limit)",
+            options_text(w->options, "redis"), timeout);
+        end(w, &err);
+    }
     if (w->is_ready)
         return;
     err_set_retry(&err, FANMAP_EUNREACHABLE,
                   "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
-                  options_text(w->options, "brokers"), options_text(w->options, "connect-timeout"));
+                  options_text(w->options, "brokers"), timeout);
     end(w, &err);
 }
 

@@ -42,7 +42,7 @@ static void tell(kafka_bus_t *bus, int class, const char *what)
 {
     fanmap_error_t err;
     if (class == FANMAP_EREFUSED)
-        (void)err_set(&err, class, "Kafka at %s refused: %s", bus->config.brokers, what);
+        (void)err_set(&err, class, "Kafka at %s refused the login or a right: %s", bus->config.brokers, what);
     else
         (void)err_set_retry(&err, class, "Kafka at %s cannot be reached: %s", bus->config.brokers,
                             bus->reason[0] != 0 ? bus->reason : what);

@@ -27,7 +27,7 @@ struct presence {
     void *arg;
     char key[SERVE_KEY_MAX];
     int workers_n;
-    bool is_sent, is_closed;
+    bool is_sent, is_closed, was_up;
 };
 
 static void make_key(const presence_t *p, char *ret, const char *queue, const char *task)
@@ -74,6 +74,7 @@ static void on_up(void *arg, redisAsyncContext *context)
 {
     presence_t *p = arg;
     (void)context;
+    p->was_up = true;
     if (p->fn && !p->is_sent)
         send_question(p);
 }
@@ -146,6 +147,11 @@ int presence_open(loop_t *loop, const redis_port_config_t *config, presence_refu
     else
         presence_close(p);
     return r;
+}
+
+bool presence_was_up(const presence_t *p)
+{
+    return p->was_up;
 }
 
 void presence_close(presence_t *p)

@@ -26,6 +26,8 @@ void presence_announce(presence_t *presence, const char *incarnation, const char
                        size_t tasks_n);
 /* One question at a time; the answer comes later, from the loop, and may close the presence. */
 void presence_ask(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
+/* A connection to Redis stood at some time. */
+bool presence_was_up(const presence_t *presence);
 void presence_close(presence_t *presence);
 
 #endif

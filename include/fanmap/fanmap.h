@@ -78,7 +78,7 @@ typedef enum {
     FANMAP_LOST = 13          /* Kafka no longer has it */
 } fanmap_kind_t;
 
-/* How bytes are to be read: one msgpack object, one JSON text, UTF-8 text (a string value), or plain bytes. */
+/* How bytes are to be read: one msgpack object, one JSON text, text (a string where it is UTF-8, else binary), plain bytes. */
 typedef enum { FANMAP_MSGPACK = 0, FANMAP_JSON = 1, FANMAP_TEXT = 2, FANMAP_BYTES = 3 } fanmap_format_t;
 
 /* The one terminal fact of an item. Made by the library only; it grows only at its end. */
