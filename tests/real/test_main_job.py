@@ -33,7 +33,8 @@ class MainJob(Case):
         self.finish(run, 240)
         self.assert_same(run.out(), squares(n))
         job = self.check_places(recorder, 7, n)
-        self.assertLess(job["starts"], n + 1000, "far more attempts than items")
+        # What the killed worker had done since its last commit, a second ago, runs again.
+        self.assertLess(job["starts"], n * 1.2, "far more attempts than items")
 
     def test_a_worker_killed_every_few_seconds(self):
         n = int(os.environ.get("FANMAP_TEST_KILL_ITEMS", "12000"))

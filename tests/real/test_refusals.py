@@ -83,10 +83,15 @@ class Unreachable(Case):
                 self.check(*args, "-b", at, "--redis", "none", words=[at])
 
     def test_redis_that_refuses_the_connection(self):
+        """A worker serves jobs without a limit meanwhile, so it stays; but it says so."""
         self.on_fleet()
         port = free_port()
-        at = f"redis://127.0.0.1:{port}"
-        self.check("worker", "--tasks", RECORDED, "--redis", at, words=[str(port), "redis"])
+        run = self.worker("--redis", f"redis://127.0.0.1:{port}")
+        wait_until(lambda: str(port) in run.err(), 20, "a word about Redis")
+        self.assertIn("redis", run.err().lower())
+        self.assertTrue(run.alive())
+        done = self.run_map("echo", "--redis", f"redis://127.0.0.1:{port}", data=b"1\n")
+        self.assertEqual(done.out(), b"1\n")
 
     def test_broker_that_never_answers(self):
         with socket.create_server(("127.0.0.1", free_port())) as deaf:
@@ -105,7 +110,7 @@ class LoginRefused(Case):
 
     def test_kafka_refuses_the_password(self):
         run = self.run_fanmap("map", "echo", *self.sasl("wrong"), data=b"1\n", exit_status=4)
-        self.assert_one_line(run, "login")
+        self.assert_one_line(run, "refused", "password")
 
     def test_kafka_accepts_the_right_one(self):
         self.worker(slots=1)
