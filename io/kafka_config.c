@@ -216,7 +216,7 @@ bool kafka_needs_kicks(void)
 
 int kafka_handle_new(kafka_bus_t *bus, kafka_kind_t kind, const char *group_id, rd_kafka_t **ret, fanmap_error_t *err)
 {
-    rd_kafka_conf_t *conf;
+    rd_kafka_conf_t *conf = NULL;
     int code = make_conf(bus, kind, group_id, &conf, err);
     if (code != FANMAP_OK)
         return code;

@@ -164,7 +164,7 @@ static bool turn(void *arg)
 static int open_handle(kafka_bus_t *bus, fanmap_error_t *err)
 {
     kafka_producer_t *producer = &bus->producer;
-    rd_kafka_t *rk;
+    rd_kafka_t *rk = NULL;
     int code = kafka_handle_new(bus, KAFKA_PRODUCER, NULL, &rk, err);
     if (code != FANMAP_OK)
         return code;
