@@ -66,6 +66,7 @@ void ward_start(guardian_t *g, ward_t *w, uint32_t generation, int *fds)
     const char *what;
     *w = (ward_t){.slot = slot, .generation = generation, .state = WARD_STARTING};
     w->pidfd = w->link_fd = w->cgroup_fd = -1;
+    w->frozen_n = UINT32_MAX;
     w->down = (ctl_message_t){.type = CTL_DOWN, .slot = slot, .generation = generation, .why = SLOT_DOWN_DIED};
     if (!ward_try_start(g, w, fds, &what))
         ward_failed(g, w, what);
@@ -115,16 +116,24 @@ static void thaw_by_signals(const ward_t *w)
     kill(w->pid, SIGCONT);
 }
 
+/* How long the run has been frozen so far. Its start may have been noted just before a freeze and claimed just after it. */
+static int64_t frozen_time(ward_t *w, uint32_t n, int64_t started_ms)
+{
+    if (n != w->frozen_n) {
+        int64_t from_ms = started_ms > w->frozen_since_ms ? started_ms : w->frozen_since_ms;
+        w->frozen_n = n;
+        w->frozen_ms = w->thawed_at_ms > from_ms ? w->thawed_at_ms - from_ms : 0;
+    }
+    return w->frozen_ms;
+}
+
 static void note_frozen_time(ward_t *w, int64_t now_ms)
 {
     uint32_t n;
     int64_t started_ms;
-    if (!board_running(w->board, &n, &started_ms))
-        return;
-    if (n != w->frozen_n)
-        w->frozen_ms = 0;
-    w->frozen_n = n;
-    w->frozen_ms += now_ms - w->frozen_since_ms;
+    w->thawed_at_ms = now_ms;
+    if (board_running(w->board, &n, &started_ms) && n == w->frozen_n)
+        w->frozen_ms += now_ms - w->frozen_since_ms;
 }
 
 void ward_apply_freeze(ward_t *w, int64_t now_ms)
@@ -216,7 +225,7 @@ static int64_t check_timeout(ward_t *w, int64_t now_ms)
         return INT64_MAX;
     if (!board_running(w->board, &n, &started_ms))
         return now_ms + timeout_ms;
-    int64_t end_ms = started_ms + timeout_ms + (n == w->frozen_n ? w->frozen_ms : 0);
+    int64_t end_ms = started_ms + timeout_ms + frozen_time(w, n, started_ms);
     if (now_ms < end_ms)
         return end_ms;
     if (board_close_run(w->board, n))

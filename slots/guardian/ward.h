@@ -31,7 +31,7 @@ typedef struct {
     ctl_message_t down; /* gathered while it ends */
     bool owes_up, owes_down;
     bool freeze_asked, is_lapsed, is_frozen;
-    int64_t frozen_since_ms;
+    int64_t frozen_since_ms, thawed_at_ms; /* the last freeze */
     uint32_t frozen_n; /* run that was frozen for frozen_ms in all; its timeout is that much later */
     int64_t frozen_ms;
 } ward_t;
