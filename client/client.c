@@ -25,7 +25,6 @@ void client_fail(fanmap_t *f, const fanmap_error_t *err)
     f->error = *err;
     for (fanmap_job_t *job = f->jobs; job; job = job->next)
         job_fail(job, err);
-    loop_wake(f->loop);
 }
 
 static void on_bus_error(void *arg, const fanmap_error_t *err)
@@ -102,14 +101,15 @@ int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_ar
     return FANMAP_OK;
 }
 
-static bool anything_under_way(fanmap_t *f)
+static bool is_under_way(fanmap_t *f)
 {
     for (fanmap_job_t *job = f->jobs; job; job = job->next)
-        if (job->producer && !job->is_finished && !job->error.code)
+        if (!job_is_over(job))
             return true;
-    return f->bus && bus_outbox_n(f->bus) > 0;
+    return bus_outbox_n(f->bus) > 0;
 }
 
+/* Cancels what the caller left open and waits until Kafka has stored that. An embedded job dies with its worker. */
 static void settle(fanmap_t *f)
 {
     for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
@@ -117,15 +117,19 @@ static void settle(fanmap_t *f)
         fanmap_job_close(job, false);
     }
     int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, "close-timeout");
-    while (anything_under_way(f) && !f->error.code && loop_clock_ms() < until)
-        loop_run_once(f->loop, 20);
+    while (is_under_way(f) && !f->error.code && loop_clock_ms() < until)
+        if (client_turn(f, 20, NULL) != FANMAP_OK)
+            return;
+    if (is_under_way(f))
+        client_log(f, FANMAP_LOG_WARNING, "closed before Kafka had stored everything (%zu records; --close-timeout)",
+                   bus_outbox_n(f->bus));
 }
 
 void fanmap_close(fanmap_t *f)
 {
     if (!f)
         return;
-    if (f->loop && f->bus)
+    if (f->loop && f->bus && !f->is_local)
         settle(f);
     while (f->jobs)
         job_free(f->jobs);
@@ -135,6 +139,7 @@ void fanmap_close(fanmap_t *f)
     presence_close(f->presence);
     if (f->bus)
         bus_close(f->bus, 1000);
+    checks_free(f);
     queues_free(f);
     if (f->connect_timer)
         loop_timer_free(f->connect_timer);
@@ -142,25 +147,4 @@ void fanmap_close(fanmap_t *f)
         loop_free(f->loop);
     fanmap_options_free(f->options);
     free(f);
-}
-
-int fanmap_fd(const fanmap_t *f)
-{
-    return loop_fd(f->loop);
-}
-
-void fanmap_wake(fanmap_t *f)
-{
-    loop_wake(f->loop);
-}
-
-int fanmap_dispatch(fanmap_t *f, unsigned max_callbacks, fanmap_error_t *err)
-{
-    loop_run_once(f->loop, 0);
-    int r = run_callbacks(f, max_callbacks);
-    if (r == FANMAP_AGAIN)
-        loop_wake(f->loop);
-    if (f->error.code && err)
-        *err = f->error;
-    return f->error.code ? f->error.code : r;
 }

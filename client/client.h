@@ -1,15 +1,22 @@
 /* The library from inside: one connection, its jobs, and how they meet the cores.
  *
- *   client.c    open, close, dispatch; what the connection says of itself
+ *   client.c    open, close; what the connection says of itself
+ *   turn.c      turns of the loop, the descriptor's readiness, the end of closed jobs
  *   topics.c    the topics of a queue, and where their delivery reports go
  *   job.c       one handle: its life from map or gather to close
- *   map.c       carries out what the producer core says
+ *   map.c       how a map begins; its input
+ *   produce.c   carries out what the producer core says
+ *   reports.c   delivery reports
  *   gather.c    feeds the job's log into list and order
  *   lookup.c    finds a job's spec and state on the jobs topic
- *   pull.c      next, next_any, callbacks
+ *   pull.c      next, next_any, dispatch
+ *   callbacks.c the push style
  *   outcome.c   outcomes as the caller sees them
  *   local.c     the embedded worker
  *   presence.c  says so when no worker serves the task
+ *
+ * Who may free a job: only jobs_sweep, which runs outside the loop and spares what a caller's function is looking at.
+ * So nothing inside a turn has to reckon with a job that goes away under it, and a handle may be closed anywhere.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -25,7 +32,9 @@
 typedef struct queue queue_t;
 
 /* Delivery reports carry job number << COOKIE_VALUE_BITS | value. */
-enum { COOKIE_VALUE_BITS = 44 };
+enum { COOKIE_VALUE_BITS = 44, JOB_NUMBER_BITS = 20 };
+
+typedef struct check check_t;
 
 struct fanmap {
     loop_t *loop;
@@ -35,13 +44,19 @@ struct fanmap {
     bus_t *bus;
     tokens_port_t *tokens;     /* NULL: --redis none */
     struct presence *presence; /* NULL: --redis none, or embedded */
-    uint32_t asked_number;     /* the job that presence is asked for */
-    bool is_local, is_connected, was_woken;
+    uint32_t asked_number;     /* the job that presence is asked for; 0: nothing is asked */
+    int64_t asked_ms;
+    bool is_local, is_connected;
+    bool was_woken;             /* by fanmap_wake, and no call has returned for it yet */
+    bool is_polled, is_marked;  /* the caller knows the descriptor; it is readable until the next turn */
+    bool in_turn, in_callbacks; /* inside the loop; inside a function of the caller's */
+    bool has_closed;            /* jobs_sweep has something to look at */
+    check_t *checks;            /* questions for the end of a log that are not answered yet */
     loop_timer_t *connect_timer;
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;
-    fanmap_job_t *jobs; /* a list by `next`, the newest first */
-    uint32_t next_number;
+    fanmap_job_t *jobs; /* a list by `next`; who was served goes to its end */
+    uint32_t last_number;
     struct local *local;
     const char *namespace_name;
 };
@@ -66,31 +81,38 @@ typedef struct {
 struct fanmap_job {
     fanmap_t *f;
     fanmap_job_t *next;
-    uint32_t number;                                    /* names the job in delivery cookies */
-    bool is_map, is_control, is_detached, is_abandoned; /* abandoned: the caller closed it, what is under way goes on */
+    uint32_t number; /* names the job in delivery cookies; JOB_NUMBER_BITS */
+    unsigned pins;   /* calls of the caller's that still look at it */
+    bool is_map, is_control;
+    bool is_detached;  /* nothing is gathered for the caller */
+    bool is_abandoned; /* the caller closed it, what is under way goes on */
     char id[JOB_ID_MAX + 1];
     fanmap_options_t *options;
     queue_t *queue;
 
     /* producing */
     spec_t spec;
-    buf_t bound;
     producer_t *producer;
     producer_actions_t actions;
     stash_t stash;
-    buf_t in; /* the item being pushed, as msgpack */
+    buf_t in, refusal; /* the item being pushed, as msgpack; or why it is not sent */
     loop_timer_t *timer;
+    int64_t timer_ms;    /* what it is set to */
+    int64_t deadline_ms; /* loop clock; INT64_MAX: none, or said */
+    int64_t check_at_ms; /* when to ask for the end of the log again; INT64_MAX: not */
     bool input_ended, is_finished, was_full;
+    bool is_giving_up; /* failed, but its cancel is still to be stored */
     char *source_error;
-    uint64_t pushed;
+    uint64_t pushed, spill_bytes, told_waiting_bytes;
 
     /* gathering */
     struct lookup *lookup;
     list_t *list;
     order_t *order;
     bus_reader_t *reader;
+    uint64_t window_bytes;
     int64_t log_position;
-    int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; -1: nothing asked */
+    int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; INT64_MAX: asked; -1: nothing asked */
     bool is_decided, knows_more, is_reader_held, has_end_copy;
     uint64_t list_n;
     list_state_t list_state;
@@ -102,7 +124,7 @@ struct fanmap_job {
     fanmap_outcome_t outcome;
     buf_t value, text, line;
     uint64_t delivered;
-    bool is_held, end_was_told, in_callback;
+    bool is_held, end_was_told;
     fanmap_outcome_fn on_outcome;
     fanmap_end_fn on_end;
     fanmap_writable_fn on_writable;
@@ -110,6 +132,14 @@ struct fanmap_job {
     int control_left;     /* is_control: records not yet stored */
     fanmap_error_t error; /* code not 0: the job failed */
 };
+
+/* Hands an error on, whole. */
+static inline int err_copy(fanmap_error_t *to, const fanmap_error_t *from)
+{
+    if (to)
+        *to = *from;
+    return from->code;
+}
 
 /* client.c */
 void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -123,6 +153,15 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_e
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);
 
+/* turn.c */
+/* One turn of the loop, for up to `timeout_ms`; then frees closed jobs. 0, or a negative code: it cannot turn. */
+int client_turn(fanmap_t *f, int timeout_ms, fanmap_error_t *err);
+/* At the end of every call of the caller's that may have left something to do: the descriptor is then readable. Costs
+ * nothing for who never asked for it. */
+void client_mark(fanmap_t *f);
+/* Frees the closed jobs of which nothing is under way. */
+void jobs_sweep(fanmap_t *f);
+
 /* topics.c */
 /* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. Jobs that
  * wait for it are told by map_begin and gather_lookup. */
@@ -132,29 +171,48 @@ void queues_free(fanmap_t *f);
 /* job.c */
 int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fanmap_error_t *err);
 void job_free(fanmap_job_t *job);
+/* Nothing more comes of it but this error. The first one stays. */
 void job_fail(fanmap_job_t *job, const fanmap_error_t *err);
-/* Frees a job that the caller has closed as soon as nothing of it is under way. */
-void job_reap(fanmap_job_t *job);
+/* True: Kafka has everything that the job had to say. */
+bool job_is_over(const fanmap_job_t *job);
+/* NULL: it is gone. */
 fanmap_job_t *job_by_number(fanmap_t *f, uint32_t number);
+/* Others come before it now. */
+void job_rotate(fanmap_job_t *job);
 
 /* map.c */
 /* The topics are there: fixes the places in the spec and starts the producer. */
 void map_begin(fanmap_job_t *job);
+bool map_writable(const fanmap_job_t *job);
+
+/* produce.c */
 void map_step(fanmap_job_t *job, producer_event_t *event);
 void map_simple_step(fanmap_job_t *job, producer_event_type_t type);
+/* The job's timer: what waits for the bus, the deadline, the producer's own. */
+void map_on_timer(void *arg);
+void checks_free(fanmap_t *f);
+void stash_send(fanmap_job_t *job);
+void stash_free(stash_t *stash);
+
+/* reports.c */
 /* Delivery reports of the three topics; the cookie says which job. */
 void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
 void map_log_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
 void map_jobs_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
-void stash_free(stash_t *stash);
 
 /* gather.c */
 /* Reads the job's log from its start offset on. */
 int gather_begin(fanmap_job_t *job, fanmap_error_t *err);
 void gather_end(fanmap_job_t *job);
-/* After outcomes were handed out: lets the reader go on when there is room again. */
+/* The next outcome; FANMAP_AGAIN, FANMAP_END, or a negative code. Lets the reader and the producer go on when there is
+ * room again. */
+int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err);
+/* gather_next would not say FANMAP_AGAIN. */
+bool gather_has_next(const fanmap_job_t *job);
+/* Something that the reader may be held for has changed. */
 void gather_relieve(fanmap_job_t *job);
-
+/* The end of the log was found: the producer's CHECK_LOG is answered when we are there. */
+void gather_check(fanmap_job_t *job, int64_t end);
 /* The topics are there: looks for the job that the caller wants to gather. */
 void gather_lookup(fanmap_job_t *job);
 
@@ -173,18 +231,29 @@ int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, st
 void lookup_free(struct lookup *lookup);
 
 /* outcome.c */
+/* Appends text for people and for the log: what is not UTF-8, and NUL, becomes U+FFFD. */
+void put_utf8(buf_t *b, const char *text, size_t len);
 /* Makes job->outcome from what order handed out: NUL-terminated texts, the value in the job's format. */
 int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);
-/* The item as msgpack into job->in. FANMAP_VALUE, or why it cannot be sent, with a message in job->text. */
+/* The item as msgpack into job->in. FANMAP_VALUE, or why it cannot be sent, with a message in job->refusal. */
 fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len);
 
 /* pull.c */
+/* A call for the next outcome of this job would say something. */
 bool job_has_news(const fanmap_job_t *job);
+/* One outcome, or FANMAP_AGAIN, or how it ended. */
+int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err);
+/* True, once, when a push that was refused would now be taken. */
+bool job_became_writable(fanmap_job_t *job);
+
+/* callbacks.c */
+bool callbacks_due(const fanmap_t *f);
+/* FANMAP_AGAIN: more are due. Inside a callback it does nothing. */
 int run_callbacks(fanmap_t *f, unsigned max);
 
 /* local.c */
-/* Starts the embedded worker at the first map; FANMAP_EUSAGE when it does not serve `task`. */
-int local_start(fanmap_t *f, const fanmap_options_t *options, const char *queue, const char *task, fanmap_error_t *err);
+/* Starts the embedded worker at the first map, with that map's tasks; FANMAP_EUSAGE when it does not serve `task`. */
+int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, fanmap_error_t *err);
 void local_stop(fanmap_t *f);
 
 /* presence.c */

@@ -115,10 +115,12 @@ static int wait_stored(control_t *c, int timeout_ms, fanmap_error_t *err)
         if (job->queue->is_ready && !job->lookup && !c->is_written &&
             lookup_begin(job->queue, job->id, on_looked_up, c, &job->lookup, &c->error) != FANMAP_OK)
             break;
-        loop_run_once(job->f->loop, left > 100 ? 100 : (int)left);
+        int r = client_turn(job->f, left > 100 ? 100 : (int)left, err);
+        if (r != FANMAP_OK)
+            return r;
     }
     const fanmap_error_t *why = c->error.code ? &c->error : &job->error;
-    return why->code ? err_set(err, why->code, "%s", why->message) : FANMAP_OK;
+    return why->code ? err_copy(err, why) : FANMAP_OK;
 }
 
 int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char *arg, int timeout_ms,
@@ -128,6 +130,8 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (!job_id_valid(job_id))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
     int r = check_verb(verb, arg, err);
+    if (r == FANMAP_OK && f->error.code)
+        r = err_copy(err, &f->error);
     if (r == FANMAP_OK)
         r = job_new(f, NULL, &control.job, err);
     if (r != FANMAP_OK)
@@ -139,5 +143,6 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (r == FANMAP_OK)
         r = wait_stored(&control, timeout_ms, err);
     job_free(job);
+    client_mark(f);
     return r;
 }

@@ -1,7 +1,9 @@
 /* The gathering side of a handle: the job's log goes through list (what counts) into order (whose turn it is).
  *
  * A reader that has more than the window waiting while the next outcome could be handed out is held: the caller is
- * slow, and the log keeps the rest. While the next outcome is missing it reads on, and order spills.
+ * slow, and the log keeps the rest. While the next outcome is missing it reads on, and order spills. The embedded log
+ * is memory that all maps of a connection share, so there a reader is held only while its map is alone: one map whose
+ * caller is slow must not stop the others.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +16,8 @@ static void on_outcome(void *arg, const outcome_t *outcome)
     fanmap_job_t *job = arg;
     fanmap_error_t err;
     job->knows_more = true;
+    if (job->is_detached || job->is_abandoned) /* nobody will ask for it */
+        return;
     if (order_put(job->order, outcome, &err) != FANMAP_OK) {
         err_wrap(&err, "keeping outcome %" PRIu64 " of job %s", outcome->index, job->id);
         job_fail(job, &err);
@@ -33,25 +37,25 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 
 static void answer_check(fanmap_job_t *job)
 {
-    if (job->check_until < 0 || job->check_until == INT64_MAX || job->log_position < job->check_until)
+    if (job->check_until < 0 || job->check_until == INT64_MAX || job->log_position < job->check_until || !job->list)
         return;
     job->check_until = -1;
     map_step(job, &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
                                       .announced = list_producer(job->list),
-                                      .closed = job->is_decided && job->list_state == LIST_CLOSED});
+                                      .closed = job->is_decided && job->list_state == LIST_CLOSED,
+                                      .reason = job->end_reason});
 }
 
-static bool has_next(const fanmap_job_t *job)
+static bool is_alone(const fanmap_job_t *job)
 {
-    return list_has(job->list, order_position(job->order));
+    return !job->f->is_local || (job->f->jobs == job && !job->next);
 }
 
 static void hold_reader(fanmap_job_t *job)
 {
-    uint64_t window = options_bytes(job->options, "window");
-    uint64_t waiting = order_waiting_bytes(job->order);
-    bool hold = job->is_reader_held ? waiting > window / 2 && has_next(job) : waiting > window && has_next(job);
-    if (hold == job->is_reader_held)
+    uint64_t limit = job->is_reader_held ? job->window_bytes / 2 : job->window_bytes;
+    bool hold = !job->is_abandoned && order_waiting_bytes(job->order) > limit && gather_has_next(job) && is_alone(job);
+    if (hold == job->is_reader_held || !job->reader)
         return;
     job->is_reader_held = hold;
     bus_reader_hold(job->reader, hold);
@@ -62,9 +66,10 @@ static void tell_producer(fanmap_job_t *job)
     if (!job->producer || job->is_finished || job->error.code || !job->knows_more)
         return;
     job->knows_more = false;
+    job->told_waiting_bytes = job->is_abandoned ? 0 : order_waiting_bytes(job->order);
     map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN,
                                       .known = list_known(job->list),
-                                      .waiting_bytes = order_waiting_bytes(job->order)});
+                                      .waiting_bytes = job->told_waiting_bytes});
 }
 
 /* Whoever sees a closing or a completion copies it to the jobs topic, so that workers drop the rest. */
@@ -84,27 +89,42 @@ static void copy_end(fanmap_job_t *job)
     buf_free(&value);
 }
 
+static void check_list(fanmap_job_t *job)
+{
+    fanmap_error_t err;
+    if (!list_out_of_memory(job->list) || job->error.code)
+        return;
+    err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+    job_fail(job, &err);
+}
+
+/* Nothing after the decision counts. */
+static void close_reader(fanmap_job_t *job)
+{
+    bus_reader_close(job->reader);
+    job->reader = NULL;
+    job->is_reader_held = false;
+    job->check_until = -1;
+}
+
 static bool on_record(void *arg, const bus_record_t *record)
 {
     fanmap_job_t *job = arg;
-    bool was_decided = job->is_decided;
     job->log_position = record->offset + 1;
     (void)list_record(job->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    if (list_out_of_memory(job->list)) {
-        fanmap_error_t err;
-        err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
-        job_fail(job, &err);
-        return false;
-    }
+    check_list(job);
     tell_producer(job);
-    if (job->is_decided && !was_decided)
-        copy_end(job);
     answer_check(job);
-    hold_reader(job);
+    if (job->is_decided) {
+        copy_end(job);
+        close_reader(job);
+    } else {
+        hold_reader(job);
+    }
     return false;
 }
 
-static void on_log_end(void *arg, int64_t position)
+static void on_end_of_log(void *arg, int64_t position)
 {
     fanmap_job_t *job = arg;
     if (position > job->log_position)
@@ -126,7 +146,7 @@ static void on_gone(void *arg, int64_t low)
 int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
-    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_log_end, on_gone};
+    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end_of_log, on_gone};
     job->list = list_new(job->id, &list_callbacks, job);
     if (!job->list)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
@@ -146,14 +166,33 @@ void gather_end(fanmap_job_t *job)
 
 void gather_relieve(fanmap_job_t *job)
 {
-    if (!job->reader)
-        return;
-    answer_check(job);
-    if (job->is_reader_held) {
+    if (job->is_reader_held)
         hold_reader(job);
+    if (job->told_waiting_bytes > job->spill_bytes && order_waiting_bytes(job->order) <= job->spill_bytes / 2)
         job->knows_more = true;
-        tell_producer(job);
-    }
+    tell_producer(job);
+}
+
+void gather_check(fanmap_job_t *job, int64_t end)
+{
+    job->check_until = end;
+    answer_check(job);
+}
+
+bool gather_has_next(const fanmap_job_t *job)
+{
+    if (!job->list || job->is_detached)
+        return false;
+    return job->is_decided || list_has(job->list, order_position(job->order));
+}
+
+int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
+{
+    if (!gather_has_next(job))
+        return FANMAP_AGAIN;
+    int r = order_next(job->order, ret, err);
+    gather_relieve(job);
+    return r;
 }
 
 /* ---- gathering someone else's job ---- */
@@ -186,7 +225,7 @@ int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *optio
                   fanmap_error_t *err)
 {
     if (f->error.code)
-        return err_set(err, f->error.code, "%s", f->error.message);
+        return err_copy(err, &f->error);
     if (!job_id_valid(job_id))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
     if (f->is_local)
@@ -204,5 +243,6 @@ int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *optio
     *ret_job = job;
     if (job->queue->is_ready)
         gather_lookup(job);
+    client_mark(f);
     return FANMAP_OK;
 }

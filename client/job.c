@@ -5,10 +5,19 @@
 
 #include "client/client.h"
 
+/* A number comes again after a million jobs; reports for its first bearer are long here by then. */
+static uint32_t free_number(fanmap_t *f)
+{
+    do
+        f->last_number = (f->last_number + 1) & ((UINT32_C(1) << JOB_NUMBER_BITS) - 1);
+    while (f->last_number == 0 || job_by_number(f, f->last_number));
+    return f->last_number;
+}
+
 static void link_job(fanmap_t *f, fanmap_job_t *job)
 {
     job->f = f;
-    job->number = ++f->next_number;
+    job->number = free_number(f);
     job->next = f->jobs;
     f->jobs = job;
 }
@@ -21,6 +30,18 @@ static void unlink_job(fanmap_job_t *job)
             return;
         }
     }
+}
+
+void job_rotate(fanmap_job_t *job)
+{
+    if (!job->next)
+        return;
+    unlink_job(job);
+    fanmap_job_t **at = &job->f->jobs;
+    while (*at)
+        at = &(*at)->next;
+    *at = job;
+    job->next = NULL;
 }
 
 static fanmap_format_t value_format(const fanmap_options_t *options)
@@ -41,8 +62,10 @@ int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fa
     job->stash.last = &job->stash.first;
     job->value_format = value_format(job->options);
     job->check_until = -1;
+    job->check_at_ms = job->deadline_ms = job->timer_ms = INT64_MAX;
+    job->window_bytes = options_bytes(job->options, "window");
     link_job(f, job);
-    int r = order_new(options_bytes(job->options, "window"), NULL, &job->order, err);
+    int r = order_new(job->window_bytes, NULL, &job->order, err);
     if (r != FANMAP_OK)
         job_free(job);
     else
@@ -63,8 +86,8 @@ void job_free(fanmap_job_t *job)
     stash_free(&job->stash);
     order_free(job->order);
     free(job->source_error);
-    buf_free(&job->bound);
     buf_free(&job->in);
+    buf_free(&job->refusal);
     buf_free(&job->value);
     buf_free(&job->text);
     buf_free(&job->line);
@@ -86,34 +109,43 @@ void job_fail(fanmap_job_t *job, const fanmap_error_t *err)
         return;
     job->error = *err;
     presence_stop(job);
-    loop_wake(job->f->loop);
 }
 
-void job_reap(fanmap_job_t *job)
+/* What a caller that left need not wait for any more. */
+static bool is_stored(const fanmap_job_t *job)
 {
-    bool is_over = !job->producer || job->is_finished || job->error.code ||
-                   (job->is_detached && job->input_ended && producer_settled(job->producer));
-    if (job->is_abandoned && is_over && !job->in_callback)
-        job_free(job);
+    return job->input_ended ? producer_settled(job->producer) : producer_acknowledged(job->producer) == job->pushed;
+}
+
+bool job_is_over(const fanmap_job_t *job)
+{
+    if (!job->producer || job->is_finished || (job->error.code && !job->is_giving_up))
+        return true;
+    return job->is_abandoned && job->is_detached && is_stored(job);
+}
+
+static bool wants_cancel(const fanmap_job_t *job)
+{
+    return job->producer && !job->is_decided && !job->error.code && !(job->is_detached && job->input_ended);
 }
 
 void fanmap_job_close(fanmap_job_t *job, bool detach)
 {
     if (!job || job->is_abandoned)
         return;
-    job->is_abandoned = true;
+    fanmap_t *f = job->f;
+    job->is_abandoned = f->has_closed = true;
     job->on_outcome = NULL;
     job->on_end = NULL;
     job->on_writable = NULL;
     presence_stop(job);
-    if (job->is_map && !detach && !job->is_decided && !job->error.code && !(job->is_detached && job->input_ended)) {
-        if (job->producer)
-            map_simple_step(job, PRODUCER_CANCEL);
-    } else if (detach && job->producer && !job->is_finished) {
+    if (detach)
         job->is_detached = true;
-    }
-    if (!job->in_callback)
-        job_reap(job);
+    else if (wants_cancel(job))
+        map_simple_step(job, PRODUCER_CANCEL);
+    job->knows_more = job->list != NULL;
+    gather_relieve(job);
+    jobs_sweep(f);
 }
 
 void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanmap_end_fn on_end, fanmap_writable_fn on_writable,
@@ -123,14 +155,13 @@ void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanmap_end_fn on
     job->on_end = on_end;
     job->on_writable = on_writable;
     job->callback_arg = arg;
-    loop_wake(job->f->loop);
+    client_mark(job->f);
 }
 
 void fanmap_hold(fanmap_job_t *job, bool hold)
 {
     job->is_held = hold;
-    if (!hold)
-        loop_wake(job->f->loop);
+    client_mark(job->f);
 }
 
 const char *fanmap_job_id(const fanmap_job_t *job)

@@ -26,7 +26,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
         client_fail(arg, err);
 }
 
-static int start(fanmap_t *f, const fanmap_options_t *options, const char *queue, fanmap_error_t *err)
+static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *err)
 {
     static const worker_shell_callbacks_t callbacks = {on_log, NULL, on_ended};
     worker_shell_config_t config;
@@ -34,7 +34,7 @@ static int start(fanmap_t *f, const fanmap_options_t *options, const char *queue
     if (r != FANMAP_OK)
         return r;
     serve_config(options, &f->local->catalogue, &config);
-    config.queue = queue;
+    config.queue = "default";
     config.partitions = 1;
     r = tokens_local_port_open(f->loop, &f->tokens, err);
     if (r == FANMAP_OK)
@@ -50,18 +50,22 @@ static bool serves(const struct local *local, const char *task)
     return false;
 }
 
-int local_start(fanmap_t *f, const fanmap_options_t *options, const char *queue, const char *task, fanmap_error_t *err)
+int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, fanmap_error_t *err)
 {
     if (!f->local) {
         f->local = calloc(1, sizeof *f->local);
         if (!f->local)
             return err_set(err, FANMAP_ENOMEM, "out of memory");
-        int r = start(f, options, queue, err);
-        if (r != FANMAP_OK)
+        int r = start(f, options, err);
+        if (r != FANMAP_OK) {
+            local_stop(f);
             return r;
+        }
     }
     if (!serves(f->local, task))
-        return err_set(err, FANMAP_EUSAGE, "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG...",
+        return err_set(err, FANMAP_EUSAGE,
+                       "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG... (what the first embedded "
+                       "map names is served to all)",
                        task);
     return FANMAP_OK;
 }
@@ -74,4 +78,7 @@ void local_stop(fanmap_t *f)
     slots_catalogue_free(&f->local->catalogue);
     free(f->local);
     f->local = NULL;
+    if (f->tokens)
+        f->tokens->close(f->tokens);
+    f->tokens = NULL;
 }

@@ -59,9 +59,10 @@ static void on_end(void *arg, int64_t position)
     struct lookup *lookup = arg;
     (void)position;
     lookup_fn fn = lookup->fn;
+    lookup_result_t result = lookup->result; /* the callee frees the lookup */
     lookup->fn = NULL;
     if (fn)
-        fn(lookup->arg, &lookup->result);
+        fn(lookup->arg, &result);
 }
 
 static void on_gone(void *arg, int64_t low)

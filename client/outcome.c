@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/client.h"
 #include "schemas/value.h"
 
@@ -38,10 +39,23 @@ static void fill_value(fanmap_job_t *job, const outcome_t *outcome)
     buf_append(&job->text, why.message, strlen(why.message) + 1);
 }
 
+void put_utf8(buf_t *b, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t scalar;
+        size_t n = text[i] ? text_utf8_decode(text + i, len - i, &scalar) : 0;
+        if (n)
+            buf_append(b, text + i, n);
+        else
+            buf_append_text(b, "\xEF\xBF\xBD");
+        i += n ? n : 1;
+    }
+}
+
 static size_t put_text(buf_t *b, const char *text, size_t len)
 {
     size_t at = b->len;
-    buf_append(b, text, len);
+    put_utf8(b, text, len);
     buf_append(b, "", 1);
     return at;
 }
@@ -68,7 +82,7 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
         size_t type = put_text(&job->text, outcome->type, outcome->type_len);
         size_t message = put_text(&job->text, outcome->message, outcome->message_len);
         size_t tail = put_text(&job->text, outcome->stderr_tail, outcome->stderr_len);
-        o->stderr_len = outcome->stderr_len;
+        o->stderr_len = job->text.len - tail - 1;
         if (!job->text.failed) {
             o->type = (const char *)job->text.data + type;
             o->message = (const char *)job->text.data + message;
@@ -82,9 +96,12 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
 
 static fanmap_kind_t refuse(fanmap_job_t *job, fanmap_kind_t kind, const char *why)
 {
-    buf_clear(&job->text);
-    buf_printf(&job->text, "%s %" PRIu64 ": %s", options_text(job->options, "source"), job->pushed + 1, why);
-    buf_append(&job->text, "", 1);
+    const char *source = options_text(job->options, "source");
+    buf_clear(&job->refusal);
+    put_utf8(&job->refusal, source, strlen(source));
+    buf_printf(&job->refusal, " %" PRIu64 ": ", job->pushed + 1);
+    put_utf8(&job->refusal, why, strlen(why));
+    buf_append(&job->refusal, "", 1);
     return kind;
 }
 

@@ -3,13 +3,28 @@
 #include "tokens/presence.h"
 #include "client/client.h"
 
-enum { FIRST_ASK_MS = 2500 };
+enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
+
+/* The items must not run when a worker comes after all. */
+static void give_up(fanmap_job_t *job, const fanmap_error_t *err)
+{
+    job->is_giving_up = true;
+    map_simple_step(job, PRODUCER_CANCEL);
+    job_fail(job, err);
+}
+
+/* Presence takes one question at a time; one that is not answered does not stop the others for ever. */
+static bool is_taken(const fanmap_t *f, int64_t now_ms)
+{
+    return f->asked_number && now_ms - f->asked_ms < ANSWER_MAX_MS;
+}
 
 static void on_answer(void *arg, int workers_n)
 {
     fanmap_t *f = arg;
     fanmap_job_t *job = job_by_number(f, f->asked_number);
     fanmap_error_t err;
+    f->asked_number = 0;
     if (!job || !job->presence_timer)
         return;
     if (workers_n != 0) { /* served, or Redis does not answer: ask again later */
@@ -25,7 +40,7 @@ static void on_answer(void *arg, int workers_n)
     if (options_switch(job->options, "wait"))
         client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
     else
-        job_fail(job, &err);
+        give_up(job, &err);
 }
 
 static void on_timer(void *arg)
@@ -36,7 +51,13 @@ static void on_timer(void *arg)
         presence_stop(job);
         return;
     }
+    int64_t now = loop_now_ms(f->loop);
+    if (is_taken(f, now)) {
+        loop_timer_at(job->presence_timer, now + TURN_MS);
+        return;
+    }
     f->asked_number = job->number;
+    f->asked_ms = now;
     presence_ask(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "client/client.h"
 
@@ -12,6 +11,7 @@ static const char *const end_words[] = {
 /* How a job whose outcomes were all handed out has ended. */
 static int final_result(fanmap_job_t *job, fanmap_error_t *err)
 {
+    job->end_was_told = true;
     if (job->list_state != LIST_CLOSED)
         return FANMAP_END;
     if (job->end_reason == END_INPUT_ERROR) {
@@ -22,33 +22,42 @@ static int final_result(fanmap_job_t *job, fanmap_error_t *err)
                    end_words[job->end_reason]);
 }
 
-/* One outcome, or FANMAP_AGAIN, or how it ended. */
-static int take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
+/* A caller that gathers nothing may leave. */
+static bool has_left(const fanmap_job_t *job)
+{
+    if (!job->is_detached || !job->producer)
+        return false;
+    if (job->is_decided && job->list_state == LIST_CLOSED)
+        return true;
+    return job->input_ended && (producer_settled(job->producer) || job->is_finished);
+}
+
+int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     outcome_t outcome;
-    int r = FANMAP_AGAIN;
-    if (job->list && !job->is_held)
-        r = order_next(job->order, &outcome, err);
+    fanmap_error_t why;
+    if (job->is_held)
+        return FANMAP_AGAIN;
+    int r = gather_next(job, &outcome, &why);
     if (r == FANMAP_OK)
-        r = outcome_fill(job, &outcome, err);
+        r = outcome_fill(job, &outcome, &why);
     if (r == FANMAP_OK) {
         job->delivered++;
         *ret = &job->outcome;
         return FANMAP_OK;
     }
-    if (r == FANMAP_END)
-        return final_result(job, err);
-    if (r == FANMAP_AGAIN && job->error.code)
-        return err_set(err, job->error.code, "%s", job->error.message);
-    if (r == FANMAP_AGAIN && job->is_detached && job->input_ended && job->producer && producer_settled(job->producer))
-        return FANMAP_END;
-    gather_relieve(job);
-    return r;
+    if (r < 0)
+        job_fail(job, &why); /* an outcome is missing now: there is no going on */
+    if (job->error.code) {
+        job->end_was_told = true;
+        return err_copy(err, &job->error);
+    }
+    return r == FANMAP_END || has_left(job) ? final_result(job, err) : FANMAP_AGAIN;
 }
 
-static bool became_writable(fanmap_job_t *job)
+bool job_became_writable(fanmap_job_t *job)
 {
-    if (!job->was_full || !job->producer || job->stash.first || !producer_writable(job->producer))
+    if (!job->was_full || !map_writable(job))
         return false;
     job->was_full = false;
     return true;
@@ -56,121 +65,142 @@ static bool became_writable(fanmap_job_t *job)
 
 bool job_has_news(const fanmap_job_t *job)
 {
-    return job->error.code || job->is_decided ||
-           (job->list && !job->is_held && list_has(job->list, order_position(job->order)));
+    if (job->is_abandoned || job->is_control)
+        return false;
+    if (job->was_full && map_writable(job))
+        return true;
+    if (job->is_held || job->end_was_told)
+        return false;
+    return job->error.code || gather_has_next(job) || has_left(job);
 }
 
-/* What is left of a wait that began at `began`; -1: without end. */
-static int left_ms(int timeout_ms, int64_t began)
+/* ---- waiting ---- */
+
+enum { CALLBACKS_TURN = 256 };
+
+typedef struct {
+    int timeout_ms;   /* -1: without end */
+    int64_t until_ms; /* once is_begun */
+    bool is_begun, is_over;
+} wait_t;
+
+static int left_ms(wait_t *wait)
 {
-    if (timeout_ms < 0)
-        return -1;
-    int64_t left = began + timeout_ms - loop_clock_ms();
-    return left > 0 ? (int)left : 0;
+    if (wait->timeout_ms <= 0)
+        return wait->timeout_ms < 0 ? -1 : 0;
+    int64_t now = loop_clock_ms();
+    if (!wait->is_begun)
+        wait->until_ms = now + wait->timeout_ms;
+    wait->is_begun = true;
+    return wait->until_ms > now ? (int)(wait->until_ms - now) : 0;
+}
+
+/* One turn, with the callbacks that are due before and after it. The last one is that for which no time was left. */
+static int wait_turn(fanmap_t *f, wait_t *wait, fanmap_error_t *err)
+{
+    int left = left_ms(wait);
+    wait->is_over = left == 0;
+    int r = client_turn(f, callbacks_due(f) ? 0 : left, err);
+    if (r == FANMAP_OK)
+        (void)run_callbacks(f, CALLBACKS_TURN);
+    return r;
+}
+
+/* True, once for each fanmap_wake that no call has returned for. */
+static bool was_woken(fanmap_t *f)
+{
+    bool woken = f->was_woken;
+    f->was_woken = false;
+    return woken;
+}
+
+/* What fanmap_next has to say now. The outcomes of a job with callbacks go there; here only its end is told. */
+static int look(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
+{
+    bool calls = job->on_outcome || job->on_end;
+    return calls && !job->end_was_told ? FANMAP_AGAIN : job_take(job, ret, err);
+}
+
+static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret, fanmap_error_t *err)
+{
+    wait_t wait = {.timeout_ms = timeout_ms};
+    for (;;) {
+        if (job->is_abandoned)
+            return err_set(err, FANMAP_EUSAGE, "the job was closed while it was waited for");
+        int r = look(job, ret, err);
+        if (r != FANMAP_AGAIN || wait.is_over || job_became_writable(job) || was_woken(job->f))
+            return r;
+        r = wait_turn(job->f, &wait, err);
+        if (r != FANMAP_OK)
+            return r;
+    }
 }
 
 int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome, fanmap_error_t *err)
 {
-    int64_t began = 0;
-    for (;;) {
-        int r = take(job, ret_outcome, err);
-        if (r != FANMAP_AGAIN || became_writable(job) || job->f->was_woken) {
-            job->f->was_woken = false;
-            return r;
-        }
-        if (began == 0)
-            began = loop_clock_ms();
-        int wait = left_ms(timeout_ms, began);
-        int ran = loop_run_once(job->f->loop, wait);
-        if (wait == 0 && ran == 0)
-            return FANMAP_AGAIN;
-    }
+    fanmap_t *f = job->f;
+    job->pins++;
+    int r = next(job, timeout_ms, ret_outcome, err);
+    job->pins--;
+    jobs_sweep(f);
+    client_mark(f);
+    return r;
 }
 
-static int take_any(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome_t **ret, fanmap_error_t *err)
+/* The first job with something to say. *ret_left: there are jobs that have not ended. */
+static int look_at_all(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome_t **ret, bool *ret_left,
+                       fanmap_error_t *err)
 {
+    *ret_left = false;
     for (fanmap_job_t *job = f->jobs; job; job = job->next) {
-        if (job->is_abandoned || job->end_was_told)
+        if (job->is_abandoned || job->is_control || job->end_was_told)
             continue;
-        int r = take(job, ret, err);
-        if (r == FANMAP_AGAIN && !became_writable(job))
+        *ret_left = true;
+        int r = look(job, ret, err);
+        if (r == FANMAP_AGAIN && (job->on_writable || !job_became_writable(job)))
             continue;
         *ret_job = job;
-        job->end_was_told = r != FANMAP_OK && r != FANMAP_AGAIN;
+        job_rotate(job);
         return r;
     }
     return FANMAP_AGAIN;
 }
 
+static int next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job, const fanmap_outcome_t **ret,
+                    fanmap_error_t *err)
+{
+    wait_t wait = {.timeout_ms = timeout_ms};
+    for (;;) {
+        fanmap_job_t *job = NULL;
+        bool is_any_left;
+        int r = look_at_all(f, &job, ret, &is_any_left, err);
+        if (job || !is_any_left) {
+            *ret_job = job;
+            return job ? r : FANMAP_END;
+        }
+        if (wait.is_over || was_woken(f))
+            return FANMAP_AGAIN;
+        r = wait_turn(f, &wait, err);
+        if (r != FANMAP_OK)
+            return r;
+    }
+}
+
 int fanmap_next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job, const fanmap_outcome_t **ret_outcome,
                     fanmap_error_t *err)
 {
-    int64_t began = loop_clock_ms();
-    for (;;) {
-        fanmap_job_t *job = NULL;
-        int r = take_any(f, &job, ret_outcome, err);
-        if (job || f->was_woken) {
-            f->was_woken = false;
-            if (job)
-                *ret_job = job;
-            return r;
-        }
-        int wait = left_ms(timeout_ms, began);
-        if (loop_run_once(f->loop, wait) == 0 && wait == 0)
-            return FANMAP_AGAIN;
-    }
+    int r = next_any(f, timeout_ms, ret_job, ret_outcome, err);
+    client_mark(f);
+    return r;
 }
 
-/* ---- callbacks ---- */
-
-static void tell_outcome(fanmap_job_t *job, const fanmap_outcome_t *outcome)
+int fanmap_dispatch(fanmap_t *f, unsigned max_callbacks, fanmap_error_t *err)
 {
-    if (job->on_outcome)
-        job->on_outcome(job->callback_arg, job, outcome);
-}
-
-static void tell_end(fanmap_job_t *job, int result, const fanmap_error_t *err)
-{
-    job->end_was_told = true;
-    if (job->on_end)
-        job->on_end(job->callback_arg, job, result, result < 0 ? err : NULL);
-}
-
-/* At most one callback. True: there was one. */
-static bool call_once(fanmap_job_t *job)
-{
-    const fanmap_outcome_t *outcome;
-    fanmap_error_t err = {0};
-    if (became_writable(job) && job->on_writable) {
-        job->on_writable(job->callback_arg, job);
-        return true;
-    }
-    if ((!job->on_outcome && !job->on_end) || job->end_was_told)
-        return false;
-    int r = take(job, &outcome, &err);
-    if (r == FANMAP_AGAIN)
-        return false;
-    if (r == FANMAP_OK)
-        tell_outcome(job, outcome);
-    else
-        tell_end(job, r, &err);
-    return true;
-}
-
-int run_callbacks(fanmap_t *f, unsigned max)
-{
-    for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
-        bool called = !job->is_abandoned;
-        while (called && !job->is_abandoned) {
-            if (max == 0)
-                return FANMAP_AGAIN;
-            job->in_callback = true;
-            called = call_once(job);
-            job->in_callback = false;
-            max -= called;
-        }
-        next = job->next;
-        job_reap(job);
-    }
-    return FANMAP_OK;
+    int r = client_turn(f, 0, err);
+    if (r != FANMAP_OK)
+        return r;
+    r = run_callbacks(f, max_callbacks);
+    f->was_woken = false;
+    client_mark(f);
+    return f->error.code ? err_copy(err, &f->error) : r;
 }

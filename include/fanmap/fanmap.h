@@ -120,7 +120,8 @@ FANMAP_API void fanmap_options_free(fanmap_options_t *options);
  * "namespace", "local" (true: everything on this machine, no Kafka and no Redis), "connect-timeout" and more: docs/. */
 FANMAP_API int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
-/* Closes its jobs first (as fanmap_job_close without detach); bounded by "close-timeout". NULL is allowed. */
+/* Closes its jobs first (as fanmap_job_close without detach); bounded by "close-timeout". Not from inside a callback.
+ * NULL is allowed. */
 FANMAP_API void fanmap_close(fanmap_t *f);
 /* A descriptor that is readable (level-triggered) while fanmap_dispatch has something to do, timers included. Poll it,
  * never read it; it is the library's to close. */
@@ -164,7 +165,8 @@ FANMAP_API void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanma
  * became writable. FANMAP_END: the list is whole. FANMAP_ESTOPPED: the list is whole and the job was stopped. */
 FANMAP_API int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
-/* The same over every job of `f`; *ret_job says whose it is, also with FANMAP_END and with a negative code. */
+/* The same over every job of `f` that has no callbacks, by turns; *ret_job says whose it is, also with FANMAP_END and
+ * with a negative code. Each job's end is told once. FANMAP_END with *ret_job NULL: no job is left that has not ended. */
 FANMAP_API int fanmap_next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job,
                                const fanmap_outcome_t **ret_outcome, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Stops (true) and resumes (false) the handing out; back-pressure reaches the producer. */
@@ -185,7 +187,8 @@ FANMAP_API int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *ou
 FANMAP_API const char *fanmap_job_id(const fanmap_job_t *job);
 /* Fills the first `sizeof_stats` bytes, so that programs built against an older header keep working. */
 FANMAP_API void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_stats);
-/* Closes the handle; never waits. detach: the job goes on without it. Otherwise a map that has not ended is asked to
+/* Closes the handle; never waits. detach: the job goes on without it, with what was pushed (an input that was not ended
+ * stays open). Otherwise a map that has not ended is asked to
  * cancel (a gather just leaves). Legal inside a callback. NULL is allowed. */
 FANMAP_API void fanmap_job_close(fanmap_job_t *job, bool detach);
 /* The name of an error kind as it stands in messages and output: "exit", "timeout"; "value" for FANMAP_VALUE. */

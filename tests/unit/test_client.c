@@ -1,0 +1,350 @@
+/* Pulling outcomes, pushing items, waiting for several maps, the one descriptor. */
+#include "tests/unit/client_rig.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+
+static void outcomes_come_in_order(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "square", RIG_JSON);
+    rig_push_numbers(f, job, 0, 1000);
+    OK(fanmap_end_input(job, NULL, NULL));
+    for (int i = 0; i < 1000; i++) {
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "%d", i * i);
+        rig_expect_value(rig_next(job), (uint64_t)i, wanted);
+    }
+    assert_null(rig_next(job));
+    assert_null(rig_next(job)); /* the end stays the end */
+    fanmap_stats_t stats;
+    fanmap_stats(job, &stats, sizeof stats);
+    assert_int_equal(stats.published, 1000);
+    assert_int_equal(stats.known, 1000);
+    assert_int_equal(stats.delivered, 1000);
+    assert_int_equal(stats.total, 1000);
+    assert_int_equal(stats.failed, 0);
+    assert_true(stats.input_ended && stats.done);
+    fanmap_job_close(job, false);
+    fanmap_close(f);
+}
+
+static void an_empty_input_has_an_empty_list(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "square", NULL);
+    OK(fanmap_end_input(job, NULL, NULL)); /* before the topics are there */
+    OK(fanmap_end_input(job, NULL, NULL));
+    assert_int_equal(fanmap_push(job, FANMAP_JSON, "1", 1, NULL), FANMAP_EUSAGE);
+    assert_null(rig_next(job));
+    fanmap_close(f);
+}
+
+static void next_any_serves_all_maps_by_turns(void **state)
+{
+    (void)state;
+    enum { MAPS = 5, ITEMS = 200 };
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *jobs[MAPS];
+    int seen[MAPS] = {0}, ends = 0;
+    for (int i = 0; i < MAPS; i++) {
+        jobs[i] = rig_map(f, "echo", RIG_JSON);
+        rig_push_numbers(f, jobs[i], i * ITEMS, ITEMS);
+        OK(fanmap_end_input(jobs[i], NULL, NULL));
+    }
+    for (;;) {
+        fanmap_job_t *job = jobs[0];
+        const fanmap_outcome_t *outcome;
+        int r = fanmap_next_any(f, BOUND_MS, &job, &outcome, NULL);
+        if (r == FANMAP_END && !job)
+            break;
+        int i = 0;
+        while (i < MAPS && jobs[i] != job)
+            i++;
+        assert_in_range(i, 0, MAPS - 1);
+        if (r == FANMAP_END) {
+            assert_int_equal(seen[i], ITEMS);
+            ends++;
+            continue;
+        }
+        OK(r);
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "%d", i * ITEMS + seen[i]);
+        rig_expect_value(outcome, (uint64_t)seen[i]++, wanted);
+    }
+    assert_int_equal(ends, MAPS);
+    fanmap_close(f);
+}
+
+static void a_wait_is_bounded_and_can_be_cut_short(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "sleep_ms", RIG_JSON);
+    const fanmap_outcome_t *outcome;
+    rig_push(f, job, "60000");
+    int64_t began = rig_now_ms();
+    assert_int_equal(fanmap_next(job, 0, &outcome, NULL), FANMAP_AGAIN);
+    assert_in_range(rig_now_ms() - began, 0, 500);
+    began = rig_now_ms();
+    assert_int_equal(fanmap_next(job, 300, &outcome, NULL), FANMAP_AGAIN);
+    assert_in_range(rig_now_ms() - began, 299, 5000); /* nothing inside woke it early */
+    fanmap_wake(f);
+    began = rig_now_ms();
+    assert_int_equal(fanmap_next(job, 30000, &outcome, NULL), FANMAP_AGAIN);
+    assert_in_range(rig_now_ms() - began, 0, 5000);
+    fanmap_job_t *any = NULL;
+    began = rig_now_ms();
+    assert_int_equal(fanmap_next_any(f, 200, &any, &outcome, NULL), FANMAP_AGAIN);
+    assert_in_range(rig_now_ms() - began, 199, 5000);
+    fanmap_close(f);
+    assert_in_range(rig_now_ms() - began, 0, 10000); /* nobody waits for the sleeper */
+}
+
+/* Everything that is pushed and gathered goes through poll on the one descriptor, and it is never waited in vain. */
+static void a_foreign_loop_needs_the_descriptor_only(void **state)
+{
+    (void)state;
+    enum { MAPS = 3, ITEMS = 3000 };
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *jobs[MAPS];
+    int pushed[MAPS] = {0}, taken[MAPS] = {0}, ended = 0;
+    struct pollfd fd = {fanmap_fd(f), POLLIN, 0};
+    for (int i = 0; i < MAPS; i++)
+        jobs[i] = rig_map(f, "echo", (const char *const[]){"ahead", "100", NULL});
+    while (ended < MAPS) {
+        assert_int_equal(poll(&fd, 1, BOUND_MS), 1);
+        OK(fanmap_dispatch(f, 10, NULL));
+        for (int i = 0; i < MAPS; i++) {
+            for (; pushed[i] < ITEMS && fanmap_push(jobs[i], FANMAP_JSON, "7", 1, NULL) == FANMAP_OK; pushed[i]++)
+                if (pushed[i] + 1 == ITEMS)
+                    OK(fanmap_end_input(jobs[i], NULL, NULL));
+            const fanmap_outcome_t *outcome;
+            if (taken[i] > ITEMS)
+                continue;
+            int r = fanmap_next(jobs[i], 0, &outcome, NULL); /* one only: the rest must make it readable again */
+            taken[i] += r == FANMAP_OK || r == FANMAP_END;
+            ended += r == FANMAP_END;
+        }
+    }
+    for (int i = 0; i < MAPS; i++)
+        assert_int_equal(taken[i], ITEMS + 1);
+    while (poll(&fd, 1, 0) == 1) /* nothing is left to do: it becomes quiet, but for timers */
+        OK(fanmap_dispatch(f, 10, NULL));
+    fanmap_close(f);
+}
+
+static void a_held_map_says_nothing_and_stops_no_other(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *held = rig_map(f, "echo", RIG_JSON), *other = rig_map(f, "echo", RIG_JSON);
+    const fanmap_outcome_t *outcome;
+    fanmap_hold(held, true);
+    rig_push_numbers(f, held, 0, 100);
+    rig_push_numbers(f, other, 0, 100);
+    OK(fanmap_end_input(held, NULL, NULL));
+    OK(fanmap_end_input(other, NULL, NULL));
+    for (int i = 0; i < 100; i++)
+        assert_non_null(rig_next(other));
+    assert_null(rig_next(other));
+    assert_int_equal(fanmap_next(held, 200, &outcome, NULL), FANMAP_AGAIN);
+    fanmap_hold(held, false);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(rig_next(held)->index, i);
+    assert_null(rig_next(held));
+    fanmap_close(f);
+}
+
+/* The window, the embedded log and what may wait are all smaller than what passes through. */
+static void back_pressure_reaches_the_producer_and_lets_go_again(void **state)
+{
+    (void)state;
+    enum { ITEMS = 400, BYTES = 60000 };
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "echo", (const char *const[]){"window", "64KiB", "spill", "1MiB", NULL});
+    char *item = malloc(BYTES);
+    memset(item, 'x', BYTES);
+    int pushed = 0, taken = 0, stops = 0;
+    int64_t until = rig_now_ms() + BOUND_MS;
+    while (taken < ITEMS && rig_now_ms() < until) {
+        int r = FANMAP_OK;
+        while (pushed < ITEMS && (r = fanmap_push(job, FANMAP_TEXT, item, BYTES, NULL)) == FANMAP_OK)
+            pushed++;
+        if (pushed == ITEMS)
+            OK(fanmap_end_input(job, NULL, NULL));
+        const fanmap_outcome_t *outcome;
+        if (pushed < ITEMS) {
+            fanmap_stats_t stats;
+            fanmap_hold(job, true); /* let it fill */
+            assert_int_equal(fanmap_next(job, 50, &outcome, NULL), FANMAP_AGAIN);
+            fanmap_hold(job, false);
+            fanmap_stats(job, &stats, sizeof stats);
+            stops += stats.known == stats.published;
+        }
+        r = fanmap_next(job, 1000, &outcome, NULL);
+        if (r == FANMAP_OK)
+            assert_int_equal(outcome->index, taken++);
+    }
+    assert_int_equal(taken, ITEMS);
+    assert_in_range(stops, 1, ITEMS); /* it had really come to a stop */
+    free(item);
+    fanmap_close(f);
+}
+
+static void what_cannot_be_sent_is_an_outcome_in_its_place(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(
+        f, "echo", (const char *const[]){"item-max", "100", "source", "file \xff: line", "value-format", "json", NULL});
+    char large[200];
+    memset(large, '1', sizeof large);
+    while (fanmap_push(job, FANMAP_JSON, "1", 1, NULL) == FANMAP_AGAIN)
+        OK(fanmap_dispatch(f, 0, NULL));
+    OK(fanmap_push(job, FANMAP_JSON, "{nonsense", 9, NULL));
+    OK(fanmap_push(job, FANMAP_JSON, large, sizeof large, NULL));
+    OK(fanmap_push(job, FANMAP_MSGPACK, "\xc1", 1, NULL));
+    OK(fanmap_push(job, FANMAP_JSON, "", 0, NULL));
+    OK(fanmap_push(job, FANMAP_TEXT, NULL, 0, NULL));
+    assert_int_equal(fanmap_push(job, (fanmap_format_t)9, "1", 1, NULL), FANMAP_EUSAGE);
+    OK(fanmap_end_input(job, NULL, NULL));
+    static const fanmap_kind_t kinds[] = {FANMAP_VALUE,     FANMAP_BAD_INPUT, FANMAP_TOO_LARGE,
+                                          FANMAP_BAD_INPUT, FANMAP_BAD_INPUT, FANMAP_VALUE};
+    for (int i = 0; i < 6; i++) {
+        const fanmap_outcome_t *outcome = rig_next(job);
+        char place[64];
+        snprintf(place, sizeof place, "file \xEF\xBF\xBD: line %d: ", i + 1);
+        assert_int_equal(outcome->index, i);
+        assert_int_equal(outcome->kind, kinds[i]);
+        if (kinds[i] != FANMAP_VALUE)
+            assert_memory_equal(outcome->message, place, strlen(place));
+    }
+    assert_null(rig_next(job));
+    fanmap_close(f);
+}
+
+static void a_source_that_breaks_off_ends_the_job_after_what_came_before(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "square", RIG_JSON);
+    const fanmap_outcome_t *outcome;
+    fanmap_error_t err;
+    rig_push_numbers(f, job, 0, 3);
+    OK(fanmap_end_input(job, "disk \xff on fire", NULL));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rig_next(job)->kind, FANMAP_VALUE);
+    assert_int_equal(fanmap_next(job, BOUND_MS, &outcome, &err), FANMAP_EIO);
+    assert_non_null(strstr(err.message, "disk \xEF\xBF\xBD on fire"));
+    fanmap_close(f);
+}
+
+static void fail_fast_stops_and_refuses_more(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "square", (const char *const[]){"fail-fast", "true", NULL});
+    const fanmap_outcome_t *outcome;
+    fanmap_error_t err;
+    rig_push(f, job, "1");
+    rig_push(f, job, "\"no number\"");
+    int r, failed = 0;
+    while ((r = fanmap_next(job, BOUND_MS, &outcome, &err)) == FANMAP_OK || r == FANMAP_AGAIN)
+        failed += r == FANMAP_OK && outcome->kind == FANMAP_EXCEPTION;
+    assert_int_equal(r, FANMAP_ESTOPPED);
+    assert_int_equal(failed, 1);
+    assert_int_equal(fanmap_push(job, FANMAP_JSON, "1", 1, NULL), FANMAP_ESTOPPED);
+    fanmap_close(f);
+}
+
+static void a_deadline_ends_the_job(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "sleep_ms", (const char *const[]){"deadline", "2500ms", NULL});
+    fanmap_job_t *idle = rig_map(f, "echo", (const char *const[]){"deadline", "500ms", NULL}); /* no item ever comes */
+    const fanmap_outcome_t *outcome;
+    fanmap_error_t err;
+    rig_push(f, job, "60000");
+    OK(fanmap_next(job, BOUND_MS, &outcome, &err));
+    assert_int_equal(outcome->kind, FANMAP_DEADLINE);
+    assert_int_equal(fanmap_next(job, BOUND_MS, &outcome, &err), FANMAP_ESTOPPED);
+    assert_non_null(strstr(err.message, "deadline"));
+    assert_int_equal(fanmap_next(idle, BOUND_MS, &outcome, &err), FANMAP_ESTOPPED);
+    fanmap_close(f);
+}
+
+static void *free_it(void *arg)
+{
+    fanmap_outcome_t *outcome = arg;
+    size_t sum = outcome->value_len + strlen(outcome->message) + strlen(outcome->type) + outcome->stderr_len;
+    fanmap_outcome_free(outcome);
+    return (void *)(uintptr_t)sum;
+}
+
+static void a_kept_outcome_outlives_everything(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "square", RIG_JSON);
+    fanmap_outcome_t *kept[2];
+    rig_push(f, job, "12");
+    rig_push(f, job, "null");
+    OK(fanmap_end_input(job, NULL, NULL));
+    for (int i = 0; i < 2; i++)
+        OK(fanmap_outcome_keep(rig_next(job), &kept[i]));
+    fanmap_close(f);
+    rig_expect_value(kept[0], 0, "144");
+    assert_string_equal(kept[1]->type, "TypeError");
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        void *sum;
+        assert_int_equal(pthread_create(&thread, NULL, free_it, kept[i]), 0);
+        assert_int_equal(pthread_join(thread, &sum), 0);
+        assert_true(sum != NULL);
+    }
+    fanmap_outcome_free(NULL);
+}
+
+static void an_embedded_worker_that_cannot_start_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_options_t *wrong = rig_options((const char *const[]){"tasks", "/nowhere/none.so", NULL});
+    fanmap_job_t *job;
+    fanmap_error_t err;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fanmap_map(f, "square", wrong, &job, &err), FANMAP_EUSAGE);
+    fanmap_options_free(wrong);
+    assert_int_equal(fanmap_map(f, "no such task", NULL, &job, &err), FANMAP_EUSAGE);
+    assert_int_equal(fanmap_map(f, "absent", NULL, &job, &err), FANMAP_EUSAGE);
+    job = rig_map(f, "square", (const char *const[]){"queue", "another", "value-format", "json", NULL});
+    rig_push(f, job, "5");
+    OK(fanmap_end_input(job, NULL, NULL));
+    rig_expect_value(rig_next(job), 0, "25");
+    assert_null(rig_next(job));
+    fanmap_close(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outcomes_come_in_order),
+        cmocka_unit_test(an_empty_input_has_an_empty_list),
+        cmocka_unit_test(next_any_serves_all_maps_by_turns),
+        cmocka_unit_test(a_wait_is_bounded_and_can_be_cut_short),
+        cmocka_unit_test(a_foreign_loop_needs_the_descriptor_only),
+        cmocka_unit_test(a_held_map_says_nothing_and_stops_no_other),
+        cmocka_unit_test(back_pressure_reaches_the_producer_and_lets_go_again),
+        cmocka_unit_test(what_cannot_be_sent_is_an_outcome_in_its_place),
+        cmocka_unit_test(a_source_that_breaks_off_ends_the_job_after_what_came_before),
+        cmocka_unit_test(fail_fast_stops_and_refuses_more),
+        cmocka_unit_test(a_deadline_ends_the_job),
+        cmocka_unit_test(a_kept_outcome_outlives_everything),
+        cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
