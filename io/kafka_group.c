@@ -275,8 +275,12 @@ void kafka_group_leave(bus_group_t *base)
 
 void kafka_groups_close(kafka_bus_t *bus)
 {
-    while (bus->groups != NULL)
-        group_close(bus->groups);
+    while (bus->groups != NULL) {
+        kafka_group_t *group = bus->groups;
+        if (group->leaving && !group->told_revoked)
+            group->callbacks.revoked(group->arg, NULL, 0, false);
+        group_close(group);
+    }
 }
 
 static int subscribe(kafka_group_t *group, fanmap_error_t *err)
