@@ -2,8 +2,9 @@
  *
  *   raw_loop BROKERS ITEMS BYTES PARTITIONS
  *
- * A parent creates two topics and forks the echo and the gatherer, which read from the beginning of every partition without a
- * group; it then produces. Prints one line: seconds from the first produce to the last item gathered, and items a second.
+ * A parent creates two topics and forks the echo and the gatherer, which read from the beginning of every partition
+ * without a group; it then produces. Prints one line: seconds from the first produce to the last item gathered, and
+ * items a second.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -85,7 +86,8 @@ static rd_kafka_queue_t *consume_all(rd_kafka_t *rk, const char *topic, int part
     return queue;
 }
 
-static void produce_batch(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int partition, rd_kafka_message_t *batch, int n, int flags)
+static void produce_batch(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int partition, rd_kafka_message_t *batch, int n,
+                          int flags)
 {
     int done = 0;
     while (done < n) {

@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define FANMAP_API __attribute__((visibility("default")))
+#define FANMAP_API        __attribute__((visibility("default")))
 #define FANMAP_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define FANMAP_API
@@ -40,9 +40,9 @@ typedef struct fanmap_job fanmap_job_t;
 
 enum {
     FANMAP_OK = 0,
-    FANMAP_AGAIN = 1,         /* a bounded queue is full, or nothing is there yet */
-    FANMAP_END = 2,           /* every outcome was handed out */
-    FANMAP_EUSAGE = -1,       /* a wrong option, value or call */
+    FANMAP_AGAIN = 1,   /* a bounded queue is full, or nothing is there yet */
+    FANMAP_END = 2,     /* every outcome was handed out */
+    FANMAP_EUSAGE = -1, /* a wrong option, value or call */
     FANMAP_ENOMEM = -2,
     FANMAP_EREFUSED = -3,     /* authentication or authorisation */
     FANMAP_EUNREACHABLE = -4, /* Kafka or Redis could not be reached, or was lost for good */
@@ -63,22 +63,23 @@ typedef struct {
 /* What an outcome is: a value, or one of the kinds of error. The numbers are on the wire and never change. */
 typedef enum {
     FANMAP_VALUE = 0,
-    FANMAP_EXCEPTION = 1,     /* the task said so */
-    FANMAP_EXIT = 2,          /* a non-zero exit status */
-    FANMAP_SIGNAL = 3,        /* killed by a signal */
-    FANMAP_TIMEOUT = 4,       /* the attempt ran for too long */
-    FANMAP_MEMORY = 5,        /* over its memory limit */
-    FANMAP_PROTOCOL = 6,      /* the output is not what was declared, or a frame is wrong */
-    FANMAP_CRASHED = 7,       /* killed its slot or its worker too often */
+    FANMAP_EXCEPTION = 1, /* the task said so */
+    FANMAP_EXIT = 2,      /* a non-zero exit status */
+    FANMAP_SIGNAL = 3,    /* killed by a signal */
+    FANMAP_TIMEOUT = 4,   /* the attempt ran for too long */
+    FANMAP_MEMORY = 5,    /* over its memory limit */
+    FANMAP_PROTOCOL = 6,  /* the output is not what was declared, or a frame is wrong */
+    FANMAP_CRASHED = 7,   /* killed its slot or its worker too often */
     FANMAP_UNKNOWN_TASK = 8,
-    FANMAP_BAD_INPUT = 9,     /* the item could not be parsed */
-    FANMAP_TOO_LARGE = 10,    /* the input or the value is over the limit */
+    FANMAP_BAD_INPUT = 9,  /* the item could not be parsed */
+    FANMAP_TOO_LARGE = 10, /* the input or the value is over the limit */
     FANMAP_CANCELLED = 11,
-    FANMAP_DEADLINE = 12,     /* the job's deadline passed */
-    FANMAP_LOST = 13          /* Kafka no longer has it */
+    FANMAP_DEADLINE = 12, /* the job's deadline passed */
+    FANMAP_LOST = 13      /* Kafka no longer has it */
 } fanmap_kind_t;
 
-/* How bytes are to be read: one msgpack object, one JSON text, text (a string where it is UTF-8, else binary), plain bytes. */
+/* How bytes are to be read: one msgpack object, one JSON text, text (a string where it is UTF-8, else binary), plain
+ * bytes. */
 typedef enum { FANMAP_MSGPACK = 0, FANMAP_JSON = 1, FANMAP_TEXT = 2, FANMAP_BYTES = 3 } fanmap_format_t;
 
 /* The one terminal fact of an item. Made by the library only; it grows only at its end. */
@@ -133,15 +134,17 @@ FANMAP_API void fanmap_wake(fanmap_t *f);
 
 /* ---- one map ---- */
 
-/* Begins a map of `task`. Options: "concurrency", "retries", "timeout", "job-id", "queue" and the others of `fanmap map`. */
+/* Begins a map of `task`. Options: "concurrency", "retries", "timeout", "job-id", "queue" and the others of `fanmap
+ * map`. */
 FANMAP_API int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, fanmap_job_t **ret_job,
                           fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Adds the next item; `item` is copied. FANMAP_AGAIN: the item was not taken, the window is full; try again when the
  * writable callback has run or a call to fanmap_next has returned. An item that cannot be sent (not of its format, over
  * the limit) is taken and becomes a `bad_input` or `too_large` outcome at its index. */
-FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
-    FANMAP_MUST_CHECK;
-/* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came before. */
+FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came
+ * before. */
 FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err);
 
 /* ---- outcomes ---- */
@@ -166,7 +169,8 @@ FANMAP_API void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanma
 FANMAP_API int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* The same over every job of `f` that has no callbacks, by turns; *ret_job says whose it is, also with FANMAP_END and
- * with a negative code. Each job's end is told once. FANMAP_END with *ret_job NULL: no job is left that has not ended. */
+ * with a negative code. Each job's end is told once. FANMAP_END with *ret_job NULL: no job is left that has not ended.
+ */
 FANMAP_API int fanmap_next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job,
                                const fanmap_outcome_t **ret_outcome, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Stops (true) and resumes (false) the handing out; back-pressure reaches the producer. */
@@ -175,9 +179,9 @@ FANMAP_API void fanmap_hold(fanmap_job_t *job, bool hold);
 FANMAP_API int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome) FANMAP_MUST_CHECK;
 FANMAP_API void fanmap_outcome_free(fanmap_outcome_t *outcome);
 
-/* One line of JSON for an outcome of a job whose "value-format" is json, without a newline; borrowed until the next call on the job.
- * as_record false: the value, or {"$error":{"kind":...,"message":...,"attempts":...}}. true: {"index":...,"attempts":...,"value":...}
- * or {"index":...,"attempts":...,"error":{...}}. */
+/* One line of JSON for an outcome of a job whose "value-format" is json, without a newline; borrowed until the next
+ * call on the job. as_record false: the value, or {"$error":{"kind":...,"message":...,"attempts":...}}. true:
+ * {"index":...,"attempts":...,"value":...} or {"index":...,"attempts":...,"error":{...}}. */
 FANMAP_API int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record,
                                    const char **ret_line, size_t *ret_len, fanmap_error_t *err) FANMAP_MUST_CHECK;
 

@@ -67,11 +67,10 @@ typedef struct {
 #else
 #define FANMAP_TASK_EXPORT extern __attribute__((visibility("default")))
 #endif
-#define FANMAP_TASKS(...)                                                                                             \
-    static const fanmap_task_t fanmap_task_list_[] = {__VA_ARGS__};                                                   \
-    FANMAP_TASK_EXPORT const fanmap_task_table_t fanmap_tasks;                                                        \
-    const fanmap_task_table_t fanmap_tasks = {FANMAP_TASK_ABI,                                                        \
-                                              sizeof fanmap_task_list_ / sizeof fanmap_task_list_[0],                 \
+#define FANMAP_TASKS(...)                                                                                              \
+    static const fanmap_task_t fanmap_task_list_[] = {__VA_ARGS__};                                                    \
+    FANMAP_TASK_EXPORT const fanmap_task_table_t fanmap_tasks;                                                         \
+    const fanmap_task_table_t fanmap_tasks = {FANMAP_TASK_ABI, sizeof fanmap_task_list_ / sizeof fanmap_task_list_[0], \
                                               sizeof(fanmap_task_t), fanmap_task_list_}
 
 #ifdef __cplusplus

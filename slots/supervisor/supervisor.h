@@ -126,7 +126,8 @@ void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const 
 
 void host_start(supervisor_t *s);
 void host_drain(supervisor_t *s);
-/* Writes out what an attempt that is over left unfinished. Returns when to call again at the latest, in ms; -1: not needed. */
+/* Writes out what an attempt that is over left unfinished. Returns when to call again at the latest, in ms; -1: not
+ * needed. */
 int host_settle(supervisor_t *s);
 
 #endif
