@@ -143,11 +143,23 @@ static void tell_lapse(worker_t *w, worker_job_t *job)
     action->lapse.at_ms = at_ms;
 }
 
+/* Retries that waited for a newer grant go back to the head of the queue. */
+static void end_refence(worker_job_t *job)
+{
+    while (job->refence.n > 0) {
+        worker_item_t *item = job->refence.tail;
+        item_unlink(item);
+        item_list_prepend(&job->queue, item);
+    }
+}
+
 void limits_turn(worker_t *w, worker_job_t *job)
 {
     tokens_request_t request;
     if (job->tokens == NULL)
         return;
+    if (job->concurrency == 0)
+        end_refence(job); /* no grants any more: no reply would end it */
     tell_demand(w, job);
     obey(w, job);
     tell_lapse(w, job);
@@ -169,15 +181,6 @@ void limits_end(worker_t *w, worker_job_t *job)
     job->is_frozen = job->is_killing = false;
 }
 
-static void end_refence(worker_job_t *job)
-{
-    while (job->refence.n > 0) {
-        worker_item_t *item = job->refence.tail;
-        item_unlink(item);
-        item_list_prepend(&job->queue, item);
-    }
-}
-
 void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_t *reply)
 {
     worker_job_t *job = job_find(w, id);
@@ -188,7 +191,7 @@ void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_
         tokens_on_reply(job->tokens, seq, reply, w->now_ms);
     else
         tokens_on_error(job->tokens, seq, w->now_ms);
-    if (tokens_fence(job->tokens) > fence || job->concurrency == 0)
+    if (tokens_fence(job->tokens) > fence)
         end_refence(job);
     limits_turn(w, job);
     schedule_job(w, job);
