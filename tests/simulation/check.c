@@ -137,6 +137,7 @@ static bool is_finished(const sim_t *sim, const record_t *record)
 
 static void committed(sim_t *sim, process_t *who, int32_t partition, int64_t from, int64_t to)
 {
+    ((node_t *)who->self)->must_hear = false;
     sim_say(sim, "%s commits partition %d up to %lld", who->name, (int)partition, (long long)to);
     if (to < from)
         sim_break(sim, "%s commits partition %d back from %lld to %lld", who->name, (int)partition, (long long)from,
@@ -165,17 +166,21 @@ bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *
 /* ---- what runs ---- */
 
 /* A retry comes under a newer grant than the attempt before it. */
-static void check_fence(sim_t *sim, job_t *job, const run_t *run)
+static void check_fence(sim_t *sim, const pool_t *pool, const run_t *run)
 {
+    job_t *job = &sim->jobs[run->job];
+    const pool_t **where = &job->fence_pools[run->index];
+    bool comparable = *where == pool || sim->scenario.is_gentle; /* else the one before may be a zombie's */
     uint64_t *fence = &job->fences[run->index];
     uint32_t *attempt = &job->fence_attempts[run->index];
     if (run->fence == 0)
         return;
-    if (*fence >= run->fence && run->attempt > *attempt && !sim->scenario.has_jumps)
+    if (comparable && *fence >= run->fence && run->attempt > *attempt && !sim->scenario.has_jumps)
         sim_break(sim, "%s/%llu: attempt %u has fence %llu, and attempt %u before it had %llu", job->id,
                   (unsigned long long)run->index, run->attempt, (unsigned long long)run->fence, *attempt,
                   (unsigned long long)*fence);
     *fence = run->fence;
+    *where = pool;
     *attempt = run->attempt;
 }
 
@@ -197,7 +202,10 @@ void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
     sim_say(sim, "%s runs %s/%llu, attempt %u", pool->worker->name, job->id, (unsigned long long)run->index,
             run->attempt);
     job->begun_n++;
-    check_fence(sim, job, run);
+    check_fence(sim, pool, run);
+    if (pool->worker->life == pool->life && ((const node_t *)pool->worker->self)->must_hear)
+        sim_break(sim, "%s starts %s/%llu after a long stop, before it heard from Kafka", pool->worker->name, job->id,
+                  (unsigned long long)run->index);
     if (sim->scenario.is_gentle)
         check_alone(sim, pool, run);
     sim_count(sim);

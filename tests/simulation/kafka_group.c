@@ -49,6 +49,7 @@ static void on_assignment(sim_t *sim, event_t *event)
     consumer->generation = got->generation;
     consumer->heard_ms = sim->clock.now_ms;
     consumer->is_member = true;
+    node->must_hear = false;
     memcpy(consumer->owns, got->owns, sizeof consumer->owns);
     node_assigned(sim, node);
 }

@@ -114,6 +114,7 @@ void node_start(sim_t *sim, node_t *node)
                               .budget_bytes = 1 << 20,
                               .items_max = sim->scenario.items_max,
                               .commit_every_ms = 1000,
+                              .session_ms = (uint32_t)sim->kafka.session_ms,
                               .drain_ms = 10000,
                               .revoke_ms = sim->scenario.revoke_ms,
                               .ahead_n = sim->scenario.ahead_n,
@@ -127,6 +128,7 @@ void node_start(sim_t *sim, node_t *node)
     sim_say(sim, "%s starts as %s", node->process.name, node->incarnation);
     node->wants = node->has_joined = node->is_draining = node->is_reading_jobs = node->is_fetching = false;
     node->jobs_position = 0;
+    node->must_hear = false;
     node->jobs_asked_n = node->takes_n = 0;
     node->jobs_start_end = kafka_log_end(sim, TOPIC_JOBS, 0);
     node->tick_ms = INT64_MAX;
@@ -175,6 +177,7 @@ void node_stop(sim_t *sim, node_t *node)
     sim_say(sim, "%s is stopped", node->process.name);
     sim->lost_lives++;
     process_stop(&node->process);
+    node->stopped_ms = sim->clock.now_ms;
     pool_worker_stopped(sim, node->pool);
 }
 
@@ -183,6 +186,8 @@ void node_continue(sim_t *sim, node_t *node)
     if (node->process.state != PROCESS_STOPPED)
         return;
     sim_say(sim, "%s goes on", node->process.name);
+    if (sim->clock.now_ms - node->stopped_ms > sim->kafka.session_ms / 2)
+        node->must_hear = true;
     process_continue(&sim->clock, &node->process);
     pool_worker_continued(sim, node->pool);
 }
@@ -196,6 +201,18 @@ void node_drain(sim_t *sim, node_t *node)
     node_step(sim, node, &(worker_event_t){.type = WORKER_DRAIN});
 }
 
+/* The core gives back whatever it still holds. */
+static void end_well(sim_t *sim, node_t *node)
+{
+    worker_actions_clear(&node->actions);
+    worker_abandon(node->worker, &node->actions);
+    for (size_t i = 0; i < node->actions.n; i++)
+        node_carry_out(sim, node, &node->actions.at[i]);
+    if (node->payloads_n > 0)
+        sim_break(sim, "%s leaves with %zu payloads never given back", node->process.name, node->payloads_n);
+    die(sim, node);
+}
+
 /* Behind WORKER_DRAINED: it leaves the group, which takes its partitions away properly, and ends. */
 void node_on_left(sim_t *sim, event_t *event)
 {
@@ -204,7 +221,7 @@ void node_on_left(sim_t *sim, event_t *event)
     if (node->has_joined)
         group_leave(sim, &node->process, &node->consumer);
     if (node->process.life == life)
-        die(sim, node);
+        end_well(sim, node);
 }
 
 void node_end(node_t *node)

@@ -45,7 +45,8 @@ typedef struct {
     uint64_t cookies;
     int64_t tick_ms;
     uint64_t limit_version[NODE_JOBS_MAX], lease_version[NODE_JOBS_MAX]; /* of N: as read, as its last lease knew it */
-    int64_t stepped_ms;
+    int64_t stepped_ms, stopped_ms;
+    bool must_hear; /* it was stopped for long: its partitions may be another's, until Kafka answers */
     uint64_t steps_at_ms;
 } node_t;
 

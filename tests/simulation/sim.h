@@ -84,6 +84,7 @@ typedef struct {
     uint64_t begun_n;
     uint64_t fences[ITEMS_MAX]; /* by index: of its last attempt under a limit */
     uint32_t fence_attempts[ITEMS_MAX];
+    const pool_t *fence_pools[ITEMS_MAX];
     /* the program that maps */
     process_t process;
     producer_t *producer;
