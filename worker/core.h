@@ -288,7 +288,7 @@ typedef struct {
 } worker_stats_t;
 void worker_stats(const worker_t *worker, worker_stats_t *ret);
 /* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
-uint64_t worker_running(const worker_t *worker, const char *job);
+uint64_t worker_running(const worker_t *worker, const char *id);
 /* Of an item that is being published. */
 uint64_t worker_item_index(const worker_item_t *item);
 uint32_t worker_item_attempts(const worker_item_t *item);

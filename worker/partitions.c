@@ -267,7 +267,7 @@ void part_assigned(worker_t *w, const worker_event_t *e)
         drop_unstarted(w, part);
     }
     if (e->assigned.member != NULL && strlen(e->assigned.member) <= COMMIT_MEMBER_MAX)
-        strcpy(w->member, e->assigned.member);
+        memcpy(w->member, e->assigned.member, strlen(e->assigned.member) + 1);
     part->is_owned = true;
     part->ownership++;
     part->committed = e->assigned.was_committed ? e->assigned.offset : -1;

@@ -7,6 +7,7 @@
  */
 #include "worker/shell.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -58,6 +58,7 @@ struct worker_shell {
     sent_t *unsent; /* what the bus had no room for, in order */
     sent_t **unsent_last;
     sent_t *spare;
+    sent_t *made;     /* every one that there is */
     size_t under_way; /* packs sent and not yet reported */
     loop_timer_t *linger;
 

@@ -14,7 +14,7 @@ typedef enum { SENT_PACK, SENT_END_COPY, SENT_END, SENT_DEAD } sent_type_t;
 
 struct sent {
     sent_type_t type;
-    sent_t *next;
+    sent_t *next, *next_made;
     bus_topic_t *topic;
     int32_t partition;
     char key[JOB_ID_MAX + 17];
@@ -27,6 +27,16 @@ struct sent {
     size_t items_n, items_cap;
 };
 
+static sent_t *sent_make(worker_shell_t *shell)
+{
+    sent_t *sent = calloc(1, sizeof *sent);
+    if (!sent)
+        return NULL;
+    sent->next_made = shell->made;
+    shell->made = sent;
+    return sent;
+}
+
 static sent_t *sent_new(worker_shell_t *shell, sent_type_t type)
 {
     fanmap_error_t err;
@@ -34,7 +44,7 @@ static sent_t *sent_new(worker_shell_t *shell, sent_type_t type)
     if (sent)
         shell->spare = sent->next;
     else
-        sent = calloc(1, sizeof *sent);
+        sent = sent_make(shell);
     if (!sent) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
@@ -55,23 +65,17 @@ static void sent_reuse(worker_shell_t *shell, sent_t *sent)
     shell->spare = sent;
 }
 
-static void free_list(sent_t *sent)
+/* Also those under way, of which the bus will say nothing any more. */
+void shell_free_packs(worker_shell_t *shell)
 {
-    while (sent) {
-        sent_t *next = sent->next;
+    while (shell->made) {
+        sent_t *sent = shell->made;
+        shell->made = sent->next_made;
         buf_free(&sent->body);
         buf_free(&sent->value);
         free(sent->items);
         free(sent);
-        sent = next;
     }
-}
-
-void shell_free_packs(worker_shell_t *shell)
-{
-    free_list(shell->open);
-    free_list(shell->unsent);
-    free_list(shell->spare);
     shell->open = shell->unsent = shell->spare = NULL;
 }
 

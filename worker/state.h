@@ -135,7 +135,7 @@ void note(worker_t *w, fanmap_log_level_t level, const char *format, ...) __attr
 
 /* intake.c: records of the items topic, and whether more are wanted. */
 void intake_item(worker_t *w, const worker_event_t *event);
-void intake_gap(worker_t *w, int32_t partition, int64_t from, int64_t to);
+void intake_gap(worker_t *w, int32_t number, int64_t from, int64_t to);
 void intake_turn(worker_t *w);
 /* Gives the payload back; the item stays. */
 void item_release(worker_t *w, worker_item_t *item);
@@ -187,21 +187,21 @@ void jobs_free(worker_t *w);
 bool job_may_start(const worker_job_t *job);
 
 /* schedule.c: which job's items go to which slot. */
-void schedule_job(worker_t *w, worker_job_t *job); /* its queue, policy or tokens changed: in the ring, or out */
-void schedule_turn(worker_t *w);                   /* gives idle slots work */
-void schedule_refill(worker_t *w, uint32_t slot);  /* more of the same job behind what runs */
+void schedule_job(worker_t *w, worker_job_t *job);  /* its queue, policy or tokens changed: in the ring, or out */
+void schedule_turn(worker_t *w);                    /* gives idle slots work */
+void schedule_refill(worker_t *w, uint32_t number); /* more of the same job behind what runs */
 int64_t schedule_next_ms(const worker_t *w);
 void schedule_tick(worker_t *w);
-void slot_up(worker_t *w, uint32_t slot);
-void slot_leave_idle(worker_t *w, uint32_t slot);
-worker_item_t *slot_find(worker_t *w, uint32_t slot, uint32_t n);
-void slot_take_out(worker_t *w, uint32_t slot, worker_item_t *item);
-void slot_emptied(worker_t *w, uint32_t slot); /* when nothing is left in it: the token is free, and so is the slot */
-void slot_taken_back(worker_t *w, uint32_t slot, uint32_t n);
-void slot_take_back(worker_t *w, uint32_t slot);
-void slot_kill(worker_t *w, uint32_t slot, bool hard);
+void slot_up(worker_t *w, uint32_t number);
+void slot_leave_idle(worker_t *w, uint32_t number);
+worker_item_t *slot_find(worker_t *w, uint32_t number, uint32_t n);
+void slot_take_out(worker_t *w, uint32_t number, worker_item_t *item);
+void slot_emptied(worker_t *w, uint32_t number); /* when nothing is left in it: the token is free, and so is the slot */
+void slot_taken_back(worker_t *w, uint32_t number, uint32_t n);
+void slot_take_back(worker_t *w, uint32_t number);
+void slot_kill(worker_t *w, uint32_t number, bool hard);
 /* After a change of heads: kills what must not run (its job ended, its partition gone). */
-void slot_review(worker_t *w, uint32_t slot);
+void slot_review(worker_t *w, uint32_t number);
 /* Slots of the job, or of the partition (the other NULL): unstarted runs are taken back. */
 void slots_withdraw(worker_t *w, const worker_job_t *job, const worker_part_t *part);
 
@@ -216,14 +216,14 @@ void limits_turn(worker_t *w, worker_job_t *job); /* demand, verdict, excess, la
 void limits_end(worker_t *w, worker_job_t *job);
 bool limits_room(const worker_t *w, const worker_job_t *job); /* one more slot may run it */
 bool limits_over(const worker_t *w, const worker_job_t *job); /* more run than may */
-void limits_reply(worker_t *w, const char *job, uint64_t seq, const tokens_reply_t *reply);
-void limits_wake(worker_t *w, const char *job);
+void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_t *reply);
+void limits_wake(worker_t *w, const char *id);
 
 /* outcomes.c: what attempts say, and what is stored. */
 void outcome_done(worker_t *w, const worker_event_t *event);
 void outcome_down(worker_t *w, const worker_event_t *event);
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n);
-void outcome_end_written(worker_t *w, const char *job);
-void outcome_end_stored(worker_t *w, const char *job);
+void outcome_end_written(worker_t *w, const char *id);
+void outcome_end_stored(worker_t *w, const char *id);
 
 #endif
