@@ -189,8 +189,11 @@ static int mutants(const options_t *o)
         bool found = board->failed > 0;
         noticed += found;
         missed += !found;
-        printf("%s %u - without %s%s%s\n", found ? "ok" : "not ok", noticed + missed, mutants_all[i].name,
-               found ? ": " : ": nothing broke", found ? board->why[0] : "");
+        printf("%s %u - without %s: ", found ? "ok" : "not ok", noticed + missed, mutants_all[i].name);
+        if (found)
+            printf("seed %llu %s\n", (unsigned long long)board->failures[0], board->why[0]);
+        else
+            printf("nothing broke in %d seeds\n", MUTANT_SEEDS);
         fflush(stdout);
         munmap(board, sizeof *board);
     }

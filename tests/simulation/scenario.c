@@ -398,11 +398,17 @@ static void draw_faults(sim_t *sim)
             s->faults[s->faults_n++] = fault;
 }
 
+static bool lacks_a_token_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_SCRIPT) || !sim_protects(sim, PROTECTION_FREEZE) ||
+           !sim_protects(sim, PROTECTION_ALLOW_FALLS);
+}
+
 void scenario_draw(sim_t *sim)
 {
     scenario_t *s = &sim->scenario;
     sim->wall_ms = 1700000000000 + BETWEEN(sim, 0, 1000000);
-    s->is_about_tokens = CHANCE(sim, 300);
+    s->is_about_tokens = CHANCE(sim, 300) || lacks_a_token_rule(sim);
     s->workers_n = 1 + (unsigned)ROLL(sim, 4);
     s->jobs_n = 1 + (unsigned)ROLL(sim, 3);
     if (s->is_about_tokens) {
