@@ -1,4 +1,4 @@
-/* Between node.c (events in), node_actions.c (actions out) and node_read.c (what comes from Kafka). */
+/* Between node.c (life and steps), node_events.c and node_read.c (events in) and node_actions.c (actions out). */
 #ifndef SIMULATION_NODE_INTERNAL_H
 #define SIMULATION_NODE_INTERNAL_H
 

@@ -1,0 +1,154 @@
+/* What the group and the slots tell a worker, as events of its core. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node_internal.h"
+
+/* ---- from the group ---- */
+
+void node_assigned(sim_t *sim, node_t *node)
+{
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];
+        int64_t offset = partition->was_committed ? partition->committed : 0;
+        node->consumer.position[p] = offset;
+        char *metadata = take_copy(partition->metadata, partition->metadata_len);
+        worker_event_t event = {.type = WORKER_ASSIGNED};
+        event.assigned.partition = p;
+        event.assigned.offset = offset;
+        event.assigned.was_committed = partition->was_committed;
+        event.assigned.metadata = metadata;
+        event.assigned.metadata_len = partition->metadata_len;
+        event.assigned.member = node->consumer.id;
+        node_step(sim, node, &event);
+        free(metadata);
+    }
+    node_step(sim, node, &(worker_event_t){.type = WORKER_REBALANCED});
+    node_poke_items(sim, node);
+}
+
+void node_revoked(sim_t *sim, node_t *node, bool lost)
+{
+    sim_say(sim, "%s %s its partitions", node->process.name, lost ? "lost" : "gives up");
+    if (lost) {
+        node_step(sim, node, &(worker_event_t){.type = WORKER_LOST});
+        return;
+    }
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        worker_event_t event = {.type = WORKER_REVOKED};
+        event.revoked.partition = p;
+        event.revoked.may_wait = false;
+        node_step(sim, node, &event);
+    }
+}
+
+/* A partition leaves owns[] when the core lets go of it, which can be in this step. */
+void node_must_give_up(sim_t *sim, node_t *node)
+{
+    sim_say(sim, "%s must give up its partitions", node->process.name);
+    bool owned = false;
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
+        if (!node->consumer.owns[p])
+            continue;
+        owned = true;
+        worker_event_t event = {.type = WORKER_REVOKED};
+        event.revoked.partition = p;
+        event.revoked.may_wait = true;
+        node_step(sim, node, &event);
+    }
+    if (!owned)
+        group_let_go(sim, &node->process, &node->consumer, 0);
+}
+
+void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, bool ok)
+{
+    worker_event_t event = {.type = WORKER_COMMITTED};
+    event.committed.partition = partition;
+    event.committed.offset = offset;
+    event.committed.ok = ok;
+    node_step(sim, node, &event);
+}
+
+void node_wake(sim_t *sim, node_t *node, const char *job)
+{
+    worker_event_t event = {.type = WORKER_WAKE};
+    event.wake.job = job;
+    node_step(sim, node, &event);
+}
+
+/* ---- from the slots ---- */
+
+static void fill_error(outcome_t *outcome, fanmap_kind_t kind, char *text, size_t cap)
+{
+    outcome->kind = kind;
+    outcome->message_len = (size_t)snprintf(text, cap, "planned");
+    outcome->message = text;
+    outcome->type = text + outcome->message_len;
+    outcome->exit_status = kind == FANMAP_EXIT ? 3 : 0;
+    outcome->signo = kind == FANMAP_SIGNAL ? 11 : 0;
+}
+
+static void say_done(sim_t *sim, const slot_message_t *message, worker_event_t *event, buf_t *value, char *text,
+                     size_t cap)
+{
+    const run_t *run = &message->run;
+    plan_t plan = plan_of(sim, run->job, run->index, run->attempt);
+    outcome_t *outcome = &event->done.outcome;
+    event->type = WORKER_ATTEMPT_DONE;
+    event->done.slot = message->slot;
+    event->done.n = message->n;
+    event->done.kind = plan.kind;
+    event->done.final = plan.is_final;
+    outcome->run_us = 1000;
+    if (plan.kind != FANMAP_VALUE) {
+        fill_error(outcome, plan.kind, text, cap);
+        return;
+    }
+    plan_value(value, sim->jobs[run->job].hash, run->index);
+    outcome->kind = FANMAP_VALUE;
+    outcome->value = value->data;
+    outcome->value_len = value->len;
+}
+
+static void say_down(sim_t *sim, const slot_message_t *message, worker_event_t *event, char *text, size_t cap)
+{
+    (void)sim;
+    fanmap_kind_t kind = message->down == ATTEMPT_TIMEOUT ? FANMAP_TIMEOUT : FANMAP_SIGNAL;
+    event->type = WORKER_SLOT_DOWN;
+    event->down.slot = message->slot;
+    event->down.why = (attempt_down_t)message->down;
+    event->down.has_attempt = message->has_attempt;
+    event->down.n = message->n;
+    event->down.unstarted_from = message->unstarted_from;
+    fill_error(&event->down.outcome, kind, text, cap);
+}
+
+void node_slot(sim_t *sim, node_t *node, const slot_message_t *message)
+{
+    worker_event_t event = {0};
+    buf_t value = {0};
+    char *text = take(16); /* on the heap: the core must not keep it */
+    switch (message->what) {
+    case SLOT_SAYS_UP:
+        event.type = WORKER_SLOT_UP;
+        node->pool->slots[message->slot].is_up_told = true;
+        event.slot.slot = message->slot;
+        break;
+    case SLOT_SAYS_DONE:
+        say_done(sim, message, &event, &value, text, 16);
+        break;
+    case SLOT_SAYS_DOWN:
+        node->pool->slots[message->slot].is_up_told = false;
+        node->pool->slots[message->slot].downs_n--;
+        say_down(sim, message, &event, text, 16);
+        break;
+    }
+    node_step(sim, node, &event);
+    buf_free(&value);
+    free(text);
+}
