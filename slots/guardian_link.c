@@ -152,12 +152,19 @@ static void read_ctl(slots_t *s)
         lose_guardian(s);
 }
 
+/* Often enough that two lost beats are no silence. */
+static int64_t beat_ms(const slots_t *s)
+{
+    int64_t ms = s->plan.session_ms / 8;
+    return ms == 0 || ms > BEAT_MS ? BEAT_MS : ms;
+}
+
 void guardian_on_beat(void *arg)
 {
     slots_t *s = arg;
     int64_t now_ms = loop_now_ms(s->loop);
     ctl_message_t beat = {.type = CTL_BEAT};
-    loop_timer_at(s->beat_timer, now_ms + BEAT_MS);
+    loop_timer_at(s->beat_timer, now_ms + beat_ms(s));
     if (s->ctl_fd < 0 || s->is_lost)
         return;
     bool was_stopped = now_ms - s->beat_at_ms > 2 * BEAT_MS;

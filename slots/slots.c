@@ -83,7 +83,7 @@ static int make_timers(slots_t *s, fanmap_error_t *err)
     if (code == FANMAP_OK)
         code = loop_timer_new(s->loop, guardian_on_step, s, &s->step_timer, err);
     if (code == FANMAP_OK)
-        loop_timer_at(s->beat_timer, loop_now_ms(s->loop) + BEAT_MS);
+        loop_timer_at(s->beat_timer, loop_now_ms(s->loop)); /* then by itself */
     return code;
 }
 

@@ -116,7 +116,8 @@ static void thaw_by_signals(const ward_t *w)
     kill(w->pid, SIGCONT);
 }
 
-/* How long the run has been frozen so far. Its start may have been noted just before a freeze and claimed just after it. */
+/* How long the run has been frozen so far. Its start may have been noted just before a freeze and claimed just after
+ * it. */
 static int64_t frozen_time(ward_t *w, uint32_t n, int64_t started_ms)
 {
     if (n != w->frozen_n) {
