@@ -33,6 +33,7 @@ typedef struct arguments arguments_t;
 typedef struct {
     const char *name, *usage, *summary;
     unsigned scope;      /* which options it takes */
+    const char *also;    /* one more option, or NULL */
     int positionals_max; /* besides ::: values and what follows -- */
     const char *const *examples;
     int (*run)(arguments_t *arguments);
@@ -49,18 +50,21 @@ struct arguments {
     bool has_values;
     char **argv; /* after -- */
     int argv_n;
+    bool has_argv;
+    bool has_also; /* the command's `also` was given */
 };
 
 /* main.c */
 extern const command_t commands[];
 const command_t *command_find(const char *name);
-/* "fanmap: LINE" on stderr, escaped for a terminal. */
+/* "fanmap: LINE" on stderr, escaped for a terminal, the progress line put out of the way. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the error and returns the exit status that belongs to its code. */
 int complain_error(const fanmap_error_t *err);
 int exit_status(int code);
 
 /* parse.c */
+bool takes_option(const command_t *command, const fanmap_option_info_t *info);
 /* EXIT_ALL_WELL, or EXIT_USAGE after a complaint. Loads configuration file and environment too. */
 int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
 bool is_switch_set(const arguments_t *arguments, const char *name);

@@ -12,6 +12,10 @@ static int choose_verb(const arguments_t *arguments, const char **ret_verb, cons
     if (strcmp(*ret_verb, "set") != 0)
         return EXIT_ALL_WELL;
     *ret_verb = "concurrency";
+    if (!arguments->has_also) {
+        complain("set what? fanmap set JOB --concurrency N");
+        return EXIT_USAGE;
+    }
     *ret_arg = option_text(arguments, "concurrency");
     return EXIT_ALL_WELL;
 }

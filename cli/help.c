@@ -27,7 +27,7 @@ void print_help(const command_t *command)
     const fanmap_option_info_t *table = fanmap_option_table(&n);
     printf("Usage: fanmap %s %s\n%s\n\n", command->name, command->usage, command->summary);
     for (size_t i = 0; i < n; i++)
-        if (table[i].scope & command->scope)
+        if (takes_option(command, &table[i]))
             print_option(&table[i]);
     printf("\nDurations carry a unit: 250ms, 30s, 5m. Options of all that connect can also stand in the environment\n"
            "(FANMAP_BROKERS, FANMAP_REDIS, ...) and in ~/.config/fanmap.conf.\n\nExample:\n");

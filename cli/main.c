@@ -1,9 +1,11 @@
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 
 static const char *const map_examples[] = {"seq 10 | fanmap map --local --input-format lines -- sh -c 'echo $(cat)'",
                                            "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
@@ -12,6 +14,8 @@ static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.
 static const char *const worker_examples[] = {
     "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
 static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
+static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
+static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
 static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20", NULL};
 
 #define MAP_SCOPE     (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CLI)
@@ -19,20 +23,20 @@ static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20
 
 const command_t commands[] = {
     {"map", "TASK [-i FILE | ::: VALUE...]", "run a map to its end; values to stdout, in input order",
-     MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER, 1, map_examples, run_map},
-    {"submit", "TASK [-i FILE | ::: VALUE...]", "publish the items, print the job id, leave", MAP_SCOPE, 1,
+     MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER, NULL, 1, map_examples, run_map},
+    {"submit", "TASK [-i FILE | ::: VALUE...]", "publish the items, print the job id, leave", MAP_SCOPE, NULL, 1,
      submit_examples, run_submit},
     {"gather", "JOB", "the outcomes of a job, streaming, in order",
-     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, 1, gather_examples,
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, NULL, 1, gather_examples,
      run_gather},
     {"worker", "--tasks F.so | --exec NAME='CMD ARG...'", "serve tasks",
-     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, 0, worker_examples, run_worker},
-    {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, 1, control_examples, run_control},
-    {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, 1, control_examples, run_control},
-    {"resume", "JOB", "go on after pause", CONTROL_SCOPE, 1, control_examples, run_control},
-    {"set", "JOB --concurrency N", "change the limit of a running job", CONTROL_SCOPE | FANMAP_SCOPE_MAP, 1,
-     set_examples, run_control},
-    {NULL, NULL, NULL, 0, 0, NULL, NULL},
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, NULL, 0, worker_examples, run_worker},
+    {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},
+    {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, NULL, 1, pause_examples, run_control},
+    {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},
+    {"set", "JOB --concurrency N", "change the limit of a running job", CONTROL_SCOPE, "concurrency", 1, set_examples,
+     run_control},
+    {NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},
 };
 
 const command_t *command_find(const char *name)
@@ -57,6 +61,7 @@ void complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    progress_hide();
     fputs("fanmap: ", stderr);
     print_plain(line);
     fputc('\n', stderr);
@@ -86,16 +91,38 @@ int complain_error(const fanmap_error_t *err)
     return exit_status(err->code);
 }
 
+/* A standard descriptor that is closed would be given to the next file opened. */
+static void fill_standard(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(EXIT_IO);
+}
+
+/* What was printed arrived, or stdout is at fault. */
+static int finish_stdout(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    complain("stdout could not be written");
+    return EXIT_IO;
+}
+
 int main(int argc, char **argv)
 {
     arguments_t arguments;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    fill_standard();
+    if (argc < 2) {
+        complain("which command? see fanmap --help");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_overview();
-        return argc < 2 ? EXIT_USAGE : EXIT_ALL_WELL;
+        return finish_stdout(EXIT_ALL_WELL);
     }
     if (strcmp(argv[1], "--version") == 0) {
         puts("fanmap " FANMAP_VERSION);
-        return EXIT_ALL_WELL;
+        return finish_stdout(EXIT_ALL_WELL);
     }
     const command_t *command = command_find(argv[1]);
     if (!command) {
@@ -108,5 +135,5 @@ int main(int argc, char **argv)
     else if (status == EXIT_ALL_WELL)
         status = command->run(&arguments);
     fanmap_options_free(arguments.options);
-    return status;
+    return finish_stdout(status);
 }

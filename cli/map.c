@@ -36,6 +36,10 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
                  arguments->command->name);
         return EXIT_USAGE;
     }
+    if (is_local && strcmp(arguments->command->name, "submit") == 0) {
+        complain("an embedded job ends with its program: submit wants a fleet (map --local does not)");
+        return EXIT_USAGE;
+    }
     for (int i = 0; i < arguments->argv_n; i++) {
         int status = set(arguments, "argv", arguments->argv[i]);
         if (status != EXIT_ALL_WELL)
@@ -60,6 +64,7 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
     session_catch_signals(s->f);
     if (fanmap_map(s->f, task, arguments->options, &s->job, &err) == FANMAP_OK)
         return EXIT_ALL_WELL;
+    session_release_signals();
     fanmap_close(s->f);
     return complain_error(&err);
 }
@@ -84,7 +89,7 @@ static int prepare(session_t *s, arguments_t *arguments, input_t *input, const c
 int run_map(arguments_t *arguments)
 {
     session_t s = {0};
-    input_t input;
+    input_t input = {.fd = -1};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
@@ -100,7 +105,7 @@ int run_map(arguments_t *arguments)
 int run_submit(arguments_t *arguments)
 {
     session_t s = {0};
-    input_t input;
+    input_t input = {.fd = -1};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
@@ -135,6 +140,7 @@ int run_gather(arguments_t *arguments)
         return complain_error(&err);
     session_catch_signals(s.f);
     if (fanmap_gather(s.f, arguments->positionals[0], arguments->options, &s.job, &err) != FANMAP_OK) {
+        session_release_signals();
         fanmap_close(s.f);
         return complain_error(&err);
     }

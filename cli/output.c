@@ -96,25 +96,30 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     bool as_it_is = output->format == OUTPUT_LINES && output->is_command && outcome->kind == FANMAP_VALUE;
     const char *end = output->format == OUTPUT_NUL ? "" : "\n";
     bool is_kept = append(output, line, len) && (as_it_is || append(output, end, 1));
-    return is_kept ? FANMAP_OK : FANMAP_ENOMEM;
+    if (is_kept)
+        return FANMAP_OK;
+    *err = (fanmap_error_t){.code = FANMAP_ENOMEM, .message = "out of memory for what is to be printed"};
+    return FANMAP_ENOMEM;
 }
 
-static bool may_write(bool wait)
+static bool may_write(void)
 {
     struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
-    return poll(&fd, 1, wait ? -1 : 0) > 0;
+    return poll(&fd, 1, 0) > 0;
 }
 
-bool output_flush(output_t *output, bool all)
+bool output_flush(output_t *output)
 {
     while (output->at < output->len) {
         size_t len = output->len - output->at;
         if (output->can_block && len > PIPE_BUF)
             len = PIPE_BUF; /* what poll promises for a pipe */
-        if (output->can_block && !may_write(all))
+        if (output->can_block && !may_write())
             break;
         ssize_t n = write(STDOUT_FILENO, output->bytes + output->at, len);
-        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0 && errno != EINTR) {
             output->error = errno;
             return false;
         }

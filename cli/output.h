@@ -25,8 +25,7 @@ bool output_has_room(const output_t *output);
 /* FANMAP_OK, or a negative code with err. */
 int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err);
 bool output_is_empty(const output_t *output);
-/* Writes what stdout takes without blocking; with `all` everything, however long it takes. False: output->error says
- * why. */
-bool output_flush(output_t *output, bool all);
+/* Writes what stdout takes without blocking. False: output->error says why. */
+bool output_flush(output_t *output);
 
 #endif

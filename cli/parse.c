@@ -12,25 +12,31 @@ typedef struct {
     arguments_t *ret;
 } parser_t;
 
-static const fanmap_option_info_t *find_long(unsigned scope, const char *name, size_t len)
+bool takes_option(const command_t *command, const fanmap_option_info_t *info)
+{
+    return (info->scope & command->scope) || (command->also && strcmp(command->also, info->name) == 0);
+}
+
+static const fanmap_option_info_t *find_long(const command_t *command, const char *name, size_t len)
 {
     size_t n;
     const fanmap_option_info_t *table = fanmap_option_table(&n);
     for (size_t i = 0; i < n; i++) {
         const char *names[] = {table[i].name, table[i].alias};
         for (int k = 0; k < 2; k++)
-            if (names[k] && (table[i].scope & scope) && strlen(names[k]) == len && memcmp(names[k], name, len) == 0)
+            if (names[k] && takes_option(command, &table[i]) && strlen(names[k]) == len &&
+                memcmp(names[k], name, len) == 0)
                 return &table[i];
     }
     return NULL;
 }
 
-static const fanmap_option_info_t *find_letter(unsigned scope, char letter)
+static const fanmap_option_info_t *find_letter(const command_t *command, char letter)
 {
     size_t n;
     const fanmap_option_info_t *table = fanmap_option_table(&n);
     for (size_t i = 0; i < n; i++)
-        if (table[i].letter == letter && (table[i].scope & scope))
+        if (table[i].letter == letter && takes_option(command, &table[i]))
             return &table[i];
     return NULL;
 }
@@ -73,6 +79,7 @@ static int set(parser_t *p, const fanmap_option_info_t *info, const char *value)
         complain("%s", err.message);
         return EXIT_USAGE;
     }
+    p->ret->has_also |= p->command->also && strcmp(p->command->also, info->name) == 0;
     return EXIT_ALL_WELL;
 }
 
@@ -95,10 +102,9 @@ static int parse_long(parser_t *p, const char *arg)
 {
     const char *name = arg + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    unsigned scope = p->command->scope;
-    const fanmap_option_info_t *info = find_long(scope, name, len);
+    const fanmap_option_info_t *info = find_long(p->command, name, len);
     if (!info && len > 3 && strncmp(name, "no-", 3) == 0 && !equals) {
-        info = find_long(scope, name + 3, len - 3);
+        info = find_long(p->command, name + 3, len - 3);
         return info && !info->metavar ? set(p, info, "false") : unknown(p, arg);
     }
     if (!info)
@@ -111,7 +117,7 @@ static int parse_long(parser_t *p, const char *arg)
 static int parse_letters(parser_t *p, const char *arg)
 {
     for (const char *letter = arg + 1; *letter; letter++) {
-        const fanmap_option_info_t *info = find_letter(p->command->scope, *letter);
+        const fanmap_option_info_t *info = find_letter(p->command, *letter);
         if (!info)
             return unknown(p, arg);
         if (info->metavar)
@@ -159,6 +165,7 @@ static int parse_one(parser_t *p)
     if (takes_items && strcmp(arg, ":::") == 0)
         return parse_values(p);
     if (strcmp(arg, "--") == 0) {
+        p->ret->has_argv = true;
         p->ret->argv = p->argv + p->at;
         p->ret->argv_n = p->argc - p->at;
         p->at = p->argc;
@@ -178,6 +185,24 @@ static int parse_one(parser_t *p)
     return parse_positional(p, arg);
 }
 
+static int check_words(const arguments_t *arguments)
+{
+    const char *name = arguments->command->name;
+    if (arguments->has_argv && !(arguments->command->scope & FANMAP_SCOPE_INPUT)) {
+        complain("%s takes no -- CMD; see fanmap %s --help", name, name);
+        return EXIT_USAGE;
+    }
+    if (arguments->has_argv && arguments->argv_n == 0) {
+        complain("which command follows --?");
+        return EXIT_USAGE;
+    }
+    if (arguments->has_values && option_text(arguments, "input")) {
+        complain("items come from -i FILE or from ::: VALUE..., not from both");
+        return EXIT_USAGE;
+    }
+    return EXIT_ALL_WELL;
+}
+
 int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
 {
     parser_t p = {command, argc, argv, 0, ret};
@@ -193,6 +218,10 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
         if (status != EXIT_ALL_WELL)
             return status;
     }
+    if (is_switch_set(ret, "help")) /* whatever the configuration says */
+        return EXIT_ALL_WELL;
+    if (check_words(ret) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     if (fanmap_options_load(ret->options, fanmap_options_get(ret->options, "config", 0), &err) != FANMAP_OK) {
         complain("%s", err.message);
         return EXIT_USAGE;

@@ -9,6 +9,15 @@
 
 enum { TERMINAL_EVERY_MS = 200, PLAIN_EVERY_MS = 10000 };
 
+static bool line_is_shown; /* the one stderr of this process ends in a line of ours */
+
+/* One that can rewrite a line. */
+static bool is_terminal(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) == 1 && term && strcmp(term, "dumb") != 0;
+}
+
 int64_t monotonic_ms(void)
 {
     struct timespec now;
@@ -19,7 +28,7 @@ int64_t monotonic_ms(void)
 void progress_open(progress_t *progress, const arguments_t *arguments)
 {
     *progress = (progress_t){.is_on = !is_switch_set(arguments, "quiet") && is_switch_set(arguments, "progress"),
-                             .is_terminal = isatty(STDERR_FILENO) == 1,
+                             .is_terminal = is_terminal(),
                              .began_ms = monotonic_ms()};
     progress->shown_ms = progress->began_ms;
 }
@@ -69,19 +78,19 @@ void progress_show(progress_t *progress, const fanmap_stats_t *stats)
     progress->shown_known = stats->known;
     format(progress, stats, line, sizeof line);
     fprintf(stderr, progress->is_terminal ? "\r\033[K%s" : "fanmap: %s\n", line);
-    progress->is_shown = progress->is_terminal;
+    line_is_shown = progress->is_terminal;
 }
 
-void progress_clear(progress_t *progress)
+void progress_hide(void)
 {
-    if (progress->is_shown)
+    if (line_is_shown)
         fputs("\r\033[K", stderr);
-    progress->is_shown = false;
+    line_is_shown = false;
 }
 
 void progress_close(progress_t *progress, const fanmap_stats_t *stats)
 {
-    progress_clear(progress);
+    progress_hide();
     if (!progress->is_on || !progress->is_terminal)
         return;
     double seconds = (double)(monotonic_ms() - progress->began_ms) / 1000;

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 typedef struct {
-    bool is_on, is_terminal, is_shown;
+    bool is_on, is_terminal;
     int64_t began_ms, shown_ms;
     uint64_t shown_known;
     double rate; /* outcomes a second, smoothed */
@@ -17,8 +17,8 @@ void progress_open(progress_t *progress, const arguments_t *arguments);
 void progress_show(progress_t *progress, const fanmap_stats_t *stats);
 /* When progress_show has something to do next. */
 int64_t progress_next_ms(const progress_t *progress);
-/* Clears the line, so that something else can be printed. */
-void progress_clear(progress_t *progress);
+/* Clears the line of whoever shows one, so that something else can be printed. */
+void progress_hide(void);
 void progress_close(progress_t *progress, const fanmap_stats_t *stats);
 
 #endif

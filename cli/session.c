@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PUSH_TURN = 512, TAKE_TURN = 4096 };
+enum { PUSH_TURN = 512, TAKE_TURN = 4096, LAST_WORDS_MS = 500 };
 
 static volatile sig_atomic_t interrupts;
-static fanmap_t *to_wake;
+static fanmap_t *volatile to_wake;
 
 static void on_signal(int signo)
 {
@@ -34,6 +34,13 @@ void session_catch_signals(fanmap_t *f)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+void session_release_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    to_wake = NULL;
 }
 
 int session_interrupts(void)
@@ -82,23 +89,35 @@ static bool wants_read(session_t *s)
     return s->input && !s->input_done && input_peek(s->input, &item, &len) == INPUT_WANTS_READ;
 }
 
-static bool take_outcomes(session_t *s)
+static void take(session_t *s)
 {
     const fanmap_outcome_t *outcome;
-    int taken = 0;
-    while (taken < TAKE_TURN && !s->job_done && output_has_room(&s->output)) {
-        int r = fanmap_next(s->job, 0, &outcome, &s->error);
-        if (r == FANMAP_AGAIN)
-            break;
-        if (r == FANMAP_OK)
-            r = output_put(&s->output, s->job, outcome, &s->error);
-        if (r != FANMAP_OK) {
-            s->job_done = true;
-            s->result = r;
-        }
-        taken++;
+    int r = fanmap_next(s->job, 0, &outcome, &s->error);
+    s->is_dry = r == FANMAP_AGAIN;
+    if (s->is_dry)
+        return;
+    if (r == FANMAP_OK)
+        r = output_put(&s->output, s->job, outcome, &s->error);
+    if (r != FANMAP_OK) {
+        s->job_done = true;
+        s->result = r;
     }
-    return taken > 0;
+}
+
+/* While stdout takes no more, the library holds its outcomes back and still has its turns. */
+static bool take_outcomes(session_t *s)
+{
+    int taken = 0;
+    bool has_room = output_has_room(&s->output);
+    fanmap_hold(s->job, !has_room);
+    if (!has_room || s->job_done) {
+        (void)fanmap_dispatch(s->f, 0, NULL);
+        return false;
+    }
+    s->is_dry = false;
+    for (; taken < TAKE_TURN && !s->job_done && !s->is_dry && output_has_room(&s->output); taken++)
+        take(s);
+    return taken > 1 || !s->is_dry;
 }
 
 static int wait_ms(const session_t *s)
@@ -120,8 +139,10 @@ static void wait_for_something(session_t *s)
         if (error)
             read_failed(s, error);
     }
-    if (fds[1].revents & POLLERR)
+    if (fds[1].revents & (POLLERR | POLLHUP))
         s->output.error = EPIPE;
+    if (fds[1].revents & POLLNVAL)
+        s->output.error = EBADF;
 }
 
 static bool has_interrupt(session_t *s)
@@ -147,7 +168,7 @@ static void run(session_t *s)
     while (!s->output.error && !(s->job_done && output_is_empty(&s->output)) && !has_interrupt(s)) {
         bool moved = s->input && !s->input_done && !s->job_done && feed(s);
         moved |= take_outcomes(s);
-        if (!output_flush(&s->output, false))
+        if (!output_flush(&s->output))
             break;
         progress_turn(s);
         if (!moved)
@@ -155,28 +176,50 @@ static void run(session_t *s)
     }
 }
 
+/* What was taken is still printed, where somebody reads. */
+static void say_last_words(session_t *s)
+{
+    int64_t until = monotonic_ms() + LAST_WORDS_MS;
+    while (output_flush(&s->output) && !output_is_empty(&s->output) && monotonic_ms() < until) {
+        struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
+        (void)poll(&fd, 1, 20);
+    }
+}
+
+static void leave(session_t *s, bool detach)
+{
+    session_release_signals();
+    fanmap_job_close(s->job, detach);
+    fanmap_close(s->f);
+}
+
 static int leave_interrupted(session_t *s)
 {
-    const char *id = fanmap_job_id(s->job);
-    bool has_name = option_text(s->arguments, "job-id") != NULL;
-    bool goes_on = !s->input || (has_name && s->input_done);
-    output_flush(&s->output, true);
-    if (!s->input)
+    char id[128];
+    bool is_local = is_switch_set(s->arguments, "local");
+    bool goes_on = !s->input || (option_text(s->arguments, "job-id") && !is_local);
+    snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
+    session_release_signals(); /* another one does not wait */
+    say_last_words(s);
+    leave(s, goes_on);
+    if (is_local)
+        complain("interrupted; what ran here is cancelled: begin again with the same command");
+    else if (!s->input)
         complain("interrupted; go on with: fanmap gather %s", id);
-    else if (goes_on)
+    else if (goes_on && s->input_done)
         complain("interrupted; the job goes on: fanmap gather %s, or end it: fanmap cancel %s", id, id);
+    else if (goes_on)
+        complain("interrupted; the job stays open with the items so far: fanmap gather %s, or end it: fanmap cancel %s",
+                 id, id);
     else
         complain("interrupted; job %s is cancelled; what was stored stays: fanmap gather %s", id, id);
-    fanmap_job_close(s->job, goes_on);
-    fanmap_close(s->f);
     return EXIT_INTERRUPTED;
 }
 
 static int leave_output_failed(session_t *s)
 {
     int error = s->output.error;
-    fanmap_job_close(s->job, false);
-    fanmap_close(s->f);
+    leave(s, false);
     if (error == EPIPE) {
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
@@ -192,8 +235,7 @@ static int leave_ended(session_t *s)
         status = complain_error(&s->error);
     if (s->input_error)
         status = EXIT_IO;
-    fanmap_job_close(s->job, false);
-    fanmap_close(s->f);
+    leave(s, false);
     return status;
 }
 
@@ -206,7 +248,7 @@ int session_run(session_t *s)
     if (is_ended || s->output.error)
         progress_close(&s->progress, &stats);
     else
-        progress_clear(&s->progress);
+        progress_hide();
     int status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
     output_close(&s->output);
     return status;

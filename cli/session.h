@@ -13,7 +13,7 @@ typedef struct {
     input_t *input; /* NULL: a gather */
     output_t output;
     progress_t progress;
-    bool input_done, job_done;
+    bool input_done, job_done, is_dry;
     int input_error; /* errno */
     int result;      /* FANMAP_END or a negative code, once job_done */
     fanmap_error_t error;
@@ -22,6 +22,8 @@ typedef struct {
 
 /* Catches INT and TERM for `f`. */
 void session_catch_signals(fanmap_t *f);
+/* From here on a signal ends the program at once. */
+void session_release_signals(void);
 int session_interrupts(void);
 /* Runs the job to its end and returns the exit status of the program; f and job are closed then. A closed stdout pipe
  * cancels the job and ends the program by SIGPIPE. */
