@@ -70,7 +70,7 @@ int guardian_start(slots_t *s, fanmap_error_t *err)
     }
     s->ctl_fd = pair[0];
     s->ctl_is_full = false;
-    s->heard_ms = s->beat_at_ms = loop_now_ms(s->loop);
+    s->started_ms = s->heard_ms = s->beat_at_ms = loop_now_ms(s->loop);
     return loop_watch_add(s->loop, s->ctl_fd, LOOP_READ, on_ctl, s, &s->ctl_watch, err);
 }
 
@@ -261,6 +261,8 @@ static void go_on_losing(slots_t *s, int64_t now_ms)
         return;
     s->is_lost = false;
     report_lost(s);
+    if (s->lost_at_ms - s->started_ms >= STEADY_MS)
+        s->restart_ms = 0;
     s->start_at_ms = now_ms + s->restart_ms;
     s->restart_ms =
         s->restart_ms ? (s->restart_ms * 2 < RESTART_MS_MAX ? s->restart_ms * 2 : RESTART_MS_MAX) : RESTART_MS_MIN;

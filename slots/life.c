@@ -55,7 +55,7 @@ void slot_release(slot_t *t)
     t->pid = 0;
     t->state = SLOT_OFF;
     t->unflushed = 0;
-    t->has_job = t->sends_job = t->owes_kill = t->freeze_wanted = t->freeze_told = t->is_corrupt = t->has_run = false;
+    t->has_job = t->owes_kill = t->freeze_wanted = t->freeze_told = t->is_corrupt = t->has_run = false;
     sent_clear(&t->sent);
     buf_clear(&t->in);
 }

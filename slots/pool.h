@@ -21,6 +21,7 @@ enum {
     PULL_MS_MAX = 16,
     RESTART_MS_MIN = 100, /* of a slot that ends without having run anything; doubled up to the maximum */
     RESTART_MS_MAX = 5000,
+    STEADY_MS = 60000,   /* a guardian that lived so long is started again at once */
     LOOK_AHEAD_MS = 2000 /* a nearer deadline must be told to the guardian, who looks every second anyway */
 };
 
@@ -89,7 +90,7 @@ struct slots {
     int ctl_fd;
     loop_watch_t *ctl_watch;
     loop_timer_t *beat_timer, *pull_timer, *step_timer; /* step: restarts, and the end of a lost guardian */
-    int64_t heard_ms, beat_at_ms;
+    int64_t started_ms, heard_ms, beat_at_ms;           /* of the guardian */
     bool owes_look, ctl_is_full;
     char abilities[BOARD_TEXT_BYTES];
 

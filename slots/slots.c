@@ -249,9 +249,10 @@ uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
 {
     slot_t *t = &s->slots[slot];
     slot_run_t numbered = *run;
-    numbered.n = t->next_n++;
+    numbered.n = t->next_n;
     if (!sent_push(&t->sent, numbered.n, run->in_len))
         return numbered.n;
+    t->next_n++;
     slot_put_run(&t->ends[t->engine].out, &numbered);
     t->unflushed++;
     return numbered.n;
