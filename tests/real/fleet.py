@@ -101,7 +101,7 @@ class Program:
         self.out_path = os.path.join(folder, name + ".out")
         self.err_path = os.path.join(folder, name + ".err")
         out = stdout if stdout is not None else open(self.out_path, "wb")
-        source = subprocess.PIPE if stdin is PIPE else open(stdin, "rb") if isinstance(stdin, str) else subprocess.DEVNULL
+        source = subprocess.PIPE if stdin is PIPE else open(stdin, "rb") if isinstance(stdin, str) else stdin or subprocess.DEVNULL
         with open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(command, stdin=source, stdout=out, stderr=err, env=env, cwd=folder,
                                             preexec_fn=die_with_parent)

@@ -1,8 +1,13 @@
 """`--local`: the same cores with no Kafka and no Redis, real slot processes, real limits."""
 import json
 import os
+import pty
+import signal
+import socket
+import subprocess
+import time
 
-from fleet import PIPE, RECORDED, Case, seq, squares, wait_until
+from fleet import FANMAP, PATIENCE, PIPE, RECORDED, Case, Program, seq, squares, wait_until
 
 
 class Embedded(Case):
@@ -95,3 +100,197 @@ class Embedded(Case):
         bad = [r["index"] for r in records if "error" in r]
         self.assertEqual(bad, [7, 57, 107, 157])
         self.assertEqual({r["error"]["kind"] for r in records if "error" in r}, {"signal"})
+
+
+class CommandLine(Case):
+    """What the user of a pipe, a terminal or a shell script sees."""
+
+    def begin(self, task, *args, **kwargs):
+        return self.start("map", "--local", "--tasks", RECORDED, task, *args, name="map", **kwargs)
+
+    def local(self, task, *args, **kwargs):
+        return self.run_fanmap("map", "--local", "--tasks", RECORDED, task, *args, **kwargs)
+
+    def assert_nothing_left(self, bound_s=3):
+        wait_until(lambda: not self.left_over(), bound_s * PATIENCE, "nothing left running")
+
+    def test_formats_and_errors_in_place(self):
+        data = b"1\nnonsense\n3\n"
+        run = self.local("echo", data=data, exit_status=1)
+        lines = run.out().splitlines()
+        self.assertEqual((lines[0], lines[2]), (b"1", b"3"))
+        error = json.loads(lines[1])["$error"]
+        self.assertEqual((error["kind"], error["attempts"]), ("bad_input", 0))
+        self.assertIn("line 2", error["message"])
+        run = self.local("echo", "--records", data=data, exit_status=1)
+        self.assertEqual([(r["index"], r.get("value"), r.get("error", {}).get("kind")) for r in map(json.loads, run.out().splitlines())],
+                         [(0, 1, None), (1, None, "bad_input"), (2, 3, None)])
+        run = self.local("trouble", "--output-format", "lines", data=data, exit_status=1)
+        self.assertEqual(run.out(), b"1\n\n9\n")
+        self.assert_one_line(run, "item 1", "bad_input")
+        run = self.local("echo", "-0", "--output-format", "nul", data=b"a\nb\0\0c")
+        self.assertEqual(run.out(), b"a\nb\0\0c\0")
+        run = self.local("echo", ":::", "1", '"two"')
+        self.assertEqual(run.out(), b'1\n"two"\n')
+
+    def test_a_reader_that_leaves_ends_it_quietly(self):
+        read_end, write_end = os.pipe()
+        run = self.begin("echo", "--input-format", "lines", stdin=self.input_file(seq(1, 300_000)), stdout=write_end)
+        os.close(write_end)
+        with os.fdopen(read_end, "rb") as reader:
+            self.assertEqual([reader.readline() for _ in range(3)], [b'"1"\n', b'"2"\n', b'"3"\n'])
+        self.assertEqual(run.wait(10), -signal.SIGPIPE)
+        self.assertEqual(run.err(), "")
+        self.assert_nothing_left()
+
+    def test_a_reader_that_is_slow_costs_neither_memory_nor_time_of_the_processor(self):
+        read_end, write_end = os.pipe()
+        run = self.begin("echo", "--input-format", "lines", stdin=self.input_file(seq(1, 200_000)), stdout=write_end)
+        os.close(write_end)
+        try:
+            before = 0
+            for _ in range(100):  # until it stands still
+                time.sleep(0.3)
+                with open(f"/proc/{run.pid}/stat") as f:
+                    ticks = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+                if ticks == before:
+                    break
+                before = ticks
+            else:
+                self.fail("it never stands still although nobody reads")
+            with os.fdopen(read_end, "rb") as reader:
+                self.assert_same(reader.read(), b"".join(b'"%d"\n' % i for i in range(1, 200_001)))
+        finally:
+            run.wait(60)
+
+    def test_an_interrupt_cancels_at_once(self):
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            recorder = self.recorder()
+            run = self.begin("recorded_sleep", "--slots", 2, "--grace", "100ms", stdin=self.input_file(b"[60000,1]\n" * 10))
+            recorder.wait_started(2, 20)
+            began = time.monotonic()
+            run.signal(signo)
+            self.assertEqual(run.wait(10), 130)
+            self.assertLess(time.monotonic() - began, 1 * PATIENCE)
+            self.assert_one_line(run, "interrupted")
+            self.assert_nothing_left()
+            recorder.end()
+
+    def test_an_interrupt_is_heard_while_nobody_reads(self):
+        read_end, write_end = os.pipe()
+        run = self.begin("echo", stdin=self.input_file(seq(1, 100_000)), stdout=write_end)
+        os.close(write_end)
+        time.sleep(1)
+        run.signal(signal.SIGINT)
+        self.assertEqual(run.wait(3), 130)
+        with os.fdopen(read_end, "rb") as reader:
+            got = reader.read()
+        self.assertTrue(got.startswith(b"1\n2\n"))
+
+    def test_a_kill_leaves_nothing(self):
+        recorder = self.recorder()
+        run = self.begin("recorded_sleep", "--slots", 2, stdin=self.input_file(b"[60000,1]\n" * 4))
+        recorder.wait_started(2, 20)
+        run.kill()
+        self.assert_nothing_left(5)
+
+    def test_input_that_breaks_off(self):
+        run = self.local("echo", "-i", self.folder, exit_status=6)
+        self.assert_one_line(run, "Is a directory")
+        self.assertEqual(run.out(), b"")
+
+    def test_input_that_breaks_off_in_the_middle(self):
+        """A connection that is reset: what came before is run and printed."""
+        ours, theirs = socket.socketpair()
+        theirs.send(b"never read")  # which makes a close a reset
+        ours.send(b"1\n2\n")
+        run = self.begin("echo", stdin=theirs)
+        theirs.close()
+        wait_until(lambda: run.out() == b"1\n2\n", 20 * PATIENCE, "what came so far")
+        ours.close()
+        self.finish(run, 20, 6)
+        self.assert_one_line(run, "stdin", "reset")
+        self.assertEqual(run.out(), b"1\n2\n")
+
+    def test_fail_fast(self):
+        run = self.local("trouble", "--fail-fast", "--slots", 1, data=b"1\n\"no\"\n" + seq(2, 5000), exit_status=3)
+        self.assert_one_line(run, "stopped")
+        self.assertIn("$error", run.out().decode())
+
+    def test_a_deadline(self):
+        run = self.local("trouble", "--deadline", "3s", "--slots", 1, data=b"2\n-5\n3\n", exit_status=3)
+        lines = run.out().splitlines()
+        self.assertEqual((lines[0], json.loads(lines[1])["$error"]["kind"]), (b"4", "deadline"))
+        self.assert_one_line(run, "deadline")
+
+    def test_progress_on_a_terminal(self):
+        master, slave = pty.openpty()
+        env = self.environment({"TERM": "xterm", "NO_COLOR": None})
+        run = subprocess.Popen([FANMAP, "map", "--local", "--tasks", RECORDED, "recorded_sleep"], stderr=slave, env=env,
+                               stdin=open(self.input_file(b"[100,1]\n" * 20)), stdout=subprocess.DEVNULL)
+        os.close(slave)
+        said = b""
+        while True:
+            try:
+                block = os.read(master, 4096)
+            except OSError:
+                break
+            if not block:
+                break
+            said += block
+        self.assertEqual(run.wait(30), 0)
+        os.close(master)
+        self.assertRegex(said, rb"\r\x1b\[K\d+/20, [\d.]+/s")
+        self.assertRegex(said, rb"20 outcomes in [\d.]+ s\r\n$")
+        self.assertNotRegex(said, rb"\x1b\[\d*m")
+
+    def test_no_progress_where_nobody_watches(self):
+        run = self.local("echo", data=seq(1, 100))
+        self.assertEqual(run.err(), "")
+
+    def test_help_of_every_command(self):
+        run = self.run_fanmap("--help")
+        for command in ("map", "submit", "gather", "worker", "cancel", "pause", "resume", "set"):
+            self.assertIn(f"  {command} ", run.out().decode())
+            page = self.run_fanmap(command, "--help", env={"FANMAP_NAMESPACE": "NOT VALID"}).out().decode()
+            self.assertIn(f"Usage: fanmap {command} ", page)
+            self.assertIn("Example:\n  ", page)
+            self.assertLess(max(map(len, page.splitlines())), 160)
+        self.assertIn("--concurrency", self.run_fanmap("set", "--help").out().decode())
+
+    def test_words_that_do_not_fit_together(self):
+        for args, words in ((["set", "job"], ["--concurrency"]), (["set", "job", "--retries", "1"], ["--retries"]),
+                            (["submit", "--local", "x"], ["submit"]), (["worker", "--", "x"], ["--"]),
+                            (["map", "--local"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
+                            (["map", "x", "-i", "y", ":::", "1"], ["-i"]), (["gather"], ["job"]),
+                            (["map", "x", "--", "y"], ["--local"]), (["map", "x", ":::", "1", ":::", "2"], [":::"]), ([], ["--help"])):
+            with self.subTest(args=args):
+                run = self.run_fanmap(*args, exit_status=2) if args else self.finish(self.plain(), 10, 2)
+                self.assert_one_line(run, *words)
+                self.assertEqual(run.out(), b"")
+
+    def plain(self):
+        program = Program("plain", [FANMAP], self.folder, self.environment())
+        self.programs.append(program)
+        return program
+
+    def test_closed_standard_descriptors(self):
+        for close, status in (("<&-", 6), (">&-", 6), ("2>&-", 0)):
+            with self.subTest(close=close):
+                script = f"echo 1 | {FANMAP} map --local --tasks {RECORDED} echo {close} >out"
+                if close == ">&-":
+                    script = f"echo 1 | {FANMAP} map --local --tasks {RECORDED} echo >&-"
+                run = subprocess.run(["sh", "-c", script], cwd=self.folder, env=self.environment(), timeout=60,
+                                     stderr=subprocess.DEVNULL)
+                self.assertEqual(run.returncode, status)
+
+    def test_a_command_line(self):
+        run = self.run_fanmap("map", "--local", "--", "echo", "{#}", "{}", ":::", "a b", "c")
+        self.assertEqual(run.out(), b"1 a b\n2 c\n")
+        run = self.run_fanmap("map", "--local", "--", "cat", data=b"x\n\ny\xff\n")
+        self.assertEqual(run.out(), b"xy\xff")
+        run = self.run_fanmap("map", "--local", "--", "rm", "{}", ":::", "-rf", exit_status=1)
+        self.assertIn("--", run.err())
+        run = self.run_fanmap("map", "--local", "--records", "--", "sh", "-c", "echo out; echo why >&2; exit 3", ":::", "x", exit_status=1)
+        error = json.loads(run.out())["error"]
+        self.assertEqual((error["kind"], error["exit_status"], error["stderr"]), ("exit", 3, "why\n"))
