@@ -63,9 +63,7 @@ int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, 
         }
     }
     if (!serves(f->local, task))
-        return err_set(err, FANMAP_EUSAGE,
-                       "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG... (what the first embedded "
-                       "map names is served to all)",
+        return err_set(err, FANMAP_EUSAGE, "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG...",
                        task);
     return FANMAP_OK;
 }

@@ -118,7 +118,8 @@ FANMAP_API void fanmap_options_free(fanmap_options_t *options);
 /* ---- one connection ---- */
 
 /* Starts connecting and returns at once; the options are copied. `log` may be NULL. Options: "brokers", "redis",
- * "namespace", "local" (true: everything on this machine, no Kafka and no Redis), "connect-timeout" and more: docs/. */
+ * "namespace", "local" (true: everything on this machine, no Kafka and no Redis; its one worker starts with the first map
+ * and serves the "tasks" and "exec" that are named by then), "connect-timeout" and more: docs/. */
 FANMAP_API int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Closes its jobs first (as fanmap_job_close without detach); bounded by "close-timeout". Not from inside a callback.
