@@ -23,7 +23,7 @@ void output_open(output_t *output, const arguments_t *arguments, const char *sta
     const char *format = option_text(arguments, "output-format");
     if (!format)
         format = standard_format;
-    *output = (output_t){.as_records = is_switch_set(arguments, "records"),
+    *output = (output_t){.as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
                          .can_block = can_block(),
                          .is_command = arguments->argv_n > 0,
                          .is_verbose = is_switch_set(arguments, "verbose")};

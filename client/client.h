@@ -21,6 +21,7 @@
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
+#include "aggregator/arrival.h"
 #include "aggregator/list.h"
 #include "aggregator/order.h"
 #include "client/options.h"
@@ -109,11 +110,12 @@ struct fanmap_job {
     struct lookup *lookup;
     list_t *list;
     order_t *order;
+    arrival_t *arrival; /* NULL: in order */
     bus_reader_t *reader;
     uint64_t window_bytes;
     int64_t log_position;
     int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; INT64_MAX: asked; -1: nothing asked */
-    bool is_decided, knows_more, is_reader_held, has_end_copy;
+    bool is_unordered, is_decided, knows_more, is_reader_held, has_end_copy;
     uint64_t list_n;
     list_state_t list_state;
     end_reason_t end_reason;

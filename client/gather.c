@@ -4,6 +4,9 @@
  * slow, and the log keeps the rest. While the next outcome is missing it reads on, and order spills. The embedded log
  * is memory that all maps of a connection share, so there a reader is held only while its map is alone: one map whose
  * caller is slow must not stop the others.
+ *
+ * A job that wants no order has arrival in the place of order, and no disk: its reader is held whenever more than the
+ * window waits.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +21,8 @@ static void on_outcome(void *arg, const outcome_t *outcome)
     job->knows_more = true;
     if (job->is_detached || job->is_abandoned) /* nobody will ask for it */
         return;
-    if (order_put(job->order, outcome, &err) != FANMAP_OK) {
+    int r = job->arrival ? arrival_put(job->arrival, outcome, &err) : order_put(job->order, outcome, &err);
+    if (r != FANMAP_OK) {
         err_wrap(&err, "keeping outcome %" PRIu64 " of job %s", outcome->index, job->id);
         job_fail(job, &err);
     }
@@ -31,7 +35,10 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
     job->list_n = n;
     job->list_state = state;
     job->end_reason = reason;
-    order_decide(job->order, n, missing);
+    if (job->arrival)
+        arrival_decide(job->arrival, n, missing);
+    else
+        order_decide(job->order, n, missing);
     presence_stop(job);
 }
 
@@ -46,15 +53,25 @@ static void answer_check(fanmap_job_t *job)
                                       .reason = job->end_reason});
 }
 
+static uint64_t waiting_bytes(const fanmap_job_t *job)
+{
+    return job->arrival ? arrival_waiting_bytes(job->arrival) : order_waiting_bytes(job->order);
+}
+
+static bool is_known(const void *arg, uint64_t index)
+{
+    return list_has(arg, index);
+}
+
 static bool is_alone(const fanmap_job_t *job)
 {
-    return !job->f->is_local || (job->f->jobs == job && !job->next);
+    return !job->f->is_local || job->arrival || (job->f->jobs == job && !job->next);
 }
 
 static void hold_reader(fanmap_job_t *job)
 {
     uint64_t limit = job->is_reader_held ? job->window_bytes / 2 : job->window_bytes;
-    bool hold = !job->is_abandoned && order_waiting_bytes(job->order) > limit && gather_has_next(job) && is_alone(job);
+    bool hold = !job->is_abandoned && waiting_bytes(job) > limit && gather_has_next(job) && is_alone(job);
     if (hold == job->is_reader_held || !job->reader)
         return;
     job->is_reader_held = hold;
@@ -66,7 +83,7 @@ static void tell_producer(fanmap_job_t *job)
     if (!job->producer || job->is_finished || job->error.code || !job->knows_more)
         return;
     job->knows_more = false;
-    job->told_waiting_bytes = job->is_abandoned ? 0 : order_waiting_bytes(job->order);
+    job->told_waiting_bytes = job->is_abandoned ? 0 : waiting_bytes(job);
     map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN,
                                       .known = list_known(job->list),
                                       .waiting_bytes = job->told_waiting_bytes});
@@ -148,7 +165,9 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end_of_log, on_gone};
     job->list = list_new(job->id, &list_callbacks, job);
-    if (!job->list)
+    if (job->list && job->is_unordered)
+        job->arrival = arrival_new(is_known, job->list);
+    if (!job->list || (job->is_unordered && !job->arrival))
         return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
     job->log_position = job->spec.start_offset;
     return bus_read(job->queue->results, (int32_t)job->spec.results_partition, job->spec.start_offset,
@@ -168,7 +187,7 @@ void gather_relieve(fanmap_job_t *job)
 {
     if (job->is_reader_held)
         hold_reader(job);
-    if (job->told_waiting_bytes > job->spill_bytes && order_waiting_bytes(job->order) <= job->spill_bytes / 2)
+    if (job->told_waiting_bytes > job->spill_bytes && waiting_bytes(job) <= job->spill_bytes / 2)
         job->knows_more = true;
     tell_producer(job);
 }
@@ -183,6 +202,8 @@ bool gather_has_next(const fanmap_job_t *job)
 {
     if (!job->list || job->is_detached)
         return false;
+    if (job->arrival)
+        return arrival_has_next(job->arrival);
     return job->is_decided || list_has(job->list, order_position(job->order));
 }
 
@@ -190,7 +211,7 @@ int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
 {
     if (!gather_has_next(job))
         return FANMAP_AGAIN;
-    int r = order_next(job->order, ret, err);
+    int r = job->arrival ? arrival_next(job->arrival, ret) : order_next(job->order, ret, err);
     gather_relieve(job);
     return r;
 }

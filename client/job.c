@@ -64,6 +64,7 @@ int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fa
     job->check_until = -1;
     job->check_at_ms = job->deadline_ms = job->timer_ms = INT64_MAX;
     job->window_bytes = options_bytes(job->options, "window");
+    job->is_unordered = options_switch(job->options, "unordered");
     link_job(f, job);
     int r = order_new(job->window_bytes, NULL, &job->order, err);
     if (r != FANMAP_OK)
@@ -85,6 +86,7 @@ void job_free(fanmap_job_t *job)
     producer_actions_free(&job->actions);
     stash_free(&job->stash);
     order_free(job->order);
+    arrival_free(job->arrival);
     free(job->source_error);
     buf_free(&job->in);
     buf_free(&job->refusal);

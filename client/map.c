@@ -87,6 +87,8 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
     job->is_map = true;
     job->is_detached = options_switch(job->options, "detach");
     job->spill_bytes = options_bytes(job->options, "spill");
+    if (job->is_unordered && job->spill_bytes > job->window_bytes)
+        job->spill_bytes = job->window_bytes; /* what arrives waits in memory only */
     r = fill_spec(job, task, err);
     if (r == FANMAP_OK)
         r = name_job(job, err);

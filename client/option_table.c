@@ -62,6 +62,7 @@
     ROW("null",             '0', NULL,      NULL,         "false",     IN,             false, OPTION_SWITCH,    0, 0,                 "items end with NUL: --input-format nul") \
     ROW("output-format",     0,  NULL,      FORMATS,      NULL,        OUT,            false, OPTION_CHOICE,    0, 0,                 "how values are written (default jsonl; lines with -- CMD)") \
     ROW("records",           0,  NULL,      NULL,         "false",     OUT,            false, OPTION_SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
+    ROW("unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, OPTION_SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW("keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
     ROW("progress",          0,  NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
     ROW("config",            0,  NULL,      "FILE",       NULL,        CLI,            false, OPTION_TEXT,      0, 0,                 "read options from FILE instead of ~/.config/fanmap.conf") \

@@ -164,7 +164,8 @@ typedef void (*fanmap_writable_fn)(void *arg, fanmap_job_t *job);
 FANMAP_API void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanmap_end_fn on_end,
                           fanmap_writable_fn on_writable, void *arg);
 
-/* Pull style: waits up to `timeout_ms` (-1: without end, 0: not at all) for the next outcome of this job. FANMAP_OK: it
+/* Pull style: waits up to `timeout_ms` (-1: without end, 0: not at all) for the next outcome of this job, in input order
+ * or, with the option "unordered", in that of arrival. FANMAP_OK: it
  * is in *ret_outcome, borrowed until the next call on this job. FANMAP_AGAIN: none in that time, or woken, or the job
  * became writable. FANMAP_END: the list is whole. FANMAP_ESTOPPED: the list is whole and the job was stopped. */
 FANMAP_API int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome,

@@ -47,12 +47,22 @@ class Embedded(Case):
         run = self.tasks("recorded_sleep", "--slots", 8, data=items)
         self.assertEqual(run.out(), b"".join(b"%d\n" % i for i in range(200)))
 
-    def test_unordered_is_not_offered_yet_or_has_indexes(self):
-        run = self.start("map", "--local", "--tasks", RECORDED, "echo", "--unordered", stdin=self.input_file(seq(1, 50)))
-        if run.wait(30) == 2:
-            self.assert_one_line(run, "unordered")
-        else:
-            self.assertEqual(sorted(json.loads(x)["index"] for x in run.out().splitlines()), list(range(50)))
+    def test_unordered(self):
+        """Each outcome as it arrives, with its index; none twice, none left out."""
+        data = b"[3000,0]\n" + b"".join(b"[0,%d]\n" % i for i in range(1, 2000))
+        run = self.tasks("recorded_sleep", "--unordered", "--slots", 4, data=data)
+        records = [json.loads(x) for x in run.out().splitlines()]
+        self.assertEqual(sorted(r["index"] for r in records), list(range(2000)))
+        self.assertEqual([r for r in records if r["index"] != r["value"]], [])
+        self.assertGreater([r["index"] for r in records].index(0), 100)
+
+    def test_unordered_lists_what_never_came(self):
+        data = b"3\n" * 5 + b'"no"\n' + b"4\n" * 3000
+        run = self.tasks("trouble", "--unordered", "--fail-fast", "--slots", 1, data=data, exit_status=3)
+        records = [json.loads(x) for x in run.out().splitlines()]
+        self.assertEqual(sorted(r["index"] for r in records), list(range(len(records))))
+        kinds = {r["error"]["kind"] for r in records if "error" in r}
+        self.assertTrue({"exception"} <= kinds <= {"exception", "cancelled"}, kinds)
 
     def test_failures_retries_and_attempts(self):
         data = b"[0,1]\n[2,2]\n[5,3]\n"

@@ -277,6 +277,39 @@ static void a_deadline_ends_the_job(void **state)
     fanmap_close(f);
 }
 
+/* Of outcomes larger than the window together; the caller is slow at first, so that the reader has to be held. */
+static void without_an_order_each_comes_once(void **state)
+{
+    (void)state;
+    enum { ITEMS = 600, BYTES = 20000 };
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "echo", (const char *const[]){"unordered", "true", "window", "64KiB", NULL});
+    char *item = malloc(BYTES);
+    bool seen[ITEMS] = {false};
+    int pushed = 0, taken = 0, r = FANMAP_OK;
+    memset(item, 'x', BYTES);
+    const fanmap_outcome_t *outcome;
+    int64_t until = rig_now_ms() + BOUND_MS;
+    while (r != FANMAP_END && rig_now_ms() < until) {
+        while (pushed < ITEMS && fanmap_push(job, FANMAP_TEXT, item, BYTES, NULL) == FANMAP_OK)
+            pushed++;
+        if (pushed == ITEMS)
+            OK(fanmap_end_input(job, NULL, NULL));
+        r = fanmap_next(job, 20, &outcome, NULL);
+        if (r != FANMAP_OK)
+            continue;
+        assert_in_range(outcome->index, 0, ITEMS - 1);
+        assert_false(seen[outcome->index]);
+        assert_in_range(outcome->value_len, BYTES, BYTES + 5);
+        seen[outcome->index] = true;
+        taken++;
+    }
+    assert_int_equal(r, FANMAP_END);
+    assert_int_equal(taken, ITEMS);
+    free(item);
+    fanmap_close(f);
+}
+
 static void *free_it(void *arg)
 {
     fanmap_outcome_t *outcome = arg;
@@ -343,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_source_that_breaks_off_ends_the_job_after_what_came_before),
         cmocka_unit_test(fail_fast_stops_and_refuses_more),
         cmocka_unit_test(a_deadline_ends_the_job),
+        cmocka_unit_test(without_an_order_each_comes_once),
         cmocka_unit_test(a_kept_outcome_outlives_everything),
         cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
     };
