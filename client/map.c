@@ -141,13 +141,22 @@ static void begin_producer(fanmap_job_t *job)
     presence_watch(job);
 }
 
+/* By a map of this connection that Kafka may not know of yet. */
+static bool is_in_use_here(const fanmap_job_t *job)
+{
+    for (const fanmap_job_t *other = job->f->jobs; other; other = other->next)
+        if (other != job && other->producer && strcmp(other->id, job->id) == 0)
+            return true;
+    return false;
+}
+
 static void on_looked_up(void *arg, const lookup_result_t *result)
 {
     fanmap_job_t *job = arg;
     fanmap_error_t err;
     lookup_free(job->lookup);
     job->lookup = NULL;
-    if (result->is_found) {
+    if (result->is_found || is_in_use_here(job)) {
         err_set(&err, FANMAP_ECONFLICT,
                 "job %s exists already: choose another --job-id, or see it with: fanmap gather %s", job->id, job->id);
         job_fail(job, &err);
@@ -159,7 +168,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 void map_begin(fanmap_job_t *job)
 {
     fanmap_error_t err;
-    if (!options_text(job->options, "job-id") || job->f->is_local)
+    if (!options_text(job->options, "job-id"))
         begin_producer(job);
     else if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->lookup, &err) != FANMAP_OK)
         job_fail(job, &err);

@@ -33,7 +33,7 @@
     ROW("concurrency",      'j', "jobs",    "N",          "0",         MAP,            false, OPTION_COUNT,     0, 1000000000,        "at most N attempts of the job at once, over the whole fleet; 0: no limit") \
     ROW("retries",           0,  NULL,      "N",          "0",         MAP,            false, OPTION_COUNT,     0, 1000000,           "tries after the first") \
     ROW("backoff",           0,  NULL,      "BASE[,FACTOR[,CAP]]", "1s,2,5m", MAP,     false, OPTION_BACKOFF,   0, 0,                 "wait before a retry: min(BASE*FACTOR^k, CAP), with full jitter") \
-    ROW("timeout",           0,  NULL,      "DUR",        NULL,        MAP,            false, OPTION_DURATION,  1, 365 * DAY_MS,      "how long one attempt may run") \
+    ROW("timeout",           0,  NULL,      "DUR",        NULL,        MAP,            false, OPTION_DURATION,  1, 49 * DAY_MS,       "how long one attempt may run") \
     ROW("grace",             0,  NULL,      "DUR",        "5s",        MAP,            false, OPTION_DURATION,  0, DAY_MS,            "between TERM and KILL of an attempt") \
     ROW("deadline",          0,  NULL,      "DUR",        NULL,        MAP,            false, OPTION_DURATION,  1, 365 * DAY_MS,      "how long the job may take from its submission") \
     ROW("fail-fast",         0,  NULL,      NULL,         "false",     MAP,            false, OPTION_SWITCH,    0, 0,                 "end the job on its first failure") \

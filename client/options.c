@@ -89,11 +89,13 @@ static bool give_way(fanmap_options_t *options, int option, const char *key, opt
     return is_free;
 }
 
-static int put_property(fanmap_options_t *options, const char *key, const char *value, option_source_t source)
+static int put_property(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
+                        fanmap_error_t *err)
 {
     if (!give_way(options, -1, key, source, false))
         return FANMAP_OK;
-    return append(options, -1, source, key, value);
+    int r = append(options, -1, source, key, value);
+    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
 }
 
 static int put_pair(fanmap_options_t *options, const char *pair, option_source_t source, fanmap_error_t *err)
@@ -102,7 +104,7 @@ static int put_pair(fanmap_options_t *options, const char *pair, option_source_t
     if (!equals || equals == pair)
         return err_set(err, FANMAP_EUSAGE, "property \"%s\": want KEY=VALUE", pair);
     char *key = strndup(pair, (size_t)(equals - pair));
-    int r = key ? put_property(options, key, equals + 1, source) : FANMAP_ENOMEM;
+    int r = key ? put_property(options, key, equals + 1, source, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
     free(key);
     return r;
 }
@@ -111,7 +113,7 @@ int options_put(fanmap_options_t *options, const char *key, const char *value, o
                 fanmap_error_t *err)
 {
     if (strncmp(key, "X.", 2) == 0 && key[2] != '\0')
-        return put_property(options, key + 2, value, source);
+        return put_property(options, key + 2, value, source, err);
     int option = option_find(key, strlen(key));
     if (option < 0)
         return err_set(err, FANMAP_EUSAGE, "there is no option \"%s\"", key);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,8 +168,8 @@ int fanmap_worker_fd(const fanmap_worker_t *worker)
 
 int fanmap_worker_run(fanmap_worker_t *w, int timeout_ms, fanmap_error_t *err)
 {
-    if (!w->is_ended)
-        loop_run_once(w->loop, timeout_ms);
+    if (!w->is_ended && loop_run_once(w->loop, timeout_ms) < 0)
+        return err_set(err, FANMAP_EIO, "the event loop stopped: %s", strerror(errno));
     if (w->drain_asked && !w->drain_begun) {
         w->drain_begun = true;
         worker_shell_drain(w->shell);

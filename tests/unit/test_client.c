@@ -310,6 +310,31 @@ static void without_an_order_each_comes_once(void **state)
     fanmap_close(f);
 }
 
+static void a_job_id_names_one_map(void **state)
+{
+    (void)state;
+    static const char *const id[] = {"job-id", "the-one", NULL};
+    fanmap_t *f = rig_open(NULL);
+    const fanmap_outcome_t *outcome;
+    fanmap_error_t err;
+    fanmap_job_t *jobs[2] = {rig_map(f, "square", id), rig_map(f, "square", id)};
+    assert_string_equal(fanmap_job_id(jobs[0]), "the-one");
+    int ended = 0, refused = 0;
+    for (int i = 0; i < 2; i++)
+        OK(fanmap_end_input(jobs[i], NULL, NULL));
+    for (int i = 0; i < 2; i++) {
+        int r = fanmap_next(jobs[i], BOUND_MS, &outcome, &err);
+        ended += r == FANMAP_END;
+        refused += r == FANMAP_ECONFLICT;
+    }
+    assert_int_equal(ended, 1);
+    assert_int_equal(refused, 1);
+    fanmap_job_t *late = rig_map(f, "square", id); /* an ended job is never opened again */
+    assert_int_equal(fanmap_next(late, BOUND_MS, &outcome, &err), FANMAP_ECONFLICT);
+    assert_non_null(strstr(err.message, "the-one"));
+    fanmap_close(f);
+}
+
 static void *free_it(void *arg)
 {
     fanmap_outcome_t *outcome = arg;
@@ -377,6 +402,7 @@ int main(void)
         cmocka_unit_test(fail_fast_stops_and_refuses_more),
         cmocka_unit_test(a_deadline_ends_the_job),
         cmocka_unit_test(without_an_order_each_comes_once),
+        cmocka_unit_test(a_job_id_names_one_map),
         cmocka_unit_test(a_kept_outcome_outlives_everything),
         cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
     };

@@ -49,6 +49,7 @@ static void refuses_impossible_values(void **state)
     refuses("concurrency", "18446744073709551616", "whole number");
     refuses("timeout", "5", "--timeout");
     refuses("timeout", "-5s", "--timeout");
+    refuses("timeout", "50d", "--timeout"); /* it travels as 32 bits of ms */
     refuses("lease", "1s", "too short");
     refuses("retries", "1000001", "1000000");
     refuses("backoff", "1s,0.5", "factor");
