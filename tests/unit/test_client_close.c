@@ -101,6 +101,33 @@ static void connections_leave_nothing(void **state)
     fanmap_job_close(NULL, false);
 }
 
+/* Item 0 waits for its retry; what comes after it goes to a disk that is not there. */
+static void outcomes_that_cannot_be_kept_end_the_map(void **state)
+{
+    (void)state;
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job =
+        rig_map(f, "flaky", (const char *const[]){"window", "64KiB", "retries", "1", "backoff", "1h,1,1h", NULL});
+    const fanmap_outcome_t *outcome;
+    fanmap_error_t err = {0};
+    int r = FANMAP_AGAIN;
+    rig_push(f, job, "1");
+    int64_t until = rig_now_ms() + BOUND_MS;
+    for (int i = 0; r == FANMAP_AGAIN && rig_now_ms() < until; i++) {
+        if (i < 50000 && fanmap_push(job, FANMAP_JSON, "2", 1, &err) == FANMAP_OK)
+            continue;
+        r = fanmap_next(job, 100, &outcome, &err);
+    }
+    unsetenv("TMPDIR");
+    assert_int_equal(r, FANMAP_EIO);
+    assert_non_null(strstr(err.message, "/nowhere/at/all"));
+    assert_int_equal(fanmap_next(job, 0, &outcome, &err), FANMAP_EIO);
+    assert_int_equal(fanmap_push(job, FANMAP_JSON, "2", 1, &err), FANMAP_EIO);
+    assert_true(live(f, 3000, false)); /* the connection is sound */
+    fanmap_close(f);
+}
+
 static void values_survive(void **state)
 {
     (void)state;
@@ -203,6 +230,7 @@ int main(void)
         cmocka_unit_test(two_hundred_maps_leave_nothing),
         cmocka_unit_test(connections_leave_nothing),
         cmocka_unit_test(values_survive),
+        cmocka_unit_test(outcomes_that_cannot_be_kept_end_the_map),
         cmocka_unit_test(msgpack_and_text_survive),
         cmocka_unit_test(lines_of_json),
     };
