@@ -80,6 +80,17 @@ bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset,
     return group->bus->ops->group_commit_now(group, partition, offset, metadata, metadata_len, timeout_ms);
 }
 
+bool bus_group_hold(bus_group_t *group)
+{
+    return group->bus->ops->group_hold != NULL && group->bus->ops->group_hold(group);
+}
+
+void bus_group_let_go(bus_group_t *group)
+{
+    if (group->bus->ops->group_let_go != NULL)
+        group->bus->ops->group_let_go(group);
+}
+
 void bus_group_want(bus_group_t *group, bool want)
 {
     group->bus->ops->group_want(group, want);

@@ -135,6 +135,11 @@ void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, con
 /* Blocking, for the revoked callback only; bounded by timeout_ms. */
 bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                           size_t metadata_len, int timeout_ms);
+/* From inside `revoked`, when it is not lost: true: the partitions stay ours, without further records, until
+ * bus_group_let_go, so that what runs can end; Kafka waits for us as long as its rebalance timeout (librdkafka:
+ * max.poll.interval.ms). false: this bus cannot wait. */
+bool bus_group_hold(bus_group_t *group);
+void bus_group_let_go(bus_group_t *group);
 /* false: no more records until true (flow control without pausing: the prefetch stays, the group stays polled). */
 void bus_group_want(bus_group_t *group, bool want);
 /* The member id, "" before the first join. Borrowed until the next loop turn. */

@@ -28,6 +28,8 @@ typedef struct {
                          size_t metadata_len);
     bool (*group_commit_now)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
+    bool (*group_hold)(bus_group_t *group); /* NULL: cannot */
+    void (*group_let_go)(bus_group_t *group);
     void (*group_want)(bus_group_t *group, bool want);
     const char *(*group_member)(bus_group_t *group);
     void (*group_leave)(bus_group_t *group);

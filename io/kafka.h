@@ -200,6 +200,8 @@ int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t
                   size_t value_len, uint64_t cookie, fanmap_error_t *err);
 size_t kafka_outbox_n(const bus_t *bus);
 void kafka_flush_soon(bus_t *bus);
+/* To the end of the outbox, not sent yet. */
+void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record);
 /* Hands to librdkafka what it has not. */
 void kafka_send(kafka_bus_t *bus);
 void kafka_send_cancel(kafka_bus_t *bus);
@@ -286,12 +288,15 @@ struct kafka_group {
     uint64_t asked; /* the number of the ask for where the assignment begins; another answer is out of date */
     rd_kafka_topic_partition_list_t *starting; /* assigned by Kafka, not yet by us: see kafka_start.c */
     bool wanted, leaving, commit_deferred, commit_sent, told_revoked;
+    bool may_hold, is_holding; /* inside `revoked`; until kafka_group_let_go */
     char member[256];
 };
 
 int kafka_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                      bus_group_t **ret, fanmap_error_t *err);
 void kafka_group_leave(bus_group_t *group);
+bool kafka_group_hold(bus_group_t *group);
+void kafka_group_let_go(bus_group_t *group);
 const char *kafka_group_member(bus_group_t *group);
 void kafka_groups_close(kafka_bus_t *bus);
 /* NULL: not owned. */

@@ -2,8 +2,8 @@
  *
  * The happy path of a rebalance (eager: everything is given up and dealt out anew): Kafka assigns -> the helper reads
  * what was committed (kafka_start.c) -> each partition gets a queue of its own, then rd_kafka_assign -> `assigned` for
- * each, `rebalanced` -> records -> Kafka revokes -> `revoked`, which commits and waits for that ->
- * rd_kafka_assign(NULL) -> the group goes on.
+ * each, `rebalanced` -> records -> Kafka revokes -> `revoked`, which commits and waits for that, or holds the
+ * partitions while what runs there ends -> rd_kafka_assign(NULL) -> the group goes on.
  *
  * Between Kafka's assignment and ours the member is alive: librdkafka sends heartbeats and the main queue is polled
  * always, also while nobody wants records, which keeps max.poll.interval.ms alive.
@@ -150,15 +150,49 @@ static void tell_revoked(kafka_group_t *group, bool lost)
     free(ids);
 }
 
-static void on_revoke(kafka_group_t *group)
+static void give_up(kafka_group_t *group)
 {
-    bool lost = rd_kafka_assignment_lost(group->rk) != 0;
-    if (group->owned_n > 0)
-        tell_revoked(group, lost);
     stop_starting(group);
     disown(group);
     (void)rd_kafka_assign(group->rk, NULL);
     learn_member(group);
+}
+
+static void on_revoke(kafka_group_t *group)
+{
+    bool lost = rd_kafka_assignment_lost(group->rk) != 0;
+    group->is_holding = false;
+    group->may_hold = !lost && !group->leaving;
+    if (group->owned_n > 0)
+        tell_revoked(group, lost);
+    group->may_hold = false;
+    if (!group->is_holding)
+        give_up(group);
+}
+
+bool kafka_group_hold(bus_group_t *base)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    group->is_holding = group->may_hold;
+    return group->is_holding;
+}
+
+static void let_go(void *arg)
+{
+    kafka_group_t *group = arg;
+    if (!group->is_holding)
+        return;
+    group->is_holding = false;
+    give_up(group);
+}
+
+void kafka_group_let_go(bus_group_t *base)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    if (group->may_hold) /* still inside `revoked`: on_revoke goes on by itself */
+        group->is_holding = false;
+    else if (group->is_holding) /* the caller may be in a callback that goes over the partitions */
+        loop_defer(group->bus->loop, let_go, group);
 }
 
 static void on_rebalance(kafka_group_t *group, rd_kafka_event_t *event)
@@ -226,6 +260,7 @@ static void group_close(kafka_group_t *group)
     loop_timer_free(group->leave);
     loop_timer_free(group->start_again);
     loop_defer_cancel(group->bus->loop, kafka_commit_deferred, group);
+    loop_defer_cancel(group->bus->loop, let_go, group);
     kafka_source_unfeed(group->queue);
     kafka_source_unfeed(group->close_queue);
     kafka_source_unfeed(group->commit_queue);
@@ -258,6 +293,7 @@ void kafka_group_leave(bus_group_t *base)
     kafka_group_t *group = (kafka_group_t *)base;
     if (group->leaving)
         return;
+    let_go(group);
     group->leaving = true;
     group->told_revoked = false;
     if (group->starting != NULL) { /* librdkafka waits for our word */

@@ -22,6 +22,8 @@ void kafka_group_want(bus_group_t *base, bool want)
 
 static void assign_again(kafka_group_t *group)
 {
+    if (group->is_holding) /* the partitions are about to go: who takes them finds the gap */
+        return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)group->owned_n);
     for (size_t i = 0; i < group->owned_n; i++)
         rd_kafka_topic_partition_list_add(list, group->topic->name, group->owned[i].id)->offset =
@@ -118,7 +120,7 @@ static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, ka
 
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget)
 {
-    bool any = group->owned_n > 0;
+    bool any = group->owned_n > 0 && !group->is_holding;
     while (any) {
         any = false;
         for (size_t i = 0; i < group->owned_n; i++) {

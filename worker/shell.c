@@ -118,6 +118,7 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         shell_commit(shell, a);
         break;
     case WORKER_LET_GO:
+        shell_let_go(shell);
         break;
     case WORKER_SYNC:
         shell->tokens->sync(shell->tokens, &a->sync.request, on_synced, shell);
@@ -214,7 +215,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .commit_every_ms = 1000,
                               .session_ms = shell->config.session_ms,
                               .drain_ms = shell->config.drain_ms,
-                              .revoke_ms = 0,
+                              .revoke_ms = REVOKE_MS,
                               .ahead_n = AHEAD_N,
                               .ahead_bytes = AHEAD_BYTES,
                               .publishing_max = PUBLISHING_MAX,

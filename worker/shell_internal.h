@@ -13,7 +13,8 @@ enum {
     ITEMS_MAX = 50000,
     PUBLISHING_MAX = 50000,
     QUERIES_MAX = 64,
-    CLOSING_COMMIT_MS = 2000
+    CLOSING_COMMIT_MS = 2000,
+    REVOKE_MS = 3000 /* attempts that end within it survive a rebalance */
 };
 
 typedef struct sent sent_t;
@@ -63,6 +64,8 @@ struct worker_shell {
     loop_timer_t *linger;
 
     bool is_draining, is_drained, is_leaving, was_ended;
+    size_t held_n;       /* partitions that are revoked and not let go */
+    bool closing_failed; /* a closing commit of this revocation was not acknowledged: the others do not wait */
     fanmap_error_t error;
 };
 
@@ -83,6 +86,8 @@ void shell_query_jobs_end(worker_shell_t *shell);
 /* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
 void shell_leave(worker_shell_t *shell);
 void shell_commit(worker_shell_t *shell, const worker_action_t *action);
+/* Nothing of the partition runs here any more. */
+void shell_let_go(worker_shell_t *shell);
 
 /* shell_packs.c */
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);

@@ -86,8 +86,11 @@ static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, b
 {
     if (lost)
         shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
+    bool holds = !lost && !shell->is_leaving && n > 0 && bus_group_hold(shell->group);
+    shell->closing_failed = false;
+    shell->held_n = holds ? n : 0;
     for (size_t i = 0; i < n && !lost; i++)
-        shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], false}});
+        shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], holds}});
     if (!shell->is_leaving)
         return;
     shell->group = NULL; /* that was its last callback */
@@ -145,13 +148,20 @@ void shell_leave(worker_shell_t *shell)
         shell_left(shell);
 }
 
+void shell_let_go(worker_shell_t *shell)
+{
+    if (shell->held_n > 0 && --shell->held_n == 0 && shell->group)
+        bus_group_let_go(shell->group);
+}
+
 void shell_commit(worker_shell_t *shell, const worker_action_t *a)
 {
     if (!shell->group)
         return;
     if (a->commit.is_closing)
-        (void)bus_group_commit_now(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
-                                   a->commit.metadata_len, CLOSING_COMMIT_MS); /* unacknowledged: as if lost */
+        shell->closing_failed |= !bus_group_commit_now(
+            shell->group, a->commit.partition, a->commit.offset, a->commit.metadata, a->commit.metadata_len,
+            shell->closing_failed ? 0 : CLOSING_COMMIT_MS); /* unacknowledged: as if lost */
     else
         bus_group_commit(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
                          a->commit.metadata_len);
