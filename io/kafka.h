@@ -31,9 +31,7 @@ enum {
     KAFKA_COPY_MAX = 16384,      /* larger records are handed out where librdkafka has them: see kafka_records.c */
     KAFKA_ASK_MS = 3000,         /* bound of one blocking call of the helper */
     KAFKA_RETRY_MS = 200,
-    KAFKA_POLL_MS = 1000,      /* the group is polled at least so often */
-    KAFKA_KICK_RECORDS = 8000, /* see kafka_kick.c */
-    KAFKA_KICK_BYTES = 4 << 20,
+    KAFKA_POLL_MS = 1000, /* the group is polled at least so often */
     KAFKA_KICKS_MAX = 4,
     KAFKA_KICK_ASK_MS = 500
 };
@@ -133,8 +131,9 @@ void kafka_asks_drop(kafka_bus_t *bus);
 /* An ask that destroys a handle, with what must go before it; runs after everything that was asked for before. */
 typedef struct {
     kafka_ask_t ask;
-    rd_kafka_queue_t *queue;   /* or NULL */
-    rd_kafka_topic_t **topics; /* freed, too */
+    rd_kafka_queue_t *queue;       /* or NULL */
+    rd_kafka_queue_t *close_queue; /* of a consumer that is being closed, or NULL */
+    rd_kafka_topic_t **topics;     /* freed, too */
     size_t topics_n;
     kafka_record_t *records;  /* whose bytes the handle may still send; freed after it */
     void (*after)(void *arg); /* in the loop; or NULL */
@@ -213,7 +212,9 @@ void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset,
 
 typedef struct {
     size_t records, bytes; /* handed out since the last kick */
+    size_t records_max, bytes_max;
 } kafka_kick_t;
+kafka_kick_t kafka_kick_new(rd_kafka_t *rk);
 /* Counts a record that is handed out and wakes the fetcher of its partition now and then. */
 void kafka_kick(kafka_kick_t *kick, const kafka_topic_t *topic, rd_kafka_t *rk, const rd_kafka_message_t *message);
 

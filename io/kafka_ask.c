@@ -43,6 +43,23 @@ void kafka_asks_drop(kafka_bus_t *bus)
 
 /* ---- destroying a handle ---- */
 
+/* A consumer that is being closed must be closed to the end: rd_kafka_destroy waits without end for the answer to a
+ * second close, which went to the queue of the first (2.0.2). If that takes too long it is destroyed as it is. */
+static void destroy_closing(rd_kafka_t *rk, rd_kafka_queue_t *close_queue)
+{
+    int64_t until_ms = loop_clock_ms() + KAFKA_ASK_MS;
+    while (!rd_kafka_consumer_closed(rk) && loop_clock_ms() < until_ms) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(close_queue, 20);
+        if (event != NULL && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+            (void)rd_kafka_assign(rk, NULL);
+        if (event != NULL)
+            rd_kafka_event_destroy(event);
+    }
+    bool is_closed = rd_kafka_consumer_closed(rk) != 0;
+    rd_kafka_queue_destroy(close_queue);
+    rd_kafka_destroy_flags(rk, is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
 static void destroy_run(kafka_ask_t *ask)
 {
     kafka_destroy_t *destroy = (kafka_destroy_t *)ask;
@@ -50,7 +67,9 @@ static void destroy_run(kafka_ask_t *ask)
         rd_kafka_topic_destroy(destroy->topics[i]);
     if (destroy->queue != NULL)
         rd_kafka_queue_destroy(destroy->queue);
-    if (ask->rk != NULL)
+    if (destroy->close_queue != NULL)
+        destroy_closing(ask->rk, destroy->close_queue);
+    else if (ask->rk != NULL)
         rd_kafka_destroy(ask->rk);
     for (kafka_record_t *record = destroy->records, *next; record != NULL; record = next) {
         next = record->next;

@@ -9,6 +9,8 @@ typedef struct {
     const char *key, *value;
 } setting_t;
 
+enum { GROUP_QUEUED_N = 2000, GROUP_ANSWER_BYTES = 2 * 1024 * 1024 };
+
 static const setting_t EVERYWHERE[] = {
     {"socket.nagle.disable", "true"},
     {"socket.keepalive.enable", "true"},
@@ -21,7 +23,8 @@ static const setting_t EVERYWHERE[] = {
 
 static const setting_t PRODUCING[] = {
     {"enable.idempotence", "true"},
-    {"linger.ms", "1"},
+    /* Records reach librdkafka in runs and pile up behind the five requests under way: waiting only makes them late. */
+    {"linger.ms", "0"},
     {"batch.num.messages", "10000"},
     {"queue.buffering.max.messages", "1000000"}, /* the outbox is bounded in kafka_produce.c */
     {"queue.buffering.max.kbytes", "2097151"},
@@ -123,6 +126,21 @@ static uint64_t at_least(uint64_t value, uint64_t min)
     return value < min ? min : value;
 }
 
+/* A member of a group may own every partition, and each has a queue of its own: small ones, and small answers. A
+ * message in a queue costs some 300 bytes beside its own. */
+static int set_prefetch(rd_kafka_conf_t *conf, const bus_config_t *config, fanmap_error_t *err)
+{
+    uint64_t answer_bytes = at_least(config->message_bytes_max, GROUP_ANSWER_BYTES);
+    int code = set_number(conf, "queued.min.messages", GROUP_QUEUED_N, err);
+    if (code == FANMAP_OK)
+        code = set_number(conf, "queued.max.messages.kbytes", config->fetch_kbytes, err);
+    if (code == FANMAP_OK)
+        code = set_number(conf, "fetch.message.max.bytes", (uint64_t)config->fetch_kbytes * 1024 / 2, err);
+    if (code == FANMAP_OK)
+        code = set_number(conf, "fetch.max.bytes", at_least(answer_bytes, KAFKA_BATCH_BYTES), err);
+    return code;
+}
+
 static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_kind_t kind, fanmap_error_t *err)
 {
     int code = set(conf, "client.id", config->client_id, err);
@@ -130,8 +148,8 @@ static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_k
         code = set_number(conf, "message.max.bytes", at_least(config->message_bytes_max, KAFKA_BATCH_BYTES), err);
     if (code == FANMAP_OK && config->message_bytes_max > 90000000)
         code = set_number(conf, "receive.message.max.bytes", (uint64_t)config->message_bytes_max + 1000000, err);
-    if (code == FANMAP_OK && kind != KAFKA_PRODUCER && config->fetch_kbytes > 0)
-        code = set_number(conf, "queued.max.messages.kbytes", config->fetch_kbytes, err);
+    if (code == FANMAP_OK && kind == KAFKA_GROUP && config->fetch_kbytes > 0)
+        code = set_prefetch(conf, config, err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->session_ms > 0) {
         uint64_t beat_ms = config->session_ms / 4;
         code = set_number(conf, "session.timeout.ms", config->session_ms, err);

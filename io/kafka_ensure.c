@@ -123,6 +123,21 @@ static void create(ensure_t *ensure, rd_kafka_NewTopic_t **topics, size_t n)
     rd_kafka_queue_destroy(queue);
 }
 
+/* Metadata names a leader a moment before that leader takes records; whoever produces in between can lose them
+ * (kafka_producer.c). A leader that answers for its partition is ready. */
+static bool leaders_answer(const ensure_t *ensure)
+{
+    for (size_t i = 0; i < ensure->topics_n; i++) {
+        for (uint32_t p = 0; p < ensure->partitions[i]; p++) {
+            int64_t low, high;
+            if (rd_kafka_query_watermark_offsets(ensure->ask.rk, ensure->topics[i].name, (int32_t)p, &low, &high,
+                                                 KAFKA_ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void create_missing(ensure_t *ensure)
 {
     rd_kafka_NewTopic_t **topics = calloc(ensure->topics_n, sizeof(rd_kafka_NewTopic_t *));
@@ -153,7 +168,7 @@ static void ensure_run(kafka_ask_t *ask)
     create_missing(ensure);
     for (int i = 0; i < LEADERS_TRIES && ensure->err.code == 0; i++) {
         ensure->again = false;
-        if (look_all_up(ensure))
+        if (look_all_up(ensure) && leaders_answer(ensure))
             return;
         pause_ms(LEADERS_WAIT_MS);
     }

@@ -82,10 +82,12 @@ static void stop_starting(kafka_group_t *group)
 
 static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *list)
 {
+    kafka_kick_t kick = kafka_kick_new(group->rk);
     group->owned = calloc((size_t)list->cnt + 1, sizeof *group->owned);
     for (int i = 0; group->owned != NULL && i < list->cnt; i++) {
         kafka_partition_t *partition = &group->owned[group->owned_n];
-        *partition = (kafka_partition_t){.id = list->elems[i].partition, .position = list->elems[i].offset};
+        *partition =
+            (kafka_partition_t){.id = list->elems[i].partition, .position = list->elems[i].offset, .kick = kick};
         partition->queue = rd_kafka_queue_get_partition(group->rk, list->elems[i].topic, partition->id);
         if (partition->queue == NULL)
             return false;
@@ -265,13 +267,13 @@ static void group_close(kafka_group_t *group)
     kafka_source_unfeed(group->close_queue);
     kafka_source_unfeed(group->commit_queue);
     kafka_source_close(&group->source);
-    if (group->close_queue != NULL)
-        rd_kafka_queue_destroy(group->close_queue);
     if (group->commit_queue != NULL)
         rd_kafka_queue_destroy(group->commit_queue);
     kafka_destroy_t *destroy = group->rk == NULL ? NULL : kafka_destroy_new(group->rk, group->queue);
-    if (destroy != NULL)
+    if (destroy != NULL) {
+        destroy->close_queue = group->close_queue;
         kafka_ask(group->bus, &destroy->ask);
+    }
     free(group);
 }
 

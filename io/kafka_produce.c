@@ -41,9 +41,10 @@ static kafka_record_t *record_new(kafka_topic_t *topic, int32_t partition, const
     return record;
 }
 
-static void append(kafka_producer_t *producer, kafka_record_t *record)
+void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record)
 {
     record->prev = producer->last;
+    record->next = NULL;
     if (producer->last != NULL)
         producer->last->next = record;
     else
@@ -77,7 +78,7 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
     if (record == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record of %zu bytes", value_len);
     record->cookie = cookie;
-    append(producer, record);
+    kafka_outbox_append(producer, record);
     defer_send(topic->bus);
     if (producer->unsent_n >= KAFKA_UNSENT_MAX && !producer->queue_full)
         kafka_send(topic->bus);

@@ -9,6 +9,10 @@
  * helper because that takes time and because nothing of it may be on the wire when the new one begins; the new one
  * sends everything that has no report yet, in the old order. A record that was stored without our knowing is stored
  * twice; readers drop the second.
+ * - the success of a record: while a partition gets its leader (it was just created, a broker came back) the first
+ * request of a producer can be refused and the second, which is under way as well, be stored. librdkafka takes that as
+ * proof that the first was stored, too, and reports it as a success without an offset; it is lost. So a success counts
+ * only with an offset; without one the record is sent again.
  * - a batch: a broker judges a request's whole batch by the topic's limit, so small records can be refused as too large
  * together. Then a new producer is made, in the same way, with half the batch size, down to the size of the record
  * itself.
@@ -89,6 +93,14 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
 {
     kafka_record_t *record = message->_private;
     kafka_producer_t *producer = &bus->producer;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0) {
+        kafka_log(bus, FANMAP_LOG_INFO, "kafka: topic %s, partition %d: a record without an offset is sent again",
+                  record->topic->name, (int)record->partition);
+        unlink_record(producer, record);
+        kafka_outbox_append(producer, record);
+        kafka_source_again(&producer->source);
+        return;
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_record_done(bus, record, message->offset, RD_KAFKA_RESP_ERR_NO_ERROR);
         return;
@@ -152,7 +164,7 @@ static bool turn(void *arg)
         on_event(bus, event, &budget);
         more = !kafka_budget_spend(&budget);
     }
-    if (producer->queue_full)
+    if (producer->unsent != NULL && producer->rk != NULL)
         kafka_send(bus);
     if (producer->must_recover && !more && producer->rk != NULL)
         recover(bus);

@@ -174,6 +174,7 @@ static int start(kafka_reader_t *reader, int64_t from, fanmap_error_t *err)
     if (reader->rkt == NULL || rd_kafka_consume_start_queue(reader->rkt, reader->partition, from, reader->queue) != 0)
         return err_set(err, FANMAP_EUSAGE, "topic %s, partition %d: %s", reader->topic->name, (int)reader->partition,
                        rd_kafka_err2str(rd_kafka_last_error()));
+    reader->kick = kafka_kick_new(reader->client->rk);
     kafka_source_feed(&reader->source, reader->queue);
     return FANMAP_OK;
 }

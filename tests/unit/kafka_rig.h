@@ -149,6 +149,7 @@ static inline void rig_on_delivered(void *arg, uint64_t cookie, int32_t partitio
 {
     rig_t *rig = arg;
     if (err == NULL) {
+        assert_true(offset >= 0);
         rig_log_add(&rig->delivered, partition, offset, cookie);
         return;
     }
@@ -276,6 +277,14 @@ static inline void rig_close(rig_t *rig)
     free(rig->taken.at);
 }
 
+static inline void rig_fail(const rig_t *rig, const char *condition)
+{
+    fail_msg("not in time: %s (error: %s; line: %s; outbox %zu, delivered %zu, read %zu, taken %zu, assigned %u, "
+             "rebalanced %u, revoked %u, committed %u)",
+             condition, rig->error.message, rig->line, bus_outbox_n(rig->bus), rig->delivered.n, rig->read.n,
+             rig->taken.n, rig->assigned_n, rig->rebalanced_n, rig->revoked_n, rig->committed_n);
+}
+
 /* Runs the loop until the condition holds; fails after RIG_BOUND_MS. */
 #define rig_until(rig, condition)                                                                                      \
     do {                                                                                                               \
@@ -283,8 +292,7 @@ static inline void rig_close(rig_t *rig)
         while (!(condition)) {                                                                                         \
             assert_true(loop_run_once((rig)->loop, 20) >= 0);                                                          \
             if (loop_clock_ms() > until_ms)                                                                            \
-                fail_msg("not in time: %s (last error: %s; last line: %s)", #condition, (rig)->error.message,          \
-                         (rig)->line);                                                                                 \
+                rig_fail(rig, #condition);                                                                             \
         }                                                                                                              \
     } while (0)
 

@@ -548,9 +548,9 @@ static void test_bounded_memory_for_a_million(void **state)
         size_t now = heap_in_use();
         peak = now > peak ? now : peak;
     }
-    while (bus_outbox_n(bed->bus) > 0)
+    for (int i = 0; i < 10000 && bed->group_n + bed->reader_n < 1000000; i++) /* a slow machine needs more turns */
         turn(bed, 1);
-    turn(bed, 3);
+    turn(bed, 1);
     assert_int_equal(delivered, 1000000);
     assert_int_equal(bed->group_n, 500000);
     assert_int_equal(bed->reader_n, 500000);
