@@ -85,7 +85,7 @@ typedef struct {
     bus_group_t *group;
     bus_reader_t *reader;
     fanmap_error_t error, failure, topics_error; /* the last of each */
-    unsigned errors_n, topics_n, failures_n, lines_n;
+    unsigned errors_n, topics_n, failures_n, lines_n, resent_n;
     uint32_t partitions[4];
     int64_t end;
     rig_log_t delivered, read, taken;
@@ -129,6 +129,7 @@ static inline void rig_on_error(void *arg, const fanmap_error_t *err)
 static inline void rig_on_line(void *arg, fanmap_log_level_t level, const char *line)
 {
     rig_t *rig = arg;
+    rig->resent_n += strstr(line, "without an offset") != NULL;
     if (level > FANMAP_LOG_WARNING)
         return;
     rig->lines_n++;
