@@ -51,8 +51,9 @@ typedef void (*bus_log_fn)(void *arg, fanmap_log_level_t level, const char *line
 int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_error, bus_log_fn log, void *arg,
                    bus_t **ret, fanmap_error_t *err);
 int bus_open_memory(loop_t *loop, bus_t **ret, fanmap_error_t *err);
-/* Sends nothing more, drops what is under way, leaves its groups. Bounded: `timeout_ms`. Runs no callbacks (but
- * `revoked` of a group that is being left), frees every handle of the bus, and must not be called from inside one of its callbacks. */
+/* Sends nothing more, drops what is under way, leaves its groups. Bounded: `timeout_ms`. Frees every handle of the bus.
+ * Runs no callbacks but `revoked` of a group that is being left; must not be called from inside a callback of the bus.
+ */
 void bus_close(bus_t *bus, int timeout_ms);
 /* Gives the bytes of a kept record back. Any order; before bus_close. */
 void bus_release(bus_t *bus, void *owner);

@@ -296,7 +296,14 @@ struct kafka_group {
 int kafka_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                      bus_group_t **ret, fanmap_error_t *err);
 void kafka_group_leave(bus_group_t *group);
+/* kafka_rebalance.c. Destroys the event. */
+void kafka_group_rebalance(kafka_group_t *group, rd_kafka_event_t *event);
+void kafka_group_tell_revoked(kafka_group_t *group, bool lost);
+void kafka_group_disown(kafka_group_t *group);
+/* Forgets an assignment of Kafka's that is not announced yet. */
+void kafka_group_stop_starting(kafka_group_t *group);
 bool kafka_group_hold(bus_group_t *group);
+void kafka_group_let_go_deferred(void *group);
 void kafka_group_let_go(bus_group_t *group);
 const char *kafka_group_member(bus_group_t *group);
 void kafka_groups_close(kafka_bus_t *bus);

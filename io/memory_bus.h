@@ -1,4 +1,4 @@
-/* The embedded mode's bus: what its files share. memory_bus.c: topics, producing, the turn; memory_read.c and
+/* The embedded mode's bus: what its files share. memory_bus.c: the turn; memory_read.c and
  * memory_group.c: consumers.
  *
  * Everything happens in memory_bus_turn, which bus_* calls ask the loop to run later (memory_bus_schedule) and which
@@ -121,6 +121,27 @@ memory_log_t *memory_topic_log(const memory_topic_t *topic, int32_t partition);
 bus_record_t memory_record_view(memory_record_t *record, int64_t offset);
 /* True: someone reads the topic or did so as a group, so its records wait for them. */
 bool memory_topic_is_read(const memory_topic_t *topic);
+
+/* memory_topics.c */
+int memory_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
+                         void *arg, fanmap_error_t *err);
+int memory_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
+                      fanmap_error_t *err);
+int memory_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
+                     fanmap_error_t *err);
+void memory_answers_run(memory_bus_t *bus);
+
+/* memory_produce.c */
+int memory_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                   size_t value_len, uint64_t cookie, fanmap_error_t *err);
+size_t memory_outbox_n(const bus_t *bus);
+void memory_flush_soon(bus_t *bus);
+/* Moves what there is room for into the logs and reports it. */
+void memory_outbox_run(memory_topic_t *topic);
+/* The outbox must not be empty. */
+memory_record_t *memory_outbox_pop(memory_topic_t *topic);
+/* Drops what nobody needs any more. */
+void memory_topic_trim(memory_topic_t *topic);
 
 /* memory_read.c */
 int memory_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
