@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,7 @@ int main(int argc, char **argv)
 {
     arguments_t arguments;
     fill_standard();
+    mallopt(M_ARENA_MAX, 2); /* librdkafka has many threads, and each arena keeps what it once held */
     if (argc < 2) {
         complain("which command? see fanmap --help");
         return EXIT_USAGE;

@@ -68,7 +68,7 @@ static int open_parts(fanmap_t *f, fanmap_error_t *err)
         r = loop_timer_new(f->loop, on_connect_timeout, f, &f->connect_timer, err);
     if (r == FANMAP_OK)
         r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
-                        : connect_bus(f->loop, f->options, on_bus_error, on_bus_log, f, &f->bus, err);
+                        : connect_bus(f->loop, f->options, 0, on_bus_error, on_bus_log, f, &f->bus, err);
     if (r == FANMAP_OK && !f->is_local)
         r = connect_tokens(f->loop, f->options, on_bus_error, f, &f->tokens, &f->presence, err);
     return r;

@@ -149,8 +149,8 @@ void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...) 
 void client_fail(fanmap_t *f, const fanmap_error_t *err);
 /* Opens bus and token port as the options say; shared with the worker service. `on_error` gets the connection's errors.
  */
-int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
-                bus_t **ret, fanmap_error_t *err);
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
+                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err);
 /* Both are NULL for --redis none. */
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);

@@ -5,13 +5,14 @@
 
 enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 
-int connect_bus(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_error, bus_log_fn log, void *arg,
-                bus_t **ret, fanmap_error_t *err)
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
+                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
 {
     bus_config_t config = {.brokers = options_text(options, "brokers"),
                            .properties = options_properties(options),
                            .session_ms = (uint32_t)options_ms(options, "session-timeout"),
                            .message_bytes_max = (uint32_t)options_bytes(options, "item-max") + LIMIT_SLACK_BYTES,
+                           .fetch_kbytes = fetch_kbytes,
                            .client_id = "fanmap"};
     if (!config.brokers || !*config.brokers)
         return err_set(err, FANMAP_EUSAGE,

@@ -109,6 +109,13 @@ static void on_ended(void *arg, const fanmap_error_t *err)
     end(arg, err);
 }
 
+/* What librdkafka may hold of a partition beside the budget: a 128th of that. */
+static uint32_t fetch_kbytes(const fanmap_options_t *options)
+{
+    uint64_t kbytes = options_bytes(options, "budget") / 128 / 1024;
+    return kbytes < 64 ? 64 : kbytes > 512 ? 512 : (uint32_t)kbytes;
+}
+
 static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
 {
     int r = loop_new(&w->loop, err);
@@ -117,7 +124,7 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = loop_timer_new(w->loop, on_presence, w, &w->presence_timer, err);
     if (r == FANMAP_OK)
-        r = connect_bus(w->loop, w->options, on_bus_error, on_log, w, &w->bus, err);
+        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), on_bus_error, on_log, w, &w->bus, err);
     if (r == FANMAP_OK)
         r = connect_tokens(w->loop, w->options, on_bus_error, w, &w->tokens, &w->presence, err);
     return r;

@@ -118,8 +118,8 @@ FANMAP_API void fanmap_options_free(fanmap_options_t *options);
 /* ---- one connection ---- */
 
 /* Starts connecting and returns at once; the options are copied. `log` may be NULL. Options: "brokers", "redis",
- * "namespace", "local" (true: everything on this machine, no Kafka and no Redis; its one worker starts with the first map
- * and serves the "tasks" and "exec" that are named by then), "connect-timeout" and more: docs/. */
+ * "namespace", "local" (true: everything on this machine, no Kafka and no Redis; its one worker starts with the first
+ * map and serves the "tasks" and "exec" that are named by then), "connect-timeout" and more: docs/. */
 FANMAP_API int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Closes its jobs first (as fanmap_job_close without detach); bounded by "close-timeout". Not from inside a callback.
@@ -164,10 +164,10 @@ typedef void (*fanmap_writable_fn)(void *arg, fanmap_job_t *job);
 FANMAP_API void fanmap_on(fanmap_job_t *job, fanmap_outcome_fn on_outcome, fanmap_end_fn on_end,
                           fanmap_writable_fn on_writable, void *arg);
 
-/* Pull style: waits up to `timeout_ms` (-1: without end, 0: not at all) for the next outcome of this job, in input order
- * or, with the option "unordered", in that of arrival. FANMAP_OK: it
- * is in *ret_outcome, borrowed until the next call on this job. FANMAP_AGAIN: none in that time, or woken, or the job
- * became writable. FANMAP_END: the list is whole. FANMAP_ESTOPPED: the list is whole and the job was stopped. */
+/* Pull style: waits up to `timeout_ms` (-1: without end, 0: not at all) for the next outcome of this job, in input
+ * order or, with the option "unordered", in that of arrival. FANMAP_OK: it is in *ret_outcome, borrowed until the next
+ * call on this job. FANMAP_AGAIN: none in that time, or woken, or the job became writable. FANMAP_END: the list is
+ * whole. FANMAP_ESTOPPED: the list is whole and the job was stopped. */
 FANMAP_API int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_outcome,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* The same over every job of `f` that has no callbacks, by turns; *ret_job says whose it is, also with FANMAP_END and
