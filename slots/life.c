@@ -55,7 +55,7 @@ void slot_release(slot_t *t)
     t->pid = 0;
     t->state = SLOT_OFF;
     t->unflushed = 0;
-    t->has_job = t->owes_kill = t->freeze_wanted = t->freeze_told = t->is_corrupt = t->has_run = false;
+    t->has_job = t->is_killing = t->owes_kill = t->freeze_wanted = t->freeze_told = t->is_corrupt = t->has_run = false;
     sent_clear(&t->sent);
     buf_clear(&t->in);
 }
@@ -101,6 +101,8 @@ static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
     down->exit_status = m->exit_status;
     down->signo = m->signo;
     down->message = m->text;
+    if (t->is_killing && down->why == SLOT_DOWN_DIED)
+        down->why = SLOT_DOWN_KILLED;
     if (t->is_corrupt) {
         down->why = SLOT_DOWN_DIED;
         down->message = "the task wrote over its slot's memory";

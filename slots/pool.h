@@ -65,6 +65,7 @@ typedef struct {
     sent_queue_t sent;
     buf_t in; /* results read from the ring and not handled */
 
+    bool is_killing; /* slots_kill closed the board: the process may leave before the guardian ends it */
     bool owes_kill, freeze_wanted, freeze_told, is_corrupt;
     uint32_t kill_grace_ms;
     bool has_run; /* something was claimed in this life */

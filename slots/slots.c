@@ -313,7 +313,7 @@ void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now)
     }
     if (was_closed && !now)
         return;
-    t->owes_kill = true;
+    t->is_killing = t->owes_kill = true;
     t->kill_grace_ms = now ? 0 : atomic_load(&t->board->grace_ms);
     guardian_tell(s);
 }
