@@ -71,6 +71,16 @@ void shell_left(worker_shell_t *shell)
         loop_defer(shell->loop, tell_ended, shell);
 }
 
+void shell_intake(worker_shell_t *shell)
+{
+    size_t bound = shell->config.budget_bytes / 2;
+    bool wants = shell->core_wants && shell->publishing_bytes < bound;
+    if (wants == shell->group_wants || !shell->group)
+        return;
+    shell->group_wants = wants;
+    bus_group_want(shell->group, wants);
+}
+
 void shell_dirty(worker_shell_t *shell)
 {
     if (shell->is_dirty)
@@ -136,8 +146,8 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         bus_release(shell->bus, a->release.payload);
         break;
     case WORKER_INTAKE:
-        if (shell->group)
-            bus_group_want(shell->group, a->intake.on);
+        shell->core_wants = a->intake.on;
+        shell_intake(shell);
         break;
     case WORKER_QUERY_JOBS_END:
         shell_query_jobs_end(shell);

@@ -59,8 +59,10 @@ struct worker_shell {
     sent_t *unsent; /* what the bus had no room for, in order */
     sent_t **unsent_last;
     sent_t *spare;
-    sent_t *made;     /* every one that there is */
-    size_t under_way; /* packs sent and not yet reported */
+    sent_t *made;            /* every one that there is */
+    size_t under_way;        /* packs sent and not yet reported */
+    size_t publishing_bytes; /* of packs made and not yet reported; over half the budget nothing is taken in */
+    bool core_wants, group_wants;
     loop_timer_t *linger;
 
     bool is_draining, is_drained, is_leaving, was_ended;
@@ -79,6 +81,8 @@ void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *form
 void shell_left(worker_shell_t *shell);
 /* Something is to be flushed at the end of this turn of the loop. */
 void shell_dirty(worker_shell_t *shell);
+/* Tells the group whether records are wanted: by the core, and while what is published is not over its bound. */
+void shell_intake(worker_shell_t *shell);
 
 /* shell_topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);

@@ -59,8 +59,13 @@ static sent_t *sent_new(worker_shell_t *shell, sent_type_t type)
     return sent;
 }
 
+/* Large values must not stay behind in packs that are used again. */
 static void sent_reuse(worker_shell_t *shell, sent_t *sent)
 {
+    if (sent->body.cap > 2 * PACK_BYTES)
+        buf_free(&sent->body);
+    if (sent->value.cap > 2 * PACK_BYTES)
+        buf_free(&sent->value);
     sent->next = shell->spare;
     shell->spare = sent;
 }
@@ -138,6 +143,10 @@ static void send(worker_shell_t *shell, sent_t *sent)
 static void send_pack(worker_shell_t *shell, sent_t *pack)
 {
     joblog_encode_pack(&pack->value, pack->body.data, pack->body.len, pack->count);
+    if (pack->body.cap > 2 * PACK_BYTES && !pack->body.failed)
+        buf_free(&pack->body);
+    shell->publishing_bytes += pack->value.len;
+    shell_intake(shell);
     send(shell, pack);
 }
 
@@ -329,6 +338,10 @@ void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offs
     (void)partition;
     (void)offset;
     shell->under_way--;
+    if (sent->type == SENT_PACK) {
+        shell->publishing_bytes -= sent->value.len;
+        shell_intake(shell);
+    }
     if (err && sent->type == SENT_PACK)
         split(shell, sent);
     else if (err && sent->type != SENT_DEAD)

@@ -189,6 +189,7 @@ static void join(worker_shell_t *shell)
     }
     worker_stats_t stats;
     worker_stats(shell->core, &stats);
+    shell->core_wants = shell->group_wants = stats.wants_intake;
     bus_group_want(shell->group, stats.wants_intake);
     if (shell->callbacks.ready)
         shell->callbacks.ready(shell->arg);
