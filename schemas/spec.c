@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-enum { SPEC_FIELDS = 25, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
+/* The first fields are always there; those behind them are left out from the last one that is not its default on. */
+enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 6, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
 
 void spec_init(spec_t *spec)
 {
@@ -36,9 +37,45 @@ static void put_bound(buf_t *b, const spec_t *spec)
         mp_put_nil(b);
 }
 
+static uint32_t later_fields(const spec_t *spec)
+{
+    const bool is_set[SPEC_LATER_FIELDS] = {spec->memory_bytes > 0,  spec->cpus_milli > 0,  spec->cpu_time_ms > 0,
+                                            spec->final_exits_n > 0, spec->sequences_n > 0, spec->retry_of[0] != '\0'};
+    uint32_t n = SPEC_LATER_FIELDS;
+    while (n > 0 && !is_set[n - 1])
+        n--;
+    return n;
+}
+
+static void put_final_exits(buf_t *b, const spec_t *spec)
+{
+    mp_put_array(b, 2 * spec->final_exits_n);
+    for (uint32_t i = 0; i < spec->final_exits_n; i++) {
+        mp_put_uint(b, spec->final_exits[i].from);
+        mp_put_uint(b, spec->final_exits[i].to);
+    }
+}
+
+static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
+{
+    if (n > 0)
+        mp_put_uint(b, spec->memory_bytes);
+    if (n > 1)
+        mp_put_uint(b, spec->cpus_milli);
+    if (n > 2)
+        mp_put_uint(b, spec->cpu_time_ms);
+    if (n > 3)
+        put_final_exits(b, spec);
+    if (n > 4)
+        mp_put_uint(b, spec->sequences_n);
+    if (n > 5)
+        mp_put_text(b, spec->retry_of);
+}
+
 void spec_encode(buf_t *b, const spec_t *spec)
 {
-    mp_put_array(b, SPEC_FIELDS);
+    uint32_t later = later_fields(spec);
+    mp_put_array(b, SPEC_FIELDS + later);
     mp_put_uint(b, SPEC_VERSION);
     mp_put_text(b, spec->job);
     mp_put_text(b, spec->task);
@@ -64,6 +101,7 @@ void spec_encode(buf_t *b, const spec_t *spec)
     mp_put_uint(b, spec->value_bytes_max);
     mp_put_bool(b, spec->is_signed);
     put_bound(b, spec);
+    put_later(b, spec, later);
 }
 
 static uint32_t read_u32(mp_reader_t *r)
@@ -127,6 +165,46 @@ static void read_fields(mp_reader_t *r, spec_t *spec)
     read_bound(r, spec);
 }
 
+static void read_final_exits(mp_reader_t *r, spec_t *spec)
+{
+    uint32_t n = mp_read_array(r);
+    if (n % 2 != 0 || n / 2 > FINAL_EXITS_MAX) {
+        r->bad = true;
+        return;
+    }
+    for (uint32_t i = 0; i < n / 2; i++) {
+        uint64_t from = mp_read_uint(r), to = mp_read_uint(r);
+        r->bad = r->bad || from > to || to > UINT8_MAX;
+        spec->final_exits[i] = (exit_range_t){(uint8_t)from, (uint8_t)to};
+    }
+    spec->final_exits_n = n / 2;
+}
+
+static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
+{
+    if (n > 0)
+        spec->memory_bytes = mp_read_uint(r);
+    if (n > 1)
+        spec->cpus_milli = read_u32(r);
+    if (n > 2)
+        spec->cpu_time_ms = read_u32(r);
+    if (n > 3)
+        read_final_exits(r, spec);
+    if (n > 4)
+        spec->sequences_n = read_u32(r);
+    if (n > 5)
+        mp_read_text(r, spec->retry_of, sizeof spec->retry_of);
+    mp_skip_fields(r, n > SPEC_LATER_FIELDS ? n - SPEC_LATER_FIELDS : 0);
+}
+
+bool spec_exit_is_final(const spec_t *spec, int status)
+{
+    for (uint32_t i = 0; i < spec->final_exits_n; i++)
+        if (status >= spec->final_exits[i].from && status <= spec->final_exits[i].to)
+            return true;
+    return false;
+}
+
 static bool halt_valid(const halt_t *halt)
 {
     if (halt->when == HALT_NEVER)
@@ -140,7 +218,8 @@ static bool spec_valid(const spec_t *spec)
            spec->items_partitions >= 1 && spec->items_partitions <= PARTITIONS_MAX &&
            spec->results_partition < PARTITIONS_MAX && spec->start_offset >= -1 && spec->submitted_ms >= 0 &&
            spec->deadline_ms >= 0 && spec->lease_ms >= 1 && spec->backoff_factor_milli >= 1 && spec->crash_cap >= 1 &&
-           spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt);
+           spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt) &&
+           spec->sequences_n <= SEQUENCES_MAX && (spec->retry_of[0] == '\0' || job_id_valid(spec->retry_of));
 }
 
 bool spec_read(mp_reader_t *r, spec_t *ret)
@@ -150,7 +229,7 @@ bool spec_read(mp_reader_t *r, spec_t *ret)
     if (mp_read_uint(r) != SPEC_VERSION || fields < SPEC_FIELDS)
         return false;
     read_fields(r, &spec);
-    mp_skip_fields(r, fields - SPEC_FIELDS);
+    read_later(r, &spec, fields - SPEC_FIELDS);
     if (r->bad || !spec_valid(&spec))
         return false;
     *ret = spec;

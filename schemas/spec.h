@@ -11,6 +11,8 @@ enum {
     TASK_NAME_MAX = 63, /* [A-Za-z0-9._-]{1,63} */
     NAME_MAX_LEN = 48,  /* queue and namespace: [a-z0-9-]{1,48} */
     NONCE_MAX = 32,
+    FINAL_EXITS_MAX = 16,
+    SEQUENCES_MAX = 64,
     SPEC_VERSION = 1
 };
 
@@ -23,6 +25,10 @@ typedef struct {
     uint32_t threshold; /* a count, or with is_percent a percentage 1..100 of outcomes so far (at least three) */
     bool is_percent;
 } halt_t;
+
+typedef struct {
+    uint8_t from, to; /* both included */
+} exit_range_t;
 
 typedef struct {
     char job[JOB_ID_MAX + 1];
@@ -47,6 +53,15 @@ typedef struct {
     bool is_signed;
     const uint8_t *bound; /* msgpack map of bound arguments; borrowed */
     size_t bound_len;     /* 0: none */
+
+    /* Later fields: 0, "" where a message has none. */
+    uint64_t memory_bytes; /* what the job asks for, never more than the worker allows; 0: the task's own limit */
+    uint32_t cpus_milli;   /* likewise: thousandths of a processor */
+    uint32_t cpu_time_ms;  /* likewise: processor time of one attempt */
+    exit_range_t final_exits[FINAL_EXITS_MAX]; /* exit statuses that no retry follows */
+    uint32_t final_exits_n;
+    uint32_t sequences_n;          /* of zipped inputs: how many parts each item, an array, has; 0: not zipped */
+    char retry_of[JOB_ID_MAX + 1]; /* the job whose failed items this one runs again; "": none */
 } spec_t;
 
 /* A spec with every default; the caller fills job, task, queue. */
@@ -56,6 +71,7 @@ void spec_encode(buf_t *b, const spec_t *spec);
 bool spec_decode(const void *bytes, size_t len, spec_t *ret);
 /* The same from where a reader stands: the spec as one object inside a message. Steps over it. */
 bool spec_read(mp_reader_t *r, spec_t *ret);
+bool spec_exit_is_final(const spec_t *spec, int status);
 bool job_id_valid(const char *id);
 bool task_name_valid(const char *name);
 bool queue_name_valid(const char *name); /* also for namespaces */

@@ -118,6 +118,24 @@ static void close_with(buf_t *b, const char *end)
     buf_append_text(b, end);
 }
 
+/* What is not set is not shown, as it is not written. */
+static void put_later(buf_t *b, const spec_t *s)
+{
+    if (s->memory_bytes > 0)
+        put_number(b, "memory_bytes", s->memory_bytes);
+    if (s->cpus_milli > 0)
+        put_number(b, "cpus_milli", s->cpus_milli);
+    if (s->cpu_time_ms > 0)
+        put_number(b, "cpu_time_ms", s->cpu_time_ms);
+    for (uint32_t i = 0; i < s->final_exits_n; i++)
+        buf_printf(b, "%s%u,%u%s", i == 0 ? "\"final_exits\":[" : ",", s->final_exits[i].from, s->final_exits[i].to,
+                   i + 1 == s->final_exits_n ? "]," : "");
+    if (s->sequences_n > 0)
+        put_number(b, "sequences_n", s->sequences_n);
+    if (s->retry_of[0] != '\0')
+        put_string(b, "retry_of", s->retry_of, strlen(s->retry_of));
+}
+
 static void put_spec(buf_t *b, const spec_t *s)
 {
     buf_append_text(b, "\"spec\":{");
@@ -146,6 +164,7 @@ static void put_spec(buf_t *b, const spec_t *s)
     put_number(b, "value_bytes_max", s->value_bytes_max);
     put_bool(b, "is_signed", s->is_signed);
     put_object(b, "bound", s->bound, s->bound_len);
+    put_later(b, s);
     close_with(b, "},");
 }
 

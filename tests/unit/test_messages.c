@@ -198,6 +198,26 @@ static void test_spec_bounds(void **state)
     SPEC_WITH(false, s.halt = (halt_t){(halt_when_t)3, HALT_FAIL, 1, false});
     SPEC_WITH(true, s.bound = (const uint8_t *)"\x80"; s.bound_len = 1);
     SPEC_WITH(false, s.bound = (const uint8_t *)"\x90"; s.bound_len = 1);
+    SPEC_WITH(true, s.final_exits[0] = (exit_range_t){64, 78}; s.final_exits_n = 1; s.cpu_time_ms = 5);
+    SPEC_WITH(false, s.final_exits[0] = (exit_range_t){78, 64}; s.final_exits_n = 1);
+    SPEC_WITH(false, s.sequences_n = SEQUENCES_MAX + 1);
+    SPEC_WITH(true, s.memory_bytes = UINT64_MAX; strcpy(s.retry_of, "nightly-1"));
+    SPEC_WITH(false, strcpy(s.retry_of, "../x"));
+}
+
+static void test_final_exits(void **state)
+{
+    (void)state;
+    spec_t spec = a_spec();
+    assert_false(spec_exit_is_final(&spec, 1));
+    spec.final_exits[0] = (exit_range_t){2, 2};
+    spec.final_exits[1] = (exit_range_t){64, 78};
+    spec.final_exits_n = 2;
+    assert_true(spec_exit_is_final(&spec, 2));
+    assert_true(spec_exit_is_final(&spec, 64));
+    assert_true(spec_exit_is_final(&spec, 78));
+    assert_false(spec_exit_is_final(&spec, 79));
+    assert_false(spec_exit_is_final(&spec, -1));
 }
 
 static void test_names(void **state)
@@ -345,11 +365,10 @@ static void test_out_of_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuts),         cmocka_unit_test(test_depth_is_of_the_value),
-        cmocka_unit_test(test_spec_bounds),  cmocka_unit_test(test_names),
-        cmocka_unit_test(test_pack_counts),  cmocka_unit_test(test_bad_entry),
-        cmocka_unit_test(test_jobs),         cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cuts),        cmocka_unit_test(test_depth_is_of_the_value),
+                                       cmocka_unit_test(test_spec_bounds), cmocka_unit_test(test_final_exits),
+                                       cmocka_unit_test(test_names),       cmocka_unit_test(test_pack_counts),
+                                       cmocka_unit_test(test_bad_entry),   cmocka_unit_test(test_jobs),
+                                       cmocka_unit_test(test_frames),      cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests_name("messages", tests, NULL, NULL);
 }
