@@ -235,6 +235,14 @@ int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const ch
     return code;
 }
 
+int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err)
+{
+    int code = slots_catalogue_add_command(c, name, command, err);
+    if (code == FANMAP_OK)
+        c->tasks[c->n - 1].engine = TASK_SERVE;
+    return code;
+}
+
 void slots_catalogue_free(slots_catalogue_t *c)
 {
     for (size_t i = 0; i < c->n; i++) {

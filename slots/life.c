@@ -13,14 +13,14 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static int prepare_end(slot_t *t, task_engine_t engine, fanmap_error_t *err)
+static int prepare_end(slot_t *t, int which, fanmap_error_t *err)
 {
-    pipe_end_t *end = &t->ends[engine];
+    pipe_end_t *end = &t->ends[which];
     int pair[2];
     if (ctl_pair(SOCK_STREAM, pair) != 0)
         return err_set_retry(err, FANMAP_EIO, "no socket for a slot: %s", strerror(errno));
     end->fd = pair[0];
-    t->start_fds[engine == TASK_SO ? CTL_FD_HOST : CTL_FD_COMMANDS] = pair[1];
+    t->start_fds[which == END_HOST ? CTL_FD_HOST : CTL_FD_COMMANDS] = pair[1];
     return loop_watch_add(t->pool->loop, end->fd, LOOP_READ, slot_on_data, t, &end->watch, err);
 }
 
@@ -30,9 +30,9 @@ int slot_prepare(slot_t *t, fanmap_error_t *err)
     t->board = board_create(t->next_n, &t->start_fds[CTL_FD_BOARD]);
     if (!t->board)
         return err_set_retry(err, FANMAP_ENOMEM, "no memory for a slot: %s", strerror(errno));
-    int code = prepare_end(t, TASK_SO, err);
+    int code = prepare_end(t, END_HOST, err);
     if (code == FANMAP_OK)
-        code = prepare_end(t, TASK_EXEC, err);
+        code = prepare_end(t, END_SUPERVISOR, err);
     if (code != FANMAP_OK)
         slot_release(t);
     return code;
@@ -42,7 +42,7 @@ void slot_release(slot_t *t)
 {
     for (int i = 0; i < CTL_START_FDS; i++)
         close_fd(&t->start_fds[i]);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SLOT_ENDS; i++) {
         if (t->ends[i].watch)
             loop_watch_remove(t->ends[i].watch);
         t->ends[i].watch = NULL;

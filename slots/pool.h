@@ -48,14 +48,17 @@ typedef struct {
 
 typedef enum { SLOT_OFF, SLOT_ASKED, SLOT_UP } slot_state_t;
 
+/* The task host has a data socket of its own; the supervisor runs commands and served programs over the other. */
+enum { END_HOST, END_SUPERVISOR, SLOT_ENDS };
+
 typedef struct {
     slots_t *pool;
     uint32_t number, generation;
     slot_state_t state;
     board_t *board;
     int start_fds[CTL_START_FDS]; /* until the guardian was asked; -1 */
-    pipe_end_t ends[2];           /* by task_engine_t */
-    int pidfd;                    /* of the supervisor, once it is up */
+    pipe_end_t ends[SLOT_ENDS];
+    int pidfd; /* of the supervisor, once it is up */
     pid_t pid;
 
     task_engine_t engine;
@@ -129,6 +132,8 @@ void slot_release(slot_t *t);
 
 /* ---- traffic.c: runs out, results in ---- */
 
+/* Where the runs of the slot's job go. */
+pipe_end_t *slot_end(slot_t *t);
 void slot_pull(slot_t *t);
 void slot_send(slot_t *t, pipe_end_t *end);
 void slot_on_data(void *arg, int fd, unsigned events);

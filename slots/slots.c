@@ -28,9 +28,10 @@ static bool copy_task(plan_task_t *to, const slots_task_t *from)
 {
     snprintf(to->name, sizeof to->name, "%s", from->name);
     to->is_command = from->engine == TASK_EXEC;
+    to->is_served = from->engine == TASK_SERVE;
     to->output_json = from->output_json;
     to->library = strdup(from->library ? from->library : "");
-    return to->library && copy_argv(to, from->engine == TASK_EXEC ? from->argv : NULL);
+    return to->library && copy_argv(to, from->engine == TASK_SO ? NULL : from->argv);
 }
 
 static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *err)
@@ -227,7 +228,7 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     t->engine = job->task->engine;
     t->job_key = job_key;
     t->has_job = true;
-    slot_put_job(&t->ends[t->engine].out, &frame);
+    slot_put_job(&slot_end(t)->out, &frame);
     atomic_store(&t->board->timeout_ms, job->timeout_ms);
     atomic_store(&t->board->grace_ms, job->grace_ms);
     store_lapse(s, t, find_lapse(s, job_key));
@@ -253,7 +254,7 @@ uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
     if (!sent_push(&t->sent, numbered.n, run->in_len))
         return numbered.n;
     t->next_n++;
-    slot_put_run(&t->ends[t->engine].out, &numbered);
+    slot_put_run(&slot_end(t)->out, &numbered);
     t->unflushed++;
     return numbered.n;
 }
@@ -265,7 +266,7 @@ static void flush_slot(slot_t *t)
     t->unflushed = 0;
     if (!t->board || count == 0 || !board_grant(t->board, t->next_n - count, count))
         return;
-    slot_send(t, &t->ends[t->engine]);
+    slot_send(t, slot_end(t));
     if (t->sent.live > 1)
         slots_pull_soon(t->pool, PULL_MS_MIN);
 }

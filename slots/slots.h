@@ -16,14 +16,15 @@
 
 typedef struct slots slots_t;
 
-typedef enum { TASK_SO, TASK_EXEC } task_engine_t;
+/* A function of a shared object, a command per item, or a program that is started once per slot and served items. */
+typedef enum { TASK_SO, TASK_EXEC, TASK_SERVE } task_engine_t;
 
 /* One task that this worker serves. */
 typedef struct {
     char name[TASK_NAME_MAX + 1];
     task_engine_t engine;
     const char *library;     /* TASK_SO: path */
-    const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {} */
+    const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {}; TASK_SERVE: taken as it is */
     bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
 } slots_task_t;
 
@@ -94,6 +95,8 @@ int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_e
 /* `command` is split on blanks, honouring quotes; nothing is expanded. */
 int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
+/* A program that speaks the slot protocol (docs/tasks.md); split as a command is. */
+int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
 void slots_catalogue_free(slots_catalogue_t *c);
 
 /* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see

@@ -50,6 +50,11 @@ static void handle_results(slot_t *t)
     buf_consume(&t->in, t->is_corrupt ? t->in.len : at);
 }
 
+pipe_end_t *slot_end(slot_t *t)
+{
+    return &t->ends[t->engine == TASK_SO ? END_HOST : END_SUPERVISOR];
+}
+
 void slot_pull(slot_t *t)
 {
     if (!t->board || t->is_corrupt)
@@ -107,7 +112,7 @@ void slot_on_data(void *arg, int fd, unsigned events)
 {
     slot_t *t = arg;
     char bells[256];
-    pipe_end_t *end = t->ends[TASK_SO].fd == fd ? &t->ends[TASK_SO] : &t->ends[TASK_EXEC];
+    pipe_end_t *end = &t->ends[t->ends[END_HOST].fd == fd ? END_HOST : END_SUPERVISOR];
     ssize_t n = events & LOOP_READ ? recv(fd, bells, sizeof bells, MSG_DONTWAIT) : -1;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR && (events & LOOP_READ)))
         close_end(end); /* the process is gone; the guardian will say how */

@@ -97,7 +97,7 @@ bool library_load_all(host_t *h, char *why, size_t why_cap)
     }
     for (uint32_t i = 0; i < h->plan.tasks_n; i++) {
         const plan_task_t *plan = &h->plan.tasks[i];
-        if (plan->is_command)
+        if (plan->is_command || plan->is_served)
             continue;
         h->tasks[h->tasks_n].plan = plan;
         if (!load_one(&h->tasks[h->tasks_n++], why, why_cap))

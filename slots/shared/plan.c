@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 7, TASK_FIELDS = 5 };
+enum { PLAN_FIELDS = 7, TASK_FIELDS = 6 };
 
 static uint32_t argv_count(char **argv)
 {
@@ -27,6 +27,7 @@ static void encode_task(buf_t *b, const plan_task_t *task)
     mp_put_array(b, n);
     for (uint32_t i = 0; i < n; i++)
         mp_put_text(b, task->argv[i]);
+    mp_put_bool(b, task->is_served);
 }
 
 void plan_encode(buf_t *b, const plan_t *plan)
@@ -66,6 +67,7 @@ static void decode_task(mp_reader_t *r, plan_task_t *task)
     }
     for (uint32_t i = 0; i < n && !r->bad; i++)
         task->argv[i] = read_copy(r);
+    task->is_served = mp_read_bool(r);
 }
 
 bool plan_decode(const void *bytes, size_t len, plan_t *ret)

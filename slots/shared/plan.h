@@ -10,8 +10,9 @@
 typedef struct {
     char name[TASK_NAME_MAX + 1];
     bool is_command, output_json;
-    char *library; /* not a command: its path */
-    char **argv;   /* a command: NULL-terminated */
+    char *library; /* neither a command nor served: its path */
+    char **argv;   /* a command, or a served program: NULL-terminated */
+    bool is_served;
 } plan_task_t;
 
 typedef struct {
