@@ -27,7 +27,16 @@ int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, voi
 int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                 size_t value_len, uint64_t cookie, fanmap_error_t *err)
 {
-    return topic->bus->ops->produce(topic, partition, key, key_len, value, value_len, cookie, err);
+    return topic->bus->ops->produce(topic, partition, key, key_len, value, value_len, NULL, 0, cookie, err);
+}
+
+int bus_produce_with(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                     size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                     fanmap_error_t *err)
+{
+    if (headers_n > BUS_HEADERS_MAX)
+        return err_set(err, FANMAP_EUSAGE, "a record has at most %d headers", BUS_HEADERS_MAX);
+    return topic->bus->ops->produce(topic, partition, key, key_len, value, value_len, headers, headers_n, cookie, err);
 }
 
 size_t bus_outbox_n(const bus_t *bus)

@@ -18,6 +18,14 @@ typedef struct bus_group bus_group_t;
 enum { BUS_BEGIN = -2, BUS_END = -1 }; /* as offsets of bus_read */
 
 typedef struct {
+    const char *name;
+    const void *value; /* NULL: it has none */
+    size_t value_len;
+} bus_header_t;
+
+enum { BUS_HEADERS_MAX = 16 }; /* of a record; what a stranger wrote beyond them is not shown */
+
+typedef struct {
     int32_t partition;
     int64_t offset;
     int64_t timestamp_ms;
@@ -25,7 +33,9 @@ typedef struct {
     size_t key_len;
     const void *value;
     size_t value_len;
-    void *owner; /* what keeps the bytes alive: see bus_record_fn */
+    void *owner;                 /* what keeps the bytes alive: see bus_record_fn */
+    const bus_header_t *headers; /* valid during the callback only */
+    size_t headers_n;
 } bus_record_t;
 
 /* True: the callee keeps the bytes and will call bus_release(owner); false: they die with the call. */
@@ -85,6 +95,10 @@ int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, voi
  * the producer the bus makes a new one and publishes again what was not acknowledged. */
 int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                 size_t value_len, uint64_t cookie, fanmap_error_t *err);
+/* The same with headers, at most BUS_HEADERS_MAX, which are copied. */
+int bus_produce_with(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
+                     size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                     fanmap_error_t *err);
 /* Records and bytes that were produced and not yet reported. */
 size_t bus_outbox_n(const bus_t *bus);
 /* Sends without waiting for the linger. */

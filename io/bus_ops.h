@@ -13,7 +13,8 @@ typedef struct {
     int (*topic_open)(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
     int (*produce)(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
-                   size_t value_len, uint64_t cookie, fanmap_error_t *err);
+                   size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                   fanmap_error_t *err);
     size_t (*outbox_n)(const bus_t *bus);
     void (*flush_soon)(bus_t *bus);
     int (*read)(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,

@@ -175,7 +175,9 @@ struct kafka_record {
     int32_t partition;
     bool has_key, has_value;
     rd_kafka_resp_err_t failed; /* final; to be reported */
-    size_t key_len, value_len;
+    uint32_t key_len;
+    rd_kafka_headers_t *headers; /* or NULL */
+    size_t value_len;
     uint8_t bytes[]; /* key, then value */
 };
 
@@ -196,7 +198,8 @@ int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err);
 kafka_destroy_t *kafka_producer_detach(kafka_bus_t *bus);
 void kafka_producer_close(kafka_bus_t *bus);
 int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
-                  size_t value_len, uint64_t cookie, fanmap_error_t *err);
+                  size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                  fanmap_error_t *err);
 size_t kafka_outbox_n(const bus_t *bus);
 void kafka_flush_soon(bus_t *bus);
 /* To the end of the outbox, not sent yet. */
@@ -205,6 +208,7 @@ void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record);
 void kafka_send(kafka_bus_t *bus);
 void kafka_send_cancel(kafka_bus_t *bus);
 size_t kafka_record_bytes(const kafka_record_t *record);
+void kafka_record_free(kafka_record_t *record);
 /* Reports and forgets. */
 void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset, rd_kafka_resp_err_t failed);
 

@@ -73,7 +73,7 @@ static void destroy_run(kafka_ask_t *ask)
         rd_kafka_destroy(ask->rk);
     for (kafka_record_t *record = destroy->records, *next; record != NULL; record = next) {
         next = record->next;
-        free(record);
+        kafka_record_free(record);
     }
     destroy->records = NULL;
 }

@@ -32,13 +32,32 @@ static kafka_record_t *record_new(kafka_topic_t *topic, int32_t partition, const
                                .partition = partition,
                                .has_key = key != NULL,
                                .has_value = value != NULL,
-                               .key_len = key_len,
+                               .key_len = (uint32_t)key_len,
                                .value_len = value_len};
     if (key_len > 0)
         memcpy(record->bytes, key, key_len);
     if (value_len > 0)
         memcpy(record->bytes + key_len, value, value_len);
     return record;
+}
+
+void kafka_record_free(kafka_record_t *record)
+{
+    if (record->headers != NULL)
+        rd_kafka_headers_destroy(record->headers);
+    free(record);
+}
+
+static bool add_headers(kafka_record_t *record, const bus_header_t *headers, size_t n)
+{
+    if (n == 0)
+        return true;
+    record->headers = rd_kafka_headers_new(n);
+    for (size_t i = 0; record->headers != NULL && i < n; i++)
+        if (rd_kafka_header_add(record->headers, headers[i].name, -1, headers[i].value,
+                                (ssize_t)headers[i].value_len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return false;
+    return record->headers != NULL;
 }
 
 void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record)
@@ -66,7 +85,7 @@ static void defer_send(kafka_bus_t *bus)
 }
 
 int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t key_len, const void *value,
-                  size_t value_len, uint64_t cookie, fanmap_error_t *err)
+                  size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie, fanmap_error_t *err)
 {
     kafka_topic_t *topic = (kafka_topic_t *)base;
     kafka_producer_t *producer = &topic->bus->producer;
@@ -77,6 +96,10 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
     kafka_record_t *record = record_new(topic, partition, key, key_len, value, value_len);
     if (record == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record of %zu bytes", value_len);
+    if (!add_headers(record, headers, headers_n)) {
+        kafka_record_free(record);
+        return err_set(err, FANMAP_ENOMEM, "out of memory for a record's headers");
+    }
     record->cookie = cookie;
     kafka_outbox_append(producer, record);
     defer_send(topic->bus);
@@ -102,7 +125,8 @@ static kafka_record_t *fill_run(kafka_record_t *record, rd_kafka_message_t *mess
     const kafka_topic_t *topic = record->topic;
     int32_t partition = record->partition;
     size_t n = 0;
-    while (record != NULL && n < KAFKA_RUN_MAX && record->topic == topic && record->partition == partition) {
+    while (record != NULL && n < KAFKA_RUN_MAX && record->topic == topic && record->partition == partition &&
+           record->headers == NULL) {
         messages[n++] = (rd_kafka_message_t){
             .partition = partition,
             .key = record->has_key ? record->bytes : NULL,
@@ -140,6 +164,22 @@ static kafka_record_t *judge_run(kafka_producer_t *producer, const rd_kafka_mess
     return NULL;
 }
 
+/* One record with its headers; librdkafka takes a copy of them over. False: it stays unsent. */
+static bool send_with_headers(kafka_producer_t *producer, kafka_record_t *record)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_copy(record->headers);
+    void *value = record->has_value ? record->bytes + record->key_len : NULL;
+    void *key = record->has_key ? record->bytes : NULL;
+    rd_kafka_message_t message = {._private = record};
+    message.err =
+        rd_kafka_producev(producer->rk, RD_KAFKA_V_RKT(record->topic->rkt), RD_KAFKA_V_PARTITION(record->partition),
+                          RD_KAFKA_V_KEY(key, record->key_len), RD_KAFKA_V_VALUE(value, record->value_len),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_headers_destroy(headers);
+    return judge_run(producer, &message, 1) == NULL;
+}
+
 static size_t count(const kafka_record_t *from, const kafka_record_t *to)
 {
     size_t n = 0;
@@ -156,6 +196,14 @@ void kafka_send(kafka_bus_t *bus)
         rd_kafka_message_t messages[KAFKA_RUN_MAX];
         kafka_record_t *begin = producer->unsent;
         size_t n;
+        if (begin->headers != NULL) {
+            producer->queue_full = !send_with_headers(producer, begin);
+            if (!producer->queue_full) {
+                producer->unsent = begin->next;
+                producer->unsent_n--;
+            }
+            continue;
+        }
         kafka_record_t *next = fill_run(begin, messages, &n);
         if ((size_t)rd_kafka_produce_batch(begin->topic->rkt, begin->partition, 0, messages, (int)n) < n) {
             kafka_record_t *stays = judge_run(producer, messages, n);

@@ -59,6 +59,19 @@ static void hand_out_in_place(bus_record_t *record, rd_kafka_message_t *message,
         rd_kafka_message_destroy(message);
 }
 
+/* The headers lie in the message: they are there for as long as it is. */
+static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
+{
+    rd_kafka_headers_t *headers;
+    size_t n = 0;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    while (n < BUS_HEADERS_MAX && rd_kafka_header_get_all(headers, n, &ret[n].name, &ret[n].value, &ret[n].value_len) ==
+                                      RD_KAFKA_RESP_ERR_NO_ERROR)
+        n++;
+    return n;
+}
+
 void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
 {
     rd_kafka_timestamp_type_t type;
@@ -71,6 +84,9 @@ void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn
         .value = message->payload,
         .value_len = message->len,
     };
+    bus_header_t headers[BUS_HEADERS_MAX];
+    record.headers = headers;
+    record.headers_n = show_headers(message, headers);
     size_t size = record.key_len + record.value_len;
     kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
     if (copy == NULL) {
@@ -78,9 +94,14 @@ void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn
         return;
     }
     copy_to(copy, &record);
-    rd_kafka_message_destroy(message);
+    if (record.headers_n == 0) {
+        rd_kafka_message_destroy(message);
+        message = NULL;
+    }
     if (!fn(arg, &record)) {
         free(bus->spare);
         bus->spare = copy;
     }
+    if (message != NULL)
+        rd_kafka_message_destroy(message);
 }

@@ -51,6 +51,8 @@ bus_record_t memory_record_view(memory_record_t *record, int64_t offset)
         .value = record->has_value ? record->bytes + record->key_len : NULL,
         .value_len = record->value_len,
         .owner = record,
+        .headers = record->headers,
+        .headers_n = record->headers_n,
     };
 }
 

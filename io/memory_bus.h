@@ -133,7 +133,8 @@ void memory_answers_run(memory_bus_t *bus);
 
 /* memory_produce.c */
 int memory_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
-                   size_t value_len, uint64_t cookie, fanmap_error_t *err);
+                   size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                   fanmap_error_t *err);
 size_t memory_outbox_n(const bus_t *bus);
 void memory_flush_soon(bus_t *bus);
 /* Moves what there is room for into the logs and reports it. */

@@ -26,10 +26,38 @@ memory_record_t *memory_record_new(const void *key, size_t key_len, const void *
     return record;
 }
 
+bool memory_record_add_headers(memory_record_t *record, const bus_header_t *headers, size_t n)
+{
+    size_t size = n * sizeof *headers;
+    for (size_t i = 0; i < n; i++)
+        size += strlen(headers[i].name) + 1 + headers[i].value_len;
+    if (n == 0)
+        return true;
+    record->headers = malloc(size);
+    if (record->headers == NULL)
+        return false;
+    record->headers_n = n;
+    char *at = (char *)(record->headers + n);
+    for (size_t i = 0; i < n; i++) {
+        bus_header_t *mine = &record->headers[i];
+        size_t name_len = strlen(headers[i].name) + 1;
+        *mine = (bus_header_t){memcpy(at, headers[i].name, name_len), NULL, headers[i].value_len};
+        at += name_len;
+        if (headers[i].value != NULL) {
+            mine->value = at;
+            memcpy(at, headers[i].value, headers[i].value_len);
+        }
+        at += mine->value_len;
+    }
+    return true;
+}
+
 void memory_record_unref(memory_record_t *record)
 {
-    if (record != NULL && --record->refs == 0)
-        free(record);
+    if (record == NULL || --record->refs > 0)
+        return;
+    free(record->headers);
+    free(record);
 }
 
 size_t memory_record_bytes(const memory_record_t *record)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/bus.h"
+
 typedef struct memory_record memory_record_t;
 struct memory_record {
     uint32_t refs;
@@ -18,7 +20,9 @@ struct memory_record {
     uint64_t cookie;
     void *topic;           /* the handle that it was produced through */
     memory_record_t *next; /* in the outbox */
-    uint8_t bytes[];       /* key, then value */
+    bus_header_t *headers; /* and what they point to, in one block; or NULL */
+    size_t headers_n;
+    uint8_t bytes[]; /* key, then value */
 };
 
 typedef struct {
@@ -31,6 +35,8 @@ typedef struct {
 
 /* A copy with one reference, or NULL: no memory. A NULL key or value is absent. */
 memory_record_t *memory_record_new(const void *key, size_t key_len, const void *value, size_t value_len);
+/* False: no memory. */
+bool memory_record_add_headers(memory_record_t *record, const bus_header_t *headers, size_t n);
 void memory_record_unref(memory_record_t *record);
 /* What the record takes in memory, about. */
 size_t memory_record_bytes(const memory_record_t *record);

@@ -4,7 +4,8 @@
 #include "io/memory_bus.h"
 
 int memory_produce(bus_topic_t *base, int32_t partition, const void *key, size_t key_len, const void *value,
-                   size_t value_len, uint64_t cookie, fanmap_error_t *err)
+                   size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
+                   fanmap_error_t *err)
 {
     memory_handle_t *handle = (memory_handle_t *)base;
     memory_topic_t *topic = handle->topic;
@@ -13,8 +14,10 @@ int memory_produce(bus_topic_t *base, int32_t partition, const void *key, size_t
     if (topic->outbox_bytes >= MEMORY_OUTBOX_BYTES_MAX)
         return FANMAP_AGAIN;
     memory_record_t *record = memory_record_new(key, key_len, value, value_len);
-    if (record == NULL)
+    if (record == NULL || !memory_record_add_headers(record, headers, headers_n)) {
+        memory_record_unref(record);
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record of %zu bytes", key_len + value_len);
+    }
     record->partition = partition;
     record->cookie = cookie;
     record->topic = handle;

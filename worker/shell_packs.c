@@ -5,9 +5,11 @@
  * What can fail: the bus is full (the record waits in `unsent`, in order), or the broker finds a pack too large: then
  * its outcomes go one by one, and one that is too large alone becomes a `too_large` outcome.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "schemas/names.h"
 #include "worker/shell_internal.h"
 
 typedef enum { SENT_PACK, SENT_END_COPY, SENT_END, SENT_DEAD } sent_type_t;
@@ -20,7 +22,9 @@ struct sent {
     char key[JOB_ID_MAX + 17];
     size_t key_len;
     char job[JOB_ID_MAX + 1];
-    buf_t body, value;
+    char from[2][24]; /* DEAD: partition and offset */
+    const char *why;
+    buf_t body, value;     /* DEAD: body is the key */
     uint32_t count;        /* outcomes in body */
     int64_t began_ms;      /* of the first outcome */
     worker_item_t **items; /* PACK, DEAD */
@@ -100,11 +104,29 @@ static bool keep_item(sent_t *sent, worker_item_t *item)
 
 /* ---- sending ---- */
 
+/* Where a dead letter came from, and why it is one: schemas/README.md. */
+static size_t origin_headers(const sent_t *sent, const char *topic, bus_header_t *ret)
+{
+    static const char *const names[] = {"fanmap.topic", "fanmap.partition", "fanmap.offset", "fanmap.reason",
+                                        "fanmap.stage"};
+    const char *texts[] = {topic, sent->from[0], sent->from[1], sent->why, "worker"};
+    size_t n = sizeof names / sizeof names[0];
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (bus_header_t){names[i], texts[i], strlen(texts[i])};
+    return n;
+}
+
 static int try_send(worker_shell_t *shell, sent_t *sent)
 {
     fanmap_error_t err;
-    int r = bus_produce(sent->topic, sent->partition, sent->key, sent->key_len, sent->value.data, sent->value.len,
-                        (uint64_t)(uintptr_t)sent, &err);
+    bus_header_t headers[BUS_HEADERS_MAX];
+    char topic[TOPIC_NAME_MAX];
+    bool is_dead = sent->type == SENT_DEAD;
+    name_items(topic, shell->name_space, shell->queue);
+    size_t headers_n = is_dead ? origin_headers(sent, topic, headers) : 0;
+    int r = bus_produce_with(sent->topic, sent->partition, is_dead ? (const char *)sent->body.data : sent->key,
+                             is_dead ? sent->body.len : sent->key_len, sent->value.data, sent->value.len, headers,
+                             headers_n, (uint64_t)(uintptr_t)sent, &err);
     if (r == FANMAP_OK)
         shell->under_way++;
     else if (r != FANMAP_AGAIN)
@@ -273,16 +295,11 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
     sent_t *sent = sent_new(shell, SENT_DEAD);
     if (!sent || !keep_item(sent, a->dead.item))
         return;
-    mp_put_array(&sent->value, 6);
-    mp_put_uint(&sent->value, 1);
-    mp_put_text(&sent->value, shell->queue);
-    mp_put_int(&sent->value, a->dead.partition);
-    mp_put_int(&sent->value, a->dead.offset);
-    mp_put_text(&sent->value, a->dead.why);
-    mp_put_bin(&sent->value, a->dead.value, a->dead.value_len);
-    sent->key_len = a->dead.key_len < sizeof sent->key ? a->dead.key_len : sizeof sent->key;
-    if (sent->key_len)
-        memcpy(sent->key, a->dead.key, sent->key_len);
+    (void)snprintf(sent->from[0], sizeof sent->from[0], "%d", (int)a->dead.partition);
+    (void)snprintf(sent->from[1], sizeof sent->from[1], "%lld", (long long)a->dead.offset);
+    sent->why = a->dead.why;
+    buf_append(&sent->value, a->dead.value, a->dead.value_len);
+    buf_append(&sent->body, a->dead.key, a->dead.key_len);
     send_record(shell, sent, shell->dead, 0);
 }
 

@@ -20,6 +20,46 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* ---- headers ---- */
+
+typedef struct {
+    char names[4][16], values[4][16];
+    size_t n;
+    bool came;
+} seen_headers_t;
+
+static bool on_with_headers(void *arg, const bus_record_t *record)
+{
+    seen_headers_t *seen = arg;
+    seen->came = true;
+    assert_true(record->headers_n <= 4);
+    for (size_t i = 0; i < record->headers_n; i++) {
+        (void)snprintf(seen->names[i], 16, "%s", record->headers[i].name);
+        (void)snprintf(seen->values[i], 16, "%.*s", (int)record->headers[i].value_len,
+                       (const char *)record->headers[i].value);
+    }
+    seen->n = record->headers_n;
+    return false;
+}
+
+static void test_headers_travel_with_their_record(void **state)
+{
+    rig_t *rig = *state;
+    static const bus_header_t headers[] = {{"from", "here", 4}, {"empty", "", 0}};
+    static const bus_reader_callbacks_t callbacks = {.record = on_with_headers};
+    seen_headers_t seen = {0};
+    fanmap_error_t err;
+    rig_topic(rig, "headers", 1, 0);
+    assert_int_equal(bus_produce_with(rig->topic, 0, "k", 1, "v", 1, headers, 2, 0, &err), FANMAP_OK);
+    assert_int_equal(bus_read(rig->topic, 0, 0, &callbacks, &seen, &rig->reader, &err), FANMAP_OK);
+    rig_until(rig, seen.came && bus_outbox_n(rig->bus) == 0);
+    assert_int_equal(seen.n, 2);
+    assert_string_equal(seen.names[0], "from");
+    assert_string_equal(seen.values[0], "here");
+    assert_string_equal(seen.names[1], "empty");
+    assert_string_equal(seen.values[1], "");
+}
+
 /* ---- topics ---- */
 
 static void test_a_missing_topic_is_named_or_created(void **state)
@@ -418,6 +458,7 @@ static void test_topics_wait_for_the_broker(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_headers_travel_with_their_record),
         TEST(test_a_missing_topic_is_named_or_created),
         TEST(test_two_may_create_at_once),
         TEST(test_an_impossible_topic_is_final),

@@ -234,7 +234,20 @@ static bool on_result(void *arg, const bus_record_t *record)
 static bool on_dead(void *arg, const bus_record_t *record)
 {
     world_t *x = arg;
-    (void)record;
+    static const char *const names[] = {"fanmap.topic", "fanmap.partition", "fanmap.offset", "fanmap.reason",
+                                        "fanmap.stage"};
+    assert_int_equal(record->headers_n, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_string_equal(record->headers[i].name, names[i]);
+    assert_memory_equal(record->headers[0].value, "t.items.q", record->headers[0].value_len);
+    if (record->key_len == 1) {
+        assert_memory_equal(record->key, "J", 1);
+        assert_int_equal(record->value_len, 4);
+        assert_memory_equal(record->value, "junk", 4);
+        assert_memory_equal(record->headers[1].value, "0", 1);
+        assert_memory_equal(record->headers[2].value, "0", 1);
+        assert_memory_equal(record->headers[3].value, "it is not an item", 17);
+    }
     x->dead_n++;
     return false;
 }
