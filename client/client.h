@@ -11,7 +11,9 @@
  *   lookup.c    finds a job's spec and state on the jobs topic
  *   pull.c      next, next_any, dispatch
  *   callbacks.c the push style
+ *   pipe.c      a map whose items are the values of another job
  *   outcome.c   outcomes as the caller sees them
+ *   item.c      items as the caller pushes them
  *   local.c     the embedded worker
  *   presence.c  says so when no worker serves the task
  *
@@ -57,6 +59,7 @@ struct fanmap {
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;
     fanmap_job_t *jobs; /* a list by `next`; who was served goes to its end */
+    unsigned pipes_n;
     uint32_t last_number;
     struct local *local;
     const char *namespace_name;
@@ -105,6 +108,7 @@ struct fanmap_job {
     bool is_giving_up; /* failed, but its cancel is still to be stored */
     char *source_error;
     uint64_t pushed, spill_bytes, told_waiting_bytes;
+    fanmap_job_t *pipe_from; /* whose values are its items */
 
     /* gathering */
     struct lookup *lookup;
@@ -125,6 +129,7 @@ struct fanmap_job {
     fanmap_format_t value_format;
     fanmap_outcome_t outcome;
     buf_t value, text, line;
+    fanmap_job_t *pipe_to; /* the map that takes its outcomes */
     uint64_t delivered;
     bool is_held, end_was_told;
     fanmap_outcome_fn on_outcome;
@@ -175,6 +180,8 @@ int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fa
 void job_free(fanmap_job_t *job);
 /* Nothing more comes of it but this error. The first one stays. */
 void job_fail(fanmap_job_t *job, const fanmap_error_t *err);
+/* The same, and the items that are left must not run: cancels it first. Nothing is handed out any more. */
+void job_give_up(fanmap_job_t *job, const fanmap_error_t *err);
 /* True: Kafka has everything that the job had to say. */
 bool job_is_over(const fanmap_job_t *job);
 /* NULL: it is gone. */
@@ -186,6 +193,9 @@ void job_rotate(fanmap_job_t *job);
 /* The topics are there: fixes the places in the spec and starts the producer. */
 void map_begin(fanmap_job_t *job);
 bool map_writable(const fanmap_job_t *job);
+/* What another job handed out, as the next item: a value as it is, an error as this map's outcome of the item. The map
+ * is writable. */
+int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);
 
 /* produce.c */
 void map_step(fanmap_job_t *job, producer_event_t *event);
@@ -237,10 +247,33 @@ void lookup_free(struct lookup *lookup);
 void put_utf8(buf_t *b, const char *text, size_t len);
 /* Makes job->outcome from what order handed out: NUL-terminated texts, the value in the job's format. */
 int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);
-/* The item as msgpack into job->in. FANMAP_VALUE, or why it cannot be sent, with a message in job->refusal. */
-fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len);
+
+/* item.c */
+/* The event by which the producer takes the item: as msgpack in job->in; or why it cannot be sent, in job->refusal.
+ * JSON that stands for an error ({"$error":...}) is that error. */
+void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret);
+/* An item that is an error already. */
+void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret);
+
+/* error_json.c */
+/* `mp` is what value_from_json made of `text`. False: it is no {"$error":...}. True: *ret borrows from `mp`, or, if
+ * that is no sound error, *ret_why says so. */
+bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *ret, const char **ret_why);
+
+/* pipe.c */
+bool pipes_due(const fanmap_t *f);
+/* Outside the loop, after a turn: moves what can be moved, a bounded number of items a pipe. */
+void pipes_run(fanmap_t *f);
+/* Of this job's outcomes. */
+bool pipe_due(const fanmap_job_t *from);
+/* The caller closes the job: what it feeds ends, what feeds it is cancelled or, with `detach`, let go. */
+void pipe_closed(fanmap_job_t *job, bool detach);
+/* It is freed. */
+void pipe_forget(fanmap_job_t *job);
 
 /* pull.c */
+/* How a job whose outcomes were all handed out has ended: FANMAP_END, or a negative code. */
+int job_result(const fanmap_job_t *job, fanmap_error_t *err);
 /* A call for the next outcome of this job would say something. */
 bool job_has_news(const fanmap_job_t *job);
 /* One outcome, or FANMAP_AGAIN, or how it ended. */

@@ -77,6 +77,7 @@ int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fa
 void job_free(fanmap_job_t *job)
 {
     unlink_job(job);
+    pipe_forget(job);
     presence_stop(job);
     lookup_free(job->lookup);
     gather_end(job);
@@ -131,11 +132,22 @@ static bool wants_cancel(const fanmap_job_t *job)
     return job->producer && !job->is_decided && !job->error.code && !(job->is_detached && job->input_ended);
 }
 
+void job_give_up(fanmap_job_t *job, const fanmap_error_t *err)
+{
+    if (job->producer && !job->is_decided && !job->error.code) {
+        job->is_giving_up = true;
+        map_simple_step(job, PRODUCER_CANCEL);
+    }
+    job->is_detached = true;
+    job_fail(job, err);
+}
+
 void fanmap_job_close(fanmap_job_t *job, bool detach)
 {
     if (!job || job->is_abandoned)
         return;
     fanmap_t *f = job->f;
+    pipe_closed(job, detach);
     job->is_abandoned = f->has_closed = true;
     job->on_outcome = NULL;
     job->on_end = NULL;

@@ -187,11 +187,34 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_copy(err, &job->error);
     if (!job->is_map || job->input_ended)
         return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
+    if (job->pipe_from)
+        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
     if ((unsigned)format > FANMAP_BYTES)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
     if (job->is_decided && job->list_state == LIST_CLOSED)
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
     return FANMAP_OK;
+}
+
+/* What was filled in is the next item. */
+static int put_item(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
+{
+    if (job->in.failed || job->refusal.failed)
+        return err_set(err, FANMAP_ENOMEM, "out of memory for an item of %zu bytes", len);
+    event->type = PRODUCER_ITEM;
+    job->pushed++;
+    map_step(job, event);
+    return FANMAP_OK;
+}
+
+int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)
+{
+    producer_event_t event = {0};
+    if (outcome->kind == FANMAP_VALUE)
+        item_fill(job, FANMAP_MSGPACK, outcome->value, outcome->value_len, &event);
+    else
+        item_fill_error(job, outcome, &event);
+    return put_item(job, &event, outcome->value_len, err);
 }
 
 int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
@@ -204,17 +227,11 @@ int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, siz
         return FANMAP_AGAIN;
     }
     job->was_full = false;
-    producer_event_t event = {.type = PRODUCER_ITEM, .kind = item_fill(job, format, item, len)};
-    if (event.kind == FANMAP_VALUE) {
-        event.in = job->in.data;
-        event.in_len = job->in.len;
-    } else {
-        event.message = (const char *)job->refusal.data;
-    }
-    if (job->in.failed || job->refusal.failed)
-        return err_set(err, FANMAP_ENOMEM, "out of memory for an item of %zu bytes", len);
-    job->pushed++;
-    map_step(job, &event);
+    producer_event_t event = {0};
+    item_fill(job, format, item, len, &event);
+    r = put_item(job, &event, len, err);
+    if (r != FANMAP_OK)
+        return r;
     if (job->error.code)
         client_mark(job->f);
     return FANMAP_OK;
@@ -240,6 +257,8 @@ int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t
         return err_copy(err, &job->error);
     if (!job->is_map)
         return err_set(err, FANMAP_EUSAGE, "a gather has no input");
+    if (job->pipe_from)
+        return err_set(err, FANMAP_EUSAGE, "the input of this map ends with job %s (fanmap_pipe)", job->pipe_from->id);
     if (job->input_ended)
         return FANMAP_OK;
     int r = source_error ? keep_source_error(job, source_error, err) : FANMAP_OK;

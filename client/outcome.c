@@ -94,50 +94,6 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
     return FANMAP_OK;
 }
 
-static fanmap_kind_t refuse(fanmap_job_t *job, fanmap_kind_t kind, const char *why)
-{
-    const char *source = options_text(job->options, "source");
-    buf_clear(&job->refusal);
-    put_utf8(&job->refusal, source, strlen(source));
-    buf_printf(&job->refusal, " %" PRIu64 ": ", job->pushed + 1);
-    put_utf8(&job->refusal, why, strlen(why));
-    buf_append(&job->refusal, "", 1);
-    return kind;
-}
-
-static fanmap_kind_t refuse_size(fanmap_job_t *job, size_t len)
-{
-    char why[160];
-    snprintf(why, sizeof why, "the item has %s%zu bytes, over the limit of %" PRIu32 " (--item-max)",
-             len > job->spec.item_bytes_max ? "at least " : "", len, job->spec.item_bytes_max);
-    return refuse(job, FANMAP_TOO_LARGE, why);
-}
-
-fanmap_kind_t item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len)
-{
-    enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 takes nine bytes */
-    fanmap_error_t why;
-    int r = FANMAP_OK;
-    if (len > job->spec.item_bytes_max)
-        return refuse_size(job, len);
-    buf_clear(&job->in);
-    if (format == FANMAP_JSON)
-        r = value_from_json(&job->in, item, len, &why);
-    else if (format == FANMAP_TEXT && utf8_valid(item, len))
-        r = value_from_text(&job->in, item, len, &why);
-    else if (format == FANMAP_BYTES || format == FANMAP_TEXT)
-        value_from_bytes(&job->in, item, len);
-    else if (mp_check(item, len))
-        buf_append(&job->in, item, len);
-    else
-        r = err_set(&why, FANMAP_EUSAGE, "not one sound msgpack object");
-    if (r != FANMAP_OK)
-        return refuse(job, FANMAP_BAD_INPUT, why.message);
-    if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
-        return refuse_size(job, job->in.len);
-    return FANMAP_VALUE;
-}
-
 int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome)
 {
     size_t type = strlen(outcome->type) + 1, message = strlen(outcome->message) + 1;

@@ -5,14 +5,6 @@
 
 enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
 
-/* The items must not run when a worker comes after all. */
-static void give_up(fanmap_job_t *job, const fanmap_error_t *err)
-{
-    job->is_giving_up = true;
-    map_simple_step(job, PRODUCER_CANCEL);
-    job_fail(job, err);
-}
-
 /* Presence takes one question at a time; one that is not answered does not stop the others for ever. */
 static bool is_taken(const fanmap_t *f, int64_t now_ms)
 {
@@ -40,7 +32,7 @@ static void on_answer(void *arg, int workers_n)
     if (options_switch(job->options, "wait"))
         client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
     else
-        give_up(job, &err);
+        job_give_up(job, &err);
 }
 
 static void on_timer(void *arg)

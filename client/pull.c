@@ -8,10 +8,8 @@ static const char *const end_words[] = {
     [END_HALT] = "its --halt condition held", [END_INPUT_ERROR] = "its input broke off",
 };
 
-/* How a job whose outcomes were all handed out has ended. */
-static int final_result(fanmap_job_t *job, fanmap_error_t *err)
+int job_result(const fanmap_job_t *job, fanmap_error_t *err)
 {
-    job->end_was_told = true;
     if (job->list_state != LIST_CLOSED)
         return FANMAP_END;
     if (job->end_reason == END_INPUT_ERROR) {
@@ -52,7 +50,10 @@ int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *er
         job->end_was_told = true;
         return err_copy(err, &job->error);
     }
-    return r == FANMAP_END || has_left(job) ? final_result(job, err) : FANMAP_AGAIN;
+    if (r != FANMAP_END && !has_left(job))
+        return FANMAP_AGAIN;
+    job->end_was_told = true;
+    return job_result(job, err);
 }
 
 bool job_became_writable(fanmap_job_t *job)
@@ -69,7 +70,7 @@ bool job_has_news(const fanmap_job_t *job)
         return false;
     if (job->was_full && map_writable(job))
         return true;
-    if (job->is_held || job->end_was_told)
+    if (job->is_held || job->end_was_told || job->pipe_to)
         return false;
     return job->error.code || gather_has_next(job) || has_left(job);
 }
@@ -114,11 +115,12 @@ static bool was_woken(fanmap_t *f)
     return woken;
 }
 
-/* What fanmap_next has to say now. The outcomes of a job with callbacks go there; here only its end is told. */
+/* What fanmap_next has to say now. The outcomes of a job with callbacks or a pipe go there; here only its end is told.
+ */
 static int look(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     bool calls = job->on_outcome || job->on_end;
-    return calls && !job->end_was_told ? FANMAP_AGAIN : job_take(job, ret, err);
+    return (calls && !job->end_was_told) || job->pipe_to ? FANMAP_AGAIN : job_take(job, ret, err);
 }
 
 static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret, fanmap_error_t *err)

@@ -80,7 +80,8 @@ typedef struct {
     int32_t partition;
     const uint8_t *in;
     size_t in_len;
-    fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE, or BAD_INPUT / TOO_LARGE with `message` */
+    fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; or any other error, whose whole
+                              outcome is then `in`, an entry of a pack (joblog.h) of any index */
     const char *message;   /* also END_INPUT's source error */
     const char *announced; /* LOG_CHECKED */
     bool closed;

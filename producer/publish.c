@@ -25,7 +25,10 @@ static void publish_one(producer_t *p, const queue_item_t *item)
     uint64_t index = window_add(&p->window, item->bytes, is_sent ? item->len : 0);
     if (!is_sent) {
         window_refused(&p->window, index, p->refused.pack);
-        refused_add(&p->refused, index, item->kind, (const char *)item->bytes, item->len, p->now_ms);
+        if (item->is_outcome)
+            refused_carry(&p->refused, index, item->bytes, item->len, p->now_ms);
+        else
+            refused_add(&p->refused, index, item->kind, (const char *)item->bytes, item->len, p->now_ms);
         return;
     }
     item_encode(&p->values, index, item->bytes, item->len);
@@ -40,6 +43,8 @@ static queue_item_t item_of(const producer_event_t *event)
 {
     if (event->kind == FANMAP_VALUE)
         return (queue_item_t){.kind = FANMAP_VALUE, .bytes = event->in, .len = event->in_len};
+    if (event->in)
+        return (queue_item_t){.kind = event->kind, .is_outcome = true, .bytes = event->in, .len = event->in_len};
     const char *message = event->message ? event->message : "";
     return (queue_item_t){.kind = event->kind, .bytes = (const uint8_t *)message, .len = strlen(message)};
 }

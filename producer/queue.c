@@ -5,6 +5,7 @@
 typedef struct {
     size_t len;
     fanmap_kind_t kind;
+    bool is_outcome;
 } head_t;
 
 bool queue_has_room(const queue_t *queue)
@@ -23,7 +24,7 @@ static void compact(queue_t *queue)
 bool queue_add(queue_t *queue, const queue_item_t *item)
 {
     compact(queue);
-    head_t head = {.len = item->len, .kind = item->kind};
+    head_t head = {.len = item->len, .kind = item->kind, .is_outcome = item->is_outcome};
     if (!buf_reserve(&queue->bytes, sizeof head + item->len))
         return false;
     buf_append(&queue->bytes, &head, sizeof head);
@@ -39,7 +40,8 @@ bool queue_take(queue_t *queue, queue_item_t *ret)
     head_t head;
     const uint8_t *from = queue->bytes.data + queue->head;
     memcpy(&head, from, sizeof head);
-    *ret = (queue_item_t){.kind = head.kind, .bytes = from + sizeof head, .len = head.len};
+    *ret =
+        (queue_item_t){.kind = head.kind, .is_outcome = head.is_outcome, .bytes = from + sizeof head, .len = head.len};
     queue->head += sizeof head + head.len;
     if (--queue->n == 0) {
         queue->head = 0;

@@ -16,7 +16,8 @@ typedef struct {
 
 typedef struct {
     fanmap_kind_t kind;
-    const uint8_t *bytes; /* FANMAP_VALUE: the item; else the message */
+    bool is_outcome;
+    const uint8_t *bytes; /* FANMAP_VALUE: the item; is_outcome: an entry of a pack; else the message */
     size_t len;
 } queue_item_t;
 

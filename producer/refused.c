@@ -10,15 +10,31 @@ static size_t cut(const char *text, size_t len)
     return len;
 }
 
+static void put(refused_t *refused, const outcome_t *outcome, int64_t now_ms)
+{
+    if (refused->n++ == 0)
+        refused->since_ms = now_ms;
+    joblog_put_outcome(&refused->body, outcome);
+}
+
 void refused_add(refused_t *refused, uint64_t index, fanmap_kind_t kind, const char *message, size_t len,
                  int64_t now_ms)
 {
     outcome_t outcome = {.index = index, .kind = kind, .type = "", .stderr_tail = ""};
     outcome.message = message;
     outcome.message_len = cut(message, len);
-    if (refused->n++ == 0)
-        refused->since_ms = now_ms;
-    joblog_put_outcome(&refused->body, &outcome);
+    put(refused, &outcome, now_ms);
+}
+
+void refused_carry(refused_t *refused, uint64_t index, const void *entry, size_t len, int64_t now_ms)
+{
+    joblog_record_t one = {.outcomes_left = 1};
+    outcome_t outcome;
+    mp_reader_init(&one.outcomes, entry, len);
+    if (!joblog_next_outcome(&one, &outcome) || outcome.kind == FANMAP_VALUE)
+        outcome = (outcome_t){.kind = FANMAP_PROTOCOL, .type = "", .message = "", .stderr_tail = ""};
+    outcome.index = index;
+    put(refused, &outcome, now_ms);
 }
 
 bool refused_due(const refused_t *refused, int64_t now_ms)

@@ -141,12 +141,24 @@ FANMAP_API int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t 
                           fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Adds the next item; `item` is copied. FANMAP_AGAIN: the item was not taken, the window is full; try again when the
  * writable callback has run or a call to fanmap_next has returned. An item that cannot be sent (not of its format, over
- * the limit) is taken and becomes a `bad_input` or `too_large` outcome at its index. */
+ * the limit) is taken and becomes a `bad_input` or `too_large` outcome at its index. A JSON text {"$error":...}, as
+ * fanmap_outcome_json writes it, is no item to run but that error, at its index. */
 FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came
  * before. */
 FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err);
+
+/* The values of `from`, a map or a gathering of the same connection, become the items of the map `to`, in the order
+ * in which `from` hands them out, while both run. From then on `to` takes no fanmap_push, and its input ends with the
+ * list of `from`; the outcomes of `from` go nowhere else, and only its end is told (next, next_any, on_end). Both
+ * handles stay the caller's.
+ *
+ * Nothing is lost: an item of `from` that failed is not sent to a worker, and its outcome in `to`, at its place, is
+ * that same error. If `from` was stopped or failed, the input of `to` breaks off with the reason (FANMAP_EIO) after
+ * what came before. Closing `to`, or its early end, cancels `from` and what feeds it; closing it with `detach` only
+ * takes the pipe apart. While `to` takes no more items `from` is held, and so is its producer: nothing piles up. */
+FANMAP_API int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- outcomes ---- */
 
