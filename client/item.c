@@ -32,6 +32,7 @@ void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event
     buf_clear(&job->refusal);
     joblog_put_outcome(&job->refusal, outcome);
     ret->kind = outcome->kind;
+    ret->is_outcome = true;
     ret->in = job->refusal.data;
     ret->in_len = job->refusal.len;
 }
@@ -45,7 +46,6 @@ static void fill_sound(fanmap_job_t *job, fanmap_format_t format, const void *it
     ret->in_len = job->in.len;
     if (format != FANMAP_JSON || !error_from_json(item, len, &job->in, &error, &why))
         return;
-    ret->in = NULL;
     if (why)
         refuse(job, FANMAP_BAD_INPUT, why, ret);
     else

@@ -43,7 +43,7 @@ static queue_item_t item_of(const producer_event_t *event)
 {
     if (event->kind == FANMAP_VALUE)
         return (queue_item_t){.kind = FANMAP_VALUE, .bytes = event->in, .len = event->in_len};
-    if (event->in)
+    if (event->is_outcome)
         return (queue_item_t){.kind = event->kind, .is_outcome = true, .bytes = event->in, .len = event->in_len};
     const char *message = event->message ? event->message : "";
     return (queue_item_t){.kind = event->kind, .bytes = (const uint8_t *)message, .len = strlen(message)};

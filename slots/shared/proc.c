@@ -1,5 +1,6 @@
 #include "slots/shared/proc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -109,27 +110,39 @@ static bool has_program(const char *folder, const char *name)
     return n > 0 && (size_t)n < sizeof path && access(path, X_OK) == 0;
 }
 
-static bool own_folder(char *ret, size_t cap)
+static bool try_folder(const char *folder, const char *name, char *ret, size_t cap)
 {
-    ssize_t n = readlink("/proc/self/exe", ret, cap - 1);
-    if (n <= 0)
+    int n = has_program(folder, name) ? snprintf(ret, cap, "%s", folder) : -1;
+    return n > 0 && (size_t)n < cap;
+}
+
+/* Beside the file, as in the build folder, or in the libexec/fanmap of the prefix whose bin, lib or lib/TRIPLET it
+ * stands in. */
+static bool try_around(const char *file, const char *name, char *ret, size_t cap)
+{
+    static const char *const places[] = {"", "/../libexec/fanmap", "/../../libexec/fanmap"};
+    char own[PATH_MAX], folder[PATH_MAX + 32];
+    if (!realpath(file, own))
         return false;
-    ret[n] = '\0';
-    *strrchr(ret, '/') = '\0';
-    return true;
+    *strrchr(own, '/') = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        snprintf(folder, sizeof folder, "%s%s", own, places[i]);
+        if (try_folder(folder, name, ret, cap))
+            return true;
+    }
+    return false;
 }
 
 bool proc_find_libexec(const char *name, char *ret, size_t cap)
 {
-    char own[PATH_MAX];
+    static const char here; /* in libfanmap.so, or in the program */
     const char *named = getenv("FANMAP_LIBEXEC");
-    const char *folder = named;
-    if (!named && own_folder(own, sizeof own) && has_program(own, name))
-        folder = own;
-    else if (!named)
-        folder = FANMAP_LIBEXECDIR;
-    int n = has_program(folder, name) ? snprintf(ret, cap, "%s", folder) : -1;
-    return n > 0 && (size_t)n < cap;
+    Dl_info object;
+    if (named)
+        return try_folder(named, name, ret, cap);
+    if (dladdr(&here, &object) && strchr(object.dli_fname, '/') && try_around(object.dli_fname, name, ret, cap))
+        return true;
+    return try_around("/proc/self/exe", name, ret, cap) || try_folder(FANMAP_LIBEXECDIR, name, ret, cap);
 }
 
 char **proc_clean_env(void)

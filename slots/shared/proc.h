@@ -33,8 +33,10 @@ int proc_pidfd_kill(int pidfd, int signo);
  * when /proc cannot be read. Those in `except` are left out with all below them. Zombies do not count. */
 int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, int signo);
 
-/* Finds a program of ours: the folder FANMAP_LIBEXEC names, else the one of this program, else the one that was built
- * in. Writes the folder. False: none of them has `name`. */
+/* Finds a program of ours. Where FANMAP_LIBEXEC is set, in the folder that it names. Else near the file that this code
+ * stands in (libfanmap.so, or the program), then near the running program: in the same folder, or in ../libexec/fanmap
+ * or ../../libexec/fanmap, so that an installed tree may be moved. Else in the folder that was built in. Writes the
+ * folder. False: none of them has `name`. */
 bool proc_find_libexec(const char *name, char *ret, size_t cap);
 /* The environment without the variables that begin with FANMAP_ (they may hold secrets). To be freed with free(). NULL:
  * no memory. */
