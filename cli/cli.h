@@ -6,7 +6,8 @@
  *   input.c     items from files, stdin and ::: values
  *   output.c    outcomes to stdout
  *   progress.c  what stderr shows
- *   map.c gather.c worker.c control.c   one a subcommand
+ *   map.c gather.c worker.c control.c jobs.c show.c   one a subcommand, or few
+ *   ask.c json.c   what those that only look have in common
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

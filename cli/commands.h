@@ -9,5 +9,8 @@ int run_submit(arguments_t *arguments);
 int run_gather(arguments_t *arguments);
 int run_worker(arguments_t *arguments);
 int run_control(arguments_t *arguments);
+int run_jobs(arguments_t *arguments);
+int run_show(arguments_t *arguments);
+int run_workers(arguments_t *arguments);
 
 #endif

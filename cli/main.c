@@ -19,8 +19,13 @@ static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
 static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
 static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20", NULL};
 
+static const char *const jobs_examples[] = {"fanmap jobs --state running", "fanmap jobs --since 1d --json", NULL};
+static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
+static const char *const workers_examples[] = {"fanmap workers", NULL};
+
 #define MAP_SCOPE     (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CLI)
 #define CONTROL_SCOPE (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI)
+#define LIST_SCOPE    (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI | FANMAP_SCOPE_LIST)
 
 const command_t commands[] = {
     {"map", "TASK [-i FILE | ::: VALUE...]", "run a map to its end; values to stdout, in input order",
@@ -37,6 +42,10 @@ const command_t commands[] = {
     {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},
     {"set", "JOB --concurrency N", "change the limit of a running job", CONTROL_SCOPE, "concurrency", 1, set_examples,
      run_control},
+    {"jobs", "", "every job that the namespace knows, oldest first", LIST_SCOPE | FANMAP_SCOPE_JOBS, NULL, 0,
+     jobs_examples, run_jobs},
+    {"show", "JOB", "one job: policy, counts, rate, and why it waits", LIST_SCOPE, NULL, 1, show_examples, run_show},
+    {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
     {NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},
 };
 

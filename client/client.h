@@ -16,6 +16,8 @@
  *   item.c      items as the caller pushes them
  *   local.c     the embedded worker
  *   presence.c  says so when no worker serves the task
+ *   ask.c       what the calls of admin.h share; list_jobs.c, show.c, list_workers.c: those calls
+ *   tally.c     a job's log, counted; policy.c: a spec as options
  *
  * Who may free a job: only jobs_sweep, which runs outside the loop and spares what a caller's function is looking at.
  * So nothing inside a turn has to reckon with a job that goes away under it, and a handle may be closed anywhere.

@@ -9,6 +9,10 @@
 #define IN     FANMAP_SCOPE_INPUT
 #define OUT    FANMAP_SCOPE_OUTPUT
 #define CLI    FANMAP_SCOPE_CLI
+#define LIST   FANMAP_SCOPE_LIST
+#define JOBS   FANMAP_SCOPE_JOBS
+#define TOPICS FANMAP_SCOPE_TOPICS
+#define DEAD   FANMAP_SCOPE_DEAD
 
 #define MINUTE_MS 60000ULL
 #define DAY_MS    (24 * 60 * MINUTE_MS)
@@ -28,7 +32,7 @@
     ROW("create-topics",     0,  NULL,      NULL,         "true",      CON,            false, OPTION_SWITCH,    0, 0,                 "create missing topics (--no-create-topics: do not)") \
     ROW("partitions",        0,  NULL,      "N",          "32",        CON,            false, OPTION_COUNT,     1, 10000,             "partitions of a topic that is created") \
     ROW("retention",         0,  NULL,      "DUR",        "7d",        CON,            false, OPTION_DURATION,  MINUTE_MS, 0,         "how long Kafka keeps results, where the topic is created") \
-    ROW("queue",             0,  NULL,      "NAME",       "default",   MAP | WORKER,   false, OPTION_NAME,      0, 0,                 "the set of workers that the job goes to, or that this worker joins") \
+    ROW("queue",             0,  NULL,      "NAME",       "default",   MAP | WORKER | JOBS | TOPICS, false, OPTION_NAME, 0, 0,         "the set of workers that the job goes to, or that this worker joins") \
     ROW("local",             0,  NULL,      NULL,         "false",     MAP,            false, OPTION_SWITCH,    0, 0,                 "embedded: no Kafka, no Redis, this machine only") \
     ROW("concurrency",      'j', "jobs",    "N",          "0",         MAP,            false, OPTION_COUNT,     0, 1000000000,        "at most N attempts of the job at once, over the whole fleet; 0: no limit") \
     ROW("retries",           0,  NULL,      "N",          "0",         MAP,            false, OPTION_COUNT,     0, 1000000,           "tries after the first") \
@@ -65,6 +69,11 @@
     ROW("unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, OPTION_SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW("keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
     ROW("progress",          0,  NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
+    ROW("state",             0,  NULL,      "running|paused|ended", NULL, JOBS,        false, OPTION_CHOICE,    0, 0,                 "only jobs in this state") \
+    ROW("task",              0,  NULL,      "NAME",       NULL,        JOBS,           false, OPTION_TEXT,      0, 0,                 "only jobs of this task") \
+    ROW("since",             0,  NULL,      "DUR",        NULL,        JOBS,           false, OPTION_DURATION,  1, 0,                 "only jobs submitted within this time") \
+    ROW("counts",            0,  NULL,      NULL,         "true",      JOBS,           false, OPTION_SWITCH,    0, 0,                 "read the logs of jobs without an end, for their counts (--no-counts: do not)") \
+    ROW("json",              0,  NULL,      NULL,         "false",     LIST,           false, OPTION_SWITCH,    0, 0,                 "print one JSON object a line") \
     ROW("config",            0,  NULL,      "FILE",       NULL,        CLI,            false, OPTION_TEXT,      0, 0,                 "read options from FILE instead of ~/.config/fanmap.conf") \
     ROW("quiet",            'q', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "no progress and no notes on stderr") \
     ROW("verbose",          'v', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "show each failure as it happens") \

@@ -174,6 +174,15 @@ const char *fanmap_options_get(const fanmap_options_t *options, const char *key,
     return seen == 0 && nth == 0 ? fanmap_option_table(&rows)[option].standard : NULL;
 }
 
+bool options_is_set(const fanmap_options_t *options, const char *key)
+{
+    int option = option_find(key, strlen(key));
+    for (size_t i = 0; options && i < options->n; i++)
+        if (options->at[i].option == option)
+            return true;
+    return false;
+}
+
 const char *const *options_properties(const fanmap_options_t *options)
 {
     fanmap_options_t *cache = (fanmap_options_t *)(uintptr_t)options;

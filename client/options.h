@@ -36,6 +36,8 @@ fanmap_options_t *options_copy(const fanmap_options_t *options);
 /* A merge for one map: the connection's options below, the map's above. NULL: no memory. */
 fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_options_t *above);
 
+/* Somebody set it: not only its default stands. */
+bool options_is_set(const fanmap_options_t *options, const char *key);
 /* Typed reading. The value was checked when it was set, so these cannot fail; the default stands in the table. */
 const char *options_text(const fanmap_options_t *options, const char *key); /* NULL when unset and without default */
 bool options_switch(const fanmap_options_t *options, const char *key);

@@ -1,7 +1,11 @@
+#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "client/serve.h"
@@ -21,6 +25,7 @@ struct fanmap_worker {
     loop_timer_t *connect_timer, *presence_timer;
     const char **tasks;
     char incarnation[21];
+    int64_t started_ms; /* unix time */
     bool is_ready, is_ended;
     volatile int drain_asked; /* set by a signal handler */
     bool drain_begun;
@@ -86,11 +91,36 @@ static void on_connect_timeout(void *arg)
     end(w, &err);
 }
 
+/* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
+static void announce_row(fanmap_worker_t *w)
+{
+    char row[PRESENCE_ROW_MAX], host[65] = "";
+    worker_stats_t stats;
+    worker_shell_stats(w->shell, &stats);
+    (void)gethostname(host, sizeof host - 1);
+    for (char *c = host; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr(".-_:", *c))
+            *c = '?';
+    int n = snprintf(row, sizeof row,
+                     "host=%s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
+                     " partitions=%u started=%" PRId64 " tasks=",
+                     host, (int)getpid(), options_text(w->options, "queue"), stats.slots_up, stats.running,
+                     stats.queued + stats.delayed, stats.partitions, w->started_ms);
+    for (size_t i = 0; i < w->catalogue.n; i++) {
+        if ((size_t)n + strlen(w->tasks[i]) + 2 > sizeof row)
+            break;
+        n += snprintf(row + n, sizeof row - (size_t)n, "%s%s", i > 0 ? "," : "", w->tasks[i]);
+    }
+    presence_announce_row(w->presence, w->incarnation, row);
+}
+
 static void on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
-    if (w->is_ready && !w->drain_begun)
+    if (w->is_ready && !w->drain_begun) {
         presence_announce(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks, w->catalogue.n);
+        announce_row(w);
+    }
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }
 
@@ -157,6 +187,7 @@ int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void 
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     w->log = log;
     w->log_arg = log_arg;
+    w->started_ms = (int64_t)time(NULL) * 1000;
     w->options = options_copy(options);
     int r = w->options ? open_parts(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
     if (r != FANMAP_OK) {

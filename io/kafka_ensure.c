@@ -60,7 +60,8 @@ static bool look_all_up(ensure_t *ensure)
         const char *name = ensure->topics[i].name;
         rd_kafka_resp_err_t code = kafka_look_up(ensure->ask.rk, name, &ensure->partitions[i]);
         if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !ensure->create)
-            (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist", name);
+            (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist (fanmap topics --create makes it)",
+                          name);
         else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
             failed(ensure, name, code, NULL);
         whole = whole && code == RD_KAFKA_RESP_ERR_NO_ERROR;

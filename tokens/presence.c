@@ -6,10 +6,16 @@
 
 #include "tokens/redis_conn.h"
 
-enum { SERVE_KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 16, FORGET_S = 60, SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
+enum { SERVE_KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 16, SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
 
 static const char announce_text[] = "redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) "
                                     "redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
+static const char row_text[] =
+    "local now = redis.call('TIME')[1] redis.call('ZADD', KEYS[1], now, ARGV[1]) "
+    "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) "
+    "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
+    "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
+    "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) return 1";
 static const char ask_text[] = "local now = tonumber(redis.call('TIME')[1]) "
                                "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
                                "return redis.call('ZCARD', KEYS[1])";
@@ -93,13 +99,30 @@ void presence_announce(presence_t *p, const char *incarnation, const char *queue
 {
     redisAsyncContext *context = redis_conn_context(p->conn);
     char key[SERVE_KEY_MAX], forget[16];
-    snprintf(forget, sizeof forget, "%d", FORGET_S);
+    snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     for (size_t i = 0; context && i < tasks_n; i++) {
         make_key(p, key, queue, tasks[i]);
         if (redisAsyncCommand(context, NULL, NULL, "EVAL %s 1 %s %s %s", announce_text, key, incarnation, forget) !=
             REDIS_OK)
             return;
     }
+}
+
+void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap)
+{
+    snprintf(ret_seen, cap, "%s.workers.seen", name_space);
+    snprintf(ret_rows, cap, "%s.workers", name_space);
+}
+
+void presence_announce_row(presence_t *p, const char *incarnation, const char *row)
+{
+    redisAsyncContext *context = redis_conn_context(p->conn);
+    char seen[SERVE_KEY_MAX], rows[SERVE_KEY_MAX], forget[16];
+    presence_row_keys(p->name_space, seen, rows, sizeof seen);
+    snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
+    if (context)
+        redisAsyncCommand(context, NULL, NULL, "EVAL %s 2 %s %s %s %s %s", row_text, seen, rows, incarnation, row,
+                          forget);
 }
 
 void presence_ask(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)

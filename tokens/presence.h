@@ -3,13 +3,17 @@
  * For each task a sorted set NAMESPACE.serve.QUEUE.TASK of incarnations, scored by Redis's own clock (the clocks of
  * machines play no part). A worker announces itself every PRESENCE_EVERY_MS; one silent for three times that does not
  * count. Nothing depends on it but what people are told.
+ *
+ * And for each worker a row of text that says more of it, `KEY=VALUE` separated by blanks: the hash NAMESPACE.workers,
+ * with when each was last heard of in the sorted set NAMESPACE.workers.seen. Who was silent for a minute is forgotten
+ * by whoever announces itself next.
  */
 #ifndef TOKENS_PRESENCE_H
 #define TOKENS_PRESENCE_H
 
 #include "tokens/redis_port.h"
 
-enum { PRESENCE_EVERY_MS = 2000 };
+enum { PRESENCE_EVERY_MS = 2000, PRESENCE_FORGET_S = 60, PRESENCE_ROW_MAX = 4096 };
 
 typedef struct presence presence_t;
 /* workers_n: how many serve the task; -1: Redis did not answer. */
@@ -24,6 +28,10 @@ int presence_open(loop_t *loop, const redis_port_config_t *config, presence_refu
 /* This incarnation serves these tasks now. Does nothing while Redis is away. */
 void presence_announce(presence_t *presence, const char *incarnation, const char *queue, const char *const *tasks,
                        size_t tasks_n);
+/* The row of this incarnation, at most PRESENCE_ROW_MAX bytes. Does nothing while Redis is away. */
+void presence_announce_row(presence_t *presence, const char *incarnation, const char *row);
+/* The keys of the rows: when each was heard of, and what it said. `cap` bytes each. */
+void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap);
 /* One question at a time; the answer comes later, from the loop, and may close the presence. */
 void presence_ask(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
 /* A connection to Redis stood at some time. */

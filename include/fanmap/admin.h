@@ -21,7 +21,12 @@ enum {
     FANMAP_SCOPE_WORKER = 8,  /* worker, and map --local */
     FANMAP_SCOPE_INPUT = 16,  /* reading items on the command line */
     FANMAP_SCOPE_OUTPUT = 32, /* writing outcomes on the command line */
-    FANMAP_SCOPE_CLI = 64     /* every subcommand */
+    FANMAP_SCOPE_CLI = 64,    /* every subcommand */
+    /* Of what operators ask: */
+    FANMAP_SCOPE_LIST = 1 << 12,   /* all that print a list */
+    FANMAP_SCOPE_JOBS = 1 << 13,   /* which jobs are listed */
+    FANMAP_SCOPE_TOPICS = 1 << 14, /* the topics of a namespace */
+    FANMAP_SCOPE_DEAD = 1 << 15    /* dead letters */
 };
 
 typedef struct {
@@ -69,6 +74,73 @@ FANMAP_API void fanmap_worker_close(fanmap_worker_t *worker);
  * Kafka has stored it. FANMAP_OK: stored; FANMAP_AGAIN: not yet; ENOJOB: no such job; ESTOPPED: it has ended already.
  */
 FANMAP_API int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char *arg, int timeout_ms,
+                              fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* ---- what a namespace holds ----
+ *
+ * Each call blocks until it has its answer; `timeout_ms` bounds how long it waits without hearing anything new, not how
+ * much it reads. What it reads has an end that was fixed when it began. The callbacks run inside the call, must not use
+ * `f`, and what they are given is borrowed until they return. Not for an embedded connection. */
+
+typedef enum { FANMAP_JOB_RUNNING = 0, FANMAP_JOB_PAUSED = 1, FANMAP_JOB_ENDED = 2 } fanmap_job_state_t;
+
+/* Grows only at its end. */
+typedef struct {
+    const char *job, *task, *queue;
+    fanmap_job_state_t state;
+    const char
+        *reason; /* how it ended: "complete", "cancel", "deadline", "fail-fast", "halt", "input error"; else "" */
+    uint64_t concurrency; /* as it is now; 0: no limit */
+    int64_t submitted_ms; /* unix time */
+    bool has_counts;      /* its log was read; else the counts below are 0 */
+    bool is_log_gone;     /* retention took the beginning of its log: it cannot be gathered any more */
+    uint64_t known, failed, retried;
+    uint64_t published; /* at least so many items are stored; as of the producer's last word */
+    int64_t total;      /* -1: not known yet */
+} fanmap_job_info_t;
+
+typedef void (*fanmap_job_info_fn)(void *arg, const fanmap_job_info_t *job);
+/* Every job that the jobs topic knows, oldest first. Reads that topic, and the logs of jobs without an end (option
+ * "counts" false: not): about as many bytes as their outcomes have. Memory: some 500 bytes a job, a bit or two an
+ * outcome of jobs without an end. Options in `filter` (NULL: none): "state", "task", "queue", "since", "counts". */
+FANMAP_API int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_job_info_fn fn,
+                           void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+enum { FANMAP_KINDS = 14, FANMAP_POLICY_MAX = 32, FANMAP_WAITS_MAX = 8 };
+
+/* Grows only at its end. */
+typedef struct {
+    fanmap_job_info_t summary;
+    size_t policy_n; /* what it was submitted with, as options of fanmap_map; only what is not the default */
+    const char *policy_names[FANMAP_POLICY_MAX], *policy_values[FANMAP_POLICY_MAX];
+    uint64_t kinds[FANMAP_KINDS]; /* outcomes by fanmap_kind_t */
+    double rate;                /* outcomes a second: over the last minute, or of an ended job over its life; 0: none */
+    int64_t last_outcome_ms;    /* unix time; 0: none yet */
+    int64_t producer_silent_ms; /* since the producer last wrote to the log; -1: the input has ended */
+    int64_t oldest_index;       /* the first item without an outcome; -1: none */
+    int workers_n;              /* that serve its task on its queue; -1: not known */
+    int64_t tokens_held;        /* over the fleet; -1: no table, or no limit */
+    int64_t backlog;            /* records of the queue, of any job, that are not committed; -1: not known */
+    uint64_t bad_records;       /* of the log, which do not count */
+    size_t waits_n;             /* why it does not go on, one sentence each */
+    const char *waits[FANMAP_WAITS_MAX];
+} fanmap_show_t;
+
+typedef void (*fanmap_show_fn)(void *arg, const fanmap_show_t *show);
+/* One job; `fn` is called once. Reads the whole log of the job. FANMAP_ENOJOB: there is none. */
+FANMAP_API int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn fn, void *arg,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* Grows only at its end. */
+typedef struct {
+    const char *id, *host, *queue, *tasks; /* tasks: separated by commas */
+    uint64_t pid, slots, running, queued, partitions;
+    int64_t started_ms, silent_ms; /* unix time; since it was last heard of */
+} fanmap_worker_info_t;
+
+typedef void (*fanmap_worker_info_fn)(void *arg, const fanmap_worker_info_t *worker);
+/* The workers that Redis heard of within the last minute. FANMAP_EUSAGE without Redis. */
+FANMAP_API int fanmap_workers(fanmap_t *f, int timeout_ms, fanmap_worker_info_fn fn, void *arg,
                               fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 #ifdef __cplusplus

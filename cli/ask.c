@@ -1,0 +1,33 @@
+#include "cli/ask.h"
+
+/* For all that is about the connection, such as a setting that librdkafka warns of. */
+static void on_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    const arguments_t *arguments = arg;
+    if (level == FANMAP_LOG_ERROR || (level == FANMAP_LOG_WARNING && !is_switch_set(arguments, "quiet")) ||
+        is_switch_set(arguments, "verbose"))
+        complain("%s", line);
+}
+
+int ask_open(arguments_t *arguments, fanmap_t **ret)
+{
+    fanmap_error_t err;
+    if (fanmap_options_set(arguments->options, "create-topics", "false", &err) != FANMAP_OK ||
+        fanmap_open(arguments->options, on_log, arguments, ret, &err) != FANMAP_OK)
+        return complain_error(&err);
+    return EXIT_ALL_WELL;
+}
+
+int ask_close(fanmap_t *f, int r, const fanmap_error_t *err)
+{
+    fanmap_close(f);
+    return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(err);
+}
+
+void print_time(char *ret, size_t cap, int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm local;
+    if (!localtime_r(&seconds, &local) || strftime(ret, cap, "%Y-%m-%d %H:%M:%S", &local) == 0)
+        snprintf(ret, cap, "?");
+}

@@ -1,0 +1,106 @@
+#include <inttypes.h>
+
+#include "cli/ask.h"
+#include "cli/commands.h"
+#include "cli/jobs.h"
+
+static void print_json(void *arg, const fanmap_show_t *show)
+{
+    json_t json = {0};
+    (void)arg;
+    json_begin(&json);
+    job_json(&json, &show->summary);
+    json_open(&json, "policy", '{');
+    for (size_t i = 0; i < show->policy_n; i++)
+        json_text(&json, show->policy_names[i], show->policy_values[i]);
+    json_close(&json, '}');
+    json_open(&json, "kinds", '{');
+    for (int kind = 0; kind < FANMAP_KINDS; kind++)
+        if (show->kinds[kind] > 0)
+            json_count(&json, fanmap_kind_name((fanmap_kind_t)kind), show->kinds[kind]);
+    json_close(&json, '}');
+    json_rate(&json, "rate", show->rate);
+    json_int(&json, "last_outcome_ms", show->last_outcome_ms);
+    json_int(&json, "producer_silent_ms", show->producer_silent_ms);
+    json_int(&json, "oldest_index", show->oldest_index);
+    json_int(&json, "workers", show->workers_n);
+    json_int(&json, "tokens_held", show->tokens_held);
+    json_int(&json, "backlog", show->backlog);
+    json_count(&json, "bad_records", show->bad_records);
+    json_open(&json, "waits", '[');
+    for (size_t i = 0; i < show->waits_n; i++)
+        json_text(&json, NULL, show->waits[i]);
+    json_close(&json, ']');
+    json_end(&json);
+}
+
+static void print_policy(const fanmap_show_t *show)
+{
+    printf("policy     ");
+    for (size_t i = 0; i < show->policy_n; i++)
+        printf("%s--%s%s%s", i > 0 ? " " : "", show->policy_names[i],
+               strcmp(show->policy_values[i], "true") == 0 ? "" : " ",
+               strcmp(show->policy_values[i], "true") == 0 ? "" : show->policy_values[i]);
+    puts(show->policy_n > 0 ? "" : "(defaults)");
+}
+
+static void print_counts(const fanmap_show_t *show)
+{
+    const fanmap_job_info_t *job = &show->summary;
+    if (job->is_log_gone) {
+        puts("items      the beginning of its log is gone (retention)");
+        return;
+    }
+    printf("items      %" PRIu64 " done of %" PRIu64 "%s, %" PRIu64 " failed, %" PRIu64 " retried\n", job->known,
+           job->published, job->total < 0 ? " so far" : "", job->failed, job->retried);
+    printf("kinds     ");
+    for (int kind = 0; kind < FANMAP_KINDS; kind++)
+        if (show->kinds[kind] > 0)
+            printf(" %s %" PRIu64, fanmap_kind_name((fanmap_kind_t)kind), show->kinds[kind]);
+    putchar('\n');
+    printf("rate       %.1f a second\n", show->rate);
+    if (show->oldest_index >= 0)
+        printf("oldest     item %" PRId64 " is the first without an outcome\n", show->oldest_index);
+    if (show->bad_records > 0)
+        printf("bad        %" PRIu64 " records of its log do not count\n", show->bad_records);
+}
+
+static void print_text(void *arg, const fanmap_show_t *show)
+{
+    const fanmap_job_info_t *job = &show->summary;
+    char when[TIME_TEXT_MAX];
+    (void)arg;
+    print_time(when, sizeof when, job->submitted_ms);
+    printf("job        %s: task %s on queue %s, submitted %s\n", job->job, job->task, job->queue, when);
+    printf("state      %s%s%s\n", job_state_word(job->state), job->reason[0] ? ": " : "", job->reason);
+    if (job->concurrency > 0)
+        printf("limit      %" PRIu64 " attempts at once\n", job->concurrency);
+    else
+        puts("limit      none");
+    print_policy(show);
+    print_counts(show);
+    if (show->workers_n >= 0)
+        printf("workers    %d serve its task\n", show->workers_n);
+    if (show->tokens_held >= 0)
+        printf("tokens     %" PRId64 " held\n", show->tokens_held);
+    if (show->backlog >= 0)
+        printf("backlog    %" PRId64 " records of its queue are not finished, of all jobs\n", show->backlog);
+    for (size_t i = 0; i < show->waits_n; i++)
+        printf("%s %s\n", i == 0 ? "waits     " : "          ", show->waits[i]);
+}
+
+int run_show(arguments_t *arguments)
+{
+    fanmap_t *f;
+    fanmap_error_t err;
+    if (arguments->positionals_n < 1) {
+        complain("which job? fanmap show JOB");
+        return EXIT_USAGE;
+    }
+    int status = ask_open(arguments, &f);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    int r = fanmap_show(f, arguments->positionals[0], ASK_TIMEOUT_MS,
+                        is_switch_set(arguments, "json") ? print_json : print_text, NULL, &err);
+    return ask_close(f, r, &err);
+}

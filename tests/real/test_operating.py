@@ -1,0 +1,143 @@
+"""What an operator asks, and what he is told when something is missing: on a real Kafka and Redis, read only."""
+import json
+
+from fleet import PIPE, Case, seq, wait_until
+
+
+class Operator(Case):
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+
+    def ask(self, *args, **kwargs):
+        """The lines of --json, as objects."""
+        run = self.run_fanmap(*args, "--json", **kwargs)
+        return [json.loads(line) for line in run.out().splitlines()]
+
+    def show(self, job, **kwargs):
+        (shown,) = self.ask("show", job, **kwargs)
+        return shown
+
+    def submit(self, task, *args, data=b"1\n2\n3\n"):
+        return self.run_map(task, *args, data=data, command_line="submit")
+
+    def run_map(self, task, *args, command_line="map", **kwargs):
+        if command_line == "map":
+            return super().run_map(task, *args, **kwargs)
+        program = self.start_map(task, *args, data=kwargs["data"], command="submit")
+        return self.finish(program, 60).out().decode().strip()
+
+
+class Listing(Operator):
+    def test_a_namespace_without_topics_is_named_and_none_is_made(self):
+        for command in (("jobs",), ("show", "j")):
+            run = self.run_fanmap(*command, exit_status=2)
+            self.assert_one_line(run, self.namespace, "does not exist", "topics --create")
+
+    def test_jobs_by_state_task_and_age(self):
+        done = self.submit("echo", "--job-id", "done")
+        self.worker(slots=2)
+        self.assertEqual(done, "done")
+        wait_until(lambda: self.ask("jobs")[0]["state"] == "ended", 30, "the job has ended")
+        self.submit("nobody", "-j", "2", "--job-id", "waits")
+        self.submit("nobody", "--job-id", "paused")
+        self.run_fanmap("pause", "paused")
+        jobs = {job["job"]: job for job in self.ask("jobs")}
+        self.assertEqual({name: job["state"] for name, job in jobs.items()},
+                         {"done": "ended", "waits": "running", "paused": "paused"})
+        self.assertEqual((jobs["done"]["reason"], jobs["waits"]["concurrency"]), ("complete", 2))
+        # Nobody gathered "done": its end was read from its log, which also has its counts.
+        self.assertEqual((jobs["done"]["known"], jobs["done"]["total"], jobs["waits"]["known"]), (3, 3, 0))
+
+        def names(*args):
+            return [job["job"] for job in self.ask("jobs", *args)]
+        self.assertEqual(names("--state", "running"), ["waits"])
+        self.assertEqual(names("--state", "ended"), ["done"])
+        self.assertEqual(names("--task", "nobody", "--since", "1h"), ["waits", "paused"])
+        self.assertEqual(names("--since", "1ms"), [])
+        self.assertEqual(names("--queue", "other"), [])
+        self.assertEqual(len(names("--no-counts")), 3)
+        self.assertIn(b"ended: complete", self.run_fanmap("jobs").out())
+
+    def test_workers_are_listed_and_leave(self):
+        worker = self.worker("--exec", "shout=tr a-z A-Z", slots=3)
+        (one,) = wait_until(lambda: self.ask("workers"), 30, "the worker is listed")
+        wait_until(lambda: self.ask("workers")[0]["slots"] == 3, 30, "its slots are up")
+        self.assertEqual((one["pid"], one["queue"]), (worker.pid, "default"))
+        self.assertIn("shout", one["tasks"].split(","))
+        wait_until(lambda: self.ask("workers")[0]["partitions"] == self.partitions, 30, "it has every partition")
+        self.assertIn(b"shout", self.run_fanmap("workers").out())
+
+
+class Show(Operator):
+    def waits(self, job, *words, bound_s=30):
+        def told():
+            text = " ".join(self.show(job)["waits"])
+            return all(word in text for word in words)
+        try:
+            wait_until(told, bound_s, f"show says {words}", 0.2)
+        except TimeoutError as e:
+            self.fail(f"{e}: {self.show(job)}")
+
+    def test_counts_kinds_and_policy(self):
+        job = "counted"
+        self.recorder()
+        self.worker(slots=2)
+        self.run_map("trouble", "--job-id", job, "--retries", "1", "--backoff", "1ms", "-j", "3", "--timeout", "90s",
+                     data=seq(1, 5) + b"-4\n" * 5, exit_status=1)
+        shown = self.show(job)
+        self.assertEqual((shown["state"], shown["reason"], shown["total"]), ("ended", "complete", 10))
+        self.assertEqual((shown["known"], shown["failed"], shown["concurrency"]), (10, 5, 3))
+        self.assertEqual(shown["kinds"], {"value": 5, "exception": 5})
+        self.assertEqual(shown["policy"], {"retries": "1", "backoff": "1ms,2,5m", "timeout": "90s"})
+        self.assertEqual((shown["waits"], shown["oldest_index"]), ([], -1))
+        self.assertGreater(shown["rate"], 0)
+        text = self.run_fanmap("show", job).out().decode()
+        self.assertIn("--retries 1", text)
+        self.assertIn("value 5", text)
+
+    def test_an_unknown_job(self):
+        self.submit("echo")
+        run = self.run_fanmap("show", "nope", exit_status=2)
+        self.assert_one_line(run, "nope", self.namespace)
+
+    def test_why_it_waits(self):
+        self.submit("nobody", "--job-id", "unserved")
+        self.waits("unserved", "no worker serves task nobody", "fanmap worker")
+        self.assertEqual(self.show("unserved")["oldest_index"], 0)
+        self.run_fanmap("pause", "unserved")
+        self.waits("unserved", "paused", "fanmap resume unserved")
+
+    def test_it_waits_for_tokens(self):
+        recorder = self.recorder()
+        self.worker(slots=4)
+        run = self.start_map("recorded_sleep", "--job-id", "limited", "-j", "2", data=b"[20000,1]\n" * 6)
+        recorder.wait_started(2, 30)
+        self.waits("limited", "all 2 tokens are held", "fanmap set limited")
+        shown = self.show("limited")
+        self.assertEqual((shown["tokens_held"], shown["workers"]), (2, 1))
+        self.run_fanmap("cancel", "limited")
+        self.finish(run, 30, 3)
+        self.assertEqual(self.show("limited")["reason"], "cancel")
+
+    def test_it_waits_for_its_producer(self):
+        self.worker(slots=1)
+        run = self.start_map("echo", "--job-id", "open", stdin=PIPE)
+        run.process.stdin.write(b"1\n")
+        run.process.stdin.flush()
+        wait_until(lambda: run.out() == b"1\n", 30, "the first value")
+        self.waits("open", "waits for its producer's next items")
+        run.process.stdin.close()
+        self.finish(run, 30)
+        self.assertEqual(self.show("open")["waits"], [])
+
+
+class RedisAway(Operator):
+    own_redis = True
+
+    def test_show_says_so(self):
+        self.submit("echo", "-j", "1", "--job-id", "limited")
+        self.redis.kill()
+        (shown,) = self.ask("show", "limited", "--connect-timeout", "2s")
+        self.assertIn("without Redis", " ".join(shown["waits"]))
+        self.assertEqual((shown["workers"], shown["known"]), (-1, 0))
