@@ -5,6 +5,7 @@
  *   topics.c    the topics of a queue, and where their delivery reports go
  *   job.c       one handle: its life from map or gather to close
  *   map.c       how a map begins; its input
+ *   resume.c    a job id that is submitted again after its producer is gone
  *   produce.c   carries out what the producer core says
  *   reports.c   delivery reports
  *   gather.c    feeds the job's log into list and order
@@ -40,6 +41,7 @@ typedef struct queue queue_t;
 enum { COOKIE_VALUE_BITS = 44, JOB_NUMBER_BITS = 20 };
 
 typedef struct check check_t;
+typedef struct resuming resuming_t;
 
 struct fanmap {
     loop_t *loop;
@@ -99,6 +101,7 @@ struct fanmap_job {
     /* producing */
     spec_t spec;
     producer_t *producer;
+    resuming_t *resuming; /* NULL: a new job */
     producer_actions_t actions;
     stash_t stash;
     buf_t in, refusal; /* the item being pushed, as msgpack; or why it is not sent */
@@ -121,6 +124,7 @@ struct fanmap_job {
     uint64_t window_bytes;
     int64_t log_position;
     int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; INT64_MAX: asked; -1: nothing asked */
+    char announced[NONCE_MAX + 1]; /* what the producer was told last */
     bool is_unordered, is_decided, knows_more, is_reader_held, has_end_copy;
     uint64_t list_n;
     list_state_t list_state;
@@ -194,6 +198,8 @@ void job_rotate(fanmap_job_t *job);
 /* map.c */
 /* The topics are there: fixes the places in the spec and starts the producer. */
 void map_begin(fanmap_job_t *job);
+/* Begins to publish what job->spec and, of a job that is resumed, job->resuming say. */
+void map_produce(fanmap_job_t *job);
 bool map_writable(const fanmap_job_t *job);
 /* What another job handed out, as the next item: a value as it is, an error as this map's outcome of the item. The map
  * is writable. */
@@ -209,6 +215,8 @@ void stash_send(fanmap_job_t *job);
 void stash_free(stash_t *stash);
 
 /* reports.c */
+/* The job's log is read from its start on, once it is known where that is. */
+void map_read_log(fanmap_job_t *job);
 /* Delivery reports of the three topics; the cookie says which job. */
 void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
 void map_log_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
@@ -243,6 +251,15 @@ typedef void (*lookup_fn)(void *arg, const lookup_result_t *result);
  */
 int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, struct lookup **ret, fanmap_error_t *err);
 void lookup_free(struct lookup *lookup);
+
+/* resume.c */
+/* Finds out what the job has already, then starts its producer (map_produce) or fails the job. */
+int resuming_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error_t *err);
+/* For the producer; NULL where nothing is resumed. */
+resume_t *resuming_known(resuming_t *resuming);
+/* PRODUCER_SCAN. */
+void resuming_scan(resuming_t *resuming);
+void resuming_free(resuming_t *resuming);
 
 /* outcome.c */
 /* Appends text for people and for the log: what is not UTF-8, and NUL, becomes U+FFFD. */

@@ -53,6 +53,16 @@ static void answer_check(fanmap_job_t *job)
                                       .reason = job->end_reason});
 }
 
+/* A newer announcement than its own stops a producer. */
+static void tell_announced(fanmap_job_t *job)
+{
+    const char *announced = list_producer(job->list);
+    if (!job->producer || job->is_finished || job->error.code || strcmp(announced, job->announced) == 0)
+        return;
+    snprintf(job->announced, sizeof job->announced, "%s", announced);
+    map_step(job, &(producer_event_t){.type = PRODUCER_ANNOUNCED, .announced = job->announced});
+}
+
 static uint64_t waiting_bytes(const fanmap_job_t *job)
 {
     return job->arrival ? arrival_waiting_bytes(job->arrival) : order_waiting_bytes(job->order);
@@ -130,6 +140,7 @@ static bool on_record(void *arg, const bus_record_t *record)
     job->log_position = record->offset + 1;
     (void)list_record(job->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     check_list(job);
+    tell_announced(job);
     tell_producer(job);
     answer_check(job);
     if (job->is_decided) {

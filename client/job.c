@@ -84,6 +84,7 @@ void job_free(fanmap_job_t *job)
     if (job->timer)
         loop_timer_free(job->timer);
     producer_free(job->producer);
+    resuming_free(job->resuming);
     producer_actions_free(&job->actions);
     stash_free(&job->stash);
     order_free(job->order);
@@ -117,7 +118,7 @@ void job_fail(fanmap_job_t *job, const fanmap_error_t *err)
 /* What a caller that left need not wait for any more. */
 static bool is_stored(const fanmap_job_t *job)
 {
-    return job->input_ended ? producer_settled(job->producer) : producer_acknowledged(job->producer) == job->pushed;
+    return job->input_ended ? producer_settled(job->producer) : producer_acknowledged(job->producer) >= job->pushed;
 }
 
 bool job_is_over(const fanmap_job_t *job)

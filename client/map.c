@@ -117,6 +117,7 @@ static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
                                 .ahead_n = options_count(job->options, "ahead"),
                                 .spill_bytes = job->spill_bytes,
                                 .attached = !job->is_detached,
+                                .resume = resuming_known(job->resuming),
                                 .outbox_n = OUTBOX_MAX};
     if (random_id(config.announce, 16) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");
@@ -124,11 +125,9 @@ static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
     return job->producer ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory for a producer");
 }
 
-static void begin_producer(fanmap_job_t *job)
+void map_produce(fanmap_job_t *job)
 {
     fanmap_error_t err;
-    job->spec.items_partitions = job->queue->items_n;
-    job->spec.results_partition = place_results(job->id, job->queue->results_n);
     if (make_producer(job, &err) != FANMAP_OK) {
         job_fail(job, &err);
         return;
@@ -139,6 +138,13 @@ static void begin_producer(fanmap_job_t *job)
     if (job->input_ended)
         tell_end(job);
     presence_watch(job);
+}
+
+static void begin_new(fanmap_job_t *job)
+{
+    job->spec.items_partitions = job->queue->items_n;
+    job->spec.results_partition = place_results(job->id, job->queue->results_n);
+    map_produce(job);
 }
 
 /* By a map of this connection that Kafka may not know of yet. */
@@ -156,20 +162,27 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     fanmap_error_t err;
     lookup_free(job->lookup);
     job->lookup = NULL;
-    if (result->is_found || is_in_use_here(job)) {
-        err_set(&err, FANMAP_ECONFLICT,
-                "job %s exists already: choose another --job-id, or see it with: fanmap gather %s", job->id, job->id);
+    if (is_in_use_here(job)) {
+        err_set(&err, FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id);
         job_fail(job, &err);
-        return;
+    } else if (result->is_found && job->f->is_local) {
+        err_set(&err, FANMAP_ECONFLICT,
+                "job %s was mapped by this program already: choose another --job-id (embedded there is nothing to "
+                "resume: a job ends with its program)",
+                job->id);
+        job_fail(job, &err);
+    } else if (!result->is_found) {
+        begin_new(job);
+    } else if (resuming_begin(job, result, &err) != FANMAP_OK) {
+        job_fail(job, &err);
     }
-    begin_producer(job);
 }
 
 void map_begin(fanmap_job_t *job)
 {
     fanmap_error_t err;
     if (!options_text(job->options, "job-id"))
-        begin_producer(job);
+        begin_new(job);
     else if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->lookup, &err) != FANMAP_OK)
         job_fail(job, &err);
 }

@@ -208,6 +208,12 @@ static void carry_out(fanmap_job_t *job, const producer_action_t *a)
     case PRODUCER_CHECK_LOG:
         check_log(job);
         break;
+    case PRODUCER_READ_LOG:
+        map_read_log(job);
+        break;
+    case PRODUCER_SCAN:
+        resuming_scan(job->resuming);
+        break;
     case PRODUCER_FINISHED:
         job->is_finished = true;
         break;

@@ -36,7 +36,7 @@ void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t o
 }
 
 /* The job's log begins where `start` was stored. */
-static void read_from_start(fanmap_job_t *job)
+void map_read_log(fanmap_job_t *job)
 {
     fanmap_error_t err;
     if (job->list)
@@ -62,7 +62,7 @@ static void stored(void *arg, producer_event_type_t type, uint64_t cookie, int64
         return;
     }
     map_step(job, &(producer_event_t){.type = type, .cookie = cookie & COOKIE_VALUE_MASK, .offset = offset});
-    read_from_start(job);
+    map_read_log(job);
     stash_send(job);
 }
 

@@ -32,6 +32,12 @@ void close_cancel(producer_t *p, end_reason_t reason)
     case PHASE_TABLE:
         close_finish(p);
         break;
+    case PHASE_COMPARING: /* it may be another's job: only its deadline is ours to say, once it is ours */
+        if (reason == END_DEADLINE)
+            p->deadline_passed = true;
+        else
+            close_finish(p);
+        break;
     case PHASE_PUBLISHING:
         p->phase = PHASE_CANCELLING;
         joblog_encode_end(&p->values, p->end_reason);

@@ -1,11 +1,19 @@
 /* The core's front: events go to the part that they concern, then whatever has become due is said. start.c brings the
- * job into Kafka, publish.c the items and what is to be said of them, close.c ends it. An event that comes too late for
- * the phase changes nothing.
+ * job into Kafka, compare.c holds an input that is read again against it, publish.c the items and what is to be said of
+ * them, close.c ends it. An event that comes too late for the phase changes nothing.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "producer/state.h"
+
+static void begin_at_prefix(producer_t *p, const resume_t *resume)
+{
+    window_resume(&p->window, resume->prefix, resume->chain, resume->offsets);
+    p->refused.pack = 1; /* pack 0 is what the log had before */
+    p->progress.prefix = p->progress.stored = resume->prefix;
+    p->spec_said = true;
+}
 
 producer_t *producer_new(const producer_config_t *config)
 {
@@ -15,7 +23,8 @@ producer_t *producer_new(const producer_config_t *config)
     p->config = *config;
     if (p->config.ahead_n < 1)
         p->config.ahead_n = 1;
-    p->config.spec.start_offset = -1;
+    if (!config->resume)
+        p->config.spec.start_offset = -1;
     p->owner_ms = INT64_MIN;
     uint32_t partitions = config->spec.items_partitions;
     bool has_window = window_init(&p->window, config->spec.job, partitions, config->outbox_n);
@@ -24,6 +33,8 @@ producer_t *producer_new(const producer_config_t *config)
         producer_free(p);
         return NULL;
     }
+    if (config->resume)
+        begin_at_prefix(p, config->resume);
     return p;
 }
 
@@ -47,11 +58,13 @@ static void on_end_input(producer_t *p, const char *source_error)
     if (p->input_ended)
         return;
     p->input_ended = true;
-    if (!source_error)
-        return;
-    p->source_error = strndup(source_error, REFUSED_MESSAGE_MAX);
-    if (!p->source_error)
-        p->out_of_memory = true;
+    if (source_error) {
+        p->source_error = strndup(source_error, REFUSED_MESSAGE_MAX);
+        if (!p->source_error)
+            p->out_of_memory = true;
+    }
+    if (p->phase == PHASE_COMPARING)
+        compare_end_input(p);
 }
 
 /* Only a spec with far too many bound arguments gets here: everything else that the producer says is small. */
@@ -128,6 +141,12 @@ static void on_event(producer_t *p, const producer_event_t *event)
     case PRODUCER_LOG_CHECKED:
         start_checked(p, event);
         break;
+    case PRODUCER_SCANNED:
+        p->unmet &= ~(unsigned)UNMET_SCAN;
+        break;
+    case PRODUCER_ANNOUNCED:
+        start_announced(p, event->announced);
+        break;
     case PRODUCER_DECIDED:
         close_decided(p, event->reason);
         break;
@@ -160,6 +179,8 @@ bool producer_writable(const producer_t *p)
 {
     if (p->input_ended || p->phase > PHASE_PUBLISHING)
         return false;
+    if (p->phase == PHASE_COMPARING)
+        return true;
     if (p->phase < PHASE_PUBLISHING || p->unmet)
         return queue_has_room(&p->queue);
     return p->queue.n == 0 && publish_open(p);

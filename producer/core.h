@@ -15,13 +15,17 @@
  * The hash chain of `progress` takes an item that was never sent (bad_input, too_large by the caller's word) as zero
  * bytes.
  *
- * Room left for resubmission: producer_new begins at index 0 with a `start` of its own. One that resumes begins at a
- * prefix, with a chain and offsets from `progress`, writes no `start`, and skips items that have a record or an
- * outcome.
+ * One that resumes a job (config.resume) writes no `start`. It takes the input from item 0 and compares it with the
+ * hash chain of each stored `progress`; nothing is said to Kafka before the newest of them was reached and matched.
+ * Then it announces itself, reads the log, has the items partitions read from the offsets in `progress`, and goes on
+ * from the prefix: what has a record (which must be the same input) or an outcome is not published again. Where the job
+ * has its `input` already nothing is left but to compare the whole of it. At any time a newer announcement than its own
+ * stops a producer.
  */
 #ifndef PRODUCER_CORE_H
 #define PRODUCER_CORE_H
 
+#include "producer/resume.h"
 #include "schemas/jobs.h"
 
 typedef struct producer producer_t;
@@ -32,6 +36,9 @@ typedef enum {
     PRODUCER_PUT_JOBS,     /* a record of the jobs topic; answer PRODUCER_JOBS_STORED with the cookie */
     PRODUCER_PUT_ITEM,     /* an item record to `partition`; answer PRODUCER_ITEM_STORED with the index */
     PRODUCER_CHECK_LOG,    /* read the log up to its present end, then PRODUCER_LOG_CHECKED */
+    PRODUCER_READ_LOG,     /* resuming: the input is that of the job: its outcomes may be handed out */
+    PRODUCER_SCAN,         /* resuming: resume_record for all that the items partitions hold from resume->offsets up to
+                              their present ends, then resume_sort and PRODUCER_SCANNED */
     PRODUCER_FINISHED,     /* nothing is left to say: the producer may be freed. Detached: `input` or J/end is stored */
     PRODUCER_FAILED        /* refused or superseded: `error` says why */
 } producer_action_type_t;
@@ -65,9 +72,11 @@ typedef enum {
     PRODUCER_END_INPUT,    /* source_error or NULL */
     PRODUCER_LOG_CHECKED, /* newest announcement (NULL: cannot tell) and whether the job is closed, as the list sees it;
                              reason if so */
-    PRODUCER_DECIDED,     /* the gathering side: the list is decided, for this reason (END_COMPLETE, ...) */
-    PRODUCER_CANCEL,      /* the caller's; `reason` END_DEADLINE: the deadline passed; 0 and END_CANCEL: a cancel */
-    PRODUCER_KNOWN,       /* outcomes known so far, waiting bytes: opens the window again */
+    PRODUCER_SCANNED,
+    PRODUCER_ANNOUNCED, /* the newest announcement that was read so far; asked for by nobody */
+    PRODUCER_DECIDED,   /* the gathering side: the list is decided, for this reason (END_COMPLETE, ...) */
+    PRODUCER_CANCEL,    /* the caller's; `reason` END_DEADLINE: the deadline passed; 0 and END_CANCEL: a cancel */
+    PRODUCER_KNOWN,     /* outcomes known so far, waiting bytes: opens the window again */
     PRODUCER_TICK
 } producer_event_type_t;
 
@@ -83,7 +92,7 @@ typedef struct {
     fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; any error with `is_outcome` */
     bool is_outcome;       /* ITEM: it failed in another map; `in` is an entry of a pack (joblog.h), of any index */
     const char *message;   /* also END_INPUT's source error */
-    const char *announced; /* LOG_CHECKED */
+    const char *announced; /* LOG_CHECKED, ANNOUNCED */
     bool closed;
     end_reason_t reason; /* DECIDED, CANCEL, LOG_CHECKED */
 } producer_event_t;
@@ -95,6 +104,8 @@ typedef struct {
     uint64_t spill_bytes;         /* outcomes waiting to be handed out */
     bool attached;                /* false (submit): ahead and spill do not bind */
     uint64_t outbox_n;            /* items from the first unacknowledged one on; 16 bytes each */
+    resume_t *resume; /* NULL: a new job. Else `spec` is the job's own with its start_offset; borrowed, to outlive the
+                         producer */
 } producer_config_t;
 
 /* NULL: no memory. The config is copied, spec.bound borrowed. */

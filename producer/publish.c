@@ -19,8 +19,49 @@ bool publish_open(const producer_t *p)
     return !window_full(&p->window) && p->window.next - p->progress.stored < JOBLOG_AHEAD_MAX && ahead_open(p);
 }
 
+/* ---- resuming: what the job has already ---- */
+
+/* True: the item needs no publishing (or has ended this producer: it is not what was published). */
+static bool is_there(producer_t *p, const queue_item_t *item)
+{
+    resume_t *resume = p->config.resume;
+    uint64_t index = p->window.next;
+    const resume_item_t *found = resume ? resume_find(resume, index) : NULL;
+    if (!found && !(resume && bitset_test(&resume->known, index)))
+        return false;
+    bool is_sent = item->kind == FANMAP_VALUE;
+    bool is_same = found ? is_sent && resume_hash(item->bytes, item->len) == found->hash
+                         : bitset_test(&resume->bad, index) == (item->kind == FANMAP_BAD_INPUT);
+    if (!is_same) {
+        compare_differs(p, index, index + 1);
+        return true;
+    }
+    window_add(&p->window, item->bytes, is_sent ? item->len : 0);
+    if (found) {
+        window_stored(&p->window, index, found->offset);
+    } else {
+        window_refused(&p->window, index, 0);
+        window_packs_stored(&p->window, 1);
+    }
+    return true;
+}
+
+/* Records that were found and whose turn has not come yet stay within reach of the next one who resumes. */
+static void keep_in_reach(const producer_t *p, int64_t *offsets)
+{
+    const resume_t *resume = p->config.resume;
+    for (size_t i = resume ? resume->item_at : 0; resume && i < resume->items_n; i++) {
+        const resume_item_t *item = &resume->items[i];
+        int64_t *offset = &offsets[window_partition(&p->window, item->index)];
+        if (item->index >= p->window.next && item->offset < *offset)
+            *offset = item->offset;
+    }
+}
+
 static void publish_one(producer_t *p, const queue_item_t *item)
 {
+    if (is_there(p, item))
+        return;
     bool is_sent = item->kind == FANMAP_VALUE;
     uint64_t index = window_add(&p->window, item->bytes, is_sent ? item->len : 0);
     if (!is_sent) {
@@ -53,6 +94,10 @@ void publish_item(producer_t *p, const producer_event_t *event)
 {
     if (p->input_ended || p->phase > PHASE_PUBLISHING)
         return;
+    if (p->phase == PHASE_COMPARING) {
+        compare_item(p, event);
+        return;
+    }
     queue_item_t item = item_of(event);
     bool may_go = p->phase == PHASE_PUBLISHING && p->queue.n == 0 && publish_open(p) && start_clear_to_publish(p);
     if (may_go)
@@ -88,6 +133,7 @@ static void say_progress(producer_t *p)
         .prefix = p->window.prefix, .chain = p->window.prefix_chain, .partitions = p->window.partitions};
     memcpy(progress.producer, p->config.announce, sizeof progress.producer);
     window_offsets(&p->window, said->offsets);
+    keep_in_reach(p, said->offsets);
     joblog_encode_progress(&p->values, &progress, said->offsets);
     actions_put_log(p, SAID_PROGRESS, ++said->n);
     said->prefix = progress.prefix;
@@ -117,7 +163,7 @@ static int64_t progress_at_ms(const producer_t *p)
 
 static bool progress_waits(const producer_t *p)
 {
-    return !p->unmet && !p->progress.in_flight && !p->input_said;
+    return !(p->unmet & ~(unsigned)UNMET_SCAN) && !p->progress.in_flight && !p->input_said;
 }
 
 static void say_input(producer_t *p)
@@ -132,8 +178,19 @@ static void say_input(producer_t *p)
 static void publish_queued(producer_t *p)
 {
     queue_item_t item;
-    while (p->queue.n > 0 && publish_open(p) && start_clear_to_publish(p) && queue_take(&p->queue, &item))
+    while (p->phase == PHASE_PUBLISHING && p->queue.n > 0 && publish_open(p) && start_clear_to_publish(p) &&
+           queue_take(&p->queue, &item))
         publish_one(p, &item);
+}
+
+/* True: the input ended before an item that was published. */
+static bool ends_too_early(producer_t *p)
+{
+    const resume_t *resume = p->config.resume;
+    if (!resume || p->unmet || p->input_said || !all_published(p) || resume_end(resume) <= p->window.next)
+        return false;
+    compare_too_short(p, p->window.next, resume_end(resume) - 1);
+    return true;
 }
 
 void publish_due(producer_t *p)
@@ -142,9 +199,11 @@ void publish_due(producer_t *p)
         return;
     if (p->queue.n > 0)
         publish_queued(p);
+    if (p->phase != PHASE_PUBLISHING || ends_too_early(p))
+        return;
     if (refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p)))
         say_refused(p);
-    if (progress_waits(p) && p->now_ms >= progress_at_ms(p) && start_clear_to_publish(p))
+    if (progress_waits(p) && p->now_ms >= progress_at_ms(p) && start_is_owner(p))
         say_progress(p);
     if (all_published(p) && !p->input_said && p->window.prefix == p->window.next && start_clear_to_publish(p))
         say_input(p);

@@ -19,6 +19,10 @@ void start_begin(producer_t *p)
 {
     if (p->phase != PHASE_NEW)
         return;
+    if (p->config.resume) {
+        compare_begin(p);
+        return;
+    }
     if (p->config.spec.concurrency == 0) {
         say_start(p);
         return;
@@ -81,6 +85,10 @@ static void own(producer_t *p)
         p->progress.said_ms = p->now_ms;
         p->progress.stored_ms = p->now_ms;
     }
+    if (p->unmet & UNMET_SCAN && !p->scan_asked) {
+        p->scan_asked = true;
+        actions_add(p, PRODUCER_SCAN);
+    }
 }
 
 void start_checked(producer_t *p, const producer_event_t *event)
@@ -96,12 +104,26 @@ void start_checked(producer_t *p, const producer_event_t *event)
         own(p);
 }
 
-bool start_clear_to_publish(producer_t *p)
+/* Our own announcement comes first to who reads from before it; another's behind it is newer. */
+void start_announced(producer_t *p, const char *announced)
 {
-    if (p->unmet)
+    if (strcmp(announced, p->config.announce) == 0)
+        p->announcement_seen = true;
+    else if (p->announcement_seen && p->phase == PHASE_PUBLISHING && !p->settled)
+        superseded(p);
+}
+
+bool start_is_owner(producer_t *p)
+{
+    if (p->unmet & ~(unsigned)UNMET_SCAN)
         return false;
     if (p->now_ms - p->owner_ms <= PAUSE_MS)
         return true;
     ask_check(p);
     return false;
+}
+
+bool start_clear_to_publish(producer_t *p)
+{
+    return start_is_owner(p) && !p->unmet;
 }

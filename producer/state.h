@@ -1,5 +1,5 @@
 /* What the parts of the producer's core share: its state, and the words it has for saying things. Included by core.c,
- * start.c, publish.c, close.c and actions.c only. */
+ * start.c, compare.c, publish.c, close.c and actions.c only. */
 #ifndef PRODUCER_STATE_H
 #define PRODUCER_STATE_H
 
@@ -12,6 +12,7 @@
 typedef enum {
     PHASE_NEW,
     PHASE_TABLE,      /* waits for the token table */
+    PHASE_COMPARING,  /* resuming: the input is compared, nothing was said */
     PHASE_PUBLISHING, /* `start` was said; `unmet` says what items still wait for */
     PHASE_CLOSED,     /* the log says that the job is closed: waits for the gathering side's word */
     PHASE_CANCELLING, /* `end` was said */
@@ -20,7 +21,7 @@ typedef enum {
 } phase_t;
 
 /* What must be acknowledged before an item may be published. */
-enum { UNMET_START = 1, UNMET_ANNOUNCED = 2, UNMET_SPEC = 4, UNMET_CHECK = 8 };
+enum { UNMET_START = 1, UNMET_ANNOUNCED = 2, UNMET_SPEC = 4, UNMET_CHECK = 8, UNMET_SCAN = 16 };
 
 /* The low bits of a cookie of PUT_LOG and PUT_JOBS say what it was; the rest numbers the packs and the records of
  * progress. */
@@ -54,12 +55,15 @@ struct producer {
     producer_config_t config;
     phase_t phase;
     unsigned unmet;
-    bool check_asked;
+    bool check_asked, scan_asked;
+    bool announcement_seen;   /* ours, by who reads the log */
     int64_t now_ms, owner_ms; /* owner_ms: when this producer last knew that the job is its own */
     queue_t queue;
     window_t window;
     refused_t refused;
     producer_progress_t progress;
+    uint64_t compared, compared_chain; /* COMPARING */
+    bool deadline_passed;              /* COMPARING: to be said when that is over */
     uint64_t known, waiting_bytes;
     bool input_ended, input_said, settled;
     char *source_error;
@@ -91,8 +95,21 @@ void start_begin(producer_t *p);
 void start_table(producer_t *p, bool created);
 void start_stored(producer_t *p, said_t what, int64_t offset);
 void start_checked(producer_t *p, const producer_event_t *event);
+void start_announced(producer_t *p, const char *announced);
+/* The log as it is now shows no other producer: `progress` may be said, also while the partitions are read. */
+bool start_is_owner(producer_t *p);
 /* False: items must wait (the job is not in Kafka yet, or there was a pause and the log is being read). */
 bool start_clear_to_publish(producer_t *p);
+
+/* ---- compare.c: an input that is read again ---- */
+
+void compare_begin(producer_t *p);
+void compare_item(producer_t *p, const producer_event_t *event);
+void compare_end_input(producer_t *p);
+/* The job has another input than what is read now. */
+void compare_differs(producer_t *p, uint64_t from, uint64_t to);
+/* As compare_differs, for an input that ends too early: item `index` was published. */
+void compare_too_short(producer_t *p, uint64_t n, uint64_t index);
 
 /* ---- publish.c: items, refused items, progress, input ---- */
 

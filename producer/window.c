@@ -22,6 +22,15 @@ bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_
     return true;
 }
 
+void window_resume(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets)
+{
+    window->prefix = window->next = prefix;
+    window->prefix_chain = window->next_chain = chain;
+    window->packs_stored = 1;
+    for (uint32_t p = 0; p < window->partitions; p++)
+        window->behind[p] = offsets[p];
+}
+
 void window_free(window_t *window)
 {
     free(window->ring);

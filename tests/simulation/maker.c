@@ -223,6 +223,9 @@ static void carry_out(sim_t *sim, job_t *job, const producer_action_t *action)
         job->check_end = CHECK_NOTHING;
         clock_tell(&sim->clock, kafka_latency_ms(sim), &job->process, on_check_end);
         break;
+    case PRODUCER_READ_LOG:
+    case PRODUCER_SCAN:
+        break;
     case PRODUCER_FINISHED:
         sim_say(sim, "the producer of %s has finished", job->id);
         job->is_finished = true;

@@ -5,7 +5,12 @@
  * a wanted change, FANMAP_GOLDEN_UPDATE=1 writes the files anew; read the difference.
  *
  *   config [concurrency=N] [partitions=N] [outbox=N] [ahead=N] [spill=N] [attached]
+ *          [resume=PREFIX] [offsets=N,N..] [marks=N,N..] [known=N,N..] [bad=N,N..] [total=N] [closed=REASON]
+ *                                                         what is known of the job that is resumed
  *   begin | table ok | table failed | tick | show
+ *   other                                                  an item that is not the number it should be
+ *   scanned [INDEX@OFFSET[x]..]                            records that were found; x: of another input
+ *   announced NAME
  *   item [N] | bad TEXT | large TEXT | end-input [ERROR]   items are the numbers 0, 1, 2 ... as msgpack
  *   stored FROM..TO OFFSET | refused INDEX                 reports of items; offsets rise by one an item
  *   log-stored NAME OFFSET | jobs-stored NAME              reports of records, the oldest of that name; OFFSET -1:
@@ -50,6 +55,7 @@ typedef struct {
     producer_actions_t actions;
     buf_t out;
     producer_config_t config;
+    resume_t resume;
     uint64_t pushed;
     bool sent[ITEMS_MAX]; /* by index */
     uint64_t items_seen;
@@ -171,6 +177,12 @@ static void print_action(play_t *play, const producer_action_t *action)
     case PRODUCER_CHECK_LOG:
         buf_append_text(&play->out, "    check-log\n");
         break;
+    case PRODUCER_READ_LOG:
+        buf_append_text(&play->out, "    read-log\n");
+        break;
+    case PRODUCER_SCAN:
+        buf_append_text(&play->out, "    scan\n");
+        break;
     case PRODUCER_FINISHED:
         buf_append_text(&play->out, "    finished\n");
         break;
@@ -228,6 +240,111 @@ static end_reason_t reason_of(const char *name)
     return END_CANCEL;
 }
 
+/* The numbers behind `name`, given to `fn`. */
+static void numbers(play_t *play, const char *words, const char *name, void (*fn)(play_t *play, size_t i, int64_t n))
+{
+    char text[200];
+    if (!option(words, name, text, sizeof text))
+        return;
+    size_t i = 0;
+    for (char *at = text; *at; at += *at == ',')
+        fn(play, i++, strtoll(at, &at, 10));
+}
+
+static uint64_t chain_of_numbers(uint64_t n)
+{
+    uint64_t chain = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        buf_t in = {0};
+        mp_put_uint(&in, i);
+        chain = place_chain(chain, in.data, in.len);
+        buf_free(&in);
+    }
+    return chain;
+}
+
+static void put_progress(play_t *play, uint64_t prefix, const int64_t *offsets)
+{
+    buf_t b = {0};
+    joblog_record_t record;
+    progress_t progress = {
+        .prefix = prefix, .chain = chain_of_numbers(prefix), .partitions = play->config.spec.items_partitions};
+    joblog_encode_progress(&b, &progress, offsets);
+    assert_true(joblog_decode(b.data, b.len, &record));
+    resume_progress(&play->resume, &record.progress);
+    buf_free(&b);
+}
+
+static void add_mark(play_t *play, size_t i, int64_t n)
+{
+    static const int64_t unknown[] = {-1, -1, -1, -1};
+    (void)i;
+    put_progress(play, (uint64_t)n, unknown);
+}
+
+static int64_t resume_offsets[4];
+
+static void add_offset(play_t *play, size_t i, int64_t n)
+{
+    (void)play;
+    resume_offsets[i] = n;
+}
+
+static void add_known(play_t *play, size_t i, int64_t n)
+{
+    (void)i;
+    resume_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_VALUE, .attempts = 1});
+}
+
+static void add_bad(play_t *play, size_t i, int64_t n)
+{
+    (void)i;
+    resume_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_BAD_INPUT});
+}
+
+static void configure_resume(play_t *play, const char *words)
+{
+    char reason[32];
+    producer_config_t *config = &play->config;
+    assert_true(resume_init(&play->resume, config->spec.job, config->spec.items_partitions));
+    for (size_t i = 0; i < 4; i++)
+        resume_offsets[i] = -1;
+    numbers(play, words, "marks=", add_mark);
+    numbers(play, words, "offsets=", add_offset);
+    numbers(play, words, "known=", add_known);
+    numbers(play, words, "bad=", add_bad);
+    put_progress(play, number(words, "resume=", 0), resume_offsets);
+    play->resume.total = (int64_t)number(words, "total=", UINT64_MAX);
+    play->resume.is_closed = option(words, "closed=", reason, sizeof reason);
+    if (play->resume.is_closed)
+        play->resume.reason = reason_of(reason);
+    config->spec.start_offset = 7;
+    config->resume = &play->resume;
+}
+
+static void scanned(play_t *play, producer_event_t event, const char *words)
+{
+    unsigned long long index, offset;
+    int used;
+    for (; sscanf(words, "%llu@%llu%n", &index, &offset, &used) == 2; words += strspn(words, " ")) {
+        buf_t b = {0}, in = {0};
+        words += used;
+        bool is_other = *words == 'x';
+        words += is_other;
+        mp_put_uint(&in, is_other ? index + 1000 : index);
+        item_encode(&b, index, in.data, in.len);
+        uint32_t p = place_item(place_job_hash("j"), play->config.spec.items_partitions, index);
+        resume_record(&play->resume, (int32_t)p, (int64_t)offset, "j", 1, b.data, b.len);
+        resume_record(&play->resume, (int32_t)(p + 1), (int64_t)offset, "j", 1, b.data, b.len); /* handed off: a copy */
+        resume_record(&play->resume, (int32_t)p, (int64_t)offset, "k", 1, b.data, b.len);
+        buf_free(&b);
+        buf_free(&in);
+    }
+    resume_sort(&play->resume);
+    event.type = PRODUCER_SCANNED;
+    step(play, &event);
+}
+
 static void configure(play_t *play, const char *words)
 {
     producer_config_t *config = &play->config;
@@ -244,6 +361,8 @@ static void configure(play_t *play, const char *words)
     config->ahead_n = number(words, "ahead=", 1000);
     config->spill_bytes = number(words, "spill=", 1000);
     config->attached = strstr(words, "attached") != NULL;
+    if (strstr(words, "resume="))
+        configure_resume(play, words);
     play->producer = producer_new(config);
     assert_non_null(play->producer);
 }
@@ -253,7 +372,7 @@ static void push(play_t *play, producer_event_t event, fanmap_kind_t kind, const
     buf_t in = {0};
     assert_true(play->pushed < ITEMS_MAX);
     play->sent[play->pushed] = kind == FANMAP_VALUE;
-    mp_put_uint(&in, play->pushed++);
+    mp_put_uint(&in, play->pushed++ + (message && *message == '!' ? 1000 : 0));
     event.type = PRODUCER_ITEM;
     event.kind = kind;
     event.message = message;
@@ -314,6 +433,14 @@ static void event_line(play_t *play, const char *line)
     if (strcmp(verb, "item") == 0) {
         for (uint64_t n = *words ? strtoull(words, NULL, 10) : 1; n > 0; n--)
             push(play, event, FANMAP_VALUE, NULL);
+    } else if (strcmp(verb, "other") == 0) {
+        push(play, event, FANMAP_VALUE, "!");
+    } else if (strcmp(verb, "scanned") == 0) {
+        scanned(play, event, words);
+    } else if (strcmp(verb, "announced") == 0) {
+        event.type = PRODUCER_ANNOUNCED;
+        event.announced = words;
+        step(play, &event);
     } else if (strcmp(verb, "bad") == 0) {
         push(play, event, FANMAP_BAD_INPUT, words);
     } else if (strcmp(verb, "large") == 0) {
@@ -411,6 +538,7 @@ static void play_file(const char *path)
     else if (strcmp(expected, got) != 0)
         fail_msg("%s came out as:\n%s", path, got);
     producer_free(play.producer);
+    resume_free(&play.resume);
     producer_actions_free(&play.actions);
     buf_free(&play.out);
     free(expected);
