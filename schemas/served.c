@@ -1,0 +1,194 @@
+#include "schemas/served.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "schemas/json_members.h"
+#include "schemas/served_json.h"
+#include "schemas/value.h"
+
+enum { LENGTH_BYTES = 4, SPARE_BYTES = 64 * 1024, HELLO_FIELDS = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 7 };
+
+void served_reader_free(served_reader_t *r)
+{
+    buf_free(&r->fields);
+    *r = (served_reader_t){0};
+}
+
+static int bad(served_reader_t *r, const char *why)
+{
+    snprintf(r->why, sizeof r->why, "%s", why);
+    return -1;
+}
+
+/* ---- one message, as the fields of a msgpack array ---- */
+
+static bool names_ok(const uint8_t *tasks, size_t len)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, tasks, len);
+    uint32_t n = mp_read_array(&r);
+    for (uint32_t i = 0; i < n && !r.bad; i++) {
+        char name[TASK_NAME_MAX + 1];
+        mp_read_text(&r, name, sizeof name);
+        r.bad = r.bad || !task_name_valid(name);
+    }
+    return mp_done(&r);
+}
+
+static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_said_t *said)
+{
+    char encoding[16];
+    uint64_t version = mp_read_uint(r);
+    if (r->bad || version == 0 || version > UINT32_MAX)
+        return bad(reader, "hello has no version");
+    said->version = (uint32_t)version;
+    if (said->version != SERVED_VERSION)
+        return 1; /* whatever else it says; the caller refuses it */
+    if (fields < HELLO_FIELDS)
+        return bad(reader, "hello lacks its encoding or its tasks");
+    mp_read_text(r, encoding, sizeof encoding);
+    if (r->bad || strcmp(encoding, reader->encoding == SERVED_JSON ? "json" : "msgpack") != 0)
+        return bad(reader, "hello does not name the encoding that it is written in");
+    said->tasks = mp_skip(r, &said->tasks_len);
+    if (r->bad || !names_ok(said->tasks, said->tasks_len))
+        return bad(reader, "the tasks of hello are not an array of task names");
+    mp_skip_fields(r, fields - HELLO_FIELDS);
+    return mp_done(r) ? 1 : bad(reader, "hello is not one sound message");
+}
+
+static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_said_t *said)
+{
+    uint64_t n = mp_read_uint(r);
+    if (r->bad || n > UINT32_MAX)
+        return bad(reader, "done has no n");
+    said->n = (uint32_t)n;
+    said->final = mp_read_bool(r);
+    uint64_t kind = mp_read_uint(r);
+    mp_read_uint(r); /* run_us: the worker measures for itself */
+    if (r->bad || kind > FANMAP_EXCEPTION)
+        return bad(reader, "done is neither a value (kind 0) nor an error (kind 1)");
+    said->is_error = kind == FANMAP_EXCEPTION;
+    uint32_t known = said->is_error ? DONE_ERROR_FIELDS : DONE_VALUE_FIELDS;
+    if (fields < known)
+        return bad(reader, "done lacks fields");
+    if (said->is_error) {
+        said->error_type = mp_read_str(r, &said->error_type_len);
+        said->message = mp_read_str(r, &said->message_len);
+    } else {
+        said->value = mp_skip(r, &said->value_len);
+    }
+    if (r->bad)
+        return bad(reader, said->is_error ? "the error of done has no type and message" : "done's value is not sound");
+    mp_skip_fields(r, fields - known);
+    return mp_done(r) ? 1 : bad(reader, "done is not one sound message");
+}
+
+static int read_fields(served_reader_t *reader, const void *bytes, size_t len, served_said_t *ret)
+{
+    mp_reader_t r;
+    served_said_t said = {0};
+    int got = 1;
+    mp_reader_init(&r, bytes, len);
+    uint32_t fields = mp_read_array(&r);
+    uint64_t type = mp_read_uint(&r);
+    if (r.bad || fields < 1)
+        return bad(reader, "it is not an array that begins with a type");
+    said.type = (slot_frame_type_t)type;
+    if (type == SLOT_HELLO)
+        got = read_hello(reader, &r, fields, &said);
+    else if (type == SLOT_DONE)
+        got = read_done(reader, &r, fields, &said);
+    else if (type != SLOT_READY)
+        return bad(reader, "it is of a type that a program does not send");
+    if (got > 0)
+        *ret = said;
+    return got;
+}
+
+/* ---- the two encodings ---- */
+
+static int decode_frame(served_reader_t *r, const uint8_t *at, size_t len, size_t frame_max, served_said_t *ret,
+                        size_t *ret_used)
+{
+    if (len < LENGTH_BYTES)
+        return 0;
+    uint32_t payload = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    if (payload > frame_max || frame_max - payload < LENGTH_BYTES) {
+        snprintf(r->why, sizeof r->why, "a frame of %u bytes is over the limit of %zu", payload, frame_max);
+        return -1;
+    }
+    if (len - LENGTH_BYTES < payload)
+        return 0;
+    int got = read_fields(r, at + LENGTH_BYTES, payload, ret);
+    if (got > 0)
+        *ret_used = LENGTH_BYTES + (size_t)payload;
+    return got;
+}
+
+static int decode_line(served_reader_t *r, const char *text, size_t len, size_t frame_max, served_said_t *ret,
+                       size_t *ret_used)
+{
+    const char *end = r->scanned < len ? memchr(text + r->scanned, '\n', len - r->scanned) : NULL;
+    size_t line = end ? (size_t)(end - text) : len;
+    if (line > frame_max) {
+        snprintf(r->why, sizeof r->why, "a line is over the limit of %zu bytes", frame_max);
+        return -1;
+    }
+    r->scanned = end ? 0 : len;
+    if (!end)
+        return 0;
+    if (!served_line_to_fields(&r->fields, text, line, r->why, sizeof r->why))
+        return -1;
+    int got = read_fields(r, r->fields.data, r->fields.len, ret);
+    if (got > 0)
+        *ret_used = line + 1;
+    return got;
+}
+
+/* A hello of JSON has no NUL in it; the length of a frame that may be a hello has one as its fourth byte. */
+static int find_encoding(served_reader_t *r, const uint8_t *at, size_t len)
+{
+    if (len < LENGTH_BYTES && memchr(at, '\n', len) == NULL)
+        return 0;
+    if (len >= LENGTH_BYTES && at[3] == 0)
+        r->encoding = SERVED_MSGPACK;
+    else if (at[0] == '{')
+        r->encoding = SERVED_JSON;
+    else
+        return bad(r, "it begins neither as a frame nor as a JSON object");
+    return 1;
+}
+
+int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_said_t *ret,
+                  size_t *ret_used)
+{
+    if (r->encoding == SERVED_UNKNOWN) {
+        int got = len > 0 ? find_encoding(r, bytes, len) : 0;
+        if (got <= 0)
+            return got;
+    }
+    if (r->encoding == SERVED_JSON)
+        return decode_line(r, bytes, len, frame_max, ret, ret_used);
+    return decode_frame(r, bytes, len, frame_max, ret, ret_used);
+}
+
+size_t served_frame_max(served_encoding_t encoding, size_t value_bytes_max)
+{
+    /* In JSON a byte takes at most six, as in \u0000. */
+    return SPARE_BYTES + value_bytes_max * (encoding == SERVED_JSON ? 6 : 2);
+}
+
+bool served_has_task(const uint8_t *tasks, size_t tasks_len, const char *name)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, tasks, tasks_len);
+    uint32_t n = mp_read_array(&r);
+    for (uint32_t i = 0; i < n && !r.bad; i++) {
+        size_t len;
+        const char *text = mp_read_str(&r, &len);
+        if (text && strlen(name) == len && memcmp(text, name, len) == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,55 @@
+/* The slot protocol as a served program speaks it (docs/tasks.md), in either of its two encodings: frames of
+ * slotwire.h, or one JSON object a line. A program is not trusted: nothing is believed before it was checked here, and
+ * nothing is allocated by a number of its own.
+ *
+ * JSON lines are put into the order of the msgpack fields first, so that one reader judges both.
+ */
+#ifndef SCHEMAS_SERVED_H
+#define SCHEMAS_SERVED_H
+
+#include "schemas/slotwire.h"
+
+enum { SERVED_VERSION = 1, SERVED_HELLO_MAX = 64 * 1024, SERVED_WHY_MAX = 300 };
+
+typedef enum { SERVED_UNKNOWN, SERVED_MSGPACK, SERVED_JSON } served_encoding_t;
+
+/* One thing that a program said; borrowed from the bytes or from the reader. */
+typedef struct {
+    slot_frame_type_t type; /* SLOT_HELLO, SLOT_READY or SLOT_DONE */
+    uint32_t version;       /* hello */
+    const uint8_t *tasks;   /* hello: a msgpack array of names */
+    size_t tasks_len;
+    uint32_t n; /* done, and all that follows */
+    bool is_error, final;
+    const uint8_t *value; /* one msgpack object, when it is no error */
+    size_t value_len;
+    const char *error_type, *message;
+    size_t error_type_len, message_len;
+} served_said_t;
+
+/* The reading end of one program. Zeroed is ready; the first message decides the encoding. */
+typedef struct {
+    served_encoding_t encoding;
+    size_t scanned;           /* of an unfinished line: no newline up to here */
+    buf_t fields;             /* a JSON line as msgpack */
+    char why[SERVED_WHY_MAX]; /* after -1: what is wrong, for people */
+} served_reader_t;
+
+/* The message at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or
+ * longer than `frame_max`. */
+int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_said_t *ret,
+                  size_t *ret_used);
+void served_reader_free(served_reader_t *r);
+/* The longest frame that is still read: a value within the limit always fits, one somewhat over it too, so that it can
+ * be told from a frame without end. */
+size_t served_frame_max(served_encoding_t encoding, size_t value_bytes_max);
+/* Whether a hello's tasks name this one. */
+bool served_has_task(const uint8_t *tasks, size_t tasks_len, const char *name);
+
+/* What a program is told. False: JSON cannot hold the item (or the bound arguments), and nothing was appended. */
+bool served_put_job(buf_t *b, served_encoding_t encoding, const slot_job_t *job);
+bool served_put_run(buf_t *b, served_encoding_t encoding, const slot_run_t *run, uint32_t job_id);
+void served_put_cancel(buf_t *b, served_encoding_t encoding, uint32_t n);
+void served_put_bye(buf_t *b, served_encoding_t encoding);
+
+#endif
