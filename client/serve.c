@@ -14,26 +14,31 @@ static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *cat
     return r;
 }
 
-static int add_command(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
+typedef int (*add_fn)(slots_catalogue_t *catalogue, const char *name, const char *command, fanmap_error_t *err);
+
+/* One value of "exec" or "serve". */
+static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogue, const char *text,
+                     fanmap_error_t *err)
 {
     char name[TASK_NAME_MAX + 1];
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : 0;
     if (len == 0 || len > TASK_NAME_MAX)
-        return err_set(err, FANMAP_EUSAGE, "--exec \"%s\": want NAME='CMD ARG...'", text);
+        return err_set(err, FANMAP_EUSAGE, "--%s \"%s\": want NAME='CMD ARG...'", option, text);
     memcpy(name, text, len);
     name[len] = '\0';
     if (!task_name_valid(name))
-        return err_set(err, FANMAP_EUSAGE, "--exec: \"%s\" is not a task name", name);
-    return slots_catalogue_add_command(catalogue, name, equals + 1, err);
+        return err_set(err, FANMAP_EUSAGE, "--%s: \"%s\" is not a task name", option, name);
+    return add(catalogue, name, equals + 1, err);
 }
 
-static int add_commands(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+static int add_all_named(const fanmap_options_t *options, const char *option, add_fn add, slots_catalogue_t *catalogue,
+                         fanmap_error_t *err)
 {
     const char *text;
     int r = FANMAP_OK;
-    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, "exec", i)); i++)
-        r = add_command(catalogue, text, err);
+    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, option, i)); i++)
+        r = add_named(option, add, catalogue, text, err);
     return r;
 }
 
@@ -55,11 +60,14 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
 {
     int r = add_libraries(options, catalogue, err);
     if (r == FANMAP_OK)
-        r = add_commands(options, catalogue, err);
+        r = add_all_named(options, "exec", slots_catalogue_add_command, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
     if (r == FANMAP_OK)
         r = add_argv(options, catalogue, err);
     if (r == FANMAP_OK && catalogue->n == 0)
-        r = err_set(err, FANMAP_EUSAGE, "nothing to serve: give --tasks F.so or --exec NAME='CMD ARG...'");
+        r = err_set(err, FANMAP_EUSAGE,
+                    "nothing to serve: give --tasks F.so, --exec NAME='CMD ARG...' or --serve NAME='CMD ARG...'");
     return r;
 }
 
@@ -78,6 +86,7 @@ void serve_config(const fanmap_options_t *options, const slots_catalogue_t *cata
                                    .slots_n = slots_n(options),
                                    .budget_bytes = options_bytes(options, "budget"),
                                    .drain_ms = (uint32_t)options_ms(options, "drain"),
+                                   .start_timeout_ms = (uint32_t)options_ms(options, "start-timeout"),
                                    .session_ms = (uint32_t)options_ms(options, "session-timeout"),
                                    .partitions = (uint32_t)options_count(options, "partitions"),
                                    .retention_ms = (int64_t)options_ms(options, "retention"),

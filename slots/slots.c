@@ -42,6 +42,7 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
         return err_set(err, FANMAP_EUSAGE, "the program fanmap-guardian is missing: name its folder in FANMAP_LIBEXEC");
     s->plan.slots_n = config->slots_n;
     s->plan.session_ms = config->session_ms;
+    s->plan.start_timeout_ms = config->start_timeout_ms;
     s->plan.value_bytes_max = config->value_bytes_max;
     s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
     s->plan.libexec = strdup(libexec);

@@ -36,6 +36,7 @@ typedef struct {
     uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it; 0: never */
     uint32_t ahead_n, ahead_bytes; /* how much may wait unstarted in one slot */
     size_t value_bytes_max;
+    uint32_t start_timeout_ms; /* TASK_SERVE: from a program's start until it is ready; 0: a minute */
 } slots_config_t;
 
 typedef enum {

@@ -19,8 +19,9 @@ typedef struct {
     uint32_t slots_n;
     size_t budget_bytes;
     uint32_t drain_ms, session_ms;
-    uint32_t partitions;  /* of topics that have to be created */
-    int64_t retention_ms; /* of results */
+    uint32_t start_timeout_ms; /* of a served program */
+    uint32_t partitions;       /* of topics that have to be created */
+    int64_t retention_ms;      /* of results */
     bool create_topics;
     uint32_t item_bytes_max, value_bytes_max;
     int task_log_fd; /* where attempts' own output goes; -1: nowhere */

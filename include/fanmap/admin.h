@@ -54,8 +54,8 @@ FANMAP_API uint64_t fanmap_options_number(const fanmap_options_t *options, const
 typedef struct fanmap_worker fanmap_worker_t;
 
 /* Loads the table of every task library in a helper process, connects, starts its slots. Options: "brokers", "redis",
- * "namespace", "queue", "tasks" (repeats), "exec" (NAME=CMD ARG..., repeats), "slots", "budget", "drain", "lease" and
- * more. */
+ * "namespace", "queue", "tasks" (repeats), "exec" and "serve" (NAME=CMD ARG..., repeat), "slots", "budget", "drain",
+ * "lease" and more. */
 FANMAP_API int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg,
                                   fanmap_worker_t **ret_worker, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* As fanmap_fd: poll it, never read it. */

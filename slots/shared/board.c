@@ -138,6 +138,17 @@ bool board_finish(board_t *b)
     return true;
 }
 
+bool board_unclaim(board_t *b)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
+    do {
+        if ((word & CLOSED) || !(word & RUNNING))
+            return false;
+        wanted = (word & ~RUNNING & ~(uint64_t)UINT32_MAX) | (uint32_t)(word_next(word) - 1);
+    } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
+    return true;
+}
+
 void board_tail_add(board_t *b, const char *bytes, size_t len)
 {
     size_t have = atomic_load(&b->tail_len);

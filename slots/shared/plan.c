@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 7, TASK_FIELDS = 6 };
+enum { PLAN_FIELDS = 8, TASK_FIELDS = 6 };
 
 static uint32_t argv_count(char **argv)
 {
@@ -42,6 +42,7 @@ void plan_encode(buf_t *b, const plan_t *plan)
     mp_put_array(b, plan->tasks_n);
     for (uint32_t i = 0; i < plan->tasks_n; i++)
         encode_task(b, &plan->tasks[i]);
+    mp_put_uint(b, plan->start_timeout_ms);
 }
 
 static char *read_copy(mp_reader_t *r)
@@ -86,6 +87,7 @@ bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     r.bad = r.bad || !plan.tasks;
     for (; plan.tasks_n < n && !r.bad; plan.tasks_n++)
         decode_task(&r, &plan.tasks[plan.tasks_n]);
+    plan.start_timeout_ms = (uint32_t)mp_read_uint(&r);
     if (r.bad) {
         plan_free(&plan);
         return false;

@@ -17,6 +17,7 @@ typedef struct {
 
 typedef struct {
     uint32_t slots_n, session_ms;
+    uint32_t start_timeout_ms; /* of a served program, until it is ready */
     uint64_t value_bytes_max;
     bool use_cgroups;
     char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */

@@ -35,7 +35,7 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     memcpy(c->job, job->job, len);
     c->job[len] = '\0';
     const plan_task_t *task = plan_find(&s->plan, job->task, job->task_len);
-    task = task && task->is_command ? task : NULL;
+    task = task && (task->is_command || task->is_served) ? task : NULL;
     if (task != c->task) {
         free(c->path);
         c->path = task ? command_find_program(task->argv[0]) : NULL;
@@ -44,19 +44,20 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     c->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : s->plan.value_bytes_max;
     buf_clear(&c->bound);
     buf_append(&c->bound, job->bound, job->bound_len);
+    serve_set_job(s, job);
 }
 
-static void send_result(supervisor_t *s, int64_t now_ns)
+void command_send_result(supervisor_t *s, int64_t now_ns)
 {
     command_t *c = &s->command;
     if (board_finish(s->board))
         outlet_put(&c->outlet, c->frame.data, c->frame.len, now_ns);
 }
 
-static void refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message)
+void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message)
 {
     result_of_refusal(&s->command, kind, exit_status, message);
-    send_result(s, proc_now_ns());
+    command_send_result(s, proc_now_ns());
 }
 
 static void refuse_spawn(supervisor_t *s, int error)
@@ -65,11 +66,11 @@ static void refuse_spawn(supervisor_t *s, int error)
     char message[256];
     snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], strerror(error));
     if (error == E2BIG)
-        refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
+        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
     else if (error == EILSEQ)
-        refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");
+        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");
     else
-        refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
+        command_refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
 }
 
 static void start(supervisor_t *s, const slot_run_t *run)
@@ -77,11 +78,15 @@ static void start(supervisor_t *s, const slot_run_t *run)
     command_t *c = &s->command;
     args_values_t values = {run->in, c->bound.data, run->in_len, c->bound.len, run->index};
     if (!c->task) {
-        refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
+        command_refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
+        return;
+    }
+    if (c->task->is_served) {
+        serve_run(s, run);
         return;
     }
     if (!args_expand(&c->args, c->task->argv, &values)) {
-        refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
+        command_refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
         return;
     }
     int error = c->path ? command_prepare(c, s->slot) : ENOENT;
@@ -101,7 +106,7 @@ static bool claim(supervisor_t *s, const slot_run_t *run)
     command_t *c = &s->command;
     int64_t now_ns = proc_now_ns(), now_ms = now_ns / 1000000;
     c->holds_for_lapse = now_ms >= atomic_load(&s->board->lapse_at_ms);
-    if (c->holds_for_lapse) {
+    if (c->holds_for_lapse || (s->serve.current && !serve_is_ready(s))) {
         inlet_unread(&c->inlet);
         return true;
     }
@@ -121,8 +126,9 @@ static bool start_next(supervisor_t *s)
 {
     command_t *c = &s->command;
     slot_frame_t frame;
-    c->holds_for_lapse = false;
-    while (c->state == COMMAND_IDLE && !c->holds_for_lapse && outlet_pump(&c->outlet)) {
+    c->holds_for_lapse = s->serve.holds_for_program = false;
+    while (c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->serve.holds_for_program && !s->is_ending &&
+           outlet_pump(&c->outlet)) {
         int got = inlet_next(&c->inlet, &frame);
         if (got < 0)
             return false;
@@ -141,10 +147,11 @@ static bool start_next(supervisor_t *s)
 static void kill_left(supervisor_t *s)
 {
     command_t *c = &s->command;
-    size_t except_n = s->host.pid > 0 && !s->host.has_ended;
+    pid_t except[RESIDENTS_MAX];
+    size_t except_n = supervisor_residents(s, except, RESIDENTS_MAX);
     if (c->pid > 0)
         kill(-c->pid, SIGKILL);
-    proc_signal_descendants(s->self, &s->host.pid, except_n, SIGKILL);
+    proc_signal_descendants(s->self, except, except_n, SIGKILL);
 }
 
 static void finish(supervisor_t *s)
@@ -162,13 +169,13 @@ static void finish(supervisor_t *s)
         buf_free(&c->out);
     if (left_some)
         command_renew_pipes(c);
-    send_result(s, now_ns);
+    command_send_result(s, now_ns);
 }
 
 bool command_step(supervisor_t *s)
 {
     command_t *c = &s->command;
-    bool has_exited = c->state != COMMAND_IDLE && c->pid < 0;
+    bool has_exited = (c->state == COMMAND_RUNNING || c->state == COMMAND_SWEEPING) && c->pid < 0;
     if (has_exited && s->has_children && !s->is_ending) {
         c->state = COMMAND_SWEEPING;
         kill_left(s);

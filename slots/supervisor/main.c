@@ -19,11 +19,14 @@
 #include "slots/slots.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000 };
+enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
+
+static volatile sig_atomic_t child_has_ended;
 
 static void on_signal(int signo)
 {
-    (void)signo;
+    if (signo == SIGCHLD)
+        child_has_ended = 1;
 }
 
 /* Handlers, unlike ignored signals, do not pass to what is started here. */
@@ -41,10 +44,11 @@ static void set_signals(void)
 
 static void send_term(const supervisor_t *s)
 {
+    bool host_lives = s->host.pid > 0 && !s->host.has_ended;
     if (s->command.state == COMMAND_RUNNING && s->command.pid > 0)
         kill(-s->command.pid, SIGTERM);
-    else if (s->host.pid > 0 && !s->host.has_ended)
-        kill(-s->host.pid, SIGTERM);
+    if (host_lives) /* where a command or a program runs, the host is idle: nobody waits for it */
+        kill(-s->host.pid, s->command.state == COMMAND_IDLE ? SIGTERM : SIGKILL);
 }
 
 /* Something of the slot's attempt runs that a TERM can be for. */
@@ -62,6 +66,7 @@ void supervisor_end(supervisor_t *s, int64_t kill_at_ms)
         s->ends_command = s->command.state != COMMAND_IDLE;
         s->kill_at_ms = kill_at_ms;
         send_term(s);
+        serve_end(s);
     }
     if (kill_at_ms < s->kill_at_ms || !is_busy(s))
         s->kill_at_ms = is_busy(s) ? kill_at_ms : 0;
@@ -81,17 +86,43 @@ static void reap(supervisor_t *s)
 {
     int status;
     pid_t pid;
+    child_has_ended = 0;
+    s->turns = 0;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == s->host.pid)
             host_exited(s, status);
         else if (pid == s->command.pid)
             command_exited(s, status);
+        else
+            serve_exited(s, pid, status);
     }
     s->has_children = pid == 0;
 }
 
-/* With a task host alive, waitpid cannot tell whether a command left others behind. */
-static bool has_others_than_host(const supervisor_t *s)
+/* While a program is served, the end of its socket tells of its death: looking for others can wait a few turns. */
+static bool reaping_can_wait(supervisor_t *s)
+{
+    return s->command.state == COMMAND_SERVED && !child_has_ended && !s->is_ending && ++s->turns < REAP_TURNS;
+}
+
+size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap)
+{
+    size_t n = serve_pids(s, ret, cap - 1);
+    if (s->host.pid > 0 && !s->host.has_ended)
+        ret[n++] = s->host.pid;
+    return n;
+}
+
+static bool is_among(pid_t pid, const pid_t *pids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* With residents alive, waitpid cannot tell whether a command left others behind. */
+static bool has_others_than(const supervisor_t *s, const pid_t *residents, size_t residents_n)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->self, (long)s->self);
@@ -100,18 +131,24 @@ static bool has_others_than_host(const supervisor_t *s)
     if (fd >= 0)
         close(fd);
     if (n < 0)
-        return proc_signal_descendants(s->self, &s->host.pid, 1, 0) > 0;
+        return proc_signal_descendants(s->self, residents, residents_n, 0) > 0;
     text[n] = '\0';
-    char *end;
-    bool only_host = strtol(text, &end, 10) == s->host.pid && strspn(end, " \n") == strlen(end);
-    return n > 0 && !only_host;
+    char *at = text, *end;
+    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end > at; at = end)
+        if (!is_among((pid_t)pid, residents, residents_n))
+            return true;
+    return false;
 }
 
 static void see_who_is_left(supervisor_t *s)
 {
-    bool host_lives = s->host.pid > 0 && !s->host.has_ended;
-    if (!s->is_ending && s->has_children && host_lives && s->command.state != COMMAND_IDLE && s->command.pid < 0)
-        s->has_children = has_others_than_host(s);
+    pid_t residents[RESIDENTS_MAX];
+    if (s->is_ending || !s->has_children || s->command.pid >= 0 ||
+        (s->command.state != COMMAND_RUNNING && s->command.state != COMMAND_SWEEPING))
+        return;
+    size_t n = supervisor_residents(s, residents, RESIDENTS_MAX);
+    if (n > 0)
+        s->has_children = has_others_than(s, residents, n);
 }
 
 static void report_and_leave(supervisor_t *s)
@@ -122,6 +159,8 @@ static void report_and_leave(supervisor_t *s)
         command_drain(s, COMMAND_DRAIN_ALL);
     if (s->host.out_fd >= 0)
         host_drain(s);
+    serve_drain(s);
+    serve_settle(s);
     log_end_attempt(&s->command.log);
     log_end_attempt(&s->host.log);
     m.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -159,17 +198,21 @@ static void read_link(supervisor_t *s)
 static void wait_and_read(supervisor_t *s, int wait_ms)
 {
     command_t *c = &s->command;
-    bool wants_runs = c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->is_ending;
+    bool wants_runs = c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->serve.holds_for_program && !s->is_ending;
     bool wants_host = s->host_fd_open && !s->is_ending;
-    bool runs = c->state != COMMAND_IDLE;
-    struct pollfd polls[] = {
+    bool runs = c->state == COMMAND_RUNNING || c->state == COMMAND_SWEEPING;
+    struct pollfd *polls = s->polls;
+    const struct pollfd own[OWN_POLLS] = {
         {LINK_FD, POLLIN, 0},        {wants_runs ? COMMANDS_FD : -1, POLLIN, 0}, {wants_host ? HOST_FD : -1, POLLIN, 0},
         {s->host.out_fd, POLLIN, 0}, {runs ? c->out_fd : -1, POLLIN, 0},         {runs ? c->err_fd : -1, POLLIN, 0},
     };
     struct timespec wait = {wait_ms / 1000, (long)(wait_ms % 1000) * 1000000};
+    nfds_t polls_n = OWN_POLLS + PROGRAM_FDS * s->serve.programs_n;
     sigset_t none;
     sigemptyset(&none);
-    if (ppoll(polls, sizeof polls / sizeof *polls, wait_ms < 0 ? NULL : &wait, &none) <= 0)
+    memcpy(polls, own, sizeof own);
+    serve_set_polls(s, polls + OWN_POLLS);
+    if (ppoll(polls, polls_n, wait_ms < 0 ? NULL : &wait, &none) <= 0)
         return;
     if (polls[0].revents)
         read_link(s);
@@ -181,6 +224,7 @@ static void wait_and_read(supervisor_t *s, int wait_ms)
         host_drain(s);
     if (polls[4].revents || polls[5].revents)
         command_drain(s, COMMAND_DRAIN_SOME);
+    serve_on_polls(s, polls + OWN_POLLS);
 }
 
 static int sooner(int a_ms, int b_ms)
@@ -192,12 +236,13 @@ static void run(supervisor_t *s)
 {
     for (;;) {
         int wait_ms;
-        reap(s);
+        if (!reaping_can_wait(s))
+            reap(s);
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
-        wait_and_read(s, sooner(wait_ms, host_settle(s)));
+        wait_and_read(s, sooner(wait_ms, sooner(host_settle(s), serve_wait_ms(s))));
     }
 }
 
@@ -218,7 +263,8 @@ static bool set_up(supervisor_t *s, char **argv)
     log_open(&s->command.log, has_log ? LOG_FD : -1);
     log_open(&s->host.log, has_log ? LOG_FD : -1);
     command_open(s);
-    return true;
+    s->polls = serve_open(s) ? calloc(OWN_POLLS + PROGRAM_FDS * s->serve.programs_n, sizeof *s->polls) : NULL;
+    return s->polls != NULL;
 }
 
 int main(int argc, char **argv)

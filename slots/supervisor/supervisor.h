@@ -14,6 +14,7 @@
 #include "slots/shared/ring.h"
 #include "slots/supervisor/args.h"
 #include "slots/supervisor/log.h"
+#include "slots/supervisor/serve.h"
 
 enum {
     LINK_FD = PROC_FIRST_FD, /* guardian */
@@ -25,9 +26,10 @@ enum {
     FIRST_UNUSED_FD
 };
 
-enum { ENV_VARS = 6, ENV_VAR_BYTES = 96, COMMAND_DRAIN_SOME = 4, COMMAND_DRAIN_ALL = 1024 };
+enum { RESIDENTS_MAX = 64, ENV_VARS = 6, ENV_VAR_BYTES = 96, COMMAND_DRAIN_SOME = 4, COMMAND_DRAIN_ALL = 1024 };
 
-typedef enum { COMMAND_IDLE, COMMAND_RUNNING, COMMAND_SWEEPING } command_state_t;
+/* SERVED: what runs is with a program, and there is no process of its own. */
+typedef enum { COMMAND_IDLE, COMMAND_RUNNING, COMMAND_SWEEPING, COMMAND_SERVED } command_state_t;
 
 /* The engine for commands: one process an item. */
 typedef struct {
@@ -72,12 +74,13 @@ typedef struct {
     log_t log;
 } host_child_t;
 
-typedef struct {
+typedef struct supervisor {
     uint32_t slot;
     pid_t self;
     plan_t plan;
     board_t *board;
     command_t command;
+    serve_t serve;
     host_child_t host;
     bool host_fd_open;
     bool has_children; /* as of the last reaping */
@@ -85,12 +88,17 @@ typedef struct {
     bool ends_command;  /* ending: what ran was a command */
     int64_t kill_at_ms; /* ending: KILL to everything from here on */
     int status;         /* wait status of what ran last */
+    struct pollfd *polls;
+    unsigned turns; /* of the loop since the last reaping */
 } supervisor_t;
 
 /* ---- main.c ---- */
 
 /* Ends the slot: TERM now, KILL at `kill_at_ms`; then a report to the guardian and exit. */
 void supervisor_end(supervisor_t *s, int64_t kill_at_ms);
+
+/* The processes that outlive an attempt, but for one: the task host and the programs. At most `cap`. */
+size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap);
 
 /* ---- command.c ---- */
 
@@ -100,6 +108,10 @@ bool command_step(supervisor_t *s);
 /* More frames are on the socket. */
 bool command_fill(supervisor_t *s);
 void command_exited(supervisor_t *s, int status);
+/* c->frame becomes the result of the claimed run, unless the slot was ended meanwhile. */
+void command_send_result(supervisor_t *s, int64_t now_ns);
+/* The claimed run has this error instead of a value. */
+void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message);
 /* What came on stdout and stderr, at most `turns_max` reads of each. */
 void command_drain(supervisor_t *s, int turns_max);
 /* When command_step wants to be called again at the latest, in ms from now; -1: when something happens. */

@@ -1,0 +1,228 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "slots/supervisor/supervisor.h"
+
+extern char **environ;
+
+enum { SLOT_FD = 3, READ_BYTES = 64 * 1024, ENV_MORE = 2, WHOLE_BYTES = 4096 };
+
+/* Descriptors of a program that starts: its ends, and ours. */
+typedef struct {
+    int theirs[SLOT_FD + 1], ours[SLOT_FD + 1];
+} ends_t;
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void close_all(int *fds)
+{
+    for (int i = 0; i <= SLOT_FD; i++)
+        close_fd(&fds[i]);
+}
+
+/* 0: a pipe that it reads; 1, 2: pipes that it writes; 3: a socket. Only our ends do not block. */
+static bool make_ends(ends_t *e)
+{
+    memset(e, -1, sizeof *e);
+    for (int i = 0; i <= SLOT_FD; i++) {
+        int pair[2];
+        bool is_input = i == STDIN_FILENO;
+        int got = i == SLOT_FD ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC);
+        if (got != 0)
+            return false;
+        e->theirs[i] = pair[is_input ? 0 : 1];
+        e->ours[i] = pair[is_input ? 1 : 0];
+        if (fcntl(e->ours[i], F_SETFL, O_NONBLOCK) != 0)
+            return false;
+    }
+    return true;
+}
+
+static char **make_env(char *slot_fd, char *slot)
+{
+    size_t n = 0;
+    while (environ[n])
+        n++;
+    char **env = calloc(n + ENV_MORE + 1, sizeof *env);
+    if (!env)
+        return NULL;
+    memcpy(env, environ, n * sizeof *env);
+    env[n] = slot_fd;
+    env[n + 1] = slot;
+    return env;
+}
+
+static pid_t vfork_program(const program_t *p, const char *path, char *const *env, const ends_t *e, int *ret_error)
+{
+    static const sigset_t none;
+    volatile int error = 0;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        for (int i = 0; i <= SLOT_FD; i++)
+            dup2(e->theirs[i], i);
+        execve(path, p->argv, env);
+        error = errno;
+        _exit(127);
+    }
+    *ret_error = pid < 0 ? errno : error;
+    return pid;
+}
+
+int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_by_ms, int log_fd)
+{
+    char slot_fd[] = "FANMAP_SLOT_FD=3", slot_number[40];
+    ends_t e;
+    snprintf(slot_number, sizeof slot_number, "FANMAP_SLOT=%u", slot);
+    char **env = make_env(slot_fd, slot_number);
+    int error = !env ? ENOMEM : make_ends(&e) ? 0 : errno;
+    if (!error)
+        p->pid = vfork_program(p, path, env, &e, &error);
+    free(env);
+    if (error) {
+        p->pid = 0; /* where it got that far, it is reaped as a stranger */
+        if (error != ENOMEM)
+            close_all(e.theirs), close_all(e.ours);
+        return error;
+    }
+    close_all(e.theirs);
+    p->stdin_fd = e.ours[STDIN_FILENO];
+    p->out_fd = e.ours[STDOUT_FILENO];
+    p->err_fd = e.ours[STDERR_FILENO];
+    p->from_fd = p->to_fd = e.ours[SLOT_FD];
+    p->state = PROGRAM_STARTING;
+    p->ready_by_ms = ready_by_ms;
+    p->stdout_is_log = false;
+    log_open(&p->log, log_fd);
+    return 0;
+}
+
+void program_close(program_t *p)
+{
+    if (p->to_fd != p->from_fd)
+        close_fd(&p->to_fd);
+    close_fd(&p->from_fd);
+    close_fd(&p->stdin_fd);
+    close_fd(&p->out_fd);
+    close_fd(&p->err_fd);
+    p->to_fd = -1;
+    buf_free(&p->in);
+    buf_free(&p->first);
+    buf_free(&p->out);
+    buf_free(&p->tasks);
+    served_reader_free(&p->reader);
+    p->state = PROGRAM_OFF;
+    p->closed_at_ms = 0;
+    p->job_serial = 0;
+    p->answered = p->told_bytes = p->in_used = 0;
+    p->is_reset = false;
+}
+
+void program_flush(program_t *p)
+{
+    while (p->out.len > 0 && p->to_fd >= 0) {
+        ssize_t n = write(p->to_fd, p->out.data, p->out.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN) {
+            p->is_reset = true; /* nobody reads there: its end is on its way */
+            buf_clear(&p->out);
+        }
+        if (n <= 0)
+            return;
+        if ((size_t)n == p->out.len)
+            buf_clear(&p->out);
+        else
+            buf_consume(&p->out, (size_t)n);
+    }
+}
+
+int program_fill(program_t *p)
+{
+    void *room = p->from_fd >= 0 ? buf_reserve(&p->in, READ_BYTES) : NULL;
+    if (!room)
+        return 0;
+    ssize_t n = read(p->from_fd, room, READ_BYTES);
+    if (n > 0)
+        p->in.len += (size_t)n;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return -1;
+    p->is_reset = p->is_reset || (n < 0 && errno == ECONNRESET); /* what a socket says when something was left unread */
+    return n > 0;
+}
+
+bool program_left_unread(const program_t *p)
+{
+    int unread = 0;
+    if (p->to_fd != p->from_fd)
+        return p->to_fd >= 0 && ioctl(p->to_fd, FIONREAD, &unread) == 0 && (size_t)unread >= p->told_bytes;
+    return p->is_reset && p->told_bytes <= WHOLE_BYTES;
+}
+
+int program_next(program_t *p, size_t frame_max, served_said_t *ret)
+{
+    size_t used = 0;
+    if (p->in.len == 0)
+        return 0;
+    int got = served_decode(&p->reader, p->in.data, p->in.len, frame_max, ret, &used);
+    if (got <= 0)
+        return got;
+    p->in_used = used;
+    return 1;
+}
+
+void program_drop(program_t *p)
+{
+    if (p->in_used == p->in.len)
+        buf_clear(&p->in);
+    else
+        buf_consume(&p->in, p->in_used);
+    p->in_used = 0;
+}
+
+void program_settle_on(program_t *p, bool is_stdio)
+{
+    if (!is_stdio) {
+        close_fd(&p->stdin_fd);
+        p->stdout_is_log = true;
+        return;
+    }
+    close_fd(&p->from_fd);
+    p->from_fd = p->out_fd;
+    p->to_fd = p->stdin_fd;
+    p->out_fd = p->stdin_fd = -1;
+    buf_free(&p->in);
+    p->in = p->first;
+    p->first = (buf_t){0};
+    served_reader_free(&p->reader);
+}
+
+bool program_drain(program_t *p, int *fd, const char *label, board_t *tail)
+{
+    char bytes[READ_BYTES];
+    ssize_t n = *fd >= 0 ? read(*fd, bytes, sizeof bytes) : -1;
+    if (n == 0)
+        close_fd(fd);
+    if (n <= 0)
+        return false;
+    if (tail)
+        board_tail_add(tail, bytes, (size_t)n);
+    log_label(&p->log, label);
+    log_text(&p->log, bytes, (size_t)n);
+    return true;
+}

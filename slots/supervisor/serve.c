@@ -1,0 +1,345 @@
+/* Serving programs.
+ *
+ * Happy path: a run was claimed for the current program; it is written to it, its answer comes, the answer is checked
+ * and becomes the result, and the next run is claimed. Three system calls an item on this side: write, ppoll, read.
+ *
+ * What can fail. The program does not start, says no hello, or takes too long: the slot is unusable, at nobody's
+ * charge. It breaks the protocol while an item runs: the slot ends, and when nothing of it is alive any more the item
+ * is told to have failed as `protocol`. It dies while an item runs: the slot ends, and the worker charges the item as
+ * it does for a task host. It dies or talks between items: the slot ends and no item is charged; but while something
+ * else runs in the slot, only the program is ended. It closes the protocol without ending: it has a second to end. It
+ * answers nothing: that is what timeouts are for; the guardian's KILL comes here as supervisor_end. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "slots/supervisor/supervisor.h"
+
+enum { START_MS = 60000, RESULT_WAIT_MS = 20, RESULT_TURNS = 50 };
+
+static bool same_argv(char *const *a, char *const *b)
+{
+    size_t i = 0;
+    while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
+        i++;
+    return !a[i] && !b[i];
+}
+
+static program_t *find(serve_t *v, char *const *argv)
+{
+    for (size_t i = 0; i < v->programs_n; i++)
+        if (same_argv(v->programs[i].argv, argv))
+            return &v->programs[i];
+    return NULL;
+}
+
+bool serve_open(supervisor_t *s)
+{
+    serve_t *v = &s->serve;
+    v->programs = calloc(s->plan.tasks_n + 1, sizeof *v->programs);
+    for (uint32_t i = 0; v->programs && i < s->plan.tasks_n; i++) {
+        const plan_task_t *task = &s->plan.tasks[i];
+        if (!task->is_served || find(v, task->argv))
+            continue;
+        program_t *p = &v->programs[v->programs_n++];
+        *p = (program_t){.argv = task->argv, .name = task->name};
+        p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = -1;
+    }
+    return v->programs != NULL;
+}
+
+bool serve_runs(const supervisor_t *s, const program_t *p)
+{
+    return s->command.state == COMMAND_SERVED && s->serve.current == p;
+}
+
+static void note(program_t *p, const char *what)
+{
+    log_label(&p->log, p->name);
+    log_text(&p->log, what, strlen(what));
+    log_text(&p->log, "\n", 1);
+}
+
+static void unusable(supervisor_t *s, const program_t *p, const char *what)
+{
+    snprintf(s->board->unusable, sizeof s->board->unusable, "task %.63s: '%.100s' %.280s", p->name, p->argv[0], what);
+    supervisor_end(s, 0);
+}
+
+static bool slot_is_busy(const supervisor_t *s)
+{
+    uint32_t n;
+    int64_t started_ms;
+    return board_running(s->board, &n, &started_ms);
+}
+
+/* A program that nobody waits for is no longer to be trusted. */
+static void give_up_idle(supervisor_t *s, program_t *p, const char *why)
+{
+    note(p, why);
+    if (!slot_is_busy(s)) {
+        supervisor_end(s, 0);
+        return;
+    }
+    if (p->pid > 0)
+        kill(-p->pid, SIGKILL);
+    p->pid = 0;
+    program_close(p);
+}
+
+void serve_broke(supervisor_t *s, program_t *p, const char *why)
+{
+    if (s->is_ending)
+        return;
+    if (p->state != PROGRAM_READY) {
+        unusable(s, p, why);
+    } else if (serve_runs(s, p)) {
+        snprintf(s->serve.broken, sizeof s->serve.broken, "%s", why);
+        supervisor_end(s, 0);
+    } else {
+        give_up_idle(s, p, why);
+    }
+}
+
+/* ---- what it says ---- */
+
+static void on_hello(supervisor_t *s, program_t *p, const served_said_t *said)
+{
+    char what[120];
+    if (said->version != SERVED_VERSION) {
+        snprintf(what, sizeof what, "speaks version %u of the slot protocol; this worker speaks %d", said->version,
+                 SERVED_VERSION);
+        unusable(s, p, what);
+        return;
+    }
+    buf_append(&p->tasks, said->tasks, said->tasks_len);
+    p->state = PROGRAM_GREETED;
+}
+
+static void on_done(supervisor_t *s, program_t *p, const served_said_t *said)
+{
+    char why[120];
+    if (p->state != PROGRAM_READY || (!serve_runs(s, p) && !s->is_ending)) {
+        serve_broke(s, p, "it answered without a run");
+    } else if (said->n != s->command.n) {
+        snprintf(why, sizeof why, "it answered run %u while run %u went on", said->n, s->command.n);
+        serve_broke(s, p, why);
+    } else if (s->is_ending) {
+        s->kill_at_ms = 0; /* it is through; nothing has to be waited for */
+    } else if (p->in.len > p->in_used) {
+        serve_broke(s, p, "it said more after its answer");
+    } else {
+        serve_result(s, said);
+    }
+}
+
+static void handle(supervisor_t *s, program_t *p, const served_said_t *said)
+{
+    if (said->type == SLOT_DONE)
+        on_done(s, p, said);
+    else if (said->type == SLOT_HELLO && p->state == PROGRAM_STARTING)
+        on_hello(s, p, said);
+    else if (said->type == SLOT_READY && p->state == PROGRAM_GREETED)
+        p->state = PROGRAM_READY;
+    else
+        serve_broke(s, p, said->type == SLOT_HELLO ? "it said hello twice" : "it said ready at the wrong time");
+}
+
+void serve_take(supervisor_t *s, program_t *p)
+{
+    served_said_t said;
+    int got = 0;
+    for (;;) {
+        bool is_new = p->state == PROGRAM_STARTING;
+        size_t frame_max = is_new ? SERVED_HELLO_MAX : served_frame_max(p->reader.encoding, s->command.value_bytes_max);
+        got = p->state == PROGRAM_OFF ? 0 : program_next(p, frame_max, &said);
+        if (got <= 0)
+            break;
+        if (is_new && !p->stdout_is_log && p->out_fd >= 0)
+            program_settle_on(p, false);
+        handle(s, p, &said);
+        if (p->state != PROGRAM_OFF)
+            program_drop(p);
+    }
+    if (got < 0)
+        serve_broke(s, p, p->reader.why);
+}
+
+void serve_listen(supervisor_t *s, program_t *p)
+{
+    int got = program_fill(p);
+    serve_take(s, p);
+    if (got == 0 && p->state != PROGRAM_OFF && p->closed_at_ms == 0)
+        p->closed_at_ms = proc_now_ms();
+}
+
+/* ---- runs ---- */
+
+void serve_set_job(supervisor_t *s, const slot_job_t *job)
+{
+    serve_t *v = &s->serve;
+    v->current = s->command.task && s->command.task->is_served ? find(v, s->command.task->argv) : NULL;
+    v->job_serial++;
+    v->job_id = job->id;
+    v->attempts_max = job->attempts_max;
+}
+
+static void start(supervisor_t *s, program_t *p)
+{
+    char what[160];
+    int64_t bound_ms = s->plan.start_timeout_ms ? s->plan.start_timeout_ms : START_MS;
+    int error = s->command.path
+                    ? program_start(p, s->slot, s->command.path, proc_now_ms() + bound_ms, s->command.log.fd)
+                    : ENOENT;
+    s->has_children = true;
+    if (!error)
+        return;
+    snprintf(what, sizeof what, "cannot be started: %s", strerror(error));
+    unusable(s, p, what);
+}
+
+bool serve_is_ready(supervisor_t *s)
+{
+    program_t *p = s->serve.current;
+    if (p->state == PROGRAM_OFF)
+        start(s, p);
+    s->serve.holds_for_program = p->state != PROGRAM_READY || p->closed_at_ms > 0;
+    return !s->serve.holds_for_program;
+}
+
+static bool put_job(supervisor_t *s, program_t *p)
+{
+    const command_t *c = &s->command;
+    if (p->job_serial == s->serve.job_serial)
+        return true;
+    slot_job_t job = {.id = s->serve.job_id,
+                      .job = c->job,
+                      .job_len = strlen(c->job),
+                      .task = c->task->name,
+                      .task_len = strlen(c->task->name),
+                      .attempts_max = s->serve.attempts_max,
+                      .value_bytes_max = (uint32_t)c->value_bytes_max,
+                      .bound = c->bound.data,
+                      .bound_len = c->bound.len};
+    if (!served_put_job(&p->out, p->reader.encoding, &job))
+        return false;
+    p->job_serial = s->serve.job_serial;
+    return true;
+}
+
+void serve_run(supervisor_t *s, const slot_run_t *run)
+{
+    program_t *p = s->serve.current;
+    char message[200];
+    if (!served_has_task(p->tasks.data, p->tasks.len, s->command.task->name)) {
+        snprintf(message, sizeof message, "'%.60s' serves no task %.63s: its hello does not name it", p->argv[0],
+                 s->command.task->name);
+        command_refuse(s, FANMAP_UNKNOWN_TASK, 0, message);
+    } else if (!put_job(s, p)) {
+        command_refuse(s, FANMAP_BAD_INPUT, 0, "the bound arguments cannot be written as JSON for this task");
+    } else if (!served_put_run(&p->out, p->reader.encoding, run, s->serve.job_id)) {
+        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for this task");
+    } else {
+        s->command.state = COMMAND_SERVED;
+        p->told_bytes = p->out.len;
+        program_flush(p);
+    }
+}
+
+/* ---- ends ---- */
+
+static void exited_while_starting(supervisor_t *s, const program_t *p, int status)
+{
+    char what[120];
+    if (WIFSIGNALED(status))
+        snprintf(what, sizeof what, "was killed by signal %d before it was ready", WTERMSIG(status));
+    else
+        snprintf(what, sizeof what, "ended with status %d before it was ready", WEXITSTATUS(status));
+    unusable(s, p, what);
+}
+
+/* It had gone before the run reached it: that run was not started. */
+static void ended_between(supervisor_t *s, program_t *p)
+{
+    s->command.state = COMMAND_IDLE;
+    if (p->answered == 0)
+        unusable(s, p, "ended without looking at its first run");
+    else
+        give_up_idle(s, p, "ended between two items");
+}
+
+/* Its last words may hold the answer that it owed. */
+static void read_the_rest(supervisor_t *s, program_t *p)
+{
+    serve_drain_one(s, p, COMMAND_DRAIN_ALL);
+    while (!s->is_ending && p->state != PROGRAM_OFF && program_fill(p) > 0)
+        serve_take(s, p);
+}
+
+bool serve_exited(supervisor_t *s, pid_t pid, int status)
+{
+    size_t i = 0;
+    while (i < s->serve.programs_n && s->serve.programs[i].pid != pid)
+        i++;
+    if (i == s->serve.programs_n)
+        return false;
+    program_t *p = &s->serve.programs[i];
+    p->pid = 0;
+    read_the_rest(s, p);
+    if (serve_runs(s, p))
+        s->status = status;
+    if (s->is_ending)
+        return true;
+    if (p->state == PROGRAM_OFF)
+        return true;
+    if (p->state != PROGRAM_READY)
+        exited_while_starting(s, p, status);
+    else if (serve_runs(s, p) && program_left_unread(p) && board_unclaim(s->board))
+        ended_between(s, p);
+    else if (serve_runs(s, p))
+        supervisor_end(s, 0);
+    else
+        give_up_idle(s, p, "ended between two items");
+    return true;
+}
+
+void serve_end(supervisor_t *s)
+{
+    for (size_t i = 0; i < s->serve.programs_n; i++) {
+        program_t *p = &s->serve.programs[i];
+        if (p->pid <= 0)
+            continue;
+        if (!serve_runs(s, p)) {
+            kill(-p->pid, SIGKILL);
+            continue;
+        }
+        served_put_cancel(&p->out, p->reader.encoding, s->command.n);
+        program_flush(p);
+        kill(-p->pid, SIGTERM);
+    }
+}
+
+void serve_settle(supervisor_t *s)
+{
+    outlet_t *outlet = &s->command.outlet;
+    if (!s->serve.broken[0] || s->command.state != COMMAND_SERVED)
+        return;
+    command_refuse(s, FANMAP_PROTOCOL, 0, s->serve.broken);
+    for (int i = 0; i < RESULT_TURNS && !outlet_pump(outlet); i++) {
+        outlet_ring(outlet);
+        ring_wait(s->board, RESULT_WAIT_MS);
+    }
+}
+
+size_t serve_pids(const supervisor_t *s, pid_t *ret, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->serve.programs_n && n < cap; i++)
+        if (s->serve.programs[i].pid > 0)
+            ret[n++] = s->serve.programs[i].pid;
+    return n;
+}

@@ -1,0 +1,120 @@
+/* Programs that speak the slot protocol (schemas/served.h, docs/tasks.md): started once in a slot, at the first run for
+ * them, and served one run at a time.
+ *
+ * Why the supervisor itself stands between the program and the board. It is the program's parent, so it learns of its
+ * death first; it reads the program's output anyway, and can label it exactly; it claims runs for commands already; and
+ * a process less lies on the way of every item. The program sees neither board nor ring nor any descriptor but its own.
+ *
+ *   OFF ──first run──► STARTING ──hello──► GREETED ──ready──► READY ──(run, done)*──► READY
+ *
+ * Nothing is claimed before READY: starting is charged to no item.
+ */
+#ifndef SLOTS_SUPERVISOR_SERVE_H
+#define SLOTS_SUPERVISOR_SERVE_H
+
+#include <poll.h>
+
+#include "schemas/served.h"
+#include "slots/shared/board.h"
+#include "slots/shared/plan.h"
+#include "slots/supervisor/log.h"
+
+struct supervisor;
+
+typedef enum { PROGRAM_OFF, PROGRAM_STARTING, PROGRAM_GREETED, PROGRAM_READY } program_state_t;
+
+enum { PROGRAM_FDS = 4 };
+
+/* One program; tasks of the same command line share it. */
+typedef struct {
+    char *const *argv;
+    const char *name; /* of its first task, for the log */
+    program_state_t state;
+    pid_t pid;          /* 0: none */
+    int from_fd, to_fd; /* the protocol: one socket, or its stdout and stdin; -1 */
+    int stdin_fd;       /* until it is known which */
+    int out_fd, err_fd; /* what it prints; out_fd is -1 where stdout is the protocol */
+    bool stdout_is_log; /* its first bytes were no hello */
+    served_reader_t reader;
+    buf_t in, first, out;              /* protocol read; stdout before its meaning is known; protocol to be written */
+    size_t in_used;                    /* of `in`: the message that is being handled */
+    buf_t tasks;                       /* of its hello */
+    uint32_t job_serial;               /* of the job it was told last */
+    uint64_t answered;                 /* runs, in this life */
+    size_t told_bytes;                 /* with the last run */
+    bool is_reset;                     /* it went away and left something unread */
+    int64_t ready_by_ms, closed_at_ms; /* closed_at: it closed the protocol and has not ended; 0: it has not */
+    log_t log;
+} program_t;
+
+typedef struct {
+    program_t *programs;
+    size_t programs_n;
+    program_t *current;  /* of the job in the slot; NULL: that is no served task */
+    uint32_t job_serial; /* one more for each job frame */
+    uint32_t job_id, attempts_max;
+    bool holds_for_program;      /* the next run may not start: the program is not ready */
+    char broken[SERVED_WHY_MAX]; /* the run that goes on ends as `protocol`, once nothing of it is alive */
+} serve_t;
+
+/* ---- serve.c ---- */
+
+bool serve_open(struct supervisor *s);
+void serve_set_job(struct supervisor *s, const slot_job_t *job);
+/* Whether a run of the current program may be claimed; starts the program when it is off. */
+bool serve_is_ready(struct supervisor *s);
+/* Hands a claimed run to the current program. */
+void serve_run(struct supervisor *s, const slot_run_t *run);
+/* A child was reaped: true if it was one of these. */
+bool serve_exited(struct supervisor *s, pid_t pid, int status);
+/* The slot ends: TERM and a cancel to the program that runs something, KILL to the others. */
+void serve_end(struct supervisor *s);
+/* Nothing is alive any more: the result of a run that broke the protocol may count now. */
+void serve_settle(struct supervisor *s);
+/* An answer that was checked becomes the result of the run. serve_result.c. */
+void serve_result(struct supervisor *s, const served_said_t *said);
+/* Everything is told to leave; true: something has to be waited for. */
+bool serve_bye(struct supervisor *s);
+/* The pids of living programs, at most `cap`. */
+size_t serve_pids(const struct supervisor *s, pid_t *ret, size_t cap);
+/* The run that goes on is with this program. */
+bool serve_runs(const struct supervisor *s, const program_t *p);
+/* It broke the protocol: a failed start, the end of its run, or only of itself. */
+void serve_broke(struct supervisor *s, program_t *p, const char *why);
+/* Handles what it said. serve_listen reads first. */
+void serve_take(struct supervisor *s, program_t *p);
+void serve_listen(struct supervisor *s, program_t *p);
+
+/* ---- serve_io.c: output and descriptors ---- */
+
+/* What main.c polls for them: PROGRAM_FDS a program. */
+void serve_set_polls(const struct supervisor *s, struct pollfd *polls);
+void serve_on_polls(struct supervisor *s, const struct pollfd *polls);
+int serve_wait_ms(struct supervisor *s);
+/* Reads what is left of every program's output and ends its last line. */
+void serve_drain(struct supervisor *s);
+/* At most `turns` pieces of each of its two. */
+void serve_drain_one(struct supervisor *s, program_t *p, int turns);
+
+/* ---- program.c: one program and its descriptors ---- */
+
+/* Starts it. 0, or an errno. */
+int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_by_ms, int log_fd);
+/* Writes what is to be written, as far as it goes; the rest when the descriptor takes more. */
+void program_flush(program_t *p);
+/* Reads what came on the protocol, at most one piece. 1: something; 0: the end; -1: nothing now. */
+int program_fill(program_t *p);
+/* Its next message, as served_decode; it stays in `in` until program_drop. */
+int program_next(program_t *p, size_t frame_max, served_said_t *ret);
+void program_drop(program_t *p);
+/* Takes the protocol to where the hello came. */
+void program_settle_on(program_t *p, bool is_stdio);
+/* Reads one piece of its stdout or stderr: it goes to the log under `label`, stderr also to the board's tail (may be
+ * NULL). False: nothing more there now. */
+bool program_drain(program_t *p, int *fd, const char *label, board_t *tail);
+/* After its end: it had not begun to read what it was told last. A long message that it may have read in part counts as
+ * read. */
+bool program_left_unread(const program_t *p);
+void program_close(program_t *p);
+
+#endif

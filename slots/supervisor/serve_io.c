@@ -1,0 +1,129 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "slots/supervisor/supervisor.h"
+
+enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4 };
+
+static const char *label(const supervisor_t *s, const program_t *p)
+{
+    return serve_runs(s, p) ? s->command.label : p->name;
+}
+
+/* ---- what it prints ---- */
+
+/* Its first bytes on stdout: a hello, and then stdout is the protocol; or not, and then it is output for ever. */
+static void take_first(supervisor_t *s, program_t *p)
+{
+    served_reader_t reader = {0};
+    served_said_t said;
+    size_t used;
+    void *room = buf_reserve(&p->first, SERVED_HELLO_MAX);
+    ssize_t n = room ? read(p->out_fd, room, SERVED_HELLO_MAX) : -1;
+    p->first.len += n > 0 ? (size_t)n : 0;
+    int got = served_decode(&reader, p->first.data, p->first.len, SERVED_HELLO_MAX, &said, &used);
+    bool is_hello = got > 0 && said.type == SLOT_HELLO;
+    served_reader_free(&reader);
+    if (is_hello) {
+        program_settle_on(p, true);
+        serve_take(s, p);
+    } else if (got != 0 || n == 0) {
+        p->stdout_is_log = true;
+    }
+}
+
+static void put_first(supervisor_t *s, program_t *p)
+{
+    if (!p->stdout_is_log || p->first.len == 0)
+        return;
+    log_label(&p->log, label(s, p));
+    log_text(&p->log, (const char *)p->first.data, p->first.len);
+    buf_free(&p->first);
+}
+
+void serve_drain_one(supervisor_t *s, program_t *p, int turns)
+{
+    board_t *tail = serve_runs(s, p) ? s->board : NULL;
+    if (p->state == PROGRAM_STARTING && !p->stdout_is_log && p->out_fd >= 0)
+        take_first(s, p);
+    put_first(s, p);
+    for (int i = 0; i < turns && p->stdout_is_log && program_drain(p, &p->out_fd, label(s, p), NULL); i++)
+        ;
+    for (int i = 0; i < turns && program_drain(p, &p->err_fd, label(s, p), tail); i++)
+        ;
+}
+
+void serve_drain(supervisor_t *s)
+{
+    for (size_t i = 0; i < s->serve.programs_n; i++) {
+        program_t *p = &s->serve.programs[i];
+        if (p->state == PROGRAM_OFF)
+            continue;
+        p->stdout_is_log = p->stdout_is_log || p->out_fd >= 0;
+        serve_drain_one(s, p, COMMAND_DRAIN_ALL);
+        log_end_attempt(&p->log);
+    }
+}
+
+/* ---- descriptors ---- */
+
+/* While another run goes on in the slot, an idle program is not listened to: it could only do harm. */
+static bool listens(const supervisor_t *s, const program_t *p)
+{
+    if (p->state == PROGRAM_OFF || p->closed_at_ms > 0)
+        return false;
+    return p->state != PROGRAM_READY || serve_runs(s, p) || s->command.state == COMMAND_IDLE;
+}
+
+/* The protocol first: what was printed before an answer is then seen together with it. */
+void serve_set_polls(const supervisor_t *s, struct pollfd *polls)
+{
+    for (size_t i = 0; i < s->serve.programs_n; i++, polls += PROGRAM_FDS) {
+        const program_t *p = &s->serve.programs[i];
+        bool has_own_out = p->out.len > 0 && p->to_fd != p->from_fd;
+        short events = (short)(POLLIN | (p->out.len > 0 && !has_own_out ? POLLOUT : 0));
+        polls[0] = (struct pollfd){listens(s, p) ? p->from_fd : -1, events, 0};
+        polls[1] = (struct pollfd){p->out_fd, POLLIN, 0};
+        polls[2] = (struct pollfd){p->err_fd, POLLIN, 0};
+        polls[3] = (struct pollfd){has_own_out ? p->to_fd : -1, POLLOUT, 0};
+    }
+}
+
+void serve_on_polls(supervisor_t *s, const struct pollfd *polls)
+{
+    for (size_t i = 0; i < s->serve.programs_n; i++, polls += PROGRAM_FDS) {
+        program_t *p = &s->serve.programs[i];
+        if (polls[1].revents || polls[2].revents)
+            serve_drain_one(s, p, DRAIN_TURNS);
+        if ((polls[0].revents & POLLOUT) || polls[3].revents)
+            program_flush(p);
+        if (polls[0].revents & (POLLIN | POLLHUP | POLLERR))
+            serve_listen(s, p);
+        if (p->first.len > 0)
+            put_first(s, p);
+    }
+}
+
+static int64_t due_ms(const program_t *p)
+{
+    if (p->closed_at_ms > 0)
+        return p->closed_at_ms + CLOSED_WAIT_MS;
+    return p->state == PROGRAM_STARTING || p->state == PROGRAM_GREETED ? p->ready_by_ms : INT64_MAX;
+}
+
+int serve_wait_ms(supervisor_t *s)
+{
+    int64_t soonest_ms = INT64_MAX;
+    for (size_t i = 0; i < s->serve.programs_n; i++) {
+        program_t *p = &s->serve.programs[i];
+        int64_t at_ms = p->state == PROGRAM_OFF || s->is_ending ? INT64_MAX : due_ms(p);
+        soonest_ms = at_ms < soonest_ms ? at_ms : soonest_ms;
+        if (at_ms == INT64_MAX || proc_now_ms() < at_ms)
+            continue;
+        serve_broke(s, p,
+                    p->closed_at_ms > 0 ? "closed the slot's descriptor and did not end"
+                                        : "did not say hello and ready in time");
+        return 0;
+    }
+    return soonest_ms == INT64_MAX ? -1 : (int)(soonest_ms - proc_now_ms()) + 1;
+}

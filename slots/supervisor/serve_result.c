@@ -1,0 +1,57 @@
+#include <stdio.h>
+
+#include "slots/shared/clean.h"
+#include "slots/supervisor/supervisor.h"
+
+enum { TYPE_MAX = 128, MESSAGE_MAX = 2048 };
+
+static void send(supervisor_t *s, int64_t now_ns)
+{
+    s->command.state = COMMAND_IDLE;
+    command_send_result(s, now_ns);
+}
+
+static void send_error(supervisor_t *s, const served_said_t *said, slot_done_t *done, int64_t now_ns)
+{
+    buf_t type = {0}, message = {0}, tail = {0};
+    clean_text(&type, said->error_type, said->error_type_len < TYPE_MAX ? said->error_type_len : TYPE_MAX);
+    clean_text(&message, said->message, said->message_len < MESSAGE_MAX ? said->message_len : MESSAGE_MAX);
+    clean_text(&tail, s->board->tail, atomic_load(&s->board->tail_len));
+    done->kind = FANMAP_EXCEPTION;
+    done->final = said->final;
+    done->type = type.data ? (const char *)type.data : "";
+    done->type_len = type.len;
+    done->message = message.data ? (const char *)message.data : "";
+    done->message_len = message.len;
+    done->stderr_tail = tail.data ? (const char *)tail.data : "";
+    done->stderr_len = tail.len;
+    slot_put_done(&s->command.frame, done);
+    send(s, now_ns);
+    buf_free(&type);
+    buf_free(&message);
+    buf_free(&tail);
+}
+
+void serve_result(supervisor_t *s, const served_said_t *said)
+{
+    command_t *c = &s->command;
+    int64_t now_ns = proc_now_ns();
+    slot_done_t done = {.n = c->n, .kind = FANMAP_VALUE, .run_us = (uint64_t)(now_ns - c->started_ns) / 1000};
+    char message[96];
+    s->serve.current->answered++;
+    buf_clear(&c->frame);
+    if (said->is_error) {
+        send_error(s, said, &done, now_ns);
+        return;
+    }
+    if (said->value_len > c->value_bytes_max) {
+        snprintf(message, sizeof message, "the value is over the limit of %zu bytes", c->value_bytes_max);
+        c->state = COMMAND_IDLE;
+        command_refuse(s, FANMAP_TOO_LARGE, 0, message);
+        return;
+    }
+    done.value = said->value;
+    done.value_len = said->value_len;
+    slot_put_done(&c->frame, &done);
+    send(s, now_ns);
+}
