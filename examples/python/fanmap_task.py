@@ -1,0 +1,337 @@
+"""Tasks of fanmap in Python: a whole slot program, in the standard library alone.
+
+    import fanmap_task
+
+    @fanmap_task.task
+    def square(x):
+        return x * x
+
+    fanmap_task.serve()
+
+    fanmap worker --serve square='python3 squares.py'
+
+fanmap starts the program once in each slot and hands it one item after the other. What a function returns is the item's
+value. An exception that it raises is the item's error, with the class as its type; `Final` (or any exception with a true
+attribute `final`) is not tried again. print() goes to the worker's log, with job, index and attempt before each line.
+
+    fanmap_task.attempt     of the item that runs: job, task, index, attempt, attempts_max, fence, deadline_ms, slot, bound,
+                            and cancelled, which becomes true when the item has to stop (timeout, cancel); what runs then
+                            also gets `Cancelled` raised, unless serve(raise_on_cancel=False)
+
+Items and values are what JSON has, with bytes as bytes. serve(encoding="msgpack") speaks msgpack frames instead of JSON
+lines. The protocol: docs/tasks.md.
+"""
+import base64
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+
+__all__ = ["task", "serve", "attempt", "Final", "Cancelled"]
+
+VERSION = 1
+HELLO, READY, DONE, JOB, RUN, CANCEL, BYE = range(1, 8)
+
+
+class Final(Exception):
+    """An error that trying again does not help."""
+    final = True
+
+
+class Cancelled(BaseException):
+    """The item that runs has to stop."""
+
+
+class Attempt:
+    """What a function may know of the item that runs."""
+    job = task = None
+    index = attempt = attempts_max = fence = 0
+    deadline_ms = -1
+    slot = int(os.environ.get("FANMAP_SLOT", 0))
+    bound = None
+    cancelled = False
+
+
+attempt = Attempt()
+_tasks = {}
+
+
+def task(function=None, *, name=None):
+    """Makes a function a task, under its own name or another."""
+    if function is None:
+        return lambda f: task(f, name=name)
+    _tasks[name or function.__name__] = function
+    return function
+
+
+# ---- JSON lines ----
+
+class JsonLines:
+    name = "json"
+
+    def __init__(self, read, write):
+        self.lines, self.out = read, write
+
+    def receive(self):
+        line = self.lines.readline()
+        return json.loads(line) if line else None
+
+    def send(self, **message):
+        self.out.write(json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+        self.out.flush()
+
+    def hello(self, tasks):
+        self.send(type="hello", v=VERSION, encoding="json", tasks=tasks)
+
+    def ready(self):
+        self.send(type="ready")
+
+    def value(self, n, value):
+        self.send(type="done", n=n, value=_wrapped(value))
+
+    def error(self, n, kind, message, final):
+        self.send(type="done", n=n, error={"type": kind, "message": message, "final": final})
+
+    @staticmethod
+    def item(value):
+        return _unwrapped(value)
+
+
+_SPECIAL = ({"$binary"}, {"$value"}, {"$error"})
+
+
+def _wrapped(value):
+    """bytes as {"$binary":...}; a dict that could be mistaken for such an object as {"$value":...}."""
+    if isinstance(value, (bytes, bytearray)):
+        return {"$binary": base64.b64encode(value).decode()}
+    if isinstance(value, (list, tuple)):
+        return [_wrapped(v) for v in value]
+    if isinstance(value, dict):
+        plain = {k: _wrapped(v) for k, v in value.items()}
+        return {"$value": plain} if set(plain) in _SPECIAL else plain
+    return value
+
+
+def _unwrapped(value):
+    if isinstance(value, list):
+        return [_unwrapped(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"$binary"}:
+        return base64.b64decode(value["$binary"])
+    if set(value) == {"$value"}:
+        inner = value["$value"]
+        if isinstance(inner, dict) and set(inner) in _SPECIAL:
+            return {k: _unwrapped(v) for k, v in inner.items()}
+        return _unwrapped(inner)
+    return {k: _unwrapped(v) for k, v in value.items()}
+
+
+# ---- msgpack frames ----
+
+def _pack_length(out, n, fixed, fixed_max, codes):
+    if fixed is not None and n <= fixed_max:
+        out.append(bytes([fixed | n]))
+    elif n < 1 << 8 and codes[0]:
+        out.append(struct.pack(">BB", codes[0], n))
+    elif n < 1 << 16:
+        out.append(struct.pack(">BH", codes[1], n))
+    else:
+        out.append(struct.pack(">BI", codes[2], n))
+
+
+def _pack_int(out, x):
+    if 0 <= x < 128 or -32 <= x < 0:
+        out.append(struct.pack(">B" if x >= 0 else ">b", x))
+    elif x >= 0:
+        for code, form, top in ((0xCC, "B", 8), (0xCD, "H", 16), (0xCE, "I", 32), (0xCF, "Q", 64)):
+            if x < 1 << top:
+                out.append(struct.pack(">B" + form, code, x))
+                return
+        raise OverflowError("an integer over 64 bits")
+    else:
+        for code, form, top in ((0xD0, "b", 7), (0xD1, "h", 15), (0xD2, "i", 31), (0xD3, "q", 63)):
+            if x >= -(1 << top):
+                out.append(struct.pack(">B" + form, code, x))
+                return
+        raise OverflowError("an integer over 64 bits")
+
+
+def _pack(out, x):
+    if x is None:
+        out.append(b"\xc0")
+    elif x is True or x is False:
+        out.append(b"\xc3" if x else b"\xc2")
+    elif isinstance(x, int):
+        _pack_int(out, x)
+    elif isinstance(x, float):
+        out.append(struct.pack(">Bd", 0xCB, x))
+    elif isinstance(x, str):
+        text = x.encode()
+        _pack_length(out, len(text), 0xA0, 31, (0xD9, 0xDA, 0xDB))
+        out.append(text)
+    elif isinstance(x, (bytes, bytearray)):
+        _pack_length(out, len(x), None, 0, (0xC4, 0xC5, 0xC6))
+        out.append(bytes(x))
+    elif isinstance(x, (list, tuple)):
+        _pack_length(out, len(x), 0x90, 15, (0, 0xDC, 0xDD))
+        for v in x:
+            _pack(out, v)
+    elif isinstance(x, dict):
+        _pack_length(out, len(x), 0x80, 15, (0, 0xDE, 0xDF))
+        for k, v in x.items():
+            _pack(out, k)
+            _pack(out, v)
+    else:
+        raise TypeError(f"{type(x).__name__} is no value: want what JSON has, or bytes")
+
+
+class _Unpacker:
+    NUMBERS = {0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h",
+               0xD2: ">i", 0xD3: ">q"}
+    LENGTHS = {0xD9: ">B", 0xDA: ">H", 0xDB: ">I", 0xC4: ">B", 0xC5: ">H", 0xC6: ">I", 0xDC: ">H", 0xDD: ">I",
+               0xDE: ">H", 0xDF: ">I"}
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def number(self, form):
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def value(self):
+        code = self.take(1)[0]
+        if code < 0x80 or code >= 0xE0:
+            return code if code < 0x80 else code - 256
+        if code < 0x90:
+            return self.map(code & 15)
+        if code < 0xA0:
+            return [self.value() for _ in range(code & 15)]
+        if code < 0xC0:
+            return self.text(code & 31)
+        if code in (0xC0, 0xC2, 0xC3):
+            return {0xC0: None, 0xC2: False, 0xC3: True}[code]
+        if code in self.NUMBERS:
+            return self.number(self.NUMBERS[code])
+        n = self.number(self.LENGTHS[code])
+        if code >= 0xDE:
+            return self.map(n)
+        if code >= 0xDC:
+            return [self.value() for _ in range(n)]
+        return self.text(n) if code >= 0xD9 else self.take(n)
+
+    def text(self, n):
+        return self.take(n).decode("utf-8", "surrogateescape")
+
+    def map(self, n):
+        return {self.value(): self.value() for _ in range(n)}
+
+
+class Msgpack:
+    name = "msgpack"
+    FIELDS = {JOB: ("job", ("id", "job", "task", "attempts_max", "value_bytes_max", "bound")),
+              RUN: ("run", ("n", "index", "attempt", "fence", "deadline_ms", "in")),
+              CANCEL: ("cancel", ("n",)), BYE: ("bye", ())}
+
+    def __init__(self, read, write):
+        self.read, self.out = read, write
+
+    def receive(self):
+        head = self.read.read(4)
+        if len(head) < 4:
+            return None
+        fields = _Unpacker(self.read.read(struct.unpack("<I", head)[0])).value()
+        kind, names = self.FIELDS[fields[0]]
+        return dict(zip(names, fields[1:]), type=kind)
+
+    def send(self, *fields):
+        out = []
+        _pack(out, fields)
+        frame = b"".join(out)
+        self.out.write(struct.pack("<I", len(frame)) + frame)
+        self.out.flush()
+
+    def hello(self, tasks):
+        self.send(HELLO, VERSION, "msgpack", tasks)
+
+    def ready(self):
+        self.send(READY)
+
+    def value(self, n, value):
+        self.send(DONE, n, False, 0, 0, value)
+
+    def error(self, n, kind, message, final):
+        self.send(DONE, n, final, 1, 0, kind, message, 0, 0, b"")
+
+    @staticmethod
+    def item(value):
+        return value
+
+
+# ---- the slot ----
+
+def _channel():
+    """The descriptor of FANMAP_SLOT_FD; without one, stdin and stdout, and then print() goes to stderr."""
+    if "FANMAP_SLOT_FD" in os.environ:
+        slot = socket.socket(fileno=int(os.environ["FANMAP_SLOT_FD"]))
+        slot.set_inheritable(False)
+        return slot.makefile("rb"), slot.makefile("wb")
+    write = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return os.fdopen(os.dup(0), "rb"), write
+
+
+def _run(wire, message):
+    n = message["n"]
+    for name in ("index", "attempt", "fence", "deadline_ms"):
+        setattr(attempt, name, message[name])
+    attempt.cancelled = False
+    try:
+        attempt.running = True
+        value = _tasks[attempt.task](wire.item(message["in"]))
+        attempt.running = False
+        wire.value(n, value)
+    except Cancelled:
+        wire.error(n, "Cancelled", "the attempt was cancelled", False)
+    except Exception as e:  # the item's error, whatever it is
+        attempt.running = False
+        text = str(e).encode("utf-8", "replace").decode()
+        wire.error(n, type(e).__name__, text or repr(e), bool(getattr(e, "final", False)))
+    finally:
+        attempt.running = False
+        sys.stdout.flush()
+
+
+def _on_term(raise_on_cancel):
+    def handler(signo, frame):
+        attempt.cancelled = True
+        if not getattr(attempt, "running", False):
+            sys.exit(0)
+        if raise_on_cancel:
+            attempt.running = False
+            raise Cancelled
+    return handler
+
+
+def serve(encoding="json", raise_on_cancel=True):
+    """Serves every task until fanmap says bye. Returns then."""
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, _on_term(raise_on_cancel))
+    wire = {"json": JsonLines, "msgpack": Msgpack}[encoding](*_channel())
+    wire.hello(sorted(_tasks))
+    wire.ready()
+    while True:
+        message = wire.receive()
+        if message is None or message["type"] == "bye":
+            return
+        if message["type"] == "job":
+            attempt.job, attempt.task = message["job"], message["task"]
+            attempt.attempts_max = message["attempts_max"]
+            attempt.bound = None if message["bound"] is None else wire.item(message["bound"])
+        elif message["type"] == "run":
+            _run(wire, message)
