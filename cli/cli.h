@@ -6,8 +6,9 @@
  *   input.c     items from files, stdin and ::: values
  *   output.c    outcomes to stdout
  *   progress.c  what stderr shows
- *   map.c gather.c worker.c control.c jobs.c show.c   one a subcommand, or few
+ *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   ask.c json.c   what those that only look have in common
+ *   service_log.c  what a service says on stderr
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

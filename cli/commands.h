@@ -8,9 +8,13 @@ int run_map(arguments_t *arguments);
 int run_submit(arguments_t *arguments);
 int run_gather(arguments_t *arguments);
 int run_worker(arguments_t *arguments);
+int run_aggregator(arguments_t *arguments);
 int run_control(arguments_t *arguments);
 int run_jobs(arguments_t *arguments);
 int run_show(arguments_t *arguments);
 int run_workers(arguments_t *arguments);
+
+/* What a service says: a line of stderr with the time, by --quiet and --verbose. `arg` is the arguments_t. */
+void service_log(void *arg, fanmap_log_level_t level, const char *line);
 
 #endif

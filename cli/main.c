@@ -14,6 +14,7 @@ static const char *const submit_examples[] = {"job=$(fanmap submit square -i ite
 static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl", NULL};
 static const char *const worker_examples[] = {
     "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
+static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
 static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
 static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
 static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
@@ -37,6 +38,8 @@ const command_t commands[] = {
      run_gather},
     {"worker", "--tasks F.so | --exec NAME='CMD ARG...'", "serve tasks",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, NULL, 0, worker_examples, run_worker},
+    {"aggregator", "--out DIR", "write DIR/JOB.jsonl for every job that ends",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_AGGREGATOR | FANMAP_SCOPE_CLI, NULL, 0, aggregator_examples, run_aggregator},
     {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},
     {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, NULL, 1, pause_examples, run_control},
     {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},

@@ -68,20 +68,21 @@ static int open_parts(fanmap_t *f, fanmap_error_t *err)
         r = loop_timer_new(f->loop, on_connect_timeout, f, &f->connect_timer, err);
     if (r == FANMAP_OK)
         r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
-                        : connect_bus(f->loop, f->options, 0, on_bus_error, on_bus_log, f, &f->bus, err);
+                        : connect_bus(f->loop, f->options, f->fetch_kbytes, on_bus_error, on_bus_log, f, &f->bus, err);
     if (r == FANMAP_OK && !f->is_local)
         r = connect_tokens(f->loop, f->options, on_bus_error, f, &f->tokens, &f->presence, err);
     return r;
 }
 
-int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
-                fanmap_error_t *err)
+int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_log_fn log, void *log_arg,
+                fanmap_t **ret_f, fanmap_error_t *err)
 {
     fanmap_t *f = calloc(1, sizeof *f);
     if (!f)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     f->log = log;
     f->log_arg = log_arg;
+    f->fetch_kbytes = fetch_kbytes;
     f->options = options_copy(options);
     if (!f->options) {
         free(f);
@@ -99,6 +100,12 @@ int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_ar
         loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, "connect-timeout"));
     *ret_f = f;
     return FANMAP_OK;
+}
+
+int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
+                fanmap_error_t *err)
+{
+    return client_open(options, 0, log, log_arg, ret_f, err);
 }
 
 static bool is_under_way(fanmap_t *f)

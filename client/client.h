@@ -19,6 +19,7 @@
  *   presence.c  says so when no worker serves the task
  *   ask.c       what the calls of admin.h share; list_jobs.c, show.c, list_workers.c: those calls
  *   tally.c     a job's log, counted; policy.c: a spec as options
+ *   aggregator_service.c, aggregator_writer.c, result_file.c   a file for every finished job
  *
  * Who may free a job: only jobs_sweep, which runs outside the loop and spares what a caller's function is looking at.
  * So nothing inside a turn has to reckon with a job that goes away under it, and a handle may be closed anywhere.
@@ -48,6 +49,7 @@ struct fanmap {
     fanmap_options_t *options;
     fanmap_log_fn log;
     void *log_arg;
+    uint32_t fetch_kbytes; /* of a group's partition; 0: librdkafka's default */
     bus_t *bus;
     tokens_port_t *tokens;     /* NULL: --redis none */
     struct presence *presence; /* NULL: --redis none, or embedded */
@@ -156,6 +158,9 @@ static inline int err_copy(fanmap_error_t *to, const fanmap_error_t *from)
 
 /* client.c */
 void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* fanmap_open, for a connection whose group prefetches no more than `fetch_kbytes` a partition. */
+int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_log_fn log, void *log_arg,
+                fanmap_t **ret_f, fanmap_error_t *err);
 /* The connection cannot be used any more: every job fails. */
 void client_fail(fanmap_t *f, const fanmap_error_t *err);
 /* Opens bus and token port as the options say; shared with the worker service. `on_error` gets the connection's errors.
@@ -235,6 +240,9 @@ bool gather_has_next(const fanmap_job_t *job);
 void gather_relieve(fanmap_job_t *job);
 /* The end of the log was found: the producer's CHECK_LOG is answered when we are there. */
 void gather_check(fanmap_job_t *job, int64_t end);
+/* Gathers a job whose log begins there, without looking it up. The topics must be known to exist. */
+int gather_at(fanmap_t *f, const char *job_id, int32_t results_partition, int64_t start_offset,
+              const fanmap_options_t *options, fanmap_job_t **ret_job, fanmap_error_t *err);
 /* The topics are there: looks for the job that the caller wants to gather. */
 void gather_lookup(fanmap_job_t *job);
 

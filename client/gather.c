@@ -253,6 +253,26 @@ void gather_lookup(fanmap_job_t *job)
         job_fail(job, &err);
 }
 
+int gather_at(fanmap_t *f, const char *job_id, int32_t results_partition, int64_t start_offset,
+              const fanmap_options_t *options, fanmap_job_t **ret_job, fanmap_error_t *err)
+{
+    fanmap_job_t *job;
+    int r = job_new(f, options, &job, err);
+    if (r != FANMAP_OK)
+        return r;
+    snprintf(job->id, sizeof job->id, "%s", job_id);
+    job->spec.results_partition = (uint32_t)results_partition;
+    job->spec.start_offset = start_offset;
+    r = queue_get(f, NULL, &job->queue, err);
+    if (r == FANMAP_OK)
+        r = gather_begin(job, err);
+    if (r != FANMAP_OK)
+        job_free(job);
+    else
+        *ret_job = job;
+    return r;
+}
+
 int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *options, fanmap_job_t **ret_job,
                   fanmap_error_t *err)
 {

@@ -13,6 +13,7 @@
 #define JOBS   FANMAP_SCOPE_JOBS
 #define TOPICS FANMAP_SCOPE_TOPICS
 #define DEAD   FANMAP_SCOPE_DEAD
+#define AGG    FANMAP_SCOPE_AGGREGATOR
 
 #define MINUTE_MS 60000ULL
 #define DAY_MS    (24 * 60 * MINUTE_MS)
@@ -52,7 +53,7 @@
     ROW("source",            0,  NULL,      "NAME",       "input",     MAP,            false, OPTION_TEXT,      0, 0,                 "what errors call the input") \
     ROW("value-format",      0,  NULL,      "msgpack|json|text", "msgpack", MAP | GATHER, false, OPTION_CHOICE, 0, 0,                 "how the library hands values out") \
     ROW("wait",              0,  NULL,      NULL,         "true",      MAP,            false, OPTION_SWITCH,    0, 0,                 "wait for a worker (--no-wait: end with 5 when none serves the task)") \
-    ROW("window",            0,  NULL,      "SIZE",       "16MiB",     MAP | GATHER,   false, OPTION_SIZE,      1 << 16, 0,           "outcomes kept in memory before they go to disk") \
+    ROW("window",            0,  NULL,      "SIZE",       "16MiB",     MAP | GATHER | AGG, false, OPTION_SIZE,      1 << 16, 0,           "outcomes kept in memory before they go to disk") \
     ROW("tasks",             0,  NULL,      "FILE",       NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "a task library (F.so)") \
     ROW("exec",              0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a command, started once per item, as task NAME") \
     ROW("serve",             0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a program that speaks the slot protocol, started once per slot, as task NAME") \
@@ -60,14 +61,14 @@
     ROW("argv",              0,  NULL,      "ARG",        NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "the words of one command that is task \"command\" (what -- CMD ARG... sets)") \
     ROW("slots",             0,  NULL,      "K",          NULL,        WORKER,         false, OPTION_COUNT,     1, 4096,              "attempts at once on this worker (default: the CPUs)") \
     ROW("budget",            0,  NULL,      "SIZE",       "64MiB",     WORKER,         false, OPTION_SIZE,      1 << 20, 0,           "items that a worker holds in memory") \
-    ROW("drain",             0,  NULL,      "DUR",        "30s",       WORKER,         false, OPTION_DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
+    ROW("drain",             0,  NULL,      "DUR",        "30s",       WORKER | AGG,   false, OPTION_DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
     ROW("task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, OPTION_SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
-    ROW("session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER,         false, OPTION_DURATION,  6000, 1800000,        "after this silence Kafka gives a worker's items to others") \
+    ROW("session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER | AGG,   false, OPTION_DURATION,  6000, 1800000,        "after this silence Kafka gives what a worker or aggregator had to others") \
     ROW("input",            'i', NULL,      "FILE",       NULL,        IN,             true,  OPTION_TEXT,      0, 0,                 "read items from FILE (- or nothing: stdin)") \
     ROW("input-format",      0,  NULL,      FORMATS,      NULL,        IN,             false, OPTION_CHOICE,    0, 0,                 "how items are written (default jsonl; lines with -- CMD)") \
     ROW("null",             '0', NULL,      NULL,         "false",     IN,             false, OPTION_SWITCH,    0, 0,                 "items end with NUL: --input-format nul") \
     ROW("output-format",     0,  NULL,      FORMATS,      NULL,        OUT,            false, OPTION_CHOICE,    0, 0,                 "how values are written (default jsonl; lines with -- CMD)") \
-    ROW("records",           0,  NULL,      NULL,         "false",     OUT,            false, OPTION_SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
+    ROW("records",           0,  NULL,      NULL,         "false",     OUT | AGG,      false, OPTION_SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
     ROW("unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, OPTION_SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW("keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
     ROW("progress",          0,  NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
@@ -76,6 +77,8 @@
     ROW("since",             0,  NULL,      "DUR",        NULL,        JOBS,           false, OPTION_DURATION,  1, 0,                 "only jobs submitted within this time") \
     ROW("counts",            0,  NULL,      NULL,         "true",      JOBS,           false, OPTION_SWITCH,    0, 0,                 "read the logs of jobs without an end, for their counts (--no-counts: do not)") \
     ROW("json",              0,  NULL,      NULL,         "false",     LIST,           false, OPTION_SWITCH,    0, 0,                 "print one JSON object a line") \
+    ROW("out",               0,  NULL,      "DIR",        NULL,        AGG,            false, OPTION_TEXT,      0, 0,                 "write DIR/JOB.jsonl for every job that ends") \
+    ROW("group",             0,  NULL,      "NAME",       "default",   AGG,            false, OPTION_NAME,      0, 0,                 "aggregators of one group share the jobs") \
     ROW("config",            0,  NULL,      "FILE",       NULL,        CLI,            false, OPTION_TEXT,      0, 0,                 "read options from FILE instead of ~/.config/fanmap.conf") \
     ROW("quiet",            'q', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "no progress and no notes on stderr") \
     ROW("verbose",          'v', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "show each failure as it happens") \

@@ -31,3 +31,9 @@ char *name_group(char *ret, const char *name_space, const char *queue)
     snprintf(ret, TOPIC_NAME_MAX, "%s.workers.%s", name_space, queue);
     return ret;
 }
+
+char *name_aggregator_group(char *ret, const char *name_space, const char *group)
+{
+    snprintf(ret, TOPIC_NAME_MAX, "%s.aggregator.%s", name_space, group);
+    return ret;
+}

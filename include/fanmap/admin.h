@@ -1,4 +1,5 @@
-/* fanmap for operators: the option table, workers as a service, control of running jobs.
+/* fanmap for operators: the option table, workers and aggregators as services, control of running
+ * jobs.
  *
  * The command line uses this header and fanmap.h and nothing else. Threads, ownership and failure are as in fanmap.h.
  */
@@ -22,6 +23,7 @@ enum {
     FANMAP_SCOPE_INPUT = 16,  /* reading items on the command line */
     FANMAP_SCOPE_OUTPUT = 32, /* writing outcomes on the command line */
     FANMAP_SCOPE_CLI = 64,    /* every subcommand */
+    FANMAP_SCOPE_AGGREGATOR = 128,
     /* Of what operators ask: */
     FANMAP_SCOPE_LIST = 1 << 12,   /* all that print a list */
     FANMAP_SCOPE_JOBS = 1 << 13,   /* which jobs are listed */
@@ -67,6 +69,28 @@ FANMAP_API int fanmap_worker_run(fanmap_worker_t *worker, int timeout_ms, fanmap
  * Async-signal-safe. */
 FANMAP_API void fanmap_worker_drain(fanmap_worker_t *worker);
 FANMAP_API void fanmap_worker_close(fanmap_worker_t *worker);
+
+/* ---- an aggregator in this process ---- */
+
+typedef struct fanmap_aggregator fanmap_aggregator_t;
+
+/* Writes DIR/JOB.jsonl (option "out") for every job of the namespace that ends: the lines of `fanmap gather JOB`, put
+ * beside the final path and renamed, so that what has that name is whole. Aggregators with the same "group" share the
+ * jobs, and should share DIR; one that comes back writes what is missing. A disk that is full or read-only is said
+ * (log) and tried again. Other options: "records", "window", "drain", "brokers", "namespace" and more; Redis plays no
+ * part. FANMAP_EIO: DIR is no directory. */
+FANMAP_API int fanmap_aggregator_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg,
+                                      fanmap_aggregator_t **ret_aggregator, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* As fanmap_fd: poll it, never read it. */
+FANMAP_API int fanmap_aggregator_fd(const fanmap_aggregator_t *aggregator);
+/* Works for up to `timeout_ms` (-1: until something happened). FANMAP_OK: call again. FANMAP_END: drained. A negative
+ * code: it cannot go on (refused, or Kafka not reachable within the connect timeout). */
+FANMAP_API int fanmap_aggregator_run(fanmap_aggregator_t *aggregator, int timeout_ms,
+                                     fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Begins no further file, ends those under way within the drain time, and hands its jobs to others;
+ * fanmap_aggregator_run then says FANMAP_END. Async-signal-safe. */
+FANMAP_API void fanmap_aggregator_drain(fanmap_aggregator_t *aggregator);
+FANMAP_API void fanmap_aggregator_close(fanmap_aggregator_t *aggregator);
 
 /* ---- a running job ---- */
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "schemas/commit.h"
+#include "schemas/gathered.h"
 #include "schemas/item.h"
 #include "schemas/jobs.h"
 #include "schemas/place.h"
@@ -454,6 +455,24 @@ static void check_commit(const vector_t *v, const buf_t *in)
     buf_free(&again);
 }
 
+static void check_gathered(const vector_t *v, const buf_t *in)
+{
+    (void)in;
+    static gathered_t gathered;
+    const char *text = get(v, "text");
+    int64_t prefix = (int64_t)get_uint(v, "prefix");
+    buf_t f = {0}, again = {0};
+    assert_true(gathered_decode(text, strlen(text), prefix, &gathered));
+    buf_printf(&f, "{\"until\":%" PRId64 ",\"open\":[", gathered.until);
+    for (uint32_t i = 0; i < gathered.open_n; i++)
+        buf_printf(&f, "%" PRId64 ",", gathered.open[i]);
+    close_with(&f, "]}");
+    expect_fields(v, &f);
+    gathered_encode(&again, prefix, &gathered);
+    expect_bytes(v, &again, text, strlen(text));
+    buf_free(&again);
+}
+
 static void check_value(const vector_t *v, const buf_t *in)
 {
     const char *json = get(v, "json");
@@ -483,8 +502,8 @@ static void check_place(const vector_t *v, const buf_t *in)
 static const struct {
     const char *codec;
     void (*check)(const vector_t *v, const buf_t *in);
-} codecs[] = {{"item", check_item},     {"joblog", check_joblog}, {"jobs", check_jobs},  {"slot", check_slot},
-              {"commit", check_commit}, {"value", check_value},   {"place", check_place}};
+} codecs[] = {{"item", check_item},     {"joblog", check_joblog}, {"jobs", check_jobs},   {"slot", check_slot},
+              {"commit", check_commit}, {"value", check_value},   {"place", check_place}, {"gathered", check_gathered}};
 
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
