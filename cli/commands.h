@@ -12,6 +12,7 @@ int run_aggregator(arguments_t *arguments);
 int run_control(arguments_t *arguments);
 int run_jobs(arguments_t *arguments);
 int run_show(arguments_t *arguments);
+int run_topics(arguments_t *arguments);
 int run_workers(arguments_t *arguments);
 
 /* What a service says: a line of stderr with the time, by --quiet and --verbose. `arg` is the arguments_t. */

@@ -22,6 +22,8 @@ static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20
 
 static const char *const jobs_examples[] = {"fanmap jobs --state running", "fanmap jobs --since 1d --json", NULL};
 static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
+static const char *const topics_examples[] = {"fanmap topics --create --partitions 64",
+                                              "fanmap topics --print-acls --queue gpu", NULL};
 static const char *const workers_examples[] = {"fanmap workers", NULL};
 
 #define MAP_SCOPE     (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CLI)
@@ -48,6 +50,8 @@ const command_t commands[] = {
     {"jobs", "", "every job that the namespace knows, oldest first", LIST_SCOPE | FANMAP_SCOPE_JOBS, NULL, 0,
      jobs_examples, run_jobs},
     {"show", "JOB", "one job: policy, counts, rate, and why it waits", LIST_SCOPE, NULL, 1, show_examples, run_show},
+    {"topics", "[--create | --print-acls]", "every topic of the namespace, and what is wrong with it",
+     LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
     {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
     {NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},
 };

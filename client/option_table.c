@@ -47,7 +47,7 @@
     ROW("spill",             0,  NULL,      "SIZE",       "8GiB",      MAP,            false, OPTION_SIZE,      1 << 20, 0,           "outcomes that may wait for their turn, on disk") \
     ROW("lease",             0,  NULL,      "DUR",        "15s",       MAP,            false, OPTION_DURATION,  2000, 3600000,        "token lease: how long Redis may be away before limited attempts stop is half of it") \
     ROW("crash-cap",         0,  NULL,      "N",          "3",         MAP,            false, OPTION_COUNT,     1, 1000,              "an item that killed its slot this often is `crashed`") \
-    ROW("item-max",          0,  NULL,      "SIZE",       "1MiB",      MAP,            false, OPTION_SIZE,      1, 64 << 20,          "largest item") \
+    ROW("item-max",          0,  NULL,      "SIZE",       "1MiB",      MAP | TOPICS,   false, OPTION_SIZE,      1, 64 << 20,          "largest item") \
     ROW("value-max",         0,  NULL,      "SIZE",       "1MiB",      MAP,            false, OPTION_SIZE,      1, 64 << 20,          "largest value") \
     ROW("detach",            0,  NULL,      NULL,         "false",     MAP,            false, OPTION_SWITCH,    0, 0,                 "publish and leave: no outcomes are gathered (what submit does)") \
     ROW("source",            0,  NULL,      "NAME",       "input",     MAP,            false, OPTION_TEXT,      0, 0,                 "what errors call the input") \
@@ -76,6 +76,9 @@
     ROW("task",              0,  NULL,      "NAME",       NULL,        JOBS,           false, OPTION_TEXT,      0, 0,                 "only jobs of this task") \
     ROW("since",             0,  NULL,      "DUR",        NULL,        JOBS,           false, OPTION_DURATION,  1, 0,                 "only jobs submitted within this time") \
     ROW("counts",            0,  NULL,      NULL,         "true",      JOBS,           false, OPTION_SWITCH,    0, 0,                 "read the logs of jobs without an end, for their counts (--no-counts: do not)") \
+    ROW("create",            0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "make what is missing") \
+    ROW("print-acls",        0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "print the rights that each role needs, for Kafka and Redis; asks nobody") \
+    ROW("principal",         0,  NULL,      "NAME",       NULL,        TOPICS,         false, OPTION_TEXT,      0, 0,                 "the Kafka principal of --print-acls (default: User:NAMESPACE-ROLE)") \
     ROW("json",              0,  NULL,      NULL,         "false",     LIST,           false, OPTION_SWITCH,    0, 0,                 "print one JSON object a line") \
     ROW("out",               0,  NULL,      "DIR",        NULL,        AGG,            false, OPTION_TEXT,      0, 0,                 "write DIR/JOB.jsonl for every job that ends") \
     ROW("group",             0,  NULL,      "NAME",       "default",   AGG,            false, OPTION_NAME,      0, 0,                 "aggregators of one group share the jobs") \

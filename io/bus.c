@@ -18,6 +18,13 @@ int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topic
     return bus->ops->ensure_topics(bus, topics, topics_n, create, fn, arg, err);
 }
 
+int bus_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err)
+{
+    if (bus->ops->survey == NULL)
+        return err_set(err, FANMAP_EUSAGE, "only Kafka has topics to survey");
+    return bus->ops->survey(bus, prefix, fn, arg, err);
+}
+
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                    fanmap_error_t *err)
 {

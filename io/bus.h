@@ -84,6 +84,19 @@ typedef void (*bus_topics_fn)(void *arg, const uint32_t *partitions_n, const fan
  * Replication is the broker's default. Retries while the broker is away. */
 int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                       void *arg, fanmap_error_t *err);
+typedef struct {
+    const char *name;
+    uint32_t partitions;
+    bool has_config; /* false: we may not see it, and what follows is 0 */
+    bool compacted;
+    int64_t retention_ms;
+    uint32_t message_bytes_max;
+} bus_topic_state_t;
+
+/* Once; borrowed until it returns. */
+typedef void (*bus_survey_fn)(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err);
+/* Every topic that we may see and whose name begins with `prefix`, as it is now, sorted. Kafka only (FANMAP_EUSAGE). */
+int bus_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);
 /* A topic to produce to or read from; `delivered` gets the reports of every record produced through it. Lives until
  * bus_close. */
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,

@@ -10,6 +10,7 @@ typedef struct {
     void (*release)(bus_t *bus, void *owner);
     int (*ensure_topics)(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                          void *arg, fanmap_error_t *err);
+    int (*survey)(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err); /* NULL: cannot */
     int (*topic_open)(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
     int (*produce)(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,

@@ -4,6 +4,7 @@
  *   kafka_source.c    librdkafka wakes the loop                kafka_events.c  errors and log lines, classified
  *   kafka_helper.c    a thread for the calls that block        kafka_ask.c     what it is asked for
  *   kafka_ensure.c    creating topics                          kafka_topics.c  looking them up, ends
+ *   kafka_survey.c    what topics there are, and how they are set
  *   kafka_produce.c   records out                              kafka_producer.c  reports, a new producer after a fatal
  * error kafka_reader.c    one partition, no group                  kafka_group.c   membership kafka_start.c     where
  * assigned partitions begin          kafka_group_records.c  records of the group kafka_commit.c    commits
@@ -164,6 +165,9 @@ int kafka_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg,
 rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
 /* Looks the topic up so that its first record need not wait for that. */
 void kafka_topic_warm(kafka_topic_t *topic);
+
+/* kafka_survey.c */
+int kafka_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);
 
 /* ---- kafka_produce.c and kafka_producer.c ---- */
 

@@ -25,6 +25,7 @@ static const bus_ops_t KAFKA_OPS = {
     .close = kafka_close,
     .release = kafka_release,
     .ensure_topics = kafka_ensure_topics,
+    .survey = kafka_survey,
     .topic_open = kafka_topic_open,
     .produce = kafka_produce,
     .outbox_n = kafka_outbox_n,

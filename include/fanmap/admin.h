@@ -167,6 +167,33 @@ typedef void (*fanmap_worker_info_fn)(void *arg, const fanmap_worker_info_t *wor
 FANMAP_API int fanmap_workers(fanmap_t *f, int timeout_ms, fanmap_worker_info_fn fn, void *arg,
                               fanmap_error_t *err) FANMAP_MUST_CHECK;
 
+/* Grows only at its end. A `wanted_` of 0: anything. */
+typedef struct {
+    const char *name;
+    const char *group; /* the consumer group that reads it; "": none */
+    bool exists;
+    bool has_config; /* false: this principal may not see its settings (DescribeConfigs) */
+    bool compacted, wanted_compacted;
+    uint32_t partitions, wanted_partitions;
+    int64_t retention_ms, wanted_retention_ms; /* -1: for ever */
+    uint32_t message_bytes_max, wanted_message_bytes_max;
+    const char *problem; /* what is wrong with it, one sentence; "": nothing */
+} fanmap_topic_info_t;
+
+typedef void (*fanmap_topic_info_fn)(void *arg, const fanmap_topic_info_t *topic);
+/* The topics of the namespace: those that there must be for the connection's "queue" option, and those of other queues
+ * that exist. */
+FANMAP_API int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_topic_info_fn fn,
+                             void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Makes what is missing of the topics that the option "queue" needs, with "partitions", "retention" and "item-max". */
+FANMAP_API int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
+                                    fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* The rights that each role needs, as lines of a shell script: kafka-acls for Kafka and ACL SETUSER for Redis. Nothing
+ * is asked. Options: "namespace", "queue", "brokers", "principal". */
+typedef void (*fanmap_line_fn)(void *arg, const char *line);
+FANMAP_API int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

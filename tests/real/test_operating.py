@@ -69,6 +69,32 @@ class Listing(Operator):
         self.assertIn(b"shout", self.run_fanmap("workers").out())
 
 
+class Topics(Operator):
+    def topics(self, *args):
+        return {t["topic"].removeprefix(self.namespace + "."): t for t in self.ask("topics", *args)}
+
+    def test_listed_created_and_judged(self):
+        self.assertEqual({t["problem"] for t in self.topics().values()}, {"it does not exist (fanmap topics --create)"})
+        self.run_fanmap("topics", "--create", "--partitions", "3", "--retention", "2h", "--item-max", "100KiB",
+                        "--queue", "gpu")
+        topics = self.topics("--queue", "gpu", "--item-max", "100KiB")
+        self.assertEqual(set(topics), {"items.gpu", "results", "jobs", "dead"})
+        self.assertEqual({t["problem"] for t in topics.values()}, {""})
+        self.assertEqual((topics["items.gpu"]["partitions"], topics["items.gpu"]["retention_ms"]), (3, -1))
+        self.assertEqual((topics["results"]["retention_ms"], topics["jobs"]["compacted"]), (7200000, True))
+        self.assertEqual(topics["items.gpu"]["group"], self.namespace + ".workers.gpu")
+        # Another queue is missing; what exists takes less than the default needs; the other queue's topic is listed.
+        others = self.topics()
+        self.assertFalse(others["items.default"]["exists"])
+        self.assertIn("--item-max", others["items.gpu"]["problem"])
+        self.assertIn(b"compacted", self.run_fanmap("topics").out())
+
+    def test_what_was_created_serves(self):
+        self.run_fanmap("topics", "--create", "--partitions", "3")
+        self.worker("--no-create-topics", slots=1)
+        self.assertEqual(self.run_map("echo", "--no-create-topics", "-j", "1", data=b"1\n").out(), b"1\n")
+
+
 class Show(Operator):
     def waits(self, job, *words, bound_s=30):
         def told():

@@ -1,0 +1,79 @@
+#include <inttypes.h>
+
+#include "cli/ask.h"
+#include "cli/commands.h"
+#include "cli/json.h"
+
+static void print_line(void *arg, const char *line)
+{
+    (void)arg;
+    puts(line);
+}
+
+static void print_json(void *arg, const fanmap_topic_info_t *topic)
+{
+    json_t json = {0};
+    (void)arg;
+    json_begin(&json);
+    json_text(&json, "topic", topic->name);
+    json_text(&json, "group", topic->group);
+    json_bool(&json, "exists", topic->exists);
+    if (topic->exists)
+        json_count(&json, "partitions", topic->partitions);
+    if (topic->has_config) {
+        json_bool(&json, "compacted", topic->compacted);
+        json_int(&json, "retention_ms", topic->retention_ms);
+        json_count(&json, "message_bytes_max", topic->message_bytes_max);
+    }
+    json_text(&json, "problem", topic->problem);
+    json_end(&json);
+}
+
+static void print_retention(char *ret, size_t cap, const fanmap_topic_info_t *topic)
+{
+    if (!topic->has_config)
+        snprintf(ret, cap, "?");
+    else if (topic->compacted)
+        snprintf(ret, cap, "compacted");
+    else if (topic->retention_ms < 0)
+        snprintf(ret, cap, "for ever");
+    else if (topic->retention_ms < 3600000)
+        snprintf(ret, cap, "%" PRId64 "s", topic->retention_ms / 1000);
+    else
+        snprintf(ret, cap, "%" PRId64 "h", topic->retention_ms / 3600000);
+}
+
+static void print_row(void *arg, const fanmap_topic_info_t *topic)
+{
+    char retention[32] = "-", partitions[16] = "-";
+    bool *is_begun = arg;
+    if (!*is_begun)
+        printf("%-32s %10s %-10s %-32s %s\n", "TOPIC", "PARTITIONS", "RETENTION", "GROUP", "PROBLEM");
+    *is_begun = true;
+    if (topic->exists) {
+        print_retention(retention, sizeof retention, topic);
+        snprintf(partitions, sizeof partitions, "%u", topic->partitions);
+    }
+    printf("%-32s %10s %-10s %-32s %s\n", topic->name, partitions, retention, topic->group[0] ? topic->group : "-",
+           topic->problem[0] ? topic->problem : "-");
+}
+
+int run_topics(arguments_t *arguments)
+{
+    fanmap_t *f;
+    fanmap_error_t err;
+    bool is_begun = false;
+    if (is_switch_set(arguments, "print-acls"))
+        return fanmap_acls(arguments->options, print_line, NULL, &err) == FANMAP_OK ? EXIT_ALL_WELL
+                                                                                    : complain_error(&err);
+    int status = ask_open(arguments, &f);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    int r = FANMAP_OK;
+    if (is_switch_set(arguments, "create"))
+        r = fanmap_topics_create(f, arguments->options, ASK_TIMEOUT_MS, &err);
+    if (r == FANMAP_OK)
+        r = fanmap_topics(f, arguments->options, ASK_TIMEOUT_MS,
+                          is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
+    return ask_close(f, r, &err);
+}
