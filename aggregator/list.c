@@ -26,7 +26,9 @@ struct list {
     bitset_t known;
     uint64_t known_n;                      /* part of the list as far as it is known */
     uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
-    uint64_t end;                          /* behind the highest index with an outcome */
+    bool is_halting;
+    int64_t closed_by;
+    uint64_t end; /* behind the highest index with an outcome */
     uint64_t prefix;
     int64_t total;
     char *input_error;
@@ -43,7 +45,7 @@ list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
     memcpy(list->job, job, list->job_len);
     list->callbacks = *callbacks;
     list->arg = arg;
-    list->start_offset = -1;
+    list->start_offset = list->closed_by = -1;
     list->total = -1;
     return list;
 }
@@ -74,6 +76,8 @@ static void decide_if_all_known(list_t *list)
         return;
     if (list->input_error)
         decide(list, LIST_CLOSED, END_INPUT_ERROR);
+    else if (list->is_halting)
+        decide(list, LIST_CLOSED, END_HALT);
     else
         decide(list, LIST_COMPLETE, END_COMPLETE);
 }
@@ -99,6 +103,14 @@ static int closing_reason(const list_t *list, const outcome_t *outcome)
     if (list->spec.halt.when == HALT_NOW && halt_holds(list))
         return END_HALT;
     return END_NONE;
+}
+
+static void check_halt_soon(list_t *list, uint64_t index)
+{
+    if (list->is_halting || list->spec.halt.when != HALT_SOON || !halt_holds(list))
+        return;
+    list->is_halting = true;
+    list->closed_by = (int64_t)index;
 }
 
 /* ---- the records ---- */
@@ -139,10 +151,13 @@ static bool take_outcome(list_t *list, const outcome_t *outcome)
     count_outcome(list, outcome);
     list->callbacks.outcome(list->arg, outcome);
     int reason = closing_reason(list, outcome);
-    if (reason != END_NONE)
+    check_halt_soon(list, outcome->index);
+    if (reason != END_NONE) {
+        list->closed_by = (int64_t)outcome->index;
         decide(list, LIST_CLOSED, (end_reason_t)reason);
-    else
+    } else {
         decide_if_all_known(list);
+    }
     return true;
 }
 
@@ -296,6 +311,16 @@ int64_t list_total(const list_t *list)
 const char *list_input_error(const list_t *list)
 {
     return list->input_error;
+}
+
+bool list_is_halting(const list_t *list)
+{
+    return list->is_halting;
+}
+
+int64_t list_closed_by(const list_t *list)
+{
+    return list->closed_by;
 }
 
 bool list_has(const list_t *list, uint64_t index)

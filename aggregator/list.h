@@ -7,7 +7,9 @@
  * list has n entries if `input` lies before the closing, else it runs to the last index that the log shows as published
  * before it: the larger of the highest index with an outcome and the end of the largest progress prefix. Missing
  * indexes are `cancelled` (or `deadline`). A job that was not closed is complete when `input` names n and n outcomes
- * are known; then an `input` with an error closes it.
+ * are known; then an `input` with an error closes it, and so does the condition of `--halt soon` if it held at any of
+ * its outcomes. That one closes nothing by itself: workers start nothing more, and write `cancelled` for what they
+ * hold.
  *
  * What does not count at all: records before the first `start`; an outcome at or beyond n once `input` is there; an
  * index, a prefix or an n more than JOBLOG_AHEAD_MAX beyond the largest prefix so far (no producer writes that); a
@@ -53,6 +55,10 @@ uint64_t list_retried(const list_t *list);        /* attempts beyond the first, 
 int64_t list_total(const list_t *list);           /* n of `input`; -1: not known */
 const char *list_input_error(const list_t *list); /* NULL: none */
 bool list_has(const list_t *list, uint64_t index);
+/* The condition of `--halt soon` has held: nothing more of the job is to start. */
+bool list_is_halting(const list_t *list);
+/* The first index whose outcome closed the job, or made it halt; -1: none did. */
+int64_t list_closed_by(const list_t *list);
 /* The newest announcement of a producer, "" when none. */
 const char *list_producer(const list_t *list);
 /* The largest progress prefix: so many items are known to be in Kafka. */

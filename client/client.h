@@ -106,6 +106,7 @@ struct fanmap_job {
     resuming_t *resuming; /* NULL: a new job */
     producer_actions_t actions;
     stash_t stash;
+    buf_t bound;       /* spec.bound points here */
     buf_t in, refusal; /* the item being pushed, as msgpack; or why it is not sent */
     loop_timer_t *timer;
     int64_t timer_ms;    /* what it is set to */
@@ -127,7 +128,7 @@ struct fanmap_job {
     int64_t log_position;
     int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; INT64_MAX: asked; -1: nothing asked */
     char announced[NONCE_MAX + 1]; /* what the producer was told last */
-    bool is_unordered, is_decided, knows_more, is_reader_held, has_end_copy;
+    bool is_unordered, is_decided, is_halting, halt_told, knows_more, is_reader_held, has_end_copy;
     uint64_t list_n;
     list_state_t list_state;
     end_reason_t end_reason;
@@ -138,7 +139,7 @@ struct fanmap_job {
     fanmap_outcome_t outcome;
     buf_t value, text, line;
     fanmap_job_t *pipe_to; /* the map that takes its outcomes */
-    uint64_t delivered;
+    uint64_t delivered, cancelled;
     bool is_held, end_was_told;
     fanmap_outcome_fn on_outcome;
     fanmap_end_fn on_end;

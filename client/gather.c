@@ -116,6 +116,28 @@ static void copy_end(fanmap_job_t *job)
     buf_free(&value);
 }
 
+/* Whoever sees that nothing more is to start (--halt soon) tells the workers; until the bus has taken it, with each
+ * record. */
+static void tell_halt(fanmap_job_t *job)
+{
+    char key[JOB_ID_MAX + 17];
+    fanmap_error_t err;
+    buf_t value = {0};
+    if (job->halt_told || !list_is_halting(job->list))
+        return;
+    if (!job->is_halting && job->producer) {
+        map_simple_step(job, PRODUCER_HALTED);
+        job->input_ended = true;
+        job->pushed = producer_published(job->producer);
+    }
+    job->is_halting = true;
+    size_t key_len = jobs_key(key, sizeof key, job->id, JOBS_HALT);
+    jobs_encode_end(&value, END_HALT);
+    job->halt_told = !value.failed && (job->has_end_copy || bus_produce(job->queue->jobs, 0, key, key_len, value.data,
+                                                                        value.len, 0, &err) == FANMAP_OK);
+    buf_free(&value);
+}
+
 static void check_list(fanmap_job_t *job)
 {
     fanmap_error_t err;
@@ -141,6 +163,7 @@ static bool on_record(void *arg, const bus_record_t *record)
     (void)list_record(job->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     check_list(job);
     tell_announced(job);
+    tell_halt(job);
     tell_producer(job);
     answer_check(job);
     if (job->is_decided) {

@@ -52,6 +52,14 @@ static void fill_sound(fanmap_job_t *job, fanmap_format_t format, const void *it
         item_fill_error(job, &error, ret);
 }
 
+/* What was pushed is an array with one part of each zipped input. */
+static bool has_parts(const fanmap_job_t *job)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, job->in.data, job->in.len);
+    return mp_peek(&r) == MP_ARRAY && mp_read_array(&r) == job->spec.sequences_n && !r.bad;
+}
+
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret)
 {
     fanmap_error_t why;
@@ -71,6 +79,9 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
         buf_append(&job->in, item, len);
     else
         r = err_set(&why, FANMAP_EUSAGE, "not one sound msgpack object");
+    if (r == FANMAP_OK && job->spec.sequences_n > 0 && !has_parts(job))
+        r = err_set(&why, FANMAP_EUSAGE, "not an array of %" PRIu32 " parts (the inputs are zipped)",
+                    job->spec.sequences_n);
     if (r != FANMAP_OK)
         refuse(job, FANMAP_BAD_INPUT, why.message, ret);
     else if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)

@@ -90,6 +90,7 @@ void job_free(fanmap_job_t *job)
     order_free(job->order);
     arrival_free(job->arrival);
     free(job->source_error);
+    buf_free(&job->bound);
     buf_free(&job->in);
     buf_free(&job->refusal);
     buf_free(&job->value);

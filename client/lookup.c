@@ -34,6 +34,8 @@ static void note(lookup_result_t *result, const jobs_record_t *record)
             result->paused = record->value != 0;
         }
         break;
+    case JOBS_HALT:
+        break;
     case JOBS_END:
         result->has_end = true;
         result->end_reason = record->end_reason;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "client/client.h"
+#include "client/policy_rules.h"
 #include "io/random_id.h"
 #include "schemas/place.h"
 
@@ -31,6 +32,25 @@ static void tell_end(fanmap_job_t *job)
 
 /* ---- beginning ---- */
 
+static int fill_policies(fanmap_job_t *job, fanmap_error_t *err)
+{
+    const fanmap_options_t *o = job->options;
+    spec_t *spec = &job->spec;
+    const char *exits = options_text(o, "final-exit");
+    spec->fail_fast = options_switch(o, "fail-fast");
+    spec->sequences_n = (uint32_t)options_count(o, "sequences");
+    int r = halt_parse(options_text(o, "halt"), &spec->halt, err);
+    if (r == FANMAP_OK && spec->fail_fast && spec->halt.when != HALT_NEVER)
+        r = err_set(err, FANMAP_EUSAGE, "give --fail-fast (which is --halt now,fail=1) or --halt, not both");
+    if (r == FANMAP_OK && exits)
+        r = exits_parse(exits, spec, err);
+    if (r == FANMAP_OK)
+        r = binds_encode(o, &job->bound, err);
+    spec->bound = job->bound.data;
+    spec->bound_len = job->bound.len;
+    return r;
+}
+
 static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
 {
     const fanmap_options_t *o = job->options;
@@ -50,7 +70,6 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     spec->grace_ms = (uint32_t)options_ms(o, "grace");
     int64_t deadline = (int64_t)options_ms(o, "deadline");
     spec->deadline_ms = deadline ? spec->submitted_ms + deadline : 0;
-    spec->fail_fast = options_switch(o, "fail-fast");
     spec->crash_cap = (uint32_t)options_count(o, "crash-cap");
     spec->item_bytes_max = (uint32_t)options_bytes(o, "item-max");
     spec->value_bytes_max = (uint32_t)options_bytes(o, "value-max");
@@ -59,7 +78,7 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
                        "--concurrency %" PRIu64
                        " needs Redis for its tokens: give --redis URL (FANMAP_REDIS), or use 0",
                        spec->concurrency);
-    return FANMAP_OK;
+    return fill_policies(job, err);
 }
 
 static int name_job(fanmap_job_t *job, fanmap_error_t *err)
@@ -198,13 +217,13 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
 {
     if (job->error.code)
         return err_copy(err, &job->error);
-    if (!job->is_map || job->input_ended)
+    if (!job->is_map || (job->input_ended && !job->is_halting))
         return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
     if (job->pipe_from)
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
     if ((unsigned)format > FANMAP_BYTES)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
-    if (job->is_decided && job->list_state == LIST_CLOSED)
+    if (job->is_halting || (job->is_decided && job->list_state == LIST_CLOSED))
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
     return FANMAP_OK;
 }

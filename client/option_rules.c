@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "client/policy_rules.h"
 #include "schemas/spec.h"
 
 static int check_count(const char *value, const option_rule_t *rule, fanmap_error_t *err)
@@ -101,9 +102,21 @@ int backoff_parse(const char *text, backoff_t *ret, fanmap_error_t *err)
     return FANMAP_OK;
 }
 
+static int check_bind(const char *value, fanmap_error_t *err)
+{
+    buf_t scratch = {0};
+    int r = bind_parse(value, &scratch, err);
+    if (r == FANMAP_OK && scratch.failed)
+        r = err_set(err, FANMAP_ENOMEM, "out of memory");
+    buf_free(&scratch);
+    return r;
+}
+
 static int check_value(const option_rule_t *rule, const char *metavar, const char *value, fanmap_error_t *err)
 {
     backoff_t backoff;
+    halt_t halt;
+    spec_t spec;
     switch (rule->type) {
     case OPTION_TEXT:
         return FANMAP_OK;
@@ -119,6 +132,12 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
         return check_choice(value, metavar, err);
     case OPTION_BACKOFF:
         return backoff_parse(value, &backoff, err);
+    case OPTION_HALT:
+        return halt_parse(value, &halt, err);
+    case OPTION_EXITS:
+        return exits_parse(value, &spec, err);
+    case OPTION_BIND:
+        return check_bind(value, err);
     case OPTION_NAME:
         return queue_name_valid(value)
                    ? FANMAP_OK

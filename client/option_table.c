@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "client/options.h"
+#include "schemas/spec.h"
 
 #define MAP    FANMAP_SCOPE_MAP
 #define GATHER FANMAP_SCOPE_GATHER
@@ -42,6 +43,10 @@
     ROW("grace",             0,  NULL,      "DUR",        "5s",        MAP,            false, OPTION_DURATION,  0, DAY_MS,            "between TERM and KILL of an attempt") \
     ROW("deadline",          0,  NULL,      "DUR",        NULL,        MAP,            false, OPTION_DURATION,  1, 365 * DAY_MS,      "how long the job may take from its submission") \
     ROW("fail-fast",         0,  NULL,      NULL,         "false",     MAP,            false, OPTION_SWITCH,    0, 0,                 "end the job on its first failure") \
+    ROW("halt",              0,  NULL,      "SPEC",       "never",     MAP,            false, OPTION_HALT,      0, 0,                 "never, or now|soon,fail|success|done=N or N%: end the job then; soon lets what runs finish") \
+    ROW("final-exit",        0,  NULL,      "N[-M],...",  NULL,        MAP,            false, OPTION_EXITS,     0, 0,                 "exit statuses that no retry follows") \
+    ROW("bind",              0,  NULL,      "NAME=JSON",  NULL,        MAP,            true,  OPTION_BIND,      0, 0,                 "an argument that is the same for every item, sent once") \
+    ROW("sequences",         0,  NULL,      "N",          "0",         MAP,            false, OPTION_COUNT,     0, SEQUENCES_MAX,     "every item is an array of N parts, one of each zipped input (:::+ and a second -i set it)") \
     ROW("job-id",            0,  NULL,      "ID",         NULL,        MAP,            false, OPTION_JOB_ID,    0, 0,                 "name of the job; a random one when not given") \
     ROW("ahead",             0,  NULL,      "N",          "100000",    MAP,            false, OPTION_COUNT,     1, 100000000,         "published items that may be without an outcome") \
     ROW("spill",             0,  NULL,      "SIZE",       "8GiB",      MAP,            false, OPTION_SIZE,      1 << 20, 0,           "outcomes that may wait for their turn, on disk") \

@@ -14,6 +14,9 @@ typedef enum {
     OPTION_NAME,     /* queue and namespace */
     OPTION_JOB_ID,
     OPTION_BACKOFF, /* BASE[,FACTOR[,CAP]] */
+    OPTION_HALT,    /* policy_rules.h, as the two below */
+    OPTION_EXITS,   /* exit statuses: N or N-M, comma-separated */
+    OPTION_BIND,    /* NAME=JSON */
     OPTION_CHOICE   /* one of the words in metavar, separated by | */
 } option_type_t;
 

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "client/client.h"
 
@@ -8,6 +9,18 @@ static const char *const end_words[] = {
     [END_HALT] = "its --halt condition held", [END_INPUT_ERROR] = "its input broke off",
 };
 
+/* Why it was stopped, by which item, and what that cost. */
+static int stopped(const fanmap_job_t *job, fanmap_error_t *err)
+{
+    char by[32] = "", lost[80] = "";
+    if (job->list && list_closed_by(job->list) >= 0)
+        snprintf(by, sizeof by, ", item %" PRId64, list_closed_by(job->list));
+    if (job->delivered == job->list_n)
+        snprintf(lost, sizeof lost, "; %" PRIu64 " of its %" PRIu64 " items were cancelled", job->cancelled,
+                 job->list_n);
+    return err_set(err, FANMAP_ESTOPPED, "job %s was stopped: %s%s%s", job->id, end_words[job->end_reason], by, lost);
+}
+
 int job_result(const fanmap_job_t *job, fanmap_error_t *err)
 {
     if (job->list_state != LIST_CLOSED)
@@ -16,8 +29,7 @@ int job_result(const fanmap_job_t *job, fanmap_error_t *err)
         const char *why = list_input_error(job->list);
         return err_set(err, FANMAP_EIO, "the input of job %s broke off: %s", job->id, why ? why : "no reason given");
     }
-    return err_set(err, FANMAP_ESTOPPED, "job %s was stopped after %" PRIu64 " items: %s", job->id, job->list_n,
-                   end_words[job->end_reason]);
+    return stopped(job, err);
 }
 
 /* A caller that gathers nothing may leave. */
@@ -41,6 +53,7 @@ int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *er
         r = outcome_fill(job, &outcome, &why);
     if (r == FANMAP_OK) {
         job->delivered++;
+        job->cancelled += outcome.kind == FANMAP_CANCELLED || outcome.kind == FANMAP_DEADLINE;
         *ret = &job->outcome;
         return FANMAP_OK;
     }

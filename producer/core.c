@@ -83,6 +83,16 @@ static void on_input_stored(producer_t *p)
         close_finish(p);
 }
 
+static void on_halted(producer_t *p)
+{
+    if (p->input_said || p->phase > PHASE_PUBLISHING)
+        return;
+    queue_free(&p->queue);
+    free(p->source_error);
+    p->source_error = NULL;
+    p->input_ended = true;
+}
+
 static void on_stored(producer_t *p, uint64_t cookie, int64_t offset)
 {
     if (offset < 0) {
@@ -146,6 +156,9 @@ static void on_event(producer_t *p, const producer_event_t *event)
         break;
     case PRODUCER_ANNOUNCED:
         start_announced(p, event->announced);
+        break;
+    case PRODUCER_HALTED:
+        on_halted(p);
         break;
     case PRODUCER_DECIDED:
         close_decided(p, event->reason);

@@ -74,6 +74,8 @@ typedef enum {
                              reason if so */
     PRODUCER_SCANNED,
     PRODUCER_ANNOUNCED, /* the newest announcement that was read so far; asked for by nobody */
+    PRODUCER_HALTED,    /* the gathering side: the condition of --halt soon holds. What was not published never is,
+                           and `input` names what was */
     PRODUCER_DECIDED,   /* the gathering side: the list is decided, for this reason (END_COMPLETE, ...) */
     PRODUCER_CANCEL,    /* the caller's; `reason` END_DEADLINE: the deadline passed; 0 and END_CANCEL: a cancel */
     PRODUCER_KNOWN,     /* outcomes known so far, waiting bytes: opens the window again */

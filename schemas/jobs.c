@@ -5,8 +5,11 @@
 
 enum { JOBS_VERSION = 1 };
 
-static const char *const field_names[] = {
-    [JOBS_SPEC] = "spec", [JOBS_CONCURRENCY] = "concurrency", [JOBS_PAUSED] = "paused", [JOBS_END] = "end"};
+static const char *const field_names[] = {[JOBS_SPEC] = "spec",
+                                          [JOBS_CONCURRENCY] = "concurrency",
+                                          [JOBS_PAUSED] = "paused",
+                                          [JOBS_END] = "end",
+                                          [JOBS_HALT] = "halt"};
 
 size_t jobs_key(char *ret, size_t cap, const char *job, jobs_field_t field)
 {
@@ -43,7 +46,7 @@ static bool read_key(const char *key, size_t len, jobs_record_t *record)
     memcpy(record->job, key, (size_t)(slash - key));
     record->job[slash - key] = '\0';
     size_t name_len = len - (size_t)(slash - key) - 1;
-    for (int field = JOBS_SPEC; field <= JOBS_END; field++) {
+    for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
         if (strlen(field_names[field]) == name_len && memcmp(field_names[field], slash + 1, name_len) == 0)
             record->field = (jobs_field_t)field;
     }
@@ -58,7 +61,7 @@ static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
         return 2;
     }
     uint64_t value = mp_read_uint(r);
-    if (record->field == JOBS_END) {
+    if (record->field == JOBS_END || record->field == JOBS_HALT) {
         r->bad = r->bad || value < END_CANCEL || value > END_INPUT_ERROR;
         record->end_reason = (end_reason_t)value;
         return 2;

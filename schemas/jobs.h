@@ -4,7 +4,7 @@
 
 #include "schemas/joblog.h"
 
-typedef enum { JOBS_SPEC = 1, JOBS_CONCURRENCY = 2, JOBS_PAUSED = 3, JOBS_END = 4 } jobs_field_t;
+typedef enum { JOBS_SPEC = 1, JOBS_CONCURRENCY = 2, JOBS_PAUSED = 3, JOBS_END = 4, JOBS_HALT = 5 } jobs_field_t;
 
 typedef struct {
     char job[JOB_ID_MAX + 1];
@@ -13,7 +13,7 @@ typedef struct {
     spec_t spec;             /* JOBS_SPEC: a copy of `start` with start_offset; borrows from the value */
     uint64_t value;          /* JOBS_CONCURRENCY: N; JOBS_PAUSED: 0 or 1 */
     uint64_t version;        /* of value: the highest counts, not the last; the spec's own concurrency is version 0 */
-    end_reason_t end_reason; /* JOBS_END */
+    end_reason_t end_reason; /* JOBS_END; JOBS_HALT: why nothing more of it starts (END_HALT) */
 } jobs_record_t;
 
 bool jobs_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_record_t *ret);
@@ -21,6 +21,6 @@ bool jobs_decode(const void *key, size_t key_len, const void *value, size_t valu
 size_t jobs_key(char *ret, size_t cap, const char *job, jobs_field_t field);
 void jobs_encode_spec(buf_t *b, const spec_t *spec);
 void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version);
-void jobs_encode_end(buf_t *b, end_reason_t reason);
+void jobs_encode_end(buf_t *b, end_reason_t reason); /* also of JOBS_HALT */
 
 #endif

@@ -169,7 +169,7 @@ typedef enum {
     WORKER_LET_GO,  /* partition: its revocation (may_wait) may go on; nothing of it runs here */
     WORKER_SYNC,    /* one token sync; WORKER_TOKENS follows */
     WORKER_COPY_END,    /* publish J/end to jobs; WORKER_END_STORED follows */
-    WORKER_WRITE_END,   /* a deadline passed: write `end` to the job's log */
+    WORKER_WRITE_END,   /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
     WORKER_DEAD_LETTER, /* a record that is not an item or of no known job: partition, offset, value, why; the bytes are
                            valid during this step's actions; WORKER_STORED with `item` follows once it is on the
                            dead-letter topic */

@@ -191,7 +191,7 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
         tracker_finish(&part->tracker, e->item.offset);
         return false;
     }
-    if (job->spec != NULL && !job->serves) {
+    if (job->spec != NULL && !job->serves && !job->is_halting) {
         job_leave(w, job, part, e->item.offset);
         return false;
     }

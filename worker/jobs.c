@@ -78,7 +78,7 @@ void jobs_free(worker_t *w)
 
 bool job_may_start(const worker_job_t *job)
 {
-    return job->spec != NULL && job->serves && !job->paused && !job->is_closing && !job->is_ended;
+    return job->spec != NULL && job->serves && !job->paused && !job->is_closing && !job->is_halting && !job->is_ended;
 }
 
 void job_activate(worker_t *w, worker_job_t *job)
@@ -243,7 +243,7 @@ static void policy_changed(worker_t *w, worker_job_t *job)
     job->serves = serves(w, job);
     if (job->items_n > 0)
         limits_begin(w, job);
-    if (!job->serves)
+    if (!job->serves && !job->is_halting)
         leave_queue(w, job);
     if (job->tokens != NULL && job->concurrency_version > 0)
         tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);
@@ -278,6 +278,14 @@ static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
         job_free(w, job);
 }
 
+static void take_halt(worker_t *w, worker_job_t *job)
+{
+    if (job->is_halting || job->is_ended)
+        return;
+    job->is_halting = true;
+    policy_changed(w, job);
+}
+
 void jobs_record(worker_t *w, const jobs_record_t *record)
 {
     worker_job_t *job = job_get(w, record->job, strlen(record->job));
@@ -295,6 +303,8 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
         if (record->value == 0)
             job->zero_version = record->version;
         policy_changed(w, job);
+    } else if (record->field == JOBS_HALT) {
+        take_halt(w, job);
     } else if (record->field == JOBS_PAUSED && record->version > job->paused_version) {
         job->paused = record->value != 0;
         job->paused_version = record->version;
@@ -318,9 +328,14 @@ static bool drop_one(worker_t *w, worker_job_t *job)
     return false;
 }
 
+static bool has_unstarted(const worker_job_t *job)
+{
+    return job->queue.n + job->delayed.n + job->refence.n > 0;
+}
+
 static bool has_waiting(const worker_job_t *job)
 {
-    return job->closing.n + job->queue.n + job->delayed.n + job->refence.n > 0;
+    return job->closing.n > 0 || has_unstarted(job);
 }
 
 static void drop_some(worker_t *w, worker_job_t *job)
@@ -351,15 +366,7 @@ static void check_deadline(worker_t *w, worker_job_t *job)
     if (job->spec == NULL || job->spec->deadline_ms == 0 || job->items_n == 0 || job->end_written || job->is_ended ||
         w->wall_ms < job->spec->deadline_ms)
         return;
-    worker_action_t *action = act(w, WORKER_WRITE_END);
-    if (action == NULL)
-        return;
-    action->end.spec = job->spec;
-    action->end.reason = END_DEADLINE;
-    job->end_written = job->is_closing = true;
-    schedule_job(w, job);
-    slots_withdraw(w, job, NULL);
-    limits_turn(w, job);
+    outcomes_write_end(w, job, END_DEADLINE);
 }
 
 /* True: nothing of it is in hand and no token either. */
@@ -384,6 +391,8 @@ void jobs_turn(worker_t *w)
         check_deadline(w, job);
         if (job->is_ended)
             drop_some(w, job);
+        else if (job->is_halting && job->spec != NULL)
+            outcomes_cancel_some(w, job);
         if (job->is_ended && job->items_n == 0 && job->running == 0)
             limits_end(w, job);
         limits_turn(w, job);
@@ -397,6 +406,9 @@ int64_t jobs_next_ms(const worker_t *w)
     int64_t next = INT64_MAX;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
         int64_t due = job->tokens != NULL ? tokens_next_ms(job->tokens, w->now_ms) : INT64_MAX;
+        bool cancels = job->is_halting && job->spec != NULL && w->stats.publishing < w->config.publishing_max;
+        if (cancels && has_unstarted(job))
+            due = w->now_ms;
         if ((job->is_ended && (has_waiting(job) || job->items_n == 0)) || is_over(job))
             due = w->now_ms;
         if (job->spec != NULL && job->spec->deadline_ms > 0 && job->items_n > 0 && !job->end_written &&

@@ -2,12 +2,13 @@
  *
  * An outcome that closes its job (fail-fast) is finished only once the closing stands on the jobs topic. Until then the
  * prefix stays before it, so that whoever takes the partition over finds the item, runs it, and closes the job if this
- * worker could not.
+ * worker could not. Before the copy goes to the jobs topic, `end` is written to the job's log: another outcome of the
+ * same item may stand there before this one, and then this one closes nothing, but `end` does, for every reader.
  */
 #include "worker/state.h"
 
-/* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are the gatherer's to
- * judge. */
+/* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are judged by who reads
+ * the log. */
 static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
 {
     bool failed = kind != FANMAP_VALUE;
@@ -51,9 +52,12 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
 {
     const worker_job_t *job = item->job;
     item->attempts++;
+    bool is_last = is_final || item->attempts > job->spec->retries || job->is_halting;
+    if (outcome->kind == FANMAP_EXIT)
+        is_last |= spec_exit_is_final(job->spec, outcome->exit_status);
     if (job->is_ended)
         item_finish(w, item); /* nothing stored after the end counts */
-    else if (outcome->kind == FANMAP_VALUE || is_final || item->attempts > job->spec->retries)
+    else if (outcome->kind == FANMAP_VALUE || is_last)
         publish(w, item, outcome);
     else
         retry(w, item);
@@ -158,16 +162,40 @@ static void await_copy(worker_t *w, worker_item_t *item)
     end_reason_t reason = (end_reason_t)item->end_reason;
     item_set_state(item, STATE_CLOSING);
     item_list_append(&job->closing, item);
-    if (job->closing.n > 1)
+    outcomes_write_end(w, job, reason);
+}
+
+void outcomes_write_end(worker_t *w, worker_job_t *job, end_reason_t reason)
+{
+    if (job->end_written)
         return;
-    worker_action_t *action = act(w, WORKER_COPY_END);
+    worker_action_t *action = act(w, WORKER_WRITE_END);
     if (action == NULL)
         return;
     action->end.spec = job->spec;
-    action->end.reason = reason;
-    job->is_closing = true;
+    action->end.reason = job->end_reason = reason;
+    job->end_written = job->is_closing = true;
     schedule_job(w, job);
     slots_withdraw(w, job, NULL);
+    limits_turn(w, job);
+}
+
+static worker_item_t *first_unstarted(const worker_job_t *job)
+{
+    return job->queue.n > 0 ? job->queue.head : job->delayed.n > 0 ? job->delayed.head : job->refence.head;
+}
+
+void outcomes_cancel_some(worker_t *w, worker_job_t *job)
+{
+    static const outcome_t cancelled = {.kind = FANMAP_CANCELLED};
+    worker_item_t *item;
+    for (int i = 0; i < DROP_STEP && w->stats.publishing < w->config.publishing_max; i++) {
+        if ((item = first_unstarted(job)) == NULL)
+            return;
+        heap_remove(&w->delayed, &item->delay);
+        item_unlink(item);
+        publish(w, item, &cancelled);
+    }
 }
 
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
@@ -193,7 +221,7 @@ void outcome_end_written(worker_t *w, const char *id)
     if (action == NULL)
         return;
     action->end.spec = job->spec;
-    action->end.reason = END_DEADLINE;
+    action->end.reason = job->end_reason;
 }
 
 void outcome_end_stored(worker_t *w, const char *id)

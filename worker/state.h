@@ -40,9 +40,11 @@ struct worker_job {
     uint64_t concurrency, concurrency_version, paused_version;
     uint64_t zero_version; /* the last version seen at which there was no limit */
     bool paused, serves, was_noted;
-    bool is_closing;  /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
-    bool is_ended;    /* its end is on the jobs topic */
-    bool end_written; /* WRITE_END went out */
+    bool is_closing;         /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
+    bool is_ended;           /* its end is on the jobs topic */
+    bool is_halting;         /* --halt soon: nothing more of it starts, what has not started is cancelled */
+    end_reason_t end_reason; /* end_written: which one */
+    bool end_written;        /* WRITE_END went out */
     bool is_frozen, is_killing;
     item_list_t queue;   /* RECEIVED, QUEUED */
     item_list_t refence; /* QUEUED ones that wait for a new grant */
@@ -223,6 +225,10 @@ void limits_wake(worker_t *w, const char *id);
 void outcome_done(worker_t *w, const worker_event_t *event);
 void outcome_down(worker_t *w, const worker_event_t *event);
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n);
+/* Takes unstarted items of a halting job out as `cancelled`, some a step. */
+void outcomes_cancel_some(worker_t *w, worker_job_t *job);
+/* Writes `end` to the job's log, once; nothing of the job starts any more. */
+void outcomes_write_end(worker_t *w, worker_job_t *job, end_reason_t reason);
 void outcome_end_written(worker_t *w, const char *id);
 void outcome_end_stored(worker_t *w, const char *id);
 

@@ -298,7 +298,7 @@ static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
     if (record->field == JOBS_SPEC) {
         put_spec(f, &record->spec);
         jobs_encode_spec(again, &record->spec);
-    } else if (record->field == JOBS_END) {
+    } else if (record->field == JOBS_END || record->field == JOBS_HALT) {
         put_number(f, "reason", record->end_reason);
         jobs_encode_end(again, record->end_reason);
     } else {
@@ -310,7 +310,7 @@ static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
 
 static void check_jobs(const vector_t *v, const buf_t *in)
 {
-    static const char *const names[] = {"", "spec", "concurrency", "paused", "end"};
+    static const char *const names[] = {"", "spec", "concurrency", "paused", "end", "halt"};
     const char *key = get(v, "key");
     char key_again[JOB_ID_MAX + 16];
     jobs_record_t record;

@@ -344,6 +344,24 @@ static void test_halt(void **state)
     }
 }
 
+/* It closes nothing; what follows counts, and the list is one that was stopped. */
+static void test_halt_soon(void **state)
+{
+    (void)state;
+    reader_t r;
+    spec_t spec = plain_spec();
+    spec.halt = (halt_t){HALT_SOON, HALT_FAIL, 2, false};
+    started(&r, &spec);
+    pack(&r, "0! 1 1!");
+    assert_false(list_is_halting(r.list));
+    pack(&r, "4! 2");
+    assert_true(list_is_halting(r.list));
+    assert_int_equal(list_closed_by(r.list), 4);
+    input(&r, 5, NULL);
+    pack(&r, "3");
+    ends_as(&r, "0! 1 4! 2 3 closed(5 halt)");
+}
+
 /* ---- duplicates and strangers ---- */
 
 static void test_the_earliest_outcome_counts(void **state)
@@ -573,7 +591,8 @@ static void write_log(log_t *log, uint64_t seed)
     spec_t spec = plain_spec();
     spec.fail_fast = draw(log, 4) == 0;
     if (draw(log, 3) == 0)
-        spec.halt = (halt_t){HALT_NOW, (halt_what_t)draw(log, 3), 1 + (uint32_t)draw(log, 40), draw(log, 2)};
+        spec.halt = (halt_t){draw(log, 3) ? HALT_NOW : HALT_SOON, (halt_what_t)draw(log, 3),
+                             1 + (uint32_t)draw(log, 40), draw(log, 2)};
     joblog_encode_start(next_record(log, "j"), &spec);
     while (log->n < LOG_MAX - 2) {
         if (draw(log, 5))
@@ -683,7 +702,7 @@ static bool counts(const facts_t *facts, size_t at)
     return true;
 }
 
-static end_reason_t oracle_reason(const facts_t *facts, const bool *counted, size_t at)
+static end_reason_t oracle_reason(const facts_t *facts, const bool *counted, size_t at, bool *soon)
 {
     uint64_t outcomes = 0, failed = 0, known = 0;
     const fact_t *fact = &facts->facts[at], *input = first_input(facts, at + 1);
@@ -701,8 +720,9 @@ static end_reason_t oracle_reason(const facts_t *facts, const bool *counted, siz
         return END_FAIL_FAST;
     if (counted[at] && halts && halt->when == HALT_NOW)
         return END_HALT;
+    *soon = *soon || (counted[at] && halts && halt->when == HALT_SOON);
     if (input && known == input->n)
-        return input->is_bad ? END_INPUT_ERROR : END_COMPLETE;
+        return input->is_bad ? END_INPUT_ERROR : *soon ? END_HALT : END_COMPLETE;
     return (end_reason_t)0;
 }
 
@@ -722,14 +742,14 @@ static uint64_t oracle_n(const facts_t *facts, const bool *counted, size_t at)
 
 static void oracle_story(const facts_t *facts, reader_t *told)
 {
-    bool counted[FACTS_MAX] = {false};
+    bool counted[FACTS_MAX] = {false}, soon = false;
     for (size_t at = 0; at < facts->n && told->decisions == 0; at++) {
         const fact_t *fact = &facts->facts[at];
         counted[at] = counts(facts, at);
         outcome_t o = {.index = fact->n, .kind = fact->is_bad ? FANMAP_EXCEPTION : FANMAP_VALUE};
         if (counted[at])
             on_outcome(told, &o);
-        end_reason_t reason = oracle_reason(facts, counted, at);
+        end_reason_t reason = oracle_reason(facts, counted, at, &soon);
         if (reason)
             on_decided(told, oracle_n(facts, counted, at), reason == END_COMPLETE ? LIST_COMPLETE : LIST_CLOSED, reason,
                        reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED);
@@ -802,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_fail_fast_closes_inside_a_pack),
         cmocka_unit_test(test_fail_fast_wins_over_completion),
         cmocka_unit_test(test_halt),
+        cmocka_unit_test(test_halt_soon),
         cmocka_unit_test(test_the_earliest_outcome_counts),
         cmocka_unit_test(test_records_of_other_jobs_and_before_start),
         cmocka_unit_test(test_bad_records_are_counted_and_skipped),

@@ -47,8 +47,8 @@ typedef struct {
     size_t payloads_n, payloads_held;
 } world_t;
 
-static const char *const kind_names[] = {"value",   "exception", "exit",     "signal",
-                                         "timeout", "memory",    "protocol", "crashed"};
+static const char *const kind_names[] = {"value",    "exception", "exit",    "signal",    "timeout",   "memory",
+                                         "protocol", "crashed",   "unknown", "bad_input", "too_large", "cancelled"};
 static const char *const task_names[] = {"square", "other"};
 
 static void say(world_t *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -286,14 +286,16 @@ static void do_job(world_t *x, const words_t *words)
     spec->backoff_base_ms = (uint32_t)option(words, "backoff", spec->backoff_base_ms);
     spec->crash_cap = (uint32_t)option(words, "cap", 3);
     spec->lease_ms = 15000;
+    spec->final_exits_n = has(words, "final") ? 1 : 0;
+    spec->final_exits[0] = (exit_range_t){64, 78};
     step(x, &(worker_event_t){.type = WORKER_JOBS, .jobs = &record});
 }
 
 static void do_versioned(world_t *x, const words_t *words, jobs_field_t field)
 {
-    jobs_record_t record = {.field = field, .end_reason = END_CANCEL};
+    jobs_record_t record = {.field = field, .end_reason = field == JOBS_HALT ? END_HALT : END_CANCEL};
     snprintf(record.job, sizeof record.job, "%s", word(words, 1));
-    if (field != JOBS_END) {
+    if (field != JOBS_END && field != JOBS_HALT) {
         record.value = (uint64_t)number(words, 2);
         record.version = (uint64_t)number(words, 3);
     }
@@ -373,6 +375,10 @@ static void do_done(world_t *x, const words_t *words)
     e.done.n = (uint32_t)number(words, 2);
     e.done.kind = strcmp(word(words, 3), "value") == 0 ? FANMAP_VALUE : FANMAP_EXCEPTION;
     e.done.final = strcmp(word(words, 3), "final") == 0;
+    if (strncmp(word(words, 3), "exit", 4) == 0) {
+        e.done.kind = FANMAP_EXIT;
+        e.done.outcome.exit_status = atoi(word(words, 3) + 4);
+    }
     e.done.outcome.value = value;
     e.done.outcome.value_len = sizeof value;
     e.done.outcome.run_us = words->n > 4 ? (uint64_t)number(words, 4) : 1000;
@@ -528,6 +534,8 @@ static void do_line(world_t *x, char *line)
         do_versioned(x, &words, JOBS_CONCURRENCY);
     else if (strcmp(verb, "pause") == 0)
         do_versioned(x, &words, JOBS_PAUSED);
+    else if (strcmp(verb, "halt") == 0)
+        do_versioned(x, &words, JOBS_HALT);
     else if (strcmp(verb, "end") == 0)
         do_versioned(x, &words, JOBS_END);
     else if (strcmp(verb, "assigned") == 0)
@@ -652,6 +660,8 @@ TIMELINE(pause)
 TIMELINE(drain)
 TIMELINE(deadline)
 TIMELINE(fail_fast)
+TIMELINE(halt_soon)
+TIMELINE(final_exit)
 TIMELINE(unknown)
 TIMELINE(intake)
 TIMELINE(takeover)
@@ -665,8 +675,9 @@ int main(void)
         cmocka_unit_test(freeze),    cmocka_unit_test(revoked),    cmocka_unit_test(revoked_wait),
         cmocka_unit_test(lost),      cmocka_unit_test(duplicates), cmocka_unit_test(cancel),
         cmocka_unit_test(pause),     cmocka_unit_test(drain),      cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast), cmocka_unit_test(unknown),    cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),  cmocka_unit_test(stopped),
+        cmocka_unit_test(fail_fast), cmocka_unit_test(halt_soon),  cmocka_unit_test(final_exit),
+        cmocka_unit_test(unknown),   cmocka_unit_test(intake),     cmocka_unit_test(takeover),
+        cmocka_unit_test(stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
