@@ -97,6 +97,8 @@ static void note(entry_t *entry, const jobs_record_t *record)
             entry->paused = record->value != 0;
         }
         break;
+    case JOBS_HALT:
+        break;
     case JOBS_END:
         entry->has_end = !record->tombstone;
         entry->reason = record->end_reason;
