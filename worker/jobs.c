@@ -278,14 +278,6 @@ static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
         job_free(w, job);
 }
 
-static void take_halt(worker_t *w, worker_job_t *job)
-{
-    if (job->is_halting || job->is_ended)
-        return;
-    job->is_halting = true;
-    policy_changed(w, job);
-}
-
 void jobs_record(worker_t *w, const jobs_record_t *record)
 {
     worker_job_t *job = job_get(w, record->job, strlen(record->job));
@@ -304,7 +296,8 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
             job->zero_version = record->version;
         policy_changed(w, job);
     } else if (record->field == JOBS_HALT) {
-        take_halt(w, job);
+        job->is_halting = true;
+        policy_changed(w, job);
     } else if (record->field == JOBS_PAUSED && record->version > job->paused_version) {
         job->paused = record->value != 0;
         job->paused_version = record->version;
@@ -361,14 +354,6 @@ void job_end(worker_t *w, worker_job_t *job)
         forget_spec(job);
 }
 
-static void check_deadline(worker_t *w, worker_job_t *job)
-{
-    if (job->spec == NULL || job->spec->deadline_ms == 0 || job->items_n == 0 || job->end_written || job->is_ended ||
-        w->wall_ms < job->spec->deadline_ms)
-        return;
-    outcomes_write_end(w, job, END_DEADLINE);
-}
-
 /* True: nothing of it is in hand and no token either. */
 static bool is_over(const worker_job_t *job)
 {
@@ -388,11 +373,11 @@ void jobs_turn(worker_t *w)
 {
     for (worker_job_t *job = w->active, *next; job != NULL; job = next) {
         next = job->active_next;
-        check_deadline(w, job);
+        closing_check_deadline(w, job);
         if (job->is_ended)
             drop_some(w, job);
         else if (job->is_halting && job->spec != NULL)
-            outcomes_cancel_some(w, job);
+            closing_cancel_some(w, job);
         if (job->is_ended && job->items_n == 0 && job->running == 0)
             limits_end(w, job);
         limits_turn(w, job);

@@ -21,7 +21,7 @@ static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
     return counts ? END_HALT : 0;
 }
 
-static void publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
+void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
 {
     worker_action_t *action = act(w, WORKER_PUBLISH);
     if (action == NULL)
@@ -58,7 +58,7 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
     if (job->is_ended)
         item_finish(w, item); /* nothing stored after the end counts */
     else if (outcome->kind == FANMAP_VALUE || is_last)
-        publish(w, item, outcome);
+        outcome_publish(w, item, outcome);
     else
         retry(w, item);
 }
@@ -162,40 +162,7 @@ static void await_copy(worker_t *w, worker_item_t *item)
     end_reason_t reason = (end_reason_t)item->end_reason;
     item_set_state(item, STATE_CLOSING);
     item_list_append(&job->closing, item);
-    outcomes_write_end(w, job, reason);
-}
-
-void outcomes_write_end(worker_t *w, worker_job_t *job, end_reason_t reason)
-{
-    if (job->end_written)
-        return;
-    worker_action_t *action = act(w, WORKER_WRITE_END);
-    if (action == NULL)
-        return;
-    action->end.spec = job->spec;
-    action->end.reason = job->end_reason = reason;
-    job->end_written = job->is_closing = true;
-    schedule_job(w, job);
-    slots_withdraw(w, job, NULL);
-    limits_turn(w, job);
-}
-
-static worker_item_t *first_unstarted(const worker_job_t *job)
-{
-    return job->queue.n > 0 ? job->queue.head : job->delayed.n > 0 ? job->delayed.head : job->refence.head;
-}
-
-void outcomes_cancel_some(worker_t *w, worker_job_t *job)
-{
-    static const outcome_t cancelled = {.kind = FANMAP_CANCELLED};
-    worker_item_t *item;
-    for (int i = 0; i < DROP_STEP && w->stats.publishing < w->config.publishing_max; i++) {
-        if ((item = first_unstarted(job)) == NULL)
-            return;
-        heap_remove(&w->delayed, &item->delay);
-        item_unlink(item);
-        publish(w, item, &cancelled);
-    }
+    closing_write_end(w, job, reason);
 }
 
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)

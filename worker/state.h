@@ -1,5 +1,5 @@
 /* What the worker's core consists of, for the files of the core alone (core, intake, partitions, jobs, schedule, retry,
- * limits, outcomes). Which file answers for what is said at the functions below.
+ * limits, outcomes, closing). Which file answers for what is said at the functions below.
  *
  * Counting: job->running and the token demand count slots that hold at least one run of the job. What waits unstarted
  * in a slot uses no token, because the slot runs one at a time.
@@ -225,11 +225,16 @@ void limits_wake(worker_t *w, const char *id);
 void outcome_done(worker_t *w, const worker_event_t *event);
 void outcome_down(worker_t *w, const worker_event_t *event);
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n);
-/* Takes unstarted items of a halting job out as `cancelled`, some a step. */
-void outcomes_cancel_some(worker_t *w, worker_job_t *job);
-/* Writes `end` to the job's log, once; nothing of the job starts any more. */
-void outcomes_write_end(worker_t *w, worker_job_t *job, end_reason_t reason);
 void outcome_end_written(worker_t *w, const char *id);
 void outcome_end_stored(worker_t *w, const char *id);
+/* The item's terminal outcome goes out; its payload is given back. */
+void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome);
+
+/* closing.c: a job that ends before its items do. */
+/* Writes `end` to the job's log, once; nothing of the job starts any more. */
+void closing_write_end(worker_t *w, worker_job_t *job, end_reason_t reason);
+void closing_check_deadline(worker_t *w, worker_job_t *job);
+/* Takes unstarted items of a halting job out as `cancelled`, some a step. */
+void closing_cancel_some(worker_t *w, worker_job_t *job);
 
 #endif
