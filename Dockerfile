@@ -6,17 +6,18 @@ RUN apt-get update && apt-get install -y --no-install-recommends build-essential
 WORKDIR /src
 COPY . .
 RUN rm -rf build && cmake --preset release && ninja -C build \
-    && mkdir -p /out/bin /out/tasks \
-    && find build -maxdepth 1 -type f -executable -name 'fanmap*' -exec cp {} /out/bin/ \; \
-    && cp build/examples/*.so /out/tasks/
+    && cmake --install build --prefix /out/usr/local \
+    && mkdir -p /out/usr/local/lib/fanmap \
+    && cp build/examples/numbers.so /out/usr/local/lib/fanmap/
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 \
       libxxhash0 liblua5.1-0 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home fanmap
-COPY --from=build /out/bin/ /usr/local/bin/
-COPY --from=build /out/tasks/ /usr/local/lib/fanmap/
+    && useradd --create-home fanmap \
+    && install -d -o fanmap /results
+COPY --from=build /out/usr/local/ /usr/local/
+VOLUME /results
 USER fanmap
 ENTRYPOINT ["fanmap"]
 CMD ["--help"]

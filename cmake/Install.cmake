@@ -8,6 +8,8 @@
 #   lib/cmake/fanmap/                find_package(fanmap); target_link_libraries(... fanmap::fanmap)
 #   include/fanmap/                  fanmap.h, admin.h, task.h
 #   share/doc/fanmap/                the pages of docs/, README.md
+#   share/doc/fanmap/examples/       files for /etc/fanmap
+#   lib/systemd/system/              fanmap-worker@.service, fanmap-aggregator.service
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -17,6 +19,10 @@ install(TARGETS fanmap EXPORT fanmap LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
 install(DIRECTORY include/fanmap DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES deploy/systemd/fanmap-worker@.service deploy/systemd/fanmap-aggregator.service
+        DESTINATION lib/systemd/system)
+install(FILES deploy/systemd/fanmap.env deploy/systemd/worker-default.conf
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/fanmap)
 install(EXPORT fanmap NAMESPACE fanmap:: FILE fanmap-config.cmake DESTINATION ${package})

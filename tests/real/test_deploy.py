@@ -1,0 +1,144 @@
+"""systemd units, Dockerfile and docker-compose.yml: checked by their own tools, and their lines run on an installed copy."""
+import configparser
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import yaml
+
+from fleet import BUILD, FANMAP, PATIENCE, ROOT, Case, Program, free_port, seq, squares, wait_until
+
+UNITS = os.path.join(ROOT, "deploy", "systemd")
+
+
+def said(command, **more):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+class Unit(configparser.RawConfigParser):
+    """A unit file; of keys that repeat the last one is kept."""
+
+    def __init__(self, path):
+        super().__init__(strict=False, interpolation=None, comment_prefixes=("#", ";"))
+        self.optionxform = str
+        self.read(path)
+
+    def command(self, **specifiers):
+        line = self["Service"]["ExecStart"]
+        return shlex.split(re.sub(r"%(\w)", lambda m: specifiers[m.group(1)], line))
+
+
+class Deploy(Case):
+    bound_s = 180
+
+    def install(self):
+        """What the Dockerfile's own lines put into the image."""
+        with open(os.path.join(ROOT, "Dockerfile")) as f:
+            text = f.read().replace("\\\n", " ")
+        run = next(line for line in text.splitlines() if "cmake --install" in line)
+        out = os.path.join(self.folder, "image")
+        for command in run.removeprefix("RUN ").split("&&"):
+            if "/out" in command:
+                command = re.sub(r"(?<![\w/])build\b", BUILD, command.replace("/out", out))
+                done = said(command, shell=True, cwd=ROOT)
+                self.assertEqual(done.returncode, 0, done.stdout)
+        copies = [line.split()[-2:] for line in text.splitlines() if line.startswith("COPY --from=build")]
+        self.assertEqual(copies, [["/out/usr/local/", "/usr/local/"]])
+        self.image = out
+        self.program = os.path.join(out, "usr/local/bin/fanmap")
+
+    def placed(self, text):
+        """A path of the image, or of the host of the units, as it is here."""
+        text = re.sub(r"/usr/local(?=/)", os.path.join(self.image, "usr/local"), text)
+        return re.sub(r"^/results$", self.results, text)
+
+    def run_line(self, words, name, env=None):
+        program = Program(name, [self.program, *map(self.placed, words)], self.folder, self.environment(env))
+        self.programs.append(program)
+        return program
+
+    def setUp(self):
+        super().setUp()
+        self.results = os.path.join(self.folder, "results")
+        os.mkdir(self.results)
+
+    def map_and_wait_for_file(self):
+        self.run_map("square", "--job-id", "deployed", data=seq(1, 50))
+        path = os.path.join(self.results, "deployed.jsonl")
+        wait_until(lambda: os.path.exists(path), 60 * PATIENCE, "the aggregator's file")
+        with open(path, "rb") as f:
+            self.assert_same(f.read(), squares(50))
+
+    def compose(self):
+        done = subprocess.run(["docker-compose", "config"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, env={**os.environ, "FANMAP_WORKERS": "2"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return yaml.safe_load(done.stdout)["services"]
+
+    def test_compose_lines(self):
+        services = self.compose()
+        self.assertEqual(set(services), {"kafka", "redis", "worker", "aggregator"})
+        for name in ("kafka", "redis"):
+            for port in services[name]["ports"]:
+                self.assertTrue(str(port).startswith("127.0.0.1:"), f"{name} listens wider than loopback: {port}")
+        self.redis_line(services["redis"]["command"])
+        self.install()
+        self.on_fleet()
+        for name in ("worker", "worker", "aggregator"):
+            told = services[name]["environment"]
+            self.assertEqual(told["FANMAP_BROKERS"], "kafka:9094")
+            self.assertIn("FLEET://kafka:9094", services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"])
+            env = {"FANMAP_REDIS": self.redis.url if "FANMAP_REDIS" in told else None}
+            self.run_line(services[name]["command"], f"{name}{len(self.programs)}", env)
+        self.map_and_wait_for_file()
+
+    def redis_line(self, words):
+        port = free_port()
+        redis = subprocess.Popen([*words, "--port", str(port)], cwd=self.folder, stdout=subprocess.DEVNULL)
+        self.addCleanup(redis.wait)
+        self.addCleanup(redis.kill)
+        wait_until(lambda: "PONG" in said(["redis-cli", "-p", str(port), "ping"]).stdout, 30 * PATIENCE, "redis answers")
+
+    def test_units_are_sound(self):
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd-analyze is missing")
+        copies = []
+        for name in os.listdir(UNITS):
+            if name.endswith(".service"):
+                copies.append(os.path.join(self.folder, name))
+                with open(os.path.join(UNITS, name)) as f, open(copies[-1], "w") as copy:
+                    copy.write(f.read().replace("ExecStart=fanmap ", f"ExecStart={FANMAP} "))
+        self.assertEqual(len(copies), 2)
+        done = said(["systemd-analyze", "verify", "--man=no", *copies])
+        ours = [line for line in done.stdout.splitlines() if "fanmap" in line]
+        self.assertEqual((done.returncode, ours), (0, []), done.stdout)
+
+    def test_unit_lines(self):
+        """With the configuration files of the examples, as an operator would copy them to /etc/fanmap."""
+        self.install()
+        self.on_fleet()
+        installed = os.path.join(self.image, "usr/local")
+        self.assertEqual(sorted(os.listdir(os.path.join(installed, "lib/systemd/system"))),
+                         ["fanmap-aggregator.service", "fanmap-worker@.service"])
+        with open(os.path.join(installed, "share/doc/fanmap/examples/fanmap.env")) as f:
+            names = [line.split("=")[0] for line in f if not line.startswith("#")]
+        self.assertEqual(names, ["FANMAP_BROKERS", "FANMAP_REDIS", "FANMAP_NAMESPACE"])  # what environment() sets
+        with open(os.path.join(installed, "share/doc/fanmap/examples/worker-default.conf")) as f:
+            text = re.sub(r"/usr/local(?=/)", installed, f.read())
+        with open(os.path.join(self.folder, "worker-default.conf"), "w") as f:
+            f.write(text)
+        units = os.path.join(installed, "lib/systemd/system")
+        worker = Unit(os.path.join(units, "fanmap-worker@.service")).command(i="default")
+        aggregator = Unit(os.path.join(units, "fanmap-aggregator.service")).command(S="/var/lib", H="host1")
+        self.assertEqual((worker[0], aggregator[0]), ("fanmap", "fanmap"))
+        self.run_line([w.replace("/etc/fanmap", self.folder) for w in worker[1:]], "worker")
+        self.run_line([w.replace("/var/lib/fanmap/results", self.results) for w in aggregator[1:]], "aggregator")
+        self.map_and_wait_for_file()
+        shout = self.run_map("shout", data=json.dumps("loud").encode() + b"\n")
+        self.assertEqual(shout.out(), b'"LOUD"\n')
+        for program in self.programs[:2]:
+            program.process.terminate()
+            self.finish(program, 60)
