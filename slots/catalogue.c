@@ -152,21 +152,6 @@ int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_e
 
 /* ---- commands ---- */
 
-static char **copy_words(const char *const *words, size_t n)
-{
-    char **copy = calloc(n + 1, sizeof *copy);
-    for (size_t i = 0; copy && i < n; i++)
-        copy[i] = strdup(words[i]);
-    return copy;
-}
-
-static void free_words(char **words)
-{
-    for (size_t i = 0; words && words[i]; i++)
-        free(words[i]);
-    free(words);
-}
-
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err)
 {
     slots_task_t *task;
@@ -177,14 +162,12 @@ int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char 
         return err_set(err, FANMAP_EUSAGE, "the command of task '%.63s' is empty", name);
     if (strchr(argv[0], '{') && strchr(argv[0], '}'))
         return err_set(err, FANMAP_EUSAGE, "task '%.63s': an item cannot name the program to run", name);
-    char **words = copy_words(argv, n);
-    if (!words || !words[n - 1]) {
-        free_words(words);
+    char **words = words_copy(argv);
+    if (!words)
         return err_set(err, FANMAP_ENOMEM, "no memory for task '%.63s'", name);
-    }
     int code = add_task(c, name, &task, err);
     if (code != FANMAP_OK) {
-        free_words(words);
+        words_free(words);
         return code;
     }
     task->engine = TASK_EXEC;
@@ -210,28 +193,38 @@ static const char *take_word(const char *at, buf_t *to)
     return quote ? NULL : at;
 }
 
-int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err)
+int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err)
 {
-    buf_t text = {0};
+    buf_t joined = {0};
     size_t n = 0;
-    const char *at = command;
+    const char *at = text;
     while (at && *(at += strspn(at, " \t\n\r\v\f"))) {
-        at = take_word(at, &text);
+        at = take_word(at, &joined);
         n++;
     }
-    const char **argv = calloc(n + 1, sizeof *argv);
-    int code = FANMAP_OK;
-    if (!at)
-        code = err_set(err, FANMAP_EUSAGE, "the command of task '%.63s' ends inside quotes", name);
-    else if (!argv || text.failed)
-        code = err_set(err, FANMAP_ENOMEM, "no memory for task '%.63s'", name);
-    const char *word = (const char *)text.data;
-    for (size_t i = 0; i < n && code == FANMAP_OK; i++, word += strlen(word) + 1)
-        argv[i] = word;
-    if (code == FANMAP_OK)
-        code = slots_catalogue_add_argv(c, name, argv, err);
-    free(argv);
-    buf_free(&text);
+    char **words = calloc(n + 1, sizeof *words);
+    const char *word = (const char *)joined.data;
+    bool ok = words && !joined.failed;
+    for (size_t i = 0; i < n && ok; i++, word += strlen(word) + 1)
+        ok = (words[i] = strdup(word)) != NULL;
+    buf_free(&joined);
+    if (at && ok) {
+        *ret_words = words;
+        return FANMAP_OK;
+    }
+    words_free(words);
+    return at ? err_set(err, FANMAP_ENOMEM, "no memory for a command")
+              : err_set(err, FANMAP_EUSAGE, "it ends inside quotes");
+}
+
+int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err)
+{
+    char **words;
+    int code = slots_split_words(command, &words, err);
+    if (code != FANMAP_OK)
+        return err_wrap(err, "the command of task '%.63s'", name);
+    code = slots_catalogue_add_argv(c, name, (const char *const *)words, err);
+    words_free(words);
     return code;
 }
 
@@ -243,11 +236,79 @@ int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const cha
     return code;
 }
 
+/* ---- containers ---- */
+
+/* Runtimes that hand the container to a daemon: killing the client ends nothing. */
+static bool is_remote(const char *program)
+{
+    static const char *const names[] = {"docker", "nerdctl", "ctr", "podman-remote", "lxc"};
+    const char *slash = strrchr(program, '/');
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(slash ? slash + 1 : program, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has_text(const char *const *words, const char *text)
+{
+    for (size_t i = 0; words && words[i]; i++)
+        if (strstr(words[i], text))
+            return true;
+    return false;
+}
+
+static int check_template(const slots_task_t *task, const char *const *template, size_t *ret_at, fanmap_error_t *err)
+{
+    size_t found = 0;
+    const char *const *kill_argv = (const char *const *)task->terms.kill_argv;
+    for (size_t i = 0; template[i]; i++)
+        if (strcmp(template[i], "{argv}") == 0) {
+            *ret_at = i;
+            found++;
+        }
+    if (task->engine != TASK_EXEC)
+        return err_set(err, FANMAP_EUSAGE, "only a command can be put into containers");
+    if (found != 1 || *ret_at == 0)
+        return err_set(err, FANMAP_EUSAGE, "the runtime's command line needs the word {argv} once, behind its program");
+    if (kill_argv && !has_text(kill_argv, "{container}"))
+        return err_set(err, FANMAP_EUSAGE, "container-kill does not name {container}");
+    if (is_remote(template[0]) && (!kill_argv || !has_text(template, "{container}")))
+        return err_set(err, FANMAP_EUSAGE,
+                       "%.60s runs containers that are no children of ours: name them (--name {container}) and say how "
+                       "to end one (container-kill)",
+                       template[0]);
+    return FANMAP_OK;
+}
+
+int slots_catalogue_contain(slots_task_t *task, const char *const *template, fanmap_error_t *err)
+{
+    size_t at = 0, own_n = words_count(task->argv), n = words_count(template), to = 0;
+    int code = check_template(task, template, &at, err);
+    if (code != FANMAP_OK)
+        return code;
+    const char **joined = calloc(n + own_n + 1, sizeof *joined);
+    for (size_t i = 0; joined && i < n; i++)
+        if (i != at)
+            joined[to++] = template[i];
+        else
+            for (size_t k = 0; k < own_n; k++)
+                joined[to++] = task->argv[k];
+    char **words = joined ? words_copy(joined) : NULL;
+    free(joined);
+    if (!words)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a command line");
+    words_free((char **)(uintptr_t)task->argv);
+    task->argv = (const char *const *)words;
+    task->terms.own_from = (uint32_t)at;
+    return FANMAP_OK;
+}
+
 void slots_catalogue_free(slots_catalogue_t *c)
 {
     for (size_t i = 0; i < c->n; i++) {
         free((void *)(uintptr_t)c->tasks[i].library);
-        free_words((char **)(uintptr_t)c->tasks[i].argv);
+        words_free((char **)(uintptr_t)c->tasks[i].argv);
+        terms_free(&c->tasks[i].terms);
     }
     free(c->tasks);
     *c = (slots_catalogue_t){0};

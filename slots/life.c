@@ -100,6 +100,7 @@ static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
     down->why = (slot_down_why_t)m->why;
     down->exit_status = m->exit_status;
     down->signo = m->signo;
+    down->out_of_memory = m->out_of_memory != 0;
     down->message = m->text;
     if (t->is_killing && down->why == SLOT_DOWN_DIED)
         down->why = SLOT_DOWN_KILLED;

@@ -8,21 +8,10 @@
 #include <unistd.h>
 
 #include "slots/pool.h"
+#include "slots/shared/controls.h"
 #include "slots/shared/proc.h"
 
 enum { SLOTS_MAX = 65536, FRAME_SPARE_BYTES = 64 * 1024 };
-
-static bool copy_argv(plan_task_t *to, const char *const *argv)
-{
-    size_t n = 0;
-    while (argv && argv[n])
-        n++;
-    to->argv = calloc(n + 1, sizeof *to->argv);
-    for (size_t i = 0; to->argv && i < n; i++)
-        if (!(to->argv[i] = strdup(argv[i])))
-            return false;
-    return to->argv != NULL;
-}
 
 static bool copy_task(plan_task_t *to, const slots_task_t *from)
 {
@@ -31,7 +20,8 @@ static bool copy_task(plan_task_t *to, const slots_task_t *from)
     to->is_served = from->engine == TASK_SERVE;
     to->output_json = from->output_json;
     to->library = strdup(from->library ? from->library : "");
-    return to->library && copy_argv(to, from->engine == TASK_SO ? NULL : from->argv);
+    to->argv = words_copy(from->engine == TASK_SO ? NULL : from->argv);
+    return to->library && to->argv && terms_copy(&to->terms, &from->terms);
 }
 
 static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *err)
@@ -56,6 +46,29 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
         }
     s->plan_fd = plan_write(&s->plan);
     return s->plan_fd >= 0 ? FANMAP_OK : err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));
+}
+
+/* A limit that the operator named and that nothing here can keep is no limit. */
+static int check_limits(const slots_t *s, fanmap_error_t *err)
+{
+    controls_t controls;
+    const char *name = NULL;
+    limits_t all = {0};
+    for (uint32_t i = 0; i < s->plan.tasks_n; i++) {
+        all.processes_n |= s->plan.tasks[i].terms.limits.processes_n;
+        all.cpus_milli |= s->plan.tasks[i].terms.limits.cpus_milli;
+    }
+    if (!limits_any(&all))
+        return FANMAP_OK;
+    controls_find(&controls, s->plan.use_cgroups);
+    bool can = controls_can_keep(&controls, &all, &name);
+    controls_close(&controls);
+    return can ? FANMAP_OK
+               : err_set(err, FANMAP_EUSAGE,
+                         "a limit of %s cannot be kept here: it needs a cgroup whose %s controller this user may use%s",
+                         name, strcmp(name, "cpus") == 0 ? "cpu" : "pids",
+                         geteuid() == 0 && strcmp(name, "processes") == 0 ? " (no other limit of processes binds root)"
+                                                                          : "");
 }
 
 static int make_slots(slots_t *s, fanmap_error_t *err)
@@ -106,6 +119,8 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     s->ahead_bytes = config->ahead_bytes;
     s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
     int code = make_plan(s, config, err);
+    if (code == FANMAP_OK)
+        code = check_limits(s, err);
     if (code == FANMAP_OK)
         code = make_slots(s, err);
     if (code == FANMAP_OK)
@@ -212,6 +227,22 @@ void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms)
 
 /* ---- runs ---- */
 
+/* Returns the timeout. */
+static uint32_t set_limits(slot_t *t, const slots_job_t *job)
+{
+    const terms_t *terms = &job->task->terms;
+    limits_t limits = limits_smaller(&terms->limits, &job->limits);
+    uint32_t timeout_ms = job->timeout_ms;
+    if (terms->timeout_ms && (timeout_ms == 0 || terms->timeout_ms < timeout_ms))
+        timeout_ms = terms->timeout_ms;
+    if (memcmp(&t->board->limits, &limits, sizeof limits) != 0) {
+        t->board->limits = limits;
+        atomic_fetch_add(&t->board->limits_id, 1);
+    }
+    atomic_store(&t->board->timeout_ms, timeout_ms);
+    return timeout_ms;
+}
+
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job)
 {
     slot_t *t = &s->slots[slot];
@@ -230,10 +261,10 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     t->job_key = job_key;
     t->has_job = true;
     slot_put_job(&slot_end(t)->out, &frame);
-    atomic_store(&t->board->timeout_ms, job->timeout_ms);
+    uint32_t timeout_ms = set_limits(t, job);
     atomic_store(&t->board->grace_ms, job->grace_ms);
     store_lapse(s, t, find_lapse(s, job_key));
-    s->owes_look = s->owes_look || (job->timeout_ms > 0 && job->timeout_ms < LOOK_AHEAD_MS);
+    s->owes_look = s->owes_look || (timeout_ms > 0 && timeout_ms < LOOK_AHEAD_MS);
 }
 
 bool slots_room(const slots_t *s, uint32_t slot, size_t in_len)

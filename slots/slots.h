@@ -13,6 +13,7 @@
 
 #include "io/loop.h"
 #include "schemas/slotwire.h"
+#include "slots/shared/terms.h"
 
 typedef struct slots slots_t;
 
@@ -26,6 +27,7 @@ typedef struct {
     const char *library;     /* TASK_SO: path */
     const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {}; TASK_SERVE: taken as it is */
     bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
+    terms_t terms;
 } slots_task_t;
 
 typedef struct {
@@ -74,6 +76,7 @@ typedef struct {
     const char *job;
     const slots_task_t *task;
     uint32_t attempts_max, value_bytes_max, timeout_ms, grace_ms;
+    limits_t limits; /* what the job asks for; of it and the task's own the smaller ones count, as with the timeout */
     const uint8_t *bound;
     size_t bound_len;
 } slots_job_t;
@@ -98,6 +101,11 @@ int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const ch
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
 /* A program that speaks the slot protocol (docs/tasks.md); split as a command is. */
 int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
+/* Puts a command into containers: `template` is the runtime's command line with the word {argv} where the task's own
+ * words go; {container} in a word becomes a name of the attempt's own. */
+int slots_catalogue_contain(slots_task_t *task, const char *const *template, fanmap_error_t *err);
+/* Splits as slots_catalogue_add_command does. The words are the caller's, to be freed with words_free. */
+int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err);
 void slots_catalogue_free(slots_catalogue_t *c);
 
 /* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see

@@ -8,6 +8,7 @@
  * ctl queue is full because the worker is stopped: `up` and `down` are owed until it reads again. The guardian itself
  * dies: supervisors see the end of their link and kill what they have; the worker makes sure of it.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,8 +24,24 @@
 
 enum { CTL_FD = PROC_FIRST_FD, PLAN_FD, LOG_FD, FIRST_UNUSED_FD, BEAT_MS = 1000, SILENT_MS = 3000 };
 
+/* Of every slot at once. */
+static void end_containers(guardian_t *g)
+{
+    int64_t end_ms = proc_now_ms() + CONTAINER_WAIT_MS;
+    bool any = false;
+    for (uint32_t i = 0; i < g->wards_n; i++)
+        any = (g->wards[i].board && !ward_end_container(g, &g->wards[i], proc_now_ms())) || any;
+    while (any && proc_now_ms() < end_ms) {
+        any = waitpid(-1, NULL, WNOHANG) >= 0;
+        poll(NULL, 0, 1);
+    }
+}
+
 static void kill_all_and_leave(guardian_t *g)
 {
+    for (uint32_t i = 0; i < g->wards_n; i++)
+        if (g->wards[i].board)
+            board_close(g->wards[i].board);
     for (int i = 0; i < 2000; i++) {
         if (g->cgroups.dir_fd >= 0)
             cgroup_root_kill(&g->cgroups);
@@ -35,6 +52,8 @@ static void kill_all_and_leave(guardian_t *g)
             break;
         poll(NULL, 0, 1);
     }
+    controls_remove_all(&g->controls, getpid());
+    end_containers(g);
     _exit(0);
 }
 
@@ -70,10 +89,17 @@ static void read_ctl(guardian_t *g, int64_t now_ms)
 static void reap(guardian_t *g)
 {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        for (uint32_t i = 0; i < g->wards_n; i++)
-            if (g->wards[i].pid == pid && g->wards[i].state != WARD_EMPTY)
-                ward_exited(&g->wards[i], status);
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (pid == g->sweeper_pid)
+            g->sweeper_pid = 0;
+        for (uint32_t i = 0; i < g->wards_n; i++) {
+            ward_t *w = &g->wards[i];
+            if (w->kill_pid == pid)
+                w->kill_pid = 0;
+            else if (w->pid == pid && w->state != WARD_EMPTY)
+                ward_exited(w, status);
+        }
+    }
 }
 
 static bool pay(guardian_t *g, ward_t *w)
@@ -162,7 +188,9 @@ static int run(guardian_t *g, int signal_fd)
     struct pollfd *polls = calloc(g->wards_n + 2, sizeof *polls);
     int64_t beat_at_ms = 0;
     ctl_message_t hello = {.type = CTL_ABILITIES};
-    snprintf(hello.text, sizeof hello.text, "%s", g->cgroups.text);
+    char limits[CONTROLS_TEXT_MAX];
+    snprintf(hello.text, sizeof hello.text, "%.310s; %s", g->cgroups.text,
+             controls_format(limits, sizeof limits, &g->controls));
     if (!polls || ctl_send(g->ctl_fd, &hello, NULL, 0) != 0)
         return 1;
     g->heard_ms = proc_now_ms();
@@ -176,9 +204,25 @@ static int run(guardian_t *g, int signal_fd)
     }
 }
 
+/* Takes a while, so that it is a process of its own. */
+static void start_sweeper(guardian_t *g)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < g->plan.tasks_n; i++)
+        any = any || g->plan.tasks[i].terms.list_argv;
+    g->sweeper_pid = any ? fork() : 0;
+    if (any && g->sweeper_pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        container_sweep(&g->plan);
+        _exit(0);
+    }
+}
+
 static bool set_up(guardian_t *g, bool has_log)
 {
     proc_close_from(has_log ? FIRST_UNUSED_FD : LOG_FD);
+    for (int fd = CTL_FD; fd < (has_log ? FIRST_UNUSED_FD : LOG_FD); fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
     *g = (guardian_t){.plan_fd = PLAN_FD, .ctl_fd = CTL_FD, .log_fd = has_log ? LOG_FD : -1};
     prctl(PR_SET_NAME, "fanmap-guardian");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -191,6 +235,11 @@ static bool set_up(guardian_t *g, bool has_log)
     for (uint32_t i = 0; i < g->wards_n; i++)
         g->wards[i] = (ward_t){.slot = i, .pidfd = -1, .link_fd = -1, .cgroup_fd = -1};
     cgroup_root_open(&g->cgroups, getpid(), g->plan.use_cgroups);
+    controls_find(&g->controls, g->plan.use_cgroups);
+    controls_sweep(&g->controls);
+    start_sweeper(g);
+    if (g->cgroups.dir_fd >= 0)
+        controls_pass_on(&g->controls, g->cgroups.dir_fd);
     return true;
 }
 

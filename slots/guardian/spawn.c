@@ -39,12 +39,15 @@ static bool place_fds(const int *from, unsigned n)
 
 pid_t ward_spawn(const guardian_t *g, const ward_t *w, int link_fd, const int *fds)
 {
-    char path[4096], slot[16];
+    char path[4096], slot[32];
     int from[] = {link_fd, g->plan_fd, fds[CTL_FD_BOARD], fds[CTL_FD_COMMANDS], fds[CTL_FD_HOST], g->log_fd};
     const char *argv[] = {"fanmap-supervisor", slot, g->log_fd >= 0 ? "log" : "-", NULL};
     snprintf(path, sizeof path, "%s/fanmap-supervisor", g->plan.libexec);
-    snprintf(slot, sizeof slot, "%u", w->slot);
-    pid_t pid = fork_into(w->cgroup_fd);
+    snprintf(slot, sizeof slot, "%u.%u", w->slot, w->generation);
+    int inner_fd = w->cgroup_fd >= 0 ? controls_open_inner(&g->controls, w->cgroup_fd) : -1;
+    pid_t pid = fork_into(inner_fd >= 0 ? inner_fd : w->cgroup_fd);
+    if (pid != 0 && inner_fd >= 0)
+        close(inner_fd);
     if (pid != 0)
         return pid;
     sigset_t none;

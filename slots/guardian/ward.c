@@ -22,6 +22,7 @@ static void ward_empty(guardian_t *g, ward_t *w)
 {
     close_fd(&w->pidfd);
     close_fd(&w->link_fd);
+    controls_remove_slot(&g->controls, &(controls_place_t){getpid(), w->slot, w->generation});
     if (w->cgroup_fd >= 0)
         cgroup_slot_remove(&g->cgroups, w->slot, w->generation);
     close_fd(&w->cgroup_fd);
@@ -193,12 +194,19 @@ void ward_exited(ward_t *w, int status)
              WIFSIGNALED(status) ? "was killed" : "cannot run");
 }
 
-static size_t living_supervisors(const guardian_t *g, pid_t *pids, size_t cap)
+/* Children of the guardian that are not left behind by anyone. */
+static size_t own_children(const guardian_t *g, pid_t *pids, size_t cap)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < g->wards_n && n < cap; i++)
-        if (g->wards[i].pid > 0 && g->wards[i].state != WARD_SWEEPING && g->wards[i].state != WARD_EMPTY)
-            pids[n++] = g->wards[i].pid;
+    if (g->sweeper_pid > 0)
+        pids[n++] = g->sweeper_pid;
+    for (uint32_t i = 0; i < g->wards_n && n + 1 < cap; i++) {
+        const ward_t *w = &g->wards[i];
+        if (w->pid > 0 && w->state != WARD_SWEEPING && w->state != WARD_EMPTY)
+            pids[n++] = w->pid;
+        if (w->kill_pid > 0)
+            pids[n++] = w->kill_pid;
+    }
     return n;
 }
 
@@ -213,8 +221,23 @@ static bool ward_sweep(const guardian_t *g, const ward_t *w)
         return false;
     }
     pid_t pids[1024];
-    size_t n = living_supervisors(g, pids, sizeof pids / sizeof *pids);
+    size_t n = own_children(g, pids, sizeof pids / sizeof *pids);
     return proc_signal_descendants(getpid(), pids, n, SIGKILL) <= 0;
+}
+
+/* Nothing of the slot is a process here any more; its container may be one elsewhere. True: it was seen to. */
+bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms)
+{
+    char name[CONTAINER_NAME_MAX];
+    uint32_t task = atomic_exchange(&w->board->container_task, 0);
+    if (task > 0 && task <= g->plan.tasks_n && g->plan.tasks[task - 1].terms.kill_argv) {
+        container_name(name, sizeof name, getpid(), w->slot, w->generation, atomic_load(&w->board->container_n));
+        w->kill_pid = container_kill_start(&g->plan.tasks[task - 1], name);
+        w->kill_until_ms = now_ms + CONTAINER_WAIT_MS;
+    }
+    if (w->kill_pid > 0 && now_ms >= w->kill_until_ms)
+        kill(w->kill_pid, SIGKILL);
+    return w->kill_pid <= 0;
 }
 
 /* A run that has outlasted its timeout is closed on the board first: then it is that run that dies, or none. */
@@ -271,7 +294,7 @@ int64_t ward_tick(guardian_t *g, ward_t *w, int64_t now_ms)
         }
         return w->hard_at_ms;
     case WARD_SWEEPING:
-        if (!ward_sweep(g, w))
+        if (!ward_sweep(g, w) || !ward_end_container(g, w, now_ms))
             return now_ms + WARD_SWEEP_MS;
         ward_empty(g, w);
         return now_ms;

@@ -11,6 +11,8 @@
 
 #include "slots/shared/board.h"
 #include "slots/shared/cgroup.h"
+#include "slots/shared/container.h"
+#include "slots/shared/controls.h"
 #include "slots/shared/ctl.h"
 #include "slots/shared/plan.h"
 #include "slots/slots.h"
@@ -34,15 +36,19 @@ typedef struct {
     int64_t frozen_since_ms, thawed_at_ms; /* the last freeze */
     uint32_t frozen_n; /* run that was frozen for frozen_ms in all; its timeout is that much later */
     int64_t frozen_ms;
+    pid_t kill_pid; /* ends the attempt's container by name; 0: none */
+    int64_t kill_until_ms;
 } ward_t;
 
 typedef struct {
     plan_t plan;
     int plan_fd, log_fd, ctl_fd; /* log_fd: -1 nowhere */
     cgroup_root_t cgroups;
+    controls_t controls;
     ward_t *wards;
     uint32_t wards_n;
-    int64_t heard_ms; /* when the worker last said something */
+    pid_t sweeper_pid; /* ends containers that dead guardians left; 0: none */
+    int64_t heard_ms;  /* when the worker last said something */
 } guardian_t;
 
 /* Takes the three descriptors of CTL_START (closes them in any case). A failure becomes an owed `down`. */
@@ -55,6 +61,8 @@ void ward_apply_freeze(ward_t *w, int64_t now_ms);
 void ward_read_link(ward_t *w);
 /* Its supervisor was reaped. */
 void ward_exited(ward_t *w, int status);
+/* Ends the container that the slot's last attempt left, if any, by its name. True: that is done. */
+bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms);
 /* Does what is due and returns when to come back at the latest. */
 int64_t ward_tick(guardian_t *g, ward_t *w, int64_t now_ms);
 

@@ -35,6 +35,7 @@ typedef struct {
 
 typedef struct {
     uint32_t slot;
+    pid_t supervisor;
     plan_t plan;
     board_t *board;
     inlet_t inlet;

@@ -27,6 +27,7 @@ enum {
     DATA_FD = 7,
     HIGH_FD = 200,
     LAPSE_WAIT_US = 5000,
+    LIMITS_WAIT_US = 500,
     RING_WAIT_MS = 50,
     RING_AT_ONCE_NS = 200000
 };
@@ -104,6 +105,16 @@ static void handle_run(host_t *h, const slot_run_t *run)
     }
 }
 
+/* Other limits than those of the job before: the supervisor puts them on this process. */
+static void wait_for_limits(const host_t *h)
+{
+    while (atomic_load(&h->board->limits_id) != atomic_load(&h->board->limits_set) && !board_is_closed(h->board)) {
+        if (getppid() == h->supervisor)
+            kill(h->supervisor, SIGUSR1);
+        usleep(LIMITS_WAIT_US);
+    }
+}
+
 static void handle_frames(host_t *h)
 {
     slot_frame_t frame;
@@ -111,9 +122,10 @@ static void handle_frames(host_t *h)
     while ((got = inlet_next(&h->inlet, &frame)) > 0) {
         if (frame.type == SLOT_RUN)
             handle_run(h, &frame.run);
-        else if (frame.type == SLOT_JOB)
+        else if (frame.type == SLOT_JOB) {
+            wait_for_limits(h);
             run_set_job(h, &frame.job);
-        else if (frame.type == SLOT_BYE)
+        } else if (frame.type == SLOT_BYE)
             leave(h);
     }
     if (got < 0) {
@@ -152,9 +164,10 @@ static bool set_up(host_t *h, char **argv)
     proc_close_from(DATA_FD + 1);
     prctl(PR_SET_NAME, "fanmap-host");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != (pid_t)strtol(argv[2], NULL, 10))
+    pid_t supervisor = (pid_t)strtol(argv[2], NULL, 10);
+    if (getppid() != supervisor)
         return false;
-    *h = (host_t){.slot = (uint32_t)strtoul(argv[1], NULL, 10)};
+    *h = (host_t){.slot = (uint32_t)strtoul(argv[1], NULL, 10), .supervisor = supervisor};
     h->board = board_map(BOARD_FD);
     if (!h->board || !plan_read(PLAN_FD, &h->plan))
         return false;

@@ -41,6 +41,7 @@
 
 #include "base/buf.h"
 #include "schemas/spec.h"
+#include "slots/shared/terms.h"
 
 enum { BOARD_RING_BYTES = 128 * 1024, BOARD_TAIL_BYTES = 4096, BOARD_TEXT_BYTES = 480 };
 
@@ -57,6 +58,14 @@ typedef struct {
     _Alignas(64) _Atomic uint32_t timeout_ms; /* of a run; 0: none */
     _Atomic uint32_t grace_ms;
     _Atomic int64_t lapse_at_ms; /* nothing starts from here on, and what runs is frozen; INT64_MAX: never */
+
+    limits_t limits;             /* of later runs; the worker writes them while nothing is in the slot */
+    _Atomic uint32_t limits_id;  /* rises with each change */
+    _Atomic uint32_t limits_set; /* the supervisor: these are in force for the task host, which waits for it */
+
+    /* The container of the command that runs: which task of the plan, counted from 1, and which run; 0: none that has
+     * to be ended by name. Written by the supervisor. */
+    _Atomic uint32_t container_task, container_n;
 
     /* The job that log lines of the task host belong to; written by the host while nothing runs. */
     _Alignas(64) char job[JOB_ID_MAX + 1];

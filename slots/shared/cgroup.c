@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool write_file(int dir_fd, const char *name, const char *text)
+bool cgroup_write(int dir_fd, const char *name, const char *text)
 {
     int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -21,7 +21,7 @@ static bool write_file(int dir_fd, const char *name, const char *text)
     return n == (ssize_t)strlen(text);
 }
 
-static bool read_file(int dir_fd, const char *name, char *ret, size_t cap)
+bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap)
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, ret, cap - 1);
@@ -31,7 +31,7 @@ static bool read_file(int dir_fd, const char *name, char *ret, size_t cap)
     return n >= 0;
 }
 
-static int open_dir(int at_fd, const char *name)
+int cgroup_open_dir(int at_fd, const char *name)
 {
     return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -62,7 +62,7 @@ static bool find_mount(char *ret, size_t cap)
 static bool find_own(char *ret, size_t cap)
 {
     char text[8192], *save = NULL;
-    if (!read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof text))
+    if (!cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text))
         return false;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
         if (strncmp(line, "0::", 3) == 0 && strlen(line + 3) < cap) {
@@ -72,13 +72,13 @@ static bool find_own(char *ret, size_t cap)
     return false;
 }
 
-static int open_base(char *path, size_t cap)
+int cgroup_open_base(char *path, size_t cap)
 {
     char mount[PATH_MAX], own[PATH_MAX];
     if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own))
         return -1;
     int n = snprintf(path, cap, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
-    return n > 0 && (size_t)n < cap ? open_dir(AT_FDCWD, path) : -1;
+    return n > 0 && (size_t)n < cap ? cgroup_open_dir(AT_FDCWD, path) : -1;
 }
 
 static unsigned long own_pid_namespace(void)
@@ -87,18 +87,27 @@ static unsigned long own_pid_namespace(void)
     return stat("/proc/self/ns/pid", &about) == 0 ? (unsigned long)about.st_ino : 0;
 }
 
-static void name_root(cgroup_root_t *root, pid_t pid)
+void cgroup_name_root(char *ret, size_t cap, pid_t guardian)
 {
-    snprintf(root->name, sizeof root->name, "fanmap-%lu-%ld", own_pid_namespace(), (long)pid);
+    snprintf(ret, cap, "fanmap-%lu-%ld", own_pid_namespace(), (long)guardian);
+}
+
+bool cgroup_name_is_dead(const char *name)
+{
+    unsigned long namespace;
+    long pid;
+    if (sscanf(name, "fanmap-%lu-%ld", &namespace, &pid) != 2 || namespace != own_pid_namespace() || pid <= 0)
+        return false;
+    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
 bool cgroup_root_find(cgroup_root_t *root, pid_t pid)
 {
     char path[PATH_MAX];
     *root = (cgroup_root_t){.dir_fd = -1};
-    name_root(root, pid);
-    root->base_fd = open_base(path, sizeof path);
-    root->dir_fd = root->base_fd < 0 ? -1 : open_dir(root->base_fd, root->name);
+    cgroup_name_root(root->name, sizeof root->name, pid);
+    root->base_fd = cgroup_open_base(path, sizeof path);
+    root->dir_fd = root->base_fd < 0 ? -1 : cgroup_open_dir(root->base_fd, root->name);
     if (root->dir_fd < 0)
         cgroup_root_close(root);
     return root->dir_fd >= 0;
@@ -117,7 +126,7 @@ typedef void (*folder_fn)(int parent_fd, const char *name, void *arg);
 
 static void each_folder(int dir_fd, const char *prefix, folder_fn fn, void *arg)
 {
-    int fd = open_dir(dir_fd, ".");
+    int fd = cgroup_open_dir(dir_fd, ".");
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         if (fd >= 0)
@@ -133,16 +142,23 @@ static void each_folder(int dir_fd, const char *prefix, folder_fn fn, void *arg)
 static void kill_folder(int parent_fd, const char *name, void *arg)
 {
     (void)arg;
-    int fd = open_dir(parent_fd, name);
+    int fd = cgroup_open_dir(parent_fd, name);
     if (fd < 0)
         return;
     cgroup_kill(fd);
     close(fd);
 }
 
+/* With its own folders, which are there when controllers are passed on (controls.h). */
 static void remove_folder(int parent_fd, const char *name, void *arg)
 {
+    static const char *const inner[] = {"supervisor", "command", "host", "serve"};
+    char path[PATH_MAX];
     (void)arg;
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
+        snprintf(path, sizeof path, "%.300s/%s", name, inner[i]);
+        unlinkat(parent_fd, path, AT_REMOVEDIR);
+    }
     unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
@@ -160,14 +176,10 @@ bool cgroup_root_remove(cgroup_root_t *root)
 /* A folder of our pid namespace whose guardian is dead. */
 static void sweep_folder(int parent_fd, const char *name, void *arg)
 {
-    unsigned long namespace;
-    long pid;
     (void)arg;
-    if (sscanf(name, "fanmap-%lu-%ld", &namespace, &pid) != 2 || namespace != own_pid_namespace() || pid <= 0)
+    if (!cgroup_name_is_dead(name))
         return;
-    if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
-        return;
-    cgroup_root_t dead = {.dir_fd = open_dir(parent_fd, name), .base_fd = parent_fd};
+    cgroup_root_t dead = {.dir_fd = cgroup_open_dir(parent_fd, name), .base_fd = parent_fd};
     if (dead.dir_fd < 0)
         return;
     snprintf(dead.name, sizeof dead.name, "%.63s", name);
@@ -201,12 +213,12 @@ void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed)
 {
     char path[PATH_MAX] = "";
     *root = (cgroup_root_t){.dir_fd = -1};
-    name_root(root, pid);
-    root->base_fd = allowed ? open_base(path, sizeof path) : -1;
+    cgroup_name_root(root->name, sizeof root->name, pid);
+    root->base_fd = allowed ? cgroup_open_base(path, sizeof path) : -1;
     if (root->base_fd >= 0) {
         each_folder(root->base_fd, "fanmap-", sweep_folder, NULL);
         if (mkdirat(root->base_fd, root->name, 0755) == 0)
-            root->dir_fd = open_dir(root->base_fd, root->name);
+            root->dir_fd = cgroup_open_dir(root->base_fd, root->name);
     }
     if (root->dir_fd >= 0)
         look_at_abilities(root, path);
@@ -230,7 +242,7 @@ int cgroup_slot_make(const cgroup_root_t *root, uint32_t slot, uint32_t generati
     name_slot(name, sizeof name, slot, generation);
     if (mkdirat(root->dir_fd, name, 0755) != 0 && errno != EEXIST)
         return -1;
-    return open_dir(root->dir_fd, name);
+    return cgroup_open_dir(root->dir_fd, name);
 }
 
 void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t generation)
@@ -238,26 +250,26 @@ void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t gener
     char name[64];
     name_slot(name, sizeof name, slot, generation);
     if (root->dir_fd >= 0)
-        unlinkat(root->dir_fd, name, AT_REMOVEDIR);
+        remove_folder(root->dir_fd, name, NULL);
 }
 
 bool cgroup_enter(int slot_fd)
 {
-    return write_file(slot_fd, "cgroup.procs", "0");
+    return cgroup_write(slot_fd, "cgroup.procs", "0");
 }
 
 bool cgroup_kill(int slot_fd)
 {
-    return write_file(slot_fd, "cgroup.kill", "1");
+    return cgroup_write(slot_fd, "cgroup.kill", "1");
 }
 
 bool cgroup_freeze(int slot_fd, bool freeze)
 {
-    return write_file(slot_fd, "cgroup.freeze", freeze ? "1" : "0");
+    return cgroup_write(slot_fd, "cgroup.freeze", freeze ? "1" : "0");
 }
 
 bool cgroup_is_empty(int slot_fd)
 {
     char text[256];
-    return read_file(slot_fd, "cgroup.events", text, sizeof text) && strstr(text, "populated 0") != NULL;
+    return cgroup_read(slot_fd, "cgroup.events", text, sizeof text) && strstr(text, "populated 0") != NULL;
 }

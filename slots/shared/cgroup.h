@@ -7,6 +7,7 @@
 #define SLOTS_SHARED_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,5 +38,18 @@ bool cgroup_kill(int slot_fd);
 bool cgroup_freeze(int slot_fd, bool freeze);
 bool cgroup_is_empty(int slot_fd);
 void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t generation);
+
+/* For controls.c: the same folders in other hierarchies. */
+enum { CGROUP_NAME_MAX = 64 };
+bool cgroup_write(int dir_fd, const char *name, const char *text);
+/* NUL-terminated; false: cannot be read. */
+bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap);
+int cgroup_open_dir(int at_fd, const char *name);
+/* The folder of cgroup v2 that this process is in; -1: none. Writes its path. */
+int cgroup_open_base(char *path, size_t cap);
+/* The name of a guardian's folder, of at most CGROUP_NAME_MAX. */
+void cgroup_name_root(char *ret, size_t cap, pid_t guardian);
+/* A guardian of this pid namespace had such a folder, and is dead. */
+bool cgroup_name_is_dead(const char *name);
 
 #endif

@@ -6,15 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 8, TASK_FIELDS = 6 };
-
-static uint32_t argv_count(char **argv)
-{
-    uint32_t n = 0;
-    while (argv && argv[n])
-        n++;
-    return n;
-}
+enum { PLAN_FIELDS = 8, TASK_FIELDS = 7 };
 
 static void encode_task(buf_t *b, const plan_task_t *task)
 {
@@ -23,11 +15,9 @@ static void encode_task(buf_t *b, const plan_task_t *task)
     mp_put_bool(b, task->is_command);
     mp_put_bool(b, task->output_json);
     mp_put_text(b, task->library ? task->library : "");
-    uint32_t n = argv_count(task->argv);
-    mp_put_array(b, n);
-    for (uint32_t i = 0; i < n; i++)
-        mp_put_text(b, task->argv[i]);
+    words_encode(b, (const char *const *)task->argv);
     mp_put_bool(b, task->is_served);
+    terms_encode(b, &task->terms);
 }
 
 void plan_encode(buf_t *b, const plan_t *plan)
@@ -61,14 +51,9 @@ static void decode_task(mp_reader_t *r, plan_task_t *task)
     task->is_command = mp_read_bool(r);
     task->output_json = mp_read_bool(r);
     task->library = read_copy(r);
-    uint32_t n = mp_read_array(r);
-    if (r->bad || n > PLAN_ARGV_MAX || !(task->argv = calloc(n + 1, sizeof *task->argv))) {
-        r->bad = true;
-        return;
-    }
-    for (uint32_t i = 0; i < n && !r->bad; i++)
-        task->argv[i] = read_copy(r);
+    task->argv = words_decode(r);
     task->is_served = mp_read_bool(r);
+    task->terms = terms_decode(r);
 }
 
 bool plan_decode(const void *bytes, size_t len, plan_t *ret)
@@ -127,10 +112,9 @@ void plan_free(plan_t *plan)
 {
     for (uint32_t i = 0; plan->tasks && i < plan->tasks_n; i++) {
         plan_task_t *task = &plan->tasks[i];
-        for (uint32_t k = 0; task->argv && task->argv[k]; k++)
-            free(task->argv[k]);
-        free(task->argv);
+        words_free(task->argv);
         free(task->library);
+        terms_free(&task->terms);
     }
     free(plan->tasks);
     free(plan->libexec);

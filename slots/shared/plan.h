@@ -6,6 +6,7 @@
 
 #include "schemas/mp.h"
 #include "schemas/spec.h"
+#include "slots/shared/terms.h"
 
 typedef struct {
     char name[TASK_NAME_MAX + 1];
@@ -13,6 +14,7 @@ typedef struct {
     char *library; /* neither a command nor served: its path */
     char **argv;   /* a command, or a served program: NULL-terminated */
     bool is_served;
+    terms_t terms;
 } plan_task_t;
 
 typedef struct {
@@ -25,7 +27,7 @@ typedef struct {
     uint32_t tasks_n;
 } plan_t;
 
-enum { PLAN_VERSION = 1, PLAN_TASKS_MAX = 65536, PLAN_ARGV_MAX = 65536 };
+enum { PLAN_VERSION = 1, PLAN_TASKS_MAX = 65536 };
 
 void plan_encode(buf_t *b, const plan_t *plan);
 /* False: not a sound plan, or no memory; *ret is then untouched. The strings are the plan's own. */

@@ -32,6 +32,9 @@ int proc_pidfd_kill(int pidfd, int signo);
 /* Sends `signo` (0: only looks) to every living descendant of `root`, at any depth, and returns how many there were; -1
  * when /proc cannot be read. Those in `except` are left out with all below them. Zombies do not count. */
 int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, int signo);
+/* The processor time of the same processes, and of their children that have ended; the root's own too when `with_root`.
+ */
+int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t except_n);
 
 /* Finds a program of ours. Where FANMAP_LIBEXEC is set, in the folder that it names. Else near the file that this code
  * stands in (libfanmap.so, or the program), then near the running program: in the same folder, or in ../libexec/fanmap

@@ -15,6 +15,7 @@ typedef struct {
     pid_t pid, parent;
     char state;
     bool below;
+    uint64_t ticks; /* processor time of it and of its children that were waited for */
 } entry_t;
 
 typedef struct {
@@ -35,8 +36,12 @@ static bool read_stat(const char *pid, entry_t *ret)
     text[n] = '\0';
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     long parent;
-    if (!name_end || sscanf(name_end + 1, " %c %ld", &ret->state, &parent) != 2)
+    unsigned long long user, system;
+    long long user_below, system_below;
+    if (!name_end || sscanf(name_end + 1, " %c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld",
+                            &ret->state, &parent, &user, &system, &user_below, &system_below) != 6)
         return false;
+    ret->ticks = user + system + (uint64_t)user_below + (uint64_t)system_below;
     ret->pid = (pid_t)strtol(pid, NULL, 10);
     ret->parent = (pid_t)parent;
     ret->below = false;
@@ -113,4 +118,18 @@ int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, in
     }
     free(t.at);
     return found;
+}
+
+int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t except_n)
+{
+    table_t t = {0};
+    uint64_t ticks = 0;
+    long hz = sysconf(_SC_CLK_TCK);
+    read_table(&t);
+    mark_below(&t, root, except, except_n);
+    for (size_t i = 0; i < t.n; i++)
+        if (t.at[i].below || (with_root && t.at[i].pid == root))
+            ticks += t.at[i].ticks;
+    free(t.at);
+    return (int64_t)(ticks * 1000000 / (uint64_t)(hz > 0 ? hz : 100));
 }

@@ -55,6 +55,10 @@ static bool put_named(args_t *a, const args_values_t *v, const char *name, size_
         buf_printf(&a->text, "%llu", (unsigned long long)v->index + 1);
         return true;
     }
+    if (v->container && len == strlen("container") && memcmp(name, "container", len) == 0) {
+        buf_append_text(&a->text, v->container);
+        return true;
+    }
     if (len == 0) {
         mp = v->item;
         mp_len = v->item_len;
@@ -137,7 +141,7 @@ bool args_expand(args_t *a, char *const *template, const args_values_t *v)
             return refuse(a, "the item cannot be written as text in '%.60s'", template[i]);
         if (!check_one(a, start, template[i], after_dashes))
             return false;
-        after_dashes = after_dashes || strcmp(template[i], "--") == 0;
+        after_dashes = after_dashes || (i >= v->own_from && strcmp(template[i], "--") == 0);
     }
     char *at = (char *)a->text.data;
     for (size_t i = 0; i < n; i++, at += strlen(at) + 1)

@@ -4,6 +4,7 @@
  *   {#}     its number, from 1
  *   {1} {2} the parts of a zipped item (an array); other items leave them as they are
  *   {NAME}  a bound argument; a name that is not bound is left as it is
+ *   {container}  in a container's task: the name of this attempt's container
  *
  * What was put in is not looked at again. Pure.
  */
@@ -24,6 +25,8 @@ typedef struct {
     const void *item, *bound; /* msgpack; bound may be empty */
     size_t item_len, bound_len;
     uint64_t index;
+    const char *container; /* NULL: no container */
+    uint32_t own_from;     /* where the task's own words begin: a -- of the container's runtime protects none of them */
 } args_values_t;
 
 /* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */

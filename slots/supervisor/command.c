@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "slots/supervisor/supervisor.h"
@@ -39,8 +40,14 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     if (task != c->task) {
         free(c->path);
         c->path = task ? command_find_program(task->argv[0]) : NULL;
+        c->task = task;
+        if (c->is_ready && command_make_task_env(c) != 0)
+            supervisor_give_up(s, "no memory for a task's environment");
     }
-    c->task = task;
+    char why[160];
+    limiter_t *limiter = task && task->is_served ? &s->serve.limiter : &c->limiter;
+    if (task && !limiter_set(limiter, &s->board->limits, why, sizeof why))
+        supervisor_give_up(s, why);
     c->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : s->plan.value_bytes_max;
     buf_clear(&c->bound);
     buf_append(&c->bound, job->bound, job->bound_len);
@@ -76,7 +83,6 @@ static void refuse_spawn(supervisor_t *s, int error)
 static void start(supervisor_t *s, const slot_run_t *run)
 {
     command_t *c = &s->command;
-    args_values_t values = {run->in, c->bound.data, run->in_len, c->bound.len, run->index};
     if (!c->task) {
         command_refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
         return;
@@ -85,14 +91,29 @@ static void start(supervisor_t *s, const slot_run_t *run)
         serve_run(s, run);
         return;
     }
+    bool is_contained = c->task->terms.own_from > 0;
+    args_values_t values = {.item = run->in,
+                            .item_len = run->in_len,
+                            .bound = c->bound.data,
+                            .bound_len = c->bound.len,
+                            .index = run->index,
+                            .container = is_contained ? c->container : NULL,
+                            .own_from = c->task->terms.own_from};
+    if (is_contained)
+        container_name(c->container, sizeof c->container, getppid(), s->slot, s->generation, run->n);
     if (!args_expand(&c->args, c->task->argv, &values)) {
         command_refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
         return;
+    }
+    if (c->task->terms.kill_argv) {
+        atomic_store(&s->board->container_n, run->n);
+        atomic_store(&s->board->container_task, (uint32_t)(c->task - s->plan.tasks) + 1);
     }
     int error = c->path ? command_prepare(c, s->slot) : ENOENT;
     if (!error)
         error = command_spawn(c, run, !c->args.takes_item);
     if (error) {
+        atomic_store(&s->board->container_task, 0);
         refuse_spawn(s, error);
         return;
     }
@@ -154,6 +175,16 @@ static void kill_left(supervisor_t *s)
     proc_signal_descendants(s->self, except, except_n, SIGKILL);
 }
 
+/* Its client was killed: the container may be alive. (Where it left by itself, so did the container.) */
+static void end_container(supervisor_t *s)
+{
+    if (atomic_load(&s->board->container_task) == 0)
+        return;
+    if (WIFSIGNALED(s->command.status))
+        container_kill(s->command.task, s->command.container);
+    atomic_store(&s->board->container_task, 0);
+}
+
 static void finish(supervisor_t *s)
 {
     command_t *c = &s->command;
@@ -161,6 +192,8 @@ static void finish(supervisor_t *s)
     command_drain(s, COMMAND_DRAIN_ALL);
     int64_t now_ns = proc_now_ns();
     log_end_attempt(&c->log);
+    end_container(s);
+    c->saw_oom = limiter_saw_oom(&c->limiter);
     result_of_exit(c, s->board, now_ns);
     c->state = COMMAND_IDLE;
     c->pid = 0;

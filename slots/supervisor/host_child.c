@@ -68,6 +68,20 @@ void host_start(supervisor_t *s)
     s->has_children = true;
 }
 
+void host_take_limits(supervisor_t *s)
+{
+    char why[160];
+    uint32_t id = atomic_load(&s->board->limits_id);
+    if (s->host.pid <= 0 || s->host.has_ended || s->is_ending)
+        return;
+    if (!limiter_set(&s->host.limiter, &s->board->limits, why, sizeof why))
+        supervisor_give_up(s, why);
+    else if (!limiter_put(&s->host.limiter, s->host.pid))
+        supervisor_give_up(s, "the limits of a task cannot be put on its process");
+    else
+        atomic_store(&s->board->limits_set, id);
+}
+
 static void label_from_board(const board_t *b, char *ret)
 {
     snprintf(ret, LOG_LABEL_MAX, "%.*s/%llu/%u", JOB_ID_MAX, b->job, (unsigned long long)atomic_load(&b->index),

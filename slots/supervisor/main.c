@@ -23,22 +23,27 @@ enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
 
 static volatile sig_atomic_t child_has_ended;
 
+static volatile sig_atomic_t host_asks; /* its next job has other limits */
+
 static void on_signal(int signo)
 {
     if (signo == SIGCHLD)
         child_has_ended = 1;
+    else if (signo == SIGUSR1)
+        host_asks = 1;
 }
 
 /* Handlers, unlike ignored signals, do not pass to what is started here. */
 static void set_signals(void)
 {
-    const int quiet[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
+    const int quiet[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
         sigaction(quiet[i], &action, NULL);
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGUSR1);
     sigprocmask(SIG_BLOCK, &mask, NULL);
 }
 
@@ -70,6 +75,13 @@ void supervisor_end(supervisor_t *s, int64_t kill_at_ms)
     }
     if (kill_at_ms < s->kill_at_ms || !is_busy(s))
         s->kill_at_ms = is_busy(s) ? kill_at_ms : 0;
+}
+
+void supervisor_give_up(supervisor_t *s, const char *why)
+{
+    snprintf(s->board->unusable, sizeof s->board->unusable, "%.400s", why);
+    board_close(s->board);
+    supervisor_end(s, 0);
 }
 
 static void host_exited(supervisor_t *s, int status)
@@ -151,10 +163,19 @@ static void see_who_is_left(supervisor_t *s)
         s->has_children = has_others_than(s, residents, n);
 }
 
+static bool saw_oom(supervisor_t *s)
+{
+    if (s->command.state == COMMAND_SERVED)
+        return limiter_saw_oom(&s->serve.limiter);
+    return limiter_saw_oom(s->ends_command ? &s->command.limiter : &s->host.limiter);
+}
+
 static void report_and_leave(supervisor_t *s)
 {
     int status = s->status;
     ctl_message_t m = {.type = CTL_DOWN, .why = s->board->unusable[0] ? SLOT_DOWN_UNUSABLE : SLOT_DOWN_DIED};
+    if (s->is_over_time)
+        m.why = SLOT_DOWN_TIMEOUT;
     if (s->command.is_ready)
         command_drain(s, COMMAND_DRAIN_ALL);
     if (s->host.out_fd >= 0)
@@ -165,7 +186,11 @@ static void report_and_leave(supervisor_t *s)
     log_end_attempt(&s->host.log);
     m.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     m.signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    m.out_of_memory = saw_oom(s);
     snprintf(m.text, sizeof m.text, "%.*s", BOARD_TEXT_BYTES - 1, s->board->unusable);
+    if (s->is_over_time)
+        snprintf(m.text, sizeof m.text, "the attempt used more processor time than its limit of %u ms",
+                 s->board->limits.cpu_time_ms);
     (void)ctl_send(LINK_FD, &m, NULL, 0);
     _exit(0);
 }
@@ -232,17 +257,48 @@ static int sooner(int a_ms, int b_ms)
     return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
+/* Returns when to look at the processor time of what runs again, in ms; -1: not at all. */
+static int check_cpu_time(supervisor_t *s)
+{
+    uint32_t n, limit_ms = s->board->limits.cpu_time_ms;
+    int64_t started_ms;
+    int wait_ms = -1;
+    bool is_served = s->command.state == COMMAND_SERVED;
+    bool is_command = s->command.state != COMMAND_IDLE && !is_served;
+    pid_t residents[RESIDENTS_MAX], resident = is_served ? s->serve.current->pid : s->host.pid;
+    meter_whose_t whose = {is_command ? s->self : resident, is_command, residents, 0};
+    if (limit_ms == 0 || s->is_ending)
+        return -1;
+    if (!board_running(s->board, &n, &started_ms) || whose.root <= 0)
+        return meter_rest(&s->meter, limit_ms);
+    if (is_command)
+        whose.except_n = supervisor_residents(s, residents, RESIDENTS_MAX);
+    if (!meter_step(&s->meter, n, &whose, limit_ms, &wait_ms))
+        return wait_ms;
+    if (board_close_run(s->board, n)) {
+        s->is_over_time = true;
+        supervisor_end(s, proc_now_ms() + atomic_load(&s->board->grace_ms));
+    }
+    return 0;
+}
+
 static void run(supervisor_t *s)
 {
     for (;;) {
         int wait_ms;
         if (!reaping_can_wait(s))
             reap(s);
+        if (host_asks) {
+            host_asks = 0;
+            host_take_limits(s);
+        }
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
+        int look_ms = check_cpu_time(s);
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
-        wait_and_read(s, sooner(wait_ms, sooner(host_settle(s), serve_wait_ms(s))));
+        wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_settle(s), serve_wait_ms(s)));
+        wait_and_read(s, wait_ms);
     }
 }
 
@@ -260,6 +316,12 @@ static bool set_up(supervisor_t *s, char **argv)
     s->board = board_map(BOARD_FD);
     if (!s->board || !plan_read(PLAN_FD, &s->plan))
         return false;
+    const char *dot = strchr(argv[1], '.');
+    s->generation = dot ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
+    controls_place_t place = {getppid(), s->slot, s->generation};
+    limiter_init(&s->host.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_HOST);
+    limiter_init(&s->serve.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_SERVE);
+    limiter_init(&s->command.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_COMMAND);
     log_open(&s->command.log, has_log ? LOG_FD : -1);
     log_open(&s->host.log, has_log ? LOG_FD : -1);
     command_open(s);

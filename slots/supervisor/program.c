@@ -51,18 +51,23 @@ static bool make_ends(ends_t *e)
     return true;
 }
 
-static char **make_env(char *slot_fd, char *slot)
+static char **make_env(const terms_t *terms, char *slot_fd, char *slot)
 {
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    char **env = calloc(n + ENV_MORE + 1, sizeof *env);
-    if (!env)
-        return NULL;
-    memcpy(env, environ, n * sizeof *env);
-    env[n] = slot_fd;
-    env[n + 1] = slot;
+    char *const more[ENV_MORE + 1] = {slot_fd, slot, NULL};
+    char **with_terms = spawn_merge_env(environ, terms->env);
+    char **env = with_terms ? spawn_merge_env(with_terms, more) : NULL;
+    free(with_terms);
     return env;
+}
+
+static bool enter(const program_t *p)
+{
+    errno = 0;
+    if (p->terms->nice && nice(p->terms->nice) == -1 && errno != 0)
+        return false;
+    if (p->terms->workdir && chdir(p->terms->workdir) != 0)
+        return false;
+    return limiter_enter_folders(p->limiter);
 }
 
 static pid_t vfork_program(const program_t *p, const char *path, char *const *env, const ends_t *e, int *ret_error)
@@ -76,7 +81,8 @@ static pid_t vfork_program(const program_t *p, const char *path, char *const *en
         sigprocmask(SIG_SETMASK, &none, NULL);
         for (int i = 0; i <= SLOT_FD; i++)
             dup2(e->theirs[i], i);
-        execve(path, p->argv, env);
+        if (enter(p))
+            execve(path, p->argv, env);
         error = errno;
         _exit(127);
     }
@@ -89,7 +95,7 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_b
     char slot_fd[] = "FANMAP_SLOT_FD=3", slot_number[40];
     ends_t e;
     snprintf(slot_number, sizeof slot_number, "FANMAP_SLOT=%u", slot);
-    char **env = make_env(slot_fd, slot_number);
+    char **env = make_env(p->terms, slot_fd, slot_number);
     int error = !env ? ENOMEM : make_ends(&e) ? 0 : errno;
     if (!error)
         p->pid = vfork_program(p, path, env, &e, &error);

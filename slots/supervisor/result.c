@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/duration.h"
 #include "schemas/value.h"
 #include "slots/shared/clean.h"
 #include "slots/supervisor/supervisor.h"
@@ -43,17 +44,20 @@ static void last_line(const char *tail, size_t len, const char *otherwise, buf_t
 
 static void put_failure(command_t *c, const board_t *board, slot_done_t *done)
 {
-    char otherwise[96];
+    char otherwise[96], size[SIZE_TEXT_MAX];
     buf_t text = {0}, tail = {0};
     size_t len = atomic_load(&board->tail_len);
     done->exit_status = WIFEXITED(c->status) ? WEXITSTATUS(c->status) : 0;
     done->signo = WIFSIGNALED(c->status) ? WTERMSIG(c->status) : 0;
-    done->kind = done->signo ? FANMAP_SIGNAL : FANMAP_EXIT;
-    if (done->signo)
+    done->kind = c->saw_oom ? FANMAP_MEMORY : done->signo ? FANMAP_SIGNAL : FANMAP_EXIT;
+    if (c->saw_oom)
+        snprintf(otherwise, sizeof otherwise, "over its memory limit of %s",
+                 size_format(size, sizeof size, c->limiter.limits.memory_bytes));
+    else if (done->signo)
         snprintf(otherwise, sizeof otherwise, "killed by signal %d (%s)", done->signo, strsignal(done->signo));
     else
         snprintf(otherwise, sizeof otherwise, "exit status %d", done->exit_status);
-    last_line(board->tail, len, otherwise, &text);
+    last_line(board->tail, c->saw_oom ? 0 : len, otherwise, &text);
     clean_text(&tail, board->tail, len);
     done->stderr_tail = (const char *)tail.data;
     done->stderr_len = tail.len;

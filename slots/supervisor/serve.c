@@ -29,11 +29,19 @@ static bool same_argv(char *const *a, char *const *b)
     return !a[i] && !b[i];
 }
 
-static program_t *find(serve_t *v, char *const *argv)
+static bool has_surroundings(const terms_t *terms)
 {
-    for (size_t i = 0; i < v->programs_n; i++)
-        if (same_argv(v->programs[i].argv, argv))
-            return &v->programs[i];
+    return terms->workdir || terms->env || terms->nice;
+}
+
+static program_t *find(serve_t *v, const plan_task_t *task)
+{
+    for (size_t i = 0; i < v->programs_n; i++) {
+        program_t *p = &v->programs[i];
+        if (p->terms == &task->terms ||
+            (!has_surroundings(p->terms) && !has_surroundings(&task->terms) && same_argv(p->argv, task->argv)))
+            return p;
+    }
     return NULL;
 }
 
@@ -43,10 +51,11 @@ bool serve_open(supervisor_t *s)
     v->programs = calloc(s->plan.tasks_n + 1, sizeof *v->programs);
     for (uint32_t i = 0; v->programs && i < s->plan.tasks_n; i++) {
         const plan_task_t *task = &s->plan.tasks[i];
-        if (!task->is_served || find(v, task->argv))
+        if (!task->is_served || find(v, task))
             continue;
         program_t *p = &v->programs[v->programs_n++];
-        *p = (program_t){.argv = task->argv, .name = task->name};
+        *p = (program_t){.argv = task->argv, .name = task->name, .terms = &task->terms};
+        p->limiter = &v->limiter;
         p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = -1;
     }
     return v->programs != NULL;
@@ -179,13 +188,21 @@ void serve_listen(supervisor_t *s, program_t *p)
 
 /* ---- runs ---- */
 
+static void put_limits(supervisor_t *s, const program_t *p)
+{
+    if (p->pid > 0 && !limiter_put(&s->serve.limiter, p->pid) && kill(p->pid, 0) == 0)
+        supervisor_give_up(s, "the limits of a task cannot be put on its program");
+}
+
 void serve_set_job(supervisor_t *s, const slot_job_t *job)
 {
     serve_t *v = &s->serve;
-    v->current = s->command.task && s->command.task->is_served ? find(v, s->command.task->argv) : NULL;
+    v->current = s->command.task && s->command.task->is_served ? find(v, s->command.task) : NULL;
     v->job_serial++;
     v->job_id = job->id;
     v->attempts_max = job->attempts_max;
+    if (v->current && v->limiter.was_used)
+        put_limits(s, v->current);
 }
 
 static void start(supervisor_t *s, program_t *p)
@@ -196,6 +213,8 @@ static void start(supervisor_t *s, program_t *p)
                     ? program_start(p, s->slot, s->command.path, proc_now_ms() + bound_ms, s->command.log.fd)
                     : ENOENT;
     s->has_children = true;
+    if (!error && s->serve.limiter.was_used)
+        put_limits(s, p);
     if (!error)
         return;
     snprintf(what, sizeof what, "cannot be started: %s", strerror(error));

@@ -17,6 +17,7 @@
 #include "schemas/served.h"
 #include "slots/shared/board.h"
 #include "slots/shared/plan.h"
+#include "slots/supervisor/limiter.h"
 #include "slots/supervisor/log.h"
 
 struct supervisor;
@@ -25,10 +26,12 @@ typedef enum { PROGRAM_OFF, PROGRAM_STARTING, PROGRAM_GREETED, PROGRAM_READY } p
 
 enum { PROGRAM_FDS = 4 };
 
-/* One program; tasks of the same command line share it. */
+/* One program; tasks of the same command line and surroundings share it. */
 typedef struct {
     char *const *argv;
     const char *name; /* of its first task, for the log */
+    const terms_t *terms;     /* of the same */
+    const limiter_t *limiter; /* of all programs of the slot */
     program_state_t state;
     pid_t pid;          /* 0: none */
     int from_fd, to_fd; /* the protocol: one socket, or its stdout and stdin; -1 */
@@ -53,6 +56,7 @@ typedef struct {
     program_t *current;  /* of the job in the slot; NULL: that is no served task */
     uint32_t job_serial; /* one more for each job frame */
     uint32_t job_id, attempts_max;
+    limiter_t limiter;
     bool holds_for_program;      /* the next run may not start: the program is not ready */
     char broken[SERVED_WHY_MAX]; /* the run that goes on ends as `protocol`, once nothing of it is alive */
 } serve_t;

@@ -59,6 +59,41 @@ static int make_env(command_t *c)
     return 0;
 }
 
+static bool is_same_name(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "=");
+    return strncmp(a, b, n + 1) == 0;
+}
+
+char **spawn_merge_env(char *const *base, char *const *own)
+{
+    size_t own_n = words_count((const char *const *)(uintptr_t)own), to = 0;
+    size_t n = words_count((const char *const *)(uintptr_t)base);
+    char **env = calloc(n + own_n + 1, sizeof *env);
+    if (!env)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        bool is_replaced = false;
+        for (size_t k = 0; k < own_n; k++)
+            is_replaced = is_replaced || is_same_name(own[k], base[i]);
+        if (!is_replaced)
+            env[to++] = base[i];
+    }
+    for (size_t k = 0; k < own_n; k++)
+        env[to++] = own[k];
+    return env;
+}
+
+int command_make_task_env(command_t *c)
+{
+    free(c->task_env);
+    c->task_env = NULL;
+    if (!c->task || !c->task->terms.env)
+        return 0;
+    c->task_env = spawn_merge_env(c->env, c->task->terms.env);
+    return c->task_env ? 0 : ENOMEM;
+}
+
 int command_prepare(command_t *c, uint32_t slot)
 {
     if (c->is_ready)
@@ -68,6 +103,8 @@ int command_prepare(command_t *c, uint32_t slot)
         error = command_renew_pipes(c);
     if (!error)
         error = make_env(c);
+    if (!error)
+        error = command_make_task_env(c);
     snprintf(c->env_text[5], ENV_VAR_BYTES, "FANMAP_SLOT=%" PRIu32, slot);
     c->is_ready = !error;
     return error;
@@ -123,7 +160,19 @@ static void reset_flags(int fd)
         fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
 }
 
-static pid_t vfork_exec(const char *path, char *const *argv, char *const *env, int *ret_error)
+/* In the child: shares the memory of its parent and nothing else. */
+static bool enter(const command_t *c)
+{
+    const terms_t *terms = &c->task->terms;
+    errno = 0;
+    if (terms->nice && nice(terms->nice) == -1 && errno != 0)
+        return false;
+    if (terms->workdir && chdir(terms->workdir) != 0)
+        return false;
+    return limiter_enter(&c->limiter);
+}
+
+static pid_t vfork_exec(const command_t *c, int *ret_error)
 {
     static const sigset_t none; /* all zero: empty */
     volatile int error = 0;
@@ -132,7 +181,8 @@ static pid_t vfork_exec(const char *path, char *const *argv, char *const *env, i
         setpgid(0, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(path, argv, env);
+        if (enter(c))
+            execve(c->path, c->args.argv, c->task_env ? c->task_env : c->env);
         error = errno;
         _exit(127);
     }
@@ -148,7 +198,7 @@ int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item)
         return error;
     reset_flags(STDOUT_FILENO);
     reset_flags(STDERR_FILENO);
-    c->pid = vfork_exec(c->path, c->args.argv, c->env, &error);
+    c->pid = vfork_exec(c, &error);
     if (error && c->pid > 0)
         c->pid = -1; /* its exit is reaped as a stranger's */
     return error;

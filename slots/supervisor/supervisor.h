@@ -8,12 +8,15 @@
 #include <sys/types.h>
 
 #include "slots/shared/board.h"
+#include "slots/shared/container.h"
 #include "slots/shared/inlet.h"
 #include "slots/shared/plan.h"
 #include "slots/shared/proc.h"
 #include "slots/shared/ring.h"
 #include "slots/supervisor/args.h"
+#include "slots/supervisor/limiter.h"
 #include "slots/supervisor/log.h"
+#include "slots/supervisor/meter.h"
 #include "slots/supervisor/serve.h"
 
 enum {
@@ -51,7 +54,8 @@ typedef struct {
     int64_t started_ns;
     pid_t pid;
     int status;
-    bool too_large;
+    bool too_large, saw_oom;
+    char container[CONTAINER_NAME_MAX]; /* of the run; "": none */
     buf_t out;
     char label[LOG_LABEL_MAX];
 
@@ -61,7 +65,9 @@ typedef struct {
     int out_fd, err_fd; /* our ends of the command's stdout and stderr */
     log_t log;
     args_t args;
-    char **env;
+    limiter_t limiter;
+    char **env; /* for tasks with no variables of their own */
+    char **task_env;
     char env_text[ENV_VARS][ENV_VAR_BYTES];
     buf_t scratch, frame;
 } command_t;
@@ -70,13 +76,17 @@ typedef struct {
     pid_t pid; /* 0: not started */
     int out_fd;
     bool has_ended;
+    limiter_t limiter;
     buf_t in; /* output that was not yet handled */
     log_t log;
 } host_child_t;
 
 typedef struct supervisor {
-    uint32_t slot;
+    uint32_t slot, generation;
     pid_t self;
+    controls_t controls;
+    meter_t meter;
+    bool is_over_time; /* ending: it used more processor time than it may */
     plan_t plan;
     board_t *board;
     command_t command;
@@ -96,6 +106,8 @@ typedef struct supervisor {
 
 /* Ends the slot: TERM now, KILL at `kill_at_ms`; then a report to the guardian and exit. */
 void supervisor_end(supervisor_t *s, int64_t kill_at_ms);
+/* Ends it as unusable: charged to no item. */
+void supervisor_give_up(supervisor_t *s, const char *why);
 
 /* The processes that outlive an attempt, but for one: the task host and the programs. At most `cap`. */
 size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap);
@@ -123,6 +135,11 @@ int command_wait_ms(const supervisor_t *s);
 int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);
+/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts are not
+ * copied. NULL: no memory. */
+char **spawn_merge_env(char *const *base, char *const *own);
+/* Makes c->task_env for c->task. */
+int command_make_task_env(command_t *c);
 /* Starts the process of a run. 0, or an errno. */
 int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item);
 /* The program's path as execvp would find it, to be freed; NULL: not found. */
@@ -137,6 +154,8 @@ void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const 
 /* ---- host_child.c ---- */
 
 void host_start(supervisor_t *s);
+/* Puts the limits on the board in force, for which the host waits. */
+void host_take_limits(supervisor_t *s);
 void host_drain(supervisor_t *s);
 /* Writes out what an attempt that is over left unfinished. Returns when to call again at the latest, in ms; -1: not
  * needed. */

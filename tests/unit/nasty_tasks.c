@@ -74,6 +74,39 @@ static void close_and_scribble(void)
         errno = 0;
 }
 
+/* Returns how many could be made before the system said no, or `most`. */
+static int fork_all(int most)
+{
+    int n = 0;
+    for (pid_t pid; n < most && (pid = fork()) >= 0; n++)
+        if (pid == 0)
+            for (;;)
+                pause();
+    return n;
+}
+
+static int open_all(int most)
+{
+    int n = 0, first = open("/dev/null", O_RDONLY);
+    if (first < 0)
+        return 0;
+    for (n = 1; n < most && dup(first) >= 0; n++)
+        ;
+    for (int i = 0; i < n; i++)
+        close(first + i);
+    return n;
+}
+
+static void allocate(void)
+{
+    for (int i = 0; i < 4096; i++) {
+        char *block = malloc(1 << 20);
+        if (!block)
+            abort();
+        memset(block, i, 1 << 20);
+    }
+}
+
 static int misbehave(fanmap_attempt_t *a)
 {
     static int local;
@@ -108,6 +141,14 @@ static int misbehave(fanmap_attempt_t *a)
         while (!*a->cancelled)
             ;
         return a->fail(a, 0, "Cancelled", "told to stop");
+    } else if (item_is(a, "fork")) {
+        return a->put_i64(a, fork_all(200));
+    } else if (item_is(a, "open")) {
+        return a->put_i64(a, open_all(500));
+    } else if (item_is(a, "allocate")) {
+        allocate();
+    } else if (item_is(a, "stop self")) {
+        raise(SIGSTOP);
     } else if (item_is(a, "count"))
         return a->put_i64(a, ++local);
     return same(a);

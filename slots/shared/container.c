@@ -1,0 +1,145 @@
+#include "slots/shared/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "slots/shared/cgroup.h"
+#include "slots/shared/proc.h"
+
+enum { LIST_BYTES_MAX = 1 << 20, REAP_WAIT_MS = 5 };
+
+extern char **environ;
+
+void container_name(char *ret, size_t cap, pid_t guardian, uint32_t slot, uint32_t generation, uint32_t n)
+{
+    char root[CGROUP_NAME_MAX];
+    cgroup_name_root(root, sizeof root, guardian);
+    snprintf(ret, cap, "%s-%u-%u-%u", root, slot, generation, n);
+}
+
+/* With default signals, nothing open but 0, 1 and 2: `out_fd` is its stdout (-1: /dev/null). */
+static pid_t start(char *const *argv, int out_fd)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t all, none;
+    pid_t pid;
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, out_fd >= 0 ? out_fd : STDIN_FILENO, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_RDWR, 0);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    int error = posix_spawnp(&pid, argv[0], &actions, &attr, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attr);
+    errno = error;
+    return error ? -1 : pid;
+}
+
+/* The words with the name in place of {container}. */
+static char **with_name(char *const *words, const char *name)
+{
+    static const char mark[] = "{container}";
+    size_t n = words_count((const char *const *)(uintptr_t)words);
+    char **made = calloc(n + 1, sizeof *made);
+    for (size_t i = 0; made && i < n; i++) {
+        buf_t b = {0};
+        const char *at = words[i];
+        for (const char *found; (found = strstr(at, mark)); at = found + strlen(mark)) {
+            buf_append(&b, at, (size_t)(found - at));
+            buf_append_text(&b, name);
+        }
+        buf_append(&b, at, strlen(at) + 1);
+        made[i] = (char *)b.data;
+        if (b.failed) {
+            buf_free(&b);
+            made[i] = NULL;
+            words_free(made);
+            return NULL;
+        }
+    }
+    return made;
+}
+
+pid_t container_kill_start(const plan_task_t *task, const char *name)
+{
+    char **argv = with_name(task->terms.kill_argv, name);
+    pid_t pid = argv ? start(argv, -1) : -1;
+    words_free(argv);
+    return pid;
+}
+
+static void wait_for(pid_t pid, int64_t end_ms)
+{
+    while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+        if (proc_now_ms() >= end_ms)
+            kill(pid, SIGKILL);
+        poll(NULL, 0, REAP_WAIT_MS);
+    }
+}
+
+void container_kill(const plan_task_t *task, const char *name)
+{
+    wait_for(container_kill_start(task, name), proc_now_ms() + CONTAINER_WAIT_MS);
+}
+
+static void kill_if_dead(const plan_task_t *task, const char *name)
+{
+    if (strlen(name) < CONTAINER_NAME_MAX && cgroup_name_is_dead(name))
+        container_kill(task, name);
+}
+
+static void read_all(int fd, buf_t *text, int64_t end_ms)
+{
+    while (text->len < LIST_BYTES_MAX) {
+        int64_t left_ms = end_ms - proc_now_ms();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0)
+            return;
+        void *room = buf_reserve(text, 4096);
+        ssize_t n = room ? read(fd, room, 4096) : 0;
+        if (n <= 0)
+            return;
+        text->len += (size_t)n;
+    }
+}
+
+static void sweep_task(const plan_task_t *task)
+{
+    int ends[2];
+    buf_t text = {0};
+    char *save = NULL;
+    int64_t end_ms = proc_now_ms() + CONTAINER_WAIT_MS;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    pid_t pid = start(task->terms.list_argv, ends[1]);
+    close(ends[1]);
+    read_all(ends[0], &text, end_ms);
+    close(ends[0]);
+    wait_for(pid, end_ms);
+    buf_append(&text, "", 1);
+    for (char *name = text.failed ? NULL : strtok_r((char *)text.data, " \t\r\n", &save); name;
+         name = strtok_r(NULL, " \t\r\n", &save))
+        kill_if_dead(task, name);
+    buf_free(&text);
+}
+
+void container_sweep(const plan_t *plan)
+{
+    for (uint32_t i = 0; i < plan->tasks_n; i++)
+        if (plan->tasks[i].terms.list_argv && plan->tasks[i].terms.kill_argv)
+            sweep_task(&plan->tasks[i]);
+}

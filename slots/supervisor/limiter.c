@@ -1,0 +1,170 @@
+#include "slots/supervisor/limiter.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "slots/shared/cgroup.h"
+
+static const char *const limit_names[CONTROLS_N] = {"memory", "processes", "cpus"};
+
+void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const controls_place_t *place,
+                  engine_folder_t engine)
+{
+    *l = (limiter_t){.controls = controls, .use_cgroups = use_cgroups, .place = *place, .engine = engine};
+    for (int i = 0; i < CONTROLS_N; i++)
+        l->folder_fds[i] = l->procs_fds[i] = -1;
+}
+
+void limiter_close(limiter_t *l)
+{
+    for (int i = 0; i < CONTROLS_N; i++) {
+        if (l->folder_fds[i] >= 0)
+            close(l->folder_fds[i]);
+        if (l->procs_fds[i] >= 0)
+            close(l->procs_fds[i]);
+        l->folder_fds[i] = l->procs_fds[i] = -1;
+    }
+}
+
+static bool open_folder(limiter_t *l, control_t which)
+{
+    if (l->folder_fds[which] >= 0)
+        return true;
+    l->folder_fds[which] = controls_open(l->controls, which, &l->place, l->engine);
+    if (l->folder_fds[which] >= 0)
+        l->procs_fds[which] = openat(l->folder_fds[which], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (which == CONTROL_MEMORY)
+        l->oom_kills = controls_oom_kills(l->controls, l->folder_fds[which]);
+    return l->procs_fds[which] >= 0;
+}
+
+static bool set_control(limiter_t *l, control_t which, uint64_t limit)
+{
+    if (limit == 0 && l->folder_fds[which] < 0)
+        return true;
+    return open_folder(l, which) && controls_set(l->controls, which, l->folder_fds[which], limit);
+}
+
+static void add_rlimit(limiter_t *l, int resource, uint64_t value)
+{
+    if (value == 0)
+        return;
+    l->rlimits[l->rlimits_n].resource = resource;
+    l->rlimits[l->rlimits_n].value = (rlim_t)value;
+    l->rlimits_n++;
+}
+
+/* RLIMIT_NPROC counts every process of the user: what there is already is added. */
+static uint64_t processes_of_user(void)
+{
+    DIR *proc = opendir("/proc");
+    uint64_t n = 0;
+    for (struct dirent *d; proc && (d = readdir(proc));) {
+        struct stat about;
+        n += d->d_name[0] > '0' && d->d_name[0] <= '9' && fstatat(dirfd(proc), d->d_name, &about, 0) == 0 &&
+             about.st_uid == getuid();
+    }
+    if (proc)
+        closedir(proc);
+    return n;
+}
+
+static void set_rlimits(limiter_t *l)
+{
+    const limits_t *limits = &l->limits;
+    l->rlimits_n = 0;
+    add_rlimit(l, RLIMIT_NOFILE, limits->files_n);
+    add_rlimit(l, RLIMIT_FSIZE, limits->file_bytes);
+    if (limits->cpu_time_ms) /* the meter comes first (meter.h); this is for one that escapes it */
+        add_rlimit(l, RLIMIT_CPU, limits->cpu_time_ms / 1000 + 3);
+    if (l->controls->base_fds[CONTROL_MEMORY] < 0)
+        add_rlimit(l, RLIMIT_DATA, limits->memory_bytes);
+    if (l->controls->base_fds[CONTROL_PROCESSES] < 0 && limits->processes_n)
+        add_rlimit(l, RLIMIT_NPROC, limits->processes_n + processes_of_user());
+}
+
+bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap)
+{
+    const uint64_t wanted[CONTROLS_N] = {limits->memory_bytes, limits->processes_n, limits->cpus_milli};
+    if (memcmp(limits, &l->limits, sizeof *limits) == 0)
+        return true;
+    if (!l->controls->is_found)
+        controls_find(l->controls, l->use_cgroups);
+    l->limits = *limits;
+    l->was_used = true;
+    for (int i = 0; i < CONTROLS_N; i++)
+        if (l->controls->base_fds[i] >= 0 && !set_control(l, (control_t)i, wanted[i])) {
+            snprintf(why, cap, "the limit of %s cannot be set: %s", limit_names[i], strerror(errno));
+            l->limits = (limits_t){0};
+            return false;
+        }
+    set_rlimits(l);
+    return true;
+}
+
+bool limiter_enter_folders(const limiter_t *l)
+{
+    for (int i = 0; i < CONTROLS_N; i++)
+        if (l->procs_fds[i] >= 0 && write(l->procs_fds[i], "0", 1) != 1)
+            return false;
+    return true;
+}
+
+bool limiter_enter(const limiter_t *l)
+{
+    if (!limiter_enter_folders(l))
+        return false;
+    for (unsigned i = 0; i < l->rlimits_n; i++) {
+        struct rlimit both = {l->rlimits[i].value, l->rlimits[i].value}, now;
+        if (getrlimit(l->rlimits[i].resource, &now) == 0 && now.rlim_max < both.rlim_max)
+            both.rlim_cur = both.rlim_max = now.rlim_max;
+        if (setrlimit(l->rlimits[i].resource, &both) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool put_rlimit(pid_t pid, int resource, bool is_limited, rlim_t value)
+{
+    struct rlimit own, wanted;
+    if (getrlimit((__rlimit_resource_t)resource, &own) != 0)
+        return false;
+    wanted = own;
+    if (is_limited && value < wanted.rlim_max)
+        wanted.rlim_cur = value;
+    return prlimit(pid, (__rlimit_resource_t)resource, &wanted, NULL) == 0;
+}
+
+bool limiter_put(const limiter_t *l, pid_t pid)
+{
+    static const int resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC};
+    char text[24];
+    snprintf(text, sizeof text, "%ld", (long)pid);
+    for (int i = 0; i < CONTROLS_N; i++)
+        if (l->folder_fds[i] >= 0 && !cgroup_write(l->folder_fds[i], "cgroup.procs", text))
+            return false;
+    for (size_t k = 0; k < sizeof resources / sizeof *resources; k++) {
+        rlim_t value = 0;
+        for (unsigned i = 0; i < l->rlimits_n; i++)
+            if (l->rlimits[i].resource == resources[k])
+                value = l->rlimits[i].value;
+        if (!put_rlimit(pid, resources[k], value > 0, value))
+            return false;
+    }
+    return true;
+}
+
+bool limiter_saw_oom(limiter_t *l)
+{
+    if (l->folder_fds[CONTROL_MEMORY] < 0)
+        return false;
+    uint64_t kills = controls_oom_kills(l->controls, l->folder_fds[CONTROL_MEMORY]);
+    bool more = kills > l->oom_kills;
+    l->oom_kills = kills;
+    return more;
+}
