@@ -11,7 +11,7 @@
 enum { LIMITER_RLIMITS_MAX = 6 };
 
 typedef struct {
-    controls_t *controls; /* of the supervisor; found when a limit is first needed */
+    controls_t *controls;       /* of the supervisor; found when a limit is first needed */
     bool use_cgroups, was_used; /* was_used: limits were in force once */
     controls_place_t place;
     engine_folder_t engine;

@@ -29,7 +29,7 @@ enum { PROGRAM_FDS = 4 };
 /* One program; tasks of the same command line and surroundings share it. */
 typedef struct {
     char *const *argv;
-    const char *name; /* of its first task, for the log */
+    const char *name;         /* of its first task, for the log */
     const terms_t *terms;     /* of the same */
     const limiter_t *limiter; /* of all programs of the slot */
     program_state_t state;

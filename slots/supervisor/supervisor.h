@@ -135,8 +135,8 @@ int command_wait_ms(const supervisor_t *s);
 int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);
-/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts are not
- * copied. NULL: no memory. */
+/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts
+ * are not copied. NULL: no memory. */
 char **spawn_merge_env(char *const *base, char *const *own);
 /* Makes c->task_env for c->task. */
 int command_make_task_env(command_t *c);
