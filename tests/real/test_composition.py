@@ -1,10 +1,11 @@
 """A map piped into a map on the command line: streaming, failures in their places, a reader that goes away."""
 import json
 import os
+import re
 import signal
 import subprocess
 
-from fleet import BUILD, FANMAP, PATIENCE, PIPE, Case, seq, wait_until
+from fleet import BUILD, FANMAP, PATIENCE, PIPE, Case, Program, seq, wait_until
 
 NUMBERS = os.path.join(BUILD, "examples", "numbers.so")
 
@@ -105,3 +106,31 @@ class OnFleet(Chain):
         for job in ("first", "second"):
             gathered = self.run_fanmap("gather", job, exit_status=3)
             self.assertIn("cancelled", gathered.err())
+
+
+class Closing(Case):
+    """A handle closed after every turn of a life, on the real fleet: tests/lib/closer.c."""
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.worker(tasks=NUMBERS, slots=4)
+
+    def lives(self, mode, what):
+        closer = Program(f"closer-{mode}", [os.path.join(BUILD, "tests", "closer"), mode, what], self.folder,
+                         self.environment())
+        self.programs.append(closer)
+        self.finish(closer, 100)
+        lives, turns = (int(x) for x in re.findall(rb"\d+", closer.out()))
+        self.assertGreater(lives, 5)
+        self.assertGreater(turns, 5)
+
+    def test_a_map_is_closed_after_every_turn(self):
+        self.lives("map", "square")
+
+    def test_a_pipe_is_closed_after_every_turn(self):
+        self.lives("pipe", "square")
+
+    def test_a_gather_is_closed_after_every_turn(self):
+        self.run_map("square", "--job-id", "gathered", data=seq(1, 30))
+        self.lives("gather", "gathered")
