@@ -3,6 +3,7 @@
  *   main.c      which subcommand, and its exit status
  *   parse.c     argv into options, by the library's option table
  *   help.c      --help, from the same table
+ *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
  *   input.c     items from files, stdin and ::: values
  *   output.c    outcomes to stdout
  *   progress.c  what stderr shows

@@ -14,6 +14,8 @@ int run_jobs(arguments_t *arguments);
 int run_show(arguments_t *arguments);
 int run_topics(arguments_t *arguments);
 int run_workers(arguments_t *arguments);
+int run_completion(arguments_t *arguments);
+int run_man(arguments_t *arguments);
 
 /* What a service says: a line of stderr with the time, by --quiet and --verbose. `arg` is the arguments_t. */
 void service_log(void *arg, fanmap_log_level_t level, const char *line);

@@ -26,6 +26,9 @@ static const char *const topics_examples[] = {"fanmap topics --create --partitio
                                               "fanmap topics --print-acls --queue gpu", NULL};
 static const char *const workers_examples[] = {"fanmap workers", NULL};
 
+static const char *const completion_examples[] = {"eval \"$(fanmap completion bash)\"", NULL};
+static const char *const man_examples[] = {"fanmap man worker | man -l -", NULL};
+
 #define MAP_SCOPE     (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CLI)
 #define CONTROL_SCOPE (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI)
 #define LIST_SCOPE    (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI | FANMAP_SCOPE_LIST)
@@ -53,6 +56,9 @@ const command_t commands[] = {
     {"topics", "[--create | --print-acls]", "every topic of the namespace, and what is wrong with it",
      LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
     {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
+    {"completion", "bash|zsh|fish", "print a completion script", FANMAP_SCOPE_CLI, NULL, 1, completion_examples,
+     run_completion},
+    {"man", "[COMMAND]", "print a manual page", FANMAP_SCOPE_CLI, NULL, 1, man_examples, run_man},
     {NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},
 };
 

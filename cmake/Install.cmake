@@ -9,6 +9,8 @@
 #   include/fanmap/                  fanmap.h, admin.h, task.h
 #   share/doc/fanmap/                the pages of docs/, README.md
 #   share/doc/fanmap/examples/       files for /etc/fanmap
+#   share/man/man1/                  fanmap.1 and a page a command
+#   share/bash-completion/completions/, share/zsh/site-functions/, share/fish/vendor_completions.d/
 #   lib/systemd/system/              fanmap-worker@.service, fanmap-aggregator.service
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -19,6 +21,9 @@ install(TARGETS fanmap EXPORT fanmap LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
 install(DIRECTORY include/fanmap DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${CMAKE_BINARY_DIR}/share/man/ DESTINATION ${CMAKE_INSTALL_MANDIR})
+install(DIRECTORY ${CMAKE_BINARY_DIR}/share/bash-completion ${CMAKE_BINARY_DIR}/share/zsh ${CMAKE_BINARY_DIR}/share/fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR})
 install(FILES deploy/systemd/fanmap-worker@.service deploy/systemd/fanmap-aggregator.service
         DESTINATION lib/systemd/system)
 install(FILES deploy/systemd/fanmap.env deploy/systemd/worker-default.conf

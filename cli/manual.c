@@ -1,0 +1,230 @@
+/* fanmap man [COMMAND]: manual pages in roff, from the tables of commands and options and the prose of manual_text.c.
+ */
+#include "cli/manual.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+static const struct {
+    unsigned scope;
+    const char *title;
+} groups[] = {
+    {FANMAP_SCOPE_MAP | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_AGGREGATOR, NULL},
+    {FANMAP_SCOPE_INPUT, "Input"},
+    {FANMAP_SCOPE_OUTPUT, "Output"},
+    {FANMAP_SCOPE_WORKER, "Worker"},
+    {FANMAP_SCOPE_CONNECT, "Connection"},
+    {FANMAP_SCOPE_CLI, "Every command"},
+};
+
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+/* Text as roff shows it literally. */
+static void put(const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        if (*at == '\\')
+            fputs("\\e", stdout);
+        else if (*at == '-')
+            fputs("\\-", stdout);
+        else if (*at == '\'')
+            fputs("\\(aq", stdout);
+        else if (*at == '~')
+            fputs("\\(ti", stdout);
+        else if (*at == '^')
+            fputs("\\(ha", stdout);
+        else if (*at == '`')
+            fputs("\\(ga", stdout);
+        else if (*at == '.' && at == text)
+            fputs("\\&.", stdout);
+        else
+            putchar(*at);
+    }
+}
+
+static void put_bytes(const char *text, size_t len)
+{
+    char part[1024];
+    for (; len > 0; text += strlen(part), len -= strlen(part)) {
+        snprintf(part, sizeof part, "%.*s", (int)len, text);
+        put(part);
+    }
+}
+
+static void put_example(const char *text, size_t len)
+{
+    fputs(".nf\n.RS\n", stdout);
+    put_bytes(text, len);
+    fputs("\n.RE\n.fi\n", stdout);
+}
+
+/* Paragraphs apart by an empty line; lines that begin with two blanks as they are. */
+static void put_paragraphs(const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        if (len == 0) {
+            puts(".PP");
+        } else if (strncmp(text, "  ", 2) == 0) {
+            put_example(text + 2, len - 2);
+        } else {
+            put_bytes(text, len);
+            putchar('\n');
+        }
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void put_option(const fanmap_option_info_t *info)
+{
+    puts(".TP");
+    if (info->letter)
+        printf("\\fB\\-%c\\fR, ", info->letter);
+    fputs("\\fB\\-\\-", stdout);
+    put(info->name);
+    if (info->alias) {
+        fputs("\\fR, \\fB\\-\\-", stdout);
+        put(info->alias);
+    }
+    fputs("\\fR", stdout);
+    if (info->metavar) {
+        fputs(" \\fI", stdout);
+        put(info->metavar);
+        fputs("\\fR", stdout);
+    }
+    putchar('\n');
+    put(info->help);
+    if (info->repeats)
+        fputs(" (repeats)", stdout);
+    if (info->metavar && info->standard) {
+        fputs(" [", stdout);
+        put(info->standard);
+        putchar(']');
+    }
+    putchar('\n');
+}
+
+/* An option stands in the first group that it belongs to; what no group names comes first. */
+static int group_of(const fanmap_option_info_t *info)
+{
+    for (int i = 0; i < GROUPS; i++)
+        if (info->scope & groups[i].scope)
+            return i;
+    return 0;
+}
+
+static void put_options(const command_t *command)
+{
+    size_t n;
+    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    puts(".SH OPTIONS");
+    for (int group = 0; group < GROUPS; group++) {
+        bool is_titled = groups[group].title == NULL;
+        for (size_t i = 0; i < n; i++) {
+            if (!takes_option(command, &table[i]) || group_of(&table[i]) != group)
+                continue;
+            if (!is_titled)
+                printf(".SS %s\n", groups[group].title);
+            is_titled = true;
+            put_option(&table[i]);
+        }
+    }
+    puts(".PP\nDurations carry a unit: 250ms, 30s, 5m; sizes too: 64KiB, 1MiB. \\fB\\-\\-no\\-\\fR\\fINAME\\fR turns a "
+         "switch off.");
+}
+
+static void put_environment(void)
+{
+    size_t n;
+    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    puts(".SH ENVIRONMENT\nEvery option of all that connect can stand in the environment:");
+    const char *before = "";
+    for (size_t i = 0; i < n; i++) {
+        if (!(table[i].scope & FANMAP_SCOPE_CONNECT) || !table[i].metavar)
+            continue;
+        printf("%sFANMAP_", before);
+        for (const char *c = table[i].name; *c; c++)
+            putchar(*c == '-' ? '_' : *c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+        before = ",\n";
+    }
+    puts(".\n.PP\nNO_COLOR: no colours on stderr. TMPDIR: where outcomes wait that do not fit into memory (/var/tmp).");
+}
+
+static void put_tail(void)
+{
+    put_environment();
+    for (const manual_section_t *section = manual_sections; section->title; section++) {
+        printf(".SH %s\n", section->title);
+        put_paragraphs(section->text);
+    }
+    puts(".SH SEE ALSO");
+    fputs("\\fBfanmap\\fR(1)", stdout);
+    for (const command_t *command = commands; command->name; command++)
+        printf(",\n\\fBfanmap\\-%s\\fR(1)", command->name);
+    puts("");
+}
+
+static void put_head(const char *name, const char *summary)
+{
+    printf(".TH %s 1 \"\" \"fanmap " FANMAP_VERSION "\" \"fanmap\"\n.SH NAME\n", name);
+    put(name);
+    fputs(" \\- ", stdout);
+    put(summary);
+    puts("\n.SH SYNOPSIS");
+}
+
+static void print_page(const command_t *command)
+{
+    char name[64];
+    const char *text = manual_description(command->name);
+    snprintf(name, sizeof name, "fanmap-%s", command->name);
+    put_head(name, command->summary);
+    printf("\\fBfanmap %s\\fR ", command->name);
+    put(command->usage);
+    puts(" [\\fIOPTION\\fR...]\n.SH DESCRIPTION");
+    put_paragraphs(text ? text : command->summary);
+    if (!text)
+        putchar('\n');
+    put_options(command);
+    puts(".SH EXAMPLES");
+    for (const char *const *example = command->examples; *example; example++)
+        put_example(*example, strlen(*example));
+    put_tail();
+}
+
+static void print_main_page(void)
+{
+    put_head("fanmap", "map() over a fleet");
+    puts("\\fBfanmap\\fR \\fICOMMAND\\fR [\\fIARGUMENT\\fR...]\n.SH DESCRIPTION");
+    put_paragraphs(manual_description(""));
+    puts(".SH COMMANDS");
+    for (const command_t *command = commands; command->name; command++) {
+        printf(".TP\n\\fB%s\\fR ", command->name);
+        put(command->usage);
+        putchar('\n');
+        put(command->summary);
+        putchar('\n');
+    }
+    puts(".SH EXAMPLES");
+    for (const command_t *command = commands; command->name; command++)
+        for (const char *const *example = command->examples; *example; example++)
+            put_example(*example, strlen(*example));
+    put_tail();
+}
+
+int run_man(arguments_t *arguments)
+{
+    if (arguments->positionals_n == 0) {
+        print_main_page();
+        return EXIT_ALL_WELL;
+    }
+    const command_t *command = command_find(arguments->positionals[0]);
+    if (!command) {
+        complain("there is no command \"%s\"; see fanmap --help", arguments->positionals[0]);
+        return EXIT_USAGE;
+    }
+    print_page(command);
+    return EXIT_ALL_WELL;
+}

@@ -1,0 +1,78 @@
+#include "cli/manual.h"
+
+#include <string.h>
+
+static const struct {
+    const char *command, *text;
+} descriptions[] = {
+    {"", "fanmap is map() over a fleet: one task, many inputs, results in input order, exceptions in their places. "
+         "A producer publishes one Kafka message per item; competing workers run the items, at most N at once over the "
+         "whole "
+         "fleet, under a token kept in Redis; outcomes are gathered into the list, which streams as it grows.\n\n"
+         "stdout is data and nothing else. Each command has a page of its own: fanmap-map(1) and so on."},
+    {"map", "Reads items, one a line (-i FILE, else stdin) or from the values behind :::, runs TASK once for each on "
+            "the fleet, and "
+            "prints the outcomes in input order, each as soon as those before it are known. Items are read lazily; "
+            "endless input "
+            "works.\n\n"
+            "With --local nothing but this machine is used: no Kafka, no Redis. Then -- CMD ARG... runs a command for "
+            "each item, "
+            "which gets the item on stdin, or in the place of {} in its arguments.\n\n"
+            "A failed item leaves an error in its place: {\"$error\":{\"kind\":...,\"message\":...,\"attempts\":...}}. "
+            "With the "
+            "formats lines and nul errors go to stderr and the line stays empty.\n\n"
+            "Ctrl-C cancels the job; where --job-id was given, the first one leaves it running and says how to go on."},
+    {"submit", "As fanmap-map(1), but publishes the items, prints the id of the job and leaves. fanmap-gather(1) "
+               "prints the outcomes, as "
+               "often as you like."},
+    {"gather",
+     "Prints the outcomes of JOB in input order, as fanmap-map(1) would, and waits for those that are not there yet. "
+     "The list "
+     "is the same each time, for as long as Kafka keeps the job's log whole; when it does not, gather refuses."},
+    {"worker", "Serves tasks: takes items from its queue and runs each in a slot, a process of its own. A worker runs "
+               "only what is "
+               "named here; no message can name a file or a command.\n\n"
+               "TERM lets running attempts finish within --drain, then hands back the rest. A worker that is killed "
+               "loses nothing: its "
+               "items run elsewhere."},
+    {"aggregator",
+     "A service that writes DIR/JOB.jsonl for every job of the namespace that ends: the lines of fanmap-gather(1). A "
+     "file is "
+     "written beside its final path and renamed when it is on the disk, so that what has the final name is whole.\n\n"
+     "Several instances of one --group share the jobs and should share DIR. A disk that is full or read-only is said "
+     "and "
+     "tried again. TERM ends the files under way within --drain."},
+    {"cancel", "Drops what is queued of JOB and kills what runs. Returns when that is stored; nothing stored later "
+               "changes the list. Items "
+               "without an outcome are listed as cancelled."},
+    {"pause", "Lets running attempts of JOB finish and starts nothing more until fanmap-resume(1). Deadlines go on."},
+    {"set", "Changes the limit of a running job. A lower one kills nothing: it holds once enough attempts have ended. "
+            "0 is no limit."},
+    {"completion", "Prints a completion script for bash, zsh or fish, made from the same table as --help.\n\n"
+                   "  fanmap completion bash > ~/.local/share/bash-completion/completions/fanmap\n"
+                   "  fanmap completion zsh > \"${fpath[1]}/_fanmap\"\n"
+                   "  fanmap completion fish > ~/.config/fish/completions/fanmap.fish"},
+    {"man", "Prints a manual page as roff, made from the same table as --help: of COMMAND, or of fanmap itself.\n\n"
+            "  fanmap man worker | man -l -"},
+};
+
+const manual_section_t manual_sections[] = {
+    {"EXIT STATUS",
+     "0: every item succeeded.\n\n1: some items failed; everything was printed.\n\n2: usage or configuration.\n\n"
+     "3: stopped by fail-fast, halt, deadline or cancel.\n\n4: refused: authentication or authorisation.\n\n"
+     "5: Kafka or Redis could not be reached or was lost for good; trying again may help.\n\n"
+     "6: the input could not be read, or the output not written (a closed stdout pipe cancels the job and ends by "
+     "SIGPIPE).\n\n130: interrupted; says how to go on."},
+    {"FILES", "~/.config/fanmap.conf: options, one KEY=VALUE a line, the keys being long option names; --config names "
+              "another file. A flag "
+              "wins over the environment, that over the file, that over the default."},
+    {NULL, NULL},
+};
+
+const char *manual_description(const char *command)
+{
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0]; i++)
+        if (strcmp(descriptions[i].command, command) == 0)
+            return descriptions[i].text;
+    return NULL;
+}
