@@ -21,6 +21,7 @@
 #include "schemas/item.h"
 #include "schemas/jobs.h"
 #include "schemas/place.h"
+#include "schemas/served.h"
 #include "schemas/slotwire.h"
 #include "schemas/value.h"
 
@@ -418,6 +419,77 @@ static void check_slot(const vector_t *v, const buf_t *in)
     buf_free(&again);
 }
 
+static void show_said(const served_said_t *said, buf_t *f)
+{
+    buf_printf(f, "%d n=%" PRIu32 " %s%s", (int)said->type, said->n, said->is_error ? "error" : "",
+               said->final ? " final" : "");
+    if (said->is_error)
+        buf_printf(f, " %.*s: %.*s", (int)said->error_type_len, said->error_type, (int)said->message_len,
+                   said->message);
+    if (said->value)
+        value_to_json(f, said->value, said->value_len, NULL);
+    if (said->tasks)
+        value_to_json(f, said->tasks, said->tasks_len, NULL);
+    buf_append(f, "", 1);
+}
+
+/* What a program says: both encodings give the same. */
+static void check_said(const vector_t *v, const buf_t *in, const buf_t *line)
+{
+    served_reader_t msgpack = {0}, json = {.encoding = SERVED_JSON};
+    served_said_t from_msgpack, from_json;
+    size_t used;
+    buf_t a = {0}, b = {0};
+    if (in->data[5] != SLOT_HELLO)
+        msgpack.encoding = SERVED_MSGPACK;
+    else
+        json.encoding = SERVED_UNKNOWN;
+    if (served_decode(&msgpack, in->data, in->len, in->len, &from_msgpack, &used) != 1 || used != in->len)
+        fail_msg("%s: the frame: %s", get(v, "name"), msgpack.why);
+    if (served_decode(&json, line->data, line->len, line->len, &from_json, &used) != 1 || used != line->len)
+        fail_msg("%s: the line: %s", get(v, "name"), json.why);
+    show_said(&from_msgpack, &a);
+    show_said(&from_json, &b);
+    assert_string_equal((char *)a.data, (char *)b.data);
+    served_reader_free(&msgpack);
+    served_reader_free(&json);
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void put_told(buf_t *b, served_encoding_t encoding, const slot_frame_t *frame)
+{
+    if (frame->type == SLOT_JOB)
+        assert_true(served_put_job(b, encoding, &frame->job));
+    else if (frame->type == SLOT_RUN)
+        assert_true(served_put_run(b, encoding, &frame->run, 1));
+    else if (frame->type == SLOT_CANCEL)
+        served_put_cancel(b, encoding, frame->cancel_n);
+    else
+        served_put_bye(b, encoding);
+}
+
+static void check_served(const vector_t *v, const buf_t *in)
+{
+    slot_frame_t frame;
+    size_t used;
+    buf_t line = {0}, json = {0}, msgpack = {0};
+    buf_printf(&line, "%s\n", get(v, "json"));
+    if (in->data[5] <= SLOT_DONE) {
+        check_said(v, in, &line);
+    } else {
+        assert_int_equal(slot_frame_decode(in->data, in->len, in->len, &frame, &used), 1);
+        put_told(&json, SERVED_JSON, &frame);
+        put_told(&msgpack, SERVED_MSGPACK, &frame);
+        assert_int_equal(json.len, line.len);
+        assert_memory_equal(json.data, line.data, line.len);
+        expect_bytes(v, &msgpack, in->data, in->len);
+    }
+    buf_free(&line);
+    buf_free(&json);
+    buf_free(&msgpack);
+}
+
 static void show_commit(const commit_meta_t *m, buf_t *f)
 {
     buf_append_text(f, "{");
@@ -502,8 +574,9 @@ static void check_place(const vector_t *v, const buf_t *in)
 static const struct {
     const char *codec;
     void (*check)(const vector_t *v, const buf_t *in);
-} codecs[] = {{"item", check_item},     {"joblog", check_joblog}, {"jobs", check_jobs},   {"slot", check_slot},
-              {"commit", check_commit}, {"value", check_value},   {"place", check_place}, {"gathered", check_gathered}};
+} codecs[] = {{"item", check_item},   {"joblog", check_joblog},     {"jobs", check_jobs},
+              {"slot", check_slot},   {"commit", check_commit},     {"value", check_value},
+              {"place", check_place}, {"gathered", check_gathered}, {"served", check_served}};
 
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
