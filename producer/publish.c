@@ -163,7 +163,7 @@ static int64_t progress_at_ms(const producer_t *p)
 
 static bool progress_waits(const producer_t *p)
 {
-    return !(p->unmet & ~(unsigned)UNMET_SCAN) && !p->progress.in_flight && !p->input_said;
+    return !start_waits(p) && !p->progress.in_flight && !p->input_said;
 }
 
 static void say_input(producer_t *p)
@@ -201,7 +201,8 @@ void publish_due(producer_t *p)
         publish_queued(p);
     if (p->phase != PHASE_PUBLISHING || ends_too_early(p))
         return;
-    if (refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p)))
+    bool is_due = refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p));
+    if (is_due && start_is_owner(p))
         say_refused(p);
     if (progress_waits(p) && p->now_ms >= progress_at_ms(p) && start_is_owner(p))
         say_progress(p);
@@ -216,7 +217,7 @@ int64_t publish_next_ms(const producer_t *p)
         return next_ms;
     if (progress_waits(p))
         next_ms = progress_at_ms(p);
-    if (p->refused.n > 0 && p->refused.since_ms + REFUSED_LINGER_MS < next_ms)
+    if (p->refused.n > 0 && !start_waits(p) && p->refused.since_ms + REFUSED_LINGER_MS < next_ms)
         next_ms = p->refused.since_ms + REFUSED_LINGER_MS;
     return next_ms;
 }

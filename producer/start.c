@@ -48,6 +48,7 @@ static void ask_check(producer_t *p)
     if (p->check_asked)
         return;
     p->check_asked = true;
+    p->asked_ms = p->now_ms;
     actions_add(p, PRODUCER_CHECK_LOG);
 }
 
@@ -80,7 +81,7 @@ static void own(producer_t *p)
 {
     bool is_first = p->owner_ms == INT64_MIN;
     p->unmet &= ~(unsigned)UNMET_CHECK;
-    p->owner_ms = p->now_ms;
+    p->owner_ms = p->asked_ms; /* an answer that comes late is old */
     if (is_first) {
         p->progress.said_ms = p->now_ms;
         p->progress.stored_ms = p->now_ms;
@@ -113,9 +114,14 @@ void start_announced(producer_t *p, const char *announced)
         superseded(p);
 }
 
+bool start_waits(const producer_t *p)
+{
+    return (p->unmet & ~(unsigned)UNMET_SCAN) != 0;
+}
+
 bool start_is_owner(producer_t *p)
 {
-    if (p->unmet & ~(unsigned)UNMET_SCAN)
+    if (start_waits(p))
         return false;
     if (p->now_ms - p->owner_ms <= PAUSE_MS)
         return true;

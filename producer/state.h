@@ -56,8 +56,9 @@ struct producer {
     phase_t phase;
     unsigned unmet;
     bool check_asked, scan_asked;
-    bool announcement_seen;   /* ours, by who reads the log */
-    int64_t now_ms, owner_ms; /* owner_ms: when this producer last knew that the job is its own */
+    bool announcement_seen;             /* ours, by who reads the log */
+    int64_t now_ms, asked_ms, owner_ms; /* asked_ms: when the log was asked for; owner_ms: when this producer last knew
+                                           that the job is its own */
     queue_t queue;
     window_t window;
     refused_t refused;
@@ -96,7 +97,10 @@ void start_table(producer_t *p, bool created);
 void start_stored(producer_t *p, said_t what, int64_t offset);
 void start_checked(producer_t *p, const producer_event_t *event);
 void start_announced(producer_t *p, const char *announced);
-/* The log as it is now shows no other producer: `progress` may be said, also while the partitions are read. */
+/* Nothing may be said yet, or until the log was read again. */
+bool start_waits(const producer_t *p);
+/* The log as it is now shows no other producer: `progress` may be said, also while the partitions are read. False: it
+ * is being read. */
 bool start_is_owner(producer_t *p);
 /* False: items must wait (the job is not in Kafka yet, or there was a pause and the log is being read). */
 bool start_clear_to_publish(producer_t *p);

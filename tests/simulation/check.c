@@ -87,6 +87,7 @@ static void stored_in_log(sim_t *sim, int64_t offset, const record_t *record)
     job_t *job = &sim->jobs[j];
     list_state_t before = list_state(job->truth);
     list_record(job->truth, offset, record->key, record->key_len, record->value, record->value_len);
+    resubmit_heard(sim, job, record);
     say_record(sim, job, record);
     if (before == LIST_OPEN && list_state(job->truth) != LIST_OPEN)
         sim_say(sim, "%s is %s", job->id, list_state(job->truth) == LIST_COMPLETE ? "complete" : "closed");
@@ -98,6 +99,8 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     if (!jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
         return;
     size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
+    if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
+        sim->jobs[j].start_offset = decoded.spec.start_offset;
     if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)
         return;
     if (!sim->jobs[j].is_ended)
@@ -105,6 +108,20 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     if (list_state(sim->jobs[j].truth) == LIST_OPEN)
         sim_break(sim, "J/end of %s is stored, but its log does not close or complete it", sim->jobs[j].id);
     sim->jobs[j].is_ended = true;
+}
+
+/* Whoever published it: an index has one input. */
+static void stored_in_items(sim_t *sim, const record_t *record)
+{
+    item_t item;
+    size_t j = sim_job(sim, (const char *)record->key, record->key_len);
+    if (j == sim->jobs_n || !item_decode(record->value, record->value_len, &item) || item.type != ITEM_RECORD)
+        return;
+    buf_t in = {0};
+    plan_input(&in, sim->jobs[j].hash, item.index);
+    if (item.in_len != in.len || memcmp(item.in, in.data, in.len) != 0)
+        sim_break(sim, "%s/%llu: another input is published", sim->jobs[j].id, (unsigned long long)item.index);
+    buf_free(&in);
 }
 
 static void appended(sim_t *sim, int topic, int32_t partition, int64_t offset, const record_t *record)
@@ -116,6 +133,8 @@ static void appended(sim_t *sim, int topic, int32_t partition, int64_t offset, c
     }
     if (topic == TOPIC_JOBS)
         stored_in_jobs(sim, record);
+    else
+        stored_in_items(sim, record);
     for (size_t i = 0; i < sim->nodes_n; i++) {
         if (topic == TOPIC_JOBS)
             node_poke_jobs(sim, &sim->nodes[i]);

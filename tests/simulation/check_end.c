@@ -18,7 +18,7 @@ static bool all_committed(const sim_t *sim)
 bool sim_is_done(sim_t *sim)
 {
     for (size_t j = 0; j < sim->jobs_n; j++)
-        if (!sim->jobs[j].is_finished || !sim->jobs[j].is_ended)
+        if (!sim->jobs[j].maker->is_finished || !sim->jobs[j].is_ended)
             return false;
     return sim->healed && all_committed(sim);
 }
@@ -53,7 +53,7 @@ static void late_decided(void *arg, uint64_t n, list_state_t state, end_reason_t
 static void read_log(sim_t *sim, const job_t *job, list_t *list)
 {
     int32_t partition = (int32_t)job->spec.results_partition;
-    int64_t from = producer_spec(job->producer)->start_offset, end = kafka_log_end(sim, TOPIC_RESULTS, partition);
+    int64_t from = job->start_offset, end = kafka_log_end(sim, TOPIC_RESULTS, partition);
     for (int64_t k = from; k < end; k++) {
         bool backwards = !sim_protects(sim, PROTECTION_FIRST) && k > from;
         int64_t offset = backwards ? end - (k - from) : k;
@@ -67,8 +67,8 @@ static void check_entry(sim_t *sim, const job_t *job, const outcome_t *outcome)
     uint32_t attempts;
     fanmap_kind_t planned = plan_outcome(sim, job->number, outcome->index, &attempts);
     unsigned long long index = outcome->index;
-    bool cut_short =
-        job->state == LIST_CLOSED && (outcome->kind == FANMAP_CANCELLED || outcome->kind == FANMAP_DEADLINE);
+    bool cut_short = list_state(job->truth) == LIST_CLOSED &&
+                     (outcome->kind == FANMAP_CANCELLED || outcome->kind == FANMAP_DEADLINE);
     bool crashed = outcome->kind == FANMAP_CRASHED && sim->lost_lives > 0;
     if (cut_short || crashed)
         return;
@@ -106,6 +106,11 @@ static void read_late(sim_t *sim, const job_t *job, late_t *late)
         sim_break(sim, "%s: %llu of %llu entries", job->id, (unsigned long long)next, (unsigned long long)late->n);
 }
 
+static bool same_output(const buf_t *a, const buf_t *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
 static void check_job(sim_t *sim, const job_t *job)
 {
     late_t late = {.sim = sim};
@@ -118,11 +123,13 @@ static void check_job(sim_t *sim, const job_t *job)
         sim_break(sim, "%s: a later reader finds it undecided", job->id);
     else
         read_late(sim, job, &late);
-    if (late.output.len != job->output.len ||
-        (late.output.len > 0 && memcmp(late.output.data, job->output.data, late.output.len) != 0))
-        sim_break(sim, "%s: a later reader gets another list", job->id);
-    if (job->state == LIST_COMPLETE && job->n != job->items_n)
-        sim_break(sim, "%s: complete with %llu of %llu", job->id, (unsigned long long)job->n,
+    for (size_t i = 0; i < job->makers_n; i++)
+        if (job->makers[i]->is_finished && job->makers[i]->is_decided &&
+            !same_output(&late.output, &job->makers[i]->output))
+            sim_break(sim, "%s: a later reader gets another list", job->id);
+    const maker_t *maker = job->maker;
+    if (maker->state == LIST_COMPLETE && maker->n != job->items_n)
+        sim_break(sim, "%s: complete with %llu of %llu", job->id, (unsigned long long)maker->n,
                   (unsigned long long)job->items_n);
     list_free(list);
     order_free(late.order);
@@ -133,10 +140,10 @@ static void say_what_is_missing(sim_t *sim)
 {
     for (size_t j = 0; j < sim->jobs_n; j++) {
         const job_t *job = &sim->jobs[j];
-        if (!job->is_finished || !job->is_ended)
+        if (!job->maker->is_finished || !job->is_ended)
             sim_break(sim, "%s has not ended: %llu of %llu known, producer %s, J/end %s", job->id,
                       (unsigned long long)list_known(job->truth), (unsigned long long)job->items_n,
-                      job->is_finished ? "finished" : "not finished", job->is_ended ? "stored" : "missing");
+                      job->maker->is_finished ? "finished" : "not finished", job->is_ended ? "stored" : "missing");
     }
     for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
         const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];

@@ -112,16 +112,42 @@ static void stop(sim_t *sim, node_t *node, int64_t for_ms)
 
 static void on_maker_continue(sim_t *sim, event_t *event)
 {
-    process_continue(&sim->clock, &sim->jobs[event->a].process);
+    process_continue(&sim->clock, &sim->jobs[event->a].makers[event->b]->process);
 }
 
 static void stop_maker(sim_t *sim, job_t *job, int64_t for_ms)
 {
-    if (job->process.state != PROCESS_RUNS)
+    if (job->maker->process.state != PROCESS_RUNS)
         return;
     sim_say(sim, "the program of %s is stopped", job->id);
-    process_stop(&job->process);
-    clock_after(&sim->clock, for_ms, on_maker_continue)->a = job->number;
+    process_stop(&job->maker->process);
+    event_t *event = clock_after(&sim->clock, for_ms, on_maker_continue);
+    event->a = job->number;
+    event->b = job->maker->number;
+}
+
+/* Enough programs are left for what follows a death. */
+static bool may_lose_maker(const job_t *job)
+{
+    return job->maker->process.state == PROCESS_RUNS && job->makers_n <= MAKERS_MAX - 4;
+}
+
+static void kill_maker(sim_t *sim, job_t *job)
+{
+    if (!may_lose_maker(job))
+        return;
+    sim_say(sim, "the program of %s is killed", job->id);
+    maker_die(sim, job->maker);
+    resubmit_later(sim, job, BETWEEN(sim, 1, 20000), CHANCE(sim, 400));
+}
+
+/* It is stopped for so long that another one is started, and then goes on. */
+static void take_over(sim_t *sim, job_t *job)
+{
+    if (!may_lose_maker(job))
+        return;
+    stop_maker(sim, job, BETWEEN(sim, 10000, 30000));
+    resubmit_later(sim, job, BETWEEN(sim, 8000, 12000), false);
 }
 
 static void on_kafka_back(sim_t *sim, event_t *event)
@@ -150,7 +176,7 @@ static void cut(sim_t *sim, node_t *node, bool *is_cut, const char *from)
 static void change_limit(sim_t *sim)
 {
     job_t *job = &sim->jobs[ROLL(sim, sim->jobs_n)];
-    if (!job->is_decided)
+    if (!job->maker->is_decided)
         sim_set_limit(sim, job, CHANCE(sim, 200) ? 0 : 1 + ROLL(sim, 6));
 }
 
@@ -219,6 +245,12 @@ static void inflict(sim_t *sim, fault_t fault)
         if (job->will_cancel)
             maker_cancel(sim, job);
         break;
+    case FAULT_KILL_MAKER:
+        kill_maker(sim, job);
+        break;
+    case FAULT_TAKE_OVER:
+        take_over(sim, job);
+        break;
     case FAULTS_N:
         break;
     }
@@ -242,7 +274,8 @@ static void heal(sim_t *sim)
             faults_back_later(sim, node, BETWEEN(sim, 1, 3000));
     }
     for (size_t j = 0; j < sim->jobs_n; j++) {
-        process_continue(&sim->clock, &sim->jobs[j].process);
+        for (size_t i = 0; i < sim->jobs[j].makers_n; i++)
+            process_continue(&sim->clock, &sim->jobs[j].makers[i]->process);
         sim_pause(sim, &sim->jobs[j], false);
     }
 }

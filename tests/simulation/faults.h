@@ -24,6 +24,8 @@ typedef enum {
     FAULT_REPLAY,
     FAULT_STOP_MAKER,
     FAULT_CANCEL,
+    FAULT_KILL_MAKER,
+    FAULT_TAKE_OVER,
     FAULTS_N
 } fault_t;
 

@@ -8,34 +8,34 @@
 
 enum { BLOCKED_MS = 100, INPUT_AT_ONCE = 8, CHECK_NOTHING = -1 };
 
-static void step(sim_t *sim, job_t *job, producer_event_t *event);
+static void step(sim_t *sim, maker_t *m, producer_event_t *event);
 
-static void simple_step(sim_t *sim, job_t *job, producer_event_type_t type)
+static void simple_step(sim_t *sim, maker_t *m, producer_event_type_t type)
 {
-    step(sim, job, &(producer_event_t){.type = type});
+    step(sim, m, &(producer_event_t){.type = type});
 }
 
 static void on_tick(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
-    if (event->x != job->tick_ms)
+    maker_t *m = event->to->self;
+    if (event->x != m->tick_ms)
         return;
-    job->tick_ms = INT64_MAX;
-    simple_step(sim, job, PRODUCER_TICK);
+    m->tick_ms = INT64_MAX;
+    simple_step(sim, m, PRODUCER_TICK);
 }
 
-static void arm_tick(sim_t *sim, job_t *job)
+static void arm_tick(sim_t *sim, maker_t *m)
 {
-    int64_t next_ms = producer_next_ms(job->producer);
+    int64_t next_ms = producer_next_ms(m->producer);
     if (next_ms == INT64_MAX)
         return;
-    next_ms -= job->process.clock_off_ms;
+    next_ms -= m->process.clock_off_ms;
     if (next_ms <= sim->clock.now_ms)
         next_ms = sim->clock.now_ms + 1;
-    if (next_ms >= job->tick_ms)
+    if (next_ms >= m->tick_ms)
         return;
-    job->tick_ms = next_ms;
-    clock_tell(&sim->clock, next_ms - sim->clock.now_ms, &job->process, on_tick)->x = next_ms;
+    m->tick_ms = next_ms;
+    clock_tell(&sim->clock, next_ms - sim->clock.now_ms, &m->process, on_tick)->x = next_ms;
 }
 
 /* ---- reports ---- */
@@ -78,264 +78,335 @@ void output_put(buf_t *b, const outcome_t *outcome)
     buf_printf(b, "%.*s\n", (int)outcome->message_len, outcome->message != NULL ? outcome->message : "");
 }
 
-static void hand_out(sim_t *sim, job_t *job)
+static void hand_out(sim_t *sim, maker_t *m)
 {
     outcome_t outcome;
     fanmap_error_t err;
     int r;
-    while ((r = order_next(job->order, &outcome, &err)) == FANMAP_OK)
-        output_put(&job->output, &outcome);
+    while ((r = order_next(m->order, &outcome, &err)) == FANMAP_OK)
+        output_put(&m->output, &outcome);
     if (r < 0)
-        sim_break(sim, "%s: order_next: %s", job->id, err.message);
+        sim_break(sim, "%s: order_next: %s", m->job->id, err.message);
 }
 
 typedef struct {
     sim_t *sim;
-    job_t *job;
+    maker_t *m;
 } reader_arg_t;
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
     const reader_arg_t *to = arg;
     fanmap_error_t err;
-    if (order_hand_through(to->job->order, outcome))
-        output_put(&to->job->output, outcome);
-    else if (order_put(to->job->order, outcome, &err) != FANMAP_OK)
-        sim_break(to->sim, "%s: order_put: %s", to->job->id, err.message);
+    if (order_hand_through(to->m->order, outcome))
+        output_put(&to->m->output, outcome);
+    else if (order_put(to->m->order, outcome, &err) != FANMAP_OK)
+        sim_break(to->sim, "%s: order_put: %s", to->m->job->id, err.message);
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
     const reader_arg_t *to = arg;
-    to->job->is_decided = true;
-    to->job->n = n;
-    to->job->state = state;
-    to->job->reason = reason;
-    order_decide(to->job->order, n, missing);
+    to->m->is_decided = true;
+    to->m->n = n;
+    to->m->state = state;
+    to->m->reason = reason;
+    order_decide(to->m->order, n, missing);
 }
 
-static void tell_known(sim_t *sim, job_t *job)
+static void tell_known(sim_t *sim, maker_t *m)
 {
-    uint64_t known = list_known(job->list);
-    if (known != job->known_told) {
-        job->known_told = known;
-        step(sim, job,
+    uint64_t known = list_known(m->list);
+    if (known != m->known_told) {
+        m->known_told = known;
+        step(sim, m,
              &(producer_event_t){
-                 .type = PRODUCER_KNOWN, .known = known, .waiting_bytes = order_waiting_bytes(job->order)});
+                 .type = PRODUCER_KNOWN, .known = known, .waiting_bytes = order_waiting_bytes(m->order)});
     }
-    if (job->is_decided && !job->decided_told) {
-        job->decided_told = true;
-        sim_say(sim, "%s is decided: %llu entries, state %d, reason %d", job->id, (unsigned long long)job->n,
-                (int)job->state, (int)job->reason);
-        step(sim, job, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = job->reason});
+    if (m->is_decided && !m->decided_told) {
+        m->decided_told = true;
+        sim_say(sim, "%s is decided: %llu entries, state %d, reason %d", m->job->id, (unsigned long long)m->n,
+                (int)m->state, (int)m->reason);
+        step(sim, m, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = m->reason});
     }
 }
 
-static void answer_check(sim_t *sim, job_t *job)
+static void tell_announced(sim_t *sim, maker_t *m)
 {
-    if (!job->is_checking || job->check_end == CHECK_NOTHING || job->read_offset < job->check_end)
+    const char *announced = list_producer(m->list);
+    if (strcmp(announced, m->told) == 0 || !sim_protects(sim, PROTECTION_ANNOUNCED))
         return;
-    job->is_checking = false;
-    step(sim, job,
-         &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
-                             .announced = list_producer(job->list),
-                             .closed = list_state(job->list) != LIST_OPEN,
-                             .reason = job->reason});
+    snprintf(m->told, sizeof m->told, "%.31s", announced);
+    step(sim, m, &(producer_event_t){.type = PRODUCER_ANNOUNCED, .announced = m->told});
+}
+
+static void answer_check(sim_t *sim, maker_t *m)
+{
+    if (!m->is_checking || m->check_end == CHECK_NOTHING || m->read_offset < m->check_end)
+        return;
+    m->is_checking = false;
+    step(
+        sim, m,
+        &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
+                            .announced = sim_protects(sim, PROTECTION_ANNOUNCED) ? list_producer(m->list) : m->announce,
+                            .closed = list_state(m->list) != LIST_OPEN,
+                            .reason = m->reason});
 }
 
 static void on_read(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
-    int32_t partition = (int32_t)job->spec.results_partition;
-    if (!kafka_reaches(sim, &job->process)) {
+    maker_t *m = event->to->self;
+    int32_t partition = (int32_t)m->job->spec.results_partition;
+    if (!kafka_reaches(sim, &m->process)) {
         clock_again(&sim->clock, event, BLOCKED_MS);
         return;
     }
-    job->is_reading = false;
-    while (job->read_offset < kafka_log_end(sim, TOPIC_RESULTS, partition)) {
-        const record_t *record = kafka_record(sim, TOPIC_RESULTS, partition, job->read_offset);
+    m->is_reading = false;
+    while (m->read_offset < kafka_log_end(sim, TOPIC_RESULTS, partition)) {
+        const record_t *record = kafka_record(sim, TOPIC_RESULTS, partition, m->read_offset);
         uint8_t *key = take_copy(record->key, record->key_len), *value = take_copy(record->value, record->value_len);
-        list_record(job->list, job->read_offset, key, record->key_len, value, record->value_len);
-        job->read_offset++;
+        list_record(m->list, m->read_offset, key, record->key_len, value, record->value_len);
+        m->read_offset++;
         free(key);
         free(value);
+        tell_announced(sim, m);
     }
-    hand_out(sim, job);
-    tell_known(sim, job);
-    answer_check(sim, job);
+    hand_out(sim, m);
+    tell_known(sim, m);
+    answer_check(sim, m);
 }
 
-static void poke(sim_t *sim, job_t *job)
+static void poke(sim_t *sim, maker_t *m)
 {
-    if (job->process.state == PROCESS_DEAD || job->is_reading)
+    if (m->process.state == PROCESS_DEAD || m->is_reading || !m->has_read)
         return;
-    job->is_reading = true;
-    clock_tell(&sim->clock, kafka_latency_ms(sim), &job->process, on_read);
+    m->is_reading = true;
+    clock_tell(&sim->clock, kafka_latency_ms(sim), &m->process, on_read);
 }
 
 void maker_poke(sim_t *sim, int32_t results_partition)
 {
     for (size_t j = 0; j < sim->jobs_n; j++)
-        if (sim->jobs[j].producer != NULL && (int32_t)sim->jobs[j].spec.results_partition == results_partition)
-            poke(sim, &sim->jobs[j]);
+        for (size_t i = 0; i < sim->jobs[j].makers_n; i++)
+            if ((int32_t)sim->jobs[j].spec.results_partition == results_partition)
+                poke(sim, sim->jobs[j].makers[i]);
 }
 
 static void on_check_end(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
-    if (!kafka_reaches(sim, &job->process)) {
+    maker_t *m = event->to->self;
+    if (!kafka_reaches(sim, &m->process)) {
         clock_again(&sim->clock, event, BLOCKED_MS);
         return;
     }
-    job->check_end = kafka_log_end(sim, TOPIC_RESULTS, (int32_t)job->spec.results_partition);
-    poke(sim, job);
+    m->check_end = kafka_log_end(sim, TOPIC_RESULTS, (int32_t)m->job->spec.results_partition);
+    poke(sim, m);
 }
 
 /* ---- actions ---- */
 
-static void put(sim_t *sim, job_t *job, const producer_action_t *action)
+static void put(sim_t *sim, maker_t *m, const producer_action_t *action)
 {
-    const char *key = action->type == PRODUCER_PUT_JOBS ? action->key : job->id;
+    const char *key = action->type == PRODUCER_PUT_JOBS ? action->key : m->job->id;
     int topic = action->type == PRODUCER_PUT_JOBS  ? TOPIC_JOBS
                 : action->type == PRODUCER_PUT_LOG ? TOPIC_RESULTS
                                                    : TOPIC_ITEMS;
     int32_t partition = topic == TOPIC_JOBS      ? 0
-                        : topic == TOPIC_RESULTS ? (int32_t)job->spec.results_partition
+                        : topic == TOPIC_RESULTS ? (int32_t)m->job->spec.results_partition
                                                  : action->partition;
+    resubmit_check_put(sim, m, topic, action->cookie);
     event_fn report = topic == TOPIC_JOBS ? on_jobs_stored : topic == TOPIC_RESULTS ? on_log_stored : on_item_stored;
-    kafka_produce(sim, &job->process, topic, partition, key, strlen(key), action->value, action->value_len,
+    kafka_produce(sim, &m->process, topic, partition, key, strlen(key), action->value, action->value_len,
                   action->cookie, report);
 }
 
-static void carry_out(sim_t *sim, job_t *job, const producer_action_t *action)
+static void on_scan(sim_t *sim, event_t *event)
+{
+    maker_t *m = event->to->self;
+    if (!kafka_reaches(sim, &m->process)) {
+        clock_again(&sim->clock, event, BLOCKED_MS);
+        return;
+    }
+    resubmit_scan(sim, m);
+    simple_step(sim, m, PRODUCER_SCANNED);
+}
+
+static void carry_out(sim_t *sim, maker_t *m, const producer_action_t *action)
 {
     switch (action->type) {
     case PRODUCER_CREATE_TABLE:
-        redis_create(sim, &job->process, &job->spec, on_table);
+        redis_create(sim, &m->process, &m->job->spec, on_table);
         break;
     case PRODUCER_PUT_LOG:
     case PRODUCER_PUT_JOBS:
     case PRODUCER_PUT_ITEM:
-        put(sim, job, action);
+        put(sim, m, action);
         break;
     case PRODUCER_CHECK_LOG:
-        job->is_checking = true;
-        job->check_end = CHECK_NOTHING;
-        clock_tell(&sim->clock, kafka_latency_ms(sim), &job->process, on_check_end);
+        m->is_checking = true;
+        m->check_end = CHECK_NOTHING;
+        clock_tell(&sim->clock, kafka_latency_ms(sim), &m->process, on_check_end);
         break;
     case PRODUCER_READ_LOG:
+        resubmit_read_log(sim, m);
+        m->has_read = true;
+        poke(sim, m);
+        break;
     case PRODUCER_SCAN:
+        clock_tell(&sim->clock, kafka_latency_ms(sim), &m->process, on_scan);
         break;
     case PRODUCER_FINISHED:
-        sim_say(sim, "the producer of %s has finished", job->id);
-        job->is_finished = true;
+        sim_say(sim, "the producer of %s has finished", m->job->id);
+        m->is_finished = true;
+        resubmit_finished(sim, m);
         break;
     case PRODUCER_FAILED:
-        sim_break(sim, "%s: the producer failed: %s", job->id, action->error.message);
+        resubmit_failed(sim, m, &action->error);
         break;
     }
 }
 
-static void step(sim_t *sim, job_t *job, producer_event_t *event)
+static void step(sim_t *sim, maker_t *m, producer_event_t *event)
 {
-    event->now_ms = sim->clock.now_ms + job->process.clock_off_ms;
+    if (m->process.state == PROCESS_DEAD)
+        return;
+    event->now_ms = sim->clock.now_ms + m->process.clock_off_ms;
     producer_actions_t actions = {0}; /* of its own: a step can follow from within another's events only */
-    producer_step(job->producer, event, &actions);
+    producer_step(m->producer, event, &actions);
     if (actions.failed)
-        sim_break(sim, "%s: the producer is out of memory", job->id);
+        sim_break(sim, "%s: the producer is out of memory", m->job->id);
     for (size_t i = 0; i < actions.n; i++)
-        carry_out(sim, job, &actions.at[i]);
+        carry_out(sim, m, &actions.at[i]);
     producer_actions_free(&actions);
-    if (job->producer != NULL)
-        arm_tick(sim, job);
+    if (m->process.state != PROCESS_DEAD)
+        arm_tick(sim, m);
 }
 
 /* ---- input ---- */
 
-static void push(sim_t *sim, job_t *job)
+static void push(sim_t *sim, maker_t *m)
 {
     producer_event_t event = {.type = PRODUCER_ITEM, .kind = FANMAP_VALUE};
     buf_t in = {0};
-    if (plan_source(sim, job->number, job->next_input) == FANMAP_BAD_INPUT) {
+    if (plan_source(sim, m->job->number, m->next_input) == FANMAP_BAD_INPUT && m->next_input != m->wrong_at) {
         event.kind = FANMAP_BAD_INPUT;
         event.message = "planned";
     } else {
-        plan_input(&in, job->hash, job->next_input);
+        resubmit_input(&in, m, m->next_input);
         event.in = in.data;
         event.in_len = in.len;
     }
-    job->next_input++;
-    step(sim, job, &event);
+    m->next_input++;
+    step(sim, m, &event);
     buf_free(&in);
 }
 
 static void on_input(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
-    for (int i = 0; i < INPUT_AT_ONCE && job->next_input < job->items_n && producer_writable(job->producer); i++)
-        push(sim, job);
-    if (job->is_decided)
+    maker_t *m = event->to->self;
+    for (int i = 0; i < INPUT_AT_ONCE && m->next_input < m->job->items_n && producer_writable(m->producer); i++)
+        push(sim, m);
+    if (m->is_decided)
         return;
-    if (job->next_input < job->items_n) {
-        clock_again(&sim->clock, event, sim->scenario.is_golden ? 1 : dice_between(&sim->clock, 1, 40));
+    if (m->next_input < m->job->items_n) {
+        clock_again(&sim->clock, event,
+                    sim->scenario.is_golden ? 1 : dice_between(&sim->clock, 1, m->job->input_every_ms));
         return;
     }
-    if (!job->input_told) {
-        job->input_told = true;
-        step(sim, job,
-             &(producer_event_t){.type = PRODUCER_END_INPUT, .message = job->has_source_error ? "broken off" : NULL});
+    if (!m->input_told) {
+        m->input_told = true;
+        step(
+            sim, m,
+            &(producer_event_t){.type = PRODUCER_END_INPUT, .message = m->job->has_source_error ? "broken off" : NULL});
     }
 }
 
 static void on_begin(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
-    sim_say(sim, "%s begins: %llu items, N %llu, %u retries", job->id, (unsigned long long)job->items_n,
-            (unsigned long long)job->spec.concurrency, job->spec.retries);
-    simple_step(sim, job, PRODUCER_BEGIN);
-    clock_tell(&sim->clock, 1, &job->process, on_input);
+    maker_t *m = event->to->self;
+    sim_say(sim, "%s begins: %llu items, N %llu, %u retries", m->job->id, (unsigned long long)m->job->items_n,
+            (unsigned long long)m->job->spec.concurrency, m->job->spec.retries);
+    simple_step(sim, m, PRODUCER_BEGIN);
+    clock_tell(&sim->clock, 1, &m->process, on_input);
+}
+
+maker_t *maker_new(sim_t *sim, job_t *job)
+{
+    if (job->makers_n == MAKERS_MAX)
+        abort();
+    maker_t *m = take(sizeof *m);
+    memset(m, 0, sizeof *m);
+    m->job = job;
+    m->number = job->makers_n;
+    m->wrong_at = UINT64_MAX;
+    m->tick_ms = INT64_MAX;
+    snprintf(m->announce, sizeof m->announce, "announce-%s-%zu", job->id, m->number);
+    job->maker = job->makers[job->makers_n++] = m;
+    process_begin(&m->process, job->id, m);
+    process_start(&m->process);
+    m->process.clock_off_ms = sim->scenario.is_golden ? 0 : dice_between(&sim->clock, 0, 100000000);
+    return m;
+}
+
+void maker_launch(sim_t *sim, maker_t *m, int64_t delay_ms)
+{
+    producer_config_t config = {.spec = m->job->spec,
+                                .ahead_n = 1 + dice(&sim->clock, 200),
+                                .spill_bytes = 1 << 20,
+                                .attached = true,
+                                .outbox_n = 1 + dice(&sim->clock, 100),
+                                .resume = m->is_resumed ? &m->known : NULL};
+    snprintf(config.announce, sizeof config.announce, "%s", m->announce);
+    if (m->is_resumed)
+        config.spec.start_offset = m->read_offset = m->job->start_offset;
+    m->has_read = !m->is_resumed;
+    reader_arg_t *arg = take(sizeof *arg);
+    *arg = (reader_arg_t){sim, m};
+    m->reader_arg = arg;
+    fanmap_error_t err;
+    m->producer = producer_new(&config);
+    m->list = list_new(m->job->id, &(list_callbacks_t){.outcome = on_outcome, .decided = on_decided}, arg);
+    if (m->producer == NULL || m->list == NULL || order_new(sim->scenario.order_memory, NULL, &m->order, &err) != 0)
+        abort();
+    clock_tell(&sim->clock, delay_ms, &m->process, on_begin);
 }
 
 void maker_start(sim_t *sim, job_t *job)
 {
-    process_begin(&job->process, job->id, job);
-    process_start(&job->process);
-    job->process.clock_off_ms = sim->scenario.is_golden ? 0 : dice_between(&sim->clock, 0, 100000000);
-    producer_config_t config = {.spec = job->spec,
-                                .ahead_n = 1 + dice(&sim->clock, 200),
-                                .spill_bytes = 1 << 20,
-                                .attached = true,
-                                .outbox_n = 1 + dice(&sim->clock, 100)};
-    snprintf(config.announce, sizeof config.announce, "announce-%s", job->id);
-    reader_arg_t *arg = take(sizeof *arg);
-    *arg = (reader_arg_t){sim, job};
-    job->reader_arg = arg;
-    fanmap_error_t err;
-    job->producer = producer_new(&config);
-    job->list = list_new(job->id, &(list_callbacks_t){.outcome = on_outcome, .decided = on_decided}, arg);
-    if (job->producer == NULL || job->list == NULL ||
-        order_new(sim->scenario.order_memory, NULL, &job->order, &err) != 0)
-        abort();
-    job->tick_ms = INT64_MAX;
-    clock_tell(&sim->clock, job->begin_ms, &job->process, on_begin);
+    maker_launch(sim, maker_new(sim, job), job->begin_ms);
 }
 
 void maker_cancel(sim_t *sim, job_t *job)
 {
-    if (job->process.state != PROCESS_RUNS || job->is_decided || job->cancel_told ||
-        producer_spec(job->producer)->start_offset < 0)
+    maker_t *m = job->maker;
+    if (m->process.state != PROCESS_RUNS || m->is_decided || m->cancel_told || !m->has_read ||
+        producer_spec(m->producer)->start_offset < 0)
         return;
-    job->cancel_told = true;
+    m->cancel_told = true;
     sim_say(sim, "%s is cancelled", job->id);
-    step(sim, job, &(producer_event_t){.type = PRODUCER_CANCEL, .reason = END_CANCEL});
+    step(sim, m, &(producer_event_t){.type = PRODUCER_CANCEL, .reason = END_CANCEL});
+}
+
+void maker_die(sim_t *sim, maker_t *m)
+{
+    kafka_process_died(sim, &m->process);
+    process_die(&sim->clock, &m->process);
+}
+
+static void maker_free(maker_t *m)
+{
+    producer_free(m->producer);
+    resume_free(&m->known);
+    list_free(m->list);
+    order_free(m->order);
+    buf_free(&m->output);
+    free(m->reader_arg);
+    free(m);
 }
 
 void maker_end(job_t *job)
 {
-    producer_free(job->producer);
-    list_free(job->list);
+    for (size_t i = 0; i < job->makers_n; i++)
+        maker_free(job->makers[i]);
     list_free(job->truth);
-    order_free(job->order);
-    buf_free(&job->output);
-    free(job->reader_arg);
 }

@@ -156,7 +156,7 @@ static void release_held(sim_t *sim)
 
 static void on_create(sim_t *sim, event_t *event)
 {
-    job_t *job = event->to->self;
+    job_t *job = ((maker_t *)event->to->self)->job;
     if (!sim->scenario.is_golden && dice_chance(&sim->clock, sim->scenario.is_about_tokens ? 500 : 100))
         job->is_create_held = true;
     event->b = !job->is_create_held && !event->to->redis_cut && create(sim, event->data);

@@ -37,7 +37,8 @@ void job_begin(sim_t *sim, job_t *job, size_t number)
     snprintf(job->spec.nonce, sizeof job->spec.nonce, "nonce-%s", job->id);
     job->spec.items_partitions = sim->scenario.items_partitions;
     job->spec.results_partition = place_results(job->id, sim->scenario.results_partitions);
-    job->spec.start_offset = -1;
+    job->spec.start_offset = job->start_offset = -1;
+    job->input_every_ms = 40;
     job->spec.submitted_ms = sim->wall_ms + sim->clock.now_ms;
     job->spec.lease_ms = sim->scenario.lease_ms;
     job->spec.backoff_base_ms = 100;
@@ -52,7 +53,7 @@ void job_begin(sim_t *sim, job_t *job, size_t number)
 static void draw_plan(sim_t *sim, job_t *job)
 {
     static const int64_t spans[][2] = {{0, 3}, {1, 40}, {20, 400}, {200, 3000}, {1000, 20000}, {5000, 60000}};
-    size_t kind = sim->scenario.is_about_tokens ? 3 + ROLL(sim, 3) : ROLL(sim, 5);
+    size_t kind = sim->scenario.is_about_tokens ? 3 + ROLL(sim, 3) : ROLL(sim, sim->scenario.is_about_makers ? 3 : 5);
     job->plan_seed = random_next(&sim->clock.random);
     job->run_ms_min = spans[kind][0];
     job->run_ms_max = spans[kind][1];
@@ -89,6 +90,10 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
         job->spec.deadline_ms = job->spec.submitted_ms + BETWEEN(sim, 1000, 60000);
     job->has_source_error = CHANCE(sim, 50);
     job->will_cancel = CHANCE(sim, 300);
+    if (sim->scenario.is_about_makers || (!sim->scenario.is_about_tokens && CHANCE(sim, 300)))
+        job->input_every_ms = BETWEEN(sim, 40, 2000);
+    if (sim->scenario.is_about_makers)
+        job->items_n = 50 + ROLL(sim, 250);
 }
 
 /* A few kinds, often, or many kinds, each seldom. */
@@ -99,7 +104,14 @@ static void draw_faults(sim_t *sim)
                                            FAULT_STOP_SHORT, FAULT_CUT_KAFKA};
     static const fault_t gentle[] = {FAULT_DRAIN,         FAULT_DRAIN, FAULT_LIMIT,
                                      FAULT_REDIS_NETWORK, FAULT_PAUSE, FAULT_FOREIGN};
+    static const fault_t about_makers[] = {FAULT_KILL_MAKER, FAULT_TAKE_OVER, FAULT_KAFKA_SLOW, FAULT_KILL,
+                                           FAULT_STOP_MAKER};
     scenario_t *s = &sim->scenario;
+    for (size_t i = 0; i < sizeof about_makers / sizeof about_makers[0] && s->is_about_makers; i++)
+        if (i < 2 || CHANCE(sim, 300))
+            s->faults[s->faults_n++] = about_makers[i];
+    if (s->is_about_makers)
+        return;
     if (s->is_gentle) {
         for (size_t i = 0; i < sizeof gentle / sizeof gentle[0]; i++)
             if (i == 0 || CHANCE(sim, 500))
@@ -121,6 +133,12 @@ static bool lacks_a_token_rule(const sim_t *sim)
 {
     return !sim_protects(sim, PROTECTION_SCRIPT) || !sim_protects(sim, PROTECTION_FREEZE) ||
            !sim_protects(sim, PROTECTION_ALLOW_FALLS);
+}
+
+static bool lacks_a_maker_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_CHAIN) || !sim_protects(sim, PROTECTION_OFFSETS) ||
+           !sim_protects(sim, PROTECTION_ANNOUNCED);
 }
 
 void scenario_draw(sim_t *sim)
@@ -145,12 +163,14 @@ void scenario_draw(sim_t *sim)
     s->chaos_ms = (int64_t[]){10000, 30000, 60000, 120000}[s->is_about_tokens ? 3 : ROLL(sim, 4)];
     s->fault_every_ms = (int64_t[]){500, 2000, 8000, 25000}[s->is_about_tokens ? 2 + ROLL(sim, 2) : ROLL(sim, 3)];
     s->end_ms = s->chaos_ms + 1500000;
-    s->is_gentle = !s->is_about_tokens && CHANCE(sim, 200);
+    s->is_about_makers = !s->is_about_tokens && (lacks_a_maker_rule(sim) || CHANCE(sim, 150));
+    s->is_gentle = !s->is_about_tokens && !s->is_about_makers && CHANCE(sim, 200);
     if (s->is_gentle)
         s->revoke_waits = true;
     draw_faults(sim);
     for (size_t i = 0; i < s->faults_n; i++)
-        s->has_jumps = s->has_jumps || s->faults[i] == FAULT_REDIS_JUMP || s->faults[i] == FAULT_REPLAY;
+        s->has_jumps = s->has_jumps || s->faults[i] == FAULT_REDIS_JUMP || s->faults[i] == FAULT_REPLAY ||
+                       s->faults[i] == FAULT_TAKE_OVER;
     s->items_max = (size_t[]){4, 20, 100, 1000}[ROLL(sim, 4)];
     s->order_memory = CHANCE(sim, 100) ? 512 : 1 << 20;
     kafka_begin(&sim->kafka, s->items_partitions, s->results_partitions, &check_hooks);

@@ -70,7 +70,8 @@ void sim_free(sim_t *sim)
         process_die(&sim->clock, &sim->nodes[i].process);
     }
     for (size_t j = 0; j < sim->jobs_n; j++) {
-        process_die(&sim->clock, &sim->jobs[j].process);
+        for (size_t i = 0; i < sim->jobs[j].makers_n; i++)
+            process_die(&sim->clock, &sim->jobs[j].makers[i]->process);
         maker_end(&sim->jobs[j]);
     }
     kafka_end(&sim->kafka);

@@ -19,7 +19,7 @@
 #include "producer/core.h"
 #include "redis.h"
 
-enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200 };
+enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 12 };
 
 /* What can be taken out, to show that the simulation notices. Those of the table are other texts of sync.lua. */
 typedef enum {
@@ -30,7 +30,10 @@ typedef enum {
     PROTECTION_PREFIX,      /* commits stop at unfinished work */
     PROTECTION_STORED,      /* an outcome counts as stored only when Kafka says so */
     PROTECTION_PARKED,      /* items of unknown jobs wait until `jobs` was read */
-    PROTECTION_FIRST        /* of several outcomes of an index the first counts */
+    PROTECTION_FIRST,       /* of several outcomes of an index the first counts */
+    PROTECTION_CHAIN,       /* an input that is read again is compared with the chain of `progress` */
+    PROTECTION_OFFSETS,     /* who resumes reads the items partitions from the offsets of `progress` */
+    PROTECTION_ANNOUNCED    /* a newer announcement stops a producer */
 } protection_t;
 
 typedef struct {
@@ -51,6 +54,7 @@ typedef struct {
     bool revoke_waits;
     bool is_gentle;       /* workers come and go, nothing breaks: then no item may run twice at once */
     bool has_jumps;       /* of TIME: fences may go back; or replayed items, whose attempts are another line */
+    bool is_about_makers; /* slow inputs, and producers that die or stop */
     bool is_about_tokens; /* long attempts under small limits, and the faults that concern them */
     int64_t guardian_stall_ms, grace_ms;
     int64_t chaos_ms, fault_every_ms, end_ms;
@@ -61,7 +65,36 @@ typedef struct {
     unsigned foreign_permille;
 } scenario_t;
 
+typedef struct job job_t;
+
+/* A program that maps: the first one of a job, or one that was started again with the same job id. */
 typedef struct {
+    job_t *job;
+    size_t number;
+    char announce[32];
+    process_t process;
+    producer_t *producer;
+    void *reader_arg;
+    list_t *list;
+    order_t *order;
+    buf_t output; /* what it handed out, in order */
+    uint64_t next_input, known_told;
+    int64_t read_offset, tick_ms, check_end;
+    bool input_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
+    end_reason_t reason;
+    list_state_t state;
+    uint64_t n; /* entries of the decided list */
+    /* resuming */
+    bool is_resumed, has_read; /* has_read: it may read the log for its caller */
+    resume_t known;
+    uint64_t wrong_at;    /* its input differs at this index; UINT64_MAX: nowhere */
+    uint64_t announced_n; /* the place of its announcement in the job's log; 0: not stored */
+    int64_t announced_ms;
+    char told[32];             /* the announcement that it was told last */
+    bool was_there[ITEMS_MAX]; /* had a record when the partitions were read for it */
+} maker_t;
+
+struct job {
     char id[16];
     uint64_t hash, plan_seed;
     size_t number;
@@ -85,20 +118,15 @@ typedef struct {
     uint64_t fences[ITEMS_MAX]; /* by index: of its last attempt under a limit */
     uint32_t fence_attempts[ITEMS_MAX];
     const pool_t *fence_pools[ITEMS_MAX];
-    /* the program that maps */
-    process_t process;
-    producer_t *producer;
-    void *reader_arg;
-    list_t *list;
-    order_t *order;
-    buf_t output; /* what it handed out, in order */
-    uint64_t next_input, known_told;
-    int64_t read_offset, tick_ms, check_end;
-    bool input_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
-    end_reason_t reason;
-    list_state_t state;
-    uint64_t n; /* entries of the decided list */
-} job_t;
+    /* the programs that map; the one that was started last is `maker` */
+    maker_t *maker, *makers[MAKERS_MAX];
+    size_t makers_n;
+    int64_t input_every_ms;
+    int64_t start_offset; /* of the J/spec that is stored; -1: none */
+    uint64_t announcements_n;
+    bool was_announced_again; /* a replayed announcement: whoever had the job stops */
+    int64_t heard_ms;         /* when a record of a producer was stored last */
+};
 
 struct sim {
     uint64_t seed;
@@ -142,9 +170,26 @@ void sim_pause(sim_t *sim, job_t *job, bool pause);
 
 /* maker.c */
 void maker_start(sim_t *sim, job_t *job);
+/* One more program for the job; it begins in delay_ms. resume_init was done in maker->known where it resumes. */
+maker_t *maker_new(sim_t *sim, job_t *job);
+void maker_launch(sim_t *sim, maker_t *maker, int64_t delay_ms);
 void maker_end(job_t *job);
 void maker_poke(sim_t *sim, int32_t results_partition);
 void maker_cancel(sim_t *sim, job_t *job);
+void maker_die(sim_t *sim, maker_t *maker);
+
+/* resubmit.c: programs that are started again */
+void resubmit_later(sim_t *sim, const job_t *job, int64_t delay_ms, bool may_be_wrong);
+void resubmit_scan(sim_t *sim, maker_t *maker);
+/* Looks at what a program is about to say. */
+void resubmit_check_put(sim_t *sim, const maker_t *maker, int topic, uint64_t index);
+void resubmit_read_log(sim_t *sim, maker_t *maker);
+/* A record of the job's log was stored. */
+void resubmit_heard(sim_t *sim, job_t *job, const record_t *record);
+void resubmit_finished(sim_t *sim, const maker_t *maker);
+void resubmit_failed(sim_t *sim, maker_t *maker, const fanmap_error_t *err);
+/* The input of an index as this program has it. */
+void resubmit_input(buf_t *b, const maker_t *maker, uint64_t index);
 void output_put(buf_t *b, const outcome_t *outcome);
 
 /* check.c */
