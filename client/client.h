@@ -113,6 +113,7 @@ struct fanmap_job {
     int64_t deadline_ms; /* loop clock; INT64_MAX: none, or said */
     int64_t check_at_ms; /* when to ask for the end of the log again; INT64_MAX: not */
     bool input_ended, is_finished, was_full;
+    bool is_paused;    /* as far as this connection has heard */
     bool is_giving_up; /* failed, but its cancel is still to be stored */
     char *source_error;
     uint64_t pushed, spill_bytes, told_waiting_bytes;
@@ -318,6 +319,8 @@ int run_callbacks(fanmap_t *f, unsigned max);
 /* Starts the embedded worker at the first map, with that map's tasks; FANMAP_EUSAGE when it does not serve `task`. */
 int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, fanmap_error_t *err);
 void local_stop(fanmap_t *f);
+/* Attempts of the job that run in the embedded worker. */
+uint64_t local_running(const fanmap_t *f, const char *job_id);
 
 /* presence.c */
 void presence_watch(fanmap_job_t *job);

@@ -123,6 +123,14 @@ static int wait_stored(control_t *c, int timeout_ms, fanmap_error_t *err)
     return why->code ? err_copy(err, why) : FANMAP_OK;
 }
 
+static void tell_handles(fanmap_t *f, const char *job_id, const char *verb)
+{
+    bool is_pause = strcmp(verb, "pause") == 0;
+    for (fanmap_job_t *job = f->jobs; job; job = job->next)
+        if (strcmp(job->id, job_id) == 0 && (is_pause || strcmp(verb, "resume") == 0))
+            job->is_paused = is_pause;
+}
+
 int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char *arg, int timeout_ms,
                    fanmap_error_t *err)
 {
@@ -143,6 +151,8 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (r == FANMAP_OK)
         r = wait_stored(&control, timeout_ms, err);
     job_free(job);
+    if (r == FANMAP_OK)
+        tell_handles(f, job_id, verb);
     client_mark(f);
     return r;
 }

@@ -265,6 +265,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     }
     job->spec = result->spec;
     job->has_end_copy = result->has_end;
+    job->is_paused = result->paused;
     if (gather_begin(job, &err) != FANMAP_OK)
         job_fail(job, &err);
 }

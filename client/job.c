@@ -188,8 +188,12 @@ const char *fanmap_job_id(const fanmap_job_t *job)
 void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_stats)
 {
     fanmap_stats_t s = {.total = -1, .delivered = job->delivered, .done = job->is_decided};
+    s.paused = job->is_paused;
+    s.running = local_running(job->f, job->id);
     if (job->producer)
         s.published = producer_published(job->producer);
+    else if (job->list)
+        s.published = list_progress_prefix(job->list);
     if (job->list) {
         s.known = list_known(job->list);
         s.failed = list_failed(job->list);

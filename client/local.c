@@ -68,6 +68,11 @@ int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, 
     return FANMAP_OK;
 }
 
+uint64_t local_running(const fanmap_t *f, const char *job_id)
+{
+    return f->local ? worker_shell_running(f->local->shell, job_id) : 0;
+}
+
 void local_stop(fanmap_t *f)
 {
     if (!f->local)

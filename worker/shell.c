@@ -289,6 +289,11 @@ void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret)
     worker_stats(shell->core, ret);
 }
 
+uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
+{
+    return shell->core ? worker_running(shell->core, job) : 0;
+}
+
 /* The payloads of items in hand. */
 static void give_back(worker_shell_t *shell)
 {

@@ -96,9 +96,15 @@ typedef struct {
 } fanmap_outcome_t;
 
 typedef struct {
-    uint64_t published, known, delivered, failed, retried, running;
-    int64_t total; /* -1: not known yet */
-    bool paused, input_ended, done;
+    uint64_t published; /* items said to Kafka; of a gather: stored there, as of the producer's last word */
+    uint64_t known;     /* outcomes in the log */
+    uint64_t delivered; /* outcomes handed out, or given to a pipe */
+    uint64_t failed;    /* of the known ones */
+    uint64_t retried;   /* attempts beyond the first, of the known ones */
+    uint64_t running;   /* attempts that run now, embedded; a fleet keeps no count that costs nothing: fanmap_show */
+    int64_t total;      /* -1: not known yet */
+    bool paused;        /* when a gather looked the job up, or by fanmap_control of this connection since */
+    bool input_ended, done; /* the list is decided */
 } fanmap_stats_t;
 
 typedef enum { FANMAP_LOG_ERROR, FANMAP_LOG_WARNING, FANMAP_LOG_INFO, FANMAP_LOG_DEBUG } fanmap_log_level_t;

@@ -335,6 +335,76 @@ static void a_job_id_names_one_map(void **state)
     fanmap_close(f);
 }
 
+/* Turns the loop until the count has its value; outcomes may come meanwhile. */
+static void until_running(fanmap_job_t *job, uint64_t wanted)
+{
+    fanmap_stats_t stats;
+    const fanmap_outcome_t *outcome;
+    int64_t until = rig_now_ms() + BOUND_MS;
+    while (fanmap_stats(job, &stats, sizeof stats), stats.running != wanted) {
+        assert_in_range(fanmap_next(job, 5, &outcome, NULL), FANMAP_OK, FANMAP_AGAIN);
+        assert_true(rig_now_ms() < until);
+    }
+}
+
+static void a_running_job_can_be_paused_resumed_limited_and_cancelled(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open((const char *const[]){"slots", "4", NULL});
+    fanmap_job_t *job = rig_map(f, "sleep_ms", (const char *const[]){"concurrency", "3", "grace", "100ms", NULL});
+    const fanmap_outcome_t *outcome;
+    fanmap_stats_t stats;
+    fanmap_error_t err;
+    for (int i = 0; i < 300; i++) /* ten seconds of them */
+        rig_push(f, job, "100");
+    for (int i = 0; i < 10; i++)
+        rig_push(f, job, "60000");
+    OK(fanmap_end_input(job, NULL, NULL));
+    until_running(job, 3);
+    OK(fanmap_control(f, fanmap_job_id(job), "pause", NULL, BOUND_MS, NULL));
+    fanmap_stats(job, &stats, sizeof stats);
+    assert_true(stats.paused);
+    until_running(job, 0);
+    OK(fanmap_control(f, fanmap_job_id(job), "concurrency", "1", BOUND_MS, NULL));
+    OK(fanmap_control(f, fanmap_job_id(job), "resume", NULL, BOUND_MS, NULL));
+    fanmap_stats(job, &stats, sizeof stats);
+    assert_false(stats.paused);
+    until_running(job, 1);
+    OK(fanmap_control(f, fanmap_job_id(job), "concurrency", "4", BOUND_MS, NULL));
+    until_running(job, 4);
+    assert_int_equal(fanmap_control(f, fanmap_job_id(job), "stop", NULL, BOUND_MS, NULL), FANMAP_EUSAGE);
+    assert_int_equal(fanmap_control(f, "no-such-job", "cancel", NULL, BOUND_MS, NULL), FANMAP_ENOJOB);
+    OK(fanmap_control(f, fanmap_job_id(job), "cancel", NULL, BOUND_MS, NULL));
+    int r;
+    while ((r = fanmap_next(job, BOUND_MS, &outcome, &err)) == FANMAP_OK || r == FANMAP_AGAIN)
+        assert_true(r == FANMAP_AGAIN || outcome->kind == FANMAP_VALUE || outcome->kind == FANMAP_CANCELLED);
+    assert_int_equal(r, FANMAP_ESTOPPED);
+    assert_int_equal(fanmap_control(f, fanmap_job_id(job), "pause", NULL, BOUND_MS, NULL), FANMAP_ESTOPPED);
+    fanmap_close(f);
+}
+
+static void retries_are_counted(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "flaky", (const char *const[]){"retries", "2", "backoff", "1ms,1,1ms", NULL});
+    fanmap_stats_t stats;
+    rig_push_numbers(f, job, 0, 10);
+    OK(fanmap_end_input(job, NULL, NULL));
+    while (rig_next(job))
+        ;
+    fanmap_stats(job, &stats, sizeof stats);
+    assert_int_equal(stats.retried, 10); /* the odd ones fail twice each */
+    assert_int_equal(stats.failed, 0);
+    assert_int_equal(stats.running, 0);
+    char small[sizeof stats];
+    memset(small, 'x', sizeof small);
+    fanmap_stats(job, (fanmap_stats_t *)(void *)small, 8); /* as a program built against an older header asks */
+    assert_memory_equal(small, &stats, 8);
+    assert_int_equal(small[8], 'x');
+    fanmap_close(f);
+}
+
 static void *free_it(void *arg)
 {
     fanmap_outcome_t *outcome = arg;
@@ -403,6 +473,8 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_the_job),
         cmocka_unit_test(without_an_order_each_comes_once),
         cmocka_unit_test(a_job_id_names_one_map),
+        cmocka_unit_test(a_running_job_can_be_paused_resumed_limited_and_cancelled),
+        cmocka_unit_test(retries_are_counted),
         cmocka_unit_test(a_kept_outcome_outlives_everything),
         cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
     };
