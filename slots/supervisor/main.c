@@ -215,6 +215,7 @@ static void read_link(supervisor_t *s)
         if (m.type == CTL_KILL)
             supervisor_end(s, proc_now_ms() + m.grace_ms);
     if (got == 0) {
+        board_close(s->board); /* what is killed now has not failed */
         supervisor_end(s, 0);
         s->kill_at_ms = 0;
     }
