@@ -59,10 +59,11 @@
     ROW("value-format",      0,  NULL,      "msgpack|json|text", "msgpack", MAP | GATHER, false, OPTION_CHOICE, 0, 0,                 "how the library hands values out") \
     ROW("wait",              0,  NULL,      NULL,         "true",      MAP,            false, OPTION_SWITCH,    0, 0,                 "wait for a worker (--no-wait: end with 5 when none serves the task)") \
     ROW("window",            0,  NULL,      "SIZE",       "16MiB",     MAP | GATHER | AGG, false, OPTION_SIZE,      1 << 16, 0,           "outcomes kept in memory before they go to disk") \
-    ROW("tasks",             0,  NULL,      "FILE",       NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "a task library (F.so)") \
+    ROW("tasks",             0,  NULL,      "FILE",       NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "a task library (F.so) or a task file (F.conf)") \
     ROW("exec",              0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a command, started once per item, as task NAME") \
     ROW("serve",             0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a program that speaks the slot protocol, started once per slot, as task NAME") \
     ROW("start-timeout",     0,  NULL,      "DUR",        "1m",        WORKER,         false, OPTION_DURATION,  1, DAY_MS,            "how long a served program may take from its start until it is ready") \
+    ROW("container",         0,  NULL,      "NAME=RUNTIME ARG... {argv}", NULL, WORKER, true, OPTION_TEXT,    0, 0,                 "run the command NAME in containers: its words take the place of {argv}") \
     ROW("argv",              0,  NULL,      "ARG",        NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "the words of one command that is task \"command\" (what -- CMD ARG... sets)") \
     ROW("slots",             0,  NULL,      "K",          NULL,        WORKER,         false, OPTION_COUNT,     1, 4096,              "attempts at once on this worker (default: the CPUs)") \
     ROW("budget",            0,  NULL,      "SIZE",       "64MiB",     WORKER,         false, OPTION_SIZE,      1 << 20, 0,           "items that a worker holds in memory") \

@@ -3,14 +3,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/task_conf.h"
+
 enum { ARGV_MAX = 1024 };
+
+static bool is_task_file(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 5 && strcmp(path + len - 5, ".conf") == 0;
+}
 
 static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
 {
     const char *path;
     int r = FANMAP_OK;
     for (size_t i = 0; r == FANMAP_OK && (path = fanmap_options_get(options, "tasks", i)); i++)
-        r = slots_catalogue_add_library(catalogue, path, err);
+        r = is_task_file(path) ? task_conf_add(catalogue, path, err)
+                               : slots_catalogue_add_library(catalogue, path, err);
     return r;
 }
 
@@ -56,6 +65,36 @@ static int add_argv(const fanmap_options_t *options, slots_catalogue_t *catalogu
     return slots_catalogue_add_argv(catalogue, "command", argv, err);
 }
 
+/* --container NAME='RUNTIME ARG... {argv}': for a command that was named by then. */
+static int contain(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
+{
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : 0;
+    slots_task_t *task = NULL;
+    for (size_t i = 0; i < catalogue->n; i++)
+        if (strlen(catalogue->tasks[i].name) == len && memcmp(catalogue->tasks[i].name, text, len) == 0)
+            task = &catalogue->tasks[i];
+    if (!task)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--container \"%s\": want NAME='RUNTIME ARG... {argv}', of a task named here", text);
+    char **words;
+    int r = slots_split_words(equals + 1, &words, err);
+    if (r == FANMAP_OK) {
+        r = slots_catalogue_contain(task, (const char *const *)words, err);
+        words_free(words);
+    }
+    return r == FANMAP_OK ? r : err_wrap(err, "--container %.63s", task->name);
+}
+
+static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *text;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, "container", i)); i++)
+        r = contain(catalogue, text, err);
+    return r;
+}
+
 int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
 {
     int r = add_libraries(options, catalogue, err);
@@ -65,9 +104,12 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
         r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
     if (r == FANMAP_OK)
         r = add_argv(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = contain_all(options, catalogue, err);
     if (r == FANMAP_OK && catalogue->n == 0)
-        r = err_set(err, FANMAP_EUSAGE,
-                    "nothing to serve: give --tasks F.so, --exec NAME='CMD ARG...' or --serve NAME='CMD ARG...'");
+        r = err_set(
+            err, FANMAP_EUSAGE,
+            "nothing to serve: give --tasks F.so or F.conf, --exec NAME='CMD ARG...' or --serve NAME='CMD ARG...'");
     return r;
 }
 

@@ -150,6 +150,33 @@ int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_e
     return err_wrap(err, "task library %s", safe);
 }
 
+static int copy_function(slots_catalogue_t *c, const slots_task_t *from, fanmap_error_t *err)
+{
+    slots_task_t *task;
+    char *library = strdup(from->library);
+    int code = library ? add_task(c, from->name, &task, err) : err_set(err, FANMAP_ENOMEM, "no memory");
+    if (code != FANMAP_OK)
+        free(library);
+    else
+        task->library = library;
+    return code;
+}
+
+int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err)
+{
+    slots_catalogue_t all = {0};
+    size_t i = 0;
+    int code = slots_catalogue_add_library(&all, path, err);
+    while (i < all.n && strcmp(all.tasks[i].name, name) != 0)
+        i++;
+    if (code == FANMAP_OK && i == all.n)
+        code = err_set(err, FANMAP_EUSAGE, "the library has no task '%.63s'", name);
+    else if (code == FANMAP_OK)
+        code = copy_function(c, &all.tasks[i], err);
+    slots_catalogue_free(&all);
+    return code;
+}
+
 /* ---- commands ---- */
 
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err)

@@ -96,6 +96,8 @@ typedef struct {
     size_t n;
 } slots_catalogue_t;
 int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
+/* One task of a library. */
+int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err);
 /* `command` is split on blanks, honouring quotes; nothing is expanded. */
 int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
 int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
