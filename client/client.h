@@ -316,8 +316,9 @@ bool callbacks_due(const fanmap_t *f);
 int run_callbacks(fanmap_t *f, unsigned max);
 
 /* local.c */
-/* Starts the embedded worker at the first map, with that map's tasks; FANMAP_EUSAGE when it does not serve `task`. */
-int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, fanmap_error_t *err);
+/* Starts the embedded worker at the first map, with that map's tasks; FANMAP_EUSAGE when it does not serve the
+ * job's task, or allows less than the job asks for. */
+int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec, fanmap_error_t *err);
 void local_stop(fanmap_t *f);
 /* Attempts of the job that run in the embedded worker. */
 uint64_t local_running(const fanmap_t *f, const char *job_id);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/asks.h"
 #include "client/client.h"
 #include "client/serve.h"
 #include "tokens/local_port.h"
@@ -42,15 +43,15 @@ static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *e
     return r;
 }
 
-static bool serves(const struct local *local, const char *task)
+static const slots_task_t *find(const struct local *local, const char *task)
 {
     for (size_t i = 0; i < local->catalogue.n; i++)
         if (strcmp(local->catalogue.tasks[i].name, task) == 0)
-            return true;
-    return false;
+            return &local->catalogue.tasks[i];
+    return NULL;
 }
 
-int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, fanmap_error_t *err)
+int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec, fanmap_error_t *err)
 {
     if (!f->local) {
         f->local = calloc(1, sizeof *f->local);
@@ -62,10 +63,11 @@ int local_start(fanmap_t *f, const fanmap_options_t *options, const char *task, 
             return r;
         }
     }
-    if (!serves(f->local, task))
+    const slots_task_t *task = find(f->local, spec->task);
+    if (!task)
         return err_set(err, FANMAP_EUSAGE, "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG...",
-                       task);
-    return FANMAP_OK;
+                       spec->task);
+    return asks_check(spec, &task->terms.limits, "this task", err);
 }
 
 uint64_t local_running(const fanmap_t *f, const char *job_id)

@@ -68,6 +68,9 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
     spec->timeout_ms = (uint32_t)options_ms(o, "timeout");
     spec->grace_ms = (uint32_t)options_ms(o, "grace");
+    spec->memory_bytes = options_bytes(o, "memory");
+    spec->cpus_milli = options_cpus_milli(o, "cpus");
+    spec->cpu_time_ms = (uint32_t)options_ms(o, "cpu-time");
     int64_t deadline = (int64_t)options_ms(o, "deadline");
     spec->deadline_ms = deadline ? spec->submitted_ms + deadline : 0;
     spec->crash_cap = (uint32_t)options_count(o, "crash-cap");
@@ -114,7 +117,7 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
     if (r == FANMAP_OK)
         r = loop_timer_new(f->loop, map_on_timer, job, &job->timer, err);
     if (r == FANMAP_OK && f->is_local)
-        r = local_start(f, job->options, task, err);
+        r = local_start(f, job->options, &job->spec, err);
     if (r == FANMAP_OK)
         r = queue_get(f, job->spec.queue, &job->queue, err);
     if (r != FANMAP_OK) {

@@ -112,11 +112,25 @@ static int check_bind(const char *value, fanmap_error_t *err)
     return r;
 }
 
+enum { CPUS_MILLI_MIN = 10, CPUS_MAX = 4096 };
+
+int cpus_parse(const char *text, uint32_t *ret_milli, fanmap_error_t *err)
+{
+    char *end;
+    double cpus = strtod(text, &end);
+    bool is_number = *text >= '0' && *text <= '9' && strspn(text, "0123456789.") == strlen(text) && !*end;
+    if (!is_number || cpus * 1000 < CPUS_MILLI_MIN || cpus > CPUS_MAX)
+        return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is not a number of processors from 0.01 to %d", text, CPUS_MAX);
+    *ret_milli = (uint32_t)lround(cpus * 1000);
+    return FANMAP_OK;
+}
+
 static int check_value(const option_rule_t *rule, const char *metavar, const char *value, fanmap_error_t *err)
 {
     backoff_t backoff;
     halt_t halt;
     spec_t spec;
+    uint32_t milli;
     switch (rule->type) {
     case OPTION_TEXT:
         return FANMAP_OK;
@@ -130,6 +144,8 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
         return check_size(value, rule, err);
     case OPTION_CHOICE:
         return check_choice(value, metavar, err);
+    case OPTION_CPUS:
+        return cpus_parse(value, &milli, err);
     case OPTION_BACKOFF:
         return backoff_parse(value, &backoff, err);
     case OPTION_HALT:

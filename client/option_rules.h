@@ -13,4 +13,7 @@ int backoff_parse(const char *text, backoff_t *ret, fanmap_error_t *err);
 /* FANMAP_OK, or FANMAP_EUSAGE: the value does not fit row `option` of the table. */
 int option_check(size_t option, const char *value, fanmap_error_t *err);
 
+/* Processors, "0.5", in thousandths. */
+int cpus_parse(const char *text, uint32_t *ret_milli, fanmap_error_t *err);
+
 #endif

@@ -47,6 +47,9 @@
     ROW("final-exit",        0,  NULL,      "N[-M],...",  NULL,        MAP,            false, OPTION_EXITS,     0, 0,                 "exit statuses that no retry follows") \
     ROW("bind",              0,  NULL,      "NAME=JSON",  NULL,        MAP,            true,  OPTION_BIND,      0, 0,                 "an argument that is the same for every item, sent once") \
     ROW("sequences",         0,  NULL,      "N",          "0",         MAP,            false, OPTION_COUNT,     0, SEQUENCES_MAX,     "every item is an array of N parts, one of each zipped input (:::+ and a second -i set it)") \
+    ROW("memory",            0,  NULL,      "SIZE",       NULL,        MAP | WORKER,   false, OPTION_SIZE,      4096, 0,              "memory of an attempt; at a worker: of every task that names no limit") \
+    ROW("cpus",              0,  NULL,      "X",          NULL,        MAP | WORKER,   false, OPTION_CPUS,      0, 0,                 "processors of an attempt, as 0.5; at a worker likewise") \
+    ROW("cpu-time",          0,  NULL,      "DUR",        NULL,        MAP | WORKER,   false, OPTION_DURATION,  1, 24 * DAY_MS,       "processor time of an attempt; at a worker likewise") \
     ROW("job-id",            0,  NULL,      "ID",         NULL,        MAP,            false, OPTION_JOB_ID,    0, 0,                 "name of the job; a random one when not given") \
     ROW("ahead",             0,  NULL,      "N",          "100000",    MAP,            false, OPTION_COUNT,     1, 100000000,         "published items that may be without an outcome") \
     ROW("spill",             0,  NULL,      "SIZE",       "8GiB",      MAP,            false, OPTION_SIZE,      1 << 20, 0,           "outcomes that may wait for their turn, on disk") \

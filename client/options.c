@@ -232,6 +232,13 @@ uint64_t options_bytes(const fanmap_options_t *options, const char *key)
     return value && size_parse(value, &bytes, NULL) == FANMAP_OK ? bytes : 0;
 }
 
+uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    uint32_t milli = 0;
+    return value && cpus_parse(value, &milli, NULL) == FANMAP_OK ? milli : 0;
+}
+
 void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
                      uint32_t *ret_cap_ms)
 {

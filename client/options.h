@@ -17,6 +17,7 @@ typedef enum {
     OPTION_HALT,    /* policy_rules.h, as the two below */
     OPTION_EXITS,   /* exit statuses: N or N-M, comma-separated */
     OPTION_BIND,    /* NAME=JSON */
+    OPTION_CPUS,    /* processors, "0.5" */
     OPTION_CHOICE   /* one of the words in metavar, separated by | */
 } option_type_t;
 
@@ -47,6 +48,7 @@ bool options_switch(const fanmap_options_t *options, const char *key);
 uint64_t options_count(const fanmap_options_t *options, const char *key);
 uint64_t options_ms(const fanmap_options_t *options, const char *key);
 uint64_t options_bytes(const fanmap_options_t *options, const char *key);
+uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key);
 void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
                      uint32_t *ret_cap_ms);
 /* librdkafka's properties ("X.NAME"): key, value, key, value, ..., NULL; borrowed. */

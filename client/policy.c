@@ -75,6 +75,8 @@ void policy_fill(policy_t *policy, const spec_t *spec)
         put_bytes(policy, "memory", spec->memory_bytes);
     if (spec->cpus_milli)
         put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
+    if (spec->cpu_time_ms)
+        put_ms(policy, "cpu-time", spec->cpu_time_ms);
     if (spec->retry_of[0])
         put(policy, "retry-failed", "%s", spec->retry_of);
 }

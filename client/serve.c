@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/asks.h"
 #include "client/task_conf.h"
 
 enum { ARGV_MAX = 1024 };
@@ -106,6 +107,7 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
         r = add_argv(options, catalogue, err);
     if (r == FANMAP_OK)
         r = contain_all(options, catalogue, err);
+    asks_bound(options, catalogue);
     if (r == FANMAP_OK && catalogue->n == 0)
         r = err_set(
             err, FANMAP_EUSAGE,

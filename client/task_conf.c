@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +10,10 @@
 
 #include "base/duration.h"
 #include "base/text.h"
+#include "client/option_rules.h"
 #include "client/task_file.h"
 
-enum { CPUS_MILLI_MIN = 10, CPUS_MAX = 4096, COUNT_MAX = 1 << 20, NICE_MAX = 19, READ_BYTES = 64 * 1024 };
+enum { COUNT_MAX = 1 << 20, NICE_MAX = 19, READ_BYTES = 64 * 1024 };
 
 /* Which engines a key is for. */
 enum { FOR_SO = 1, FOR_EXEC = 2, FOR_SERVE = 4, FOR_ALL = 7 };
@@ -67,17 +67,6 @@ static const key_row_t *find_key(const char *name)
 }
 
 /* ---- values ---- */
-
-int task_conf_cpus(const char *text, uint32_t *ret_milli, fanmap_error_t *err)
-{
-    char *end;
-    double cpus = strtod(text, &end);
-    bool is_number = *text >= '0' && *text <= '9' && strspn(text, "0123456789.") == strlen(text) && !*end;
-    if (!is_number || cpus * 1000 < CPUS_MILLI_MIN || cpus > CPUS_MAX)
-        return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is not a number of processors from 0.01 to %d", text, CPUS_MAX);
-    *ret_milli = (uint32_t)lround(cpus * 1000);
-    return FANMAP_OK;
-}
 
 static int read_size(const char *text, uint64_t *ret, fanmap_error_t *err)
 {
@@ -158,7 +147,7 @@ static int read_value(const key_row_t *key, const task_entry_t *e, slots_task_t 
     case KEY_SIZE:
         return read_size(e->values[0], at, err);
     case KEY_CPUS:
-        return task_conf_cpus(e->values[0], at, err);
+        return cpus_parse(e->values[0], at, err);
     case KEY_MS:
         return read_ms(e->values[0], at, err);
     case KEY_COUNT:

@@ -7,7 +7,5 @@
 /* Adds every task of a file to a catalogue, which may be partly filled on failure. Errors name file and line. Paths of
  * libraries are relative to the file's folder. */
 int task_conf_add(slots_catalogue_t *catalogue, const char *path, fanmap_error_t *err);
-/* "0.5" in thousandths. */
-int task_conf_cpus(const char *text, uint32_t *ret_milli, fanmap_error_t *err);
 
 #endif

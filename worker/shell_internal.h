@@ -5,6 +5,7 @@
 
 #include "worker/shell.h"
 
+enum { TOLD_JOBS = 64 };
 enum {
     PACK_BYTES = 64 * 1024,
     PACK_LINGER_MS = 1,
@@ -53,7 +54,8 @@ struct worker_shell {
     bool is_caught_up;
 
     slots_t *slots;
-    uint32_t *slot_job; /* job_key that the slot was last set to; 0: none */
+    uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
+    uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
 
     sent_t *open;   /* packs being filled, the last used first */
     sent_t *unsent; /* what the bus had no room for, in order */

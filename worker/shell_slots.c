@@ -13,10 +13,32 @@ static const slots_task_t *find_task(const worker_shell_t *shell, const char *na
     return NULL;
 }
 
+/* What attempts of a job are given here is told when it first runs, as long as not too many others come between. */
+static bool is_told(worker_shell_t *shell, uint32_t job_key)
+{
+    for (size_t i = 0; i < TOLD_JOBS; i++)
+        if (shell->told_jobs[i] == job_key)
+            return true;
+    shell->told_jobs[shell->told_at++ % TOLD_JOBS] = job_key;
+    return false;
+}
+
+static void tell_limits(worker_shell_t *shell, uint32_t job_key, const slots_job_t *job)
+{
+    char text[LIMITS_TEXT_MAX];
+    limits_t limits = limits_smaller(&job->task->terms.limits, &job->limits);
+    if (limits_any(&limits) && !is_told(shell, job_key))
+        shell_log(shell, FANMAP_LOG_INFO, "job %s: an attempt of %s gets %s", job->job, job->task->name,
+                  limits_format(text, sizeof text, &limits));
+}
+
 static void set_job(worker_shell_t *shell, const worker_action_t *a)
 {
     const spec_t *spec = a->run.spec;
-    slots_job_t job = {.job = spec->job,
+    slots_job_t job = {.limits = {.memory_bytes = spec->memory_bytes,
+                                  .cpus_milli = spec->cpus_milli,
+                                  .cpu_time_ms = spec->cpu_time_ms},
+                       .job = spec->job,
                        .task = find_task(shell, spec->task),
                        .attempts_max = spec->retries + 1,
                        .value_bytes_max = spec->value_bytes_max,
@@ -24,6 +46,7 @@ static void set_job(worker_shell_t *shell, const worker_action_t *a)
                        .grace_ms = spec->grace_ms,
                        .bound = spec->bound,
                        .bound_len = spec->bound_len};
+    tell_limits(shell, a->run.job_key, &job);
     slots_set_job(shell->slots, a->run.slot, a->run.job_key, &job);
     shell->slot_job[a->run.slot] = a->run.job_key;
 }
