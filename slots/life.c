@@ -48,6 +48,7 @@ void slot_release(slot_t *t)
         t->ends[i].watch = NULL;
         close_fd(&t->ends[i].fd);
         buf_free(&t->ends[i].out);
+        t->ends[i].was_used = false;
     }
     close_fd(&t->pidfd);
     board_unmap(t->board);

@@ -14,6 +14,7 @@ enum {
     BEAT_MS = 1000,
     GUARDIAN_SILENT_MS = 3000,
     CLOSE_WAIT_MS = 2000,
+    BYE_WAIT_MS = 1000,     /* for what a slot that runs nothing wants to do before it ends */
     LOST_STEP_MS = 10,      /* after a lost guardian: between two looks at what still lives */
     LOST_PATIENCE_MS = 200, /* before supervisors are killed that should have left by themselves */
     LOST_MAX_MS = 5000,     /* an unkillable process holds nobody up for longer */
@@ -44,6 +45,7 @@ typedef struct {
     int fd; /* -1: closed */
     loop_watch_t *watch;
     buf_t out;
+    bool was_used; /* something listens there */
 } pipe_end_t;
 
 typedef enum { SLOT_OFF, SLOT_ASKED, SLOT_UP } slot_state_t;
@@ -68,6 +70,7 @@ typedef struct {
     sent_queue_t sent;
     buf_t in; /* results read from the ring and not handled */
 
+    bool leaves;     /* it was told bye */
     bool is_killing; /* slots_kill closed the board: the process may leave before the guardian ends it */
     bool owes_kill, freeze_wanted, freeze_told, is_corrupt;
     uint32_t kill_grace_ms;
@@ -140,6 +143,11 @@ void slot_on_data(void *arg, int fd, unsigned events);
 void slots_on_pull(void *arg);
 /* A look at the rings soon: something may lie there for which no bell was rung. */
 void slots_pull_soon(slots_t *s, unsigned in_ms);
+
+/* ---- farewell.c ---- */
+
+/* Tells slots that run nothing to leave by themselves and waits for them, `wait_ms` in all. */
+void slots_bye(slots_t *s, int64_t wait_ms);
 
 /* ---- sent.c ---- */
 

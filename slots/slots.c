@@ -146,6 +146,8 @@ void slots_close(slots_t *s)
 {
     if (!s)
         return;
+    if (s->slots && s->ctl_fd >= 0)
+        slots_bye(s, BYE_WAIT_MS);
     for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++)
         if (s->slots[i].board)
             board_close(s->slots[i].board);
@@ -261,6 +263,7 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     t->job_key = job_key;
     t->has_job = true;
     slot_put_job(&slot_end(t)->out, &frame);
+    slot_end(t)->was_used = true;
     uint32_t timeout_ms = set_limits(t, job);
     atomic_store(&t->board->grace_ms, job->grace_ms);
     store_lapse(s, t, find_lapse(s, job_key));

@@ -84,7 +84,8 @@ typedef struct {
 /* Starts the guardian and through it the slots; each announces itself by `up`. */
 int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks_t *callbacks, void *arg, slots_t **ret,
                fanmap_error_t *err);
-/* Kills what still runs and waits for the guardian to end (bounded: 2 s). */
+/* Kills what still runs, lets the others close what they have open (bounded: 1 s), and waits for the guardian to end
+ * (bounded: 2 s). */
 void slots_close(slots_t *slots);
 /* One line for the start-up log: how attempts are killed and frozen here. "" until the guardian has said it (before the
  * first `up`). */

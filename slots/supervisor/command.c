@@ -159,6 +159,8 @@ static bool start_next(supervisor_t *s)
             continue;
         if (frame.type == SLOT_JOB)
             set_job(s, &frame.job);
+        else if (frame.type == SLOT_BYE)
+            supervisor_leave(s);
         else if (frame.type == SLOT_RUN && !claim(s, &frame.run))
             return false;
     }
@@ -228,6 +230,16 @@ bool command_step(supervisor_t *s)
 bool command_fill(supervisor_t *s)
 {
     return inlet_fill(&s->command.inlet, false) != 0;
+}
+
+bool command_sees_bye(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    slot_frame_t frame;
+    if (c->state != COMMAND_IDLE || inlet_fill(&c->inlet, false) <= 0 || inlet_next(&c->inlet, &frame) <= 0)
+        return false;
+    inlet_unread(&c->inlet);
+    return frame.type == SLOT_BYE;
 }
 
 void command_exited(supervisor_t *s, int status)

@@ -19,7 +19,7 @@
 #include "slots/slots.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
+enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32, LEAVE_MS = 800 };
 
 static volatile sig_atomic_t child_has_ended;
 
@@ -89,9 +89,30 @@ static void host_exited(supervisor_t *s, int status)
     s->host.has_ended = true;
     if (!s->ends_command)
         s->status = status;
+    if (s->leave_by_ms > 0 || (!s->is_ending && command_sees_bye(s)))
+        return;
     board_close(s->board);
     if (!s->is_ending)
         supervisor_end(s, 0);
+}
+
+void supervisor_leave(supervisor_t *s)
+{
+    s->leave_by_ms = proc_now_ms() + LEAVE_MS;
+    serve_bye(s);
+}
+
+/* Returns when to look again, in ms. */
+static int go_on_leaving(supervisor_t *s)
+{
+    pid_t residents[RESIDENTS_MAX];
+    int64_t left_ms = s->leave_by_ms - proc_now_ms();
+    if (s->leave_by_ms == 0 || s->is_ending)
+        return -1;
+    if (left_ms > 0 && supervisor_residents(s, residents, RESIDENTS_MAX) > 0)
+        return (int)left_ms;
+    supervisor_end(s, 0);
+    return 0;
 }
 
 static void reap(supervisor_t *s)
@@ -296,7 +317,7 @@ static void run(supervisor_t *s)
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
-        int look_ms = check_cpu_time(s);
+        int look_ms = sooner(check_cpu_time(s), go_on_leaving(s));
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
         wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_settle(s), serve_wait_ms(s)));
         wait_and_read(s, wait_ms);

@@ -311,10 +311,12 @@ bool serve_exited(supervisor_t *s, pid_t pid, int status)
     read_the_rest(s, p);
     if (serve_runs(s, p))
         s->status = status;
-    if (s->is_ending)
+    if (s->is_ending || p->state == PROGRAM_OFF)
         return true;
-    if (p->state == PROGRAM_OFF)
+    if (s->leave_by_ms > 0) {
+        program_close(p);
         return true;
+    }
     if (p->state != PROGRAM_READY)
         exited_while_starting(s, p, status);
     else if (serve_runs(s, p) && program_left_unread(p) && board_unclaim(s->board))
@@ -339,6 +341,18 @@ void serve_end(supervisor_t *s)
         served_put_cancel(&p->out, p->reader.encoding, s->command.n);
         program_flush(p);
         kill(-p->pid, SIGTERM);
+    }
+}
+
+void serve_bye(supervisor_t *s)
+{
+    for (size_t i = 0; i < s->serve.programs_n; i++) {
+        program_t *p = &s->serve.programs[i];
+        if (p->state == PROGRAM_READY)
+            served_put_bye(&p->out, p->reader.encoding);
+        else if (p->pid > 0)
+            kill(-p->pid, SIGKILL);
+        program_flush(p);
     }
 }
 

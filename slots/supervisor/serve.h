@@ -77,8 +77,8 @@ void serve_end(struct supervisor *s);
 void serve_settle(struct supervisor *s);
 /* An answer that was checked becomes the result of the run. serve_result.c. */
 void serve_result(struct supervisor *s, const served_said_t *said);
-/* Everything is told to leave; true: something has to be waited for. */
-bool serve_bye(struct supervisor *s);
+/* Every program is told to leave; one that is still starting is killed. */
+void serve_bye(struct supervisor *s);
 /* The pids of living programs, at most `cap`. */
 size_t serve_pids(const struct supervisor *s, pid_t *ret, size_t cap);
 /* The run that goes on is with this program. */

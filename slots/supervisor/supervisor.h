@@ -95,9 +95,10 @@ typedef struct supervisor {
     bool host_fd_open;
     bool has_children; /* as of the last reaping */
     bool is_ending;
-    bool ends_command;  /* ending: what ran was a command */
-    int64_t kill_at_ms; /* ending: KILL to everything from here on */
-    int status;         /* wait status of what ran last */
+    bool ends_command;   /* ending: what ran was a command */
+    int64_t leave_by_ms; /* told bye: its residents are about to leave; 0: not told */
+    int64_t kill_at_ms;  /* ending: KILL to everything from here on */
+    int status;          /* wait status of what ran last */
     struct pollfd *polls;
     unsigned turns; /* of the loop since the last reaping */
 } supervisor_t;
@@ -109,7 +110,9 @@ void supervisor_end(supervisor_t *s, int64_t kill_at_ms);
 /* Ends it as unusable: charged to no item. */
 void supervisor_give_up(supervisor_t *s, const char *why);
 
-/* The processes that outlive an attempt, but for one: the task host and the programs. At most `cap`. */
+/* The worker needs the slot no longer: everyone is told, and it ends when they are gone, or soon. */
+void supervisor_leave(supervisor_t *s);
+/* The processes that outlive an attempt: the task host and the programs. At most `cap`. */
 size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap);
 
 /* ---- command.c ---- */
@@ -119,6 +122,8 @@ void command_open(supervisor_t *s);
 bool command_step(supervisor_t *s);
 /* More frames are on the socket. */
 bool command_fill(supervisor_t *s);
+/* The next thing that the worker says here is bye: it does so before it says it to the task host. */
+bool command_sees_bye(supervisor_t *s);
 void command_exited(supervisor_t *s, int status);
 /* c->frame becomes the result of the claimed run, unless the slot was ended meanwhile. */
 void command_send_result(supervisor_t *s, int64_t now_ns);

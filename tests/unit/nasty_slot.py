@@ -230,6 +230,8 @@ start()
 while True:
     kind, n, item = slot.next()
     if kind == "bye":
+        time.sleep(0.05)
+        print("farewell", file=sys.stderr)
         break
     if kind == "run" and not (isinstance(item, str) and misbehave(n, item)):
         answer(n, item)

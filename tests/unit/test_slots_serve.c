@@ -111,6 +111,28 @@ static void test_what_a_job_tells(void **state)
     close_rig(r);
 }
 
+/* Nobody needs it any longer: it is told so, and ends by itself. */
+static void say_bye(const char *arguments)
+{
+    rig_t *r = open_rig(arguments);
+    char log[4096];
+    check_well(r);
+    rig_one(r, "noop", "1");
+    slots_close(r->slots);
+    r->slots = NULL;
+    rig_read_log(r, log, 0, sizeof log);
+    assert_non_null(strstr(log, "nasty: farewell\n"));
+    close_rig(r);
+}
+
+static void test_bye(void **state)
+{
+    (void)state;
+    say_bye("well json");
+    say_bye("well msgpack");
+    say_bye("well stdio");
+}
+
 /* One slot runs functions, commands and two tasks of one program in turn; what a command leaves behind is killed, and
  * the program is not. */
 static void test_engines_in_turn(void **state)
@@ -399,6 +421,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stdin_and_stdout),
         cmocka_unit_test(test_output_before_the_hello),
         cmocka_unit_test(test_what_a_job_tells),
+        cmocka_unit_test(test_bye),
         cmocka_unit_test(test_engines_in_turn),
         cmocka_unit_test(test_many_in_a_row),
         cmocka_unit_test(test_broken_lines),
