@@ -405,6 +405,49 @@ static void retries_are_counted(void **state)
     fanmap_close(f);
 }
 
+/* A connection of its own from its first call to its last. Returns how many squares were right. */
+static void *map_alone(void *arg)
+{
+    enum { ITEMS = 300 };
+    fanmap_job_t *job = NULL;
+    fanmap_t *f = NULL;
+    const fanmap_outcome_t *outcome;
+    uintptr_t right = 0;
+    int pushed = 0, r = fanmap_open(arg, NULL, NULL, &f, NULL);
+    if (r == FANMAP_OK)
+        r = fanmap_map(f, "square", arg, &job, NULL);
+    for (int64_t until = rig_now_ms() + BOUND_MS; r >= 0 && r != FANMAP_END && rig_now_ms() < until;) {
+        while (pushed < ITEMS && fanmap_push(job, FANMAP_JSON, "11", 2, NULL) == FANMAP_OK)
+            pushed++;
+        if (pushed == ITEMS && fanmap_end_input(job, NULL, NULL) != FANMAP_OK)
+            break;
+        r = fanmap_next(job, 1000, &outcome, NULL);
+        right += r == FANMAP_OK && outcome->value_len == 3 && memcmp(outcome->value, "121", 3) == 0;
+    }
+    fanmap_close(f);
+    return (void *)(r == FANMAP_END ? right : 0);
+}
+
+static void threads_may_each_have_a_connection(void **state)
+{
+    (void)state;
+    pthread_t threads[3];
+    char numbers[2200];
+    fanmap_close(rig_open(NULL)); /* names the helpers' folder, before there are threads */
+    rig_folder(numbers, sizeof numbers, "/examples/numbers.so");
+    fanmap_options_t *options = rig_options(
+        (const char *const[]){"local", "true", "tasks", numbers, "value-format", "json", "slots", "2", NULL});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, map_alone, options), 0);
+    for (int i = 0; i < 3; i++) {
+        void *right = NULL;
+        assert_int_equal(pthread_join(threads[i], &right), 0);
+        assert_int_equal((uintptr_t)right, 300);
+    }
+    fanmap_options_free(options);
+    assert_int_equal(rig_children(), 0);
+}
+
 static void *free_it(void *arg)
 {
     fanmap_outcome_t *outcome = arg;
@@ -475,6 +518,7 @@ int main(void)
         cmocka_unit_test(a_job_id_names_one_map),
         cmocka_unit_test(a_running_job_can_be_paused_resumed_limited_and_cancelled),
         cmocka_unit_test(retries_are_counted),
+        cmocka_unit_test(threads_may_each_have_a_connection),
         cmocka_unit_test(a_kept_outcome_outlives_everything),
         cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
     };
