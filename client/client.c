@@ -127,7 +127,7 @@ static void settle(fanmap_t *f)
     while (is_under_way(f) && !f->error.code && loop_clock_ms() < until)
         if (client_turn(f, 20, NULL) != FANMAP_OK)
             return;
-    if (is_under_way(f))
+    if (is_under_way(f) && !f->error.code)
         client_log(f, FANMAP_LOG_WARNING, "closed before Kafka had stored everything (%zu records; --close-timeout)",
                    bus_outbox_n(f->bus));
 }

@@ -4,7 +4,7 @@
  *   kafka_source.c    librdkafka wakes the loop                kafka_events.c  errors and log lines, classified
  *   kafka_helper.c    a thread for the calls that block        kafka_ask.c     what it is asked for
  *   kafka_ensure.c    creating topics                          kafka_topics.c  looking them up, ends
- *   kafka_survey.c    what topics there are, and how they are set
+ *   kafka_survey.c    what topics there are, and how they are set   kafka_rights.c  refusals, in one line each
  *   kafka_produce.c   records out                              kafka_producer.c  reports, a new producer after a fatal
  * error kafka_reader.c    one partition, no group                  kafka_group.c   membership kafka_start.c     where
  * assigned partitions begin          kafka_group_records.c  records of the group kafka_commit.c    commits
@@ -97,6 +97,27 @@ void kafka_event(kafka_bus_t *bus, rd_kafka_event_t *event);
 void kafka_error(kafka_bus_t *bus, rd_kafka_resp_err_t code, const char *what);
 void kafka_log(kafka_bus_t *bus, fanmap_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* ---- kafka_rights.c: refusals, in one line each ---- */
+
+/* What was asked for. */
+typedef struct {
+    const char *operation; /* as kafka-acls calls it */
+    const char *name;      /* of the topic */
+} kafka_wanted_t;
+#define KAFKA_WANTED(operation, name) (&(kafka_wanted_t){operation, name})
+/* wanted NULL: nobody knows better than `what`, the text of librdkafka. */
+void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka_wanted_t *wanted, const char *what,
+                   fanmap_error_t *ret);
+/* The same to the error callback. `what` NULL: the code's own text. */
+void kafka_refused(kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka_wanted_t *wanted, const char *what);
+/* The broker ended the connection because of our certificate, or because there is none. */
+bool kafka_is_alert(const char *what);
+#define KAFKA_CERTIFICATE "fanmap-certificate:"
+/* Has certificates that are refused named in a log line. */
+void kafka_watch_certificates(rd_kafka_conf_t *conf);
+/* True: this log line was one of those; the reason is kept. */
+bool kafka_note_certificate(kafka_bus_t *bus, const char *text);
+
 /* FANMAP_EREFUSED or FANMAP_EUNREACHABLE for what concerns the connection or our rights, else 0. */
 int kafka_error_class(rd_kafka_resp_err_t code);
 
@@ -194,6 +215,7 @@ typedef struct {
     size_t n, bytes, unsent_n, failed_n;
     size_t batch_bytes, must_shrink_to;
     bool send_deferred, must_recover, queue_full;
+    bool is_refused; /* may write nowhere: the handle is good for looking things up only */
     loop_timer_t *retry;
 } kafka_producer_t;
 
@@ -299,6 +321,7 @@ struct kafka_group {
     bool wanted, leaving, commit_deferred, commit_sent, told_revoked;
     bool may_hold, is_holding; /* inside `revoked`; until kafka_group_let_go */
     char member[256];
+    char id[256]; /* the group's name */
 };
 
 int kafka_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
@@ -378,7 +401,8 @@ struct kafka_bus {
     unsigned kicks_n; /* under way */
     bool needs_kicks;
     kafka_copy_t *spare;
-    char reason[256]; /* why the last connection failed */
+    char reason[256];      /* why the last connection failed */
+    char certificate[256]; /* what was wrong with the broker's, if anything */
 };
 
 #endif

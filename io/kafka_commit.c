@@ -47,7 +47,7 @@ static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     group->commit_sent = false;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && kafka_error_class(code) == FANMAP_EREFUSED)
-        kafka_error(group->bus, code, NULL);
+        kafka_refused(group->bus, code, KAFKA_WANTED("Read", group->topic->name), NULL);
     for (int i = 0; list != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && element->err == RD_KAFKA_RESP_ERR_NO_ERROR;

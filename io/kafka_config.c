@@ -218,6 +218,7 @@ static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *grou
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
                                        RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
     rd_kafka_conf_set_log_cb(conf, discard);
+    kafka_watch_certificates(conf);
     if (uses_oauth(conf))
         rd_kafka_conf_enable_sasl_queue(conf, 1);
     *ret = conf;

@@ -27,7 +27,8 @@ typedef struct {
 /* ---- in the helper ---- */
 
 /* Sorts a failure: final, or worth another attempt. */
-static void failed(ensure_t *ensure, const char *name, rd_kafka_resp_err_t code, const char *text)
+static void failed(ensure_t *ensure, const char *operation, const char *name, rd_kafka_resp_err_t code,
+                   const char *text)
 {
     if (text == NULL)
         text = rd_kafka_err2str(code);
@@ -46,7 +47,7 @@ static void failed(ensure_t *ensure, const char *name, rd_kafka_resp_err_t code,
         break;
     }
     if (kafka_error_class(code) == FANMAP_EREFUSED)
-        (void)err_set(&ensure->err, FANMAP_EREFUSED, "topic %s: %s", name, text);
+        kafka_refusal(ensure->bus, code, KAFKA_WANTED(operation, name), text, &ensure->err);
     else
         ensure->again = true;
 }
@@ -63,7 +64,7 @@ static bool look_all_up(ensure_t *ensure)
             (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist (fanmap topics --create makes it)",
                           name);
         else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            failed(ensure, name, code, NULL);
+            failed(ensure, "Describe", name, code, NULL);
         whole = whole && code == RD_KAFKA_RESP_ERR_NO_ERROR;
         if (ensure->err.code != 0 || ensure->again)
             return false;
@@ -98,7 +99,8 @@ static void judge_created(ensure_t *ensure, const rd_kafka_CreateTopics_result_t
     for (size_t i = 0; i < n && ensure->err.code == 0; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-            failed(ensure, rd_kafka_topic_result_name(topics[i]), code, rd_kafka_topic_result_error_string(topics[i]));
+            failed(ensure, "Create", rd_kafka_topic_result_name(topics[i]), code,
+                   rd_kafka_topic_result_error_string(topics[i]));
     }
 }
 
@@ -115,7 +117,8 @@ static void create(ensure_t *ensure, rd_kafka_NewTopic_t **topics, size_t n)
     if (result == NULL)
         ensure->again = true;
     else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        failed(ensure, ensure->topics[0].name, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+        failed(ensure, "Create", ensure->topics[0].name, rd_kafka_event_error(event),
+               rd_kafka_event_error_string(event));
     else
         judge_created(ensure, result);
     if (event != NULL)

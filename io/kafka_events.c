@@ -41,11 +41,8 @@ int kafka_error_class(rd_kafka_resp_err_t code)
 static void tell(kafka_bus_t *bus, int class, const char *what)
 {
     fanmap_error_t err;
-    if (class == FANMAP_EREFUSED)
-        (void)err_set(&err, class, "Kafka at %s refused the login or a right: %s", bus->config.brokers, what);
-    else
-        (void)err_set_retry(&err, class, "Kafka at %s cannot be reached: %s", bus->config.brokers,
-                            bus->reason[0] != 0 ? bus->reason : what);
+    (void)err_set_retry(&err, class, "Kafka at %s cannot be reached: %s", bus->config.brokers,
+                        bus->reason[0] != 0 ? bus->reason : what);
     if (bus->on_error != NULL)
         bus->on_error(bus->arg, &err);
 }
@@ -58,8 +55,10 @@ void kafka_error(kafka_bus_t *bus, rd_kafka_resp_err_t code, const char *what)
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
         code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         (void)snprintf(bus->reason, sizeof bus->reason, "%s", what);
-    int class = kafka_error_class(code);
-    if (class != 0)
+    int class = kafka_is_alert(what) ? FANMAP_EREFUSED : kafka_error_class(code);
+    if (class == FANMAP_EREFUSED)
+        kafka_refused(bus, code, NULL, what);
+    else if (class != 0)
         tell(bus, class, what);
     else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         kafka_log(bus, FANMAP_LOG_DEBUG, "kafka: %s", what);
@@ -77,9 +76,12 @@ static void log_event(kafka_bus_t *bus, rd_kafka_event_t *event)
      * errors, too. */
     if (facility != NULL && strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored") != NULL)
         return;
+    if (facility != NULL && strcmp(facility, "SSLCERTVRFY") == 0 && kafka_note_certificate(bus, text))
+        return;
     if (strstr(text, "load in progress") != NULL) /* a broker that has just started: asked again, no news */
         level = 7;
-    if (facility != NULL && (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0))
+    if (facility != NULL &&
+        (strcmp(facility, "FAIL") == 0 || strcmp(facility, "FATAL") == 0 || strcmp(facility, "ERROR") == 0))
         level = 7;
     fanmap_log_level_t as = level <= 3   ? FANMAP_LOG_ERROR
                             : level == 4 ? FANMAP_LOG_WARNING

@@ -1,4 +1,5 @@
 /* Membership of a consumer group: joining, turns, leaving. kafka_rebalance.c has what comes between. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +185,7 @@ int kafka_group_join(bus_topic_t *base, const char *group_id, const bus_group_ca
                              .arg = arg,
                              .source.fd = -1,
                              .wanted = true};
+    (void)snprintf(group->id, sizeof group->id, "%s", group_id);
     topic->bus->groups = group;
     int code = group_open(group, group_id, err);
     if (code != FANMAP_OK) {

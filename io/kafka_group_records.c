@@ -85,6 +85,9 @@ static void partition_event(kafka_group_t *group, kafka_partition_t *partition, 
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
         ask_where_it_begins(group, partition);
         break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        kafka_refused(group->bus, message->err, KAFKA_WANTED("Read", group->topic->name), NULL);
+        break;
     default:
         kafka_error(group->bus, message->err, rd_kafka_message_errstr(message));
     }

@@ -47,7 +47,9 @@ void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset,
 {
     kafka_topic_t *topic = record->topic;
     fanmap_error_t err;
-    if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (kafka_error_class(failed) == FANMAP_EREFUSED)
+        kafka_refusal(bus, failed, KAFKA_WANTED("Write", topic->name), rd_kafka_err2str(failed), &err);
+    else if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         (void)err_set(&err, final_code(failed), "a record of %zu bytes for topic %s: %s", record->value_len,
                       topic->name, rd_kafka_err2str(failed));
     unlink_record(&bus->producer, record);
@@ -110,7 +112,7 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
         return;
     }
     if (kafka_error_class(message->err) == FANMAP_EREFUSED)
-        kafka_error(bus, message->err, NULL);
+        kafka_refused(bus, message->err, KAFKA_WANTED("Write", record->topic->name), NULL);
     kafka_record_done(bus, record, -1, message->err);
 }
 
@@ -138,14 +140,35 @@ static void report_failed(kafka_bus_t *bus)
     }
 }
 
+/* An idempotent producer of somebody who may write nowhere is refused before it has sent anything. That matters once
+ * there is something to send: until then the handle serves for looking things up. True: it was that, and the event is
+ * gone. */
+static bool may_not_write(kafka_bus_t *bus, rd_kafka_event_t *event)
+{
+    char text[300];
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        code = rd_kafka_fatal_error(bus->producer.rk, text, sizeof text);
+    if (code != RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED && code != RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        return false;
+    bus->producer.is_refused = true;
+    if (bus->producer.first != NULL)
+        kafka_refused(bus, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                      KAFKA_WANTED("Write", bus->producer.first->topic->name), NULL);
+    rd_kafka_event_destroy(event);
+    return true;
+}
+
 static void on_event(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
 {
     if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
         report_all(bus, event, budget);
         return;
     }
-    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && rd_kafka_event_error_is_fatal(event))
-        bus->producer.must_recover = true;
+    bool is_fatal = rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && rd_kafka_event_error_is_fatal(event);
+    if (is_fatal && may_not_write(bus, event))
+        return;
+    bus->producer.must_recover |= is_fatal;
     kafka_event(bus, event);
 }
 
@@ -257,9 +280,10 @@ static void recover(kafka_bus_t *bus)
         kafka_log(bus, FANMAP_LOG_WARNING, "kafka: a topic refuses batches this large; from now on up to %zu bytes",
                   producer->batch_bytes);
     } else {
-        kafka_log(bus, FANMAP_LOG_WARNING, "kafka: a new producer sends %zu records again", producer->n);
+        kafka_log(bus, producer->is_refused ? FANMAP_LOG_DEBUG : FANMAP_LOG_WARNING,
+                  "kafka: a new producer sends %zu records again", producer->n);
     }
-    producer->must_recover = false;
+    producer->must_recover = producer->is_refused = false;
     producer->must_shrink_to = 0;
     destroy->after = begin_again;
     destroy->arg = bus;

@@ -130,6 +130,9 @@ static void reader_event(kafka_reader_t *reader, const rd_kafka_message_t *messa
                   (int)reader->partition, rd_kafka_err2str(message->err));
         gone(reader, -1);
         break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        kafka_refused(reader->bus, message->err, KAFKA_WANTED("Read", reader->topic->name), NULL);
+        break;
     default:
         kafka_error(reader->bus, message->err, rd_kafka_message_errstr(message));
     }

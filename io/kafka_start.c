@@ -60,7 +60,7 @@ static void start_done(kafka_ask_t *ask)
     }
     if (start->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (kafka_error_class(start->failed) == FANMAP_EREFUSED)
-            kafka_error(group->bus, start->failed, NULL);
+            kafka_refused(group->bus, start->failed, KAFKA_WANTED("Read", group->topic->name), NULL);
         start_free(ask);
         kafka_group_start_later(group);
         return;

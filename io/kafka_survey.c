@@ -25,7 +25,8 @@ typedef struct {
 static void failed(survey_t *survey, rd_kafka_resp_err_t code)
 {
     if (kafka_error_class(code) == FANMAP_EREFUSED)
-        (void)err_set(&survey->err, FANMAP_EREFUSED, "the list of topics: %s", rd_kafka_err2str(code));
+        kafka_refusal(survey->bus, code, KAFKA_WANTED("Describe", survey->prefix), rd_kafka_err2str(code),
+                      &survey->err);
     else
         survey->again = true;
 }

@@ -94,6 +94,20 @@ static void on_down(void *arg, const fanmap_error_t *why)
         answer(p, -1);
 }
 
+/* A worker that nobody can see would be worse than none: maps would wait for one that is there. */
+static void on_announced(redisAsyncContext *context, void *reply_arg, void *arg)
+{
+    const redisReply *reply = reply_arg;
+    presence_t *p = arg;
+    fanmap_error_t why;
+    (void)context;
+    if (p->is_closed || !reply || reply->type != REDIS_REPLY_ERROR)
+        return;
+    redis_conn_explain(p->conn, reply->str, (size_t)reply->len, &why);
+    if (why.code == FANMAP_EREFUSED)
+        p->refused(p->refused_arg, &why);
+}
+
 void presence_announce(presence_t *p, const char *incarnation, const char *queue, const char *const *tasks,
                        size_t tasks_n)
 {
@@ -102,8 +116,8 @@ void presence_announce(presence_t *p, const char *incarnation, const char *queue
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     for (size_t i = 0; context && i < tasks_n; i++) {
         make_key(p, key, queue, tasks[i]);
-        if (redisAsyncCommand(context, NULL, NULL, "EVAL %s 1 %s %s %s", announce_text, key, incarnation, forget) !=
-            REDIS_OK)
+        if (redisAsyncCommand(context, on_announced, p, "EVAL %s 1 %s %s %s", announce_text, key, incarnation,
+                              forget) != REDIS_OK)
             return;
     }
 }
@@ -121,7 +135,7 @@ void presence_announce_row(presence_t *p, const char *incarnation, const char *r
     presence_row_keys(p->name_space, seen, rows, sizeof seen);
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     if (context)
-        redisAsyncCommand(context, NULL, NULL, "EVAL %s 2 %s %s %s %s %s", row_text, seen, rows, incarnation, row,
+        redisAsyncCommand(context, on_announced, p, "EVAL %s 2 %s %s %s %s %s", row_text, seen, rows, incarnation, row,
                           forget);
 }
 

@@ -82,8 +82,8 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
     else if (strncmp(start, "NOPERM", 6) == 0 || strstr(said, "can't run this command") != NULL ||
              strstr(said, "NOPERM") != NULL)
         err_set(ret, FANMAP_EREFUSED,
-                "Redis at %s denies this user a right that tokens need (docs/tokens.md lists them): %s", conn->place,
-                said);
+                "Redis at %s denies user %s a right that fanmap needs (fanmap topics --print-acls lists them): %s",
+                conn->place, conn->config.url->user[0] ? conn->config.url->user : "default", said);
     else if (starts_with_any(start, passing))
         err_set_retry(ret, FANMAP_EUNREACHABLE, "Redis at %s cannot serve now: %s", conn->place, said);
     else

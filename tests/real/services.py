@@ -251,6 +251,7 @@ class Kafka(Service):
 
     name = "kafka"
     ready_s = 90
+    format_args = ()  # more words for the tool that formats the storage
 
     def __init__(self, folder, detached=False, fast_start=True, archive=None, overrides=None):
         super().__init__(folder, detached)
@@ -321,7 +322,8 @@ class Kafka(Service):
             cluster = cluster.replace("-", "A", 1) if cluster.startswith("-") else cluster  # not an option
             saved, self.archive = self.archive, None
             done = subprocess.run(self.base_command() + ["kafka.tools.StorageTool", "format", "--standalone", "-t",
-                                                         cluster, "-c", self.properties], cwd=self.folder,
+                                                         cluster, "-c", self.properties, *self.format_args],
+                                  cwd=self.folder,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             self.archive = saved
             if done.returncode != 0:
