@@ -5,6 +5,7 @@
  *   help.c      --help, from the same table
  *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
  *   input.c     items from files, stdin and ::: values
+ *   zip.c       several of them together
  *   output.c    outcomes to stdout
  *   progress.c  what stderr shows
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
@@ -33,6 +34,14 @@ enum {
 
 typedef struct arguments arguments_t;
 
+enum { SEQUENCES_MAX = 64 };
+
+/* The values of one ::: or :::+. */
+typedef struct {
+    char **at;
+    int n;
+} values_t;
+
 typedef struct {
     const char *name, *usage, *summary;
     unsigned scope;      /* which options it takes */
@@ -48,9 +57,8 @@ struct arguments {
     fanmap_options_t *options;
     const char *positionals[2];
     int positionals_n;
-    char **values; /* after ::: */
-    int values_n;
-    bool has_values;
+    values_t sequences[SEQUENCES_MAX]; /* after :::, and after each :::+ behind it */
+    int sequences_n;
     char **argv; /* after -- */
     int argv_n;
     bool has_argv;

@@ -8,25 +8,27 @@
 
 enum { READ_BYTES = 256 * 1024 };
 
-static int choose_format(input_t *input, const arguments_t *arguments, const char *standard_format)
+const char *input_format(const arguments_t *arguments, const char *standard_format)
 {
     const char *format = option_text(arguments, "input-format");
     if (is_switch_set(arguments, "null"))
-        format = "nul";
-    if (!format)
-        format = standard_format;
-    input->delimiter = strcmp(format, "nul") == 0 ? '\0' : '\n';
-    input->format = strcmp(format, "jsonl") == 0 ? FANMAP_JSON : FANMAP_TEXT;
-    return EXIT_ALL_WELL;
+        return "nul";
+    return format ? format : standard_format;
 }
 
-static int open_file(input_t *input, const arguments_t *arguments)
+static void begin(input_t *input, const char *format)
 {
-    const char *path = option_text(arguments, "input");
-    if (fanmap_options_get(arguments->options, "input", 1)) {
-        complain("zipping several -i is not built yet");
-        return EXIT_USAGE;
-    }
+    *input = (input_t){.fd = -1, .delimiter = strcmp(format, "nul") == 0 ? '\0' : '\n', .format = FANMAP_TEXT};
+    if (strcmp(format, "jsonl") == 0)
+        input->format = FANMAP_JSON;
+    else if (strcmp(format, "msgpack") == 0)
+        input->format = FANMAP_WRAPPED;
+}
+
+int input_open_file(input_t *input, const char *path, const char *format, size_t item_max)
+{
+    begin(input, format);
+    input->item_max = item_max;
     if (!path || strcmp(path, "-") == 0) {
         input->fd = STDIN_FILENO;
         input->name = "stdin";
@@ -41,18 +43,12 @@ static int open_file(input_t *input, const arguments_t *arguments)
     return EXIT_ALL_WELL;
 }
 
-int input_open(input_t *input, const arguments_t *arguments, const char *standard_format)
+void input_open_values(input_t *input, const values_t *values, const char *format)
 {
-    *input = (input_t){.fd = -1};
-    choose_format(input, arguments, standard_format);
-    if (arguments->has_values) {
-        input->values = arguments->values;
-        input->values_n = arguments->values_n;
-        input->name = "argument";
-        return EXIT_ALL_WELL;
-    }
-    input->item_max = fanmap_options_number(arguments->options, "item-max");
-    return open_file(input, arguments);
+    begin(input, format);
+    input->values = values->at;
+    input->values_n = values->n;
+    input->name = "argument";
 }
 
 void input_close(input_t *input)
@@ -73,20 +69,84 @@ static input_state_t peek_value(input_t *input, const char **ret_item, size_t *r
     return INPUT_ITEM;
 }
 
+static void drop(input_t *input, size_t n)
+{
+    input->at += n;
+    input->dropped += n;
+}
+
 /* Drops what belongs to an item that was given cut. */
 static void skip_rest(input_t *input)
 {
     const char *begin = input->bytes + input->at;
     const char *end = memchr(begin, input->delimiter, input->len - input->at);
-    input->at = end ? (size_t)(end - input->bytes) + 1 : input->len;
+    drop(input, end ? (size_t)(end - begin) + 1 : input->len - input->at);
     input->is_cutting = !end;
     input->scanned = 0;
 }
 
-input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len)
+/* ---- msgpack ---- */
+
+/* The end of an item that was given cut is looked for in what is left, which is dropped on the way. */
+static input_state_t skip_object(input_t *input)
 {
-    if (input->values)
-        return peek_value(input, ret_item, ret_len);
+    size_t left = input->len - input->at;
+    int r = fanmap_msgpack_scan(&input->scan, input->bytes + input->at, left);
+    if (r == FANMAP_EUSAGE)
+        return INPUT_BROKEN;
+    size_t passed = input->scan.at < left ? (size_t)input->scan.at : left;
+    drop(input, passed);
+    input->scan.at -= passed;
+    if (r == FANMAP_OK) {
+        input->is_cutting = false;
+        input->scan = (fanmap_scan_t){0};
+        return INPUT_ITEM;
+    }
+    return input->is_at_end ? INPUT_BROKEN : INPUT_WANTS_READ;
+}
+
+static input_state_t peek_object(input_t *input, const char **ret_item, size_t *ret_len)
+{
+    if (input->is_cutting) {
+        input_state_t state = skip_object(input);
+        if (state != INPUT_ITEM)
+            return state;
+    }
+    size_t left = input->len - input->at;
+    if (left == 0 && input->is_at_end)
+        return INPUT_END;
+    int r = fanmap_msgpack_scan(&input->scan, input->bytes + input->at, left);
+    if (r == FANMAP_EUSAGE || (r == FANMAP_AGAIN && input->is_at_end))
+        return INPUT_BROKEN;
+    if (r == FANMAP_AGAIN && left <= input->item_max)
+        return INPUT_WANTS_READ;
+    *ret_item = input->bytes + input->at;
+    *ret_len = r == FANMAP_OK ? (size_t)input->scan.at : left;
+    return INPUT_ITEM;
+}
+
+static void object_taken(input_t *input)
+{
+    size_t left = input->len - input->at;
+    bool is_whole = input->scan.objects == 0 && input->scan.at <= left;
+    size_t passed = input->scan.at < left ? (size_t)input->scan.at : left;
+    drop(input, passed);
+    input->scan.at -= passed;
+    input->is_cutting = !is_whole;
+    if (is_whole)
+        input->scan = (fanmap_scan_t){0};
+}
+
+uint64_t input_broken_at(const input_t *input)
+{
+    size_t left = input->len - input->at;
+    return input->dropped + (input->scan.at < left ? input->scan.at : left);
+}
+
+/* ---- what ends with a delimiter ---- */
+
+static input_state_t peek_line(input_t *input, const char **ret_item, size_t *ret_len)
+{
     if (input->is_cutting && input->at < input->len)
         skip_rest(input);
     size_t left = input->len - input->at;
@@ -105,18 +165,35 @@ input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len)
     return INPUT_ITEM;
 }
 
-void input_taken(input_t *input)
+static void line_taken(input_t *input)
 {
-    if (input->values) {
-        input->values_at++;
-        return;
-    }
     size_t left = input->len - input->at;
     bool has_end = input->scanned < left;
     input->is_cutting = !has_end && !input->is_at_end;
-    input->at += has_end ? input->scanned + 1 : left;
+    drop(input, has_end ? input->scanned + 1 : left);
     input->scanned = 0;
 }
+
+input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len)
+{
+    if (input->values)
+        return peek_value(input, ret_item, ret_len);
+    if (input->format == FANMAP_WRAPPED)
+        return peek_object(input, ret_item, ret_len);
+    return peek_line(input, ret_item, ret_len);
+}
+
+void input_taken(input_t *input)
+{
+    if (input->values)
+        input->values_at++;
+    else if (input->format == FANMAP_WRAPPED)
+        object_taken(input);
+    else
+        line_taken(input);
+}
+
+/* ---- reading ---- */
 
 static int make_room(input_t *input)
 {

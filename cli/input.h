@@ -1,6 +1,6 @@
 /* Items from the command line: a file, stdin, or the values after :::. Never blocks: a descriptor is read only after
- * poll said that it may be. A line beyond the item limit is read on to its end and given cut: the library refuses it by
- * its length. */
+ * poll said that it may be. An item beyond the item limit is read on to its end and given cut: the library refuses it
+ * by its length. */
 #ifndef CLI_INPUT_H
 #define CLI_INPUT_H
 
@@ -9,24 +9,35 @@
 typedef struct {
     int fd; /* -1: values, or closed */
     const char *name;
-    char delimiter;
+    char delimiter; /* but of msgpack */
     fanmap_format_t format;
     char *bytes;
     size_t at, len, cap, scanned, item_max;
-    bool is_at_end, is_cutting; /* cutting: what follows up to the delimiter is thrown away */
+    uint64_t dropped; /* bytes of the source before `bytes` */
+    fanmap_scan_t scan;
+    bool is_at_end, is_cutting; /* cutting: what follows up to the item's end is thrown away */
     char **values;
     int values_n, values_at;
 } input_t;
 
-typedef enum { INPUT_ITEM, INPUT_WANTS_READ, INPUT_END } input_state_t;
+typedef enum {
+    INPUT_ITEM,
+    INPUT_WANTS_READ,
+    INPUT_END,
+    INPUT_BROKEN /* msgpack that is none, or that ends inside of an object: input_broken_at */
+} input_state_t;
 
-/* EXIT_ALL_WELL, EXIT_USAGE or EXIT_IO after a complaint. */
-int input_open(input_t *input, const arguments_t *arguments, const char *standard_format);
+/* What --input-format and -0 say, or else `standard_format`. */
+const char *input_format(const arguments_t *arguments, const char *standard_format);
+/* `path` NULL or "-": stdin. EXIT_ALL_WELL, or EXIT_IO after a complaint. */
+int input_open_file(input_t *input, const char *path, const char *format, size_t item_max);
+void input_open_values(input_t *input, const values_t *values, const char *format);
 void input_close(input_t *input);
 /* INPUT_ITEM: the next item, borrowed until input_taken or input_read. */
 input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len);
 void input_taken(input_t *input);
 /* One read of the descriptor. 0, or the errno of what failed. */
 int input_read(input_t *input);
+uint64_t input_broken_at(const input_t *input);
 
 #endif

@@ -49,11 +49,17 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
     return EXIT_ALL_WELL;
 }
 
-static int name_source(arguments_t *arguments, const input_t *input)
+/* What the library must know of the inputs. */
+static int describe_input(arguments_t *arguments, const zip_t *input)
 {
-    char source[600];
-    snprintf(source, sizeof source, input->values ? "%.500s" : "%.500s: line", input->name);
-    return set(arguments, "source", source);
+    char n[16];
+    if (input->n > 1) {
+        snprintf(n, sizeof n, "%d", input->n);
+        int status = set(arguments, "sequences", n);
+        if (status != EXIT_ALL_WELL)
+            return status;
+    }
+    return set(arguments, "source", input->source);
 }
 
 static int begin(session_t *s, arguments_t *arguments, const char *task)
@@ -69,27 +75,27 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
     return complain_error(&err);
 }
 
-static int prepare(session_t *s, arguments_t *arguments, input_t *input, const char **ret_task)
+static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const char **ret_task)
 {
     int status = choose_task(arguments, ret_task);
     const char *format = arguments->argv_n > 0 ? "lines" : "jsonl";
     if (status == EXIT_ALL_WELL)
-        status = input_open(input, arguments, format);
+        status = zip_open(input, arguments, format);
     if (status == EXIT_ALL_WELL)
-        status = name_source(arguments, input);
+        status = describe_input(arguments, input);
     if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
         status = set(arguments, "task-log", "true");
     s->arguments = arguments;
     s->input = input;
-    output_open(&s->output, arguments, format);
+    int opened = output_open(&s->output, arguments, format);
     progress_open(&s->progress, arguments);
-    return status;
+    return status == EXIT_ALL_WELL ? opened : status;
 }
 
 int run_map(arguments_t *arguments)
 {
     session_t s = {0};
-    input_t input = {.fd = -1};
+    zip_t input = {.n = 0};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
@@ -98,14 +104,15 @@ int run_map(arguments_t *arguments)
         status = begin(&s, arguments, task);
     if (status == EXIT_ALL_WELL)
         status = session_run(&s);
-    input_close(&input);
+    zip_close(&input);
+    (void)output_close(&s.output);
     return status;
 }
 
 int run_submit(arguments_t *arguments)
 {
     session_t s = {0};
-    input_t input = {.fd = -1};
+    zip_t input = {.n = 0};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
@@ -119,7 +126,8 @@ int run_submit(arguments_t *arguments)
         if (status == EXIT_ALL_WELL && (puts(id) < 0 || fflush(stdout) != 0))
             status = EXIT_IO;
     }
-    input_close(&input);
+    zip_close(&input);
+    (void)output_close(&s.output);
     return status;
 }
 
@@ -131,9 +139,10 @@ int run_gather(arguments_t *arguments)
         complain("which job? fanmap gather JOB");
         return EXIT_USAGE;
     }
-    output_open(&s.output, arguments, "jsonl");
+    int status = output_open(&s.output, arguments, "jsonl");
     progress_open(&s.progress, arguments);
-    int status = set(arguments, "value-format", output_value_format(&s.output));
+    if (status == EXIT_ALL_WELL)
+        status = set(arguments, "value-format", output_value_format(&s.output));
     if (status != EXIT_ALL_WELL)
         return status;
     if (fanmap_open(arguments->options, on_log, arguments, &s.f, &err) != FANMAP_OK)

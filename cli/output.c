@@ -18,30 +18,44 @@ static bool can_block(void)
     return fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDOUT_FILENO);
 }
 
-void output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
+static output_format_t format_of(const char *name)
+{
+    if (strcmp(name, "lines") == 0)
+        return OUTPUT_LINES;
+    if (strcmp(name, "nul") == 0)
+        return OUTPUT_NUL;
+    return strcmp(name, "msgpack") == 0 ? OUTPUT_MSGPACK : OUTPUT_JSONL;
+}
+
+int output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
 {
     const char *format = option_text(arguments, "output-format");
     if (!format)
         format = standard_format;
-    *output = (output_t){.as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
+    *output = (output_t){.format = format_of(format),
+                         .as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
                          .can_block = can_block(),
                          .is_command = arguments->argv_n > 0,
                          .is_verbose = is_switch_set(arguments, "verbose")};
-    if (!output->as_records)
-        output->format = strcmp(format, "lines") == 0 ? OUTPUT_LINES
-                         : strcmp(format, "nul") == 0 ? OUTPUT_NUL
-                                                      : OUTPUT_JSONL;
+    return joblog_open(&output->joblog, arguments);
 }
 
-void output_close(output_t *output)
+bool output_close(output_t *output)
 {
     free(output->bytes);
     output->bytes = NULL;
+    return joblog_close(&output->joblog);
+}
+
+/* A line of JSON for each outcome: that of its record, or itself where the format is jsonl. */
+static bool is_json(const output_t *output)
+{
+    return output->format == OUTPUT_JSONL || (output->as_records && output->format != OUTPUT_MSGPACK);
 }
 
 const char *output_value_format(const output_t *output)
 {
-    return output->format == OUTPUT_JSONL ? "json" : "text";
+    return is_json(output) ? "json" : output->format == OUTPUT_MSGPACK ? "msgpack" : "text";
 }
 
 bool output_has_room(const output_t *output)
@@ -74,26 +88,46 @@ static bool append(output_t *output, const void *bytes, size_t len)
 
 static void show_failure(const output_t *output, const fanmap_outcome_t *o)
 {
-    if (o->kind == FANMAP_VALUE || (output->format == OUTPUT_JSONL && !output->is_verbose))
+    bool is_in_output = is_json(output) || output->format == OUTPUT_MSGPACK;
+    bool is_many = o->kind == FANMAP_CANCELLED || o->kind == FANMAP_DEADLINE; /* the end says how many */
+    if (o->kind == FANMAP_VALUE || ((is_in_output || is_many) && !output->is_verbose))
         return;
     complain("item %" PRIu64 ": %s: %s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message,
              o->stderr_len ? ": " : "", (int)(o->stderr_len > 300 ? 300 : o->stderr_len),
              o->stderr_tail + (o->stderr_len > 300 ? o->stderr_len - 300 : 0));
 }
 
+/* What stands for the outcome in the output, without what ends it. */
+static int render(const output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, const char **ret,
+                  size_t *ret_len, fanmap_error_t *err)
+{
+    const void *bytes;
+    if (is_json(output))
+        return fanmap_outcome_json(job, outcome, output->as_records, ret, ret_len, err);
+    if (output->format != OUTPUT_MSGPACK) {
+        *ret = outcome->value;
+        *ret_len = outcome->kind == FANMAP_VALUE ? outcome->value_len : 0;
+        return FANMAP_OK;
+    }
+    int r = fanmap_outcome_msgpack(job, outcome, output->as_records, &bytes, ret_len, err);
+    if (r == FANMAP_OK)
+        *ret = bytes;
+    return r;
+}
+
 int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
 {
-    const char *line = outcome->value;
-    size_t len = outcome->kind == FANMAP_VALUE ? outcome->value_len : 0;
-    int r = FANMAP_OK;
+    const char *line;
+    size_t len;
     output->failures += outcome->kind != FANMAP_VALUE;
     show_failure(output, outcome);
-    if (output->format == OUTPUT_JSONL)
-        r = fanmap_outcome_json(job, outcome, output->as_records, &line, &len, err);
+    joblog_put(&output->joblog, outcome);
+    int r = render(output, job, outcome, &line, &len, err);
     if (r != FANMAP_OK)
         return r;
     /* A command's output is printed as it is, as parallel -k does; everything else ends with the delimiter. */
     bool as_it_is = output->format == OUTPUT_LINES && output->is_command && outcome->kind == FANMAP_VALUE;
+    as_it_is = (as_it_is && !output->as_records) || output->format == OUTPUT_MSGPACK;
     const char *end = output->format == OUTPUT_NUL ? "" : "\n";
     bool is_kept = append(output, line, len) && (as_it_is || append(output, end, 1));
     if (is_kept)
@@ -110,6 +144,7 @@ static bool may_write(void)
 
 bool output_flush(output_t *output)
 {
+    joblog_flush(&output->joblog);
     while (output->at < output->len) {
         size_t len = output->len - output->at;
         if (output->can_block && len > PIPE_BUF)

@@ -3,9 +3,9 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
-#include "cli/cli.h"
+#include "cli/joblog.h"
 
-typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL } output_format_t;
+typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL, OUTPUT_MSGPACK } output_format_t;
 
 typedef struct {
     output_format_t format;
@@ -14,10 +14,13 @@ typedef struct {
     size_t at, len, cap;
     int error; /* errno of a write that failed */
     uint64_t failures;
+    joblog_t joblog;
 } output_t;
 
-void output_open(output_t *output, const arguments_t *arguments, const char *standard_format);
-void output_close(output_t *output);
+/* EXIT_ALL_WELL, or EXIT_IO after a complaint. output_close in every case. */
+int output_open(output_t *output, const arguments_t *arguments, const char *standard_format);
+/* False, after a complaint: the log of --joblog is not whole. */
+bool output_close(output_t *output);
 /* The "value-format" that the library must hand values out in. */
 const char *output_value_format(const output_t *output);
 /* True: another outcome may be put. */

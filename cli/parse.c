@@ -129,21 +129,28 @@ static int parse_letters(parser_t *p, const char *arg)
     return EXIT_ALL_WELL;
 }
 
+/* Everything behind ::: is a value, and :::+ begins a sequence that is zipped with the one before. */
 static int parse_values(parser_t *p)
 {
-    p->ret->has_values = true;
-    p->ret->values = p->argv + p->at;
-    p->ret->values_n = p->argc - p->at;
-    p->at = p->argc;
-    for (int i = 0; i < p->ret->values_n; i++) {
-        if (strcmp(p->ret->values[i], ":::") == 0) {
-            complain("a second ::: would be GNU parallel's product of two lists, which fanmap does not have");
+    arguments_t *ret = p->ret;
+    ret->sequences[0] = (values_t){p->argv + p->at, 0};
+    ret->sequences_n = 1;
+    for (; p->at < p->argc; p->at++) {
+        char *arg = p->argv[p->at];
+        if (strcmp(arg, ":::") == 0) {
+            complain(
+                "a second ::: would be GNU parallel's product of two lists, which fanmap does not have; :::+ zips");
             return EXIT_USAGE;
         }
-        if (strcmp(p->ret->values[i], ":::+") == 0) {
-            complain("zipping with :::+ is not built yet");
+        if (strcmp(arg, ":::+") != 0) {
+            ret->sequences[ret->sequences_n - 1].n++;
+            continue;
+        }
+        if (ret->sequences_n == SEQUENCES_MAX) {
+            complain("more than %d sequences with :::+", SEQUENCES_MAX);
             return EXIT_USAGE;
         }
+        ret->sequences[ret->sequences_n++] = (values_t){p->argv + p->at + 1, 0};
     }
     return EXIT_ALL_WELL;
 }
@@ -196,7 +203,7 @@ static int check_words(const arguments_t *arguments)
         complain("which command follows --?");
         return EXIT_USAGE;
     }
-    if (arguments->has_values && option_text(arguments, "input")) {
+    if (arguments->sequences_n > 0 && option_text(arguments, "input")) {
         complain("items come from -i FILE or from ::: VALUE..., not from both");
         return EXIT_USAGE;
     }

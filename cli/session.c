@@ -55,38 +55,51 @@ static void end_input(session_t *s, const char *why)
         complain("%s", s->error.message);
 }
 
-static void read_failed(session_t *s, int error)
+/* The job ends with it, after what came before. */
+static void fail_input(session_t *s, const char *why)
 {
-    char why[512];
-    snprintf(why, sizeof why, "%s: %s", s->input->name, strerror(error));
-    s->input_error = error;
+    s->input_failed = true;
+    if (is_switch_set(s->arguments, "verbose") || strcmp(s->arguments->command->name, "submit") == 0)
+        complain("%s", why); /* a map says it at its end */
     end_input(s, why);
+}
+
+static int push(session_t *s, const fanmap_part_t *parts)
+{
+    const zip_t *input = s->input;
+    if (input->n > 1)
+        return fanmap_push_zipped(s->job, input->at[0].format, parts, (size_t)input->n, &s->error);
+    return fanmap_push(s->job, input->at[0].format, parts[0].bytes, parts[0].len, &s->error);
 }
 
 /* Pushes what there is. True: something moved. */
 static bool feed(session_t *s)
 {
-    const char *item;
-    size_t len;
+    fanmap_part_t parts[SEQUENCES_MAX];
+    char why[600];
     int pushed = 0;
     for (; pushed < PUSH_TURN && !s->input_done; pushed++) {
-        input_state_t state = input_peek(s->input, &item, &len);
-        if (state == INPUT_END)
+        zip_state_t state = zip_peek(s->input, parts, why, sizeof why);
+        if (state == ZIP_END)
             end_input(s, NULL);
-        if (state != INPUT_ITEM)
+        if (state == ZIP_FAILED)
+            fail_input(s, why);
+        if (state != ZIP_ITEM || push(s, parts) != FANMAP_OK)
             break;
-        if (fanmap_push(s->job, s->input->format, item, len, &s->error) != FANMAP_OK)
-            break;
-        input_taken(s->input);
+        zip_taken(s->input);
     }
     return pushed > 0;
 }
 
-static bool wants_read(session_t *s)
+static void read_inputs(session_t *s, const struct pollfd *fds, int n)
 {
-    const char *item;
-    size_t len;
-    return s->input && !s->input_done && input_peek(s->input, &item, &len) == INPUT_WANTS_READ;
+    const char *name = "";
+    char why[600];
+    int error = zip_read(s->input, fds, n, &name);
+    if (!error)
+        return;
+    snprintf(why, sizeof why, "%.400s: %s", name, strerror(error));
+    fail_input(s, why);
 }
 
 static void take(session_t *s)
@@ -128,17 +141,14 @@ static int wait_ms(const session_t *s)
 
 static void wait_for_something(session_t *s)
 {
-    bool reads = wants_read(s);
-    short out = output_is_empty(&s->output) ? 0 : POLLOUT; /* with 0 poll still tells that the reader is gone */
-    struct pollfd fds[] = {
-        {fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, out, 0}, {reads ? s->input->fd : -1, POLLIN, 0}};
-    if (poll(fds, 3, wait_ms(s)) < 0)
+    struct pollfd fds[2 + SEQUENCES_MAX] = {{fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+    if (!output_is_empty(&s->output))
+        fds[1].events = POLLOUT; /* with 0 poll still tells that the reader is gone */
+    int reads = s->input && !s->input_done ? zip_poll(s->input, fds + 2) : 0;
+    if (poll(fds, 2 + (nfds_t)reads, wait_ms(s)) < 0)
         return;
-    if (fds[2].revents) {
-        int error = input_read(s->input);
-        if (error)
-            read_failed(s, error);
-    }
+    if (reads > 0)
+        read_inputs(s, fds + 2, reads);
     if (fds[1].revents & (POLLERR | POLLHUP))
         s->output.error = EPIPE;
     if (fds[1].revents & POLLNVAL)
@@ -233,7 +243,7 @@ static int leave_ended(session_t *s)
     int status = s->output.failures ? EXIT_SOME_FAILED : EXIT_ALL_WELL;
     if (s->result < 0)
         status = complain_error(&s->error);
-    if (s->input_error)
+    if (s->input_failed)
         status = EXIT_IO;
     leave(s, false);
     return status;
@@ -250,6 +260,7 @@ int session_run(session_t *s)
     else
         progress_hide();
     int status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
-    output_close(&s->output);
+    if (!output_close(&s->output) && status <= EXIT_SOME_FAILED)
+        status = EXIT_IO;
     return status;
 }

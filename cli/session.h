@@ -2,20 +2,20 @@
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
-#include "cli/input.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/zip.h"
 
 typedef struct {
     const arguments_t *arguments;
     fanmap_t *f;
     fanmap_job_t *job;
-    input_t *input; /* NULL: a gather */
+    zip_t *input; /* NULL: a gather */
     output_t output;
     progress_t progress;
     bool input_done, job_done, is_dry;
-    int input_error; /* errno */
-    int result;      /* FANMAP_END or a negative code, once job_done */
+    bool input_failed;
+    int result; /* FANMAP_END or a negative code, once job_done */
     fanmap_error_t error;
     int interrupts_seen;
 } session_t;

@@ -282,11 +282,18 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
  * JSON that stands for an error ({"$error":...}) is that error. */
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret);
 /* An item that is an error already. */
+/* The same of the parts of a zipped item. */
+void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                      producer_event_t *ret);
 void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret);
 
 /* error_json.c */
 /* `mp` is what value_from_json made of `text`. False: it is no {"$error":...}. True: *ret borrows from `mp`, or, if
  * that is no sound error, *ret_why says so. */
+/* The same of a msgpack map of the one key $error. */
+bool error_from_msgpack(const void *mp, size_t len, outcome_t *ret, const char **ret_why);
+/* msgpack.c: "$error", "$value" or "$binary" if that is the single key of the map, with its value; else NULL. */
+const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len);
 bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *ret, const char **ret_why);
 
 /* pipe.c */

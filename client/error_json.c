@@ -94,6 +94,20 @@ static bool read_error(mp_reader_t *r, outcome_t *ret)
     return true;
 }
 
+bool error_from_msgpack(const void *mp, size_t mp_len, outcome_t *ret, const char **ret_why)
+{
+    const uint8_t *error;
+    size_t len;
+    mp_reader_t r;
+    const char *key = msgpack_single_key(mp, mp_len, &error, &len);
+    if (!key || strcmp(key, "$error") != 0)
+        return false;
+    mp_reader_init(&r, error, len);
+    if (!read_error(&r, ret))
+        *ret_why = NOT_AN_ERROR;
+    return true;
+}
+
 bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *ret, const char **ret_why)
 {
     mp_reader_t r;

@@ -37,19 +37,42 @@ void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event
     ret->in_len = job->refusal.len;
 }
 
-static void fill_sound(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret)
+static bool is_error(const fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, outcome_t *ret,
+                     const char **ret_why)
 {
-    outcome_t error;
-    const char *why = NULL;
-    ret->kind = FANMAP_VALUE;
-    ret->in = job->in.data;
-    ret->in_len = job->in.len;
-    if (format != FANMAP_JSON || !error_from_json(item, len, &job->in, &error, &why))
-        return;
-    if (why)
-        refuse(job, FANMAP_BAD_INPUT, why, ret);
+    if (format == FANMAP_WRAPPED)
+        return error_from_msgpack(item, len, ret, ret_why);
+    return format == FANMAP_JSON && error_from_json(item, len, &job->in, ret, ret_why);
+}
+
+/* {"$value": X} is X; everything else is itself. */
+static void put_unwrapped(buf_t *b, const void *item, size_t len)
+{
+    const uint8_t *inner;
+    size_t inner_len;
+    const char *key = msgpack_single_key(item, len, &inner, &inner_len);
+    if (key && strcmp(key, "$value") == 0)
+        buf_append(b, inner, inner_len);
     else
-        item_fill_error(job, &error, ret);
+        buf_append(b, item, len);
+}
+
+/* Appends one msgpack object to job->in. */
+static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *why)
+{
+    if (format == FANMAP_JSON)
+        return value_from_json(&job->in, item, len, why);
+    if (format == FANMAP_TEXT && utf8_valid(item, len))
+        return value_from_text(&job->in, item, len, why);
+    if (format == FANMAP_BYTES || format == FANMAP_TEXT)
+        value_from_bytes(&job->in, item, len);
+    else if (!mp_check(item, len))
+        return err_set(why, FANMAP_EUSAGE, "not one sound msgpack object");
+    else if (format == FANMAP_WRAPPED)
+        put_unwrapped(&job->in, item, len);
+    else
+        buf_append(&job->in, item, len);
+    return FANMAP_OK;
 }
 
 /* What was pushed is an array with one part of each zipped input. */
@@ -60,32 +83,59 @@ static bool has_parts(const fanmap_job_t *job)
     return mp_peek(&r) == MP_ARRAY && mp_read_array(&r) == job->spec.sequences_n && !r.bad;
 }
 
+/* What stands in job->in, with what was found wrong with it. */
+static void fill_checked(fanmap_job_t *job, int r, fanmap_error_t *why, producer_event_t *ret)
+{
+    if (r == FANMAP_OK && job->spec.sequences_n > 0 && !has_parts(job))
+        r = err_set(why, FANMAP_EUSAGE, "not an array of %" PRIu32 " parts (the inputs are zipped)",
+                    job->spec.sequences_n);
+    if (r != FANMAP_OK)
+        refuse(job, FANMAP_BAD_INPUT, why->message, ret);
+    else if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
+        refuse_size(job, job->in.len, ret);
+    else
+        *ret = (producer_event_t){.kind = FANMAP_VALUE, .in = job->in.data, .in_len = job->in.len};
+}
+
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret)
 {
     fanmap_error_t why;
-    int r = FANMAP_OK;
+    outcome_t error;
+    const char *wrong = NULL;
     if (len > job->spec.item_bytes_max) {
         refuse_size(job, len, ret);
         return;
     }
     buf_clear(&job->in);
-    if (format == FANMAP_JSON)
-        r = value_from_json(&job->in, item, len, &why);
-    else if (format == FANMAP_TEXT && utf8_valid(item, len))
-        r = value_from_text(&job->in, item, len, &why);
-    else if (format == FANMAP_BYTES || format == FANMAP_TEXT)
-        value_from_bytes(&job->in, item, len);
-    else if (mp_check(item, len))
-        buf_append(&job->in, item, len);
-    else
-        r = err_set(&why, FANMAP_EUSAGE, "not one sound msgpack object");
-    if (r == FANMAP_OK && job->spec.sequences_n > 0 && !has_parts(job))
-        r = err_set(&why, FANMAP_EUSAGE, "not an array of %" PRIu32 " parts (the inputs are zipped)",
-                    job->spec.sequences_n);
-    if (r != FANMAP_OK)
-        refuse(job, FANMAP_BAD_INPUT, why.message, ret);
-    else if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
-        refuse_size(job, job->in.len, ret);
-    else
-        fill_sound(job, format, item, len, ret);
+    int r = convert(job, format, item, len, &why);
+    if (r == FANMAP_OK && is_error(job, format, item, len, &error, &wrong)) {
+        if (wrong)
+            refuse(job, FANMAP_BAD_INPUT, wrong, ret);
+        else
+            item_fill_error(job, &error, ret);
+        return;
+    }
+    fill_checked(job, r, &why, ret);
+}
+
+void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                      producer_event_t *ret)
+{
+    fanmap_error_t why;
+    size_t len = 0;
+    int r = FANMAP_OK;
+    for (size_t i = 0; i < n && len <= job->spec.item_bytes_max; i++)
+        len += parts[i].len;
+    if (len > job->spec.item_bytes_max) {
+        refuse_size(job, len, ret);
+        return;
+    }
+    buf_clear(&job->in);
+    mp_put_array(&job->in, (uint32_t)n);
+    for (size_t i = 0; i < n && r == FANMAP_OK; i++) {
+        r = convert(job, format, parts[i].bytes, parts[i].len, &why);
+        if (r != FANMAP_OK)
+            err_wrap(&why, "part %zu", i + 1);
+    }
+    fill_checked(job, r, &why, ret);
 }

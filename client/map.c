@@ -224,7 +224,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
     if (job->pipe_from)
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
-    if ((unsigned)format > FANMAP_BYTES)
+    if ((unsigned)format > FANMAP_WRAPPED)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
     if (job->is_halting || (job->is_decided && job->list_state == LIST_CLOSED))
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
@@ -252,24 +252,46 @@ int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t 
     return put_item(job, &event, outcome->value_len, err);
 }
 
-int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
+/* FANMAP_OK: another item is taken now. */
+static int begin_push(fanmap_job_t *job, fanmap_format_t format, fanmap_error_t *err)
 {
     int r = check_push(job, format, err);
     if (r != FANMAP_OK)
         return r;
-    if (!map_writable(job)) {
-        job->was_full = true;
-        return FANMAP_AGAIN;
-    }
-    job->was_full = false;
+    job->was_full = !map_writable(job);
+    return job->was_full ? FANMAP_AGAIN : FANMAP_OK;
+}
+
+static int end_push(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
+{
+    int r = put_item(job, event, len, err);
+    if (r == FANMAP_OK && job->error.code)
+        client_mark(job->f);
+    return r;
+}
+
+int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
+{
     producer_event_t event = {0};
-    item_fill(job, format, item, len, &event);
-    r = put_item(job, &event, len, err);
+    int r = begin_push(job, format, err);
     if (r != FANMAP_OK)
         return r;
-    if (job->error.code)
-        client_mark(job->f);
-    return FANMAP_OK;
+    item_fill(job, format, item, len, &event);
+    return end_push(job, &event, len, err);
+}
+
+int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                       fanmap_error_t *err)
+{
+    producer_event_t event = {0};
+    int r = begin_push(job, format, err);
+    if (r != FANMAP_OK)
+        return r;
+    if (job->spec.sequences_n == 0 || n != job->spec.sequences_n)
+        return err_set(err, FANMAP_EUSAGE, "%zu parts of an item of %" PRIu32 " zipped sequences (\"sequences\")", n,
+                       job->spec.sequences_n);
+    item_fill_zipped(job, format, parts, n, &event);
+    return end_push(job, &event, job->in.len, err);
 }
 
 /* It goes into the log, where texts are UTF-8. */

@@ -18,7 +18,7 @@
 
 #define MINUTE_MS 60000ULL
 #define DAY_MS    (24 * 60 * MINUTE_MS)
-#define FORMATS   "jsonl|lines|nul"
+#define FORMATS   "jsonl|lines|nul|msgpack"
 
 /* clang-format off */
 #define OPTION_LIST(ROW) \
@@ -80,6 +80,7 @@
     ROW("records",           0,  NULL,      NULL,         "false",     OUT | AGG,      false, OPTION_SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
     ROW("unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, OPTION_SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW("keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
+    ROW("joblog",            0,  NULL,      "FILE",       NULL,        OUT,            false, OPTION_TEXT,      0, 0,                 "a line for each item that ran, in GNU parallel's columns") \
     ROW("progress",          0,  NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
     ROW("state",             0,  NULL,      "running|paused|ended", NULL, JOBS,        false, OPTION_CHOICE,    0, 0,                 "only jobs in this state") \
     ROW("task",              0,  NULL,      "NAME",       NULL,        JOBS,           false, OPTION_TEXT,      0, 0,                 "only jobs of this task") \

@@ -90,10 +90,12 @@ void outcome_done(worker_t *w, const worker_event_t *e)
     slot_emptied(w, e->done.slot);
 }
 
-static void charge(worker_t *w, worker_item_t *item, const worker_event_t *e)
+static void charge(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
 {
     static const char message[] = "killed its slot too often";
     outcome_t outcome = e->down.outcome;
+    if (outcome.run_us == 0)
+        outcome.run_us = ran_us;
     item->charges += e->down.why == ATTEMPT_DIED;
     bool is_crashed =
         e->down.why == ATTEMPT_DIED && item->job->spec->crash_cap > 0 && item->charges >= item->job->spec->crash_cap;
@@ -118,10 +120,10 @@ static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
         item_requeue(w, item);
 }
 
-static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e)
+static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
 {
     if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
-        charge(w, item, e);
+        charge(w, item, e, ran_us);
     else
         give_back(w, item, e);
 }
@@ -133,6 +135,7 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     worker_slot_t *slot = &w->slots[e->down.slot];
     worker_job_t *job = slot->job;
     worker_item_t *attempt = e->down.has_attempt ? slot_find(w, e->down.slot, e->down.n) : NULL;
+    uint64_t ran_us = slot->head_since_ms > 0 ? (uint64_t)(w->now_ms - slot->head_since_ms) * 1000 : 0;
     slot->is_up = false;
     while (slot->runs.tail != NULL && slot->runs.tail != attempt) {
         worker_item_t *item = slot->runs.tail;
@@ -141,7 +144,7 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     }
     if (attempt != NULL) {
         slot_take_out(w, e->down.slot, attempt);
-        end_attempt(w, attempt, e);
+        end_attempt(w, attempt, e, ran_us);
     }
     while (slot->runs.tail != NULL) { /* before the attempt: none, if the slot kept its order */
         worker_item_t *item = slot->runs.tail;

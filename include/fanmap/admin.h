@@ -51,6 +51,18 @@ FANMAP_API const char *fanmap_options_get(const fanmap_options_t *options, const
 /* A count, a size in bytes, or a duration in ms; 0 when unset or of another type. */
 FANMAP_API uint64_t fanmap_options_number(const fanmap_options_t *options, const char *key);
 
+/* ---- a stream of msgpack ---- */
+
+/* Where the end of the object that begins at `bytes` is looked for; zeroed before the first call. */
+typedef struct {
+    uint64_t at, objects; /* at: how far it was read; may lie beyond what is there */
+    bool is_begun;
+} fanmap_scan_t;
+/* FANMAP_OK: the object is whole and has scan->at bytes. FANMAP_AGAIN: call again with more of it; who drops bytes from
+ * its front, at most scan->at, takes them off scan->at too. FANMAP_EUSAGE: the byte at scan->at is none of msgpack's.
+ */
+FANMAP_API int fanmap_msgpack_scan(fanmap_scan_t *scan, const void *bytes, size_t len) FANMAP_MUST_CHECK;
+
 /* ---- a worker in this process ---- */
 
 typedef struct fanmap_worker fanmap_worker_t;

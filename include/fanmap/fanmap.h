@@ -79,8 +79,15 @@ typedef enum {
 } fanmap_kind_t;
 
 /* How bytes are to be read: one msgpack object, one JSON text, text (a string where it is UTF-8, else binary), plain
- * bytes. */
-typedef enum { FANMAP_MSGPACK = 0, FANMAP_JSON = 1, FANMAP_TEXT = 2, FANMAP_BYTES = 3 } fanmap_format_t;
+ * bytes, or what fanmap_outcome_msgpack wrote (a msgpack object in which {"$value": X} is X and {"$error": ...} an item
+ * that has failed already, as in JSON). */
+typedef enum {
+    FANMAP_MSGPACK = 0,
+    FANMAP_JSON = 1,
+    FANMAP_TEXT = 2,
+    FANMAP_BYTES = 3,
+    FANMAP_WRAPPED = 4
+} fanmap_format_t;
 
 /* The one terminal fact of an item. Made by the library only; it grows only at its end. */
 typedef struct {
@@ -151,6 +158,15 @@ FANMAP_API int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t 
  * fanmap_outcome_json writes it, is no item to run but that error, at its index. */
 FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* One part of an item of a map over zipped inputs. */
+typedef struct {
+    const void *bytes;
+    size_t len;
+} fanmap_part_t;
+/* Adds the next item of a map with the option "sequences": an array of `n` parts, one of each sequence, each in
+ * `format`. Otherwise as fanmap_push, which takes the same items as arrays. */
+FANMAP_API int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                                  fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came
  * before. */
 FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err);
@@ -204,6 +220,11 @@ FANMAP_API void fanmap_outcome_free(fanmap_outcome_t *outcome);
  * {"index":...,"attempts":...,"value":...} or {"index":...,"attempts":...,"error":{...}}. */
 FANMAP_API int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record,
                                    const char **ret_line, size_t *ret_len, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* The same as one msgpack object, of a job whose "value-format" is msgpack: {"$error": {...}} for an error; a map whose
+ * single key is $error, $value or $binary is wrapped as {"$value": ...}. FANMAP_WRAPPED reads it. */
+FANMAP_API int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record,
+                                      const void **ret_bytes, size_t *ret_len, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- about a job ---- */
 
