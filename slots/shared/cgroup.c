@@ -92,13 +92,24 @@ void cgroup_name_root(char *ret, size_t cap, pid_t guardian)
     snprintf(ret, cap, "fanmap-%lu-%ld", own_pid_namespace(), (long)guardian);
 }
 
+/* Its number may be another process's by now, or wait to be reaped. */
+static bool is_living_guardian(long pid)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    if (!cgroup_read(AT_FDCWD, path, text, sizeof text))
+        return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+    const char *state = strstr(text, "(fanmap-guardian) ");
+    return state && !strchr("ZX", state[strlen("(fanmap-guardian) ")]);
+}
+
 bool cgroup_name_is_dead(const char *name)
 {
     unsigned long namespace;
     long pid;
     if (sscanf(name, "fanmap-%lu-%ld", &namespace, &pid) != 2 || namespace != own_pid_namespace() || pid <= 0)
         return false;
-    return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    return !is_living_guardian(pid);
 }
 
 bool cgroup_root_find(cgroup_root_t *root, pid_t pid)
