@@ -38,3 +38,4 @@ install(FILES ${CMAKE_BINARY_DIR}/fanmap-config-version.cmake DESTINATION ${pack
 string(REGEX REPLACE "[^/]+" ".." up ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_file(cmake/fanmap.pc.in ${CMAKE_BINARY_DIR}/fanmap.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/fanmap.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(PROGRAMS examples/containers/crun-run DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
