@@ -9,6 +9,7 @@ int run_submit(arguments_t *arguments);
 int run_gather(arguments_t *arguments);
 int run_worker(arguments_t *arguments);
 int run_aggregator(arguments_t *arguments);
+int run_check_task(arguments_t *arguments);
 int run_control(arguments_t *arguments);
 int run_jobs(arguments_t *arguments);
 int run_show(arguments_t *arguments);

@@ -15,6 +15,7 @@ static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.
 static const char *const worker_examples[] = {
     "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
 static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
+static const char *const check_examples[] = {"fanmap check-task -- python3 numbers_task.py", NULL};
 static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
 static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
 static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
@@ -41,8 +42,10 @@ const command_t commands[] = {
     {"gather", "JOB", "the outcomes of a job, streaming, in order",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, NULL, 1, gather_examples,
      run_gather},
-    {"worker", "--tasks F.so | --exec NAME='CMD ARG...'", "serve tasks",
+    {"worker", "--tasks F.so | --exec NAME='CMD...' | --serve NAME='CMD...'", "serve tasks",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, NULL, 0, worker_examples, run_worker},
+    {"check-task", "-- CMD ARG...", "drive a program through the slot protocol, and say what it gets wrong",
+     FANMAP_SCOPE_CHECK | FANMAP_SCOPE_CLI, NULL, 0, check_examples, run_check_task},
     {"aggregator", "--out DIR", "write DIR/JOB.jsonl for every job that ends",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_AGGREGATOR | FANMAP_SCOPE_CLI, NULL, 0, aggregator_examples, run_aggregator},
     {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},

@@ -195,7 +195,7 @@ static int parse_one(parser_t *p)
 static int check_words(const arguments_t *arguments)
 {
     const char *name = arguments->command->name;
-    if (arguments->has_argv && !(arguments->command->scope & FANMAP_SCOPE_INPUT)) {
+    if (arguments->has_argv && !(arguments->command->scope & (FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CHECK))) {
         complain("%s takes no -- CMD; see fanmap %s --help", name, name);
         return EXIT_USAGE;
     }

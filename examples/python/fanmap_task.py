@@ -103,13 +103,20 @@ _SPECIAL = ({"$binary"}, {"$value"}, {"$error"})
 
 
 def _wrapped(value):
-    """bytes as {"$binary":...}; a dict that could be mistaken for such an object as {"$value":...}."""
+    """bytes as {"$binary":...}; a dict that could be mistaken for such an object as {"$value":...}. What a message cannot
+    hold is refused here, where it is still the item's error."""
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        raise OverflowError("an integer over 64 bits")
+    if isinstance(value, str):
+        value.encode()
     if isinstance(value, (bytes, bytearray)):
         return {"$binary": base64.b64encode(value).decode()}
     if isinstance(value, (list, tuple)):
         return [_wrapped(v) for v in value]
     if isinstance(value, dict):
-        plain = {k: _wrapped(v) for k, v in value.items()}
+        if not all(isinstance(k, str) for k in value):
+            raise TypeError("a key that is no str")
+        plain = {_wrapped(k): _wrapped(v) for k, v in value.items()}
         return {"$value": plain} if set(plain) in _SPECIAL else plain
     return value
 
@@ -246,7 +253,7 @@ class Msgpack:
         if len(head) < 4:
             return None
         fields = _Unpacker(self.read.read(struct.unpack("<I", head)[0])).value()
-        kind, names = self.FIELDS[fields[0]]
+        kind, names = self.FIELDS.get(fields[0], ("unknown", ()))
         return dict(zip(names, fields[1:]), type=kind)
 
     def send(self, *fields):

@@ -37,14 +37,14 @@ def flaky(x):
 
 
 @fanmap_task.task
-def nap(seconds):
+def nap(ms):
     """Ends early and well when it is told to."""
     try:
-        time.sleep(seconds)
+        time.sleep(ms / 1000)
     except fanmap_task.Cancelled:
         print("woken up", file=sys.stderr)
         raise
-    return seconds
+    return ms
 
 
 if __name__ == "__main__":

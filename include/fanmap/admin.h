@@ -24,6 +24,7 @@ enum {
     FANMAP_SCOPE_OUTPUT = 32, /* writing outcomes on the command line */
     FANMAP_SCOPE_CLI = 64,    /* every subcommand */
     FANMAP_SCOPE_AGGREGATOR = 128,
+    FANMAP_SCOPE_CHECK = 1 << 11, /* check-task */
     /* Of what operators ask: */
     FANMAP_SCOPE_LIST = 1 << 12,   /* all that print a list */
     FANMAP_SCOPE_JOBS = 1 << 13,   /* which jobs are listed */
@@ -81,6 +82,20 @@ FANMAP_API int fanmap_worker_run(fanmap_worker_t *worker, int timeout_ms, fanmap
  * Async-signal-safe. */
 FANMAP_API void fanmap_worker_drain(fanmap_worker_t *worker);
 FANMAP_API void fanmap_worker_close(fanmap_worker_t *worker);
+
+/* ---- programs that speak the slot protocol ---- */
+
+/* One thing that was looked at; `what` is a line of text, borrowed. */
+typedef void (*fanmap_check_fn)(void *arg, bool is_ok, const char *what);
+
+/* Starts the program `argv` (NULL-terminated) several times and tells it everything that a worker may tell a served
+ * program: hello, items of every kind for each of its tasks, cancel, bye, a broken line. Each finding is reported.
+ * Blocks until it is through; every wait is bounded. Option: "start-timeout". What the program itself prints goes to
+ * `log_fd`
+ * (-1: nowhere). *ret_wrong: how many findings were bad. FANMAP_EUSAGE: it cannot be started. */
+FANMAP_API int fanmap_check_task(const fanmap_options_t *options, const char *const *argv, int log_fd,
+                                 fanmap_check_fn report, void *arg, unsigned *ret_wrong,
+                                 fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- an aggregator in this process ---- */
 

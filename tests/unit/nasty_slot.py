@@ -229,6 +229,21 @@ def answer(n, item):
 start()
 while True:
     kind, n, item = slot.next()
+    if how == "double" and kind == "run":
+        slot.raw(b'{"type":"done","n":%d,"value":1}\n' % n * 2)
+        continue
+    if how == "confused" and kind == "run":
+        slot.value(n - 1, 1)
+        continue
+    if how == "lost" and kind == "run":
+        slot.raw(b"yes\n")
+        continue
+    if how == "talker" and kind == "cancel":
+        slot.ready()
+    if how == "grumpy" and kind == "bye":
+        sys.exit(3)
+    if how == "stayer" and kind == "bye":
+        time.sleep(600)
     if kind == "bye":
         time.sleep(0.05)
         print("farewell", file=sys.stderr)
