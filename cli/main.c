@@ -25,6 +25,7 @@ static const char *const jobs_examples[] = {"fanmap jobs --state running", "fanm
 static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
 static const char *const topics_examples[] = {"fanmap topics --create --partitions 64",
                                               "fanmap topics --print-acls --queue gpu", NULL};
+static const char *const dead_examples[] = {"fanmap dead list --job \"$job\"", "fanmap dead replay --all", NULL};
 static const char *const workers_examples[] = {"fanmap workers", NULL};
 
 static const char *const completion_examples[] = {"eval \"$(fanmap completion bash)\"", NULL};
@@ -58,6 +59,8 @@ const command_t commands[] = {
     {"show", "JOB", "one job: policy, counts, rate, and why it waits", LIST_SCOPE, NULL, 1, show_examples, run_show},
     {"topics", "[--create | --print-acls]", "every topic of the namespace, and what is wrong with it",
      LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
+    {"dead", "list | show N | replay N | replay --all", "records that nobody could use, and putting them back",
+     LIST_SCOPE | FANMAP_SCOPE_DEAD, NULL, 2, dead_examples, run_dead},
     {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
     {"completion", "bash|zsh|fish", "print a completion script", FANMAP_SCOPE_CLI, NULL, 1, completion_examples,
      run_completion},

@@ -47,6 +47,34 @@ int ask_topics(ask_t *ask, queue_t **ret, fanmap_error_t *err)
     return r;
 }
 
+static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    ask_t *ask = arg;
+    (void)partitions_n;
+    ask->heard++;
+    ask->is_done = true;
+    if (err)
+        ask->error = *err;
+}
+
+int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
+{
+    const fanmap_options_t *o = ask->f->options;
+    char name[TOPIC_NAME_MAX];
+    const bus_topic_config_t config = {name_dead(name, ask->f->namespace_name), 1, false,
+                                       (int64_t)options_ms(o, "retention"),
+                                       (uint32_t)options_bytes(o, "item-max") + 64 * 1024};
+    int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, "create-topics"), on_ensured, ask, err);
+    if (r == FANMAP_OK)
+        r = ask_wait(ask, "Kafka", err);
+    if (r == FANMAP_OK && ask->error.code)
+        r = err_copy(err, &ask->error);
+    if (r != FANMAP_OK)
+        return r;
+    ask->f->is_connected = true;
+    return bus_topic_open(ask->f->bus, name, NULL, NULL, ret, err);
+}
+
 /* ---- a log from somewhere to its end ---- */
 
 typedef struct {
@@ -73,7 +101,7 @@ static bool on_record(void *arg, const bus_record_t *record)
     reading->ask->heard++;
     if (record->offset < reading->end)
         reading->fn(reading->arg, record);
-    reading->ask->is_done = record->offset + 1 >= reading->end;
+    reading->ask->is_done |= record->offset + 1 >= reading->end;
     return false;
 }
 
@@ -91,29 +119,29 @@ static void on_gone(void *arg, int64_t low)
     reading->is_gone = reading->ask->is_done = true;
 }
 
-/* The end as it is now; asked again while the broker cannot say. */
-static int find_end(reading_t *reading, bus_topic_t *topic, int32_t partition, fanmap_error_t *err)
+int ask_end(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
 {
-    reading->end = -1;
-    for (int tries = 0; reading->end < 0; tries++) {
+    reading_t reading = {.ask = ask, .end = -1};
+    for (int tries = 0; reading.end < 0; tries++) { /* again while the broker cannot say */
         if (tries == 10)
             return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
-        int r = bus_query_end(topic, partition, on_query, reading, err);
+        int r = bus_query_end(topic, partition, on_query, &reading, err);
         if (r == FANMAP_OK)
-            r = ask_wait(reading->ask, "Kafka", err);
+            r = ask_wait(ask, "Kafka", err);
         if (r != FANMAP_OK)
             return r;
     }
+    *ret = reading.end;
     return FANMAP_OK;
 }
 
-int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, ask_record_fn fn, void *arg,
+int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn, void *arg,
              int64_t *ret_low, fanmap_error_t *err)
 {
     static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
-    reading_t reading = {.ask = ask, .fn = fn, .arg = arg, .low = -1};
+    reading_t reading = {.ask = ask, .fn = fn, .arg = arg, .end = end, .low = -1};
     bus_reader_t *reader;
-    int r = find_end(&reading, topic, partition, err);
+    int r = end < 0 ? ask_end(ask, topic, partition, &reading.end, err) : FANMAP_OK;
     if (r != FANMAP_OK || from >= reading.end)
         return r;
     r = bus_read(topic, partition, from, &callbacks, &reading, &reader, err);

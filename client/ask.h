@@ -24,11 +24,16 @@ int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err);
 /* The jobs and the results topic, once they are known to exist. */
 int ask_topics(ask_t *ask, queue_t **ret, fanmap_error_t *err);
 
-/* Borrowed until it returns. */
+/* NS.dead, which is made if it may be. */
+int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err);
+/* Where a partition ends now. */
+int ask_end(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err);
+
+/* Borrowed until it returns. It may set ask->is_done: enough was read. */
 typedef void (*ask_record_fn)(void *arg, const bus_record_t *record);
-/* Every record from `from` (BUS_BEGIN: the first) to the end as it is now. FANMAP_ELOST with *ret_low, if not NULL: the
- * log begins only there, and nothing was read. */
-int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, ask_record_fn fn, void *arg,
+/* Every record from `from` (BUS_BEGIN: the first) to `end`, not included (-1: as it is now). FANMAP_ELOST with
+ * *ret_low, if not NULL: the log begins only there, and nothing was read. */
+int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn, void *arg,
              int64_t *ret_low, fanmap_error_t *err);
 /* One question to Redis (tokens/inspect.h), on a connection of its own. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */

@@ -199,7 +199,7 @@ static int read_partition(listing_t *l, entry_t *first, size_t *left, entry_t **
             entry = entry->hh.next;
             continue;
         }
-        int r = ask_read(&l->ask, l->queue->results, (int32_t)entry->results_partition, entry->start_offset,
+        int r = ask_read(&l->ask, l->queue->results, (int32_t)entry->results_partition, entry->start_offset, -1,
                          on_log_record, l, &low, err);
         if (r != FANMAP_ELOST || low < 0)
             return r;
@@ -272,7 +272,7 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
     if (r == FANMAP_OK)
         r = ask_topics(&l.ask, &l.queue, err);
     if (r == FANMAP_OK)
-        r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, on_jobs_record, &l, NULL, err);
+        r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, on_jobs_record, &l, NULL, err);
     drop_unwanted(&l);
     if (r == FANMAP_OK && options_switch(filter, "counts"))
         r = read_logs(&l, err);

@@ -90,6 +90,10 @@
     ROW("create",            0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "make what is missing") \
     ROW("print-acls",        0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "print the rights that each role needs, for Kafka and Redis; asks nobody") \
     ROW("principal",         0,  NULL,      "NAME",       NULL,        TOPICS,         false, OPTION_TEXT,      0, 0,                 "the Kafka principal of --print-acls (default: User:NAMESPACE-ROLE)") \
+    ROW("job",               0,  NULL,      "JOB",       NULL,         DEAD,           false, OPTION_JOB_ID,    0, 0,                 "only letters of this job") \
+    ROW("letter",            0,  NULL,      "N",         NULL,         DEAD,           false, OPTION_COUNT,     0, 0,                 "only this letter, by its number (what show and replay take)") \
+    ROW("all",               0,  NULL,      NULL,        "false",      DEAD,           false, OPTION_SWITCH,    0, 0,                 "replay every letter") \
+    ROW("force",             0,  NULL,      NULL,        "false",      DEAD,           false, OPTION_SWITCH,    0, 0,                 "replay also what is no item, or of no running job") \
     ROW("json",              0,  NULL,      NULL,         "false",     LIST,           false, OPTION_SWITCH,    0, 0,                 "print one JSON object a line") \
     ROW("out",               0,  NULL,      "DIR",        NULL,        AGG,            false, OPTION_TEXT,      0, 0,                 "write DIR/JOB.jsonl for every job that ends") \
     ROW("group",             0,  NULL,      "NAME",       "default",   AGG,            false, OPTION_NAME,      0, 0,                 "aggregators of one group share the jobs") \

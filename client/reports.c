@@ -18,8 +18,22 @@ static void refused(fanmap_job_t *job, const char *what, const fanmap_error_t *e
     job_fail(job, &why);
 }
 
+/* True: it was a record of a call of admin.h. */
+static bool control_stored(void *arg, uint64_t cookie, const fanmap_error_t *err)
+{
+    fanmap_job_t *job = job_by_number(arg, (uint32_t)(cookie >> COOKIE_VALUE_BITS));
+    if (!job || !job->is_control)
+        return false;
+    job->control_left--;
+    if (err)
+        refused(job, "a record", err);
+    return true;
+}
+
 void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
 {
+    if (control_stored(arg, cookie, err))
+        return;
     fanmap_job_t *job = delivered_job(arg, cookie);
     if (!job)
         return;
@@ -48,13 +62,9 @@ void map_read_log(fanmap_job_t *job)
 
 static void stored(void *arg, producer_event_type_t type, uint64_t cookie, int64_t offset, const fanmap_error_t *err)
 {
-    fanmap_job_t *job = job_by_number(arg, (uint32_t)(cookie >> COOKIE_VALUE_BITS));
-    if (job && job->is_control) {
-        job->control_left--;
-        if (err)
-            refused(job, "a record", err);
-    }
-    job = delivered_job(arg, cookie);
+    if (control_stored(arg, cookie, err))
+        return;
+    fanmap_job_t *job = delivered_job(arg, cookie);
     if (!job)
         return;
     if (err) {

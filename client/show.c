@@ -78,7 +78,7 @@ static int read_log(showing_t *s, fanmap_error_t *err)
     s->tally = tally_new(s->id);
     if (!s->tally)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = ask_read(&s->ask, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset,
+    int r = ask_read(&s->ask, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset, -1,
                      on_record, s, &low, err);
     s->show.summary.is_log_gone = r == FANMAP_ELOST && low >= 0;
     if (s->show.summary.is_log_gone)

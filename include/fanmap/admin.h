@@ -221,6 +221,36 @@ typedef void (*fanmap_line_fn)(void *arg, const char *line);
 FANMAP_API int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 
+/* ---- dead letters ---- */
+
+/* A record that nobody could use, as it was, and where it stood. Grows only at its end. */
+typedef struct {
+    int64_t offset;                     /* its number: where it stands on the dead-letter topic */
+    int64_t at_ms;                      /* unix time */
+    const char *topic, *reason, *stage; /* "": the letter does not say */
+    int32_t origin_partition;           /* -1: likewise */
+    int64_t origin_offset;
+    const void *key, *value; /* NULL: none */
+    size_t key_len, value_len;
+    const char *job; /* its key, where that is a job id; else "" */
+    bool is_item;    /* the value is an item, this one of its job */
+    uint64_t index;
+} fanmap_dead_t;
+
+typedef void (*fanmap_dead_fn)(void *arg, const fanmap_dead_t *letter);
+/* The letters of the namespace, oldest first. Options in `filter` (NULL: none): "job", "letter" (a number). */
+FANMAP_API int fanmap_dead(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_fn fn, void *arg,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Puts letters back where they stood, byte for byte, each origin once however often it is there. Refused, and told to
+ * `on_refused` (may be NULL) with a reason: what does not say where it stood, or stood on no items topic of this
+ * namespace, and, without the option "force", what is no item or belongs to no job that is still running: workers would
+ * only bury it again. A letter stays on its topic until retention takes it. *ret_n: how many were stored. Options as of
+ * fanmap_dead. */
+typedef void (*fanmap_dead_refused_fn)(void *arg, const fanmap_dead_t *letter, const char *why);
+FANMAP_API int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms,
+                                  fanmap_dead_refused_fn on_refused, void *arg, uint64_t *ret_n,
+                                  fanmap_error_t *err) FANMAP_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

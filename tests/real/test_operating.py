@@ -1,6 +1,7 @@
 """What an operator asks, and what he is told when something is missing: on a real Kafka and Redis, read only."""
 import json
 
+import raw
 from fleet import PIPE, Case, seq, wait_until
 
 
@@ -30,7 +31,7 @@ class Operator(Case):
 
 class Listing(Operator):
     def test_a_namespace_without_topics_is_named_and_none_is_made(self):
-        for command in (("jobs",), ("show", "j")):
+        for command in (("jobs",), ("show", "j"), ("dead", "list")):
             run = self.run_fanmap(*command, exit_status=2)
             self.assert_one_line(run, self.namespace, "does not exist", "topics --create")
 
@@ -167,3 +168,57 @@ class RedisAway(Operator):
         (shown,) = self.ask("show", "limited", "--connect-timeout", "2s")
         self.assertIn("without Redis", " ".join(shown["waits"]))
         self.assertEqual((shown["workers"], shown["known"]), (-1, 0))
+
+
+class Dead(Operator):
+    def setUp(self):
+        super().setUp()
+        self.run_fanmap("topics", "--create", "--partitions", "2")
+        self.items = f"{self.namespace}.items.default"
+
+    def letters(self, n, *args):
+        return wait_until(lambda: len(got := self.ask("dead", "list", *args)) == n and got, 30, f"{n} dead letters", 0.2)
+
+    def test_listed_shown_and_put_back(self):
+        # An item of a job that does not exist yet, and what is no item at all.
+        item = b"\x95\x01\x01\x00\x00\x07"
+        raw.produce(self.kafka.brokers, self.items, 1, [(b"later", item), (b"later", item[:4] + b"\x01\x09"),
+                                                        (b"not a job!", b"\xc1\x00junk")])
+        self.worker(slots=1)
+        letters = self.letters(3)
+        self.assertEqual({(x["topic"], x["partition"], x["stage"]) for x in letters}, {(self.items, 1, "worker")})
+        self.assertEqual(sorted(x["offset"] for x in letters), [0, 1, 2])
+        ours = self.letters(2, "--job", "later")
+        self.assertEqual([x["index"] for x in ours], [0, 1])
+        (junk,) = [x for x in letters if x not in ours]
+        text = self.run_fanmap("dead", "show", junk["letter"]).out().decode()
+        self.assertIn("c1006a756e6b", text)
+        self.assertIn(junk["reason"], text)
+        self.assertIn(b"REASON", self.run_fanmap("dead", "list").out())
+
+        # While there is no such job they would only be buried again.
+        run = self.run_fanmap("dead", "replay", "--all", exit_status=1)
+        self.assertEqual(run.out(), b"0 put back, 3 left\n")
+        self.assertIn("its job is not running", run.err())
+        self.assertIn("no item", run.err())
+
+        # Now there is: it waits for its input, and the letters are its first two items.
+        job = self.start_map("echo", "--job-id", "later", stdin=PIPE)
+        wait_until(lambda: any(x["job"] == "later" for x in self.ask("jobs")), 30, "the job is known")
+        run = self.run_fanmap("dead", "replay", "--job", "later")
+        self.assertEqual(run.out(), b"2 put back, 0 left\n")
+        wait_until(lambda: job.out() == b"7\n9\n", 30, "their values")
+        run = self.run_fanmap("dead", "replay", junk["letter"], "--force")
+        self.assertEqual(run.out(), b"1 put back, 0 left\n")
+        again = self.letters(4)[-1]
+        self.assertEqual((again["key"], again["bytes"], again["reason"]), (junk["key"], junk["bytes"], junk["reason"]))
+        self.run_fanmap("cancel", "later")
+        self.finish(job, 30, 3)
+
+    def test_wrong_words(self):
+        for args, words in ((("dead",), ["list"]), (("dead", "bury"), ["replay"]), (("dead", "replay"), ["--all"]),
+                            (("dead", "show"), ["which letter"]), (("dead", "show", "x"), ["x"]),
+                            (("dead", "show", "5"), ["no dead letter 5"])):
+            with self.subTest(args=args):
+                self.assert_one_line(self.run_fanmap(*args, exit_status=2), *words)
+        self.assertEqual(self.run_fanmap("dead", "list").out(), b"")

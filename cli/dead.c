@@ -1,0 +1,151 @@
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "cli/ask.h"
+#include "cli/commands.h"
+#include "cli/json.h"
+
+enum { SHOWN_BYTES = 4096 };
+
+/* Text as it is, other bytes as \xNN: a letter may hold anything. */
+static void put_bytes(char *ret, size_t cap, const void *bytes, size_t len)
+{
+    const unsigned char *at = bytes;
+    size_t n = 0;
+    for (size_t i = 0; i < len && n + 5 < cap; i++) {
+        if (at[i] >= ' ' && at[i] < 127 && at[i] != '\\')
+            ret[n++] = (char)at[i];
+        else
+            n += (size_t)snprintf(ret + n, cap - n, "\\x%02x", at[i]);
+    }
+    ret[n] = '\0';
+}
+
+static void print_hex(const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        printf("%02x", ((const unsigned char *)bytes)[i]);
+}
+
+static void print_json(void *arg, const fanmap_dead_t *letter)
+{
+    char key[SHOWN_BYTES];
+    json_t json = {0};
+    (void)arg;
+    json_begin(&json);
+    json_int(&json, "letter", letter->offset);
+    json_int(&json, "at_ms", letter->at_ms);
+    json_text(&json, "reason", letter->reason);
+    json_text(&json, "stage", letter->stage);
+    json_text(&json, "topic", letter->topic);
+    json_int(&json, "partition", letter->origin_partition);
+    json_int(&json, "offset", letter->origin_offset);
+    put_bytes(key, sizeof key, letter->key, letter->key_len);
+    json_text(&json, "key", key);
+    if (letter->job[0])
+        json_text(&json, "job", letter->job);
+    if (letter->is_item)
+        json_count(&json, "index", letter->index);
+    json_count(&json, "bytes", letter->value_len);
+    json_end(&json);
+}
+
+static void print_row(void *arg, const fanmap_dead_t *letter)
+{
+    char key[80], when[TIME_TEXT_MAX], origin[240], reason[200];
+    bool *is_begun = arg;
+    if (!*is_begun)
+        printf("%-8s %-19s %-36s %-24s %8s  %s\n", "LETTER", "BURIED", "STOOD AT", "KEY", "BYTES", "REASON");
+    *is_begun = true;
+    print_time(when, sizeof when, letter->at_ms);
+    put_bytes(key, sizeof key, letter->key, letter->key_len);
+    put_bytes(reason, sizeof reason, letter->reason, strlen(letter->reason));
+    snprintf(origin, sizeof origin, "%s/%d/%" PRId64, letter->topic[0] ? letter->topic : "?", letter->origin_partition,
+             letter->origin_offset);
+    printf("%-8" PRId64 " %-19s %-36s %-24s %8zu  %s\n", letter->offset, when, origin, key, letter->value_len, reason);
+}
+
+/* Everything, the value in hex. */
+static void print_whole(void *arg, const fanmap_dead_t *letter)
+{
+    char text[SHOWN_BYTES], when[TIME_TEXT_MAX];
+    (void)arg;
+    print_time(when, sizeof when, letter->at_ms);
+    put_bytes(text, sizeof text, letter->reason, strlen(letter->reason));
+    printf("letter     %" PRId64 ", buried %s%s%s: %s\n", letter->offset, when, letter->stage[0] ? " by " : "",
+           letter->stage, text);
+    put_bytes(text, sizeof text, letter->topic, strlen(letter->topic));
+    printf("stood at   topic %s, partition %d, offset %" PRId64 "\n", text, letter->origin_partition,
+           letter->origin_offset);
+    put_bytes(text, sizeof text, letter->key, letter->key_len);
+    printf("key        %s\n", text);
+    if (letter->is_item)
+        printf("item       %" PRIu64 " of job %s\n", letter->index, letter->job);
+    printf("value      %zu bytes: ", letter->value_len);
+    print_hex(letter->value, letter->value_len);
+    putchar('\n');
+}
+
+static void say_refused(void *arg, const fanmap_dead_t *letter, const char *why)
+{
+    ++*(uint64_t *)arg;
+    complain("letter %" PRId64 " stays: %s", letter->offset, why);
+}
+
+static int replay(arguments_t *arguments, fanmap_t *f)
+{
+    fanmap_error_t err;
+    uint64_t n = 0, refused = 0;
+    int r = fanmap_dead_replay(f, arguments->options, ASK_TIMEOUT_MS, say_refused, &refused, &n, &err);
+    if (r == FANMAP_OK)
+        printf("%" PRIu64 " put back, %" PRIu64 " left\n", n, refused);
+    int status = ask_close(f, r, &err);
+    return status == EXIT_ALL_WELL && refused > 0 ? EXIT_SOME_FAILED : status;
+}
+
+/* The words after `dead`: what, and a letter's number. */
+static int read_words(arguments_t *arguments, const char **ret_what)
+{
+    fanmap_error_t err;
+    const char *what = arguments->positionals_n > 0 ? arguments->positionals[0] : "";
+    bool is_list = strcmp(what, "list") == 0, is_show = strcmp(what, "show") == 0,
+         is_replay = strcmp(what, "replay") == 0;
+    if (!is_list && !is_show && !is_replay) {
+        complain("dead what? fanmap dead list | show N | replay N | replay --all");
+        return EXIT_USAGE;
+    }
+    if (arguments->positionals_n > 1 &&
+        fanmap_options_set(arguments->options, "letter", arguments->positionals[1], &err) != FANMAP_OK)
+        return complain_error(&err);
+    bool is_one = option_text(arguments, "letter") != NULL;
+    if (is_show && !is_one) {
+        complain("which letter? fanmap dead list shows their numbers");
+        return EXIT_USAGE;
+    }
+    if (is_replay && !is_one && !option_text(arguments, "job") && !is_switch_set(arguments, "all")) {
+        complain("replay which? a letter's number, --job JOB, or --all");
+        return EXIT_USAGE;
+    }
+    *ret_what = what;
+    return EXIT_ALL_WELL;
+}
+
+int run_dead(arguments_t *arguments)
+{
+    fanmap_t *f;
+    fanmap_error_t err;
+    const char *what = "";
+    bool is_begun = false;
+    int status = read_words(arguments, &what);
+    if (status == EXIT_ALL_WELL)
+        status = ask_open(arguments, &f);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    if (strcmp(what, "replay") == 0)
+        return replay(arguments, f);
+    fanmap_dead_fn print = is_switch_set(arguments, "json") ? print_json
+                           : strcmp(what, "show") == 0      ? print_whole
+                                                            : print_row;
+    int r = fanmap_dead(f, arguments->options, ASK_TIMEOUT_MS, print, &is_begun, &err);
+    return ask_close(f, r, &err);
+}

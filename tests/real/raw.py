@@ -1,0 +1,39 @@
+"""Records on Kafka as a stranger would write them: librdkafka through ctypes, no part of fanmap."""
+import ctypes
+
+_lib = None
+
+
+def library():
+    global _lib
+    if _lib is None:
+        _lib = ctypes.CDLL("librdkafka.so.1")
+        pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+        for name, result, arguments in (
+                ("rd_kafka_conf_new", pointer, []), ("rd_kafka_conf_set", number, [pointer, text, text, text, ctypes.c_size_t]),
+                ("rd_kafka_new", pointer, [number, pointer, text, ctypes.c_size_t]),
+                ("rd_kafka_topic_new", pointer, [pointer, text, pointer]),
+                ("rd_kafka_produce", number, [pointer, ctypes.c_int32, number, text, ctypes.c_size_t, text, ctypes.c_size_t,
+                                              pointer]),
+                ("rd_kafka_flush", number, [pointer, number]), ("rd_kafka_topic_destroy", None, [pointer]),
+                ("rd_kafka_destroy", None, [pointer])):
+            function = getattr(_lib, name)
+            function.restype, function.argtypes = result, arguments
+    return _lib
+
+
+def produce(brokers, topic, partition, records):
+    """Each of `records` is (key, value), bytes; stored when this returns."""
+    lib, why = library(), ctypes.create_string_buffer(200)
+    conf = lib.rd_kafka_conf_new()
+    lib.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), why, 200)
+    rk = lib.rd_kafka_new(0, conf, why, 200)
+    handle = lib.rd_kafka_topic_new(rk, topic.encode(), None)
+    for key, value in records:
+        if lib.rd_kafka_produce(handle, partition, 2, value, len(value), key, len(key), None) != 0:
+            raise RuntimeError("librdkafka does not take the record")
+    left = lib.rd_kafka_flush(rk, 30000)
+    lib.rd_kafka_topic_destroy(handle)
+    lib.rd_kafka_destroy(rk)
+    if left != 0:
+        raise RuntimeError("Kafka did not store the records within 30 s")
