@@ -60,7 +60,7 @@ static int check_limits(const slots_t *s, fanmap_error_t *err)
     }
     if (!limits_any(&all))
         return FANMAP_OK;
-    controls_find(&controls, s->plan.use_cgroups);
+    controls_find(&controls, s->plan.use_cgroups, 0);
     bool can = controls_can_keep(&controls, &all, &name);
     controls_close(&controls);
     return can ? FANMAP_OK
@@ -119,6 +119,8 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     s->ahead_bytes = config->ahead_bytes;
     s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
     int code = make_plan(s, config, err);
+    if (code == FANMAP_OK && s->plan.use_cgroups)
+        controls_make_room();
     if (code == FANMAP_OK)
         code = check_limits(s, err);
     if (code == FANMAP_OK)

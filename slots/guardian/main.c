@@ -235,7 +235,7 @@ static bool set_up(guardian_t *g, bool has_log)
     for (uint32_t i = 0; i < g->wards_n; i++)
         g->wards[i] = (ward_t){.slot = i, .pidfd = -1, .link_fd = -1, .cgroup_fd = -1};
     cgroup_root_open(&g->cgroups, getpid(), g->plan.use_cgroups);
-    controls_find(&g->controls, g->plan.use_cgroups);
+    controls_find(&g->controls, g->plan.use_cgroups, 0);
     controls_sweep(&g->controls);
     start_sweeper(g);
     if (g->cgroups.dir_fd >= 0)

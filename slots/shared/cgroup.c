@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ASIDE_PREFIX "fanmap-worker-"
+
 bool cgroup_write(int dir_fd, const char *name, const char *text)
 {
     int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
@@ -72,15 +74,6 @@ static bool find_own(char *ret, size_t cap)
     return false;
 }
 
-int cgroup_open_base(char *path, size_t cap)
-{
-    char mount[PATH_MAX], own[PATH_MAX];
-    if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own))
-        return -1;
-    int n = snprintf(path, cap, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
-    return n > 0 && (size_t)n < cap ? cgroup_open_dir(AT_FDCWD, path) : -1;
-}
-
 static unsigned long own_pid_namespace(void)
 {
     struct stat about;
@@ -90,6 +83,46 @@ static unsigned long own_pid_namespace(void)
 void cgroup_name_root(char *ret, size_t cap, pid_t guardian)
 {
     snprintf(ret, cap, "fanmap-%lu-%ld", own_pid_namespace(), (long)guardian);
+}
+
+/* Folders of our own making are no base: that of the guardian that started this process, or the one that the worker
+ * made for itself (cgroup_move_aside). */
+static void strip_own_folders(char *own, pid_t guardian)
+{
+    char root[CGROUP_NAME_MAX + 1] = "/";
+    cgroup_name_root(root + 1, sizeof root - 1, guardian);
+    char *found = guardian > 0 ? strstr(own, root) : NULL;
+    size_t len = strlen(root);
+    if (found && (found[len] == '/' || found[len] == '\0'))
+        *found = '\0';
+    char *last = strrchr(own, '/');
+    if (last && strncmp(last, "/" ASIDE_PREFIX, strlen("/" ASIDE_PREFIX)) == 0)
+        *last = '\0';
+}
+
+int cgroup_open_base(char *path, size_t cap, pid_t guardian)
+{
+    char mount[PATH_MAX], own[PATH_MAX];
+    if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own))
+        return -1;
+    strip_own_folders(own, guardian);
+    int n = snprintf(path, cap, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);
+    return n > 0 && (size_t)n < cap ? cgroup_open_dir(AT_FDCWD, path) : -1;
+}
+
+void cgroup_move_aside(int base_fd)
+{
+    char text[64], name[CGROUP_NAME_MAX];
+    char *end;
+    if (!cgroup_read(base_fd, "cgroup.procs", text, sizeof text) || strtol(text, &end, 10) != getpid() ||
+        strcmp(end, "\n") != 0)
+        return;
+    snprintf(name, sizeof name, ASIDE_PREFIX "%ld", (long)getpid());
+    int fd = mkdirat(base_fd, name, 0755) == 0 || errno == EEXIST ? cgroup_open_dir(base_fd, name) : -1;
+    if (fd >= 0) {
+        (void)cgroup_enter(fd);
+        close(fd);
+    }
 }
 
 /* Its number may be another process's by now, or wait to be reaped. */
@@ -117,7 +150,7 @@ bool cgroup_root_find(cgroup_root_t *root, pid_t pid)
     char path[PATH_MAX];
     *root = (cgroup_root_t){.dir_fd = -1};
     cgroup_name_root(root->name, sizeof root->name, pid);
-    root->base_fd = cgroup_open_base(path, sizeof path);
+    root->base_fd = cgroup_open_base(path, sizeof path, 0);
     root->dir_fd = root->base_fd < 0 ? -1 : cgroup_open_dir(root->base_fd, root->name);
     if (root->dir_fd < 0)
         cgroup_root_close(root);
@@ -225,7 +258,7 @@ void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed)
     char path[PATH_MAX] = "";
     *root = (cgroup_root_t){.dir_fd = -1};
     cgroup_name_root(root->name, sizeof root->name, pid);
-    root->base_fd = allowed ? cgroup_open_base(path, sizeof path) : -1;
+    root->base_fd = allowed ? cgroup_open_base(path, sizeof path, 0) : -1;
     if (root->base_fd >= 0) {
         each_folder(root->base_fd, "fanmap-", sweep_folder, NULL);
         if (mkdirat(root->base_fd, root->name, 0755) == 0)

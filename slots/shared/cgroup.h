@@ -45,8 +45,12 @@ bool cgroup_write(int dir_fd, const char *name, const char *text);
 /* NUL-terminated; false: cannot be read. */
 bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap);
 int cgroup_open_dir(int at_fd, const char *name);
-/* The folder of cgroup v2 that this process is in; -1: none. Writes its path. */
-int cgroup_open_base(char *path, size_t cap);
+/* The folder of cgroup v2 that this process is in, without those that we made ourselves: `guardian` is the one that
+ * started this process, 0 for others. -1: none. Writes its path. */
+int cgroup_open_base(char *path, size_t cap, pid_t guardian);
+/* Controllers can be passed on to the children of a folder only while no process is in it: moves this process into a
+ * folder of its own there, if it is the only one (a service of its own whose cgroup was delegated to it). */
+void cgroup_move_aside(int base_fd);
 /* The name of a guardian's folder, of at most CGROUP_NAME_MAX. */
 void cgroup_name_root(char *ret, size_t cap, pid_t guardian);
 /* A guardian of this pid namespace had such a folder, and is dead. */

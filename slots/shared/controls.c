@@ -95,10 +95,10 @@ static bool pass_on(int dir_fd, const char *controller)
     return cgroup_write(dir_fd, "cgroup.subtree_control", add);
 }
 
-void controls_find(controls_t *c, bool allowed)
+void controls_find(controls_t *c, bool allowed, pid_t guardian)
 {
     char path[PATH_MAX];
-    int v2_fd = allowed ? cgroup_open_base(path, sizeof path) : -1;
+    int v2_fd = allowed ? cgroup_open_base(path, sizeof path, guardian) : -1;
     for (int i = 0; i < CONTROLS_N; i++) {
         c->is_v2[i] = v2_fd >= 0 && faccessat(v2_fd, ".", W_OK, 0) == 0 && pass_on(v2_fd, controllers[i]);
         c->base_fds[i] = c->is_v2[i] ? fcntl(v2_fd, F_DUPFD_CLOEXEC, 0) : allowed ? open_v1(controllers[i]) : -1;
@@ -110,6 +110,20 @@ void controls_find(controls_t *c, bool allowed)
     if (v2_fd >= 0)
         close(v2_fd);
     c->is_found = true;
+}
+
+void controls_make_room(void)
+{
+    char path[PATH_MAX], text[256];
+    int fd = cgroup_open_base(path, sizeof path, 0);
+    bool has_controllers = false;
+    for (int i = 0; i < CONTROLS_N && fd >= 0; i++)
+        has_controllers = has_controllers || (cgroup_read(fd, "cgroup.controllers", text, sizeof text) &&
+                                              has_word(text, controllers[i], " \n") && !pass_on(fd, controllers[i]));
+    if (has_controllers)
+        cgroup_move_aside(fd);
+    if (fd >= 0)
+        close(fd);
 }
 
 void controls_close(controls_t *c)

@@ -30,8 +30,12 @@ typedef struct {
 
 enum { CONTROLS_TEXT_MAX = 160 };
 
-/* Finds out what can be used here; never fails. Not `allowed`: nothing. */
-void controls_find(controls_t *c, bool allowed);
+/* Finds out what can be used here; never fails. Not `allowed`: nothing. `guardian`: the one that started this process;
+ * 0 for others. */
+void controls_find(controls_t *c, bool allowed, pid_t guardian);
+/* For the worker, before anything else: makes it possible to pass v2 controllers on, where it is alone in a cgroup of
+ * its own. */
+void controls_make_room(void);
 void controls_close(controls_t *c);
 /* One line for the start-up log: what keeps which limit. Returns `ret`. */
 char *controls_format(char *ret, size_t cap, const controls_t *c);

@@ -94,7 +94,7 @@ bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap)
     if (memcmp(limits, &l->limits, sizeof *limits) == 0)
         return true;
     if (!l->controls->is_found)
-        controls_find(l->controls, l->use_cgroups);
+        controls_find(l->controls, l->use_cgroups, l->place.guardian);
     l->limits = *limits;
     l->was_used = true;
     for (int i = 0; i < CONTROLS_N; i++)

@@ -1,6 +1,9 @@
 /* Limits and surroundings of tasks, each one run into on purpose; and that the next attempt is free of them. */
 #include "tests/unit/slots_rig.h"
 
+#include <sys/stat.h>
+
+#include "slots/shared/cgroup.h"
 #include "slots/shared/controls.h"
 
 static controls_t controls;
@@ -248,20 +251,98 @@ static void test_folders_are_removed(void **state)
     }
 }
 
+/* ---- cgroup v2, which has no controllers left to give where v1 has them: what would be written, on plain files ----
+ */
+
+static void put_file(int dir, const char *name, const char *text)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void check_file(int dir, const char *name, const char *expected)
+{
+    char text[256];
+    assert_true(cgroup_read(dir, name, text, sizeof text));
+    assert_string_equal(text, expected);
+    put_file(dir, name, "");
+}
+
+static void test_what_v2_is_told(void **state)
+{
+    static const char *const files[] = {"memory.max", "memory.swap.max", "pids.max", "cpu.max", "memory.events"};
+    char folder[] = "/tmp/fanmap-v2.XXXXXX";
+    controls_t c = {{0, 0, 0}, {true, true, true}, true};
+    (void)state;
+    int dir = mkdtemp(folder) ? cgroup_open_dir(AT_FDCWD, folder) : -1;
+    assert_true(dir >= 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        put_file(dir, files[i], "");
+    assert_true(controls_set(&c, CONTROL_MEMORY, dir, 1 << 20));
+    check_file(dir, "memory.max", "1048576");
+    check_file(dir, "memory.swap.max", "0");
+    assert_true(controls_set(&c, CONTROL_PROCESSES, dir, 7));
+    check_file(dir, "pids.max", "7");
+    assert_true(controls_set(&c, CONTROL_CPU, dir, 1500));
+    check_file(dir, "cpu.max", "150000 100000");
+    for (int i = 0; i < CONTROLS_N; i++)
+        assert_true(controls_set(&c, (control_t)i, dir, 0));
+    for (int i = 0; i < 4; i++)
+        check_file(dir, files[i], "max");
+    put_file(dir, "memory.events", "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n");
+    assert_int_equal(controls_oom_kills(&c, dir), 2);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        unlinkat(dir, files[i], 0);
+    close(dir);
+    rmdir(folder);
+}
+
+/* In a cgroup of its own a process makes room for the children of that; what it made is no base for anything. */
+static void test_moving_aside(void **state)
+{
+    char path[4096], name[64], again[4096];
+    int base = cgroup_open_base(path, sizeof path, 0), status = 0;
+    (void)state;
+    snprintf(name, sizeof name, "aside-%d", (int)getpid());
+    if (base < 0 || mkdirat(base, name, 0755) != 0)
+        skip();
+    int dir = cgroup_open_dir(base, name);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char made[64];
+        bool ok = cgroup_enter(dir) && cgroup_open_base(path, sizeof path, 0) >= 0;
+        cgroup_move_aside(dir);
+        snprintf(made, sizeof made, "fanmap-worker-%d/cgroup.procs", (int)getpid());
+        char pids[64] = "";
+        ok = ok && cgroup_read(dir, made, pids, sizeof pids) && atoi(pids) == getpid();
+        ok = ok && cgroup_open_base(again, sizeof again, 0) >= 0 && strcmp(path, again) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    snprintf(path, sizeof path, "fanmap-worker-%d", (int)pid);
+    unlinkat(dir, path, AT_REMOVEDIR);
+    close(dir);
+    unlinkat(base, name, AT_REMOVEDIR);
+    close(base);
+    assert_int_equal(status, 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_surroundings), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_file_size),    cmocka_unit_test(test_processor_time),
-        cmocka_unit_test(test_memory),       cmocka_unit_test(test_jobs_ask_for_less),
-        cmocka_unit_test(test_processes),    cmocka_unit_test(test_folders_are_removed),
+        cmocka_unit_test(test_surroundings),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_file_size),       cmocka_unit_test(test_processor_time),
+        cmocka_unit_test(test_memory),          cmocka_unit_test(test_jobs_ask_for_less),
+        cmocka_unit_test(test_processes),       cmocka_unit_test(test_folders_are_removed),
+        cmocka_unit_test(test_what_v2_is_told), cmocka_unit_test(test_moving_aside),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
-    controls_find(&controls, true);
+    controls_find(&controls, true, 0);
     int failed = cmocka_run_group_tests_name("with cgroups", tests, NULL, NULL);
     controls_close(&controls);
-    controls_find(&controls, false);
+    controls_find(&controls, false, 0);
     setenv("FANMAP_CGROUPS", "0", 1);
     return failed + cmocka_run_group_tests_name("without", tests, NULL, NULL);
 }
