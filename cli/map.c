@@ -31,6 +31,10 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
         complain("-- CMD runs embedded only: give --local, or serve it with fanmap worker --exec NAME='CMD ARG...'");
         return EXIT_USAGE;
     }
+    if (option_text(arguments, "retry-failed") && arguments->argv_n + arguments->positionals_n == 0) {
+        *ret_task = NULL;
+        return EXIT_ALL_WELL;
+    }
     if ((arguments->argv_n > 0) == (arguments->positionals_n > 0)) {
         complain(arguments->argv_n > 0 ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
                  arguments->command->name);
@@ -75,18 +79,28 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
     return complain_error(&err);
 }
 
+/* --retry-failed reads its items from Kafka. */
+static int refuse_input(const arguments_t *arguments)
+{
+    if (!arguments->has_values && !fanmap_options_get(arguments->options, "input", 0))
+        return EXIT_ALL_WELL;
+    complain("--retry-failed takes its items from the job that it names: no -i, no :::");
+    return EXIT_USAGE;
+}
+
 static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const char **ret_task)
 {
     int status = choose_task(arguments, ret_task);
     const char *format = arguments->argv_n > 0 ? "lines" : "jsonl";
+    bool is_retry = option_text(arguments, "retry-failed") != NULL;
     if (status == EXIT_ALL_WELL)
-        status = zip_open(input, arguments, format);
-    if (status == EXIT_ALL_WELL)
+        status = is_retry ? refuse_input(arguments) : zip_open(input, arguments, format);
+    if (status == EXIT_ALL_WELL && !is_retry)
         status = describe_input(arguments, input);
     if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
         status = set(arguments, "task-log", "true");
     s->arguments = arguments;
-    s->input = input;
+    s->input = is_retry ? NULL : input;
     int opened = output_open(&s->output, arguments, format);
     progress_open(&s->progress, arguments);
     return status == EXIT_ALL_WELL ? opened : status;
@@ -133,7 +147,7 @@ int run_submit(arguments_t *arguments)
 
 int run_gather(arguments_t *arguments)
 {
-    session_t s = {.arguments = arguments};
+    session_t s = {.arguments = arguments, .is_gather = true};
     fanmap_error_t err;
     if (arguments->positionals_n < 1) {
         complain("which job? fanmap gather JOB");

@@ -207,14 +207,14 @@ static int leave_interrupted(session_t *s)
 {
     char id[128];
     bool is_local = is_switch_set(s->arguments, "local");
-    bool goes_on = !s->input || (option_text(s->arguments, "job-id") && !is_local);
+    bool goes_on = s->is_gather || (option_text(s->arguments, "job-id") && !is_local);
     snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
     session_release_signals(); /* another one does not wait */
     say_last_words(s);
     leave(s, goes_on);
     if (is_local)
         complain("interrupted; what ran here is cancelled: begin again with the same command");
-    else if (!s->input)
+    else if (s->is_gather)
         complain("interrupted; go on with: fanmap gather %s", id);
     else if (goes_on && s->input_done)
         complain("interrupted; the job goes on: fanmap gather %s, or end it: fanmap cancel %s", id, id);

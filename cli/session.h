@@ -10,7 +10,8 @@ typedef struct {
     const arguments_t *arguments;
     fanmap_t *f;
     fanmap_job_t *job;
-    zip_t *input; /* NULL: a gather */
+    zip_t *input; /* NULL: none */
+    bool is_gather;
     output_t output;
     progress_t progress;
     bool input_done, job_done, is_dry;

@@ -12,6 +12,7 @@
  *   lookup.c    finds a job's spec and state on the jobs topic
  *   pull.c      next, next_any, dispatch
  *   callbacks.c the push style
+ *   retry.c     a map that runs another job's failed items again; retry_collect.c their inputs
  *   pipe.c      a map whose items are the values of another job
  *   outcome.c   outcomes as the caller sees them
  *   item.c      items as the caller pushes them
@@ -43,6 +44,7 @@ enum { COOKIE_VALUE_BITS = 44, JOB_NUMBER_BITS = 20 };
 
 typedef struct check check_t;
 typedef struct resuming resuming_t;
+typedef struct retry retry_t;
 
 struct fanmap {
     loop_t *loop;
@@ -65,7 +67,7 @@ struct fanmap {
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;
     fanmap_job_t *jobs; /* a list by `next`; who was served goes to its end */
-    unsigned pipes_n;
+    unsigned pipes_n, retries_n;
     uint32_t last_number;
     struct local *local;
     const char *namespace_name;
@@ -104,6 +106,7 @@ struct fanmap_job {
     spec_t spec;
     producer_t *producer;
     resuming_t *resuming; /* NULL: a new job */
+    retry_t *retry;       /* NULL: the items are the caller's */
     producer_actions_t actions;
     stash_t stash;
     buf_t bound;       /* spec.bound points here */
@@ -211,6 +214,10 @@ bool map_writable(const fanmap_job_t *job);
 /* What another job handed out, as the next item: a value as it is, an error as this map's outcome of the item. The map
  * is writable. */
 int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);
+/* What was filled in (item.c) is the next item; `len`: its bytes, for a message. The map is writable. */
+int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err);
+/* No more items. */
+void map_end_input(fanmap_job_t *job);
 
 /* produce.c */
 void map_step(fanmap_job_t *job, producer_event_t *event);
@@ -281,10 +288,10 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
 /* The event by which the producer takes the item: as msgpack in job->in; or why it cannot be sent, in job->refusal.
  * JSON that stands for an error ({"$error":...}) is that error. */
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret);
-/* An item that is an error already. */
 /* The same of the parts of a zipped item. */
 void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
                       producer_event_t *ret);
+/* An item that is an error already, or whose outcome is known in any other way. */
 void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret);
 
 /* error_json.c */
@@ -295,6 +302,17 @@ bool error_from_msgpack(const void *mp, size_t len, outcome_t *ret, const char *
 /* msgpack.c: "$error", "$value" or "$binary" if that is the single key of the map, with its value; else NULL. */
 const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len);
 bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *ret, const char **ret_why);
+
+/* retry.c */
+/* job->options name a job whose failed items the new one runs again: it is found out what there is before the new job
+ * begins. Sets job->queue. */
+int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err);
+/* False: it goes on, and calls map_begin when it knows more, or fails the job. */
+bool retry_begin(retry_t *retry);
+bool retries_due(const fanmap_t *f);
+/* Outside the loop, after a turn: gives the producers what they take. */
+void retries_run(fanmap_t *f);
+void retry_free(retry_t *retry);
 
 /* pipe.c */
 bool pipes_due(const fanmap_t *f);

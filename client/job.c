@@ -85,6 +85,7 @@ void job_free(fanmap_job_t *job)
         loop_timer_free(job->timer);
     producer_free(job->producer);
     resuming_free(job->resuming);
+    retry_free(job->retry);
     producer_actions_free(&job->actions);
     stash_free(&job->stash);
     order_free(job->order);

@@ -56,10 +56,11 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     const fanmap_options_t *o = job->options;
     spec_t *spec = &job->spec;
     spec_init(spec);
-    if (!task_name_valid(task))
-        return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a task name: [A-Za-z0-9._-], 1 to %d characters", task,
-                       TASK_NAME_MAX);
-    snprintf(spec->task, sizeof spec->task, "%s", task);
+    bool is_given = task || !options_text(o, "retry-failed"); /* else it is that of the other job */
+    if (is_given && (!task || !task_name_valid(task)))
+        return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a task name: [A-Za-z0-9._-], 1 to %d characters",
+                       task ? task : "", TASK_NAME_MAX);
+    snprintf(spec->task, sizeof spec->task, "%s", task ? task : "");
     snprintf(spec->queue, sizeof spec->queue, "%s", job->f->is_local ? LOCAL_QUEUE : options_text(o, "queue"));
     spec->submitted_ms = wall_ms();
     spec->concurrency = options_count(o, "concurrency");
@@ -97,6 +98,12 @@ static int name_job(fanmap_job_t *job, fanmap_error_t *err)
     return FANMAP_OK;
 }
 
+static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
+{
+    const char *of = options_text(job->options, "retry-failed");
+    return of ? retry_new(job, of, err) : queue_get(job->f, job->spec.queue, &job->queue, err);
+}
+
 int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, fanmap_job_t **ret_job,
                fanmap_error_t *err)
 {
@@ -116,10 +123,10 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
         r = name_job(job, err);
     if (r == FANMAP_OK)
         r = loop_timer_new(f->loop, map_on_timer, job, &job->timer, err);
-    if (r == FANMAP_OK && f->is_local)
+    if (r == FANMAP_OK && f->is_local && task)
         r = local_start(f, job->options, &job->spec, err);
     if (r == FANMAP_OK)
-        r = queue_get(f, job->spec.queue, &job->queue, err);
+        r = choose_queue(job, err);
     if (r != FANMAP_OK) {
         job_free(job);
         return r;
@@ -203,6 +210,8 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 void map_begin(fanmap_job_t *job)
 {
     fanmap_error_t err;
+    if (job->retry && !retry_begin(job->retry))
+        return;
     if (!options_text(job->options, "job-id"))
         begin_new(job);
     else if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->lookup, &err) != FANMAP_OK)
@@ -222,6 +231,8 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_copy(err, &job->error);
     if (!job->is_map || (job->input_ended && !job->is_halting))
         return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
+    if (job->retry)
+        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
     if (job->pipe_from)
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
     if ((unsigned)format > FANMAP_WRAPPED)
@@ -232,7 +243,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
 }
 
 /* What was filled in is the next item. */
-static int put_item(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
+int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
 {
     if (job->in.failed || job->refusal.failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory for an item of %zu bytes", len);
@@ -249,7 +260,7 @@ int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t 
         item_fill(job, FANMAP_MSGPACK, outcome->value, outcome->value_len, &event);
     else
         item_fill_error(job, outcome, &event);
-    return put_item(job, &event, outcome->value_len, err);
+    return map_put(job, &event, outcome->value_len, err);
 }
 
 /* FANMAP_OK: another item is taken now. */
@@ -264,7 +275,7 @@ static int begin_push(fanmap_job_t *job, fanmap_format_t format, fanmap_error_t 
 
 static int end_push(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
 {
-    int r = put_item(job, event, len, err);
+    int r = map_put(job, event, len, err);
     if (r == FANMAP_OK && job->error.code)
         client_mark(job->f);
     return r;
@@ -294,6 +305,13 @@ int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_p
     return end_push(job, &event, job->in.len, err);
 }
 
+void map_end_input(fanmap_job_t *job)
+{
+    job->input_ended = true;
+    if (job->producer)
+        tell_end(job);
+}
+
 /* It goes into the log, where texts are UTF-8. */
 static int keep_source_error(fanmap_job_t *job, const char *why, fanmap_error_t *err)
 {
@@ -314,6 +332,8 @@ int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t
         return err_copy(err, &job->error);
     if (!job->is_map)
         return err_set(err, FANMAP_EUSAGE, "a gather has no input");
+    if (job->retry)
+        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
     if (job->pipe_from)
         return err_set(err, FANMAP_EUSAGE, "the input of this map ends with job %s (fanmap_pipe)", job->pipe_from->id);
     if (job->input_ended)
@@ -321,9 +341,7 @@ int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t
     int r = source_error ? keep_source_error(job, source_error, err) : FANMAP_OK;
     if (r != FANMAP_OK)
         return r;
-    job->input_ended = true;
-    if (job->producer)
-        tell_end(job);
+    map_end_input(job);
     client_mark(job->f);
     return FANMAP_OK;
 }

@@ -52,6 +52,7 @@
     ROW("cpus",              0,  NULL,      "X",          NULL,        MAP | WORKER,   false, OPTION_CPUS,      0, 0,                 "processors of an attempt, as 0.5; at a worker likewise") \
     ROW("cpu-time",          0,  NULL,      "DUR",        NULL,        MAP | WORKER,   false, OPTION_DURATION,  1, 24 * DAY_MS,       "processor time of an attempt; at a worker likewise") \
     ROW("job-id",            0,  NULL,      "ID",         NULL,        MAP,            false, OPTION_JOB_ID,    0, 0,                 "name of the job; a random one when not given") \
+    ROW("retry-failed",      0,  NULL,      "JOB",        NULL,        MAP,            false, OPTION_JOB_ID,    0, 0,                 "run JOB's items without a value again; the output is the whole list. Task and --bind are JOB's unless given") \
     ROW("ahead",             0,  NULL,      "N",          "100000",    MAP,            false, OPTION_COUNT,     1, 100000000,         "published items that may be without an outcome") \
     ROW("spill",             0,  NULL,      "SIZE",       "8GiB",      MAP,            false, OPTION_SIZE,      1 << 20, 0,           "outcomes that may wait for their turn, on disk") \
     ROW("lease",             0,  NULL,      "DUR",        "15s",       MAP,            false, OPTION_DURATION,  2000, 3600000,        "token lease: how long Redis may be away before limited attempts stop is half of it") \

@@ -39,6 +39,9 @@ static int check_pipe(const fanmap_job_t *from, const fanmap_job_t *to, fanmap_e
     if (!to->is_map || to->input_ended)
         return err_set(err, FANMAP_EUSAGE,
                        to->is_map ? "the input of job %s has ended" : "job %s is a gather: no input", to->id);
+    if (to->retry)
+        return err_set(err, FANMAP_EUSAGE, "the items of job %s come from job %s (retry-failed)", to->id,
+                       to->spec.retry_of);
     if (from->pipe_to || to->pipe_from)
         return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->pipe_to ? from->id : to->id);
     if (from->is_detached || from->end_was_told)

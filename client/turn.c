@@ -20,7 +20,7 @@ void client_mark(fanmap_t *f)
     const fanmap_job_t *job = f->jobs;
     while (job && !job_has_news(job) && !pipe_due(job))
         job = job->next;
-    if (!job)
+    if (!job && !retries_due(f))
         return;
     f->is_marked = true;
     loop_defer(f->loop, on_marked, f);
@@ -48,10 +48,11 @@ int client_turn(fanmap_t *f, int timeout_ms, fanmap_error_t *err)
     if (f->in_turn)
         return err_set(err, FANMAP_EUSAGE, "called from inside the log function");
     f->in_turn = true;
-    int ran = loop_run_once(f->loop, pipes_due(f) ? 0 : timeout_ms);
+    int ran = loop_run_once(f->loop, pipes_due(f) || retries_due(f) ? 0 : timeout_ms);
     int error = errno;
     f->in_turn = false;
     pipes_run(f);
+    retries_run(f);
     jobs_sweep(f);
     if (ran >= 0)
         return FANMAP_OK;

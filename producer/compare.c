@@ -105,7 +105,7 @@ void compare_item(producer_t *p, const producer_event_t *event)
         too_long(p, p->compared);
         return;
     }
-    bool is_sent = event->kind == FANMAP_VALUE;
+    bool is_sent = event->kind == FANMAP_VALUE && !event->is_outcome;
     p->compared_chain = place_chain(p->compared_chain, event->in, is_sent ? event->in_len : 0);
     p->compared++;
     if (!resume_compare(resume, p->compared, p->compared_chain, &from))

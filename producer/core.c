@@ -87,6 +87,7 @@ static void on_halted(producer_t *p)
 {
     if (p->input_said || p->phase > PHASE_PUBLISHING)
         return;
+    p->was_halted = true;
     queue_free(&p->queue);
     free(p->source_error);
     p->source_error = NULL;

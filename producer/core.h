@@ -91,8 +91,9 @@ typedef struct {
     int32_t partition;
     const uint8_t *in;
     size_t in_len;
-    fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; any error with `is_outcome` */
-    bool is_outcome;       /* ITEM: it failed in another map; `in` is an entry of a pack (joblog.h), of any index */
+    fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; any with `is_outcome` */
+    bool is_outcome;       /* ITEM: its outcome is known from another map, a value or an error; `in` is an entry of a
+                              pack (joblog.h), of any index */
     const char *message;   /* also END_INPUT's source error */
     const char *announced; /* LOG_CHECKED, ANNOUNCED */
     bool closed;

@@ -19,19 +19,25 @@ bool publish_open(const producer_t *p)
     return !window_full(&p->window) && p->window.next - p->progress.stored < JOBLOG_AHEAD_MAX && ahead_open(p);
 }
 
+static bool is_to_be_sent(const queue_item_t *item)
+{
+    return item->kind == FANMAP_VALUE && !item->is_outcome;
+}
+
 /* ---- resuming: what the job has already ---- */
 
 /* True: the item needs no publishing (or has ended this producer: it is not what was published). */
 static bool is_there(producer_t *p, const queue_item_t *item)
 {
+    bool is_bad = item->kind == FANMAP_BAD_INPUT;
     resume_t *resume = p->config.resume;
     uint64_t index = p->window.next;
     const resume_item_t *found = resume ? resume_find(resume, index) : NULL;
     if (!found && !(resume && bitset_test(&resume->known, index)))
         return false;
-    bool is_sent = item->kind == FANMAP_VALUE;
+    bool is_sent = is_to_be_sent(item);
     bool is_same = found ? is_sent && resume_hash(item->bytes, item->len) == found->hash
-                         : bitset_test(&resume->bad, index) == (item->kind == FANMAP_BAD_INPUT);
+                         : item->is_outcome || bitset_test(&resume->bad, index) == is_bad;
     if (!is_same) {
         compare_differs(p, index, index + 1);
         return true;
@@ -58,11 +64,17 @@ static void keep_in_reach(const producer_t *p, int64_t *offsets)
     }
 }
 
+static void say_refused(producer_t *p)
+{
+    uint64_t pack = refused_flush(&p->refused, &p->values);
+    actions_put_log(p, SAID_REFUSED, pack);
+}
+
 static void publish_one(producer_t *p, const queue_item_t *item)
 {
     if (is_there(p, item))
         return;
-    bool is_sent = item->kind == FANMAP_VALUE;
+    bool is_sent = is_to_be_sent(item);
     uint64_t index = window_add(&p->window, item->bytes, is_sent ? item->len : 0);
     if (!is_sent) {
         window_refused(&p->window, index, p->refused.pack);
@@ -70,6 +82,8 @@ static void publish_one(producer_t *p, const queue_item_t *item)
             refused_carry(&p->refused, index, item->bytes, item->len, p->now_ms);
         else
             refused_add(&p->refused, index, item->kind, (const char *)item->bytes, item->len, p->now_ms);
+        if (refused_full(&p->refused))
+            say_refused(p);
         return;
     }
     item_encode(&p->values, index, item->bytes, item->len);
@@ -82,10 +96,10 @@ static void publish_one(producer_t *p, const queue_item_t *item)
 
 static queue_item_t item_of(const producer_event_t *event)
 {
-    if (event->kind == FANMAP_VALUE)
-        return (queue_item_t){.kind = FANMAP_VALUE, .bytes = event->in, .len = event->in_len};
     if (event->is_outcome)
         return (queue_item_t){.kind = event->kind, .is_outcome = true, .bytes = event->in, .len = event->in_len};
+    if (event->kind == FANMAP_VALUE)
+        return (queue_item_t){.kind = FANMAP_VALUE, .bytes = event->in, .len = event->in_len};
     const char *message = event->message ? event->message : "";
     return (queue_item_t){.kind = event->kind, .bytes = (const uint8_t *)message, .len = strlen(message)};
 }
@@ -118,12 +132,6 @@ void publish_refused(producer_t *p, uint64_t index)
 static bool all_published(const producer_t *p)
 {
     return p->input_ended && p->queue.n == 0;
-}
-
-static void say_refused(producer_t *p)
-{
-    uint64_t pack = refused_flush(&p->refused, &p->values);
-    actions_put_log(p, SAID_REFUSED, pack);
 }
 
 static void say_progress(producer_t *p)
@@ -187,7 +195,8 @@ static void publish_queued(producer_t *p)
 static bool ends_too_early(producer_t *p)
 {
     const resume_t *resume = p->config.resume;
-    if (!resume || p->unmet || p->input_said || !all_published(p) || resume_end(resume) <= p->window.next)
+    if (!resume || p->unmet || p->input_said || p->was_halted || !all_published(p) ||
+        resume_end(resume) <= p->window.next)
         return false;
     compare_too_short(p, p->window.next, resume_end(resume) - 1);
     return true;

@@ -17,7 +17,7 @@ typedef struct {
 typedef struct {
     fanmap_kind_t kind;
     bool is_outcome;
-    const uint8_t *bytes; /* FANMAP_VALUE: the item; is_outcome: an entry of a pack; else the message */
+    const uint8_t *bytes; /* is_outcome: an entry of a pack; FANMAP_VALUE: the item; else the message */
     size_t len;
 } queue_item_t;
 

@@ -31,16 +31,20 @@ void refused_carry(refused_t *refused, uint64_t index, const void *entry, size_t
     joblog_record_t one = {.outcomes_left = 1};
     outcome_t outcome;
     mp_reader_init(&one.outcomes, entry, len);
-    if (!joblog_next_outcome(&one, &outcome) || outcome.kind == FANMAP_VALUE)
+    if (!joblog_next_outcome(&one, &outcome))
         outcome = (outcome_t){.kind = FANMAP_PROTOCOL, .type = "", .message = "", .stderr_tail = ""};
     outcome.index = index;
     put(refused, &outcome, now_ms);
 }
 
+bool refused_full(const refused_t *refused)
+{
+    return refused->body.len >= REFUSED_PACK_BYTES;
+}
+
 bool refused_due(const refused_t *refused, int64_t now_ms)
 {
-    return refused->n > 0 &&
-           (refused->body.len >= REFUSED_PACK_BYTES || now_ms - refused->since_ms >= REFUSED_LINGER_MS);
+    return refused->n > 0 && (refused_full(refused) || now_ms - refused->since_ms >= REFUSED_LINGER_MS);
 }
 
 uint64_t refused_flush(refused_t *refused, buf_t *record)

@@ -19,6 +19,8 @@ void refused_add(refused_t *refused, uint64_t index, fanmap_kind_t kind, const c
                  int64_t now_ms);
 /* The same for an error that another map's item ended with: an entry of a pack, with this index in place of its own. */
 void refused_carry(refused_t *refused, uint64_t index, const void *entry, size_t len, int64_t now_ms);
+/* Nothing more may go into this pack. */
+bool refused_full(const refused_t *refused);
 /* It is time to send the pack: large enough, or old enough. */
 bool refused_due(const refused_t *refused, int64_t now_ms);
 /* Appends the pack as a record and begins the next one; returns the number of this one. No memory: record->failed. */

@@ -66,7 +66,7 @@ struct producer {
     uint64_t compared, compared_chain; /* COMPARING */
     bool deadline_passed;              /* COMPARING: to be said when that is over */
     uint64_t known, waiting_bytes;
-    bool input_ended, input_said, settled;
+    bool input_ended, input_said, settled, was_halted;
     char *source_error;
     end_reason_t end_reason;
     bool spec_said;

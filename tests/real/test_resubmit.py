@@ -81,3 +81,80 @@ class Resubmit(Case):
         self.assertNotEqual(old.wait(60), 0, "the old producer gives way")
         self.assertEqual(self.counted.started(), 3000)
         self.assert_same(self.run_fanmap("gather", "two").out(), squares(3000))
+
+
+class RetryFailed(Case):
+    """A second try: what had a value keeps it, what had none runs again, and every reader gets the whole list."""
+
+    bound_s = 180
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+
+    def failed(self, *args, n=300):
+        """Job `old`: values, failures of their own, items that cannot be parsed."""
+        lines = [b"%d" % (-3 if i % 10 == 3 else i) for i in range(n)]
+        lines[7] = b"{not json"
+        self.worker()
+        self.run_map("trouble", "--job-id", "old", *args, data=b"\n".join(lines) + b"\n", exit_status=1)
+
+    def test_what_failed_runs_again(self):
+        self.counted = self.recorder()
+        self.failed()
+        old = self.run_fanmap("gather", "old", "--records", exit_status=1).out().splitlines()
+        started = self.counted.started()
+        # With another task, which counts: only what had no value runs.
+        first = self.run_fanmap("map", "--retry-failed", "old", "recorded", "--records", "--job-id", "new",
+                                *self.connect_args(), exit_status=1)
+        self.assertEqual(self.counted.started(), started + 30)
+        self.assertIn("for 1 of its items: they could not be parsed", first.err())
+        wanted = [b'{"index":%d,"attempts":1,"value":9}' % i if i % 10 == 3 else line for i, line in enumerate(old)]
+        self.assert_same(first.out(), b"\n".join(wanted) + b"\n")
+        again = self.run_fanmap("gather", "new", "--records", exit_status=1)
+        self.assert_same(again.out(), first.out())
+        # The same once more: nothing but what cannot be sent is left, and a resubmission compares and gathers.
+        third = self.run_fanmap("map", "--retry-failed", "new", "--records", exit_status=1)
+        self.assertIn("nothing is left", third.err())
+        self.assert_same(third.out(), first.out())
+        same = self.run_fanmap("map", "--retry-failed", "old", "recorded", "--records", "--job-id", "new", exit_status=1)
+        self.assert_same(same.out(), first.out())
+        self.assertEqual(self.counted.started(), started + 30)
+
+    def test_of_a_job_that_was_stopped(self):
+        """What a closed job had not run has its inputs in Kafka; its list ends where it was closed."""
+        self.counted = self.recorder()
+        worker = self.worker(slots=2)
+        first = self.start_map("recorded_sleep", "--job-id", "old", data="".join(f"[20,{i}]\n" for i in range(2000)),
+                               command="submit")
+        self.finish(first, 60)
+        self.counted.wait_started(100, 60)
+        self.run_fanmap("cancel", "old")
+        before = self.run_fanmap("gather", "old", exit_status=3).out().splitlines()
+        self.assertEqual(len(before), 2000)
+        worker.signal(signal.SIGTERM)
+        worker.wait(60)
+        values = sum(1 for line in before if not line.startswith(b"{"))
+        started = self.counted.started()
+        self.worker()
+        submitted = self.run_fanmap("submit", "--retry-failed", "old", "echo", "--job-id", "new")
+        self.assertEqual(submitted.out(), b"new\n")
+        after = self.run_fanmap("gather", "new", bound_s=90).out().splitlines()
+        wanted = [b"[20,%d]" % i if line.startswith(b"{") else line for i, line in enumerate(before)]
+        self.assert_same(b"\n".join(after), b"\n".join(wanted))
+        self.assertGreater(values, 50)
+        self.assertEqual(self.counted.started(), started)
+
+    def test_refused(self):
+        self.worker()
+        missing = self.run_fanmap("map", "--retry-failed", "nobody", exit_status=2)
+        self.assert_one_line(missing, "nobody", "no such job")
+        run = self.start_map("recorded_sleep", "--job-id", "open", data="[1,1]\n[60000,2]\n", command="submit")
+        self.finish(run, 60)
+        early = self.run_fanmap("map", "--retry-failed", "open", exit_status=2)
+        self.assert_one_line(early, "has not ended", "cancel")
+        with_input = self.run_fanmap("map", "--retry-failed", "open", ":::", "1", exit_status=2)
+        self.assert_one_line(with_input, "no -i, no :::")
+        embedded = self.run_fanmap("map", "--local", "--retry-failed", "open", exit_status=2)
+        self.assert_one_line(embedded, "needs a fleet")
+        self.run_fanmap("cancel", "open")

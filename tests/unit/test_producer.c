@@ -11,6 +11,8 @@
  *   other                                                  an item that is not the number it should be
  *   scanned [INDEX@OFFSET[x]..]                            records that were found; x: of another input
  *   announced NAME
+ *   carried value|exit                                     an item whose outcome is known from another job
+ *   halted
  *   item [N] | bad TEXT | large TEXT | end-input [ERROR]   items are the numbers 0, 1, 2 ... as msgpack
  *   stored FROM..TO OFFSET | refused INDEX                 reports of items; offsets rise by one an item
  *   log-stored NAME OFFSET | jobs-stored NAME              reports of records, the oldest of that name; OFFSET -1:
@@ -77,9 +79,11 @@ static void print_outcomes(play_t *play, joblog_record_t *record)
 {
     outcome_t o;
     while (joblog_next_outcome(record, &o)) {
-        assert_true(o.kind == FANMAP_BAD_INPUT || o.kind == FANMAP_TOO_LARGE);
-        buf_printf(&play->out, " %" PRIu64 "=%s(%.*s)", o.index, o.kind == FANMAP_BAD_INPUT ? "bad_input" : "too_large",
-                   (int)o.message_len, o.message);
+        const char *kind = fanmap_kind_name(o.kind);
+        buf_printf(&play->out, " %" PRIu64 "=%s(%.*s)", o.index, kind, (int)o.message_len,
+                   o.kind == FANMAP_VALUE ? "" : o.message);
+        if (o.attempts > 0)
+            buf_printf(&play->out, "x%u", o.attempts);
     }
     assert_false(record->outcomes.bad);
 }
@@ -382,6 +386,26 @@ static void push(play_t *play, producer_event_t event, fanmap_kind_t kind, const
     buf_free(&in); /* what the producer keeps it must have copied */
 }
 
+static void carry(play_t *play, producer_event_t event, const char *kind)
+{
+    buf_t entry = {0}, value = {0};
+    mp_put_uint(&value, 1);
+    outcome_t outcome = {.index = 99, .attempts = 2, .kind = FANMAP_VALUE, .value = value.data, .value_len = value.len};
+    outcome.type = outcome.message = outcome.stderr_tail = "";
+    if (strcmp(kind, "value") != 0)
+        outcome.kind = FANMAP_EXIT;
+    joblog_put_outcome(&entry, &outcome);
+    play->sent[play->pushed++] = false;
+    event.type = PRODUCER_ITEM;
+    event.kind = outcome.kind;
+    event.is_outcome = true;
+    event.in = entry.data;
+    event.in_len = entry.len;
+    step(play, &event);
+    buf_free(&entry);
+    buf_free(&value);
+}
+
 static void report_items(play_t *play, producer_event_t event, const char *words)
 {
     char *at;
@@ -437,6 +461,11 @@ static void event_line(play_t *play, const char *line)
         push(play, event, FANMAP_VALUE, "!");
     } else if (strcmp(verb, "scanned") == 0) {
         scanned(play, event, words);
+    } else if (strcmp(verb, "carried") == 0) {
+        carry(play, event, words);
+    } else if (strcmp(verb, "halted") == 0) {
+        event.type = PRODUCER_HALTED;
+        step(play, &event);
     } else if (strcmp(verb, "announced") == 0) {
         event.type = PRODUCER_ANNOUNCED;
         event.announced = words;
