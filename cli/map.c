@@ -82,7 +82,7 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
 /* --retry-failed reads its items from Kafka. */
 static int refuse_input(const arguments_t *arguments)
 {
-    if (!arguments->has_values && !fanmap_options_get(arguments->options, "input", 0))
+    if (arguments->sequences_n == 0 && !fanmap_options_get(arguments->options, "input", 0))
         return EXIT_ALL_WELL;
     complain("--retry-failed takes its items from the job that it names: no -i, no :::");
     return EXIT_USAGE;
