@@ -246,6 +246,10 @@ int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
     if (!gather_has_next(job))
         return FANMAP_AGAIN;
     int r = job->arrival ? arrival_next(job->arrival, ret) : order_next(job->order, ret, err);
+    if (r == FANMAP_OK) {
+        job->delivered++;
+        job->cancelled += ret->kind == FANMAP_CANCELLED || ret->kind == FANMAP_DEADLINE;
+    }
     gather_relieve(job);
     return r;
 }

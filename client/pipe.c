@@ -108,7 +108,7 @@ void pipe_forget(fanmap_job_t *job)
 
 static bool is_reader_over(const fanmap_job_t *to)
 {
-    return to->error.code || (to->is_decided && to->list_state == LIST_CLOSED);
+    return to->error.code || to->is_halting || (to->is_decided && to->list_state == LIST_CLOSED);
 }
 
 bool pipe_due(const fanmap_job_t *from)
@@ -136,7 +136,6 @@ static bool move_one(fanmap_job_t *from)
     fanmap_error_t why;
     int r = gather_next(from, &outcome, &why);
     if (r == FANMAP_OK) {
-        from->delivered++;
         r = map_put_outcome(from->pipe_to, &outcome, &why);
         if (r < 0)
             job_fail(from->pipe_to, &why);

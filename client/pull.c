@@ -52,8 +52,6 @@ int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *er
     if (r == FANMAP_OK)
         r = outcome_fill(job, &outcome, &why);
     if (r == FANMAP_OK) {
-        job->delivered++;
-        job->cancelled += outcome.kind == FANMAP_CANCELLED || outcome.kind == FANMAP_DEADLINE;
         *ret = &job->outcome;
         return FANMAP_OK;
     }

@@ -1,7 +1,7 @@
-/* closer map TASK | closer gather JOB | closer pipe TASK: lives a small map's life again and again on a real fleet,
- * closing the handle after 0, 1, 2... turns of the loop (in growing steps later), until once it comes to its end. Fails
- * on a callback after the close, and on descriptors that are left. Prints how many lives that took, and after how many
- * turns the last one ended.
+/* closer map TASK | closer gather JOB | closer pipe TASK [JOB] (of TASK, or of JOB, into a map of TASK): lives a small
+ * map's life again and again on a real fleet, closing the handle after 0, 1, 2... turns of the loop (in growing steps
+ * later), until once it comes to its end. Fails on a callback after the close, and on descriptors that are left. Prints
+ * how many lives that took, and after how many turns the last one ended.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -61,22 +61,22 @@ static void on_writable(void *arg, fanmap_job_t *job)
     push(life, job);
 }
 
-static void begin(fanmap_t *f, life_t *life, const char *mode, const char *what)
+static void begin(fanmap_t *f, life_t *life, char **argv)
 {
     fanmap_error_t err = {0};
-    bool is_pipe = strcmp(mode, "pipe") == 0;
-    int r = strcmp(mode, "gather") == 0 ? fanmap_gather(f, what, NULL, &life->job, &err)
-                                        : fanmap_map(f, what, NULL, &life->job, &err);
+    const char *what = argv[2], *job = argv[3];
+    bool is_gather = strcmp(argv[1], "gather") == 0, is_pipe = strcmp(argv[1], "pipe") == 0;
+    int r = is_gather ? fanmap_gather(f, what, NULL, &life->job, &err) : fanmap_map(f, what, NULL, &life->job, &err);
     if (r == FANMAP_OK && is_pipe)
-        r = fanmap_map(f, what, NULL, &life->upstream, &err);
+        r = job ? fanmap_gather(f, job, NULL, &life->upstream, &err) : fanmap_map(f, what, NULL, &life->upstream, &err);
     if (r == FANMAP_OK && is_pipe)
         r = fanmap_pipe(life->upstream, life->job, &err);
     if (r != FANMAP_OK)
         fail("begin", &err);
     fanmap_on(life->job, on_outcome, on_end, on_writable, life);
-    if (is_pipe)
+    if (is_pipe && !job)
         fanmap_on(life->upstream, NULL, NULL, on_writable, life);
-    if (strcmp(mode, "gather") != 0)
+    if (!is_gather && !job)
         push(life, is_pipe ? life->upstream : life->job);
 }
 
@@ -91,14 +91,14 @@ static void turn(fanmap_t *f)
 
 /* Closes after `last` turns; with a pipe, the reader first and then what feeds it, or the other way round. Returns the
  * turn that told the end, or -1. */
-static int live(fanmap_t *f, const char *mode, const char *what, int last)
+static int live(fanmap_t *f, char **argv, int last)
 {
     static life_t *newest;
     life_t *life = calloc(1, sizeof *life);
     int at = 0;
     life->before = newest;
     newest = life;
-    begin(f, life, mode, what);
+    begin(f, life, argv);
     for (; at < last && !life->has_ended; at++)
         turn(f);
     fanmap_job_t *first = last % 2 ? life->job : life->upstream, *second = last % 2 ? life->upstream : life->job;
@@ -123,17 +123,17 @@ int main(int argc, char **argv)
     fanmap_error_t err = {.message = "out of memory"};
     fanmap_options_t *options;
     fanmap_t *f;
-    if (argc != 3 || fanmap_options_new(&options) != FANMAP_OK ||
+    if (argc < 3 || argc > 4 || fanmap_options_new(&options) != FANMAP_OK ||
         fanmap_options_load(options, NULL, &err) != FANMAP_OK ||
         fanmap_open(options, NULL, NULL, &f, &err) != FANMAP_OK)
-        fail("usage: closer map|gather|pipe WHAT", &err);
-    if (live(f, argv[1], argv[2], TURNS_MAX) < 0) /* once whole: everything is connected then */
+        fail("usage: closer map|gather|pipe WHAT [JOB]", &err);
+    if (live(f, argv, TURNS_MAX) < 0) /* once whole: everything is connected then */
         fail("no end", NULL);
     int fds = fds_n(), lives = 0, ended = -1;
-    for (int last = 0; ended < 0; last += 1 + last / 8, lives++) {
+    for (int last = 0; ended < 0; last += 1 + last / 5, lives++) {
         if (last > TURNS_MAX)
             fail("no end", NULL);
-        ended = live(f, argv[1], argv[2], last);
+        ended = live(f, argv, last);
     }
     for (int i = 0; i < 5; i++)
         turn(f);

@@ -116,9 +116,8 @@ class Closing(Case):
         self.on_fleet()
         self.worker(tasks=NUMBERS, slots=4)
 
-    def lives(self, mode, what):
-        closer = Program(f"closer-{mode}", [os.path.join(BUILD, "tests", "closer"), mode, what], self.folder,
-                         self.environment())
+    def lives(self, *args):
+        closer = Program("closer", [os.path.join(BUILD, "tests", "closer"), *args], self.folder, self.environment())
         self.programs.append(closer)
         self.finish(closer, 100)
         lives, turns = (int(x) for x in re.findall(rb"\d+", closer.out()))
@@ -134,3 +133,7 @@ class Closing(Case):
     def test_a_gather_is_closed_after_every_turn(self):
         self.run_map("square", "--job-id", "gathered", data=seq(1, 30))
         self.lives("gather", "gathered")
+
+    def test_a_gather_piped_into_a_map_is_closed_after_every_turn(self):
+        self.run_map("square", "--job-id", "gathered", data=seq(1, 30))
+        self.lives("pipe", "square", "gathered")

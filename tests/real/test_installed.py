@@ -112,6 +112,30 @@ class Installed(Case):
             self.assert_same(s.makefile("rb").read(), squares(9000))
         self.assertTrue(server.alive(), server.err())
 
+    def test_a_task_library_in_cpp(self):
+        source, library = os.path.join(self.folder, "tasks.cpp"), os.path.join(self.folder, "tasks.so")
+        with open(source, "w") as f:
+            f.write("""#include <fanmap/task.h>
+                       #include <string>
+                       static int greet(fanmap_attempt_t *a)
+                       {
+                           const char *name;
+                           size_t len;
+                           if (a->get_text(a, &name, &len) != 0)
+                               return a->fail(a, 1, "TypeError", "greet wants text");
+                           std::string text = "hello " + std::string(name, len);
+                           return a->put_text(a, text.data(), text.size());
+                       }
+                       FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "greet", "name -> text", greet, nullptr, nullptr});
+                    """)
+        quietly("g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{self.prefix}/include", source,
+                "-o", library)
+        run = self.program("map", self.prefix + "/bin/fanmap", "map", "--local", "--tasks", library, "greet",
+                           data=b'"you"\n1\n')
+        self.finish(run, 30, 1)
+        self.assertEqual(run.out().splitlines()[0], b'"hello you"')
+        self.assertIn(b"TypeError", run.out().splitlines()[1])
+
     def test_nothing_installed_names_the_build_or_the_first_prefix(self):
         for name in ("lib/pkgconfig/fanmap.pc", "lib/cmake/fanmap/fanmap-config.cmake"):
             with open(os.path.join(self.prefix, name)) as f:
