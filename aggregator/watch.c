@@ -223,7 +223,7 @@ bool watch_record(watch_t *watch, int32_t id, int64_t offset, const void *key, s
     if (!partition || offset < partition->position)
         return true;
     partition->position = offset + 1;
-    partition->is_changed |= partition->first == NULL;
+    partition->is_changed = true;
     if (key_len <= JOB_ID_MAX)
         HASH_FIND(hh, partition->table, key, key_len, job);
     if (!job) {
@@ -232,6 +232,12 @@ bool watch_record(watch_t *watch, int32_t id, int64_t offset, const void *key, s
         job = begin_job(watch, partition, offset, key, key_len, &record);
     }
     return !job || count_record(watch, job, offset, key, key_len, value, value_len);
+}
+
+bool watch_was_told(const watch_t *watch, int32_t id, int64_t offset)
+{
+    const partition_t *partition = watch_partition(watch, id);
+    return partition && offset < partition->before.until;
 }
 
 size_t watch_gap(watch_t *watch, int32_t id, int64_t to)

@@ -59,6 +59,8 @@ void watch_revoked(watch_t *watch, int32_t partition);
 /* False: the record is bad or foreign and does not count (say so once). */
 bool watch_record(watch_t *watch, int32_t partition, int64_t offset, const void *key, size_t key_len, const void *value,
                   size_t value_len);
+/* An owner before us has read this record too, and committed that. */
+bool watch_was_told(const watch_t *watch, int32_t partition, int64_t offset);
 /* Records up to `to` are gone. Returns how many jobs without a file began there: they will have none. */
 size_t watch_gap(watch_t *watch, int32_t partition, int64_t to);
 /* True: an allocation failed; the aggregator must give up. */

@@ -7,7 +7,7 @@
 #include "schemas/names.h"
 #include "schemas/spec.h"
 
-typedef enum { ON_ITEMS, ON_RESULTS, ON_JOBS, ON_DEAD, ON_GROUP, ON_END } resource_t;
+typedef enum { ON_ITEMS, ON_RESULTS, ON_JOBS, ON_DEAD, ON_GROUP, ON_AGGREGATOR_GROUP, ON_END } resource_t;
 
 typedef struct {
     resource_t resource;
@@ -24,7 +24,7 @@ static const role_t roles[] = {
      "map and submit; also all that gather may",
      {{ON_ITEMS, "Read Write"}, {ON_RESULTS, "Read Write"}, {ON_JOBS, "Read Write"}, {ON_END, NULL}}},
     {"gather",
-     "gather and the aggregator; Write copies the end of a job to where workers see it",
+     "gather; Write copies the end of a job to where workers see it",
      {{ON_RESULTS, "Read"}, {ON_JOBS, "Read Write"}, {ON_END, NULL}}},
     {"worker",
      "worker; Delete is for items that nobody can need any more, without it they stay",
@@ -33,6 +33,13 @@ static const role_t roles[] = {
       {ON_JOBS, "Read Write"},
       {ON_DEAD, "Write"},
       {ON_GROUP, "Read"},
+      {ON_END, NULL}}},
+    {"aggregator",
+     "aggregator, of the group that --group names",
+     {{ON_RESULTS, "Read"},
+      {ON_JOBS, "Read Write"},
+      {ON_DEAD, "Write"},
+      {ON_AGGREGATOR_GROUP, "Read"},
       {ON_END, NULL}}},
     {"operator",
      "jobs, show, cancel, pause, resume, set, topics, dead; Create only for topics --create",
@@ -78,6 +85,8 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
         return name_jobs(name, name_space);
     case ON_DEAD:
         return name_dead(name, name_space);
+    case ON_AGGREGATOR_GROUP:
+        return name_aggregator_group(name, name_space, options_text(p->options, "group"));
     default:
         return name_group(name, name_space, queue);
     }
@@ -93,7 +102,7 @@ static void print_right(const printing_t *p, const char *principal, const right_
         n += (size_t)snprintf(operations + n, sizeof operations - n, " --operation %s", word);
     say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s",
         brokers && *brokers ? brokers : "HOST:PORT", principal, operations,
-        right->resource == ON_GROUP ? "group" : "topic", name_of(p, right->resource, name));
+        right->resource >= ON_GROUP ? "group" : "topic", name_of(p, right->resource, name));
 }
 
 static void print_role(const printing_t *p, const role_t *role)

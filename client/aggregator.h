@@ -2,6 +2,7 @@
  *
  *   aggregator_service.c  open, run, drain, close; the group on the results topic feeds aggregator/watch.c
  *   aggregator_writer.c   one finished job: gathers its log again into its file
+ *   aggregator_dead.c     records that do not count
  *   result_file.c         a file that is whole or not there
  */
 #ifndef CLIENT_AGGREGATOR_H
@@ -30,6 +31,8 @@ struct fanmap_aggregator {
     void *log_arg;
     bool as_records;
     queue_t *topics;
+    bus_topic_t *dead;
+    bool has_dead_topic, has_lost_dead;
     bus_group_t *group; /* NULL: not joined, or left */
     watch_t *watch;
     writer_t writers[WRITERS_MAX];
@@ -44,6 +47,10 @@ struct fanmap_aggregator {
 
 void aggregator_log(fanmap_aggregator_t *a, fanmap_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The topic of dead letters; has_dead_topic once it is known to exist. */
+int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err);
+void dead_letter(fanmap_aggregator_t *a, const bus_record_t *record);
 
 /* Begins to write the file of `task` in a free writer. */
 void writer_begin(writer_t *writer, fanmap_aggregator_t *a, const watch_task_t *task);

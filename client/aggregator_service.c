@@ -81,18 +81,25 @@ static void say_dropped(fanmap_aggregator_t *a)
     a->dropped_said = dropped;
 }
 
+static void on_bad_record(fanmap_aggregator_t *a, const bus_record_t *record)
+{
+    if (watch_was_told(a->watch, record->partition, record->offset))
+        return;
+    dead_letter(a, record);
+    if (!a->has_bad_records)
+        aggregator_log(a, FANMAP_LOG_WARNING,
+                       "the record at offset %" PRId64 " of results partition %" PRId32
+                       " is bad or foreign and does not count; it is on the dead-letter topic, as later ones will be",
+                       record->offset, record->partition);
+    a->has_bad_records = true;
+}
+
 static bool on_record(void *arg, const bus_record_t *record)
 {
     fanmap_aggregator_t *a = arg;
     if (!watch_record(a->watch, record->partition, record->offset, record->key, record->key_len, record->value,
-                      record->value_len) &&
-        !a->has_bad_records) {
-        a->has_bad_records = true;
-        aggregator_log(a, FANMAP_LOG_WARNING,
-                       "the record at offset %" PRId64 " of results partition %" PRId32
-                       " is bad or foreign and does not count; later ones are not named",
-                       record->offset, record->partition);
-    }
+                      record->value_len))
+        on_bad_record(a, record);
     say_dropped(a);
     return false;
 }
@@ -212,6 +219,8 @@ static int open_parts(fanmap_aggregator_t *a, const fanmap_options_t *options, f
     if (r == FANMAP_OK)
         r = queue_get(a->f, NULL, &a->topics, err);
     if (r == FANMAP_OK)
+        r = dead_open(a, err);
+    if (r == FANMAP_OK)
         loop_timer_at(a->commit_timer, loop_clock_ms() + COMMIT_EVERY_MS);
     return r;
 }
@@ -296,7 +305,7 @@ static void want_records(fanmap_aggregator_t *a)
 /* What is due between two turns. */
 static int step(fanmap_aggregator_t *a, fanmap_error_t *err)
 {
-    if (!a->group && a->topics->is_ready && !a->drain_asked) {
+    if (!a->group && a->topics->is_ready && a->has_dead_topic && !a->drain_asked) {
         int r = join(a, err);
         if (r != FANMAP_OK)
             return r;

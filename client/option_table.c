@@ -97,7 +97,7 @@
     ROW("force",             0,  NULL,      NULL,        "false",      DEAD,           false, OPTION_SWITCH,    0, 0,                 "replay also what is no item, or of no running job") \
     ROW("json",              0,  NULL,      NULL,         "false",     LIST,           false, OPTION_SWITCH,    0, 0,                 "print one JSON object a line") \
     ROW("out",               0,  NULL,      "DIR",        NULL,        AGG,            false, OPTION_TEXT,      0, 0,                 "write DIR/JOB.jsonl for every job that ends") \
-    ROW("group",             0,  NULL,      "NAME",       "default",   AGG,            false, OPTION_NAME,      0, 0,                 "aggregators of one group share the jobs") \
+    ROW("group",             0,  NULL,      "NAME",       "default",   AGG | TOPICS,   false, OPTION_NAME,      0, 0,                 "aggregators of one group share the jobs") \
     ROW("config",            0,  NULL,      "FILE",       NULL,        CLI,            false, OPTION_TEXT,      0, 0,                 "read options from FILE instead of ~/.config/fanmap.conf") \
     ROW("quiet",            'q', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "no progress and no notes on stderr") \
     ROW("verbose",          'v', NULL,      NULL,         "false",     CLI,            false, OPTION_SWITCH,    0, 0,                 "show each failure as it happens") \

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from fleet import PATIENCE, Case, seq, wait_until
+from rdkafka import RdKafka
 
 TROUBLE = b"3\n-3\n5\n-1\n\"text\"\n{\"$value\":{\"$error\":1}}\n"
 
@@ -23,8 +24,8 @@ class Aggregator(Case):
         return self.start("aggregator", "--out", out or self.dir, "--session-timeout", session, *self.connect_args(),
                           *args, name=name)
 
-    def submit(self, job, task, data, *args, exit_status=0):
-        return self.finish(self.start_map(task, "--job-id", job, *args, data=data, command="submit"), 60, exit_status)
+    def submit(self, job, task, data, *args):
+        return self.finish(self.start_map(task, "--job-id", job, *args, data=data, command="submit"), 60)
 
     def path(self, job, folder=None):
         return os.path.join(folder or self.dir, job + ".jsonl")
@@ -40,14 +41,19 @@ class Aggregator(Case):
         self.aggregator()
         self.submit("mixed", "trouble", TROUBLE)
         self.submit("empty", "echo", b"")
-        self.submit("fast", "trouble", b"1\n-3\n" + seq(1, 50), "--fail-fast", "-j", 1, exit_status=3)
+        fast = self.start_map("trouble", "--job-id", "fast", "--fail-fast", "-j", 1, data=b"1\n-3\n" + seq(1, 50), command="submit")
+        self.assertIn(fast.wait(60), (0, 3))  # it may have left before the first failure
         self.submit("left", "recorded_sleep", b"[1,1]\n[60000,2]\n[60000,3]\n", "-j", 1)
         self.run_fanmap("cancel", "left")
+        records = os.path.join(self.folder, "records")
+        os.mkdir(records)
+        self.aggregator("--records", "--group", "records", out=records)
         for job in ("mixed", "empty", "fast", "left"):
-            got = self.wait_file(job)
-            gather = self.start("gather", job)
-            gather.wait(60)
-            self.assert_same(got, gather.out(), job)
+            for folder, options in ((self.dir, ()), (records, ("--records",))):
+                got = self.wait_file(job, folder=folder)
+                gather = self.start("gather", job, *options)
+                gather.wait(60)
+                self.assert_same(got, gather.out(), job)
         self.assertEqual(self.wait_file("empty"), b"")
         self.assertIn(b'{"$error":{"kind":"cancelled"', self.wait_file("left"))
         self.assertIn(b'{"$error":{"kind":"exception"', self.wait_file("mixed"))
@@ -109,6 +115,33 @@ class Aggregator(Case):
             self.assert_same(self.wait_file(job), seq(1, 20), job)
         self.assertEqual(sorted(os.listdir(self.dir)), sorted(f"{job}.jsonl" for job in ["first", *jobs]))
 
+    def test_what_was_committed_is_left_alone_and_bad_records_are_set_aside(self):
+        """A file that someone has taken away does not come back with a restart, beside a job that is open all the while."""
+        self.worker()
+        a = self.aggregator()
+        self.submit("open", "recorded_sleep", b"[1,1]\n[60000,2]\n", "-j", 1)
+        for job in range(6):
+            self.submit(f"taken{job}", "echo", b"1\n")
+            self.wait_file(f"taken{job}")
+        stranger = RdKafka(self.kafka.brokers)
+        self.addCleanup(stranger.close)
+        for partition in range(self.partitions):
+            stranger.produce(f"{self.namespace}.results", partition, b"no job", b"\xc1 what is this")
+        wait_until(lambda: stranger.end_of(f"{self.namespace}.dead", 0) == self.partitions, 60 * PATIENCE, "dead letters")
+        self.assertEqual(a.err().count("does not count"), 1)
+        a.signal(signal.SIGTERM)
+        self.finish(a, 60)
+        for name in os.listdir(self.dir):
+            os.unlink(os.path.join(self.dir, name))
+        self.aggregator()
+        self.run_fanmap("cancel", "open")
+        self.wait_file("open")
+        for job in range(6):
+            self.submit(f"new{job}", "echo", b"1\n")
+            self.wait_file(f"new{job}")
+        self.assertEqual(sorted(os.listdir(self.dir)), sorted(["open.jsonl"] + [f"new{job}.jsonl" for job in range(6)]))
+        self.assertEqual(stranger.end_of(f"{self.namespace}.dead", 0), self.partitions)
+
     def small_disk(self):
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "fanmap", self.dir], capture_output=True)
         if done.returncode != 0:
@@ -130,7 +163,7 @@ class Aggregator(Case):
         wait_until(lambda: "No space left on device" in a.err(), 60 * PATIENCE, "it says that the disk is full")
         self.submit("small", "echo", b"1\n")  # does not wait behind the one that does not fit
         self.assertEqual(self.wait_file("small"), b"1\n")
-        self.assertEqual(os.listdir(self.dir), ["small.jsonl"], "a half file was left")
+        wait_until(lambda: os.listdir(self.dir) == ["small.jsonl"], 60 * PATIENCE, "no half file is left between two tries")
         self.mend("size=10m")
         self.assertEqual(len(self.wait_file("big")), 100_003)
         self.assert_said_once(a, "No space left on device", "can be written again")
