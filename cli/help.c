@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-enum { HELP_COLUMN = 34 };
+enum { HELP_COLUMN = 34, USAGE_WIDTH = 36 };
 
 static void print_option(const fanmap_option_info_t *info)
 {
@@ -39,7 +39,11 @@ void print_overview(void)
 {
     printf("fanmap: map() over a fleet. One task, many inputs, results in input order, exceptions in their places.\n\n"
            "Usage: fanmap COMMAND ...\n\n");
-    for (const command_t *command = commands; command->name; command++)
-        printf("  %-8s %-42s %s\n", command->name, command->usage, command->summary);
+    for (const command_t *command = commands; command->name; command++) {
+        printf("  %-10s %-*s", command->name, USAGE_WIDTH, command->usage);
+        if (strlen(command->usage) > USAGE_WIDTH)
+            printf("\n%*s", USAGE_WIDTH + 13, "");
+        printf(" %s\n", command->summary);
+    }
     printf("\nfanmap COMMAND --help shows the options of each. stdout is data and nothing else.\n");
 }

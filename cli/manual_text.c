@@ -48,6 +48,23 @@ static const struct {
     {"pause", "Lets running attempts of JOB finish and starts nothing more until fanmap-resume(1). Deadlines go on."},
     {"set", "Changes the limit of a running job. A lower one kills nothing: it holds once enough attempts have ended. "
             "0 is no limit."},
+    {"resume", "Goes on with a job that fanmap-pause(1) has held."},
+    {"jobs", "Lists every job that the namespace knows, oldest first: those that run and, for as long as Kafka keeps "
+             "them, those that have "
+             "ended. --json prints one object a line."},
+    {"show", "Shows one job: its policy, counts by state and kind, how fast it goes, who works on it, its oldest "
+             "running items, and why it "
+             "waits if it does."},
+    {"topics", "Lists every topic of the namespace with its settings, and says what is wrong with them. --create makes "
+               "what is missing; "
+               "--print-acls prints the rights that each role needs, as commands for Kafka and Redis."},
+    {"workers", "Lists the workers that are alive: the tasks they serve, their slots and what runs on them."},
+    {"dead", "Records that nobody could use are set aside as they were, on the dead-letter topic. list and show look "
+             "at them; replay puts "
+             "one of them, or --all, back where it stood."},
+    {"check-task", "Starts CMD as a worker would start a served task, drives it through the slot protocol (hello, "
+                   "items, errors, cancel, "
+                   "bad frames, shutdown), and says what it does wrong."},
     {"completion", "Prints a completion script for bash, zsh or fish, made from the same table as --help.\n\n"
                    "  fanmap completion bash > ~/.local/share/bash-completion/completions/fanmap\n"
                    "  fanmap completion zsh > \"${fpath[1]}/_fanmap\"\n"
