@@ -54,6 +54,7 @@ struct worker_shell {
     bool is_caught_up;
 
     slots_t *slots;
+    bool told_abilities;
     uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
     uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
 

@@ -77,6 +77,9 @@ static void on_up(void *arg, uint32_t slot)
 {
     worker_shell_t *shell = arg;
     shell->slot_job[slot] = 0;
+    if (!shell->told_abilities)
+        shell_log(shell, FANMAP_LOG_INFO, "slots: %s", slots_abilities(shell->slots));
+    shell->told_abilities = true;
     shell_step(shell, &(worker_event_t){.type = WORKER_SLOT_UP, .slot = {slot}});
 }
 

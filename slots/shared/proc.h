@@ -32,7 +32,10 @@ int proc_pidfd_kill(int pidfd, int signo);
 /* Sends `signo` (0: only looks) to every living descendant of `root`, at any depth, and returns how many there were; -1
  * when /proc cannot be read. Those in `except` are left out with all below them. Zombies do not count. */
 int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, int signo);
-/* The processor time of the same processes, and of their children that have ended; the root's own too when `with_root`.
+/* The same for children alone, as the kernel lists them: little work, where the other reads all of /proc. Zombies
+ * count. */
+int proc_signal_children(pid_t root, const pid_t *except, size_t except_n, int signo);
+/* The processor time of the descendants, and of their children that have ended; the root's own too when `with_root`.
  */
 int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t except_n);
 

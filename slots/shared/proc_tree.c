@@ -120,6 +120,28 @@ int proc_signal_descendants(pid_t root, const pid_t *except, size_t except_n, in
     return found;
 }
 
+int proc_signal_children(pid_t root, const pid_t *except, size_t except_n, int signo)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)root, (long)root);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        return -1;
+    text[n] = '\0';
+    char *at = text, *end;
+    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end > at; at = end) {
+        if (is_among((pid_t)pid, except, except_n))
+            continue;
+        found++;
+        if (signo && *end) /* a number that was cut off may be another's */
+            kill((pid_t)pid, signo);
+    }
+    return found;
+}
+
 int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t except_n)
 {
     table_t t = {0};

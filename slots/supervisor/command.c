@@ -19,7 +19,7 @@
 
 #include "slots/supervisor/supervisor.h"
 
-enum { READ_BYTES = 64 * 1024, KEEP_BYTES = 1 << 20, LAPSE_WAIT_MS = 10, SWEEP_WAIT_MS = 1 };
+enum { READ_BYTES = 64 * 1024, KEEP_BYTES = 1 << 20, LAPSE_WAIT_MS = 10, SWEEP_WAIT_MS = 1, CHEAP_SWEEPS = 8 };
 
 void command_open(supervisor_t *s)
 {
@@ -177,6 +177,16 @@ static void kill_left(supervisor_t *s)
     proc_signal_descendants(s->self, except, except_n, SIGKILL);
 }
 
+/* What is left is mostly a child or two that are dying anyway (the first process of a container), and what these leave
+ * becomes a child in turn. Only what lasts is looked for everywhere. */
+static void sweep(supervisor_t *s)
+{
+    pid_t except[RESIDENTS_MAX];
+    size_t except_n = supervisor_residents(s, except, RESIDENTS_MAX);
+    if (s->command.sweeps >= CHEAP_SWEEPS || proc_signal_children(s->self, except, except_n, SIGKILL) < 0)
+        kill_left(s);
+}
+
 /* Its client was killed: the container may be alive. (Where it left by itself, so did the container.) */
 static void end_container(supervisor_t *s)
 {
@@ -212,8 +222,9 @@ bool command_step(supervisor_t *s)
     command_t *c = &s->command;
     bool has_exited = (c->state == COMMAND_RUNNING || c->state == COMMAND_SWEEPING) && c->pid < 0;
     if (has_exited && s->has_children && !s->is_ending) {
+        c->sweeps = c->state == COMMAND_SWEEPING ? c->sweeps + 1 : 0;
         c->state = COMMAND_SWEEPING;
-        kill_left(s);
+        sweep(s);
     }
     if (has_exited && !s->has_children)
         finish(s);

@@ -146,31 +146,11 @@ size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap)
     return n;
 }
 
-static bool is_among(pid_t pid, const pid_t *pids, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (pids[i] == pid)
-            return true;
-    return false;
-}
-
 /* With residents alive, waitpid cannot tell whether a command left others behind. */
 static bool has_others_than(const supervisor_t *s, const pid_t *residents, size_t residents_n)
 {
-    char path[64], text[4096];
-    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)s->self, (long)s->self);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
-        return proc_signal_descendants(s->self, residents, residents_n, 0) > 0;
-    text[n] = '\0';
-    char *at = text, *end;
-    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end > at; at = end)
-        if (!is_among((pid_t)pid, residents, residents_n))
-            return true;
-    return false;
+    int n = proc_signal_children(s->self, residents, residents_n, 0);
+    return n < 0 ? proc_signal_descendants(s->self, residents, residents_n, 0) > 0 : n > 0;
 }
 
 static void see_who_is_left(supervisor_t *s)

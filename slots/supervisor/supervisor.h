@@ -55,6 +55,7 @@ typedef struct {
     pid_t pid;
     int status;
     bool too_large, saw_oom;
+    unsigned sweeps;                    /* SWEEPING: turns so far */
     char container[CONTAINER_NAME_MAX]; /* of the run; "": none */
     buf_t out;
     char label[LOG_LABEL_MAX];

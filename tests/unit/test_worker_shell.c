@@ -51,6 +51,12 @@ static void fake_up(void *arg)
         s->callbacks.up(s->arg, i);
 }
 
+const char *slots_abilities(const slots_t *s)
+{
+    (void)s;
+    return "none";
+}
+
 int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks_t *callbacks, void *arg, slots_t **ret,
                fanmap_error_t *err)
 {
