@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/client.h"
+#include "client/halt_watch.h"
 #include "client/serve.h"
 #include "io/random_id.h"
 #include "tokens/presence.h"
@@ -20,6 +21,7 @@ struct fanmap_worker {
     bus_t *bus;
     tokens_port_t *tokens;
     presence_t *presence;
+    halt_watch_t *halts;
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     loop_timer_t *connect_timer, *presence_timer;
@@ -160,9 +162,15 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     return r;
 }
 
+static void on_publishes(void *arg, const spec_t *spec)
+{
+    fanmap_worker_t *w = arg;
+    halt_watch_see(w->halts, spec);
+}
+
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log, on_ready, on_ended};
+    static const worker_shell_callbacks_t callbacks = {on_log, on_ready, on_ended, on_publishes};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)
@@ -173,6 +181,9 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
         w->tasks[i] = w->catalogue.tasks[i].name;
     if (r == FANMAP_OK)
         r = open_connections(w, err);
+    if (r != FANMAP_OK)
+        return r;
+    r = halt_watch_open(w->bus, options_text(w->options, "namespace"), &w->halts, err);
     if (r != FANMAP_OK)
         return r;
     serve_config(w->options, &w->catalogue, &config);
@@ -228,6 +239,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
     if (!w)
         return;
     worker_shell_close(w->shell);
+    halt_watch_close(w->halts);
     presence_close(w->presence);
     if (w->tokens)
         w->tokens->close(w->tokens);

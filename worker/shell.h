@@ -33,6 +33,8 @@ typedef struct {
     void (*ready)(void *arg);
     /* Drained after worker_shell_drain (err NULL), or it cannot go on. Once; close it later, not from inside. */
     void (*ended)(void *arg, const fanmap_error_t *err);
+    /* An outcome of this job is published. May be NULL. */
+    void (*publishes)(void *arg, const spec_t *spec);
 } worker_shell_callbacks_t;
 
 /* `tokens` NULL: jobs with a limit are not run here. */

@@ -229,6 +229,8 @@ static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t
 
 void shell_publish(worker_shell_t *shell, const worker_action_t *a)
 {
+    if (shell->callbacks.publishes)
+        shell->callbacks.publishes(shell->arg, a->publish.spec);
     put_outcome(shell, a->publish.spec, a->publish.item, &a->publish.outcome);
 }
 

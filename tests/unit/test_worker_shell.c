@@ -308,7 +308,7 @@ static void open_topics(world_t *x)
 
 static void open_shell(world_t *x)
 {
-    static const worker_shell_callbacks_t callbacks = {NULL, on_ready, on_ended};
+    static const worker_shell_callbacks_t callbacks = {NULL, on_ready, on_ended, NULL};
     worker_shell_config_t config = {.name_space = "t",
                                     .queue = "q",
                                     .catalogue = &catalogue,
