@@ -57,7 +57,7 @@ const command_t commands[] = {
     {"jobs", "", "every job that the namespace knows, oldest first", LIST_SCOPE | FANMAP_SCOPE_JOBS, NULL, 0,
      jobs_examples, run_jobs},
     {"show", "JOB", "one job: policy, counts, rate, and why it waits", LIST_SCOPE, NULL, 1, show_examples, run_show},
-    {"topics", "[--create | --print-acls]", "every topic of the namespace, and what is wrong with it",
+    {"topics", "[--create | --clean | --print-acls]", "every topic of the namespace, and what is wrong with it",
      LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
     {"dead", "list | show N | replay N | replay --all", "records that nobody could use, and putting them back",
      LIST_SCOPE | FANMAP_SCOPE_DEAD, NULL, 2, dead_examples, run_dead},

@@ -25,7 +25,6 @@ static void print_json(void *arg, const fanmap_show_t *show)
     json_int(&json, "oldest_index", show->oldest_index);
     json_int(&json, "workers", show->workers_n);
     json_int(&json, "tokens_held", show->tokens_held);
-    json_int(&json, "backlog", show->backlog);
     json_count(&json, "bad_records", show->bad_records);
     json_open(&json, "waits", '[');
     for (size_t i = 0; i < show->waits_n; i++)
@@ -83,8 +82,6 @@ static void print_text(void *arg, const fanmap_show_t *show)
         printf("workers    %d serve its task\n", show->workers_n);
     if (show->tokens_held >= 0)
         printf("tokens     %" PRId64 " held\n", show->tokens_held);
-    if (show->backlog >= 0)
-        printf("backlog    %" PRId64 " records of its queue are not finished, of all jobs\n", show->backlog);
     for (size_t i = 0; i < show->waits_n; i++)
         printf("%s %s\n", i == 0 ? "waits     " : "          ", show->waits[i]);
 }

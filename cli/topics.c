@@ -58,6 +58,16 @@ static void print_row(void *arg, const fanmap_topic_info_t *topic)
            topic->problem[0] ? topic->problem : "-");
 }
 
+static int clean(arguments_t *arguments, fanmap_t *f)
+{
+    fanmap_error_t err;
+    fanmap_cleaned_t cleaned = {0};
+    int r = fanmap_clean(f, arguments->options, ASK_TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
+    printf("%" PRIu64 " jobs forgotten, %" PRIu64 " records deleted\n", cleaned.jobs_forgotten,
+           cleaned.records_deleted);
+    return ask_close(f, r, &err);
+}
+
 int run_topics(arguments_t *arguments)
 {
     fanmap_t *f;
@@ -72,6 +82,8 @@ int run_topics(arguments_t *arguments)
     int r = FANMAP_OK;
     if (is_switch_set(arguments, "create"))
         r = fanmap_topics_create(f, arguments->options, ASK_TIMEOUT_MS, &err);
+    if (r == FANMAP_OK && is_switch_set(arguments, "clean"))
+        return clean(arguments, f);
     if (r == FANMAP_OK)
         r = fanmap_topics(f, arguments->options, ASK_TIMEOUT_MS,
                           is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);

@@ -12,12 +12,20 @@ int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
     return f->error.code ? err_copy(err, &f->error) : FANMAP_OK;
 }
 
+int ask_stopped(fanmap_t *f, fanmap_error_t *err)
+{
+    f->was_woken = false;
+    return err_set_retry(err, FANMAP_EUNREACHABLE, "stopped before there was an answer");
+}
+
 int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err)
 {
     int64_t until = loop_clock_ms() + ask->timeout_ms;
     while (!ask->is_done && !ask->error.code && !ask->f->error.code) {
         uint64_t heard = ask->heard;
         int64_t now = loop_clock_ms();
+        if (ask->f->was_woken)
+            return ask_stopped(ask->f, err);
         if (now >= until)
             return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, ask->timeout_ms);
         int r = client_turn(ask->f, until - now > TURN_MS ? TURN_MS : (int)(until - now), err);
@@ -71,7 +79,7 @@ int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
         r = err_copy(err, &ask->error);
     if (r != FANMAP_OK)
         return r;
-    ask->f->is_connected = true;
+    ask->f->is_connected = true; /* the connect timeout is for those who were never answered */
     return bus_topic_open(ask->f->bus, name, NULL, NULL, ret, err);
 }
 

@@ -21,6 +21,8 @@ typedef struct {
 int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
 /* Until is_done, or an error. FANMAP_EUNREACHABLE when nothing was heard for the timeout: `what` did not answer. */
 int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err);
+/* f->was_woken: somebody used fanmap_wake to end the call. */
+int ask_stopped(fanmap_t *f, fanmap_error_t *err);
 /* The jobs and the results topic, once they are known to exist. */
 int ask_topics(ask_t *ask, queue_t **ret, fanmap_error_t *err);
 

@@ -74,6 +74,7 @@
     ROW("budget",            0,  NULL,      "SIZE",       "64MiB",     WORKER,         false, OPTION_SIZE,      1 << 20, 0,           "items that a worker holds in memory") \
     ROW("drain",             0,  NULL,      "DUR",        "30s",       WORKER | AGG,   false, OPTION_DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
     ROW("task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, OPTION_SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
+    ROW("clean-every",       0,  NULL,      "DUR",        "1h",        WORKER,         false, OPTION_DURATION,  0, 0,                 "how often, about, a worker forgets jobs whose log retention has taken and deletes their items; 0s: never") \
     ROW("session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER | AGG,   false, OPTION_DURATION,  6000, 1800000,        "after this silence Kafka gives what a worker or aggregator had to others") \
     ROW("input",            'i', NULL,      "FILE",       NULL,        IN,             true,  OPTION_TEXT,      0, 0,                 "read items from FILE (- or nothing: stdin)") \
     ROW("input-format",      0,  NULL,      FORMATS,      NULL,        IN,             false, OPTION_CHOICE,    0, 0,                 "how items are written (default jsonl; lines with -- CMD)") \
@@ -89,6 +90,7 @@
     ROW("since",             0,  NULL,      "DUR",        NULL,        JOBS,           false, OPTION_DURATION,  1, 0,                 "only jobs submitted within this time") \
     ROW("counts",            0,  NULL,      NULL,         "true",      JOBS,           false, OPTION_SWITCH,    0, 0,                 "read the logs of jobs without an end, for their counts (--no-counts: do not)") \
     ROW("create",            0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "make what is missing") \
+    ROW("clean",             0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "forget jobs whose log retention has taken, and delete their items: one pass, as workers do it") \
     ROW("print-acls",        0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "print the rights that each role needs, for Kafka and Redis; asks nobody") \
     ROW("principal",         0,  NULL,      "NAME",       NULL,        TOPICS,         false, OPTION_TEXT,      0, 0,                 "the Kafka principal of --print-acls (default: User:NAMESPACE-ROLE)") \
     ROW("job",               0,  NULL,      "JOB",       NULL,         DEAD,           false, OPTION_JOB_ID,    0, 0,                 "only letters of this job") \

@@ -260,7 +260,6 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
     if (r == FANMAP_OK)
         r = read_log(s, err);
     if (r == FANMAP_OK) {
-        s->show.backlog = -1;
         fill(s);
         explain(s, ask_fleet(s));
         fn(arg, &s->show);

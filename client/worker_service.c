@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/cleaner.h"
 #include "client/client.h"
 #include "client/halt_watch.h"
 #include "client/serve.h"
@@ -25,6 +26,7 @@ struct fanmap_worker {
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     loop_timer_t *connect_timer, *presence_timer;
+    cleaner_t *cleaner; /* from ready on */
     const char **tasks;
     char incarnation[21];
     int64_t started_ms; /* unix time */
@@ -126,14 +128,25 @@ static void on_presence(void *arg)
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }
 
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
 static void on_ready(void *arg)
 {
     fanmap_worker_t *w = arg;
+    fanmap_error_t err;
     w->is_ready = true;
     log_line(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
              options_text(w->options, "queue"), options_text(w->options, "namespace"));
     if (w->presence)
         on_presence(w);
+    if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
+        log_line(w, FANMAP_LOG_WARNING, "%s", err.message);
 }
 
 static void on_ended(void *arg, const fanmap_error_t *err)
@@ -238,6 +251,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
 {
     if (!w)
         return;
+    cleaner_free(w->cleaner);
     worker_shell_close(w->shell);
     halt_watch_close(w->halts);
     presence_close(w->presence);

@@ -79,6 +79,32 @@ int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, i
     return topic->bus->ops->query_end(topic, partition, fn, arg, err);
 }
 
+static int only_kafka(fanmap_error_t *err)
+{
+    return err_set(err, FANMAP_EUSAGE, "only Kafka can be asked that");
+}
+
+int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                    fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->query_begin == NULL ? only_kafka(err) : ops->query_begin(topic, partition, fn, arg, err);
+}
+
+int bus_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
+                        fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->query_committed == NULL ? only_kafka(err) : ops->query_committed(topic, group_id, n, fn, arg, err);
+}
+
+int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
+                      void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->delete_before == NULL ? only_kafka(err) : ops->delete_before(topic, partition, offset, fn, arg, err);
+}
+
 int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                    bus_group_t **ret, fanmap_error_t *err)
 {

@@ -137,6 +137,18 @@ void bus_reader_close(bus_reader_t *reader);
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
 
+/* Likewise where it begins: the first offset that is still there. Kafka only. */
+int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                    fanmap_error_t *err);
+/* What a group has committed of the topic's first `n` partitions; -1: nothing. Borrowed until it returns. Kafka only.
+ */
+typedef void (*bus_offsets_fn)(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err);
+int bus_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
+                        fanmap_error_t *err);
+/* Deletes every record before `offset`, for good. err NULL: done. Kafka only. */
+int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
+                      void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
+
 /* ---- a consumer group on one topic ---- */
 
 typedef struct {

@@ -24,6 +24,13 @@ typedef struct {
     void (*reader_close)(bus_reader_t *reader);
     int (*query_end)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                      fanmap_error_t *err);
+    /* NULL, these three: cannot */
+    int (*query_begin)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                       fanmap_error_t *err);
+    int (*query_committed)(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
+                           fanmap_error_t *err);
+    int (*delete_before)(bus_topic_t *topic, int32_t partition, int64_t offset,
+                         void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
     int (*group_join)(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                       bus_group_t **ret, fanmap_error_t *err);
     void (*group_commit)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,

@@ -4,6 +4,7 @@
  *   kafka_source.c    librdkafka wakes the loop                kafka_events.c  errors and log lines, classified
  *   kafka_helper.c    a thread for the calls that block        kafka_ask.c     what it is asked for
  *   kafka_ensure.c    creating topics                          kafka_topics.c  looking them up, ends
+ *   kafka_admin.c     what a group has committed; deleting records
  *   kafka_survey.c    what topics there are, and how they are set   kafka_rights.c  refusals, in one line each
  *   kafka_produce.c   records out                              kafka_producer.c  reports, a new producer after a fatal
  * error kafka_reader.c    one partition, no group                  kafka_group.c   membership kafka_start.c     where
@@ -102,9 +103,11 @@ void kafka_log(kafka_bus_t *bus, fanmap_log_level_t level, const char *format, .
 /* What was asked for. */
 typedef struct {
     const char *operation; /* as kafka-acls calls it */
-    const char *name;      /* of the topic */
+    const char *name;      /* of the topic, */
+    const char *group;     /* or of the group; NULL: the one that the bus is a member of */
 } kafka_wanted_t;
-#define KAFKA_WANTED(operation, name) (&(kafka_wanted_t){operation, name})
+#define KAFKA_WANTED(operation, name)        (&(kafka_wanted_t){operation, name, NULL})
+#define KAFKA_WANTED_GROUP(operation, group) (&(kafka_wanted_t){operation, NULL, group})
 /* wanted NULL: nobody knows better than `what`, the text of librdkafka. */
 void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka_wanted_t *wanted, const char *what,
                    fanmap_error_t *ret);
@@ -186,6 +189,15 @@ int kafka_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg,
 rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
 /* Looks the topic up so that its first record need not wait for that. */
 void kafka_topic_warm(kafka_topic_t *topic);
+
+int kafka_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                      fanmap_error_t *err);
+
+/* kafka_admin.c */
+int kafka_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
+                          fanmap_error_t *err);
+int kafka_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
+                        void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
 
 /* kafka_survey.c */
 int kafka_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);

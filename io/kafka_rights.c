@@ -83,9 +83,10 @@ void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka
         return;
     }
     if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-        operation = "Read";
+        bool is_asked = wanted != NULL && wanted->group != NULL;
+        operation = is_asked ? wanted->operation : "Read";
         kind = "group";
-        name = bus->groups != NULL ? bus->groups->id : name;
+        name = is_asked ? wanted->group : bus->groups != NULL ? bus->groups->id : name;
     } else if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
         kind = "the cluster, for topic";
     }

@@ -122,6 +122,26 @@ static void tell_end(kafka_ask_t *ask)
     kafka_watermarks_free(ask);
 }
 
+static void tell_begin(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    marks->end_fn(marks->arg, marks->low);
+    kafka_watermarks_free(ask);
+}
+
+int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                      fanmap_error_t *err)
+{
+    kafka_topic_t *topic = (kafka_topic_t *)base;
+    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_begin);
+    if (marks == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    marks->end_fn = fn;
+    marks->arg = arg;
+    kafka_ask(topic->bus, &marks->ask);
+    return FANMAP_OK;
+}
+
 int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                     fanmap_error_t *err)
 {

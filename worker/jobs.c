@@ -280,7 +280,7 @@ static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
 
 void jobs_record(worker_t *w, const jobs_record_t *record)
 {
-    worker_job_t *job = job_get(w, record->job, strlen(record->job));
+    worker_job_t *job = record->tombstone ? job_find(w, record->job) : job_get(w, record->job, strlen(record->job));
     if (job == NULL)
         return;
     if (record->tombstone)

@@ -171,7 +171,6 @@ typedef struct {
     int64_t oldest_index;       /* the first item without an outcome; -1: none */
     int workers_n;              /* that serve its task on its queue; -1: not known */
     int64_t tokens_held;        /* over the fleet; -1: no table, or no limit */
-    int64_t backlog;            /* records of the queue, of any job, that are not committed; -1: not known */
     uint64_t bad_records;       /* of the log, which do not count */
     size_t waits_n;             /* why it does not go on, one sentence each */
     const char *waits[FANMAP_WAITS_MAX];
@@ -220,6 +219,21 @@ FANMAP_API int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options
 typedef void (*fanmap_line_fn)(void *arg, const char *line);
 FANMAP_API int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* ---- what nobody can need any more ---- */
+
+/* Grows only at its end. */
+typedef struct {
+    uint64_t jobs_forgotten;  /* ended, and retention took the beginning of their log */
+    uint64_t records_deleted; /* of the items topic of "queue": finished, and of no job that is still known */
+} fanmap_cleaned_t;
+
+/* One pass: forgets those jobs (tombstones on the jobs topic), then deletes such records from the front of each items
+ * partition. Idempotent; any number of programs may do it at the same time. Workers do it by themselves
+ * (--clean-every). FANMAP_EREFUSED: a right is missing (Write on the jobs topic, Delete on the items topic); *ret says
+ * how far it came. */
+FANMAP_API int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret,
+                            size_t sizeof_ret, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- dead letters ---- */
 

@@ -1,5 +1,7 @@
 """Records on Kafka as a stranger would write them: librdkafka through ctypes, no part of fanmap."""
 import ctypes
+import socket
+import struct
 
 _lib = None
 
@@ -37,3 +39,32 @@ def produce(brokers, topic, partition, records):
     lib.rd_kafka_destroy(rk)
     if left != 0:
         raise RuntimeError("Kafka did not store the records within 30 s")
+
+
+def request(port, key, version, body):
+    """One request of Kafka's protocol by the PLAINTEXT listener; the answer behind its correlation id."""
+    head = struct.pack(">hhih", key, version, 1, -1)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+        s.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
+        stream = s.makefile("rb")
+        (size,) = struct.unpack(">i", stream.read(4))
+        return stream.read(size)[4:]
+
+
+def delete_records(port, topic, partition, before):
+    """What retention does, at once. before -1: all."""
+    name = struct.pack(">h", len(topic)) + topic.encode()
+    answer = request(port, 21, 1, b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iqi", partition, before, 20000))
+    if answer[-2:] != b"\0\0":
+        raise RuntimeError(f"DeleteRecords: {answer!r}")
+
+
+def begin(port, topic, partition):
+    """The first offset that is still there: ListOffsets with the earliest timestamp."""
+    name = struct.pack(">h", len(topic)) + topic.encode()
+    body = struct.pack(">i", -1) + b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iq", partition, -2)
+    answer = request(port, 2, 1, body)
+    error, _, offset = struct.unpack(">hqq", answer[-18:])
+    if error != 0:
+        raise RuntimeError(f"ListOffsets: error {error}")
+    return offset

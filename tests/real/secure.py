@@ -5,10 +5,10 @@ Whoever comes in by the PLAINTEXT listener, or by TLS without a certificate, is 
 """
 import os
 import shlex
-import socket
 import struct
 import subprocess
 
+import raw
 from services import Kafka, free_port, wait_until
 
 USER, PASSWORD = "alice", "alice-secret"  # by PLAIN
@@ -91,12 +91,7 @@ class SecureKafka(Kafka):
     # ---- rights ----
 
     def request(self, key, version, body):
-        head = struct.pack(">hhih", key, version, 1, -1)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
-            s.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
-            stream = s.makefile("rb")
-            (size,) = struct.unpack(">i", stream.read(4))
-            return stream.read(size)[4:]
+        return raw.request(self.port, key, version, body)
 
     def grant(self, kind, name, principal, operations):
         def text(s):

@@ -1,5 +1,6 @@
 """What an operator asks, and what he is told when something is missing: on a real Kafka and Redis, read only."""
 import json
+import signal
 
 import raw
 from fleet import PIPE, Case, seq, wait_until
@@ -222,3 +223,67 @@ class Dead(Operator):
             with self.subTest(args=args):
                 self.assert_one_line(self.run_fanmap(*args, exit_status=2), *words)
         self.assertEqual(self.run_fanmap("dead", "list").out(), b"")
+
+
+class Retention(Operator):
+    def setUp(self):
+        super().setUp()
+        self.run_fanmap("topics", "--create", "--partitions", "2")
+
+    def lose_logs(self):
+        """As retention does it."""
+        for partition in range(2):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.results", partition, -1)
+
+    def clean(self):
+        words = self.run_fanmap("topics", "--clean").out().split()
+        return int(words[0]), int(words[3])
+
+    def test_old_jobs_are_forgotten_and_their_items_deleted(self):
+        first = self.worker(slots=2)
+        self.run_map("echo", "--job-id", "old", data=seq(1, 10))
+        self.run_map("echo", "--job-id", "kept", data=seq(1, 4))
+        self.assertEqual(self.clean(), (0, 0))  # the logs are whole: everything may still be needed
+        self.lose_logs()
+        self.finish(self.start_map("nobody", "--job-id", "new", data=seq(1, 6), command="submit"), 30)
+        self.assertEqual(self.clean()[0], 2)
+
+        deleted = [0]
+
+        def all_deleted():
+            deleted[0] += self.clean()[1]
+            return deleted[0] >= 14
+        # What the first pass deleted is not counted here: so the front of the partitions is looked at.
+        wait_until(lambda: self.items_from() == 14 or all_deleted(), 30, "the old items are deleted", 0.2)
+        self.assertEqual(self.items_from(), 14)
+        self.assertEqual([job["job"] for job in self.ask("jobs")], ["new"])
+        self.assert_one_line(self.run_fanmap("show", "old", exit_status=2), "no job old")
+
+        # The items of a job that is known are all there, and a forgotten name is free again.
+        first.signal(signal.SIGTERM)
+        self.finish(first, 40)
+        self.worker("--exec", "nobody=cat", slots=1)
+        self.assertEqual(self.run_fanmap("gather", "new").out(), b"".join(b'"%d"\n' % i for i in range(1, 7)))
+        self.assertEqual(self.run_map("echo", "--job-id", "old", data=b"1\n").out(), b"1\n")
+
+    def items_from(self):
+        """How many records are gone from the front of the items partitions."""
+        return sum(raw.begin(self.kafka.port, f"{self.namespace}.items.default", p) for p in range(2))
+
+    def test_a_job_without_an_end_is_kept(self):
+        self.finish(self.start_map("nobody", "--job-id", "waits", data=seq(1, 6), command="submit"), 30)
+        self.lose_logs()
+        self.assertEqual(self.clean(), (0, 0))
+        (job,) = self.ask("jobs")
+        self.assertTrue(job["log_gone"])
+        self.assertIn("cannot be gathered", " ".join(self.show("waits")["waits"]))
+
+    def test_workers_do_it_by_themselves(self):
+        worker = self.worker("--clean-every", "1s", slots=2)
+        self.run_map("echo", "--job-id", "old", data=seq(1, 10))
+        self.lose_logs()
+        wait_until(lambda: self.items_from() == 10, 60, "the worker has deleted the items", 0.2)
+        self.assertEqual(self.ask("jobs"), [])
+        wait_until(lambda: "1 jobs whose log is gone are forgotten" in worker.err(), 30, "the worker has said so")
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)

@@ -5,6 +5,7 @@ import os
 import shlex
 
 import fleet
+import raw
 from fleet import RECORDED, Case, seq, suite_folder, wait_until
 from secure import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, SecureKafka
 from services import Unavailable
@@ -218,6 +219,20 @@ class Rights(Secure):
         self.grant("worker", ("Read", "workers.default"))
         worker = self.finish(self.worker(*self.as_user(), slots=1), 60, 4)
         self.assertIn(f"denies User:{USER} Read on group {self.namespace}.workers.default", worker.err())
+
+    def test_what_a_worker_may_not_delete(self):
+        self.grant("worker", ("Delete", "items.default"))
+        self.worker(slots=1)
+        self.run_map("echo", "--job-id", "j", data=seq(1, 10))
+        for partition in range(2):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.results", partition, -1)
+
+        def denied():
+            run = self.start("topics", "--clean", *self.as_user())
+            run.wait(30)
+            return run.err()
+        text = wait_until(denied, 30, "the right is missed", 0.3)  # once the workers have committed
+        self.assertIn(f"denies User:{USER} Delete on topic {self.namespace}.items.default", text)
 
     def test_what_a_worker_may_not_read(self):
         self.grant("worker", ("Read", "items.default"), ("Write", "items.default"), ("Delete", "items.default"))
