@@ -6,6 +6,7 @@
  *   job.c       one handle: its life from map or gather to close
  *   map.c       how a map begins; its input
  *   resume.c    a job id that is submitted again after its producer is gone
+ *   checks.c    questions about a partition that may outlive their job
  *   produce.c   carries out what the producer core says
  *   reports.c   delivery reports
  *   gather.c    feeds the job's log into list and order
@@ -62,7 +63,7 @@ struct fanmap {
     bool is_polled, is_marked;  /* the caller knows the descriptor; it is readable until the next turn */
     bool in_turn, in_callbacks; /* inside the loop; inside a function of the caller's */
     bool has_closed;            /* jobs_sweep has something to look at */
-    check_t *checks;            /* questions for the end of a log that are not answered yet */
+    check_t *checks;            /* questions about a partition that are not answered yet */
     loop_timer_t *connect_timer;
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;
@@ -224,9 +225,16 @@ void map_step(fanmap_job_t *job, producer_event_t *event);
 void map_simple_step(fanmap_job_t *job, producer_event_type_t type);
 /* The job's timer: what waits for the bus, the deadline, the producer's own. */
 void map_on_timer(void *arg);
-void checks_free(fanmap_t *f);
 void stash_send(fanmap_job_t *job);
 void stash_free(stash_t *stash);
+
+/* checks.c */
+/* Never called when the job is gone or has failed. `answer`: see bus_query_end, bus_query_time. */
+typedef void (*check_fn)(fanmap_job_t *job, int32_t tag, int64_t answer);
+int check_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, check_fn fn, int32_t tag, fanmap_error_t *err);
+int check_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, check_fn fn, int32_t tag,
+               fanmap_error_t *err);
+void checks_free(fanmap_t *f);
 
 /* reports.c */
 /* The job's log is read from its start on, once it is known where that is. */

@@ -21,13 +21,6 @@ struct stash_entry {
     char bytes[]; /* key, value */
 };
 
-/* A question that outlives its job. */
-struct check {
-    check_t *next;
-    fanmap_t *f;
-    uint32_t number;
-};
-
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -142,27 +135,10 @@ static void on_table(void *arg, const char *job_id, const char *nonce, bool crea
 
 /* ---- the end of the log ---- */
 
-static void forget(check_t *check)
+static void on_log_end(fanmap_job_t *job, int32_t tag, int64_t end)
 {
-    check_t **at = &check->f->checks;
-    while (*at != check)
-        at = &(*at)->next;
-    *at = check->next;
-    free(check);
-}
-
-void checks_free(fanmap_t *f)
-{
-    while (f->checks)
-        forget(f->checks);
-}
-
-static void on_log_end(void *arg, int64_t end)
-{
-    check_t *check = arg;
-    fanmap_job_t *job = job_by_number(check->f, check->number);
-    forget(check);
-    if (!job || job->check_until != INT64_MAX)
+    (void)tag;
+    if (job->check_until != INT64_MAX)
         return;
     if (end < 0)
         job->check_at_ms = loop_now_ms(job->f->loop) + CHECK_RETRY_MS;
@@ -174,20 +150,10 @@ static void on_log_end(void *arg, int64_t end)
 static void check_log(fanmap_job_t *job)
 {
     fanmap_error_t err;
-    check_t *check = malloc(sizeof *check);
     job->check_until = INT64_MAX;
     job->check_at_ms = INT64_MAX;
-    if (!check) {
-        err_set(&err, FANMAP_ENOMEM, "out of memory");
+    if (check_end(job, job->queue->results, (int32_t)job->spec.results_partition, on_log_end, 0, &err) != FANMAP_OK)
         job_fail(job, &err);
-        return;
-    }
-    *check = (check_t){job->f->checks, job->f, job->number};
-    job->f->checks = check;
-    if (bus_query_end(job->queue->results, (int32_t)job->spec.results_partition, on_log_end, check, &err) == FANMAP_OK)
-        return;
-    forget(check);
-    job_fail(job, &err);
 }
 
 /* ---- steps ---- */

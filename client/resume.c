@@ -17,12 +17,13 @@
 
 #include "client/client.h"
 
-enum { SILENT_MS = 10000, SCANS_MAX = 8 };
+enum { SILENT_MS = 10000, SCANS_MAX = 8, CLOCK_SLACK_MS = 3600000 };
 
 typedef struct {
     resuming_t *resuming;
     int32_t partition;
-    bus_reader_t *reader; /* NULL: free */
+    bool is_open;
+    bus_reader_t *reader; /* NULL: it waits to know from where */
 } scan_t;
 
 struct resuming {
@@ -262,11 +263,28 @@ static void on_scanned(void *arg, int64_t position)
         return;
     bus_reader_close(scan->reader);
     scan->reader = NULL;
+    scan->is_open = false;
     r->open_n--;
     scan_more(r);
 }
 
 static void read_partition(scan_t *scan, int64_t from);
+
+/* Which of the scans is `tag`; it waited for where to begin. */
+static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
+{
+    read_partition(&job->resuming->scans[tag], offset);
+}
+
+/* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
+static void find_beginning(scan_t *scan)
+{
+    resuming_t *r = scan->resuming;
+    fanmap_error_t err;
+    if (check_time(r->job, r->job->queue->items, scan->partition, r->job->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
+                   (int32_t)(scan - r->scans), &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+}
 
 /* Items behind the prefix were deleted before we looked: those without an outcome are published again. */
 static void on_scan_gone(void *arg, int64_t low)
@@ -309,12 +327,15 @@ static void scan_more(resuming_t *r)
 {
     for (size_t i = 0; i < SCANS_MAX && !r->job->error.code && r->scanned_n < r->known.partitions; i++) {
         scan_t *scan = &r->scans[i];
-        if (scan->reader)
+        if (scan->is_open)
             continue;
-        *scan = (scan_t){.resuming = r, .partition = (int32_t)r->scanned_n};
+        *scan = (scan_t){.resuming = r, .partition = (int32_t)r->scanned_n, .is_open = true};
         int64_t from = r->known.offsets[r->scanned_n++];
         r->open_n++;
-        read_partition(scan, from >= 0 ? from : BUS_BEGIN);
+        if (from >= 0)
+            read_partition(scan, from);
+        else
+            find_beginning(scan);
     }
     if (r->open_n == 0 && r->scanned_n == r->known.partitions)
         scan_done(r);

@@ -11,7 +11,8 @@ enum { RETRY_SCANS_MAX = 8 };
 typedef struct {
     retry_t *retry;
     int32_t partition;
-    bus_reader_t *reader; /* NULL: free */
+    bool is_open;
+    bus_reader_t *reader; /* NULL: it waits to know from where */
 } retry_scan_t;
 
 struct retry {

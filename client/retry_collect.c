@@ -16,6 +16,7 @@
 #include "schemas/item.h"
 #include "schemas/place.h"
 
+enum { CLOCK_SLACK_MS = 3600000 };
 static const char NEVER_PUBLISHED[] = "the item was never published: its job ended before";
 static const char NOT_WHOLE[] = "Kafka no longer has all inputs of its failed items";
 
@@ -34,6 +35,7 @@ static void end_scan(retry_scan_t *scan)
 {
     bus_reader_close(scan->reader);
     scan->reader = NULL;
+    scan->is_open = false;
     scan->retry->open_n--;
     scan_more(scan->retry);
 }
@@ -114,15 +116,31 @@ static void settle(retry_t *r)
         retry_collected(r);
 }
 
-static void scan_one(retry_t *r, retry_scan_t *scan, int32_t partition)
+static void read_partition(retry_scan_t *scan, int64_t from)
 {
     static const bus_reader_callbacks_t callbacks = {on_scanned_record, on_scanned, on_scan_gone};
+    fanmap_job_t *job = scan->retry->job;
+    fanmap_error_t err;
+    if (bus_read(job->queue->items, scan->partition, from, &callbacks, scan, &scan->reader, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
+{
+    read_partition(&job->retry->scans[tag], offset);
+}
+
+/* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
+static void scan_one(retry_t *r, retry_scan_t *scan, int32_t partition)
+{
     fanmap_error_t err;
     int64_t from = r->offsets[partition];
-    *scan = (retry_scan_t){.retry = r, .partition = partition};
+    *scan = (retry_scan_t){.retry = r, .partition = partition, .is_open = true};
     r->open_n++;
-    if (bus_read(r->job->queue->items, partition, from >= 0 ? from : BUS_BEGIN, &callbacks, scan, &scan->reader,
-                 &err) != FANMAP_OK)
+    if (from >= 0)
+        read_partition(scan, from);
+    else if (check_time(r->job, r->job->queue->items, partition, r->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
+                        (int32_t)(scan - r->scans), &err) != FANMAP_OK)
         job_fail(r->job, &err);
 }
 
@@ -133,7 +151,7 @@ static void scan_more(retry_t *r)
             r->scanned_n++;
         if (r->scanned_n == r->spec.items_partitions)
             break;
-        if (!r->scans[i].reader)
+        if (!r->scans[i].is_open)
             scan_one(r, &r->scans[i], (int32_t)r->scanned_n++);
     }
     if (r->open_n == 0 && !r->job->error.code)

@@ -105,6 +105,12 @@ int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
     return ops->delete_before == NULL ? only_kafka(err) : ops->delete_before(topic, partition, offset, fn, arg, err);
 }
 
+int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                   void *arg, fanmap_error_t *err)
+{
+    return topic->bus->ops->query_time(topic, partition, time_ms, fn, arg, err);
+}
+
 int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                    bus_group_t **ret, fanmap_error_t *err)
 {

@@ -136,6 +136,10 @@ void bus_reader_close(bus_reader_t *reader);
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
+/* Asks where the first record lies that is not older than `time_ms` (unix time, by the records' own timestamps);
+ * answers through `fn` once: BUS_END when there is none, BUS_BEGIN when it could not be found out. */
+int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                   void *arg, fanmap_error_t *err);
 
 /* Likewise where it begins: the first offset that is still there. Kafka only. */
 int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,

@@ -24,6 +24,8 @@ typedef struct {
     void (*reader_close)(bus_reader_t *reader);
     int (*query_end)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                      fanmap_error_t *err);
+    int (*query_time)(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                      void *arg, fanmap_error_t *err);
     /* NULL, these three: cannot */
     int (*query_begin)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
                        fanmap_error_t *err);

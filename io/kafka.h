@@ -185,6 +185,8 @@ int kafka_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, v
                      fanmap_error_t *err);
 int kafka_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                     fanmap_error_t *err);
+int kafka_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                     void *arg, fanmap_error_t *err);
 /* In the helper. LEADER_NOT_AVAILABLE: not every partition has a leader yet. */
 rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
 /* Looks the topic up so that its first record need not wait for that. */
@@ -381,6 +383,7 @@ typedef struct {
     char *topic;
     int32_t partition;
     int64_t low, high; /* -1: failed */
+    int64_t time_ms;   /* of kafka_query_time, whose answer is `high` */
     bool failed_for_good;
     const void *of;  /* a reader or a group, if it still is there ... */
     uint64_t number; /* ... and asked for this */

@@ -154,3 +154,32 @@ int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, 
     kafka_ask(topic->bus, &marks->ask);
     return FANMAP_OK;
 }
+
+/* ---- the first record that is not older than a time ---- */
+
+static void time_run(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(list, marks->topic, marks->partition);
+    place->offset = marks->time_ms;
+    bool found = rd_kafka_offsets_for_times(ask->rk, list, KAFKA_ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                 place->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    marks->high = !found ? BUS_BEGIN : place->offset >= 0 ? place->offset : BUS_END;
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int kafka_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                     void *arg, fanmap_error_t *err)
+{
+    kafka_topic_t *topic = (kafka_topic_t *)base;
+    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_end);
+    if (marks == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    marks->ask.run = time_run;
+    marks->time_ms = time_ms;
+    marks->end_fn = fn;
+    marks->arg = arg;
+    kafka_ask(topic->bus, &marks->ask);
+    return FANMAP_OK;
+}

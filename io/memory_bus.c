@@ -144,6 +144,7 @@ static const bus_ops_t MEMORY_OPS = {
     .reader_hold = memory_reader_hold,
     .reader_close = memory_reader_close,
     .query_end = memory_query_end,
+    .query_time = memory_query_time,
     .group_join = memory_group_join,
     .group_commit = memory_group_commit,
     .group_commit_now = memory_group_commit_now,

@@ -87,7 +87,7 @@ struct memory_group {
     memory_group_partition_t *partitions;
 };
 
-/* An answer that is due in the next turn: to bus_ensure_topics or bus_query_end. */
+/* An answer that is due in the next turn: to bus_ensure_topics (topics_fn), bus_query_end (topic) or bus_query_time. */
 struct memory_answer {
     memory_answer_t *next;
     bus_topics_fn topics_fn;
@@ -129,6 +129,9 @@ int memory_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, 
                       fanmap_error_t *err);
 int memory_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                      fanmap_error_t *err);
+/* Always BUS_BEGIN: what lies in this memory is soon read. */
+int memory_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                      void *arg, fanmap_error_t *err);
 void memory_answers_run(memory_bus_t *bus);
 
 /* memory_produce.c */

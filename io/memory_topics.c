@@ -99,6 +99,18 @@ int memory_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg,
     return FANMAP_OK;
 }
 
+int memory_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                      void *arg, fanmap_error_t *err)
+{
+    memory_answer_t *answer = new_answer(((memory_handle_t *)base)->topic->bus, 0, arg);
+    (void)partition;
+    (void)time_ms;
+    if (answer == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    answer->end_fn = fn;
+    return FANMAP_OK;
+}
+
 void memory_answers_run(memory_bus_t *bus)
 {
     memory_answer_t *answer = bus->answers;
@@ -109,6 +121,8 @@ void memory_answers_run(memory_bus_t *bus)
         if (answer->topics_fn != NULL) {
             const fanmap_error_t *err = answer->err.code == 0 ? NULL : &answer->err;
             answer->topics_fn(answer->arg, err == NULL ? answer->partitions : NULL, err);
+        } else if (answer->topic == NULL) {
+            answer->end_fn(answer->arg, BUS_BEGIN);
         } else {
             memory_log_t *log = memory_topic_log(answer->topic, answer->partition);
             answer->end_fn(answer->arg, log == NULL ? -1 : memory_log_end(log));

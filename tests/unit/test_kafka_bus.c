@@ -154,6 +154,32 @@ static void test_the_end_comes_again_after_more(void **state)
     assert_int_equal(rig->end, 1);
 }
 
+/* The second record is sent once the first is stored, in a later millisecond. */
+static void test_query_time(void **state)
+{
+    rig_t *rig = *state;
+    fanmap_error_t err;
+    rig_topic(rig, "times", 1, 0);
+    rig_produce_all(rig, 0, 1, 1);
+    rig_until(rig, rig->delivered.n == 1);
+    for (int64_t began_ms = loop_clock_ms(); loop_clock_ms() < began_ms + 3;)
+        rig_until(rig, true);
+    rig_produce_all(rig, 1, 1, 1);
+    rig->keep = true;
+    rig_read(rig, 0, 0);
+    rig_until(rig, rig->kept_n == 2);
+    int64_t first_ms = rig->kept_record[0].timestamp_ms, second_ms = rig->kept_record[1].timestamp_ms;
+    const struct {
+        int64_t time_ms, offset;
+    } asked[] = {{first_ms - 3600000, 0}, {first_ms, 0}, {first_ms + 1, 1}, {second_ms, 1}, {second_ms + 1, BUS_END}};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        rig->end = -9;
+        assert_int_equal(bus_query_time(rig->topic, 0, asked[i].time_ms, rig_on_query, rig, &err), FANMAP_OK);
+        rig_until(rig, rig->end != -9);
+        assert_int_equal(rig->end, asked[i].offset);
+    }
+}
+
 static void test_absent_and_empty_differ(void **state)
 {
     rig_t *rig = *state;
@@ -465,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_property_is_refused),
         TEST(test_what_goes_in_comes_out_in_order),
         TEST(test_the_end_comes_again_after_more),
+        TEST(test_query_time),
         TEST(test_absent_and_empty_differ),
         TEST(test_kept_records_stay),
         TEST(test_hold_and_close_inside),
