@@ -288,7 +288,13 @@ static void push(sim_t *sim, maker_t *m)
 {
     producer_event_t event = {.type = PRODUCER_ITEM, .kind = FANMAP_VALUE};
     buf_t in = {0};
-    if (plan_source(sim, m->job->number, m->next_input) == FANMAP_BAD_INPUT && m->next_input != m->wrong_at) {
+    const buf_t *carried = &m->job->carried[m->next_input];
+    if (carried->len > 0) {
+        event.is_outcome = true;
+        event.kind = m->job->carried_kind[m->next_input];
+        event.in = carried->data;
+        event.in_len = carried->len;
+    } else if (plan_source(sim, m->job->number, m->next_input) == FANMAP_BAD_INPUT && m->next_input != m->wrong_at) {
         event.kind = FANMAP_BAD_INPUT;
         event.message = "planned";
     } else {
@@ -408,5 +414,7 @@ void maker_end(job_t *job)
 {
     for (size_t i = 0; i < job->makers_n; i++)
         maker_free(job->makers[i]);
+    for (size_t i = 0; i < ITEMS_MAX; i++)
+        buf_free(&job->carried[i]);
     list_free(job->truth);
 }

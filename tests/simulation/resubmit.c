@@ -66,7 +66,7 @@ static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
     const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
     if (sim_job(sim, (const char *)record->key, record->key_len) == m->job->number &&
         item_decode(record->value, record->value_len, &item) && item.type == ITEM_RECORD && item.index < ITEMS_MAX &&
-        (int32_t)place_item(m->job->hash, m->job->spec.items_partitions, item.index) == partition)
+        (int32_t)place_item(m->known.job_hash, m->job->spec.items_partitions, item.index) == partition)
         m->was_there[item.index] = true;
 }
 
@@ -74,6 +74,8 @@ static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
 static uint64_t choose_wrong(sim_t *sim, maker_t *m)
 {
     uint64_t n = compared_n(m), k = n;
+    if (m->job->is_second_try) /* what it takes over is no input */
+        return UINT64_MAX;
     if (CHANCE(sim, 600) || m->known.is_closed || m->known.total >= 0)
         return n > 0 ? ROLL(sim, n) : UINT64_MAX;
     for (int32_t p = 0; p < (int32_t)m->known.partitions; p++)
@@ -201,6 +203,8 @@ void resubmit_finished(sim_t *sim, const maker_t *m)
         sim_break(sim, "%s/%llu: nobody noticed the other input", m->job->id, (unsigned long long)m->wrong_at);
     if (!sim->scenario.is_golden && !sim->scenario.is_about_tokens && CHANCE(sim, 100))
         resubmit_later(sim, m->job, BETWEEN(sim, 1, 5000), CHANCE(sim, 300));
+    else if (!sim->scenario.is_golden && !sim->scenario.is_about_tokens && m->is_decided && CHANCE(sim, 150))
+        retry_job(sim, m->job);
 }
 
 void resubmit_failed(sim_t *sim, maker_t *m, const fanmap_error_t *err)

@@ -122,6 +122,9 @@ struct job {
     maker_t *maker, *makers[MAKERS_MAX];
     size_t makers_n;
     int64_t input_every_ms;
+    bool is_second_try;       /* of another job, whose outcomes it takes over: */
+    buf_t carried[ITEMS_MAX]; /* entries of a pack; len 0: to be run */
+    fanmap_kind_t carried_kind[ITEMS_MAX];
     int64_t start_offset; /* of the J/spec that is stored; -1: none */
     uint64_t announcements_n;
     bool was_announced_again; /* a replayed announcement: whoever had the job stops */
@@ -177,6 +180,9 @@ void maker_end(job_t *job);
 void maker_poke(sim_t *sim, int32_t results_partition);
 void maker_cancel(sim_t *sim, job_t *job);
 void maker_die(sim_t *sim, maker_t *maker);
+
+/* retry.c: a job more, which runs again what had no value in a job that has ended. */
+void retry_job(sim_t *sim, const job_t *old);
 
 /* resubmit.c: programs that are started again */
 void resubmit_later(sim_t *sim, const job_t *job, int64_t delay_ms, bool may_be_wrong);
