@@ -1,9 +1,10 @@
 """What an operator asks, and what he is told when something is missing: on a real Kafka and Redis, read only."""
 import json
+import os
 import signal
 
 import raw
-from fleet import PIPE, Case, seq, wait_until
+from fleet import PIPE, Case, free_port, seq, wait_until
 
 
 class Operator(Case):
@@ -287,3 +288,50 @@ class Retention(Operator):
         wait_until(lambda: "1 jobs whose log is gone are forgotten" in worker.err(), 30, "the worker has said so")
         worker.signal(signal.SIGTERM)
         self.finish(worker, 40)
+
+
+class Configuration(Case):
+    """What is set where, seen by what asks nobody: --print-acls shows brokers, namespace and queue."""
+
+    def seen(self, *args, env=None):
+        text = self.run_fanmap("topics", "--print-acls", *args, env=env).out().decode()
+        line = next(line for line in text.splitlines() if ".items." in line)
+        return line.split("--bootstrap-server ")[1].split()[0], line.split("--topic ")[1].split(".items.")[0]
+
+    def home_file(self, text):
+        path = os.path.join(self.folder, ".config", "fanmap.conf")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write(text)
+
+    def test_precedence(self):
+        self.assertEqual(self.seen(), ("HOST:PORT", "fanmap"))
+        self.home_file("# the fleet\nbrokers = file:1\nnamespace = from-file\n")
+        self.assertEqual(self.seen(), ("file:1", "from-file"))
+        env = {"FANMAP_NAMESPACE": "from-env"}
+        self.assertEqual(self.seen(env=env), ("file:1", "from-env"))
+        self.assertEqual(self.seen("--namespace", "from-flag", env=env), ("file:1", "from-flag"))
+        other = self.input_file("namespace = other\n", "conf")
+        self.assertEqual(self.seen("--config", other), ("HOST:PORT", "other"))
+        self.assert_one_line(self.run_fanmap("topics", "--print-acls", "--config", "/no/such", exit_status=2), "/no/such")
+        self.home_file("namespace = good\nnonsense = 1\n")
+        self.assert_one_line(self.run_fanmap("topics", "--print-acls", exit_status=2), "fanmap.conf", "line 2", "nonsense")
+
+    def test_properties(self):
+        at = f"127.0.0.1:{free_port()}"
+        bad = self.input_file("# kcat's form\nlinger.ms=soon\n", "properties")
+        run = self.run_fanmap("jobs", "-b", at, "-F", bad, exit_status=2)
+        self.assert_one_line(run, "linger.ms")
+        self.assert_one_line(self.run_fanmap("jobs", "-b", at, "-F", self.input_file("no equals\n"), exit_status=2), "line 1")
+        self.assert_one_line(self.run_fanmap("jobs", "-b", at, "-X", "no.such=1", exit_status=2), "no.such")
+        # A flag beats the file; so do lines of the configuration that -F does not name.
+        run = self.run_fanmap("jobs", "-b", at, "-F", bad, "-X", "linger.ms=3", "--redis", "none", "--connect-timeout", "1s",
+                              exit_status=5)
+        self.assert_one_line(run, at)
+        self.home_file(f"brokers = {at}\nproperties = {bad}\nredis = none\nconnect-timeout = 1s\n")
+        self.assert_one_line(self.run_fanmap("jobs", exit_status=2), "linger.ms")
+
+    def test_a_password_file_that_is_not_there(self):
+        run = self.run_fanmap("workers", "-b", "127.0.0.1:1", "--redis", "redis://127.0.0.1:1", "--redis-password-file",
+                              "/no/such/secret", exit_status=2)
+        self.assert_one_line(run, "/no/such/secret")
