@@ -135,7 +135,8 @@ static void give_up(kafka_group_t *group)
     kafka_group_stop_starting(group);
     kafka_group_disown(group);
     (void)rd_kafka_assign(group->rk, NULL);
-    learn_member(group);
+    if (!group->leaving) /* else librdkafka may have ended the membership by now, and would never answer */
+        learn_member(group);
 }
 
 static void on_revoke(kafka_group_t *group)
