@@ -104,8 +104,9 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
-static void on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
+static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
 {
+    (void)cookie;
     fanmap_aggregator_t *a = arg;
     (void)offset;
     if (!ok)
@@ -165,7 +166,7 @@ static void on_commit_timer(void *arg)
     fanmap_aggregator_t *a = arg;
     watch_commit_t commit;
     while (a->group && watch_take_commit(a->watch, &commit))
-        bus_group_commit(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len);
+        bus_group_commit(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len, 0);
     loop_timer_at(a->commit_timer, loop_now_ms(a->f->loop) + COMMIT_EVERY_MS);
 }
 

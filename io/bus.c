@@ -117,9 +117,15 @@ int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_cal
     return topic->bus->ops->group_join(topic, group_id, callbacks, arg, ret, err);
 }
 
-void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len)
+void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+                      uint64_t cookie)
 {
-    group->bus->ops->group_commit(group, partition, offset, metadata, metadata_len);
+    group->bus->ops->group_commit(group, partition, offset, metadata, metadata_len, cookie);
+}
+
+void bus_group_describe(bus_group_t *group, uint64_t cookie)
+{
+    group->bus->ops->group_describe(group, cookie);
 }
 
 bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,

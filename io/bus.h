@@ -161,21 +161,27 @@ typedef struct {
      * "" then); records follow from there. `metadata` is borrowed. */
     void (*assigned)(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
                      size_t metadata_len);
-    /* All assigned callbacks of one rebalance are done. */
+    /* All assigned callbacks of one rebalance are done; perhaps there were none. */
     void (*rebalanced)(void *arg);
     /* These partitions are being taken away. lost: they are already someone else's. The callee sends its closing
      * commits from inside the callback with bus_group_commit_now. */
     void (*revoked)(void *arg, const int32_t *partitions, size_t n, bool lost);
     bus_record_fn record;
-    /* The answer to bus_group_commit. */
-    void (*committed)(void *arg, int32_t partition, int64_t offset, bool ok);
+    /* The answer to bus_group_commit, whose cookie it has. A commit that a later one replaced has no answer of its own.
+     */
+    void (*committed)(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok);
     /* Records between were deleted by retention: the position moved from `from` to `to`. */
     void (*gap)(void *arg, int32_t partition, int64_t from, int64_t to);
+    /* The answer to bus_group_describe: the ids of those who are members, borrowed. ok false: nothing is known. */
+    void (*described)(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok);
 } bus_group_callbacks_t;
 int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                    bus_group_t **ret, fanmap_error_t *err);
 /* Asynchronous; at most one under way a partition (a later one replaces one that waits). */
-void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len);
+void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+                      uint64_t cookie);
+/* Asks the broker who is in the group now; `described` follows, unless the group is left before. */
+void bus_group_describe(bus_group_t *group, uint64_t cookie);
 /* Blocking, for the revoked callback only; bounded by timeout_ms. */
 bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                           size_t metadata_len, int timeout_ms);

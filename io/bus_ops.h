@@ -36,7 +36,8 @@ typedef struct {
     int (*group_join)(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                       bus_group_t **ret, fanmap_error_t *err);
     void (*group_commit)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len);
+                         size_t metadata_len, uint64_t cookie);
+    void (*group_describe)(bus_group_t *group, uint64_t cookie);
     bool (*group_commit_now)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
     bool (*group_hold)(bus_group_t *group); /* NULL: cannot */

@@ -9,6 +9,7 @@
  *   kafka_produce.c   records out                              kafka_producer.c  reports, a new producer after a fatal
  * error kafka_reader.c    one partition, no group                  kafka_group.c   membership kafka_start.c     where
  * assigned partitions begin          kafka_group_records.c  records of the group kafka_commit.c    commits
+ * kafka_describe.c  who is in the group
  * kafka_records.c  whose bytes a record's are kafka_kick.c      keeping the fetcher awake
  *
  * Threads: librdkafka has its own and only ever writes to our event descriptors; the helper runs the `run` of asks,
@@ -311,6 +312,7 @@ typedef struct {
     uint64_t asked; /* the number of its ask for where the log begins */
     bool commit_waits, commit_sent;
     int64_t commit_offset;
+    uint64_t commit_cookie, sent_cookie;
     char *commit_metadata;
     size_t commit_metadata_len;
 } kafka_partition_t;
@@ -367,11 +369,15 @@ void kafka_group_want(bus_group_t *group, bool want);
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 
 void kafka_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                        size_t metadata_len);
+                        size_t metadata_len, uint64_t cookie);
 bool kafka_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                             size_t metadata_len, int timeout_ms);
 /* Serves the answers to commits. */
 void kafka_group_committed(kafka_group_t *group);
+/* kafka_describe.c */
+void kafka_group_describe(bus_group_t *group, uint64_t cookie);
+/* Serves the answer; the caller destroys the event. */
+void kafka_group_described(kafka_group_t *group, rd_kafka_event_t *event);
 /* Forgets what waits to be committed of this partition. */
 void kafka_commit_forget(kafka_partition_t *partition);
 void kafka_commit_deferred(void *group);

@@ -40,6 +40,7 @@ static const bus_ops_t KAFKA_OPS = {
     .delete_before = kafka_delete_before,
     .group_join = kafka_group_join,
     .group_commit = kafka_group_commit,
+    .group_describe = kafka_group_describe,
     .group_commit_now = kafka_group_commit_now,
     .group_hold = kafka_group_hold,
     .group_let_go = kafka_group_let_go,

@@ -38,7 +38,7 @@ static void tell(kafka_group_t *group, int32_t partition, int64_t offset, bool o
         return;
     owned->commit_sent = false;
     if (group->callbacks.committed != NULL)
-        group->callbacks.committed(group->arg, partition, offset, ok);
+        group->callbacks.committed(group->arg, partition, offset, owned->sent_cookie, ok);
 }
 
 static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
@@ -76,6 +76,7 @@ static void send_waiting(kafka_group_t *group)
         ok =
             add(list, group, owned->id, owned->commit_offset, owned->commit_metadata, owned->commit_metadata_len) && ok;
         owned->commit_sent = true;
+        owned->sent_cookie = owned->commit_cookie;
         kafka_commit_forget(owned);
     }
     group->commit_sent =
@@ -91,6 +92,8 @@ void kafka_group_committed(kafka_group_t *group)
     while ((event = rd_kafka_queue_poll(group->commit_queue, 0)) != NULL) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
             on_answer(group, event);
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT)
+            kafka_group_described(group, event);
         rd_kafka_event_destroy(event);
     }
     if (!group->leaving)
@@ -105,7 +108,8 @@ void kafka_commit_deferred(void *arg)
         send_waiting(group);
 }
 
-void kafka_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len)
+void kafka_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+                        uint64_t cookie)
 {
     kafka_group_t *group = (kafka_group_t *)base;
     kafka_partition_t *owned = kafka_group_find(group, partition);
@@ -118,6 +122,7 @@ void kafka_group_commit(bus_group_t *base, int32_t partition, int64_t offset, co
     owned->commit_metadata = copy;
     owned->commit_metadata_len = metadata_len;
     owned->commit_offset = offset;
+    owned->commit_cookie = cookie;
     owned->commit_waits = true;
     if (group->commit_deferred)
         return;

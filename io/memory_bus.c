@@ -147,6 +147,7 @@ static const bus_ops_t MEMORY_OPS = {
     .query_time = memory_query_time,
     .group_join = memory_group_join,
     .group_commit = memory_group_commit,
+    .group_describe = memory_group_describe,
     .group_commit_now = memory_group_commit_now,
     .group_want = memory_group_want,
     .group_member = memory_group_member,

@@ -70,6 +70,7 @@ typedef struct {
     int64_t committed; /* -1: never */
     char *metadata;
     size_t metadata_len;
+    uint64_t cookie;
     bool owes_committed;
 } memory_group_partition_t;
 
@@ -82,6 +83,8 @@ struct memory_group {
     bus_group_callbacks_t callbacks;
     void *arg;
     bool joined, leaving, assigned, wanted;
+    bool owes_described;
+    uint64_t described_cookie;
     uint32_t partitions_n; /* known to the member */
     uint32_t turn_from;    /* the partition that is served first in the next turn */
     memory_group_partition_t *partitions;
@@ -161,7 +164,8 @@ void memory_readers_sweep(memory_topic_t *topic, bool all);
 int memory_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
                       bus_group_t **ret, fanmap_error_t *err);
 void memory_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len);
+                         size_t metadata_len, uint64_t cookie);
+void memory_group_describe(bus_group_t *group, uint64_t cookie);
 bool memory_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
 void memory_group_want(bus_group_t *group, bool want);

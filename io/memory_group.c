@@ -42,7 +42,7 @@ int memory_group_join(bus_topic_t *base, const char *group_id, const bus_group_c
     group->callbacks = *callbacks;
     group->arg = arg;
     group->joined = group->wanted = true;
-    group->assigned = group->leaving = false;
+    group->assigned = group->leaving = group->owes_described = false;
     group->member[0] = 0;
     memory_bus_schedule(topic->bus);
     *ret = &group->base;
@@ -69,11 +69,12 @@ static bool commit(memory_group_t *group, int32_t partition, int64_t offset, con
 }
 
 void memory_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len)
+                         size_t metadata_len, uint64_t cookie)
 {
     memory_group_t *group = (memory_group_t *)base;
     if (!commit(group, partition, offset, metadata, metadata_len))
         return;
+    group->partitions[partition].cookie = cookie;
     group->partitions[partition].owes_committed = true;
     memory_bus_schedule(group->topic->bus);
 }
@@ -93,11 +94,29 @@ static void answer_commits(memory_group_t *group)
             continue;
         p->owes_committed = false;
         if (group->callbacks.committed != NULL)
-            group->callbacks.committed(group->arg, (int32_t)i, p->committed, true);
+            group->callbacks.committed(group->arg, (int32_t)i, p->committed, p->cookie, true);
     }
 }
 
 /* ---- membership ---- */
+
+void memory_group_describe(bus_group_t *base, uint64_t cookie)
+{
+    memory_group_t *group = (memory_group_t *)base;
+    group->owes_described = true;
+    group->described_cookie = cookie;
+    memory_bus_schedule(group->topic->bus);
+}
+
+static void answer_description(memory_group_t *group)
+{
+    const char *members[] = {group->member};
+    if (!group->owes_described)
+        return;
+    group->owes_described = false;
+    if (group->callbacks.described != NULL)
+        group->callbacks.described(group->arg, group->described_cookie, members, group->assigned, true);
+}
 
 static bool know_partitions(memory_group_t *group)
 {
@@ -216,6 +235,7 @@ void memory_groups_run(memory_topic_t *topic)
         if (group->joined && !group->leaving && !group->assigned)
             assign(group);
         answer_commits(group);
+        answer_description(group);
         if (group->leaving)
             leave(group);
         else if (group->assigned && group->wanted)

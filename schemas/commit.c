@@ -1,5 +1,5 @@
-/* What a commit says, in msgpack: [1, clean, mark, members, names, counts, done], everything counted from the committed
- * prefix so that most numbers take one or two bytes, then base64.
+/* What a commit says, in msgpack: [1, clean, mark, members, names, counts, done, horizon], everything counted from the
+ * committed prefix so that most numbers take one or two bytes, then base64.
  *
  *   mark     nil, or mark - prefix
  *   members  [text...]
@@ -7,6 +7,8 @@
  *   counts   [offset step, attempts, charges, ...]
  *   done     [gap, length, ...]                      a gap is from the end of the range before, the first from the
  * prefix
+ *
+ *   horizon  horizon - prefix
  *
  * Encoding writes what must be there, then as many counts, then as many ranges as fit into what is left. Decoding sizes
  * its arrays by what the bytes can hold: every number takes at least one of at most 3072. */
@@ -19,9 +21,10 @@
 #include "schemas/value.h"
 
 enum {
-    FIELDS = 7,
+    FIELDS = 7, /* and the horizon, which may be missing */
     RAW_MAX = COMMIT_BYTES_MAX / 4 * 3,
     ARRAY_HEAD_MAX = 3, /* of an array of fewer than 65536 */
+    HORIZON_MAX = 9,
     NAME_NUMBERS = 2,
     COUNT_NUMBERS = 3,
     RANGE_NUMBERS = 2
@@ -48,7 +51,7 @@ static bool names_sound(const commit_meta_t *m, int64_t prefix)
 
 static void put_needed(buf_t *b, const commit_meta_t *m, int64_t prefix)
 {
-    mp_put_array(b, FIELDS);
+    mp_put_array(b, FIELDS + (m->horizon >= prefix));
     mp_put_uint(b, COMMIT_VERSION);
     mp_put_bool(b, m->clean);
     if (m->mark < 0)
@@ -107,16 +110,21 @@ static uint32_t put_done(buf_t *body, const commit_meta_t *m, int64_t prefix, si
 
 static bool encode_raw(buf_t *raw, buf_t *body, const commit_meta_t *m, int64_t prefix, uint32_t *ret_done_left_out)
 {
+    size_t raw_max = m->bytes_max > 0 && m->bytes_max < COMMIT_BYTES_MAX ? m->bytes_max / 4 * 3 : RAW_MAX;
+    size_t tail = m->horizon >= prefix ? HORIZON_MAX : 0;
     put_needed(raw, m, prefix);
-    if (raw->len + ARRAY_HEAD_MAX * 2 > RAW_MAX)
+    if (raw->len + ARRAY_HEAD_MAX * 2 + tail > raw_max)
         return false;
-    uint32_t counts = put_counts(body, m, prefix, RAW_MAX - raw->len - (size_t)ARRAY_HEAD_MAX * 2);
+    raw_max -= tail;
+    uint32_t counts = put_counts(body, m, prefix, raw_max - raw->len - (size_t)ARRAY_HEAD_MAX * 2);
     mp_put_array(raw, counts * COUNT_NUMBERS);
     buf_append(raw, body->data, body->len);
     buf_clear(body);
-    uint32_t done = counts < m->counts_n ? 0 : put_done(body, m, prefix, RAW_MAX - raw->len - ARRAY_HEAD_MAX);
+    uint32_t done = counts < m->counts_n ? 0 : put_done(body, m, prefix, raw_max - raw->len - ARRAY_HEAD_MAX);
     mp_put_array(raw, done * RANGE_NUMBERS);
     buf_append(raw, body->data, body->len);
+    if (m->horizon >= prefix)
+        mp_put_int(raw, m->horizon - prefix);
     *ret_done_left_out = m->done_n - done;
     return !raw->failed && !body->failed;
 }
@@ -266,6 +274,12 @@ static bool decode_raw(const buf_t *raw, int64_t prefix, arena_t *a, commit_meta
     read_names(&r, prefix, a, m);
     read_counts(&r, prefix, a, m);
     read_done(&r, prefix, a, m);
+    m->horizon = -1;
+    if (fields > FIELDS && mp_peek(&r) == MP_UINT) {
+        int64_t last = prefix;
+        m->horizon = read_step(&r, &last);
+        fields--;
+    }
     mp_skip_fields(&r, fields - FIELDS);
     m->members = a->members;
     m->names = a->names;

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     bool clean;                 /* a closing commit: nothing runs here but what is named */
     int64_t mark;               /* items below it start only after a commit that names them; -1: none */
+    int64_t horizon;            /* items from it on start only after a later commit; below the prefix: not said */
     const char *const *members; /* group member ids, NUL-terminated */
     uint32_t members_n;
     const commit_name_t *names; /* what runs, ascending */
@@ -33,6 +34,7 @@ typedef struct {
     uint32_t counts_n;
     const commit_range_t *done; /* finished beyond the prefix, ascending, disjoint */
     uint32_t done_n;
+    uint32_t bytes_max; /* when encoding: a smaller bound than COMMIT_BYTES_MAX; 0: that */
 } commit_meta_t;
 
 /* Encodes relative to `prefix` (the committed offset). Appends base64 text without a NUL. Leaves out done ranges, then

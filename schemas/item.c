@@ -12,22 +12,55 @@ void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len)
     buf_append(b, in, in_len);
 }
 
-void item_encode_done_note(buf_t *b, int64_t offset)
+enum { NOTE_SHORT = 3, NOTE_DONE = 5, NOTE_RELEASE = 7 }; /* fields */
+
+void item_encode_note(buf_t *b, const item_t *note)
 {
-    mp_put_array(b, 3);
+    uint32_t fields = note->type == ITEM_RELEASE_NOTE ? NOTE_RELEASE : note->partition < 0 ? NOTE_SHORT : NOTE_DONE;
+    mp_put_array(b, fields);
     mp_put_uint(b, ITEM_VERSION);
-    mp_put_uint(b, ITEM_DONE_NOTE);
-    mp_put_int(b, offset);
+    mp_put_uint(b, note->type);
+    mp_put_int(b, note->done_offset);
+    if (fields == NOTE_SHORT)
+        return;
+    mp_put_int(b, note->partition);
+    mp_put_text(b, note->member);
+    if (fields == NOTE_DONE)
+        return;
+    mp_put_uint(b, note->attempts);
+    mp_put_uint(b, note->charges);
+}
+
+static uint32_t read_u32(mp_reader_t *r)
+{
+    uint64_t value = mp_read_uint(r);
+    r->bad = r->bad || value > UINT32_MAX;
+    return (uint32_t)value;
+}
+
+static uint32_t read_note(mp_reader_t *r, uint32_t fields, item_t *item)
+{
+    item->done_offset = mp_read_int(r);
+    item->partition = -1;
+    r->bad = r->bad || item->done_offset < 0;
+    if (item->type == ITEM_DONE_NOTE && fields < NOTE_DONE)
+        return NOTE_SHORT;
+    int64_t partition = mp_read_int(r);
+    item->partition = (int32_t)partition;
+    r->bad = r->bad || partition < 0 || partition > INT32_MAX;
+    mp_read_text(r, item->member, sizeof item->member);
+    if (item->type == ITEM_DONE_NOTE)
+        return NOTE_DONE;
+    item->attempts = read_u32(r);
+    item->charges = read_u32(r);
+    return NOTE_RELEASE;
 }
 
 /* How many fields of the array a type takes; 0: no type that we know. */
-static uint32_t read_body(mp_reader_t *r, item_t *item)
+static uint32_t read_body(mp_reader_t *r, uint32_t fields, item_t *item)
 {
-    if (item->type == ITEM_DONE_NOTE) {
-        item->done_offset = mp_read_int(r);
-        r->bad = r->bad || item->done_offset < 0;
-        return 3;
-    }
+    if (item->type == ITEM_DONE_NOTE || item->type == ITEM_RELEASE_NOTE)
+        return read_note(r, fields, item);
     if (item->type != ITEM_RECORD)
         return 0;
     uint64_t lane = mp_read_uint(r);
@@ -47,8 +80,8 @@ bool item_decode(const void *value, size_t len, item_t *ret)
     if (mp_read_uint(&r) != ITEM_VERSION)
         return false;
     uint64_t type = mp_read_uint(&r);
-    item.type = type == ITEM_RECORD || type == ITEM_DONE_NOTE ? (item_type_t)type : 0;
-    uint32_t known = read_body(&r, &item);
+    item.type = type >= ITEM_RECORD && type <= ITEM_RELEASE_NOTE ? (item_type_t)type : 0;
+    uint32_t known = read_body(&r, fields, &item);
     if (r.bad || known == 0 || fields < known)
         return false;
     mp_skip_fields(&r, fields - known);

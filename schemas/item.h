@@ -5,7 +5,11 @@
 
 #include "schemas/mp.h"
 
-typedef enum { ITEM_RECORD = 1, ITEM_DONE_NOTE = 2 } item_type_t;
+/* Notes are what a worker tells the owner of a partition about an item of it that it had claimed: it has its outcome
+ * (DONE), or the claim is given up and the item is the owner's (RELEASE). */
+typedef enum { ITEM_RECORD = 1, ITEM_DONE_NOTE = 2, ITEM_RELEASE_NOTE = 3 } item_type_t;
+
+enum { ITEM_MEMBER_MAX = 128 };
 
 typedef struct {
     item_type_t type;
@@ -13,11 +17,16 @@ typedef struct {
     uint64_t index;
     const uint8_t *in; /* ITEM_RECORD: one msgpack object, borrowed */
     size_t in_len;
-    int64_t done_offset; /* ITEM_DONE_NOTE: the claimed offset on this partition that has its outcome */
+    /* notes */
+    int64_t done_offset; /* the claimed offset */
+    int32_t partition;   /* of it; -1: not said */
+    char member[ITEM_MEMBER_MAX + 1];
+    uint32_t attempts, charges; /* ITEM_RELEASE_NOTE: used so far */
 } item_t;
 
 void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len);
-void item_encode_done_note(buf_t *b, int64_t offset);
+/* Of a note: type, done_offset, partition, member, attempts and charges; without a partition the short form. */
+void item_encode_note(buf_t *b, const item_t *note);
 /* False: not a sound item. The object in `in` is checked for soundness. */
 bool item_decode(const void *value, size_t len, item_t *ret);
 

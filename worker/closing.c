@@ -31,7 +31,11 @@ void closing_check_deadline(worker_t *w, worker_job_t *job)
 
 static worker_item_t *first_unstarted(const worker_job_t *job)
 {
-    return job->queue.n > 0 ? job->queue.head : job->delayed.n > 0 ? job->delayed.head : job->refence.head;
+    const item_list_t *lists[] = {&job->queue, &job->delayed, &job->refence, &job->unnamed};
+    size_t i = 0;
+    while (i < 3 && lists[i]->n == 0)
+        i++;
+    return lists[i]->head;
 }
 
 void closing_cancel_some(worker_t *w, worker_job_t *job)

@@ -122,6 +122,17 @@ void worker_free(worker_t *w)
     free(w);
 }
 
+/* Of what we claimed: others would wait for it. */
+static void hand_back_unstarted(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n && w->kept_n > 0; i++)
+        for (worker_item_t *item = w->parts[i] != NULL ? w->parts[i]->items : NULL, *next; item != NULL; item = next) {
+            next = item->part_next;
+            if (item->is_claimed && (item->state == STATE_QUEUED || item->state == STATE_DELAYED))
+                item_hand_back(w, item);
+        }
+}
+
 static void begin_drain(worker_t *w)
 {
     if (w->is_draining)
@@ -130,6 +141,7 @@ static void begin_drain(worker_t *w)
     w->drain_end_ms = w->now_ms + w->config.drain_ms;
     w->drain_over_ms = w->drain_end_ms + 1000;
     slots_withdraw(w, NULL, NULL);
+    hand_back_unstarted(w);
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
         limits_turn(w, job);
 }
@@ -167,6 +179,35 @@ static void tick(worker_t *w)
     schedule_tick(w);
 }
 
+static void dispatch_group(worker_t *w, const worker_event_t *e)
+{
+    switch (e->type) {
+    case WORKER_ASSIGNED:
+        part_assigned(w, e);
+        break;
+    case WORKER_REBALANCED:
+        parts_rebalanced(w, e->member);
+        break;
+    case WORKER_REVOKED:
+        part_revoked(w, e->revoked.partition, e->revoked.may_wait);
+        break;
+    case WORKER_LOST:
+        parts_lost(w);
+        break;
+    case WORKER_MEMBERS:
+        claims_members(w, e);
+        break;
+    case WORKER_HEARD:
+        claims_heard(w, e);
+        break;
+    case WORKER_COMMITTED:
+        part_committed(w, e);
+        break;
+    default:
+        break;
+    }
+}
+
 static void dispatch(worker_t *w, const worker_event_t *e)
 {
     switch (e->type) {
@@ -178,15 +219,6 @@ static void dispatch(worker_t *w, const worker_event_t *e)
         break;
     case WORKER_JOBS_POSITION:
         jobs_position(w, e->position.at_end);
-        break;
-    case WORKER_ASSIGNED:
-        part_assigned(w, e);
-        break;
-    case WORKER_REVOKED:
-        part_revoked(w, e->revoked.partition, e->revoked.may_wait);
-        break;
-    case WORKER_LOST:
-        parts_lost(w);
         break;
     case WORKER_ITEM:
         intake_item(w, e);
@@ -215,9 +247,6 @@ static void dispatch(worker_t *w, const worker_event_t *e)
     case WORKER_STORED:
         outcome_stored(w, e->stored.items, e->stored.n);
         break;
-    case WORKER_COMMITTED:
-        part_committed(w, e->committed.partition, e->committed.offset, e->committed.ok);
-        break;
     case WORKER_END_STORED:
         outcome_end_stored(w, e->end_stored.job);
         break;
@@ -227,7 +256,9 @@ static void dispatch(worker_t *w, const worker_event_t *e)
     case WORKER_DRAIN:
         begin_drain(w);
         break;
-    case WORKER_REBALANCED: /* room for claims: they are judged once everything is assigned */
+    default: /* of the group */
+        dispatch_group(w, e);
+        break;
     case WORKER_BOUND:
         break;
     }
@@ -244,6 +275,8 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     if (was_stopped)
         parts_doubt(w);
     dispatch(w, event);
+    claims_turn(w);
+    names_turn(w);
     schedule_turn(w);
     parts_turn(w);
     intake_turn(w);
@@ -265,7 +298,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t worker_next_ms(const worker_t *w)
 {
-    int64_t next = earlier(parts_next_ms(w), jobs_next_ms(w));
+    int64_t next = earlier(earlier(parts_next_ms(w), claims_next_ms(w)), jobs_next_ms(w));
     const heap_node_t *delayed = heap_min(&w->delayed);
     if (delayed != NULL)
         next = earlier(next, delayed->key);
@@ -282,7 +315,7 @@ void worker_stats(const worker_t *w, worker_stats_t *ret)
     *ret = w->stats;
     ret->wants_intake = w->intake_on;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        ret->queued += job->queue.n + job->refence.n;
+        ret->queued += job->queue.n + job->refence.n + job->unnamed.n;
         ret->delayed += job->delayed.n;
         ret->running += job->running;
     }

@@ -28,15 +28,18 @@ typedef struct {
     size_t budget_bytes;      /* payload bytes in hand before intake stops */
     size_t items_max;         /* items in hand before intake stops */
     uint32_t commit_every_ms; /* 1000 */
-    uint32_t
-        session_ms;          /* of the group. After a gap of more than half of it between two events (the process was
-                                stopped)      nothing starts until commits sent after the gap were accepted; 0: no such care */
-    uint32_t drain_ms;       /* from WORKER_DRAIN on: what still runs then is killed and left to others */
-    uint32_t revoke_ms;      /* how long a revocation waits for attempts to end (0: they are killed at once) */
-    uint32_t ahead_n;        /* runs that may wait unstarted in one slot, beside the one that runs */
-    size_t ahead_bytes;      /* of their inputs; an empty slot always takes one */
-    uint32_t publishing_max; /* outcomes not yet acknowledged before nothing starts */
-    bool has_tokens;         /* false: --redis none; limited jobs are not run here */
+    uint32_t session_ms;      /* of the group. After a gap of more than half of it between two events (the process was
+                                 stopped) nothing starts until a commit sent after the gap was accepted, or a group
+                                 description asked for after it lists us; 0: no such care */
+    uint32_t drain_ms;        /* from WORKER_DRAIN on: what still runs then is killed and left to others */
+    uint32_t revoke_ms;       /* how long a revocation waits for outcomes that are on their way to Kafka */
+    uint32_t names_max;       /* names in a commit; 0: COMMIT_NAMES_MAX */
+    uint32_t metadata_max;    /* bytes of a commit's metadata; 0: COMMIT_BYTES_MAX */
+    uint32_t describe_ms;     /* between two questions who is in the group, while there are claims; 0: 1000 */
+    uint32_t ahead_n;         /* runs that may wait unstarted in one slot, beside the one that runs */
+    size_t ahead_bytes;       /* of their inputs; an empty slot always takes one */
+    uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
+    bool has_tokens;          /* false: --redis none; limited jobs are not run here */
     uint64_t seed;
 } worker_config_t;
 
@@ -48,16 +51,19 @@ typedef enum {
                              takes) */
     WORKER_ASSIGNED,      /* partition, offset, and what its commit said */
     WORKER_REBALANCED,    /* all WORKER_ASSIGNED of this rebalance were given */
-    WORKER_REVOKED, /* partition is being taken away. may_wait false: the actions of this step kill what runs there and
-                       hold its closing commit. may_wait true: unstarted items are taken back at once, running attempts
-                       get up to revoke_ms (then they are killed); WORKER_LET_GO follows in a later step or in this one,
-                       right after the partition's closing WORKER_COMMIT, and until then the partition is still ours. A
-                       killed attempt costs no retry; whoever owns the partition then runs the item again. */
-    WORKER_LOST,   /* every partition is already someone else's: everything that runs is killed, nothing is committed */
-    WORKER_ITEM,   /* a record of the items topic; `payload` keeps its bytes alive until WORKER_RELEASE */
-    WORKER_GAP,    /* retention took partition's [from, to) unread */
-    WORKER_TOKENS, /* the answer to a sync (reply NULL: it failed) */
-    WORKER_WAKE,   /* the job's table published a wake-up for us */
+    WORKER_REVOKED, /* partition is being taken away. What runs there is claimed by the closing commit and stays here.
+                       may_wait false: that commit is among the actions of this step. may_wait true: outcomes on their
+                       way get up to revoke_ms; WORKER_LET_GO follows in a later step or in this one, right after the
+                       closing WORKER_COMMIT, and until then the partition is still ours. A closing commit that was not
+                       acknowledged is followed by WORKER_LOST. */
+    WORKER_LOST,    /* the membership, or a closing commit: every partition and every claim may be someone else's.
+                       Everything that runs is killed, nothing is committed, WORKER_JOIN_ANEW follows */
+    WORKER_MEMBERS, /* the answer to WORKER_DESCRIBE */
+    WORKER_HEARD,   /* a record that WORKER_WATCH found: partition, offset, value */
+    WORKER_ITEM,    /* a record of the items topic; `payload` keeps its bytes alive until WORKER_RELEASE */
+    WORKER_GAP,     /* retention took partition's [from, to) unread */
+    WORKER_TOKENS,  /* the answer to a sync (reply NULL: it failed) */
+    WORKER_WAKE,    /* the job's table published a wake-up for us */
     WORKER_SLOT_UP,
     WORKER_ATTEMPT_DONE, /* slot, run n, what came out */
     WORKER_SLOT_DOWN,    /* slot; has_attempt and n: that attempt is over for `down`; runs from unstarted_from on never
@@ -65,7 +71,7 @@ typedef enum {
     WORKER_TAKEN_BACK,   /* the answer to WORKER_TAKE_BACK: runs from n on were never started */
     WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
                       pointers are invalid after this step */
-    WORKER_COMMITTED,   /* partition, offset, ok */
+    WORKER_COMMITTED,   /* partition, offset, the commit's number, ok */
     WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
     WORKER_BOUND,       /* the bound arguments of job are ready (from its spec) -- reserved */
@@ -145,8 +151,16 @@ typedef struct {
         struct {
             int32_t partition;
             int64_t offset;
+            uint64_t number;
             bool ok;
         } committed;
+        struct {
+            uint64_t number; /* of the WORKER_DESCRIBE */
+            const char *const *at;
+            size_t n;
+            bool ok; /* false: nothing is known */
+        } members;
+        const char *member; /* WORKER_REBALANCED: our group member id, or NULL */
         struct {
             const char *job;
         } end_stored; /* also END_WRITTEN */
@@ -165,9 +179,15 @@ typedef enum {
     WORKER_LAPSE,   /* job_key's attempts are frozen by the guardian at at_ms */
     WORKER_PUBLISH, /* append this outcome to the pack of its job; WORKER_STORED follows */
     WORKER_COMMIT,  /* partition, offset, metadata (valid during this step's actions); is_closing: send now, from inside
-                       the  revocation. WORKER_COMMITTED answers those that are not closing. */
-    WORKER_LET_GO,  /* partition: its revocation (may_wait) may go on; nothing of it runs here */
-    WORKER_SYNC,    /* one token sync; WORKER_TOKENS follows */
+                       the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
+                       sent yet the last may stand for all. */
+    WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
+    WORKER_WATCH,    /* on: hand over the notes of this items partition from `from` on as WORKER_HEARD, beside the group
+                        and however much lies between; until off */
+    WORKER_TELL,     /* put a note about a claimed item on its items partition; nothing follows */
+    WORKER_JOIN_ANEW,   /* leave the group and join it as a new member */
+    WORKER_LET_GO,      /* partition: its revocation (may_wait) may go on; nothing of it runs here */
+    WORKER_SYNC,        /* one token sync; WORKER_TOKENS follows */
     WORKER_COPY_END,    /* publish J/end to jobs; WORKER_END_STORED follows */
     WORKER_WRITE_END,   /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
     WORKER_DEAD_LETTER, /* a record that is not an item or of no known job: partition, offset, value, why; the bytes are
@@ -222,8 +242,25 @@ typedef struct {
             int64_t offset;
             const char *metadata;
             size_t metadata_len;
+            uint64_t number;
             bool is_closing;
         } commit;
+        struct {
+            uint64_t number;
+        } describe;
+        struct {
+            int32_t partition;
+            int64_t from;
+            bool on;
+        } watch;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            bool is_done; /* false: the claim is given up */
+            uint32_t attempts, charges;
+            char job[JOB_ID_MAX + 1]; /* for the record's key */
+            char member[COMMIT_MEMBER_MAX + 1];
+        } tell;
         struct {
             tokens_request_t request;
         } sync;

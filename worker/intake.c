@@ -33,9 +33,14 @@ bool item_is_ours(const worker_item_t *item)
     return item->part->is_owned && item->ownership == item->part->ownership;
 }
 
+bool item_is_kept(const worker_item_t *item)
+{
+    return item->is_claimed || item_is_ours(item);
+}
+
 bool item_may_run(const worker_item_t *item)
 {
-    return item_is_ours(item) && !item->part->is_revoking && !item->job->is_ended;
+    return (item->is_claimed || (item_is_ours(item) && !item->part->is_revoking)) && !item->job->is_ended;
 }
 
 static void leave_part(worker_item_t *item)
@@ -64,8 +69,11 @@ static void join_part(worker_part_t *part, worker_item_t *item)
 
 void item_discard(worker_t *w, worker_item_t *item)
 {
-    if (item->attempts > 0 && item->part->is_revoking && item->state != STATE_PUBLISHING)
+    if (item->attempts + item->charges > 0 && item->part->is_revoking && item->state != STATE_PUBLISHING)
         part_note_counts(w, item->part, item);
+    item_drop_name(w, item);
+    item_end_suspect(w, item);
+    item_claim(w, item, false);
     heap_remove(&w->delayed, &item->delay);
     item_unlink(item);
     item_release(w, item);
@@ -81,20 +89,32 @@ void item_finish(worker_t *w, worker_item_t *item)
     tracker_finish(&part->tracker, item->offset);
     part->is_dirty = true;
     w->failed |= part->tracker.done.failed;
-    item->attempts = 0;
+    if (item_is_lost(w, item) || (item->is_claimed && !item_is_ours(item)))
+        item_tell(w, item, true);
+    item->attempts = item->charges = 0;
     item_discard(w, item);
 }
 
 void item_requeue(worker_t *w, worker_item_t *item)
 {
+    if (item_is_lost(w, item) && !item->job->is_ended)
+        item_tell(w, item, false);
+    item->lost_n = 0;
     if (item->job->is_ended)
         item_finish(w, item);
+    else if (item->is_claimed && w->is_draining)
+        item_hand_back(w, item);
     else if (!item_may_run(item))
         item_discard(w, item);
-    else {
-        item_set_state(item, STATE_QUEUED);
-        item_list_prepend(&item->job->queue, item);
-    }
+    else
+        item_enqueue(w, item, true);
+}
+
+void item_hand_back(worker_t *w, worker_item_t *item)
+{
+    if (!item_is_ours(item))
+        item_tell(w, item, false);
+    item_discard(w, item);
 }
 
 static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
@@ -162,36 +182,29 @@ static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item
         item->attempts = counts.attempts;
         item->charges = counts.charges;
     }
-    item_list_append(&job->queue, item);
-    job_activate(w, job);
-    if (job->spec == NULL) {
-        item_set_state(item, STATE_RECEIVED);
-        jobs_await_end(w, item);
-        return;
-    }
-    item_set_state(item, STATE_QUEUED);
-    limits_begin(w, job);
-    if (item->attempts > 0 && job->tokens != NULL)
-        item->fence = tokens_fence(job->tokens); /* tried elsewhere: it needs a newer grant than any before it came */
-    schedule_job(w, job);
-    limits_turn(w, job);
+    item_file(w, item);
 }
 
 /* A new record. True: its payload is kept (or given back already). */
 static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
 {
     item_t decoded;
-    worker_job_t *job = job_of(w, e->item.key, e->item.key_len);
     bool is_sound = e->item.value_len <= UINT32_MAX && item_decode(e->item.value, e->item.value_len, &decoded);
+    if (is_sound && decoded.type != ITEM_RECORD) {
+        tracker_finish(&part->tracker, e->item.offset);
+        claims_note(w, part, &decoded);
+        return false;
+    }
+    worker_job_t *job = job_of(w, e->item.key, e->item.key_len);
     if (job == NULL || !is_sound) {
         dead_letter(w, part, e, job == NULL ? "its key is not a job id" : "it is not an item");
         return true;
     }
-    if (decoded.type != ITEM_RECORD || job->is_ended) {
+    if (job->is_ended) {
         tracker_finish(&part->tracker, e->item.offset);
         return false;
     }
-    if (job->spec != NULL && !job->serves && !job->is_halting) {
+    if (job->spec != NULL && !job->serves && !job->is_halting && claim_find(part, e->item.offset) == NULL) {
         job_leave(w, job, part, e->item.offset);
         return false;
     }
@@ -205,7 +218,9 @@ void intake_item(worker_t *w, const worker_event_t *e)
     bool is_kept = false;
     if (part != NULL && part->is_owned && !part->is_revoking) {
         part->is_dirty = true;
-        if (tracker_arrive(&part->tracker, e->item.offset) == TRACKER_NEW && part_adopt(part, e->item.offset) == NULL)
+        part->must_commit |= e->item.offset + 1 >= part->horizon; /* its start waits for a commit */
+        if (tracker_arrive(&part->tracker, e->item.offset) == TRACKER_NEW &&
+            part_adopt(w, part, e->item.offset) == NULL)
             is_kept = take(w, part, e);
         w->failed |= part->tracker.done.failed;
         w->is_window_full |= tracker_is_full(&part->tracker);

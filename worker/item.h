@@ -19,8 +19,12 @@ typedef enum {
     STATE_DELAYED,    /* waits for the end of its backoff */
     STATE_RUNNING,    /* in a slot, started or behind what runs */
     STATE_PUBLISHING, /* its outcome is on the way to Kafka */
-    STATE_CLOSING     /* stored, and closes the job: finished once that is copied to the jobs topic */
+    STATE_CLOSING,    /* stored, and closes the job: finished once that is copied to the jobs topic */
+    STATE_CLAIMED     /* another worker's claim: nothing to do but to wait for its word, or its death */
 } item_state_t;
+
+/* Whether a commit names the item before it starts: worker/poison.c. */
+typedef enum { NAME_NONE, NAME_ASKED, NAME_HELD } item_name_t;
 
 typedef struct worker_item worker_item_t;
 typedef struct {
@@ -46,8 +50,13 @@ struct worker_item {
     uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
     uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
     uint8_t state;
-    bool is_survivor;   /* outlived a revocation: its partition's survivors name it */
-    uint8_t end_reason; /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
+    bool is_survivor;     /* outlived a revocation: its partition's survivors name it */
+    bool is_claimed;      /* by us: a closing commit said that it stays here, whoever owns the partition */
+    uint8_t name;         /* item_name_t */
+    uint8_t deaths;       /* of its charges, those that its slot bore out here: no danger to the worker */
+    uint32_t lost_n;      /* which loss of our membership it ran through; 0: none. The word about it is still due */
+    uint64_t name_number; /* ASKED: the first commit that names it; 0: none yet */
+    uint8_t end_reason;   /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
 };
 
 void item_list_append(item_list_t *list, worker_item_t *item);

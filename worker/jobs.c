@@ -229,9 +229,12 @@ static bool serves(const worker_t *w, const worker_job_t *job)
 /* Everything that waits here, to others. */
 static void leave_queue(worker_t *w, worker_job_t *job)
 {
-    while (job->queue.n > 0) {
-        worker_item_t *item = job->queue.head;
-        job_leave(w, job, item->part, item->offset);
+    while (job->queue.n + job->unnamed.n > 0) {
+        worker_item_t *item = job->queue.n > 0 ? job->queue.head : job->unnamed.head;
+        if (item_is_ours(item))
+            job_leave(w, job, item->part, item->offset);
+        else
+            item_tell(w, item, false);
         item_discard(w, item);
     }
 }
@@ -247,8 +250,10 @@ static void policy_changed(worker_t *w, worker_job_t *job)
         leave_queue(w, job);
     if (job->tokens != NULL && job->concurrency_version > 0)
         tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);
-    if (!job_may_start(job))
+    if (!job_may_start(job)) {
         slots_withdraw(w, job, NULL);
+        names_withdraw(w, job);
+    }
     limits_turn(w, job);
     schedule_job(w, job);
 }
@@ -270,6 +275,11 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
     policy_changed(w, job);
+    for (size_t n = job->queue.n; n > 0 && job->queue.n > 0; n--) { /* they waited for this */
+        worker_item_t *item = job->queue.head;
+        item_unlink(item);
+        item_file(w, item);
+    }
 }
 
 static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
@@ -309,7 +319,7 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
 
 static bool drop_one(worker_t *w, worker_job_t *job)
 {
-    item_list_t *lists[] = {&job->closing, &job->queue, &job->delayed, &job->refence};
+    item_list_t *lists[] = {&job->closing, &job->queue, &job->delayed, &job->refence, &job->unnamed, &job->claimed};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         if (lists[i]->n == 0)
             continue;
@@ -323,12 +333,12 @@ static bool drop_one(worker_t *w, worker_job_t *job)
 
 static bool has_unstarted(const worker_job_t *job)
 {
-    return job->queue.n + job->delayed.n + job->refence.n > 0;
+    return job->queue.n + job->delayed.n + job->refence.n + job->unnamed.n > 0;
 }
 
 static bool has_waiting(const worker_job_t *job)
 {
-    return job->closing.n > 0 || has_unstarted(job);
+    return job->closing.n + job->claimed.n > 0 || has_unstarted(job);
 }
 
 static void drop_some(worker_t *w, worker_job_t *job)

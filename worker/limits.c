@@ -40,7 +40,7 @@ bool limits_over(const worker_t *w, const worker_job_t *job)
 
 static void tell_demand(worker_t *w, worker_job_t *job)
 {
-    uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n : 0;
+    uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n + job->unnamed.n : 0;
     uint64_t want = job->running + startable;
     if (want > w->config.slots_n)
         want = w->config.slots_n;

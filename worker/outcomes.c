@@ -39,7 +39,7 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
 
 static void retry(worker_t *w, worker_item_t *item)
 {
-    if (!item_may_run(item)) {
+    if (!item_may_run(item) || (item->is_claimed && w->is_draining)) {
         item_requeue(w, item);
         return;
     }
@@ -61,6 +61,14 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
         outcome_publish(w, item, outcome);
     else
         retry(w, item);
+}
+
+void outcome_crashed(worker_t *w, worker_item_t *item)
+{
+    static const char message[] = "its worker died while it ran, or it killed its slot, too often";
+    outcome_t outcome = {.kind = FANMAP_CRASHED, .message = message, .message_len = sizeof message - 1};
+    item->attempts++; /* the one that ended so */
+    outcome_publish(w, item, &outcome);
 }
 
 static void learn(worker_job_t *job, uint64_t run_us)
@@ -97,6 +105,8 @@ static void charge(worker_t *w, worker_item_t *item, const worker_event_t *e, ui
     if (outcome.run_us == 0)
         outcome.run_us = ran_us;
     item->charges += e->down.why == ATTEMPT_DIED;
+    if (e->down.why == ATTEMPT_DIED && item->deaths < UINT8_MAX)
+        item->deaths++;
     bool is_crashed =
         e->down.why == ATTEMPT_DIED && item->job->spec->crash_cap > 0 && item->charges >= item->job->spec->crash_cap;
     if (is_crashed) {
@@ -114,7 +124,7 @@ static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
 {
     if (item->run_n >= e->down.unstarted_from)
         item->fence = 0;
-    if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item))
+    if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item) && !(item->is_claimed && w->is_draining))
         retry_later(w, item, UNUSABLE_WAIT_MS);
     else
         item_requeue(w, item);

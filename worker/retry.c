@@ -14,6 +14,8 @@ int64_t retry_backoff_ms(worker_t *w, const spec_t *spec, uint32_t attempts)
 
 void retry_later(worker_t *w, worker_item_t *item, int64_t wait_ms)
 {
+    item_drop_name(w, item); /* it takes one anew when its time has come */
+    item_end_suspect(w, item);
     item_set_state(item, STATE_DELAYED);
     item_list_append(&item->job->delayed, item);
     if (!heap_put(&w->delayed, &item->delay, w->now_ms + wait_ms))
@@ -28,8 +30,7 @@ void retry_turn(worker_t *w)
         worker_job_t *job = item->job;
         heap_remove(&w->delayed, node);
         item_unlink(item);
-        item_set_state(item, STATE_QUEUED);
-        item_list_append(&job->queue, item);
+        item_enqueue(w, item, false);
         schedule_job(w, job);
         limits_turn(w, job);
     }

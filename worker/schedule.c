@@ -109,9 +109,20 @@ static bool must_refence(worker_t *w, worker_job_t *job, worker_item_t *item)
     return true;
 }
 
+/* Its name would not fit into the commits of its partition: until there is room, it stands aside. */
+static bool must_stand_aside(worker_t *w, worker_job_t *job, worker_item_t *item)
+{
+    if (item_has_room(w, item))
+        return false;
+    item_unlink(item);
+    item_list_append(&job->unnamed, item);
+    w->has_unnamed = true;
+    return true;
+}
+
 static worker_item_t *next_item(worker_t *w, worker_job_t *job)
 {
-    while (job->queue.n > 0 && must_refence(w, job, job->queue.head))
+    while (job->queue.n > 0 && (must_refence(w, job, job->queue.head) || must_stand_aside(w, job, job->queue.head)))
         ;
     return job->queue.head;
 }
@@ -131,7 +142,8 @@ static void fill(worker_t *w, uint32_t number, worker_job_t *job, size_t n)
     worker_slot_t *slot = &w->slots[number];
     worker_item_t *item;
     while (slot->runs.n < n && (item = next_item(w, job)) != NULL) {
-        if (slot->runs.n > 0 && slot->bytes + item->in_len > w->config.ahead_bytes)
+        if (slot->runs.n > 0 &&
+            (slot->bytes + item->in_len > w->config.ahead_bytes || !part_has_ample_room(w, item->part)))
             break;
         run(w, number, item);
         if (w->failed)
@@ -317,7 +329,7 @@ void slot_review(worker_t *w, uint32_t number)
     const worker_item_t *head = slot->runs.head;
     if (head == NULL)
         return;
-    if (!item_is_ours(head) || slot->job->is_killing)
+    if (!item_is_kept(head) || slot->job->is_killing)
         slot_kill(w, number, true);
     else if (slot->job->is_ended)
         slot_kill(w, number, false);

@@ -130,6 +130,18 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
     case WORKER_LET_GO:
         shell_let_go(shell);
         break;
+    case WORKER_DESCRIBE:
+        shell_describe(shell, a);
+        break;
+    case WORKER_WATCH:
+        shell_watch(shell, a);
+        break;
+    case WORKER_TELL:
+        shell_tell(shell, a);
+        break;
+    case WORKER_JOIN_ANEW:
+        shell_join_anew(shell);
+        break;
     case WORKER_SYNC:
         shell->tokens->sync(shell->tokens, &a->sync.request, on_synced, shell);
         break;
@@ -180,6 +192,11 @@ void shell_step(worker_shell_t *shell, worker_event_t *event)
 {
     shell_dirty(shell);
     step_once(shell, event);
+    if (shell->closing_failed && !shell->joins_anew) { /* whether it was stored is not known: as if all was lost */
+        worker_event_t lost = {.type = WORKER_LOST};
+        shell->closing_failed = false;
+        step_once(shell, &lost);
+    }
     while (shell->takes_n > 0) { /* each may lead to more */
         shell->takes_n--;
         worker_event_t taken = {.type = WORKER_TAKEN_BACK};
@@ -322,6 +339,7 @@ void worker_shell_close(worker_shell_t *shell)
         loop_timer_free(shell->timer);
     if (shell->linger)
         loop_timer_free(shell->linger);
+    shell_topics_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, tell_ended, shell);
     give_back(shell);

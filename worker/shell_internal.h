@@ -14,15 +14,26 @@ enum {
     ITEMS_MAX = 50000,
     PUBLISHING_MAX = 50000,
     QUERIES_MAX = 64,
+    NOTE_BYTES_MAX = 256,
     CLOSING_COMMIT_MS = 2000,
-    REVOKE_MS = 3000 /* attempts that end within it survive a rebalance */
+    REVOKE_MS = 1000 /* what a rebalance waits for outcomes on their way */
 };
 
 typedef struct sent sent_t;
 
+/* One items partition that is read for notes. */
+typedef struct watch watch_t;
+struct watch {
+    watch_t *next;
+    worker_shell_t *shell;
+    int32_t partition;
+    bus_reader_t *reader;
+};
+
 /* What the group's callbacks get: it outlives the shell until the group is left. */
 typedef struct {
     worker_shell_t *shell; /* NULL: closed */
+    bool is_left;          /* its next `revoked` is the last */
 } group_link_t;
 
 struct worker_shell {
@@ -48,6 +59,7 @@ struct worker_shell {
     bus_group_t *group; /* NULL: not joined, or left */
     group_link_t *link;
     bus_reader_t *jobs_reader;
+    watch_t *watches;
     int64_t jobs_position;
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
     size_t queries_n;
@@ -71,6 +83,8 @@ struct worker_shell {
     bool is_draining, is_drained, is_leaving, was_ended;
     size_t held_n;       /* partitions that are revoked and not let go */
     bool closing_failed; /* a closing commit of this revocation was not acknowledged: the others do not wait */
+    bool joins_anew;     /* the group is being left to be joined again */
+    bool was_ready;
     fanmap_error_t error;
 };
 
@@ -93,14 +107,22 @@ void shell_query_jobs_end(worker_shell_t *shell);
 /* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
 void shell_leave(worker_shell_t *shell);
 void shell_commit(worker_shell_t *shell, const worker_action_t *action);
-/* Nothing of the partition runs here any more. */
+/* The partition is closed. */
 void shell_let_go(worker_shell_t *shell);
+void shell_join(worker_shell_t *shell);
+/* Leaves the group, and joins it as a new member once that is done. */
+void shell_join_anew(worker_shell_t *shell);
+void shell_watch(worker_shell_t *shell, const worker_action_t *action);
+void shell_describe(worker_shell_t *shell, const worker_action_t *action);
+/* Nothing is deferred any more. */
+void shell_topics_close(worker_shell_t *shell);
 
 /* shell_packs.c */
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);
 void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_dead_letter(worker_shell_t *shell, const worker_action_t *action);
+void shell_tell(worker_shell_t *shell, const worker_action_t *action);
 /* Sends the packs that are due; with `all` every one. */
 void shell_send_packs(worker_shell_t *shell, bool all);
 void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);

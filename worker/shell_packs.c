@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schemas/item.h"
 #include "schemas/names.h"
 #include "worker/shell_internal.h"
 
-typedef enum { SENT_PACK, SENT_END_COPY, SENT_END, SENT_DEAD } sent_type_t;
+typedef enum { SENT_PACK, SENT_END_COPY, SENT_END, SENT_DEAD, SENT_NOTE } sent_type_t;
 
 struct sent {
     sent_type_t type;
@@ -305,6 +306,23 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
     send_record(shell, sent, shell->dead, 0);
 }
 
+void shell_tell(worker_shell_t *shell, const worker_action_t *a)
+{
+    item_t note = {.type = a->tell.is_done ? ITEM_DONE_NOTE : ITEM_RELEASE_NOTE,
+                   .done_offset = a->tell.offset,
+                   .partition = a->tell.partition,
+                   .attempts = a->tell.attempts,
+                   .charges = a->tell.charges};
+    sent_t *sent = sent_new(shell, SENT_NOTE);
+    if (!sent)
+        return;
+    memcpy(note.member, a->tell.member, sizeof note.member);
+    item_encode_note(&sent->value, &note);
+    sent->key_len = strlen(a->tell.job);
+    memcpy(sent->key, a->tell.job, sent->key_len + 1);
+    send_record(shell, sent, shell->items, a->tell.partition);
+}
+
 /* ---- reports ---- */
 
 /* The broker will never take this pack: its outcomes go one by one, and what is too large alone says so. */
@@ -346,6 +364,8 @@ static void tell_stored(worker_shell_t *shell, sent_t *sent)
         event.type = WORKER_END_WRITTEN;
         event.end_stored.job = sent->job;
         break;
+    case SENT_NOTE:
+        return;
     }
     shell_step(shell, &event);
 }

@@ -79,7 +79,7 @@ static void on_rebalanced(void *arg)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
     if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED});
+        shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED, .member = bus_group_member(shell->group)});
 }
 
 static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, bool lost)
@@ -91,19 +91,36 @@ static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, b
     shell->held_n = holds ? n : 0;
     for (size_t i = 0; i < n && !lost; i++)
         shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], holds}});
-    if (!shell->is_leaving)
-        return;
-    shell->group = NULL; /* that was its last callback */
+}
+
+static void join_again(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (!shell->is_draining)
+        shell_join(shell);
+}
+
+/* That was the group's last callback. */
+static void left(worker_shell_t *shell)
+{
+    bool joins_anew = shell->joins_anew && !shell->is_leaving;
+    shell->group = NULL;
     shell->link = NULL;
-    shell_left(shell);
+    shell->joins_anew = false;
+    if (joins_anew)
+        loop_defer(shell->loop, join_again, shell); /* the old member is not gone before this callback has ended */
+    else
+        shell_left(shell);
 }
 
 static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
 {
     group_link_t *link = arg;
-    bool is_last = !link->shell || link->shell->is_leaving;
+    bool is_last = !link->shell || link->shell->is_leaving || link->is_left;
     if (link->shell)
         revoke(link->shell, partitions, n, lost);
+    if (is_last && link->shell)
+        left(link->shell);
     if (is_last)
         free(link);
 }
@@ -125,11 +142,18 @@ static bool on_item(void *arg, const bus_record_t *record)
     return true;
 }
 
-static void on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
+static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
     if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, ok}});
+        shell_step(shell, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, cookie, ok}});
+}
+
+static void on_described(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok)
+{
+    worker_shell_t *shell = ((group_link_t *)arg)->shell;
+    if (shell)
+        shell_step(shell, &(worker_event_t){.type = WORKER_MEMBERS, .members = {cookie, members, n, ok}});
 }
 
 static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
@@ -148,6 +172,95 @@ void shell_leave(worker_shell_t *shell)
         shell_left(shell);
 }
 
+static void leave_to_join(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (!shell->group || shell->is_leaving)
+        return;
+    shell->link->is_left = true;
+    bus_group_leave(shell->group);
+}
+
+void shell_join_anew(worker_shell_t *shell)
+{
+    if (shell->joins_anew || shell->is_leaving || !shell->group)
+        return;
+    shell_log(shell, FANMAP_LOG_WARNING,
+              "the worker lost its place in the group: its attempts are killed, it joins anew");
+    shell->joins_anew = true;
+    shell->held_n = 0;
+    loop_defer(shell->loop, leave_to_join, shell); /* we may be inside a callback of the group */
+}
+
+/* ---- notes ---- */
+
+static bool on_watched(void *arg, const bus_record_t *record)
+{
+    watch_t *watch = arg;
+    worker_event_t event = {.type = WORKER_HEARD};
+    event.item.partition = watch->partition;
+    event.item.offset = record->offset;
+    event.item.value = record->value;
+    event.item.value_len = record->value_len;
+    if (record->value_len < NOTE_BYTES_MAX)
+        shell_step(watch->shell, &event);
+    return false;
+}
+
+static void on_watched_end(void *arg, int64_t position)
+{
+    (void)arg;
+    (void)position;
+}
+
+/* Retention took what it was to read: the group will find that too, and until then the claimant's death decides. */
+static void on_watched_gone(void *arg, int64_t low)
+{
+    (void)arg;
+    (void)low;
+}
+
+static void unwatch(watch_t **at)
+{
+    watch_t *watch = *at;
+    *at = watch->next;
+    bus_reader_close(watch->reader);
+    free(watch);
+}
+
+void shell_watch(worker_shell_t *shell, const worker_action_t *a)
+{
+    static const bus_reader_callbacks_t callbacks = {on_watched, on_watched_end, on_watched_gone};
+    fanmap_error_t err;
+    watch_t **at = &shell->watches;
+    while (*at && (*at)->partition != a->watch.partition)
+        at = &(*at)->next;
+    if (*at)
+        unwatch(at);
+    if (!a->watch.on)
+        return;
+    watch_t *watch = calloc(1, sizeof *watch);
+    if (!watch) {
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        shell_fail(shell, &err);
+        return;
+    }
+    *watch = (watch_t){.next = shell->watches, .shell = shell, .partition = a->watch.partition};
+    if (bus_read(shell->items, a->watch.partition, a->watch.from, &callbacks, watch, &watch->reader, &err) !=
+        FANMAP_OK) {
+        shell_fail(shell, &err);
+        free(watch);
+        return;
+    }
+    shell->watches = watch;
+}
+
+void shell_describe(worker_shell_t *shell, const worker_action_t *a)
+{
+    if (shell->group && !shell->joins_anew)
+        bus_group_describe(shell->group, a->describe.number);
+}
+
 void shell_let_go(worker_shell_t *shell)
 {
     if (shell->held_n > 0 && --shell->held_n == 0 && shell->group)
@@ -159,18 +272,18 @@ void shell_commit(worker_shell_t *shell, const worker_action_t *a)
     if (!shell->group)
         return;
     if (a->commit.is_closing)
-        shell->closing_failed |= !bus_group_commit_now(
-            shell->group, a->commit.partition, a->commit.offset, a->commit.metadata, a->commit.metadata_len,
-            shell->closing_failed ? 0 : CLOSING_COMMIT_MS); /* unacknowledged: as if lost */
+        shell->closing_failed |=
+            !bus_group_commit_now(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
+                                  a->commit.metadata_len, shell->closing_failed ? 0 : CLOSING_COMMIT_MS);
     else
         bus_group_commit(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
-                         a->commit.metadata_len);
+                         a->commit.metadata_len, a->commit.number);
 }
 
-static void join(worker_shell_t *shell)
+void shell_join(worker_shell_t *shell)
 {
-    static const bus_group_callbacks_t callbacks = {on_assigned, on_rebalanced, on_revoked,
-                                                    on_item,     on_committed,  on_gap};
+    static const bus_group_callbacks_t callbacks = {on_assigned,  on_rebalanced, on_revoked,  on_item,
+                                                    on_committed, on_gap,        on_described};
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
     name_group(group, shell->name_space, shell->queue);
@@ -191,8 +304,17 @@ static void join(worker_shell_t *shell)
     worker_stats(shell->core, &stats);
     shell->core_wants = shell->group_wants = stats.wants_intake;
     bus_group_want(shell->group, stats.wants_intake);
-    if (shell->callbacks.ready)
+    if (shell->callbacks.ready && !shell->was_ready)
         shell->callbacks.ready(shell->arg);
+    shell->was_ready = true;
+}
+
+void shell_topics_close(worker_shell_t *shell)
+{
+    while (shell->watches)
+        unwatch(&shell->watches);
+    loop_defer_cancel(shell->loop, join_again, shell);
+    loop_defer_cancel(shell->loop, leave_to_join, shell);
 }
 
 /* The end of the jobs topic as it was at the start: every job submitted before is known now. */
@@ -207,7 +329,7 @@ static void on_jobs_caught_up(void *arg, int64_t position)
     shell->is_caught_up = true;
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, false}});
     if (!shell->is_draining)
-        join(shell);
+        shell_join(shell);
 }
 
 static void on_jobs_gone(void *arg, int64_t low)

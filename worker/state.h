@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "base/table.h"
+#include "schemas/item.h"
 #include "worker/core.h"
 #include "worker/item.h"
 #include "worker/tracker.h"
@@ -50,8 +51,11 @@ struct worker_job {
     item_list_t refence; /* QUEUED ones that wait for a new grant */
     item_list_t delayed; /* DELAYED */
     item_list_t closing; /* CLOSING */
+    item_list_t unnamed; /* QUEUED ones that start only after a commit: worker/poison.c */
+    item_list_t claimed; /* CLAIMED */
     uint64_t items_n, running;
-    uint64_t run_us; /* moving average of an attempt; 0: not known */
+    uint32_t names_n; /* of its items, those whose name is asked for or held */
+    uint64_t run_us;  /* moving average of an attempt; 0: not known */
     tokens_t *tokens;
     int64_t lapse_sent;
     uint64_t keep_sent, want_sent, asked_fence;
@@ -64,6 +68,19 @@ struct worker_job {
     UT_hash_handle hh;
 };
 
+/* What a commit says of an item that runs, or ran, at another member. */
+typedef struct {
+    int64_t offset;
+    unsigned missed; /* how often in a row the member was missing from the group */
+    char member[COMMIT_MEMBER_MAX + 1];
+} claim_t;
+
+typedef struct {
+    uint64_t number; /* of the first commit that says it */
+    int64_t offset;
+} horizon_t;
+enum { HORIZONS_MAX = 4 };
+
 /* An item that outlived a revocation, to be matched when its record comes again. */
 typedef struct {
     int64_t offset;
@@ -74,12 +91,24 @@ struct worker_part {
     int32_t number;
     bool is_owned, is_revoking, is_dirty; /* dirty: a commit would say something new */
     uint32_t ownership;
-    int64_t revoke_kill_ms, revoke_end_ms;
+    int64_t revoke_end_ms;
     tracker_t tracker;
     worker_item_t *items;          /* by part_next */
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
     int64_t committed;
-    unsigned proofs;       /* accepted commits since the worker is in doubt */
+    int64_t mark;         /* items below it start only after a commit that names them; -1: none */
+    int64_t horizon;      /* items below it may start: an accepted commit of this ownership said so */
+    int64_t horizon_sent; /* what the last commit says */
+    horizon_t horizons[HORIZONS_MAX];
+    uint32_t horizons_n;
+    bool must_commit;                                     /* as soon as the commit before is answered */
+    uint64_t first_number, asked_number, answered_number; /* of commits of this ownership */
+    claim_t *claims;                                      /* of others, ascending */
+    uint32_t claims_n;
+    bool is_watched;       /* for notes about them */
+    size_t members_bytes;  /* what their members' ids take in a commit */
+    uint32_t kept_n;       /* items claimed by us */
+    uint32_t names_n;      /* items with a name asked for or held */
     buf_t metadata;        /* of the last commit, */
     uint64_t commit_step;  /* which is of this step */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
@@ -101,7 +130,8 @@ struct worker {
     worker_config_t config;
     char **tasks;
     char incarnation[TOKENS_INCARNATION_MAX + 1];
-    char member[COMMIT_MEMBER_MAX + 1];
+    char member[COMMIT_MEMBER_MAX + 1], lost_member[COMMIT_MEMBER_MAX + 1]; /* ours now, and before the last loss */
+    uint32_t lost_n;
     random_t random;
     int64_t now_ms, wall_ms;
     uint64_t steps;
@@ -110,9 +140,9 @@ struct worker {
 
     item_pool_t pool;
     worker_part_t *parts[PARTITIONS_MAX];
-    uint32_t parts_n, revoking_n; /* highest number + 1 */
-    worker_job_t *jobs;           /* table by id */
-    worker_job_t *recent;         /* of the last record */
+    uint32_t parts_n;     /* highest number + 1 */
+    worker_job_t *jobs;   /* table by id */
+    worker_job_t *recent; /* of the last record */
     worker_job_t *active;
     worker_job_t *turn;
     size_t turn_n;
@@ -123,7 +153,20 @@ struct worker {
     heap_t delayed;
     uint64_t queries_sent, queries_answered;
     bool query_wanted;
-    bool is_doubtful;    /* it was stopped for so long that its partitions may be someone else's */
+    uint64_t commits_n;                    /* their numbers */
+    bool is_doubtful;                      /* it was stopped for so long that its partitions may be someone else's */
+    uint64_t doubt_commit, doubt_describe; /* only later commits and descriptions end the doubt */
+    struct {
+        uint64_t number, void_up_to; /* of questions; answers to those up to void_up_to came too late */
+        bool is_asked;
+        int64_t asked_ms, next_ms, listed_ms; /* listed: when the last question was asked that found us a member */
+    } describe;
+    uint32_t claims_n, kept_n; /* over all partitions */
+    bool has_unnamed;          /* some job's `unnamed` may not be empty */
+    uint32_t names_n;
+    worker_item_t *suspect;      /* the one with two charges or more that is named or runs */
+    worker_part_t *suspect_part; /* its end is to be committed: by a commit later than ... */
+    uint64_t suspect_number;
     bool is_window_full; /* of some partition, perhaps */
     bool intake_on, is_draining, is_drained;
     bool is_committing; /* draining: the last commits are under way */
@@ -147,18 +190,31 @@ void item_discard(worker_t *w, worker_item_t *item);
 void item_finish(worker_t *w, worker_item_t *item);
 /* False: its partition went, or came back without it. */
 bool item_is_ours(const worker_item_t *item);
+/* True: ours, or claimed by us: an attempt of it may run here. */
+bool item_is_kept(const worker_item_t *item);
 /* True: it may go (back) into its job's queue. */
 bool item_may_run(const worker_item_t *item);
 void item_set_state(worker_item_t *item, item_state_t state);
+/* One that was claimed by us and is given up. */
+void item_hand_back(worker_t *w, worker_item_t *item);
 /* An item that was in a slot and is not over: to the front of its queue, or away. */
 void item_requeue(worker_t *w, worker_item_t *item);
 
-/* partitions.c: ownership and commits. */
+/* partitions.c: ownership. */
 worker_part_t *part_get(worker_t *w, int32_t number); /* NULL: impossible number or no memory */
 void part_assigned(worker_t *w, const worker_event_t *event);
+void parts_rebalanced(worker_t *w, const char *member);
 void part_revoked(worker_t *w, int32_t number, bool may_wait);
+void part_let_go(worker_t *w, worker_part_t *part); /* closes it, at the end of a revocation */
 void parts_lost(worker_t *w);
-void part_committed(worker_t *w, int32_t number, int64_t offset, bool ok);
+/* The survivor at this offset, adopted into the present ownership; NULL: none. */
+worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset);
+void part_forget_survivor(worker_part_t *part, const worker_item_t *item);
+void parts_free(worker_t *w);
+
+/* commits.c: what is committed, and what that proves. */
+void part_commit(worker_t *w, worker_part_t *part, bool is_closing);
+void part_committed(worker_t *w, const worker_event_t *event);
 void parts_turn(worker_t *w);
 /* After a gap: nothing starts until the group has shown that it still knows us. */
 void parts_doubt(worker_t *w);
@@ -166,12 +222,43 @@ void parts_doubt(worker_t *w);
 void parts_commit_all(worker_t *w);
 bool parts_are_committed(const worker_t *w);
 int64_t parts_next_ms(const worker_t *w);
-/* The survivor at this offset, adopted into the present ownership; NULL: none. */
-worker_item_t *part_adopt(worker_part_t *part, int64_t offset);
-void part_forget_survivor(worker_part_t *part, const worker_item_t *item);
 /* The attempts that an item of a partition under revocation has used go into the closing commit. */
 void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item);
-void parts_free(worker_t *w);
+/* How many names fit into a commit of this partition. */
+uint32_t part_names_max(const worker_t *w, const worker_part_t *part);
+int by_offset(const void *a, const void *b); /* for structs that begin with the offset, or offsets */
+
+/* claims.c: what stays with whom after a partition changed hands. */
+void claims_found(worker_t *w, worker_part_t *part, const commit_meta_t *meta);
+void claims_forget(worker_t *w, worker_part_t *part);
+void claims_prune(worker_t *w, worker_part_t *part); /* of what is finished */
+const claim_t *claim_find(const worker_part_t *part, int64_t offset);
+void claims_note(worker_t *w, worker_part_t *part, const item_t *note);
+void claims_heard(worker_t *w, const worker_event_t *event);
+void claims_members(worker_t *w, const worker_event_t *event);
+void claims_turn(worker_t *w);
+int64_t claims_next_ms(const worker_t *w);
+/* Sets or takes away our claim. */
+void item_claim(worker_t *w, worker_item_t *item, bool on);
+/* True: it ran here under a member id that is given up. */
+bool item_is_lost(const worker_t *w, const worker_item_t *item);
+/* The word about an item that was claimed or lost by us: it is done, or given up. */
+void item_tell(worker_t *w, worker_item_t *item, bool is_done);
+/* The next question counts only if it is asked from now on. */
+void claims_void_answers(worker_t *w);
+
+/* poison.c: names before starts. */
+/* Into its job's queue, or to where it must wait: for a commit, or for another's claim. */
+void item_enqueue(worker_t *w, worker_item_t *item, bool at_front);
+/* A soundly decoded item whose claim, if it had one, is over: published as crashed, left, dropped, or enqueued. */
+void item_file(worker_t *w, worker_item_t *item);
+void item_drop_name(worker_t *w, worker_item_t *item);
+void item_end_suspect(worker_t *w, worker_item_t *item);
+bool item_has_room(const worker_t *w, const worker_item_t *item); /* its name fits if it starts in a slot of its own */
+bool part_has_ample_room(const worker_t *w, const worker_part_t *part);
+void names_turn(worker_t *w);
+void names_accepted(worker_t *w, worker_part_t *part, uint64_t number);
+void names_withdraw(worker_t *w, worker_job_t *job); /* it may not start any more */
 
 /* jobs.c: the table of jobs, and items of jobs that are unknown, ended or not served here. */
 worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
@@ -224,6 +311,8 @@ void limits_wake(worker_t *w, const char *id);
 /* outcomes.c: what attempts say, and what is stored. */
 void outcome_done(worker_t *w, const worker_event_t *event);
 void outcome_down(worker_t *w, const worker_event_t *event);
+/* It killed too many: its outcome is said without another attempt. */
+void outcome_crashed(worker_t *w, worker_item_t *item);
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n);
 void outcome_end_written(worker_t *w, const char *id);
 void outcome_end_stored(worker_t *w, const char *id);

@@ -97,7 +97,7 @@ tracker_arrival_t tracker_arrive(tracker_t *t, int64_t offset)
     return tracker_is_finished(t, offset) ? TRACKER_FINISHED : TRACKER_NEW;
 }
 
-commit_count_t tracker_counts(const tracker_t *t, int64_t offset)
+static size_t find_count(const tracker_t *t, int64_t offset)
 {
     size_t low = 0, high = t->counts_n;
     while (low < high) {
@@ -107,6 +107,36 @@ commit_count_t tracker_counts(const tracker_t *t, int64_t offset)
         else
             high = middle;
     }
+    return low;
+}
+
+bool tracker_count(tracker_t *t, const commit_count_t *count)
+{
+    size_t at = find_count(t, count->offset);
+    if (at < t->counts_n && t->counts[at].offset == count->offset) {
+        t->counts[at] = *count;
+        return true;
+    }
+    commit_count_t *counts = realloc(t->counts, (t->counts_n + 1) * sizeof *counts);
+    if (counts == NULL)
+        return false;
+    memmove(&counts[at + 1], &counts[at], (t->counts_n - at) * sizeof *counts);
+    counts[at] = *count;
+    t->counts = counts;
+    t->counts_n++;
+    return true;
+}
+
+void tracker_unarrived_counts(const tracker_t *t, buf_t *ret)
+{
+    for (size_t i = find_count(t, t->position); i < t->counts_n; i++)
+        if (!tracker_is_finished(t, t->counts[i].offset))
+            buf_append(ret, &t->counts[i], sizeof t->counts[i]);
+}
+
+commit_count_t tracker_counts(const tracker_t *t, int64_t offset)
+{
+    size_t low = find_count(t, offset);
     if (low < t->counts_n && t->counts[low].offset == offset)
         return t->counts[low];
     return (commit_count_t){.offset = offset};
@@ -142,7 +172,7 @@ void tracker_encode(const tracker_t *t, const commit_meta_t *meta, buf_t *b)
     whole.done = ranges;
     whole.done_n = finished_ranges(t, ranges);
     if (!commit_encode(b, &whole, tracker_prefix(t), &left_out)) {
-        whole.names_n = 0; /* names only save repetition as long as nothing is claimed by them */
+        whole.names_n = 0; /* there is room for them: worker/poison.c sees to it */
         whole.members_n = 0;
         (void)commit_encode(b, &whole, tracker_prefix(t), &left_out);
     }

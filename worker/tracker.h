@@ -5,9 +5,6 @@
  * finished beyond it travels in the commit's metadata. Being finished is a fact of the log and stays true whoever owns
  * the partition, so the set is kept through rebalances: an item that was finished here is not run again when the
  * partition comes back.
- *
- * Room for claims (names of other members) and marks: schemas/commit.h has their fields; they are read and not yet
- * acted on.
  */
 #ifndef WORKER_TRACKER_H
 #define WORKER_TRACKER_H
@@ -37,6 +34,10 @@ typedef enum { TRACKER_NEW, TRACKER_FINISHED, TRACKER_REPEATED } tracker_arrival
 tracker_arrival_t tracker_arrive(tracker_t *t, int64_t offset);
 /* Attempts and charges that earlier owners counted for it; zeroes mostly. */
 commit_count_t tracker_counts(const tracker_t *t, int64_t offset);
+/* From now on that is what they are. False: out of memory. */
+bool tracker_count(tracker_t *t, const commit_count_t *count);
+/* Appends those of offsets that have not arrived. */
+void tracker_unarrived_counts(const tracker_t *t, buf_t *ret);
 void tracker_finish(tracker_t *t, int64_t offset);
 void tracker_finish_range(tracker_t *t, int64_t from, int64_t to);
 bool tracker_is_finished(const tracker_t *t, int64_t offset);

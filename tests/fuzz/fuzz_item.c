@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (item.type == ITEM_RECORD)
         item_encode(&b, item.index, item.in, item.in_len);
     else
-        item_encode_done_note(&b, item.done_offset);
+        item_encode_note(&b, &item);
     MUST(item_decode(b.data, b.len, &again));
     MUST(again.type == item.type && again.index == item.index && again.done_offset == item.done_offset);
     MUST(again.in_len == item.in_len && (item.in_len == 0 || memcmp(again.in, item.in, item.in_len) == 0));

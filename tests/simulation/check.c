@@ -138,8 +138,10 @@ static void appended(sim_t *sim, int topic, int32_t partition, int64_t offset, c
     for (size_t i = 0; i < sim->nodes_n; i++) {
         if (topic == TOPIC_JOBS)
             node_poke_jobs(sim, &sim->nodes[i]);
-        else
+        else {
             node_poke_items(sim, &sim->nodes[i]);
+            node_poke_notes(sim, &sim->nodes[i]);
+        }
     }
 }
 
@@ -210,6 +212,8 @@ static void check_alone(sim_t *sim, const pool_t *mine, const run_t *run)
     for (const pool_t *pool = sim->pools; pool != NULL; pool = pool->next)
         for (uint32_t s = 0; s < pool->slots_n; s++) {
             const run_t *other = &pool->slots[s].waiting[0];
+            if (pool->worker->life != pool->life || pool->slots[s].is_ending) /* about to be over */
+                continue;
             if (pool->slots[s].is_running && other != run && other->job == run->job && other->index == run->index)
                 sim_break(sim, "%s/%llu runs at %s and at %s", sim->jobs[run->job].id, (unsigned long long)run->index,
                           pool->worker->name, mine->worker->name);
@@ -226,7 +230,7 @@ void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
     if (pool->worker->life == pool->life && ((const node_t *)pool->worker->self)->must_hear)
         sim_break(sim, "%s starts %s/%llu after a long stop, before it heard from Kafka", pool->worker->name, job->id,
                   (unsigned long long)run->index);
-    if (sim->scenario.is_gentle)
+    if (sim->scenario.is_alone)
         check_alone(sim, pool, run);
     sim_count(sim);
 }

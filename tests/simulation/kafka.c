@@ -209,6 +209,16 @@ void kafka_produce(sim_t *sim, process_t *process, int topic, int32_t partition,
     event->drop = keep;
 }
 
+bool kafka_outbox_is_empty(sim_t *sim, process_t *process)
+{
+    const kafka_producer_t *producer = producer_of(sim, process);
+    for (int t = 0; t < TOPICS_N; t++)
+        for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+            if (producer->boxes[t][p].first != NULL)
+                return false;
+    return true;
+}
+
 /* Called before the life ends: of each partition's requests a random first part was already in the network. */
 void kafka_process_died(sim_t *sim, process_t *process)
 {
@@ -244,7 +254,7 @@ typedef struct {
     consumer_t as_sent; /* only id and generation are read */
     consumer_t *consumer;
     process_t *process;
-    uint64_t life;
+    uint64_t life, number;
     int64_t offset;
     size_t metadata_len;
     char metadata[];
@@ -262,7 +272,7 @@ static void on_commit_answer(sim_t *sim, event_t *event)
         if (consumer->commits[partition].waits)
             send_commit(sim, process, consumer, partition);
     }
-    node_committed(sim, process->self, partition, event->x, event->b != 0);
+    node_committed(sim, process->self, partition, event->x, (uint64_t)event->y, event->b != 0);
 }
 
 static void answer(sim_t *sim, const commit_request_t *request, int32_t partition, bool ok, int64_t delay_ms)
@@ -275,6 +285,7 @@ static void answer(sim_t *sim, const commit_request_t *request, int32_t partitio
     event->b = ok;
     event->c = request->as_sent.join_n;
     event->x = request->offset;
+    event->y = (int64_t)request->number;
 }
 
 static void on_commit(sim_t *sim, event_t *event)
@@ -306,6 +317,7 @@ static void send_commit(sim_t *sim, process_t *process, consumer_t *consumer, in
     request->process = process;
     request->life = process->life;
     request->offset = consumer->commits[partition].offset;
+    request->number = consumer->commits[partition].number;
     request->metadata_len = len;
     if (len > 0)
         memcpy(request->metadata, consumer->commits[partition].metadata, len);
@@ -317,8 +329,9 @@ static void send_commit(sim_t *sim, process_t *process, consumer_t *consumer, in
 }
 
 void kafka_commit(sim_t *sim, process_t *process, consumer_t *consumer, int32_t partition, int64_t offset,
-                  const char *metadata, size_t metadata_len)
+                  const char *metadata, size_t metadata_len, uint64_t number)
 {
+    consumer->commits[partition].number = number;
     free(consumer->commits[partition].metadata);
     consumer->commits[partition].metadata = take_copy(metadata, metadata_len);
     consumer->commits[partition].metadata_len = metadata_len;

@@ -77,6 +77,7 @@ typedef struct {
     struct {
         bool under_way, waits;
         int64_t offset;
+        uint64_t number;
         char *metadata;
         size_t metadata_len;
     } commits[PARTITIONS_MAX];
@@ -108,6 +109,7 @@ int64_t kafka_append(sim_t *sim, int topic, int32_t partition, const void *key, 
 /* `report` runs in the process: a cookie, b partition, x offset (-1: the broker finds the record too large). */
 void kafka_produce(sim_t *sim, process_t *process, int topic, int32_t partition, const void *key, size_t key_len,
                    const void *value, size_t value_len, uint64_t cookie, event_fn report);
+bool kafka_outbox_is_empty(sim_t *sim, process_t *process);
 void kafka_process_died(sim_t *sim, process_t *process);
 
 /* The group (kafka_group.c). The callbacks are node.c's. */
@@ -116,10 +118,14 @@ void group_join(sim_t *sim, process_t *process, consumer_t *consumer);
 void group_leave(sim_t *sim, process_t *process, consumer_t *consumer);
 /* The worker has let go of a partition of a revocation that waits. */
 void group_let_go(sim_t *sim, process_t *process, consumer_t *consumer, int32_t partition);
+/* A new member id, at once; the old one is gone, now if Kafka can be reached, else with its session. */
+void group_join_anew(sim_t *sim, process_t *process, consumer_t *consumer);
+/* Who is in the group; node_members() gets the answer. */
+void group_describe(sim_t *sim, process_t *process, uint64_t number);
 bool group_accepts(const sim_t *sim, const consumer_t *consumer);
 /* Asynchronous commit; node_committed() gets the answer. */
 void kafka_commit(sim_t *sim, process_t *process, consumer_t *consumer, int32_t partition, int64_t offset,
-                  const char *metadata, size_t metadata_len);
+                  const char *metadata, size_t metadata_len, uint64_t number);
 /* The closing commit, inside a revocation. */
 bool kafka_commit_now(sim_t *sim, process_t *process, consumer_t *consumer, int32_t partition, int64_t offset,
                       const char *metadata, size_t metadata_len);

@@ -261,6 +261,49 @@ void group_leave(sim_t *sim, process_t *process, consumer_t *consumer)
     consumer->id[0] = '\0';
 }
 
+void group_join_anew(sim_t *sim, process_t *process, consumer_t *consumer)
+{
+    member_t *member = find(&sim->kafka.group, consumer->id);
+    if (consumer->is_leaving)
+        return;
+    sim_say(sim, "%s joins anew", process->name);
+    if (member != NULL && kafka_reaches(sim, process))
+        throw_out(sim, member, "it joins anew");
+    consumer->id[0] = '\0';
+    consumer_forget(consumer);
+    try_complete(sim);
+    send_join(sim, process, consumer);
+}
+
+static void on_described(sim_t *sim, event_t *event)
+{
+    node_members(sim, event->to->self, event->data, event->b, event->a, event->c != 0);
+}
+
+static void on_describe(sim_t *sim, event_t *event)
+{
+    process_t *process = event->to;
+    node_t *node = process->self;
+    const group_t *group = &sim->kafka.group;
+    bool ok = kafka_reaches(sim, process);
+    char(*ids)[MEMBER_ID_MAX] = take(MEMBERS_MAX * sizeof *ids);
+    for (size_t i = 0; i < group->n; i++) {
+        memcpy(ids[i], group->members[i].id, MEMBER_ID_MAX);
+        if (ok && strcmp(ids[i], node->consumer.id) == 0)
+            node->must_hear = false;
+    }
+    event_t *answer = clock_tell(&sim->clock, ok ? kafka_latency_ms(sim) : 3000, process, on_described);
+    answer->a = event->a;
+    answer->b = group->n;
+    answer->c = ok;
+    answer->data = ids;
+}
+
+void group_describe(sim_t *sim, process_t *process, uint64_t number)
+{
+    clock_tell(&sim->clock, kafka_latency_ms(sim), process, on_describe)->a = number;
+}
+
 void group_begin(sim_t *sim)
 {
     clock_after(&sim->clock, CHECK_EVERY_MS, on_check);

@@ -76,6 +76,7 @@ void node_step(sim_t *sim, node_t *node, worker_event_t *event)
     count_steps(sim, node);
     worker_actions_clear(&node->actions);
     worker_step(node->worker, event, &node->actions);
+    node->is_losing = event->type == WORKER_LOST;
     if (node->actions.failed)
         sim_break(sim, "%s: out of memory", node->process.name);
     for (size_t i = 0; i < node->actions.n && sim->broken[0] == '\0'; i++) {
@@ -85,6 +86,10 @@ void node_step(sim_t *sim, node_t *node, worker_event_t *event)
     }
     check_bounds(sim, node);
     arm_tick(sim, node);
+    if (node->closing_failed) {
+        node->closing_failed = false;
+        node_step(sim, node, &(worker_event_t){.type = WORKER_LOST});
+    }
     tell_taken_back(sim, node);
 }
 
@@ -117,6 +122,8 @@ void node_start(sim_t *sim, node_t *node)
                               .session_ms = (uint32_t)sim->kafka.session_ms,
                               .drain_ms = 10000,
                               .revoke_ms = sim->scenario.revoke_ms,
+                              .names_max = sim->scenario.names_max,
+                              .metadata_max = sim->scenario.metadata_max,
                               .ahead_n = sim->scenario.ahead_n,
                               .ahead_bytes = 4096,
                               .publishing_max = 64,
@@ -128,7 +135,10 @@ void node_start(sim_t *sim, node_t *node)
     sim_say(sim, "%s starts as %s", node->process.name, node->incarnation);
     node->wants = node->has_joined = node->is_draining = node->is_reading_jobs = node->is_fetching = false;
     node->jobs_position = 0;
-    node->must_hear = false;
+    node->is_watching = false;
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        node->watched[p] = -1;
+    node->must_hear = node->closing_failed = false;
     node->jobs_asked_n = node->takes_n = 0;
     node->jobs_start_end = kafka_log_end(sim, TOPIC_JOBS, 0);
     node->tick_ms = INT64_MAX;
@@ -218,6 +228,10 @@ void node_on_left(sim_t *sim, event_t *event)
 {
     node_t *node = event->to->self;
     uint64_t life = node->process.life;
+    if (!kafka_outbox_is_empty(sim, &node->process)) { /* notes, perhaps */
+        clock_again(&sim->clock, event, 5);
+        return;
+    }
     if (node->has_joined)
         group_leave(sim, &node->process, &node->consumer);
     if (node->process.life == life)

@@ -29,6 +29,8 @@ typedef struct {
     unsigned slots_n;
     pool_t *pool;
     consumer_t consumer;
+    int64_t watched[PARTITIONS_MAX]; /* -1: not; else the next offset to look at for notes */
+    bool is_watching;
     bool wants, is_fetching, has_joined, is_draining, is_reading_jobs;
     int64_t jobs_position, jobs_start_end;
     int64_t jobs_asked[NODE_QUERIES_MAX]; /* ends to read up to, one answer each; INT64_MAX: not known yet */
@@ -46,7 +48,9 @@ typedef struct {
     int64_t tick_ms;
     uint64_t limit_version[NODE_JOBS_MAX], lease_version[NODE_JOBS_MAX]; /* of N: as read, as its last lease knew it */
     int64_t stepped_ms, stopped_ms;
-    bool must_hear; /* it was stopped for long: its partitions may be another's, until Kafka answers */
+    bool is_losing;      /* in a step of WORKER_LOST */
+    bool closing_failed; /* a closing commit of this step was not acknowledged */
+    bool must_hear;      /* it was stopped for long: its partitions may be another's, until Kafka answers */
     uint64_t steps_at_ms;
 } node_t;
 
@@ -59,13 +63,15 @@ void node_drain(sim_t *sim, node_t *node);
 void node_end(node_t *node);
 /* There may be something to read. */
 void node_poke_items(sim_t *sim, node_t *node);
+void node_poke_notes(sim_t *sim, node_t *node);
 void node_poke_jobs(sim_t *sim, node_t *node);
 
 /* From the fakes, inside the node's process. */
 void node_assigned(sim_t *sim, node_t *node);
 void node_must_give_up(sim_t *sim, node_t *node); /* group_let_go() answers for each partition */
 void node_revoked(sim_t *sim, node_t *node, bool lost);
-void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, bool ok);
+void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, uint64_t number, bool ok);
+void node_members(sim_t *sim, node_t *node, const char (*ids)[MEMBER_ID_MAX], size_t n, uint64_t number, bool ok);
 void node_wake(sim_t *sim, node_t *node, const char *job);
 void node_slot(sim_t *sim, node_t *node, const slot_message_t *message);
 

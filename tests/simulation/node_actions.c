@@ -138,7 +138,47 @@ static void take_back(sim_t *sim, node_t *node, uint32_t slot)
 
 /* ---- commits ---- */
 
-static void commit(sim_t *sim, node_t *node, const worker_action_t *action)
+/* What the commit says, without what is taken out. */
+static void weaken(const sim_t *sim, const worker_action_t *action, buf_t *ret)
+{
+    commit_decoded_t decoded;
+    if (!commit_decode(action->commit.metadata, action->commit.metadata_len, action->commit.offset, &decoded)) {
+        buf_append(ret, action->commit.metadata, action->commit.metadata_len);
+        return;
+    }
+    commit_meta_t meta = decoded.meta;
+    bool is_closing = action->commit.is_closing;
+    commit_count_t counts[COMMIT_BYTES_MAX / 3];
+    if (!sim_protects(sim, is_closing ? PROTECTION_CLAIMS : PROTECTION_NAMES))
+        meta.names_n = meta.members_n = 0;
+    if (!sim_protects(sim, PROTECTION_MARKS)) {
+        meta.mark = -1;
+        meta.horizon = action->commit.offset;
+    }
+    for (uint32_t i = 0; i < meta.counts_n && !sim_protects(sim, PROTECTION_CHARGES); i++) {
+        counts[i] = (commit_count_t){meta.counts[i].offset, meta.counts[i].attempts, 0};
+        meta.counts = i + 1 == meta.counts_n ? counts : meta.counts;
+    }
+    (void)commit_encode(ret, &meta, action->commit.offset, NULL);
+    commit_decoded_free(&decoded);
+}
+
+static void commit_weakened(sim_t *sim, node_t *node, const worker_action_t *action);
+
+static void commit(sim_t *sim, node_t *node, const worker_action_t *whole)
+{
+    worker_action_t action = *whole;
+    buf_t metadata = {0};
+    if (sim->mutant != NULL) {
+        weaken(sim, whole, &metadata);
+        action.commit.metadata = (const char *)metadata.data;
+        action.commit.metadata_len = metadata.len;
+    }
+    commit_weakened(sim, node, &action);
+    buf_free(&metadata);
+}
+
+static void commit_weakened(sim_t *sim, node_t *node, const worker_action_t *action)
 {
     int32_t partition = action->commit.partition;
     int64_t offset = action->commit.offset;
@@ -147,11 +187,39 @@ static void commit(sim_t *sim, node_t *node, const worker_action_t *action)
     if (!action->commit.is_closing) {
         if (node->consumer.is_member && node->consumer.owns[partition])
             kafka_commit(sim, &node->process, &node->consumer, partition, offset, action->commit.metadata,
-                         action->commit.metadata_len);
+                         action->commit.metadata_len, action->commit.number);
         return;
     }
-    (void)kafka_commit_now(sim, &node->process, &node->consumer, partition, offset, action->commit.metadata,
-                           action->commit.metadata_len);
+    if (!kafka_commit_now(sim, &node->process, &node->consumer, partition, offset, action->commit.metadata,
+                          action->commit.metadata_len))
+        node->closing_failed = true;
+}
+
+/* ---- notes ---- */
+
+static void on_note_stored(sim_t *sim, event_t *event)
+{
+    (void)sim;
+    (void)event;
+}
+
+static void tell(sim_t *sim, node_t *node, const worker_action_t *action)
+{
+    item_t note = {.type = action->tell.is_done ? ITEM_DONE_NOTE : ITEM_RELEASE_NOTE,
+                   .done_offset = action->tell.offset,
+                   .partition = action->tell.partition,
+                   .attempts = action->tell.attempts,
+                   .charges = action->tell.charges};
+    buf_t value = {0};
+    memcpy(note.member, action->tell.member, sizeof note.member);
+    sim_say(sim, "%s: %d@%lld, which it had claimed, is %s", node->process.name, (int)action->tell.partition,
+            (long long)action->tell.offset, action->tell.is_done ? "done" : "given up");
+    if (!sim_protects(sim, PROTECTION_NOTES))
+        return;
+    item_encode_note(&value, &note);
+    kafka_produce(sim, &node->process, TOPIC_ITEMS, action->tell.partition, action->tell.job, strlen(action->tell.job),
+                  value.data, value.len, 0, on_note_stored);
+    buf_free(&value);
 }
 
 /* ---- tokens ---- */
@@ -290,7 +358,22 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
     case WORKER_TAKE_BACK:
         take_back(sim, node, action->take_back.slot);
         break;
+    case WORKER_DESCRIBE:
+        group_describe(sim, &node->process, action->describe.number);
+        break;
+    case WORKER_WATCH:
+        node->watched[action->watch.partition] = action->watch.on ? action->watch.from : -1;
+        node_poke_notes(sim, node);
+        break;
+    case WORKER_TELL:
+        tell(sim, node, action);
+        break;
+    case WORKER_JOIN_ANEW:
+        group_join_anew(sim, &node->process, &node->consumer);
+        break;
     case WORKER_KILL:
+        if (node->is_losing && !sim_protects(sim, PROTECTION_LOSS))
+            break;
         pool_kill(sim, node->pool, action->kill.slot, action->kill.n, action->kill.hard);
         break;
     case WORKER_FREEZE:

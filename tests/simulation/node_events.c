@@ -26,7 +26,7 @@ void node_assigned(sim_t *sim, node_t *node)
         node_step(sim, node, &event);
         free(metadata);
     }
-    node_step(sim, node, &(worker_event_t){.type = WORKER_REBALANCED});
+    node_step(sim, node, &(worker_event_t){.type = WORKER_REBALANCED, .member = node->consumer.id});
     node_poke_items(sim, node);
 }
 
@@ -65,11 +65,25 @@ void node_must_give_up(sim_t *sim, node_t *node)
         group_let_go(sim, &node->process, &node->consumer, 0);
 }
 
-void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, bool ok)
+void node_members(sim_t *sim, node_t *node, const char (*ids)[MEMBER_ID_MAX], size_t n, uint64_t number, bool ok)
+{
+    const char *members[MEMBERS_MAX];
+    worker_event_t event = {.type = WORKER_MEMBERS};
+    for (size_t i = 0; i < n; i++)
+        members[i] = ids[i];
+    event.members.number = number;
+    event.members.at = members;
+    event.members.n = n;
+    event.members.ok = ok;
+    node_step(sim, node, &event);
+}
+
+void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, uint64_t number, bool ok)
 {
     worker_event_t event = {.type = WORKER_COMMITTED};
     event.committed.partition = partition;
     event.committed.offset = offset;
+    event.committed.number = number;
     event.committed.ok = ok;
     node_step(sim, node, &event);
 }

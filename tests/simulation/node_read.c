@@ -176,3 +176,44 @@ void node_poke_items(sim_t *sim, node_t *node)
     node->is_fetching = true;
     clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_items);
 }
+
+/* ---- notes ---- */
+
+static void hear(sim_t *sim, node_t *node, int32_t p)
+{
+    const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, node->watched[p]);
+    uint8_t *value = take_copy(record->value, record->value_len);
+    worker_event_t event = {.type = WORKER_HEARD};
+    event.item.partition = p;
+    event.item.offset = node->watched[p]++;
+    event.item.value = value;
+    event.item.value_len = record->value_len;
+    node_step(sim, node, &event);
+    free(value);
+}
+
+static void on_notes(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    uint64_t life = node->process.life;
+    if (!kafka_reaches(sim, &node->process)) {
+        clock_again(&sim->clock, event, BLOCKED_MS);
+        return;
+    }
+    node->is_watching = false;
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++)
+        while (node->process.life == life && node->watched[p] >= 0 && sim->broken[0] == '\0' &&
+               node->watched[p] < kafka_log_end(sim, TOPIC_ITEMS, p))
+            hear(sim, node, p);
+}
+
+void node_poke_notes(sim_t *sim, node_t *node)
+{
+    bool any = false;
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        any = any || node->watched[p] >= 0;
+    if (node->process.state == PROCESS_DEAD || node->is_watching || !any)
+        return;
+    node->is_watching = true;
+    clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_notes);
+}

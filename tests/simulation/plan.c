@@ -44,6 +44,11 @@ plan_t plan_of(const sim_t *sim, size_t j, uint64_t index, uint32_t attempt)
 {
     const job_t *job = &sim->jobs[j];
     plan_t plan = {.run_ms = duration(job, index, attempt), .kind = FANMAP_VALUE};
+    plan.kills = permille(job, index, 0, 13, job->kills_permille);
+    if (plan.kills) {
+        plan.kind = FANMAP_CRASHED;
+        return plan;
+    }
     plan.dies = attempt == 1 && permille(job, index, 0, 7, job->dies_permille);
     plan.dies = plan.dies || permille(job, index, 0, 8, job->poison_permille);
     if (plan.dies) {
@@ -99,6 +104,8 @@ fanmap_kind_t plan_outcome(const sim_t *sim, size_t j, uint64_t index, uint32_t 
     for (uint32_t attempt = 1;; attempt++) {
         plan_t plan = plan_of(sim, j, index, attempt);
         *ret_attempts = attempt;
+        if (plan.kills)
+            return FANMAP_CRASHED;
         charges += plan.dies;
         if (charges >= job->spec.crash_cap)
             return FANMAP_CRASHED;

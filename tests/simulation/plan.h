@@ -9,8 +9,8 @@
 
 typedef struct {
     int64_t run_ms;
-    fanmap_kind_t kind; /* what the attempt says, unless it dies or times out */
-    bool is_final, dies, times_out;
+    fanmap_kind_t kind;                    /* what the attempt says, unless it dies or times out */
+    bool is_final, dies, times_out, kills; /* kills: the whole worker */
 } plan_t;
 
 plan_t plan_of(const sim_t *sim, size_t job, uint64_t index, uint32_t attempt);

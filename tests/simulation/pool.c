@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "node.h"
 #include "plan.h"
 #include "sim.h"
@@ -139,8 +140,14 @@ static void finish(sim_t *sim, pool_t *pool, uint32_t s)
     slot_t *slot = &pool->slots[s];
     run_t run = slot->waiting[0];
     plan_t plan = plan_of(sim, run.job, run.index, run.attempt);
-    if (plan.dies || plan.times_out) {
-        go_down(sim, pool, s, plan.dies ? ATTEMPT_DIED : ATTEMPT_TIMEOUT);
+    if (plan.kills && pool->worker->life == pool->life && pool->worker->state == PROCESS_RUNS) {
+        sim_say(sim, "%s/%llu takes %s down", sim->jobs[run.job].id, (unsigned long long)run.index, pool->worker->name);
+        node_kill(sim, pool->worker->self);
+        faults_back_later(sim, pool->worker->self, dice_between(&sim->clock, 100, 5000));
+        return;
+    }
+    if (plan.kills || plan.dies || plan.times_out) {
+        go_down(sim, pool, s, plan.times_out ? ATTEMPT_TIMEOUT : ATTEMPT_DIED);
         return;
     }
     sim_attempt_ended(sim, pool, &run, plan.kind == FANMAP_VALUE ? "gives a value" : "fails");

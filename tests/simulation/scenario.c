@@ -50,11 +50,18 @@ void job_begin(sim_t *sim, job_t *job, size_t number)
         abort();
 }
 
+static bool lacks_a_claim_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_CLAIMS) || !sim_protects(sim, PROTECTION_LOSS);
+}
+
 static void draw_plan(sim_t *sim, job_t *job)
 {
     static const int64_t spans[][2] = {{0, 3}, {1, 40}, {20, 400}, {200, 3000}, {1000, 20000}, {5000, 60000}};
     size_t kind = sim->scenario.is_about_tokens ? 3 + ROLL(sim, 3) : ROLL(sim, sim->scenario.is_about_makers ? 3 : 5);
     job->plan_seed = random_next(&sim->clock.random);
+    if (lacks_a_claim_rule(sim))
+        kind = 3 + ROLL(sim, 2); /* what runs long enough */
     job->run_ms_min = spans[kind][0];
     job->run_ms_max = spans[kind][1];
     job->run_ms_long = (int64_t[]){1000, 8000, 40000}[ROLL(sim, 3)];
@@ -67,6 +74,9 @@ static void draw_plan(sim_t *sim, job_t *job)
     job->final_permille = 200;
     job->dies_permille = troubled && CHANCE(sim, 300) ? 40 : 0;
     job->poison_permille = troubled && CHANCE(sim, 200) ? 10 : 0;
+    job->kills_permille = sim->scenario.is_poisoned ? (unsigned)(2000 / (job->items_n + 10)) : 0;
+    if (sim->scenario.is_poisoned)
+        job->dies_permille = job->poison_permille = 0;
     job->bad_permille = CHANCE(sim, 200) ? 20 : 0;
 }
 
@@ -96,6 +106,24 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
         job->items_n = 50 + ROLL(sim, 250);
 }
 
+static bool lacks_a_token_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_SCRIPT) || !sim_protects(sim, PROTECTION_FREEZE) ||
+           !sim_protects(sim, PROTECTION_ALLOW_FALLS);
+}
+
+static bool lacks_a_maker_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_CHAIN) || !sim_protects(sim, PROTECTION_OFFSETS) ||
+           !sim_protects(sim, PROTECTION_ANNOUNCED);
+}
+
+static bool lacks_a_charge_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_NAMES) || !sim_protects(sim, PROTECTION_MARKS) ||
+           !sim_protects(sim, PROTECTION_CHARGES) || !sim_protects(sim, PROTECTION_NOTES);
+}
+
 /* A few kinds, often, or many kinds, each seldom. */
 static void draw_faults(sim_t *sim)
 {
@@ -104,6 +132,7 @@ static void draw_faults(sim_t *sim)
                                            FAULT_STOP_SHORT, FAULT_CUT_KAFKA};
     static const fault_t gentle[] = {FAULT_DRAIN,         FAULT_DRAIN, FAULT_LIMIT,
                                      FAULT_REDIS_NETWORK, FAULT_PAUSE, FAULT_FOREIGN};
+    static const fault_t alone[] = {FAULT_DRAIN, FAULT_KILL, FAULT_KAFKA_SLOW, FAULT_KILL, FAULT_PAUSE};
     static const fault_t about_makers[] = {FAULT_KILL_MAKER, FAULT_TAKE_OVER, FAULT_KAFKA_SLOW, FAULT_KILL,
                                            FAULT_STOP_MAKER};
     scenario_t *s = &sim->scenario;
@@ -112,7 +141,13 @@ static void draw_faults(sim_t *sim)
             s->faults[s->faults_n++] = about_makers[i];
     if (s->is_about_makers)
         return;
-    if (s->is_gentle) {
+    if (s->is_alone && !s->is_gentle && !s->is_poisoned) {
+        for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++)
+            if (i == 0 || (lacks_a_claim_rule(sim) ? alone[i] != FAULT_KILL : CHANCE(sim, 600)))
+                s->faults[s->faults_n++] = alone[i];
+        return;
+    }
+    if (s->is_gentle || s->is_poisoned) {
         for (size_t i = 0; i < sizeof gentle / sizeof gentle[0]; i++)
             if (i == 0 || CHANCE(sim, 500))
                 s->faults[s->faults_n++] = gentle[i];
@@ -129,23 +164,14 @@ static void draw_faults(sim_t *sim)
             s->faults[s->faults_n++] = fault;
 }
 
-static bool lacks_a_token_rule(const sim_t *sim)
-{
-    return !sim_protects(sim, PROTECTION_SCRIPT) || !sim_protects(sim, PROTECTION_FREEZE) ||
-           !sim_protects(sim, PROTECTION_ALLOW_FALLS);
-}
-
-static bool lacks_a_maker_rule(const sim_t *sim)
-{
-    return !sim_protects(sim, PROTECTION_CHAIN) || !sim_protects(sim, PROTECTION_OFFSETS) ||
-           !sim_protects(sim, PROTECTION_ANNOUNCED);
-}
-
 void scenario_draw(sim_t *sim)
 {
     scenario_t *s = &sim->scenario;
     sim->wall_ms = 1700000000000 + BETWEEN(sim, 0, 1000000);
     s->is_about_tokens = CHANCE(sim, 300) || lacks_a_token_rule(sim);
+    bool lacks_a_takeover_rule = lacks_a_charge_rule(sim) || lacks_a_claim_rule(sim);
+    if (lacks_a_takeover_rule)
+        s->is_about_tokens = false;
     s->workers_n = 1 + (unsigned)ROLL(sim, 4);
     s->jobs_n = 1 + (unsigned)ROLL(sim, 3);
     if (s->is_about_tokens) {
@@ -165,8 +191,17 @@ void scenario_draw(sim_t *sim)
     s->end_ms = s->chaos_ms + 1500000;
     s->is_about_makers = !s->is_about_tokens && (lacks_a_maker_rule(sim) || CHANCE(sim, 150));
     s->is_gentle = !s->is_about_tokens && !s->is_about_makers && CHANCE(sim, 200);
-    if (s->is_gentle)
-        s->revoke_waits = true;
+    if (lacks_a_takeover_rule)
+        s->is_about_makers = s->is_gentle = false;
+    if (!s->is_about_tokens && !s->is_about_makers && !s->is_gentle) {
+        s->is_poisoned = CHANCE(sim, 150) || lacks_a_charge_rule(sim);
+        s->is_alone = s->is_poisoned || CHANCE(sim, 150) || lacks_a_claim_rule(sim);
+    }
+    s->is_alone = s->is_alone || s->is_gentle;
+    s->names_max = CHANCE(sim, 200) ? 1 + (uint32_t)ROLL(sim, 6) : 0;
+    s->metadata_max = CHANCE(sim, 200) ? 120 + (uint32_t)ROLL(sim, 300) : 0;
+    if (s->is_poisoned) /* each killing is noticed after a session only */
+        s->end_ms += 2000000;
     draw_faults(sim);
     for (size_t i = 0; i < s->faults_n; i++)
         s->has_jumps = s->has_jumps || s->faults[i] == FAULT_REDIS_JUMP || s->faults[i] == FAULT_REPLAY ||
@@ -176,6 +211,8 @@ void scenario_draw(sim_t *sim)
     kafka_begin(&sim->kafka, s->items_partitions, s->results_partitions, &check_hooks);
     sim->kafka.session_ms = CHANCE(sim, 500) ? 45000 : 10000;
     sim->kafka.rebalance_ms = 60000;
+    if (lacks_a_claim_rule(sim))
+        sim->kafka.lost_commit_permille = 400;
     sim->jobs_n = s->jobs_n;
     for (size_t j = 0; j < sim->jobs_n; j++)
         draw_job(sim, &sim->jobs[j], j);

@@ -33,7 +33,13 @@ typedef enum {
     PROTECTION_FIRST,       /* of several outcomes of an index the first counts */
     PROTECTION_CHAIN,       /* an input that is read again is compared with the chain of `progress` */
     PROTECTION_OFFSETS,     /* who resumes reads the items partitions from the offsets of `progress` */
-    PROTECTION_ANNOUNCED    /* a newer announcement stops a producer */
+    PROTECTION_ANNOUNCED,   /* a newer announcement stops a producer */
+    PROTECTION_NAMES,       /* commits name what runs */
+    PROTECTION_CLAIMS,      /* closing commits do */
+    PROTECTION_NOTES,       /* what was claimed is said to be over */
+    PROTECTION_MARKS,       /* what may have run unnamed where a worker died is named before it runs again */
+    PROTECTION_CHARGES,     /* charges are handed over */
+    PROTECTION_LOSS         /* a lost worker kills what it runs */
 } protection_t;
 
 typedef struct {
@@ -52,7 +58,10 @@ typedef struct {
     uint32_t lease_ms, ahead_n;
     uint32_t revoke_ms; /* how long a worker waits for attempts of a partition it gives up */
     bool revoke_waits;
-    bool is_gentle;       /* workers come and go, nothing breaks: then no item may run twice at once */
+    bool is_gentle;                   /* workers come and go, nothing breaks */
+    bool is_poisoned;                 /* items kill their worker; nothing else does */
+    bool is_alone;                    /* whoever lives reaches Kafka: then no item may run twice at once */
+    uint32_t names_max, metadata_max; /* of a commit; 0: as it is */
     bool has_jumps;       /* of TIME: fences may go back; or replayed items, whose attempts are another line */
     bool is_about_makers; /* slow inputs, and producers that die or stop */
     bool is_about_tokens; /* long attempts under small limits, and the faults that concern them */
@@ -104,7 +113,7 @@ struct job {
     /* the plan */
     int64_t run_ms_min, run_ms_max, run_ms_long;
     unsigned long_permille, fails_permille, fails_for_ever_permille, final_permille, dies_permille, poison_permille,
-        bad_permille;
+        kills_permille, bad_permille;
     bool has_source_error, will_cancel, is_create_held;
     /* live control */
     uint64_t limit, limit_version, paused, paused_version;

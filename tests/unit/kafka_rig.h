@@ -225,8 +225,9 @@ static inline bool rig_on_taken(void *arg, const bus_record_t *record)
         bus_group_want(rig->group, false);
     return false;
 }
-static inline void rig_on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
+static inline void rig_on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
 {
+    (void)cookie;
     rig_t *rig = arg;
     rig->committed_n += ok;
     rig->refused_n += !ok;

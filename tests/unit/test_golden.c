@@ -207,9 +207,15 @@ static void check_item(const vector_t *v, const buf_t *in)
         put_object(&f, "in", item.in, item.in_len);
         item_encode(&again, item.index, item.in, item.in_len);
     } else {
-        buf_append_text(&f, "{\"type\":\"done_note\",");
+        buf_printf(&f, "{\"type\":\"%s\",", item.type == ITEM_DONE_NOTE ? "done_note" : "release_note");
         put_signed(&f, "offset", item.done_offset);
-        item_encode_done_note(&again, item.done_offset);
+        if (item.partition >= 0)
+            buf_printf(&f, "\"partition\":%d,\"member\":\"%s\",", (int)item.partition, item.member);
+        if (item.type == ITEM_RELEASE_NOTE) {
+            put_number(&f, "attempts", item.attempts);
+            put_number(&f, "charges", item.charges);
+        }
+        item_encode_note(&again, &item);
     }
     close_with(&f, "}");
     expect_fields(v, &f);
@@ -508,7 +514,10 @@ static void show_commit(const commit_meta_t *m, buf_t *f)
     close_with(f, "],\"done\":[");
     for (uint32_t i = 0; i < m->done_n; i++)
         buf_printf(f, "[%" PRId64 ",%" PRId64 "],", m->done[i].from, m->done[i].to);
-    close_with(f, "]}");
+    close_with(f, "]");
+    if (m->horizon >= 0)
+        buf_printf(f, ",\"horizon\":%" PRId64, m->horizon);
+    buf_append_text(f, "}");
 }
 
 static void check_commit(const vector_t *v, const buf_t *in)

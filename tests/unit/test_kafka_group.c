@@ -75,10 +75,10 @@ static void test_commits_carry_their_metadata(void **state)
     rig_produce_all(rig, 0, 320, 2);
     rig_join(rig, "commits");
     rig_until(rig, rig->taken.n == 320);
-    bus_group_commit(rig->group, 0, 5, "first", 5);
-    bus_group_commit(rig->group, 0, 7, "bmFtZXM=", 8); /* replaces what has not gone out */
-    bus_group_commit(rig->group, 1, 9, "", 0);
-    bus_group_commit(rig->group, 7, 9, "", 0); /* not ours: nothing happens */
+    bus_group_commit(rig->group, 0, 5, "first", 5, 0);
+    bus_group_commit(rig->group, 0, 7, "bmFtZXM=", 8, 0); /* replaces what has not gone out */
+    bus_group_commit(rig->group, 1, 9, "", 0, 0);
+    bus_group_commit(rig->group, 7, 9, "", 0, 0); /* not ours: nothing happens */
     assert_int_equal(rig->committed_n, 0);
     rig_until(rig, rig->committed_n == 2);
     assert_int_equal(rig->committed_at[0], 7);
@@ -103,11 +103,11 @@ static void test_a_large_metadata_comes_back_whole(void **state)
     rig_produce_all(rig, 0, 3, 1);
     rig_join(rig, "metadata");
     rig_until(rig, rig->taken.n == 3);
-    bus_group_commit(rig->group, 0, 1, text, sizeof text);
+    bus_group_commit(rig->group, 0, 1, text, sizeof text, 0);
     rig_until(rig, rig->committed_n == 1);
     char *over = calloc(1, 8192);
     memset(over, 'x', 8192);
-    bus_group_commit(rig->group, 0, 2, over, 8192); /* over the broker's limit */
+    bus_group_commit(rig->group, 0, 2, over, 8192, 0); /* over the broker's limit */
     free(over);
     rig_until(rig, rig->refused_n == 1);
     leave(rig);
@@ -208,7 +208,7 @@ static void test_a_member_that_wants_nothing_stays(void **state)
     assert_int_equal(quiet.revoked_n, 0);
     assert_int_equal(quiet.taken.n, 0);
     assert_string_equal(bus_group_member(quiet.group), member);
-    bus_group_commit(quiet.group, 0, 1, "m", 1); /* the broker still takes it for a member, too */
+    bus_group_commit(quiet.group, 0, 1, "m", 1, 0); /* the broker still takes it for a member, too */
     bus_group_want(quiet.group, true);
     rig_until(&quiet, quiet.committed_n == 1 && quiet.taken.n == 100);
     assert_int_equal(quiet.revoked_n, 0);
@@ -237,8 +237,8 @@ static void test_a_gap_is_told(void **state)
     rig_produce_all(rig, 0, 320, 2);
     rig_join(rig, "gap");
     rig_until(rig, rig->taken.n == 320);
-    bus_group_commit(rig->group, 0, 3, "", 0);
-    bus_group_commit(rig->group, 1, 160, "", 0);
+    bus_group_commit(rig->group, 0, 3, "", 0, 0);
+    bus_group_commit(rig->group, 1, 160, "", 0, 0);
     rig_until(rig, rig->committed_n == 2);
     leave(rig);
     rig_delete(rig, "gap", 0, 100);
@@ -276,7 +276,7 @@ static void test_the_broker_is_killed_under_a_group(void **state)
     rig_produce_all(rig, 0, 2000, 4);
     rig_until(rig, rig->taken.n == 2000);
     for (int32_t p = 0; p < 4; p++)
-        bus_group_commit(rig->group, p, rig->next[p], "before", 6);
+        bus_group_commit(rig->group, p, rig->next[p], "before", 6, 0);
     rig_until(rig, rig->committed_n == 4);
     broker_do(&broker, "kill");
     rig_produce_all(rig, 2000, 2000, 4);
@@ -289,7 +289,7 @@ static void test_the_broker_is_killed_under_a_group(void **state)
          tries++) { /* refused while the group forms anew */
         unsigned answers = rig->committed_n + rig->refused_n;
         rig_until(rig, rig->owned[0]);
-        bus_group_commit(rig->group, 0, rig->next[0], "after", 5);
+        bus_group_commit(rig->group, 0, rig->next[0], "after", 5, 0);
         rig_until(rig, rig->committed_n + rig->refused_n > answers || !rig->owned[0]);
     }
     assert_true(rig->committed_n > committed);

@@ -290,13 +290,14 @@ static bool on_group_record(void *arg, const bus_record_t *record)
     bed->group_n++;
     assert_int_equal(record->offset, bed->group_next[record->partition]++);
     if (bed->commit_each)
-        bus_group_commit(bed->group, record->partition, record->offset + 1, "", 0);
+        bus_group_commit(bed->group, record->partition, record->offset + 1, "", 0, 0);
     if (bed->stop_at == bed->group_n)
         bus_group_want(bed->group, false);
     return false;
 }
-static void on_committed(void *arg, int32_t partition, int64_t offset, bool ok)
+static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
 {
+    (void)cookie;
     bed_t *bed = arg;
     (void)partition;
     assert_true(ok);
@@ -362,9 +363,9 @@ static void test_commits_and_metadata_survive_the_member(void **state)
     join(bed);
     produce_n(bed, bed->items, 2, 0, 10);
     turn(bed, 1);
-    bus_group_commit(bed->group, 2, 4, "m", 1);
+    bus_group_commit(bed->group, 2, 4, "m", 1, 0);
     assert_int_equal(bed->committed, 0);
-    bus_group_commit(bed->group, 2, 6, "mm", 2);
+    bus_group_commit(bed->group, 2, 6, "mm", 2, 0);
     turn(bed, 1);
     assert_int_equal(bed->committed, 1); /* the later one replaced the first */
     assert_int_equal(bed->committed_offset, 6);

@@ -93,7 +93,12 @@ static void test_cuts(void **state)
     item_encode(&b, 70000, "\x93\x01\xA1x\xC0", 5);
     refuses_every_cut(&b, decode_item);
     buf_clear(&b);
-    item_encode_done_note(&b, 5);
+    item_t note = {.type = ITEM_DONE_NOTE, .done_offset = 5, .partition = 3, .member = "m"};
+    item_encode_note(&b, &note);
+    refuses_every_cut(&b, decode_item);
+    buf_clear(&b);
+    note.type = ITEM_RELEASE_NOTE;
+    item_encode_note(&b, &note);
     refuses_every_cut(&b, decode_item);
     buf_clear(&b);
     spec_encode(&b, &spec);

@@ -8,8 +8,12 @@
  *   > job ID [n= retries= timeout= deadline= failfast= backoff= task= nonce=]    J/spec
  *   > limit ID N VERSION | pause ID 0|1 VERSION | end ID
  *   > assigned P OFFSET none|again|MARKS     no commit; the last one seen of P; or "done A-B" / "count OFFSET ATTEMPTS
- * CHARGES" > revoked P [wait] | lost | rebalanced > item P OFFSET JOB INDEX | junk P OFFSET | note P OFFSET | gap P
- * FROM TO > up S | done S N value|fail|final US | down S WHY N|- UNSTARTED | taken S N > stored P OFFSET... | committed
+ * CHARGES", "name OFFSET MEMBER", "horizon OFFSET", "unclean"; the first commit is accepted unless it is "slow"
+ *   > member ID                              ours at the next assignment
+ *   > members ID... | members failed         the answer to describe
+ *   > revoked P [wait] | lost | rebalanced
+ *   > item P OFFSET JOB INDEX | junk P OFFSET | note P OFFSET CLAIMED MEMBER [released] | gap P FROM TO
+ *   > up S | done S N value|fail|final US | down S WHY N|- UNSTARTED | taken S N > stored P OFFSET... | committed
  * P OFFSET ok|no | position end | endstored ID | endwritten ID > tokens JOB ALLOW HELD FENCE [learning] [run=X] |
  * tokens JOB failed | wake JOB | tick | drain
  */
@@ -41,7 +45,8 @@ typedef struct {
         worker_item_t *item;
     } publishing[ITEMS_MAX];
     size_t publishing_n;
-    uint64_t seq;
+    uint64_t seq, described, commits[PARTS_MAX];
+    const char *member;
     buf_t metadata[PARTS_MAX];
     uint8_t *payloads[PAYLOADS_MAX];
     size_t payloads_n, payloads_held;
@@ -81,8 +86,14 @@ static void say_metadata(world_t *x, int32_t partition, int64_t offset, const ch
     const commit_meta_t *meta = &decoded.meta;
     if (meta->clean)
         buf_append_text(&x->out, " clean");
-    for (uint32_t i = 0; i < meta->names_n; i++)
-        buf_printf(&x->out, " runs %lld", (long long)meta->names[i].offset);
+    if (meta->mark >= 0)
+        buf_printf(&x->out, " mark %lld", (long long)meta->mark);
+    for (uint32_t i = 0; i < meta->names_n; i++) {
+        const char *member = meta->members[meta->names[i].member];
+        bool is_mine = strcmp(member, x->worker->member) == 0;
+        buf_printf(&x->out, " runs %lld%s%s", (long long)meta->names[i].offset, is_mine ? "" : " at ",
+                   is_mine ? "" : member);
+    }
     for (uint32_t i = 0; i < meta->counts_n; i++)
         buf_printf(&x->out, " count %lld %u %u", (long long)meta->counts[i].offset, meta->counts[i].attempts,
                    meta->counts[i].charges);
@@ -105,6 +116,7 @@ static void say_commit(world_t *x, const worker_action_t *a)
                a->commit.is_closing ? " closing" : "");
     say_metadata(x, a->commit.partition, a->commit.offset, a->commit.metadata, a->commit.metadata_len);
     buf_append_text(&x->out, "\n");
+    x->commits[a->commit.partition] = a->commit.number;
 }
 
 static void say_run(world_t *x, const worker_action_t *a)
@@ -170,6 +182,20 @@ static void say_action(world_t *x, const worker_action_t *a)
     case WORKER_LET_GO:
         say(x, "let go %d", a->let_go.partition);
         break;
+    case WORKER_DESCRIBE:
+        x->described = a->describe.number;
+        say(x, "describe");
+        break;
+    case WORKER_WATCH:
+        say(x, "watch %d %s", a->watch.partition, a->watch.on ? "on" : "off");
+        break;
+    case WORKER_TELL:
+        say(x, "tell %d/%lld %s of %s", a->tell.partition, (long long)a->tell.offset,
+            a->tell.is_done ? "done" : "released", a->tell.member);
+        break;
+    case WORKER_JOIN_ANEW:
+        say(x, "join anew");
+        break;
     case WORKER_SYNC:
         say_sync(x, &a->sync.request);
         break;
@@ -215,7 +241,7 @@ static void step(world_t *x, worker_event_t *event)
 /* ---- events ---- */
 
 typedef struct {
-    char *at[16];
+    char *at[48];
     size_t n;
 } words_t;
 
@@ -265,6 +291,7 @@ static void do_config(world_t *x, const words_t *words)
     x->config.items_max = (size_t)option(words, "items", (int64_t)x->config.items_max);
     x->config.budget_bytes = (size_t)option(words, "budget", (int64_t)x->config.budget_bytes);
     x->config.session_ms = (uint32_t)option(words, "session", 0);
+    x->config.names_max = (uint32_t)option(words, "names", 0);
     x->config.has_tokens = option(words, "tokens", 1) != 0;
     x->config.seed = (uint64_t)option(words, "seed", 1);
 }
@@ -307,13 +334,16 @@ static void do_assigned(world_t *x, const words_t *words)
     worker_event_t e = {.type = WORKER_ASSIGNED};
     commit_range_t done[8];
     commit_count_t counts[8];
-    commit_meta_t meta = {.mark = -1, .done = done, .counts = counts};
+    commit_name_t names[8];
+    const char *members[8];
+    commit_meta_t meta = {
+        .clean = true, .mark = -1, .horizon = -1, .done = done, .counts = counts, .names = names, .members = members};
     buf_t text = {0};
     uint32_t left_out;
     e.assigned.partition = (int32_t)number(words, 1);
     e.assigned.offset = number(words, 2);
     e.assigned.was_committed = !has(words, "none");
-    e.assigned.member = "member-1";
+    e.assigned.member = x->member;
     for (size_t i = 3; i < words->n; i++) {
         if (strcmp(words->at[i], "done") == 0) {
             char *end;
@@ -323,7 +353,15 @@ static void do_assigned(world_t *x, const words_t *words)
             counts[meta.counts_n++] =
                 (commit_count_t){number(words, i + 1), (uint32_t)number(words, i + 2), (uint32_t)number(words, i + 3)};
             i += 3;
-        }
+        } else if (strcmp(words->at[i], "name") == 0) {
+            names[meta.names_n] = (commit_name_t){number(words, i + 1), meta.members_n};
+            members[meta.members_n++] = word(words, i + 2);
+            meta.names_n++;
+            i += 2;
+        } else if (strcmp(words->at[i], "horizon") == 0)
+            meta.horizon = number(words, ++i);
+        else if (strcmp(words->at[i], "unclean") == 0)
+            meta.clean = false;
     }
     if (has(words, "again"))
         buf_append(&text, x->metadata[e.assigned.partition].data, x->metadata[e.assigned.partition].len);
@@ -333,6 +371,14 @@ static void do_assigned(world_t *x, const words_t *words)
     e.assigned.metadata_len = text.len;
     step(x, &e);
     buf_free(&text);
+    if (has(words, "slow"))
+        return;
+    worker_event_t accepted = {.type = WORKER_COMMITTED};
+    accepted.committed.partition = e.assigned.partition;
+    accepted.committed.offset = e.assigned.offset;
+    accepted.committed.number = x->commits[e.assigned.partition];
+    accepted.committed.ok = true;
+    step(x, &accepted);
 }
 
 static void give(world_t *x, const words_t *words, const char *job, const buf_t *bytes)
@@ -359,11 +405,16 @@ static void do_item(world_t *x, const words_t *words)
     static const uint8_t in[] = {42};
     if (strcmp(words->at[0], "junk") == 0)
         buf_append_text(&bytes, "junk");
-    else if (strcmp(words->at[0], "note") == 0)
-        item_encode_done_note(&bytes, 0);
-    else
+    else if (strcmp(words->at[0], "note") == 0) {
+        item_t note = {.type = has(words, "released") ? ITEM_RELEASE_NOTE : ITEM_DONE_NOTE,
+                       .done_offset = number(words, 3),
+                       .partition = (int32_t)number(words, 1),
+                       .attempts = 1};
+        snprintf(note.member, sizeof note.member, "%s", word(words, 4));
+        item_encode_note(&bytes, &note);
+    } else
         item_encode(&bytes, (uint64_t)number(words, 4), in, sizeof in);
-    give(x, words, words->n > 3 ? words->at[3] : "A", &bytes);
+    give(x, words, strcmp(words->at[0], "item") == 0 && words->n > 3 ? words->at[3] : "A", &bytes);
     buf_free(&bytes);
 }
 
@@ -433,6 +484,16 @@ static void do_tokens(world_t *x, const words_t *words)
     step(x, &e);
 }
 
+static void do_members(world_t *x, const words_t *words)
+{
+    worker_event_t e = {.type = WORKER_MEMBERS};
+    e.members.number = x->described;
+    e.members.at = (const char *const *)&words->at[1];
+    e.members.n = words->n - 1;
+    e.members.ok = !has(words, "failed");
+    step(x, &e);
+}
+
 /* Time passes and nothing is told: the process was stopped. */
 static void do_stopped(world_t *x, int64_t until_ms)
 {
@@ -467,6 +528,7 @@ static void do_simple(world_t *x, const words_t *words)
         e.type = WORKER_COMMITTED;
         e.committed.partition = (int32_t)number(words, 1);
         e.committed.offset = number(words, 2);
+        e.committed.number = x->commits[e.committed.partition];
         e.committed.ok = has(words, "ok");
     } else if (strcmp(verb, "position") == 0) {
         e.type = WORKER_JOBS_POSITION;
@@ -519,7 +581,7 @@ static void do_state(world_t *x)
 static void do_line(world_t *x, char *line)
 {
     words_t words = {0};
-    for (char *at = strtok(line, " "); at != NULL && words.n < 16; at = strtok(NULL, " "))
+    for (char *at = strtok(line, " "); at != NULL && words.n < 48; at = strtok(NULL, " "))
         words.at[words.n++] = at;
     const char *verb = words.at[0];
     if (strcmp(verb, "at") == 0)
@@ -550,6 +612,10 @@ static void do_line(world_t *x, char *line)
         do_stored(x, &words);
     else if (strcmp(verb, "tokens") == 0)
         do_tokens(x, &words);
+    else if (strcmp(verb, "members") == 0)
+        do_members(x, &words);
+    else if (strcmp(verb, "member") == 0)
+        x->member = strcmp(word(&words, 1), "member-2") == 0 ? "member-2" : "member-1";
     else if (strcmp(verb, "state") == 0)
         do_state(x);
     else
@@ -602,6 +668,7 @@ static void timeline(const char *name)
     char path[512];
     world_t *x = calloc(1, sizeof *x);
     x->now_ms = 1000;
+    x->member = "member-1";
     x->config = (worker_config_t){.queue = "q",
                                   .incarnation = "inc",
                                   .slots_n = 2,
@@ -666,18 +733,26 @@ TIMELINE(unknown)
 TIMELINE(intake)
 TIMELINE(takeover)
 TIMELINE(stopped)
+TIMELINE(first_commit)
+TIMELINE(claims)
+TIMELINE(claimed)
+TIMELINE(lost_claims)
+TIMELINE(poison)
+TIMELINE(names_full)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),     cmocka_unit_test(ahead),      cmocka_unit_test(turns),
-        cmocka_unit_test(retry),     cmocka_unit_test(deaths),     cmocka_unit_test(tokens),
-        cmocka_unit_test(freeze),    cmocka_unit_test(revoked),    cmocka_unit_test(revoked_wait),
-        cmocka_unit_test(lost),      cmocka_unit_test(duplicates), cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),     cmocka_unit_test(drain),      cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast), cmocka_unit_test(halt_soon),  cmocka_unit_test(final_exit),
-        cmocka_unit_test(unknown),   cmocka_unit_test(intake),     cmocka_unit_test(takeover),
-        cmocka_unit_test(stopped),
+        cmocka_unit_test(happy),      cmocka_unit_test(ahead),        cmocka_unit_test(turns),
+        cmocka_unit_test(retry),      cmocka_unit_test(deaths),       cmocka_unit_test(tokens),
+        cmocka_unit_test(freeze),     cmocka_unit_test(revoked),      cmocka_unit_test(revoked_wait),
+        cmocka_unit_test(lost),       cmocka_unit_test(duplicates),   cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),      cmocka_unit_test(drain),        cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),  cmocka_unit_test(halt_soon),    cmocka_unit_test(final_exit),
+        cmocka_unit_test(unknown),    cmocka_unit_test(intake),       cmocka_unit_test(takeover),
+        cmocka_unit_test(stopped),    cmocka_unit_test(first_commit), cmocka_unit_test(claims),
+        cmocka_unit_test(claimed),    cmocka_unit_test(lost_claims),  cmocka_unit_test(poison),
+        cmocka_unit_test(names_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
