@@ -44,8 +44,9 @@ static const fanmap_option_info_t *find_letter(const command_t *command, char le
 /* A secret in argv can be read by everyone on the machine. */
 static bool shows_secret(const fanmap_option_info_t *info, const char *value)
 {
-    static const char *const secrets[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password",
-                                          "sasl.oauthbearer.client.secret"};
+    static const char *const secrets[] = {"sasl.password",         "ssl.key.password",
+                                          "ssl.keystore.password", "sasl.oauthbearer.client.secret",
+                                          "ssl.key.pem",           "sasl.oauthbearer.config"};
     if (strcmp(info->name, "property") == 0) {
         for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
             size_t len = strlen(secrets[i]);
