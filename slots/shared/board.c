@@ -144,7 +144,7 @@ bool board_unclaim(board_t *b)
     do {
         if ((word & CLOSED) || !(word & RUNNING))
             return false;
-        wanted = (word & ~RUNNING & ~(uint64_t)UINT32_MAX) | (uint32_t)(word_next(word) - 1);
+        wanted = (word & ~RUNNING & ~(uint64_t)UINT32_MAX) | CLOSED | atomic_load(&b->run_n);
     } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
     return true;
 }

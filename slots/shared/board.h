@@ -12,7 +12,7 @@
  *     take     worker    ready = 0          what is at or behind `next` will never start
  *     claim    slot      next += 1, ready -= 1, running = 1      only if n == next, ready > 0, not closed
  *     finish   slot      running = 0        only if not closed: then the result counts
- *     unclaim  slot      next -= 1, running = 0                  only if not closed, and nothing is claimed after it
+ *     unclaim  slot      next = run_n, running = 0, closed = 1   only if not closed: a grant may have moved next on
  *     close    worker or guardian: closed = 1; close_run only while run n is the running one
  *
  * What can go wrong, and why it does not:
@@ -118,8 +118,8 @@ board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attem
 /* The run that was claimed last is over. False: the board was closed before; its result must not be sent. */
 bool board_finish(board_t *b);
 
-/* The run that was claimed last never reached the task: it counts as not started. Only when nothing will be claimed
- * here any more. False: the board was closed before. */
+/* The run that was claimed last never reached the task: it counts as not started, and the board is closed. False: it
+ * was closed before. */
 bool board_unclaim(board_t *b);
 
 /* Appends to the tail, dropping its oldest bytes. Supervisor only. */

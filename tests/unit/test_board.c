@@ -88,6 +88,29 @@ static void test_closing(void **state)
     board_unmap(b);
 }
 
+/* A run that never reached its task was not started, even if a grant has moved on beyond it; and then nothing starts.
+ */
+static void test_unclaiming(void **state)
+{
+    int fd;
+    board_t *b = board_create(10, &fd);
+    (void)state;
+    assert_false(board_unclaim(b)); /* nothing runs */
+    assert_true(board_grant(b, 10, 3));
+    assert_int_equal(board_claim(b, 10, 0, 1, 1), BOARD_CLAIMED);
+    assert_int_equal(board_take_back(b), 11);
+    assert_true(board_grant(b, 13, 2));
+    assert_true(board_was_claimed(b, 10));
+    assert_true(board_unclaim(b));
+    assert_false(board_was_claimed(b, 10));
+    assert_false(board_grant(b, 15, 1));
+    assert_false(board_was_claimed(b, 10));
+    assert_int_equal(board_claim(b, 13, 0, 1, 1), BOARD_CLOSED);
+    assert_false(board_unclaim(b));
+    board_unmap(b);
+    close(fd);
+}
+
 static void test_numbers_wrap(void **state)
 {
     board_t *b = new_board(UINT32_MAX);
@@ -310,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_nothing_starts_before_its_grant),
         cmocka_unit_test(test_taken_back_runs_never_start_and_later_ones_do),
         cmocka_unit_test(test_closing),
+        cmocka_unit_test(test_unclaiming),
         cmocka_unit_test(test_numbers_wrap),
         cmocka_unit_test(test_tail_keeps_the_end),
         cmocka_unit_test(test_race_of_threads),

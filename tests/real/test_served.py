@@ -1,0 +1,107 @@
+"""Programs that speak the slot protocol, embedded and as workers of a fleet: the examples, and one that breaks the protocol in every
+way that an item asks for (tests/unit/nasty_slot.py)."""
+import json
+import os
+import signal
+
+from fleet import ROOT, Case, seq, squares, wait_until
+
+NUMBERS = os.path.join(ROOT, "examples", "python", "numbers_task.py")
+WORDS = os.path.join(ROOT, "examples", "perl", "words_task.pl")
+NASTY = os.path.join(ROOT, "tests", "unit", "nasty_slot.py")
+# Items that harm their own attempt, and the kind that it ends with.
+HOSTILE = {"bad json": "protocol", "twice": "protocol", "other n": "protocol", "unknown type": "protocol", "both": "protocol",
+           "endless line": "protocol", "not utf-8": "protocol", "close": "protocol", "large": "too_large", "exit": "exit",
+           "segfault": "signal", "kill parent": "signal", "stop": "timeout", "stubborn": "timeout", "daemon": "timeout",
+           "fail": "exception", "fail for good": "exception"}
+HARMLESS = ("flood", "print", "answer and die", "answer and leave", "fine")
+POLICY = ("--timeout", "2s", "--grace", "100ms")
+
+
+class Served:
+    """What holds embedded and on a fleet alike. `serve` runs a map of one task and gives its lines."""
+
+    def test_python_and_perl(self):
+        for program in (f"python3 {NUMBERS}", f"python3 {NUMBERS} msgpack"):
+            got = self.serve("square", program, data=seq(1, 3000))
+            self.assert_same(got, squares(3000))
+        words = "".join(f'"word {i}"\n' for i in range(2000)).encode()
+        self.assert_same(self.serve("shout", f"perl {WORDS}", data=words), words.upper())
+
+    def test_every_kind_of_value_passes(self):
+        values = (b'null\ntrue\n-9223372036854775808\n18446744073709551615\n1.5\n"z\xc3\xbcrich \\u0000"\n'
+                  b'{"$binary":"AP8="}\n[1,{"a":{"b":[]}}]\n{"$value":{"$error":1}}\n')
+        for program in (f"python3 {NUMBERS}", f"python3 {NUMBERS} msgpack", f"perl {WORDS}"):
+            self.assert_same(self.serve("echo", program, data=values), values)
+
+    def test_retries_and_final_errors(self):
+        got = self.serve("flaky", f"python3 {NUMBERS}", "--retries", 4, "--backoff", "1ms", data=seq(1, 20))
+        self.assertEqual([json.loads(x) for x in got.splitlines()], [[i, 3] for i in range(1, 21)])
+        got = self.serve("nasty", f"python3 {NASTY}", "--retries", 2, "--backoff", "1ms", "--records", exit_status=1,
+                         data=b'"fail for good"\n"fail"\n')
+        for_good, each_time = [json.loads(x) for x in got.splitlines()]
+        self.assertEqual((for_good["attempts"], for_good["error"]["type"]), (1, "TypeError"))
+        self.assertEqual((each_time["attempts"], each_time["error"]["stderr"]), (3, "so sad\n"))
+
+    def test_hostile_items_end_alone(self):
+        """Each fails with its own kind, and every item beside it succeeds, once."""
+        items = []
+        for item in HOSTILE:
+            items += [item] + ["fine"] * 5
+        for item in HARMLESS * 3:
+            items += [item, "fine"]
+        data = "".join(json.dumps(i) + "\n" for i in items).encode()
+        got = self.serve("nasty", f"python3 {NASTY}", *POLICY, "--records", data=data, exit_status=1)
+        records = [json.loads(x) for x in got.splitlines()]
+        self.assertEqual([(items[r["index"]], r["error"]["kind"] if "error" in r else r["value"]) for r in records],
+                         [(i, HOSTILE.get(i, i)) for i in items])
+        self.assertEqual({r["attempts"] for r in records}, {1})
+
+    def test_death_between_items_charges_none(self):
+        """A program that leaves after every answer, while the next run may be on its way to it."""
+        data = b'"answer and leave"\n' * 30
+        got = self.serve("nasty", f"python3 {NASTY}", "--crash-cap", 1, "--records", data=data)
+        records = [json.loads(x) for x in got.splitlines()]
+        self.assertEqual([(r.get("value"), r["attempts"]) for r in records], [("answer and leave", 1)] * 30)
+
+    def test_poison_ends_at_the_cap(self):
+        got = self.serve("nasty", f"python3 {NASTY}", "--retries", 9, "--backoff", "1ms", "--records", exit_status=1,
+                         data=b'"exit"\n"fine"\n')
+        poison, fine = [json.loads(x) for x in got.splitlines()]
+        self.assertEqual((poison["error"]["kind"], poison["attempts"], fine["value"]), ("crashed", 3, "fine"))
+
+    def test_a_task_that_the_program_does_not_name(self):
+        got = self.serve("cube", f"python3 {NUMBERS}", data=b"1\n", exit_status=1)
+        error = json.loads(got)["$error"]
+        self.assertEqual(error["kind"], "unknown_task")
+        self.assertIn("does not name it", error["message"])
+
+
+class ServedEmbedded(Served, Case):
+    def serve(self, task, program, *args, data=b"", exit_status=0):
+        self.run = self.run_fanmap("map", "--local", "--slots", 4, "--serve", f"{task}={program}", task, *args, data=data,
+                                   exit_status=exit_status, bound_s=110)
+        return self.run.out()
+
+    def test_output_is_labelled(self):
+        self.serve("root", f"python3 {NUMBERS}", "--job-id", "r1", data=b"4\n9\n")
+        lines = self.run.err().splitlines()
+        self.assertIn("r1/0/1: looking for the root of 4", lines)
+        self.assertIn("r1/1/1: looking for the root of 9", lines)
+
+    def test_a_program_that_does_not_start_is_said(self):
+        program = self.start("map", "--local", "--serve", f"t=python3 {NASTY} die", "t", ":::", "1")
+        wait_until(lambda: "task t: 'python3' ended with status 9 before it was ready" in program.err(), 60)
+
+
+class ServedOnAFleet(Served, Case):
+    partitions = 2
+
+    def serve(self, task, program, *args, data=b"", exit_status=0):
+        if self.kafka is None:
+            self.on_fleet()
+        worker = self.worker("--serve", f"{task}={program}", tasks=None, slots=4)
+        out = self.run_map(task, *args, data=data, exit_status=exit_status, bound_s=110).out()
+        worker.signal(signal.SIGTERM)  # it leaves its group at once
+        self.finish(worker, 60)
+        return out
