@@ -6,7 +6,7 @@ import shlex
 
 import fleet
 import raw
-from fleet import RECORDED, Case, seq, suite_folder, wait_until
+from fleet import PATIENCE, RECORDED, Case, seq, suite_folder, wait_until
 from secure import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, SecureKafka
 from services import Unavailable
 
@@ -196,6 +196,17 @@ class Rights(Secure):
         job = self.finish(self.start_map("echo", data=seq(1, 20), command="submit"), 60).out().decode().strip()
         self.assertEqual(self.run_fanmap("gather", job, *self.as_user()).out(), seq(1, 20))
 
+    def test_an_aggregator_with_its_rights(self):
+        self.grant("aggregator")
+        self.worker(slots=1)
+        aggregator = self.start("aggregator", "--out", self.folder, *self.as_user())
+        self.finish(self.start_map("echo", "--job-id", "j", data=seq(1, 20), command="submit"), 60)
+        path = os.path.join(self.folder, "j.jsonl")
+        wait_until(lambda: os.path.exists(path), 60 * PATIENCE, "the file")
+        with open(path, "rb") as f:
+            self.assertEqual(f.read(), seq(1, 20))
+        self.assertNotIn("denies", aggregator.err())
+
     def test_an_operator_with_his(self):
         self.grant("operator")
         self.finish(self.start_map("echo", "--job-id", "j", data=b"1\n", command="submit"), 60)
@@ -249,6 +260,11 @@ class Rights(Secure):
         self.finish(self.start_map("echo", "--job-id", "j", data=b"1\n", command="submit"), 60)
         self.grant("gather", ("Read", "jobs"))
         self.denied(("gather", "j"), "Read", f"{self.namespace}.jobs")
+
+    def test_what_an_aggregator_misses(self):
+        self.grant("aggregator", ("Read", "aggregator.default"))
+        aggregator = self.finish(self.start("aggregator", "--out", self.folder, *self.as_user()), 60, 4)
+        self.assertIn(f"denies User:{USER} Read on group {self.namespace}.aggregator.default", aggregator.err())
 
     def test_what_an_operator_misses(self):
         self.finish(self.start_map("echo", "--job-id", "j", data=b"1\n", command="submit"), 60)
