@@ -138,6 +138,9 @@ struct fanmap_job {
     list_state_t list_state;
     end_reason_t end_reason;
     loop_timer_t *presence_timer;
+    loop_timer_t *asks_timer; /* asks_fleet.c */
+    int64_t asks_until_ms;    /* 0: nothing was asked yet */
+    bool asks_done;
 
     /* handing out */
     fanmap_format_t value_format;

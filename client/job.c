@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/asks_fleet.h"
 #include "client/client.h"
 
 /* A number comes again after a million jobs; reports for its first bearer are long here by then. */
@@ -79,6 +80,7 @@ void job_free(fanmap_job_t *job)
     unlink_job(job);
     pipe_forget(job);
     presence_stop(job);
+    asks_stop(job);
     lookup_free(job->lookup);
     gather_end(job);
     if (job->timer)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/asks_fleet.h"
 #include "client/client.h"
 #include "client/policy_rules.h"
 #include "io/random_id.h"
@@ -210,7 +211,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 void map_begin(fanmap_job_t *job)
 {
     fanmap_error_t err;
-    if (job->retry && !retry_begin(job->retry))
+    if (!asks_may_begin(job) || (job->retry && !retry_begin(job->retry)))
         return;
     if (!options_text(job->options, "job-id"))
         begin_new(job);

@@ -118,12 +118,25 @@ static void announce_row(fanmap_worker_t *w)
     presence_announce_row(w->presence, w->incarnation, row);
 }
 
+/* Only of tasks that have any: then a job that asks for more can be refused before it begins. */
+static void announce_bounds(fanmap_worker_t *w)
+{
+    for (size_t i = 0; i < w->catalogue.n; i++) {
+        const limits_t *l = &w->catalogue.tasks[i].terms.limits;
+        const uint64_t bounds[PRESENCE_BOUNDS] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
+        if (bounds[0] || bounds[1] || bounds[2])
+            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks[i],
+                                     bounds);
+    }
+}
+
 static void on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
     if (w->is_ready && !w->drain_begun) {
         presence_announce(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks, w->catalogue.n);
         announce_row(w);
+        announce_bounds(w);
     }
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }

@@ -1,5 +1,6 @@
 #include "tokens/presence.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,20 @@ static const char ask_text[] = "local now = tonumber(redis.call('TIME')[1]) "
                                "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
                                "return redis.call('ZCARD', KEYS[1])";
 
+static const char bounds_text[] =
+    "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) redis.call('EXPIRE', KEYS[2], ARGV[3]) "
+    "for _, old in ipairs(redis.call('HKEYS', KEYS[2])) do if old ~= ARGV[1] and not redis.call('ZSCORE', KEYS[1], "
+    "old) then "
+    "redis.call('HDEL', KEYS[2], old) end end return 1";
+/* Of each bound the largest; 0, no bound, is larger than all. */
+static const char ask_bounds_text[] =
+    "local since = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1]) local most = {} "
+    "for n, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf')) do local i = 0 "
+    "for bound in string.gmatch(redis.call('HGET', KEYS[2], id) or '0 0 0', '%d+') do i = i + 1 bound = "
+    "tonumber(bound) "
+    "if n == 1 or bound == 0 or (most[i] ~= 0 and bound > most[i]) then most[i] = bound end end end "
+    "for i, bound in ipairs(most) do most[i] = string.format('%.0f', bound) end return most";
+
 struct presence {
     loop_t *loop;
     redis_url_t url;
@@ -33,12 +48,20 @@ struct presence {
     void *arg;
     char key[SERVE_KEY_MAX];
     int workers_n;
+    char bounds_key[SERVE_KEY_MAX];
+    uint64_t bounds[PRESENCE_BOUNDS];
+    bool asks_bounds;
     bool is_sent, is_closed, was_up;
 };
 
 static void make_key(const presence_t *p, char *ret, const char *queue, const char *task)
 {
     snprintf(ret, SERVE_KEY_MAX, "%s.serve.%s.%s", p->name_space, queue, task);
+}
+
+static void make_bounds_key(const presence_t *p, char *ret, const char *queue, const char *task)
+{
+    snprintf(ret, SERVE_KEY_MAX, "%s.bounds.%s.%s", p->name_space, queue, task);
 }
 
 static void answer(presence_t *p, int workers_n)
@@ -57,12 +80,24 @@ static void on_timer(void *arg)
         fn(p->arg, p->workers_n);
 }
 
+/* 1: read; 0: nobody serves the task; -1: no answer. */
+static int read_bounds(presence_t *p, const redisReply *reply)
+{
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || (reply->elements != 0 && reply->elements != PRESENCE_BOUNDS))
+        return -1;
+    for (size_t i = 0; i < reply->elements; i++)
+        p->bounds[i] = reply->element[i]->type == REDIS_REPLY_STRING ? strtoull(reply->element[i]->str, NULL, 10) : 0;
+    return reply->elements > 0;
+}
+
 static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
 {
     const redisReply *reply = reply_arg;
     presence_t *p = arg;
     (void)context;
-    if (!p->is_closed && p->is_sent)
+    if (!p->is_closed && p->is_sent && p->asks_bounds)
+        answer(p, read_bounds(p, reply));
+    else if (!p->is_closed && p->is_sent)
         answer(p, reply && reply->type == REDIS_REPLY_INTEGER ? (int)reply->integer : -1);
 }
 
@@ -71,8 +106,11 @@ static void send_question(presence_t *p)
     char silent[16];
     snprintf(silent, sizeof silent, "%d", SILENT_S);
     p->is_sent = true;
-    if (redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text, p->key, silent) !=
-        REDIS_OK)
+    int r = p->asks_bounds ? redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 2 %s %s %s",
+                                               ask_bounds_text, p->key, p->bounds_key, silent)
+                           : redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text,
+                                               p->key, silent);
+    if (r != REDIS_OK)
         answer(p, -1);
 }
 
@@ -139,15 +177,46 @@ void presence_announce_row(presence_t *p, const char *incarnation, const char *r
                           forget);
 }
 
-void presence_ask(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+static void ask(presence_t *p, const char *queue, const char *task, bool asks_bounds, presence_fn fn, void *arg)
 {
     p->fn = fn;
     p->arg = arg;
+    p->asks_bounds = asks_bounds;
     make_key(p, p->key, queue, task);
+    make_bounds_key(p, p->bounds_key, queue, task);
     if (redis_conn_context(p->conn))
         send_question(p);
     else if (!redis_conn_trying(p->conn))
         answer(p, -1);
+}
+
+void presence_ask(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+{
+    ask(p, queue, task, false, fn, arg);
+}
+
+void presence_ask_bounds(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+{
+    ask(p, queue, task, true, fn, arg);
+}
+
+const uint64_t *presence_bounds(const presence_t *p)
+{
+    return p->bounds;
+}
+
+void presence_announce_bounds(presence_t *p, const char *incarnation, const char *queue, const char *task,
+                              const uint64_t bounds[PRESENCE_BOUNDS])
+{
+    redisAsyncContext *context = redis_conn_context(p->conn);
+    char key[SERVE_KEY_MAX], bounds_key[SERVE_KEY_MAX], forget[16], text[80];
+    snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
+    snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64 " %" PRIu64, bounds[0], bounds[1], bounds[2]);
+    make_key(p, key, queue, task);
+    make_bounds_key(p, bounds_key, queue, task);
+    if (context)
+        redisAsyncCommand(context, NULL, NULL, "EVAL %s 2 %s %s %s %s %s", bounds_text, key, bounds_key, incarnation,
+                          text, forget);
 }
 
 static int open_parts(presence_t *p, const redis_port_config_t *config, fanmap_error_t *err)

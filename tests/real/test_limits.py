@@ -1,0 +1,54 @@
+"""What jobs ask for, against what the workers of a fleet allow."""
+import json
+
+from fleet import PATIENCE, Case, wait_until
+
+COUNT = ["python3", "-c", "import resource; print(resource.getrlimit(resource.RLIMIT_CPU)[0])"]
+
+
+class Limits(Case):
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+
+    def command_worker(self, *args):
+        worker = self.worker("--exec", "t=" + " ".join(f"'{w}'" for w in COUNT), *args, tasks=None, slots=1)
+        wait_until(lambda: "ready" in worker.err(), 30 * PATIENCE, "the worker is ready")
+        return worker
+
+    def refused(self, *args):
+        run = self.start_map("t", *args, data=b"1\n")
+        self.assertEqual(run.wait(30), 2)
+        return run
+
+    def test_more_than_any_worker_allows_is_refused_before_anything_is_sent(self):
+        # A worker refuses a limit of its own that nothing there can keep.
+        abilities = self.run_fanmap("map", "--local", "-v", "--", "true", data=b"1\n").err()
+        has_cpus = "cpus by nothing" not in abilities
+        worker = self.command_worker("--memory", "64MiB", "--cpu-time", "20s", *(["--cpus", "0.5"] if has_cpus else []))
+        self.assert_one_line(self.refused("--memory", "65MiB", "--job-id", "j"), "--memory 65MiB", "any worker", "64MiB")
+        self.assert_one_line(self.refused("--cpu-time", "21s"), "--cpu-time 21s", "20s")
+        if has_cpus:
+            self.assert_one_line(self.refused("--cpus", "2"), "--cpus 2", "0.5")
+        self.run_fanmap("gather", "j", exit_status=2)  # there is no such job
+        self.assertNotIn("an attempt of t gets", worker.err())
+        # Less is what it gets, and the worker says so.
+        run = self.run_map("t", "--cpu-time", "10s", "--memory", "64MiB", "--output-format", "lines", data=b"1\n")
+        self.assertEqual(run.out(), b"13\n\n")  # the meter's limit is 10 s; the kernel's, for one that escapes it, is above
+        self.assertRegex(worker.err(), "an attempt of t gets memory 64MiB, (cpus 0.5, )?cpu-time 10s")
+
+    def test_one_worker_that_allows_it_is_enough(self):
+        self.command_worker("--cpu-time", "20s")
+        self.command_worker("--cpu-time", "40s")
+        self.assert_one_line(self.refused("--cpu-time", "41s"), "40s")
+        run = self.run_map("t", "--cpu-time", "30s", data=b"1\n2\n3\n4\n")
+        # At each worker the smaller limit counts.
+        self.assertLessEqual({json.loads(x) for x in run.out().splitlines()}, {"23\n", "33\n"})
+        self.command_worker()
+        self.run_map("t", "--cpu-time", "41s", data=b"1\n")
+
+    def test_a_job_that_asks_waits_for_workers_as_any_other(self):
+        run = self.start_map("t", "--memory", "1GiB", data=b"1\n")
+        wait_until(lambda: "no worker serves task" in run.err(), 30 * PATIENCE, "it says that nobody serves it")
+        self.command_worker()
+        self.assertEqual(run.wait(60), 0)
