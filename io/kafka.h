@@ -272,6 +272,8 @@ struct kafka_client {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     kafka_source_t source;
+    size_t readers_n;
+    bool in_turn, must_stay; /* must_stay: someone keeps a message of it */
 };
 
 struct kafka_reader {
@@ -298,8 +300,9 @@ void kafka_reader_close(bus_reader_t *reader);
 /* All readers and their handles, in the loop's thread; the handles go to the helper. */
 void kafka_readers_close(kafka_bus_t *bus);
 
-/* kafka_records.c: hands a message out as a record and destroys it, now or with kafka_release. */
-void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg);
+/* kafka_records.c: hands a message out as a record and destroys it, now or with kafka_release. True: with that, and the
+ * handle must live as long. */
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg);
 void kafka_release(bus_t *bus, void *owner);
 
 /* ---- the group: kafka_group.c, kafka_start.c, kafka_group_records.c, kafka_commit.c ---- */

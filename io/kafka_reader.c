@@ -1,5 +1,6 @@
 /* Readers of one partition: librdkafka's simple consumer, with a queue for each reader. A handle can read a partition
- * once, so two readers of the same partition are given two handles. Handles stay until the bus is closed.
+ * once, so two readers of the same partition are given two handles. A few that nobody reads with stay for the next
+ * reader; beyond that they are destroyed by the helper, which is after what it was asked before with them.
  *
  * What can fail: the position is no longer in the log. librdkafka then says so and stops (auto.offset.reset=error); the
  * helper looks for the low watermark, and `gone` names it.
@@ -9,14 +10,18 @@
 
 #include "io/kafka.h"
 
+enum { IDLE_MAX = 4 };
+
 /* ---- handles ---- */
 
 static bool client_turn(void *arg)
 {
     kafka_client_t *client = arg;
     rd_kafka_event_t *event;
+    client->in_turn = true;
     while ((event = rd_kafka_queue_poll(client->queue, 0)) != NULL)
         kafka_event(client->bus, event);
+    client->in_turn = false;
     return false;
 }
 
@@ -63,12 +68,27 @@ static int get_client(kafka_bus_t *bus, const kafka_topic_t *topic, int32_t part
 
 static void client_close(kafka_client_t *client)
 {
+    kafka_client_t **at = &client->bus->clients;
+    while (*at != client)
+        at = &(*at)->next;
+    *at = client->next;
     kafka_source_unfeed(client->queue);
     kafka_source_close(&client->source);
     kafka_destroy_t *destroy = kafka_destroy_new(client->rk, client->queue);
     if (destroy != NULL)
         kafka_ask(client->bus, &destroy->ask);
     free(client);
+}
+
+/* A reader of it has gone. */
+static void client_leave(kafka_client_t *client)
+{
+    size_t idle_n = 0;
+    client->readers_n--;
+    for (const kafka_client_t *other = client->bus->clients; other != NULL; other = other->next)
+        idle_n += other->readers_n == 0;
+    if (client->readers_n == 0 && idle_n > IDLE_MAX && !client->in_turn && !client->must_stay)
+        client_close(client);
 }
 
 /* ---- records ---- */
@@ -154,7 +174,8 @@ static bool reader_turn(void *arg)
         }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             kafka_kick(&reader->kick, reader->topic, reader->client->rk, message);
-            kafka_hand_out(reader->bus, message, reader->callbacks.record, reader->arg);
+            if (kafka_hand_out(reader->bus, message, reader->callbacks.record, reader->arg))
+                reader->client->must_stay = true;
             continue;
         }
         reader_event(reader, message);
@@ -222,6 +243,7 @@ int kafka_read(bus_topic_t *base, int32_t partition, int64_t from, const bus_rea
         free(reader);
         return code;
     }
+    client->readers_n++;
     reader->next = bus->readers;
     bus->readers = reader;
     *ret = &reader->base;
@@ -243,6 +265,7 @@ static void reader_free(kafka_reader_t *reader)
         at = &(*at)->next;
     *at = reader->next;
     stop(reader);
+    client_leave(reader->client);
     free(reader);
 }
 
@@ -258,9 +281,6 @@ void kafka_readers_close(kafka_bus_t *bus)
 {
     while (bus->readers != NULL)
         reader_free(bus->readers);
-    while (bus->clients != NULL) {
-        kafka_client_t *next = bus->clients->next;
+    while (bus->clients != NULL)
         client_close(bus->clients);
-        bus->clients = next;
-    }
 }

@@ -52,11 +52,13 @@ static void copy_to(kafka_copy_t *copy, bus_record_t *record)
     record->owner = copy;
 }
 
-static void hand_out_in_place(bus_record_t *record, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+static bool hand_out_in_place(bus_record_t *record, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
 {
     record->owner = owner_of(message);
-    if (!fn(arg, record))
+    bool is_kept = fn(arg, record);
+    if (!is_kept)
         rd_kafka_message_destroy(message);
+    return is_kept;
 }
 
 /* The headers lie in the message: they are there for as long as it is. */
@@ -72,7 +74,7 @@ static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
     return n;
 }
 
-void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
 {
     rd_kafka_timestamp_type_t type;
     bus_record_t record = {
@@ -90,8 +92,7 @@ void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn
     size_t size = record.key_len + record.value_len;
     kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
     if (copy == NULL) {
-        hand_out_in_place(&record, message, fn, arg);
-        return;
+        return hand_out_in_place(&record, message, fn, arg);
     }
     copy_to(copy, &record);
     if (record.headers_n == 0) {
@@ -104,4 +105,5 @@ void kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn
     }
     if (message != NULL)
         rd_kafka_message_destroy(message);
+    return false;
 }

@@ -1,4 +1,5 @@
-/* closer map TASK | closer gather JOB | closer pipe TASK [JOB] (of TASK, or of JOB, into a map of TASK): lives a small
+/* closer map TASK | closer gather JOB | closer pipe TASK [JOB] (of TASK, or of JOB, into a map of TASK), closer
+ * many TASK (see below): lives a small
  * map's life again and again on a real fleet, closing the handle after 0, 1, 2... turns of the loop (in growing steps
  * later), until once it comes to its end. Fails on a callback after the close, and on descriptors that are left. Prints
  * how many lives that took, and after how many turns the last one ended.
@@ -11,7 +12,7 @@
 
 #include "fanmap/fanmap.h"
 
-enum { TURN_MS = 50, TURNS_MAX = 20000, ITEMS = 3, SPARE_FDS = 8 };
+enum { TURN_MS = 50, TURNS_MAX = 20000, ITEMS = 3, SPARE_FDS = 32, MANY = 1000 };
 
 typedef struct life life_t;
 struct life {
@@ -108,6 +109,33 @@ static int live(fanmap_t *f, char **argv, int last)
     return life->has_ended ? at : -1;
 }
 
+/* A thousand maps at once: every second one is closed somewhere on its way, the others come to their end. */
+static void live_together(fanmap_t *f, char **argv)
+{
+    static life_t lives[MANY];
+    int ended = 0;
+    for (int i = 0; i < MANY; i++)
+        begin(f, &lives[i], argv);
+    for (int at = 0; ended < MANY && at < TURNS_MAX; at++) {
+        turn(f);
+        if (at < MANY && at % 2) {
+            lives[at].is_closed = true;
+            fanmap_job_close(lives[at].job, at % 3 == 0);
+        }
+        ended = 0;
+        for (int i = 0; i < MANY; i++)
+            ended += lives[i].has_ended || lives[i].is_closed;
+    }
+    if (ended < MANY)
+        fail("some did not end", NULL);
+    for (int i = 0; i < MANY; i++) {
+        lives[i].is_closed = true;
+        if (i % 2 == 0)
+            fanmap_job_close(lives[i].job, false);
+    }
+    printf("%d lives together\n", MANY);
+}
+
 static int fds_n(void)
 {
     int n = 0;
@@ -126,20 +154,24 @@ int main(int argc, char **argv)
     if (argc < 3 || argc > 4 || fanmap_options_new(&options) != FANMAP_OK ||
         fanmap_options_load(options, NULL, &err) != FANMAP_OK ||
         fanmap_open(options, NULL, NULL, &f, &err) != FANMAP_OK)
-        fail("usage: closer map|gather|pipe WHAT [JOB]", &err);
+        fail("usage: closer map|gather|pipe|many WHAT [JOB]", &err);
     if (live(f, argv, TURNS_MAX) < 0) /* once whole: everything is connected then */
         fail("no end", NULL);
     int fds = fds_n(), lives = 0, ended = -1;
-    for (int last = 0; ended < 0; last += 1 + last / 5, lives++) {
+    bool is_many = strcmp(argv[1], "many") == 0;
+    if (is_many)
+        live_together(f, argv);
+    for (int last = 0; ended < 0 && !is_many; last += 1 + last / 5, lives++) {
         if (last > TURNS_MAX)
             fail("no end", NULL);
         ended = live(f, argv, last);
     }
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 600 && fds_n() > fds + SPARE_FDS; i++) /* what was said is still being stored */
         turn(f);
     if (fds_n() > fds + SPARE_FDS)
         fail("descriptors are left", NULL);
     fanmap_close(f);
     fanmap_options_free(options);
-    printf("%d lives, the last one ended after %d turns\n", lives, ended);
+    if (!is_many)
+        printf("%d lives, the last one ended after %d turns\n", lives, ended);
 }

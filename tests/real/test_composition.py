@@ -116,13 +116,19 @@ class Closing(Case):
         self.on_fleet()
         self.worker(tasks=NUMBERS, slots=4)
 
-    def lives(self, *args):
+    def closer(self, *args):
         closer = Program("closer", [os.path.join(BUILD, "tests", "closer"), *args], self.folder, self.environment())
         self.programs.append(closer)
-        self.finish(closer, 100)
+        return self.finish(closer, 100)
+
+    def lives(self, *args):
+        closer = self.closer(*args)
         lives, turns = (int(x) for x in re.findall(rb"\d+", closer.out()))
         self.assertGreater(lives, 5)
         self.assertGreater(turns, 5)
+
+    def test_a_thousand_maps_at_once(self):
+        self.assertEqual(self.closer("many", "square").out(), b"1000 lives together\n")
 
     def test_a_map_is_closed_after_every_turn(self):
         self.lives("map", "square")
