@@ -133,7 +133,7 @@ struct fanmap_job {
     int64_t log_position;
     int64_t check_until; /* CHECK_LOG: answer when log_position has passed it; INT64_MAX: asked; -1: nothing asked */
     char announced[NONCE_MAX + 1]; /* what the producer was told last */
-    bool is_unordered, is_decided, is_halting, halt_told, knows_more, is_reader_held, has_end_copy;
+    bool is_unordered, is_decided, is_halting, is_cut, halt_told, knows_more, is_reader_held, has_end_copy;
     uint64_t list_n;
     list_state_t list_state;
     end_reason_t end_reason;

@@ -125,11 +125,8 @@ static void tell_halt(fanmap_job_t *job)
     buf_t value = {0};
     if (job->halt_told || !list_is_halting(job->list))
         return;
-    if (!job->is_halting && job->producer) {
+    if (!job->is_halting && job->producer)
         map_simple_step(job, PRODUCER_HALTED);
-        job->input_ended = true;
-        job->pushed = producer_published(job->producer);
-    }
     job->is_halting = true;
     size_t key_len = jobs_key(key, sizeof key, job->id, JOBS_HALT);
     jobs_encode_end(&value, END_HALT);

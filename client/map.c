@@ -230,7 +230,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
 {
     if (job->error.code)
         return err_copy(err, &job->error);
-    if (!job->is_map || (job->input_ended && !job->is_halting))
+    if (!job->is_map || (job->input_ended && !job->is_cut))
         return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
     if (job->retry)
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
@@ -238,7 +238,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
     if ((unsigned)format > FANMAP_WRAPPED)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
-    if (job->is_halting || (job->is_decided && job->list_state == LIST_CLOSED))
+    if (job->is_cut || (job->is_decided && job->list_state == LIST_CLOSED))
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
     return FANMAP_OK;
 }

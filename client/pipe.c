@@ -108,7 +108,7 @@ void pipe_forget(fanmap_job_t *job)
 
 static bool is_reader_over(const fanmap_job_t *to)
 {
-    return to->error.code || to->is_halting || (to->is_decided && to->list_state == LIST_CLOSED);
+    return to->error.code || to->is_cut || (to->is_decided && to->list_state == LIST_CLOSED);
 }
 
 bool pipe_due(const fanmap_job_t *from)

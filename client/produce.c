@@ -197,6 +197,10 @@ void map_step(fanmap_job_t *job, producer_event_t *event)
     producer_step(job->producer, event, &job->actions);
     for (size_t i = 0; i < job->actions.n && (!job->error.code || job->is_giving_up); i++)
         carry_out(job, &job->actions.at[i]);
+    if (!job->is_cut && producer_is_cut(job->producer)) {
+        job->is_cut = job->input_ended = true;
+        job->pushed = producer_published(job->producer);
+    }
     if (job->actions.failed) {
         fanmap_error_t err;
         job->is_giving_up = false;

@@ -67,6 +67,7 @@ static void same(producer_t *p)
 {
     const resume_t *resume = p->config.resume;
     actions_add(p, PRODUCER_READ_LOG);
+    p->input_ended |= resume->is_halting && resume->total >= 0;
     if (resume->is_closed)
         close_found_closed(p, resume->reason);
     else if (resume->total >= 0)
@@ -85,7 +86,8 @@ static uint64_t needed(const resume_t *resume)
 static bool has_compared_all(const producer_t *p)
 {
     const resume_t *resume = p->config.resume;
-    return p->compared == needed(resume) && (resume->total < 0 || p->input_ended);
+    bool may_go_on = resume->total < 0 || resume->is_halting;
+    return p->compared == needed(resume) && (may_go_on || p->input_ended);
 }
 
 /* ---- events ---- */

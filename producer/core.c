@@ -85,13 +85,7 @@ static void on_input_stored(producer_t *p)
 
 static void on_halted(producer_t *p)
 {
-    if (p->input_said || p->phase > PHASE_PUBLISHING)
-        return;
-    p->was_halted = true;
-    queue_free(&p->queue);
-    free(p->source_error);
-    p->source_error = NULL;
-    p->input_ended = true;
+    p->was_halted |= !p->input_said && p->phase <= PHASE_PUBLISHING;
 }
 
 static void on_stored(producer_t *p, uint64_t cookie, int64_t offset)
@@ -198,6 +192,11 @@ bool producer_writable(const producer_t *p)
     if (p->phase < PHASE_PUBLISHING || p->unmet)
         return queue_has_room(&p->queue);
     return p->queue.n == 0 && publish_open(p);
+}
+
+bool producer_is_cut(const producer_t *p)
+{
+    return p->was_halted && p->input_ended;
 }
 
 bool producer_settled(const producer_t *p)

@@ -120,6 +120,8 @@ void producer_step(producer_t *producer, const producer_event_t *event, producer
  * taken and wait. */
 bool producer_writable(const producer_t *producer);
 /* Everything that was published is acknowledged, `input` too: a submit may leave. */
+/* PRODUCER_HALTED has ended the input. */
+bool producer_is_cut(const producer_t *producer);
 bool producer_settled(const producer_t *producer);
 /* When to send PRODUCER_TICK at the latest; INT64_MAX: nothing is due. */
 int64_t producer_next_ms(const producer_t *producer);

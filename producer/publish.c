@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "producer/state.h"
@@ -70,6 +71,21 @@ static void say_refused(producer_t *p)
     actions_put_log(p, SAID_REFUSED, pack);
 }
 
+/* What an earlier producer had published belongs to the job, and so does all before it. */
+static bool halt_cuts(const producer_t *p)
+{
+    const resume_t *resume = p->config.resume;
+    return p->was_halted && p->unmet == 0 && p->window.next >= (resume ? resume_end(resume) : 0);
+}
+
+static void cut(producer_t *p)
+{
+    queue_free(&p->queue);
+    free(p->source_error);
+    p->source_error = NULL;
+    p->input_ended = true;
+}
+
 static void publish_one(producer_t *p, const queue_item_t *item)
 {
     if (is_there(p, item))
@@ -113,7 +129,8 @@ void publish_item(producer_t *p, const producer_event_t *event)
         return;
     }
     queue_item_t item = item_of(event);
-    bool may_go = p->phase == PHASE_PUBLISHING && p->queue.n == 0 && publish_open(p) && start_clear_to_publish(p);
+    bool may_go = p->phase == PHASE_PUBLISHING && !halt_cuts(p) && p->queue.n == 0 && publish_open(p) &&
+                  start_clear_to_publish(p);
     if (may_go)
         publish_one(p, &item);
     else if (!queue_add(&p->queue, &item))
@@ -186,8 +203,8 @@ static void say_input(producer_t *p)
 static void publish_queued(producer_t *p)
 {
     queue_item_t item;
-    while (p->phase == PHASE_PUBLISHING && p->queue.n > 0 && publish_open(p) && start_clear_to_publish(p) &&
-           queue_take(&p->queue, &item))
+    while (p->phase == PHASE_PUBLISHING && p->queue.n > 0 && !halt_cuts(p) && publish_open(p) &&
+           start_clear_to_publish(p) && queue_take(&p->queue, &item))
         publish_one(p, &item);
 }
 
@@ -195,8 +212,7 @@ static void publish_queued(producer_t *p)
 static bool ends_too_early(producer_t *p)
 {
     const resume_t *resume = p->config.resume;
-    if (!resume || p->unmet || p->input_said || p->was_halted || !all_published(p) ||
-        resume_end(resume) <= p->window.next)
+    if (!resume || p->unmet || p->input_said || !all_published(p) || resume_end(resume) <= p->window.next)
         return false;
     compare_too_short(p, p->window.next, resume_end(resume) - 1);
     return true;
@@ -208,6 +224,8 @@ void publish_due(producer_t *p)
         return;
     if (p->queue.n > 0)
         publish_queued(p);
+    if (halt_cuts(p) && !p->input_said)
+        cut(p);
     if (p->phase != PHASE_PUBLISHING || ends_too_early(p))
         return;
     bool is_due = refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p));

@@ -29,6 +29,7 @@ typedef struct {
     uint32_t partitions;
     int64_t total; /* n of `input`; -1: the old producer did not come so far */
     bool is_closed;
+    bool is_halting;        /* by --halt soon: `total` is how far the old producer came, and the input may be longer */
     end_reason_t reason;    /* is_closed */
     uint64_t prefix, chain; /* of the progress with the largest prefix */
     int64_t *offsets;       /* its offsets: where the items behind the prefix begin; -1: from the beginning */

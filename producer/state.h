@@ -66,7 +66,8 @@ struct producer {
     uint64_t compared, compared_chain; /* COMPARING */
     bool deadline_passed;              /* COMPARING: to be said when that is over */
     uint64_t known, waiting_bytes;
-    bool input_ended, input_said, settled, was_halted;
+    bool input_ended, input_said, settled;
+    bool was_halted; /* the input ends where it was published, also by the producer before this one */
     char *source_error;
     end_reason_t end_reason;
     bool spec_said;

@@ -101,6 +101,8 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
     if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
         sim->jobs[j].start_offset = decoded.spec.start_offset;
+    if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_is_halting(sim->jobs[j].truth))
+        sim_break(sim, "J/halt of %s is stored, but by its log it does not halt", sim->jobs[j].id);
     if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)
         return;
     if (!sim->jobs[j].is_ended)

@@ -76,6 +76,9 @@ static void check_entry(sim_t *sim, const job_t *job, const outcome_t *outcome)
     if (cut_short || crashed)
         return;
     bool fits = outcome->kind == planned;
+    /* halting soon: a try that would have been followed by another was the last */
+    bool is_last = job->spec.halt.when == HALT_SOON && job->spec.retries > 0 && outcome->kind < FANMAP_CRASHED;
+    fits = fits || (is_last && list_is_halting(job->truth));
     /* which of several failing attempts was the last is the losses' to say, but not that it failed */
     fits = fits || (planned != FANMAP_VALUE && !sim->scenario.is_poisoned && outcome->kind != FANMAP_VALUE &&
                     outcome->kind < FANMAP_UNKNOWN_TASK);

@@ -37,6 +37,22 @@ void sim_pause(sim_t *sim, job_t *job, bool pause)
     append_versioned(sim, job, JOBS_PAUSED, pause, ++job->paused_version);
 }
 
+void sim_cancel(sim_t *sim, job_t *job)
+{
+    char key[JOB_ID_MAX + 16];
+    buf_t log = {0}, copy = {0};
+    if (job->start_offset < 0 || job->is_ended) /* there is no such job, or it has ended already */
+        return;
+    sim_say(sim, "another program cancels %s", job->id);
+    joblog_encode_end(&log, END_CANCEL);
+    kafka_append(sim, TOPIC_RESULTS, (int32_t)job->spec.results_partition, job->id, strlen(job->id), log.data, log.len);
+    size_t key_len = jobs_key(key, sizeof key, job->id, JOBS_END);
+    jobs_encode_end(&copy, END_CANCEL);
+    kafka_append(sim, TOPIC_JOBS, 0, key, key_len, copy.data, copy.len);
+    buf_free(&log);
+    buf_free(&copy);
+}
+
 /* ---- records of strangers ---- */
 
 static void append_foreign(sim_t *sim)
@@ -242,7 +258,9 @@ static void inflict(sim_t *sim, fault_t fault)
         stop_maker(sim, job, BETWEEN(sim, 1, 12000));
         break;
     case FAULT_CANCEL:
-        if (job->will_cancel)
+        if (job->will_cancel && job->cancels_from_outside)
+            sim_cancel(sim, job);
+        else if (job->will_cancel)
             maker_cancel(sim, job);
         break;
     case FAULT_KILL_MAKER:

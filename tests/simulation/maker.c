@@ -131,6 +131,28 @@ static void tell_known(sim_t *sim, maker_t *m)
     }
 }
 
+static void on_halt_stored(sim_t *sim, event_t *event)
+{
+    (void)sim;
+    (void)event;
+}
+
+/* As client/gather.c: whoever reads that nothing more is to start says so. */
+static void tell_halt(sim_t *sim, maker_t *m)
+{
+    char key[JOB_ID_MAX + 16];
+    buf_t value = {0};
+    if (m->halt_told || !list_is_halting(m->list))
+        return;
+    m->halt_told = true;
+    sim_say(sim, "%s halts", m->job->id);
+    step(sim, m, &(producer_event_t){.type = PRODUCER_HALTED});
+    size_t key_len = jobs_key(key, sizeof key, m->job->id, JOBS_HALT);
+    jobs_encode_end(&value, END_HALT);
+    kafka_produce(sim, &m->process, TOPIC_JOBS, 0, key, key_len, value.data, value.len, 0, on_halt_stored);
+    buf_free(&value);
+}
+
 static void tell_announced(sim_t *sim, maker_t *m)
 {
     const char *announced = list_producer(m->list);
@@ -170,6 +192,7 @@ static void on_read(sim_t *sim, event_t *event)
         free(key);
         free(value);
         tell_announced(sim, m);
+        tell_halt(sim, m);
     }
     hand_out(sim, m);
     tell_known(sim, m);

@@ -103,7 +103,7 @@ static void fill_error(outcome_t *outcome, fanmap_kind_t kind, char *text, size_
     outcome->message_len = (size_t)snprintf(text, cap, "planned");
     outcome->message = text;
     outcome->type = text + outcome->message_len;
-    outcome->exit_status = kind == FANMAP_EXIT ? 3 : 0;
+    outcome->exit_status = kind == FANMAP_EXIT ? PLAN_EXIT_STATUS : 0;
     outcome->signo = kind == FANMAP_SIGNAL ? 11 : 0;
 }
 

@@ -109,6 +109,8 @@ fanmap_kind_t plan_outcome(const sim_t *sim, size_t j, uint64_t index, uint32_t 
         charges += plan.dies;
         if (charges >= job->spec.crash_cap)
             return FANMAP_CRASHED;
+        if (plan.kind == FANMAP_EXIT && spec_exit_is_final(&job->spec, PLAN_EXIT_STATUS))
+            return plan.kind;
         if (plan.kind == FANMAP_VALUE || plan.is_final || attempt > job->spec.retries)
             return plan.kind;
     }

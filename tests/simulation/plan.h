@@ -7,6 +7,8 @@
 #include "clock.h"
 #include "fanmap/fanmap.h"
 
+enum { PLAN_EXIT_STATUS = 3 }; /* of those that end with FANMAP_EXIT */
+
 typedef struct {
     int64_t run_ms;
     fanmap_kind_t kind;                    /* what the attempt says, unless it dies or times out */

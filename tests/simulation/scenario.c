@@ -80,6 +80,25 @@ static void draw_plan(sim_t *sim, job_t *job)
     job->bad_permille = CHANCE(sim, 200) ? 20 : 0;
 }
 
+/* From the plan's own seed: more halts, by counts and percents, now and soon, and final exits. */
+static void draw_policies(job_t *job)
+{
+    uint64_t dice = job->plan_seed ^ (job->plan_seed >> 29);
+    bool wants_halt = job->spec.halt.when != HALT_NEVER || (!job->spec.fail_fast && dice % 8 == 0);
+    uint32_t threshold = 1 + (uint32_t)(dice >> 8) % 12;
+    bool is_percent = (dice >> 16) % 2 == 0;
+    if (wants_halt)
+        job->spec.halt = (halt_t){.when = (dice >> 20) % 2 ? HALT_NOW : HALT_SOON,
+                                  .what = (halt_what_t)((dice >> 24) % 3),
+                                  .threshold = is_percent ? threshold * 8 : threshold,
+                                  .is_percent = is_percent};
+    if ((dice >> 32) % 6 == 0) {
+        job->spec.final_exits[0] = (exit_range_t){PLAN_EXIT_STATUS, PLAN_EXIT_STATUS};
+        job->spec.final_exits_n = 1;
+    }
+    job->cancels_from_outside = (dice >> 40) % 2 == 0;
+}
+
 static void draw_job(sim_t *sim, job_t *job, size_t number)
 {
     job_begin(sim, job, number);
@@ -96,6 +115,7 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
     if (CHANCE(sim, 80))
         job->spec.halt =
             (halt_t){.when = HALT_NOW, .what = (halt_what_t)ROLL(sim, 3), .threshold = 1 + (uint32_t)ROLL(sim, 20)};
+    draw_policies(job);
     if (CHANCE(sim, 60))
         job->spec.deadline_ms = job->spec.submitted_ms + BETWEEN(sim, 1000, 60000);
     job->has_source_error = CHANCE(sim, 50);

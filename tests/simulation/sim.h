@@ -89,7 +89,7 @@ typedef struct {
     buf_t output; /* what it handed out, in order */
     uint64_t next_input, known_told;
     int64_t read_offset, tick_ms, check_end;
-    bool input_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
+    bool input_told, halt_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
     end_reason_t reason;
     list_state_t state;
     uint64_t n; /* entries of the decided list */
@@ -114,7 +114,7 @@ struct job {
     int64_t run_ms_min, run_ms_max, run_ms_long;
     unsigned long_permille, fails_permille, fails_for_ever_permille, final_permille, dies_permille, poison_permille,
         kills_permille, bad_permille;
-    bool has_source_error, will_cancel, is_create_held;
+    bool has_source_error, will_cancel, cancels_from_outside, is_create_held;
     /* live control */
     uint64_t limit, limit_version, paused, paused_version;
     uint64_t table_version; /* the highest the table was told since it last lost its data */
@@ -179,6 +179,8 @@ bool scenario_golden(sim_t *sim, const char *name); /* false: no such scenario *
 void job_begin(sim_t *sim, job_t *job, size_t number);
 void sim_set_limit(sim_t *sim, job_t *job, uint64_t n);
 void sim_pause(sim_t *sim, job_t *job, bool pause);
+/* `fanmap cancel` of another program. */
+void sim_cancel(sim_t *sim, job_t *job);
 
 /* maker.c */
 void maker_start(sim_t *sim, job_t *job);
