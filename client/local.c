@@ -65,8 +65,10 @@ int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec
     }
     const slots_task_t *task = find(f->local, spec->task);
     if (!task)
-        return err_set(err, FANMAP_EUSAGE, "no task \"%s\" here: give --tasks F.so that has it, or -- CMD ARG...",
-                       spec->task);
+        return err_set(
+            err, FANMAP_EUSAGE,
+            "no task \"%s\" here: give --tasks F.so or --serve NAME='CMD ARG...' that has it, or -- CMD ARG...",
+            spec->task);
     return asks_check(spec, &task->terms.limits, "this task", err);
 }
 

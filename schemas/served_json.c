@@ -129,7 +129,8 @@ static bool put_done(const writer_t *w, const line_t *line)
 bool served_line_to_fields(buf_t *fields, const char *text, size_t len, char *why, size_t why_cap)
 {
     line_t line = {0};
-    writer_t w = {fields, why, why_cap};
+    writer_t w = {.fields = fields, .why_cap = why_cap};
+    w.why = why;
     const place_t places[] = {{"type", &line.type},   {"v", &line.v}, {"encoding", &line.encoding},
                               {"tasks", &line.tasks}, {"n", &line.n}, {"value", &line.value},
                               {"error", &line.error}};

@@ -91,7 +91,7 @@ static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], cha
 
 int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *err)
 {
-    int theirs[ENDS];
+    int theirs[ENDS] = {-1, -1, -1, -1};
     *p = (peer_t){.pidfd = -1, .from_fd = -1, .to_fd = -1, .stdin_fd = -1, .out_fd = -1, .log_fd = log_fd};
     p->is_first = true;
     p->frame_max = SERVED_HELLO_MAX;

@@ -135,7 +135,8 @@ static void reap(supervisor_t *s)
 /* While a program is served, the end of its socket tells of its death: looking for others can wait a few turns. */
 static bool reaping_can_wait(supervisor_t *s)
 {
-    return s->command.state == COMMAND_SERVED && !child_has_ended && !s->is_ending && ++s->turns < REAP_TURNS;
+    bool is_serving = s->serve.current && (s->command.state == COMMAND_SERVED || s->command.state == COMMAND_IDLE);
+    return is_serving && !child_has_ended && !s->is_ending && ++s->turns < REAP_TURNS;
 }
 
 size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap)
