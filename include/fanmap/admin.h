@@ -110,8 +110,9 @@ FANMAP_API int fanmap_aggregator_open(const fanmap_options_t *options, fanmap_lo
                                       fanmap_aggregator_t **ret_aggregator, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* As fanmap_fd: poll it, never read it. */
 FANMAP_API int fanmap_aggregator_fd(const fanmap_aggregator_t *aggregator);
-/* Works for up to `timeout_ms` (-1: until something happened). FANMAP_OK: call again. FANMAP_END: drained. A negative
- * code: it cannot go on (refused, or Kafka not reachable within the connect timeout). */
+/* Works for up to `timeout_ms` (-1: until something happened), and for as long as the disk takes with what is written
+ * meanwhile. FANMAP_OK: call again. FANMAP_END: drained. A negative code: it cannot go on (refused, or Kafka not
+ * reachable within the connect timeout). */
 FANMAP_API int fanmap_aggregator_run(fanmap_aggregator_t *aggregator, int timeout_ms,
                                      fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Begins no further file, ends those under way within the drain time, and hands its jobs to others;
