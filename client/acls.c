@@ -21,8 +21,12 @@ typedef struct {
 
 static const role_t roles[] = {
     {"producer",
-     "map and submit; also all that gather may",
-     {{ON_ITEMS, "Read Write"}, {ON_RESULTS, "Read Write"}, {ON_JOBS, "Read Write"}, {ON_END, NULL}}},
+     "map and submit; also all that gather may. Describe: to say that no worker is there, where there is no Redis",
+     {{ON_ITEMS, "Read Write"},
+      {ON_RESULTS, "Read Write"},
+      {ON_JOBS, "Read Write"},
+      {ON_GROUP, "Describe"},
+      {ON_END, NULL}}},
     {"gather",
      "gather; Write copies the end of a job to where workers see it",
      {{ON_RESULTS, "Read"}, {ON_JOBS, "Read Write"}, {ON_END, NULL}}},

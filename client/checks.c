@@ -57,6 +57,15 @@ int check_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, check_fn
     return r;
 }
 
+int check_members(fanmap_job_t *job, bus_topic_t *topic, const char *group_id, check_fn fn, fanmap_error_t *err)
+{
+    check_t *check = check_new(job, fn, 0, err);
+    int r = check ? bus_query_members(topic, group_id, on_answer, check, err) : FANMAP_ENOMEM;
+    if (check && r != FANMAP_OK)
+        forget(check);
+    return r;
+}
+
 int check_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, check_fn fn, int32_t tag,
                fanmap_error_t *err)
 {

@@ -235,6 +235,7 @@ void stash_free(stash_t *stash);
 /* Never called when the job is gone or has failed. `answer`: see bus_query_end, bus_query_time. */
 typedef void (*check_fn)(fanmap_job_t *job, int32_t tag, int64_t answer);
 int check_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, check_fn fn, int32_t tag, fanmap_error_t *err);
+int check_members(fanmap_job_t *job, bus_topic_t *topic, const char *group_id, check_fn fn, fanmap_error_t *err);
 int check_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, check_fn fn, int32_t tag,
                fanmap_error_t *err);
 void checks_free(fanmap_t *f);

@@ -1,5 +1,6 @@
 /* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
- * task. */
+ * task. Without Redis (--redis none) Kafka is asked who is in the queue's group: that nobody is there is known, which
+ * tasks they serve is not. */
 #include "tokens/presence.h"
 #include "client/client.h"
 
@@ -11,15 +12,13 @@ static bool is_taken(const fanmap_t *f, int64_t now_ms)
     return f->asked_number && now_ms - f->asked_ms < ANSWER_MAX_MS;
 }
 
-static void on_answer(void *arg, int workers_n)
+static void judge(fanmap_job_t *job, int64_t workers_n)
 {
-    fanmap_t *f = arg;
-    fanmap_job_t *job = job_by_number(f, f->asked_number);
+    fanmap_t *f = job->f;
     fanmap_error_t err;
-    f->asked_number = 0;
-    if (!job || !job->presence_timer)
+    if (!job->presence_timer)
         return;
-    if (workers_n != 0) { /* served, or Redis does not answer: ask again later */
+    if (workers_n != 0) { /* served, or there is no answer: ask again later */
         loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
         return;
     }
@@ -35,12 +34,40 @@ static void on_answer(void *arg, int workers_n)
         job_give_up(job, &err);
 }
 
+static void on_answer(void *arg, int workers_n)
+{
+    fanmap_t *f = arg;
+    fanmap_job_t *job = job_by_number(f, f->asked_number);
+    f->asked_number = 0;
+    if (job)
+        judge(job, workers_n);
+}
+
+static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
+{
+    (void)tag;
+    judge(job, n);
+}
+
+static void ask_kafka(fanmap_job_t *job)
+{
+    char group[TOPIC_NAME_MAX];
+    fanmap_error_t err;
+    name_group(group, job->f->namespace_name, job->spec.queue);
+    if (check_members(job, job->queue->items, group, on_members, &err) != FANMAP_OK)
+        presence_stop(job);
+}
+
 static void on_timer(void *arg)
 {
     fanmap_job_t *job = arg;
     fanmap_t *f = job->f;
     if (job->list && list_known(job->list) > 0) {
         presence_stop(job);
+        return;
+    }
+    if (!f->presence) {
+        ask_kafka(job);
         return;
     }
     int64_t now = loop_now_ms(f->loop);
@@ -57,7 +84,7 @@ void presence_watch(fanmap_job_t *job)
 {
     fanmap_t *f = job->f;
     fanmap_error_t err;
-    if (!f->presence || job->presence_timer ||
+    if (f->is_local || job->presence_timer ||
         loop_timer_new(f->loop, on_timer, job, &job->presence_timer, &err) != FANMAP_OK)
         return;
     loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + FIRST_ASK_MS);

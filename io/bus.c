@@ -105,6 +105,13 @@ int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
     return ops->delete_before == NULL ? only_kafka(err) : ops->delete_before(topic, partition, offset, fn, arg, err);
 }
 
+int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
+                      fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->query_members == NULL ? only_kafka(err) : ops->query_members(topic, group_id, fn, arg, err);
+}
+
 int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                    void *arg, fanmap_error_t *err)
 {

@@ -136,6 +136,10 @@ void bus_reader_close(bus_reader_t *reader);
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
+/* How many members a group has now, of whatever topic; answers through `fn` once (-1: it could not be found out). Kafka
+ * only. `group_id` is copied. */
+int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
+                      fanmap_error_t *err);
 /* Asks where the first record lies that is not older than `time_ms` (unix time, by the records' own timestamps);
  * answers through `fn` once: BUS_END when there is none, BUS_BEGIN when it could not be found out. */
 int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),

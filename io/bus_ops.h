@@ -24,6 +24,8 @@ typedef struct {
     void (*reader_close)(bus_reader_t *reader);
     int (*query_end)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                      fanmap_error_t *err);
+    int (*query_members)(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
+                         fanmap_error_t *err); /* NULL: cannot */
     int (*query_time)(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                       void *arg, fanmap_error_t *err);
     /* NULL, these three: cannot */

@@ -186,6 +186,8 @@ int kafka_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, v
                      fanmap_error_t *err);
 int kafka_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                     fanmap_error_t *err);
+int kafka_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
+                        fanmap_error_t *err);
 int kafka_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                      void *arg, fanmap_error_t *err);
 /* In the helper. LEADER_NOT_AVAILABLE: not every partition has a leader yet. */
