@@ -10,6 +10,7 @@ import subprocess
 import yaml
 
 from fleet import BUILD, FANMAP, PATIENCE, ROOT, Case, Program, free_port, seq, squares, wait_until
+from services import Kafka
 
 UNITS = os.path.join(ROOT, "deploy", "systemd")
 
@@ -101,6 +102,22 @@ class Deploy(Case):
         self.addCleanup(redis.wait)
         self.addCleanup(redis.kill)
         wait_until(lambda: "PONG" in said(["redis-cli", "-p", str(port), "ping"]).stdout, 30 * PATIENCE, "redis answers")
+
+    def test_compose_kafka_takes_its_settings(self):
+        """As the image makes properties of its environment; Kafka's own tool reads them, and formats its folder by them."""
+        told = self.compose()["kafka"]["environment"]
+        properties = {k.removeprefix("KAFKA_").lower().replace("_", "."): v for k, v in told.items()}
+        properties["log.dirs"] = os.path.join(self.folder, "data")
+        path = os.path.join(self.folder, "server.properties")
+        with open(path, "w") as f:
+            f.writelines(f"{k}={v}\n" for k, v in properties.items())
+        tool = Kafka(os.path.join(self.folder, "kafka")).base_command() + ["kafka.tools.StorageTool", "format"]
+        done = said([*tool, "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", path], cwd=self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        with open(path, "a") as f:
+            f.write("inter.broker.listener.name=NOWHERE\n")
+        done = said([*tool, "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", path, "--ignore-formatted"], cwd=self.folder)
+        self.assertNotEqual(done.returncode, 0, "a wrong setting passes")
 
     def test_units_are_sound(self):
         if shutil.which("systemd-analyze") is None:
