@@ -54,6 +54,20 @@ static void put_halt(policy_t *policy, const halt_t *halt)
             halt->is_percent ? "%" : "");
 }
 
+static void put_final_exits(policy_t *policy, const spec_t *spec)
+{
+    char text[sizeof policy->values[0]] = "";
+    size_t n = 0;
+    for (uint32_t i = 0; i < spec->final_exits_n && n + 9 < sizeof text; i++) {
+        const exit_range_t *range = &spec->final_exits[i];
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i > 0 ? "," : "", range->from);
+        if (range->to != range->from)
+            n += (size_t)snprintf(text + n, sizeof text - n, "-%u", range->to);
+    }
+    if (n > 0)
+        put(policy, "final-exit", "%s", text);
+}
+
 void policy_fill(policy_t *policy, const spec_t *spec)
 {
     policy->n = 0;
@@ -77,6 +91,7 @@ void policy_fill(policy_t *policy, const spec_t *spec)
         put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
     if (spec->cpu_time_ms)
         put_ms(policy, "cpu-time", spec->cpu_time_ms);
+    put_final_exits(policy, spec);
     if (spec->retry_of[0])
         put(policy, "retry-failed", "%s", spec->retry_of);
 }

@@ -153,7 +153,7 @@ typedef struct {
 
 typedef void (*fanmap_job_info_fn)(void *arg, const fanmap_job_info_t *job);
 /* Every job that the jobs topic knows, oldest first. Reads that topic, and the logs of jobs without an end (option
- * "counts" false: not): about as many bytes as their outcomes have. Memory: some 500 bytes a job, a bit or two an
+ * "counts" false: not): about as many bytes as their outcomes have. Memory: some 700 bytes a job, a bit or two an
  * outcome of jobs without an end. Options in `filter` (NULL: none): "state", "task", "queue", "since", "counts". */
 FANMAP_API int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_job_info_fn fn,
                            void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
