@@ -50,7 +50,7 @@ static bool set_control(limiter_t *l, control_t which, uint64_t limit)
     return open_folder(l, which) && controls_set(l->controls, which, l->folder_fds[which], limit);
 }
 
-static void add_rlimit(limiter_t *l, int resource, uint64_t value)
+static void add_rlimit(limiter_t *l, __rlimit_resource_t resource, uint64_t value)
 {
     if (value == 0)
         return;
@@ -129,20 +129,20 @@ bool limiter_enter(const limiter_t *l)
     return true;
 }
 
-static bool put_rlimit(pid_t pid, int resource, bool is_limited, rlim_t value)
+static bool put_rlimit(pid_t pid, __rlimit_resource_t resource, bool is_limited, rlim_t value)
 {
     struct rlimit own, wanted;
-    if (getrlimit((__rlimit_resource_t)resource, &own) != 0)
+    if (getrlimit(resource, &own) != 0)
         return false;
     wanted = own;
     if (is_limited && value < wanted.rlim_max)
         wanted.rlim_cur = value;
-    return prlimit(pid, (__rlimit_resource_t)resource, &wanted, NULL) == 0;
+    return prlimit(pid, resource, &wanted, NULL) == 0;
 }
 
 bool limiter_put(const limiter_t *l, pid_t pid)
 {
-    static const int resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC};
+    static const __rlimit_resource_t resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC};
     char text[24];
     snprintf(text, sizeof text, "%ld", (long)pid);
     for (int i = 0; i < CONTROLS_N; i++)

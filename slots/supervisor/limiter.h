@@ -19,7 +19,7 @@ typedef struct {
     limits_t limits;                                   /* in force */
     uint64_t oom_kills;
     struct {
-        int resource;
+        __rlimit_resource_t resource;
         rlim_t value;
     } rlimits[LIMITER_RLIMITS_MAX]; /* in force */
     unsigned rlimits_n;

@@ -1,9 +1,53 @@
 """What jobs ask for, against what the workers of a fleet allow."""
 import json
+import os
+import sys
 
-from fleet import PATIENCE, Case, wait_until
+from fleet import PATIENCE, ROOT, Case, wait_until
 
 COUNT = ["python3", "-c", "import resource; print(resource.getrlimit(resource.RLIMIT_CPU)[0])"]
+
+
+SERVED = """
+import os, resource, sys
+sys.path.insert(0, sys.argv[1])
+import fanmap_task
+
+@fanmap_task.task
+def mischief(what):
+    if what == "allocate":
+        return len(bytearray(b"x" * (1 << 30)))
+    if what == "spin":
+        while True:
+            pass
+    if what == "open":
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return [os.getcwd(), os.environ["MODE"], os.nice(0), what]
+
+fanmap_task.serve()
+"""
+
+
+class Served(Case):
+    def test_programs_that_are_served_have_limits_and_surroundings_too(self):
+        program, conf = os.path.join(self.folder, "served.py"), os.path.join(self.folder, "served.conf")
+        with open(program, "w") as f:
+            f.write(SERVED)
+        argv = [sys.executable, program, os.path.join(ROOT, "examples", "python")]
+        with open(conf, "w") as f:
+            f.write(f"[mischief]\nserve = {json.dumps(argv)}\nmemory = 64MiB\nfiles = 77\ncpu-time = 300ms\n"
+                    'workdir = "/usr"\nenv = "MODE=served"\nnice = 4\n')
+        abilities = self.run_fanmap("map", "--local", "-v", "--", "true", data=b"1\n").err()
+        run = self.run_fanmap("map", "--local", "--records", "--slots", 1, "--grace", "100ms", "--tasks", conf, "mischief",
+                              data=b'"a"\n"allocate"\n"b"\n"spin"\n"open"\n', exit_status=1)
+        out = [json.loads(x) for x in run.out().splitlines()]
+        for i, what in ((0, "a"), (2, "b")):
+            self.assertEqual(out[i]["value"], ["/usr", "served", 4, what])
+        kinds = ("memory",) if "memory by cgroup" in abilities else ("memory", "exit", "signal", "exception")
+        self.assertIn(out[1]["error"]["kind"], kinds)
+        self.assertEqual(out[3]["error"]["kind"], "timeout")
+        self.assertIn("processor time", out[3]["error"]["message"])
+        self.assertEqual(out[4]["value"], 77)
 
 
 class Limits(Case):
