@@ -32,7 +32,7 @@ struct resuming {
     resume_t known;
     list_t *list;
     bus_reader_t *reader;
-    int64_t heard_ms; /* unix time: of the newest record of a producer */
+    int64_t heard_ms; /* unix time: of the newest `progress`, or of `start` */
     end_reason_t reason;
     scan_t scans[SCANS_MAX];
     uint32_t scanned_n; /* partitions begun */
@@ -145,10 +145,9 @@ static void note_producer(resuming_t *r, const bus_record_t *record)
     if (record->key_len != id_len || memcmp(record->key, r->job->id, id_len) != 0 || list_start_offset(r->list) < 0 ||
         !joblog_decode(record->value, record->value_len, &decoded))
         return;
-    bool is_producers = decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_PRODUCER;
     if (decoded.type == JOBLOG_PROGRESS)
         resume_progress(&r->known, &decoded.progress);
-    if (is_producers || decoded.type == JOBLOG_START)
+    if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
         r->heard_ms = record->timestamp_ms;
 }
 

@@ -105,12 +105,14 @@ void start_checked(producer_t *p, const producer_event_t *event)
         own(p);
 }
 
-/* Our own announcement comes first to who reads from before it; another's behind it is newer. */
+/* Our own announcement comes first to who reads from before it; another's behind it is newer. One that began the job
+ * and reads of another even before its own was stopped on the way for so long that somebody went on without it: what
+ * that one published is unknown here. */
 void start_announced(producer_t *p, const char *announced)
 {
     if (strcmp(announced, p->config.announce) == 0)
         p->announcement_seen = true;
-    else if (p->announcement_seen && p->phase == PHASE_PUBLISHING && !p->settled)
+    else if ((p->announcement_seen || !p->config.resume) && p->phase == PHASE_PUBLISHING && !p->settled)
         superseded(p);
 }
 

@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from fleet import PIPE, Case, seq, squares, wait_until
+from fleet import PATIENCE, PIPE, Case, seq, squares, wait_until
 
 SILENT_S = 10  # so long a producer must have been silent
 
@@ -26,15 +26,23 @@ class Resubmit(Case):
         self.killed_at = time.monotonic()
 
     def again(self, task, data, *args, command="submit", bound_s=90, exit_status=0):
-        """The same command, once the other producer has been silent for long enough."""
+        """The same command, once the other producer has been silent for long enough (one that was refused late had
+        the job for a moment, too)."""
         wait_until(lambda: time.monotonic() > self.killed_at + SILENT_S + 1, 60, "silence")
-        program = self.start_map(task, *args, data=data, command=command)
-        return self.finish(program, bound_s, exit_status)
+        until = time.monotonic() + 3 * SILENT_S * PATIENCE
+        while True:
+            program = self.start_map(task, *args, data=data, command=command)
+            status = program.wait(bound_s)
+            if "was heard of" not in program.err() or time.monotonic() > until:
+                self.assertEqual(status, exit_status, program.err()[-1500:])
+                return program
+            time.sleep(1)
 
     def test_killed_amid_publishing(self):
         n = 50000
         self.counted = self.recorder()
         self.worker()
+        self.killed("recorded", seq(1, 3), "--job-id", "small", started=3)
         self.killed("recorded", seq(1, 30000), "--job-id", "again", started=8000)
         early = self.start_map("recorded", "--job-id", "again", data=seq(1, n), command="submit")
         self.finish(early, 60, 2)
@@ -53,16 +61,21 @@ class Resubmit(Case):
         self.assertIn("keeps the policy", submitted.err())
         gathered = self.run_fanmap("gather", "again", bound_s=120)
         self.assert_same(gathered.out(), squares(n))
-        job = next(iter(self.counted.report()["jobs"].values()))
+        job = self.counted.report()["jobs"]["again"]
         self.assertEqual((job["indexes"], job["overlaps"]), (n, 0))
-        self.assertEqual(self.counted.started(), n, "nothing that was published before ran again")
+        self.assertEqual(self.counted.started(), n + 3, "nothing that was published before ran again")
+
+        # One that died before it had said how far it was: its few items are found by the time of the submission.
+        small = self.again("recorded", seq(1, 6), "--job-id", "small", command="map")
+        self.assert_same(small.out(), squares(6))
+        self.assertEqual(self.counted.started(), n + 6)
 
         # Once it has its input, submitting it again compares the input and gathers.
         whole = self.again("recorded", seq(1, n), "--job-id", "again", command="map")
         self.assert_same(whole.out(), squares(n))
         longer = self.again("recorded", seq(1, n + 1), "--job-id", "again", command="map", exit_status=2)
         self.assert_one_line(longer, f"it had {n} items")
-        self.assertEqual(self.counted.started(), n)
+        self.assertEqual(self.counted.started(), n + 6)
 
     def test_stopped_producer_is_taken_over_and_stops(self):
         self.counted = self.recorder()

@@ -185,7 +185,7 @@ void resubmit_heard(sim_t *sim, job_t *job, const record_t *record)
     joblog_record_t decoded;
     if (!joblog_decode(record->value, record->value_len, &decoded))
         return;
-    if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_PRODUCER || decoded.type == JOBLOG_START)
+    if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
         job->heard_ms = sim->clock.now_ms;
     for (size_t i = 0; i < job->makers_n && decoded.type == JOBLOG_PRODUCER; i++) {
         maker_t *m = job->makers[i];
@@ -212,7 +212,8 @@ void resubmit_failed(sim_t *sim, maker_t *m, const fanmap_error_t *err)
 {
     maker_t *owner = owner_of(m->job);
     bool is_wrong = m->wrong_at != UINT64_MAX;
-    bool is_owner = (owner == NULL || owner == m) && !m->job->was_announced_again;
+    bool was_late = !m->is_resumed && m->job->announcements_n > 1; /* stopped between `start` and its announcement */
+    bool is_owner = (owner == NULL || owner == m) && !m->job->was_announced_again && !was_late;
     sim_say(sim, "program %zu of %s gives up: %s", m->number, m->job->id, err->message);
     if (err->code != FANMAP_ECONFLICT || (is_owner && !is_wrong))
         sim_break(sim, "%s: the producer failed: %s", m->job->id, err->message);
