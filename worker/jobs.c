@@ -170,13 +170,15 @@ static void query(worker_t *w)
     act(w, WORKER_QUERY_JOBS_END);
 }
 
-/* The query that is under way may have been answered by the broker before the item came: the next one decides. */
-void jobs_await_end(worker_t *w, worker_item_t *item)
+/* The query that is under way may have been answered by the broker before the question came up: the next one decides.
+ */
+uint64_t jobs_ask_end(worker_t *w)
 {
-    item->query = w->queries_sent + 1;
+    uint64_t decides = w->queries_sent + 1;
     w->query_wanted = true;
     if (w->queries_sent == w->queries_answered)
         query(w);
+    return decides;
 }
 
 static void bury(worker_t *w, worker_job_t *job, worker_item_t *item)
@@ -210,6 +212,7 @@ void jobs_position(worker_t *w, bool at_end)
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
         while (job->spec == NULL && !job->is_ended && job->queue.n > 0 && job->queue.head->query <= w->queries_answered)
             bury(w, job, job->queue.head);
+    unlimited_answered(w);
     if (w->query_wanted)
         query(w);
 }
@@ -239,7 +242,7 @@ static void leave_queue(worker_t *w, worker_job_t *job)
     }
 }
 
-static void policy_changed(worker_t *w, worker_job_t *job)
+void job_policy_changed(worker_t *w, worker_job_t *job)
 {
     if (job->spec == NULL || job->is_ended)
         return;
@@ -274,7 +277,7 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
     job->spec->bound = job->bound;
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
-    policy_changed(w, job);
+    job_policy_changed(w, job);
     for (size_t n = job->queue.n; n > 0 && job->queue.n > 0; n--) { /* they waited for this */
         worker_item_t *item = job->queue.head;
         item_unlink(item);
@@ -299,19 +302,15 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
         take_spec(w, job, &record->spec);
     else if (record->field == JOBS_END)
         job_end(w, job);
-    else if (record->field == JOBS_CONCURRENCY && record->version > job->concurrency_version) {
-        job->concurrency = record->value;
-        job->concurrency_version = record->version;
-        if (record->value == 0)
-            job->zero_version = record->version;
-        policy_changed(w, job);
-    } else if (record->field == JOBS_HALT) {
+    else if (record->field == JOBS_CONCURRENCY)
+        unlimited_news(w, job, record->value, record->version);
+    else if (record->field == JOBS_HALT) {
         job->is_halting = true;
-        policy_changed(w, job);
+        job_policy_changed(w, job);
     } else if (record->field == JOBS_PAUSED && record->version > job->paused_version) {
         job->paused = record->value != 0;
         job->paused_version = record->version;
-        policy_changed(w, job);
+        job_policy_changed(w, job);
     }
 }
 

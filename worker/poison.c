@@ -105,7 +105,7 @@ void item_file(worker_t *w, worker_item_t *item)
     if (job->spec == NULL && !is_anothers) {
         item_set_state(item, STATE_RECEIVED);
         item_list_append(&job->queue, item);
-        jobs_await_end(w, item);
+        item->query = jobs_ask_end(w);
         return;
     }
     if (job->spec != NULL && !job->serves && !job->is_halting && !is_anothers) {

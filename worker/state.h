@@ -40,6 +40,7 @@ struct worker_job {
     uint8_t *bound;
     uint64_t concurrency, concurrency_version, paused_version;
     uint64_t zero_version; /* the last version seen at which there was no limit */
+    uint64_t zero_query;   /* that news does not count before this query of the jobs topic's end is answered; 0: none */
     bool paused, serves, was_noted;
     bool is_closing;         /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
     bool is_ended;           /* its end is on the jobs topic */
@@ -153,6 +154,7 @@ struct worker {
     heap_t delayed;
     uint64_t queries_sent, queries_answered;
     bool query_wanted;
+    bool has_zeros;                        /* some job has a zero_query */
     uint64_t commits_n;                    /* their numbers */
     bool is_doubtful;                      /* it was stopped for so long that its partitions may be someone else's */
     uint64_t doubt_commit, doubt_describe; /* only later commits and descriptions end the doubt */
@@ -265,11 +267,13 @@ worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NU
 worker_job_t *job_find(worker_t *w, const char *id);
 void jobs_record(worker_t *w, const jobs_record_t *record);
 void jobs_position(worker_t *w, bool at_end);
-void jobs_await_end(worker_t *w, worker_item_t *item);
+/* Asks for the end of the jobs topic; gives the number of the query whose answer holds for what was asked now. */
+uint64_t jobs_ask_end(worker_t *w);
 void job_end(worker_t *w, worker_job_t *job);
 void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offset);
 void jobs_turn(worker_t *w);
 int64_t jobs_next_ms(const worker_t *w);
+void job_policy_changed(worker_t *w, worker_job_t *job);
 void job_activate(worker_t *w, worker_job_t *job);
 void jobs_free(worker_t *w);
 /* Nothing but tokens, slots and turns stands between its items and their start. */
@@ -298,6 +302,10 @@ void slots_withdraw(worker_t *w, const worker_job_t *job, const worker_part_t *p
 void retry_later(worker_t *w, worker_item_t *item, int64_t wait_ms);
 int64_t retry_backoff_ms(worker_t *w, const spec_t *spec, uint32_t attempts);
 void retry_turn(worker_t *w);
+
+/* unlimited.c: changes of N. */
+void unlimited_news(worker_t *w, worker_job_t *job, uint64_t n, uint64_t version);
+void unlimited_answered(worker_t *w);
 
 /* limits.c: tokens. */
 void limits_begin(worker_t *w, worker_job_t *job);
