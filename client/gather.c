@@ -50,6 +50,7 @@ static void answer_check(fanmap_job_t *job)
     map_step(job, &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
                                       .announced = list_producer(job->list),
                                       .closed = job->is_decided && job->list_state == LIST_CLOSED,
+                                      .has_input = list_total(job->list) >= 0,
                                       .reason = job->end_reason});
 }
 

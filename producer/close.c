@@ -53,10 +53,29 @@ void close_cancel(producer_t *p, end_reason_t reason)
     }
 }
 
+bool close_is_elsewhere(const producer_t *p)
+{
+    return p->phase == PHASE_PUBLISHING && p->config.resume && !p->input_said;
+}
+
+void close_elsewhere(producer_t *p)
+{
+    fanmap_error_t error;
+    err_set_retry(&error, FANMAP_ECONFLICT,
+                  "another producer came back and finished job %s; submit it again to have the input compared with it",
+                  p->config.spec.job);
+    actions_fail(p, &error);
+}
+
 void close_decided(producer_t *p, end_reason_t reason)
 {
-    if (p->phase == PHASE_PUBLISHING || p->phase == PHASE_CLOSED || p->phase == PHASE_CANCELLING)
+    if (reason == END_COMPLETE && close_is_elsewhere(p)) {
+        jobs_encode_end(&p->values, reason);
+        actions_put_jobs(p, SAID_JOBS_END, JOBS_END);
+        close_elsewhere(p);
+    } else if (p->phase == PHASE_PUBLISHING || p->phase == PHASE_CLOSED || p->phase == PHASE_CANCELLING) {
         say_jobs_end(p, reason);
+    }
 }
 
 void close_found_closed(producer_t *p, end_reason_t reason)

@@ -20,7 +20,8 @@
  * Then it announces itself, reads the log, has the items partitions read from the offsets in `progress`, and goes on
  * from the prefix: what has a record (which must be the same input) or an outcome is not published again. Where the job
  * has its `input` already nothing is left but to compare the whole of it. At any time a newer announcement than its own
- * stops a producer.
+ * stops a producer. So does, where it resumes, an `input` of somebody else's that came since the log was first read:
+ * what was published meanwhile was not compared.
  */
 #ifndef PRODUCER_CORE_H
 #define PRODUCER_CORE_H
@@ -70,8 +71,8 @@ typedef enum {
     PRODUCER_ITEM_STORED,  /* index, partition, offset */
     PRODUCER_ITEM_REFUSED, /* index: the broker finds it too large */
     PRODUCER_END_INPUT,    /* source_error or NULL */
-    PRODUCER_LOG_CHECKED, /* newest announcement (NULL: cannot tell) and whether the job is closed, as the list sees it;
-                             reason if so */
+    PRODUCER_LOG_CHECKED,  /* newest announcement (NULL: cannot tell), whether the job is closed, as the list sees it;
+                              reason if so; whether its `input` is there */
     PRODUCER_SCANNED,
     PRODUCER_ANNOUNCED, /* the newest announcement that was read so far; asked for by nobody */
     PRODUCER_HALTED,    /* the gathering side: the condition of --halt soon holds. What was not published never is,
@@ -91,13 +92,13 @@ typedef struct {
     int32_t partition;
     const uint8_t *in;
     size_t in_len;
-    fanmap_kind_t kind;    /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; any with `is_outcome` */
-    bool is_outcome;       /* ITEM: its outcome is known from another map, a value or an error; `in` is an entry of a
-                              pack (joblog.h), of any index */
-    const char *message;   /* also END_INPUT's source error */
-    const char *announced; /* LOG_CHECKED, ANNOUNCED */
-    bool closed;
-    end_reason_t reason; /* DECIDED, CANCEL, LOG_CHECKED */
+    fanmap_kind_t kind;     /* ITEM: FANMAP_VALUE; BAD_INPUT or TOO_LARGE with `message`; any with `is_outcome` */
+    bool is_outcome;        /* ITEM: its outcome is known from another map, a value or an error; `in` is an entry of a
+                               pack (joblog.h), of any index */
+    const char *message;    /* also END_INPUT's source error */
+    const char *announced;  /* LOG_CHECKED, ANNOUNCED */
+    bool closed, has_input; /* LOG_CHECKED */
+    end_reason_t reason;    /* DECIDED, CANCEL, LOG_CHECKED */
 } producer_event_t;
 
 typedef struct {

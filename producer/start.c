@@ -101,6 +101,8 @@ void start_checked(producer_t *p, const producer_event_t *event)
         close_found_closed(p, event->reason);
     else if (event->announced && event->announced[0] && strcmp(event->announced, p->config.announce) != 0)
         superseded(p);
+    else if (event->has_input && close_is_elsewhere(p))
+        close_elsewhere(p);
     else
         own(p);
 }

@@ -130,6 +130,10 @@ int64_t publish_next_ms(const producer_t *p);
 
 void close_cancel(producer_t *p, end_reason_t reason);
 void close_decided(producer_t *p, end_reason_t reason);
+/* The log has an `input`. True: it is somebody else's, said since this producer, which resumes, read the log: what was
+ * published by then was not compared. */
+bool close_is_elsewhere(const producer_t *p);
+void close_elsewhere(producer_t *p); /* fails for that reason */
 /* The log shows that the job is closed. */
 void close_found_closed(producer_t *p, end_reason_t reason);
 void close_stored(producer_t *p, said_t what);

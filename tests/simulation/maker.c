@@ -171,7 +171,8 @@ static void answer_check(sim_t *sim, maker_t *m)
         sim, m,
         &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
                             .announced = sim_protects(sim, PROTECTION_ANNOUNCED) ? list_producer(m->list) : m->announce,
-                            .closed = list_state(m->list) != LIST_OPEN,
+                            .closed = list_state(m->list) == LIST_CLOSED,
+                            .has_input = list_total(m->list) >= 0,
                             .reason = m->reason});
 }
 
@@ -237,7 +238,10 @@ static void put(sim_t *sim, maker_t *m, const producer_action_t *action)
     int32_t partition = topic == TOPIC_JOBS      ? 0
                         : topic == TOPIC_RESULTS ? (int32_t)m->job->spec.results_partition
                                                  : action->partition;
+    joblog_record_t said;
     resubmit_check_put(sim, m, topic, action->cookie);
+    m->has_said_input |=
+        topic == TOPIC_RESULTS && joblog_decode(action->value, action->value_len, &said) && said.type == JOBLOG_INPUT;
     event_fn report = topic == TOPIC_JOBS ? on_jobs_stored : topic == TOPIC_RESULTS ? on_log_stored : on_item_stored;
     kafka_produce(sim, &m->process, topic, partition, key, strlen(key), action->value, action->value_len,
                   action->cookie, report);

@@ -213,7 +213,8 @@ void resubmit_failed(sim_t *sim, maker_t *m, const fanmap_error_t *err)
     maker_t *owner = owner_of(m->job);
     bool is_wrong = m->wrong_at != UINT64_MAX;
     bool was_late = !m->is_resumed && m->job->announcements_n > 1; /* stopped between `start` and its announcement */
-    bool is_owner = (owner == NULL || owner == m) && !m->job->was_announced_again && !was_late;
+    bool was_finished = list_total(m->job->truth) >= 0 && !m->has_said_input; /* by one that came back */
+    bool is_owner = (owner == NULL || owner == m) && !m->job->was_announced_again && !was_late && !was_finished;
     sim_say(sim, "program %zu of %s gives up: %s", m->number, m->job->id, err->message);
     if (err->code != FANMAP_ECONFLICT || (is_owner && !is_wrong))
         sim_break(sim, "%s: the producer failed: %s", m->job->id, err->message);

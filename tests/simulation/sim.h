@@ -95,6 +95,7 @@ typedef struct {
     uint64_t n; /* entries of the decided list */
     /* resuming */
     bool is_resumed, has_read; /* has_read: it may read the log for its caller */
+    bool has_said_input;
     resume_t known;
     uint64_t wrong_at;    /* its input differs at this index; UINT64_MAX: nowhere */
     uint64_t announced_n; /* the place of its announcement in the job's log; 0: not stored */

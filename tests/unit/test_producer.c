@@ -16,7 +16,7 @@
  *   item [N] | bad TEXT | large TEXT | end-input [ERROR]   items are the numbers 0, 1, 2 ... as msgpack
  *   stored FROM..TO OFFSET | refused INDEX                 reports of items; offsets rise by one an item
  *   log-stored NAME OFFSET | jobs-stored NAME              reports of records, the oldest of that name; OFFSET -1:
- * refused for good checked [announced=NAME] [closed=REASON] | decided REASON | cancel | deadline | known N
+ * refused for good checked [announced=NAME] [closed=REASON] [input] | decided REASON | cancel | deadline | known N
  * [waiting=BYTES]
  */
 #include <glob.h>
@@ -439,6 +439,7 @@ static void checked(play_t *play, producer_event_t event, const char *words)
     char announced[32] = "me", reason[32];
     option(words, "announced=", announced, sizeof announced);
     event.closed = option(words, "closed=", reason, sizeof reason);
+    event.has_input = strstr(words, "input") != NULL;
     event.type = PRODUCER_LOG_CHECKED;
     event.announced = announced;
     if (event.closed)
