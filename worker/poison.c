@@ -8,9 +8,9 @@
  * After a death: each named item is charged 1 (claims.c), and the horizon becomes the partition's mark. Items below the
  * mark, and charged ones, start only after a commit that names them, many at once: if one of them takes this worker
  * down too, the next owner finds its name. From two charges on an item is a suspect: a worker runs one suspect at a
- * time, while nothing else that has a name runs, and commits its end before the next. So the innocent that ran beside
- * the guilty end well, and the guilty one is alone with its third charge. At the job's cap (`--crash-cap`) the outcome
- * is `crashed`. The mark is gone when the prefix has passed it.
+ * time, while nothing else that has a name or was claimed runs, and commits its end before the next. So the innocent
+ * that ran beside the guilty end well, and the guilty one is alone with its third charge. At the job's cap
+ * (`--crash-cap`) the outcome is `crashed`. The mark is gone when the prefix has passed it.
  *
  * Charges for a slot's own death count towards the cap but make no suspect here: that item has shown that it harms its
  * slot only.
@@ -234,7 +234,7 @@ void names_turn(worker_t *w)
     w->has_unnamed = false;
     bool is_busy = w->suspect != NULL || w->suspect_part != NULL;
     worker_item_t *suspect = is_busy ? NULL : find_suspect(w);
-    if (suspect != NULL && w->names_n == 0) {
+    if (suspect != NULL && w->names_n == 0 && w->kept_n == 0) {
         ask_name(w, suspect);
         w->suspect = suspect;
     }
