@@ -1,7 +1,6 @@
 """A job id that is submitted again after its producer was killed, and the second try of a job's failed items."""
 import os
 import signal
-import time
 
 from fleet import PATIENCE, PIPE, Case, seq, squares, wait_until
 
@@ -23,20 +22,19 @@ class Resubmit(Case):
         first.process.stdin.flush()
         self.counted.wait_started(started, 90)
         first.kill()
-        self.killed_at = time.monotonic()
 
     def again(self, task, data, *args, command="submit", bound_s=90, exit_status=0):
-        """The same command, once the other producer has been silent for long enough (one that was refused late had
+        """The same command, until the other producer has been silent for long enough (one that was refused late had
         the job for a moment, too)."""
-        wait_until(lambda: time.monotonic() > self.killed_at + SILENT_S + 1, 60, "silence")
-        until = time.monotonic() + 3 * SILENT_S * PATIENCE
-        while True:
+
+        def not_too_early():
             program = self.start_map(task, *args, data=data, command=command)
-            status = program.wait(bound_s)
-            if "was heard of" not in program.err() or time.monotonic() > until:
-                self.assertEqual(status, exit_status, program.err()[-1500:])
-                return program
-            time.sleep(1)
+            program.wait(bound_s)
+            return None if "was heard of" in program.err() else program
+
+        program = wait_until(not_too_early, 6 * SILENT_S * PATIENCE, "a job whose producer is silent", 1)
+        self.assertEqual(program.wait(bound_s), exit_status, program.err()[-1500:])
+        return program
 
     def test_killed_amid_publishing(self):
         n = 50000
@@ -44,10 +42,6 @@ class Resubmit(Case):
         self.worker()
         self.killed("recorded", seq(1, 3), "--job-id", "small", started=3)
         self.killed("recorded", seq(1, 30000), "--job-id", "again", started=8000)
-        early = self.start_map("recorded", "--job-id", "again", data=seq(1, n), command="submit")
-        self.finish(early, 60, 2)
-        self.assert_one_line(early, "another producer was heard of", "try again in")
-
         other = seq(1, 4000) + b"7\n" + seq(4002, n)
         refused = self.again("recorded", other, "--job-id", "again", exit_status=2)
         self.assert_one_line(refused, "different input", "item")
@@ -84,8 +78,10 @@ class Resubmit(Case):
         old.process.stdin.write(seq(1, 2000))
         old.process.stdin.flush()
         self.counted.wait_started(2000, 60)
+        early = self.start_map("recorded", "--job-id", "two", data=seq(1, 3000))
+        self.finish(early, 60, 2)
+        self.assert_one_line(early, "another producer was heard of", "try again in")
         old.signal(signal.SIGSTOP)
-        self.killed_at = time.monotonic()
         whole = self.again("recorded", seq(1, 3000), "--job-id", "two", command="map")
         self.assert_same(whole.out(), squares(3000))
         old.signal(signal.SIGCONT)
