@@ -13,7 +13,7 @@
 #include "clock.h"
 
 enum { TOPIC_ITEMS, TOPIC_RESULTS, TOPIC_JOBS, TOPICS_N };
-enum { PARTITIONS_MAX = 6, MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 48 };
+enum { PARTITIONS_MAX = 6, MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
 
 typedef struct {
     uint32_t key_len, value_len;

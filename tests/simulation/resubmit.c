@@ -61,13 +61,28 @@ static uint64_t compared_n(const maker_t *m)
     return m->known.total >= 0 ? (uint64_t)m->known.total : m->known.prefix;
 }
 
+/* It was still on its way when another program looked, which went on behind it: whoever comes later is not told to look
+ * there. */
+static bool came_late(const maker_t *m, uint64_t index, int32_t partition, int64_t offset)
+{
+    const maker_t *last = NULL;
+    for (size_t i = 0; i < m->job->makers_n; i++) {
+        const maker_t *other = m->job->makers[i];
+        bool looked_before = other != m && other->scan > 0 && other->scanned_to[partition] <= offset;
+        if (looked_before && (last == NULL || other->scan > last->scan))
+            last = other;
+    }
+    return last != NULL && !last->has_put[index];
+}
+
 static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
 {
     item_t item;
     const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
     if (sim_job(sim, (const char *)record->key, record->key_len) == m->job->number &&
         item_decode(record->value, record->value_len, &item) && item.type == ITEM_RECORD && item.index < ITEMS_MAX &&
-        (int32_t)place_item(m->known.job_hash, m->job->spec.items_partitions, item.index) == partition)
+        (int32_t)place_item(m->known.job_hash, m->job->spec.items_partitions, item.index) == partition &&
+        !came_late(m, item.index, partition, offset))
         m->was_there[item.index] = true;
 }
 
@@ -132,10 +147,12 @@ void resubmit_later(sim_t *sim, const job_t *job, int64_t delay_ms, bool may_be_
 
 void resubmit_scan(sim_t *sim, maker_t *m)
 {
+    m->scan = ++m->job->scans_n;
     for (int32_t p = 0; p < (int32_t)m->known.partitions; p++) {
         int64_t end = kafka_log_end(sim, TOPIC_ITEMS, p), from = m->known.offsets[p];
         if (!sim_protects(sim, PROTECTION_OFFSETS))
             from = end;
+        m->scanned_to[p] = end;
         for (int64_t offset = 0; offset < end; offset++) {
             const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, offset);
             look(sim, m, p, offset);
@@ -165,8 +182,10 @@ static bool was_taken_over(const sim_t *sim, const maker_t *m)
     return m->announced_n > 0 && owner != m && sim->clock.now_ms - owner->announced_ms > TAKEN_MS;
 }
 
-void resubmit_check_put(sim_t *sim, const maker_t *m, int topic, uint64_t index)
+void resubmit_check_put(sim_t *sim, maker_t *m, int topic, uint64_t index)
 {
+    if (topic == TOPIC_ITEMS)
+        m->has_put[index] = true;
     if (topic == TOPIC_ITEMS && m->is_resumed && m->was_there[index])
         sim_break(sim, "%s/%llu is published twice", m->job->id, (unsigned long long)index);
     if (topic != TOPIC_JOBS && was_taken_over(sim, m))

@@ -102,6 +102,9 @@ typedef struct {
     int64_t announced_ms;
     char told[32];             /* the announcement that it was told last */
     bool was_there[ITEMS_MAX]; /* had a record when the partitions were read for it */
+    bool has_put[ITEMS_MAX];
+    uint64_t scan;                      /* of the job's scans the how-manieth was its own; 0: none yet */
+    int64_t scanned_to[PARTITIONS_MAX]; /* the partitions' ends then */
 } maker_t;
 
 struct job {
@@ -136,7 +139,7 @@ struct job {
     buf_t carried[ITEMS_MAX]; /* entries of a pack; len 0: to be run */
     fanmap_kind_t carried_kind[ITEMS_MAX];
     int64_t start_offset; /* of the J/spec that is stored; -1: none */
-    uint64_t announcements_n;
+    uint64_t announcements_n, scans_n;
     bool was_announced_again; /* a replayed announcement: whoever had the job stops */
     int64_t heard_ms;         /* when a record of a producer was stored last */
 };
@@ -200,7 +203,7 @@ void retry_job(sim_t *sim, const job_t *old);
 void resubmit_later(sim_t *sim, const job_t *job, int64_t delay_ms, bool may_be_wrong);
 void resubmit_scan(sim_t *sim, maker_t *maker);
 /* Looks at what a program is about to say. */
-void resubmit_check_put(sim_t *sim, const maker_t *maker, int topic, uint64_t index);
+void resubmit_check_put(sim_t *sim, maker_t *maker, int topic, uint64_t index);
 void resubmit_read_log(sim_t *sim, maker_t *maker);
 /* A record of the job's log was stored. */
 void resubmit_heard(sim_t *sim, job_t *job, const record_t *record);
