@@ -132,6 +132,7 @@ static const char *certificate_word(int error)
 }
 
 /* In a thread of librdkafka's. What it says comes to the loop as a log line, see kafka_events.c. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type of librdkafka's callback */
 static int verify(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth, const char *bytes, size_t size,
                   char *text, size_t cap, void *opaque)
 {
