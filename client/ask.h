@@ -40,5 +40,7 @@ int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, in
 /* One question to Redis (tokens/inspect.h), on a connection of its own. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */
 int ask_redis(ask_t *ask, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err);
+/* Every worker that Redis heard of in the last minute, told to `fn` before it returns; as ask_redis otherwise. */
+int ask_workers(ask_t *ask, fanmap_worker_info_fn fn, void *arg, fanmap_error_t *err);
 
 #endif

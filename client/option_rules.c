@@ -16,6 +16,8 @@ static int check_count(const char *value, const option_rule_t *rule, fanmap_erro
     errno = 0;
     unsigned long long count = strtoull(value, &end, 10);
     bool is_number = value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0;
+    if (!rule->max && (!is_number || count < rule->min))
+        return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a whole number of at least %" PRIu64, value, rule->min);
     if (!is_number || count < rule->min || (rule->max && count > rule->max))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a whole number from %" PRIu64 " to %" PRIu64, value,
                        rule->min, rule->max);

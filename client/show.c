@@ -12,7 +12,7 @@
 #include "client/tally.h"
 #include "tokens/presence.h"
 
-enum { WAIT_TEXT_MAX = 400, PRODUCER_SILENT_MS = 15000 };
+enum { WAIT_TEXT_MAX = 400, PRODUCER_SILENT_MS = 15000, WORKER_SILENT_MS = 15000 };
 
 typedef struct {
     ask_t ask;
@@ -28,7 +28,7 @@ typedef struct {
     /* Redis */
     bool has_table;
     int64_t table_now_ms, held, learn, clock, last;
-    uint64_t waiting_workers;
+    uint64_t waiting_workers, others, others_partitions; /* workers of its queue that do not serve its task */
 } showing_t;
 
 static void put_wait(showing_t *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -127,6 +127,28 @@ static void on_servers(void *arg, const char *const *texts, size_t n, const fanm
     ((showing_t *)arg)->show.workers_n = (int)((n - 1) / 2);
 }
 
+static bool is_among(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        if (strcspn(list, ",") == len && memcmp(list, name, len) == 0)
+            return true;
+    return false;
+}
+
+/* A list so long that the row may have cut it says nothing of what is missing in it. */
+static void on_worker(void *arg, const fanmap_worker_info_t *worker)
+{
+    showing_t *s = arg;
+    if (strlen(worker->tasks) > PRESENCE_ROW_MAX / 2)
+        return;
+    if (worker->silent_ms > WORKER_SILENT_MS || worker->partitions == 0 ||
+        strcmp(worker->queue, s->seen.spec.queue) != 0 || is_among(worker->tasks, s->seen.spec.task))
+        return;
+    s->others++;
+    s->others_partitions += worker->partitions;
+}
+
 static void take_field(showing_t *s, const char *field, const char *value)
 {
     uint64_t held, expiry, want;
@@ -169,6 +191,8 @@ static bool ask_fleet(showing_t *s)
     int r = ask_redis(&s->ask, INSPECT_SERVERS, name, on_servers, s, &err);
     if (r == FANMAP_OK && s->show.summary.concurrency > 0)
         r = ask_redis(&s->ask, INSPECT_TABLE, s->id, on_table, s, &err);
+    if (r == FANMAP_OK)
+        r = ask_workers(&s->ask, on_worker, s, &err);
     if (r != FANMAP_OK && s->show.summary.state != FANMAP_JOB_ENDED)
         put_wait(s, "%s%s", s->show.summary.concurrency > 0 ? "a job with a limit starts nothing without Redis: " : "",
                  err.message);
@@ -231,6 +255,11 @@ static void explain(showing_t *s, bool knows_fleet)
             "no worker serves task %s on queue %s (fanmap worker --queue %s --namespace %s --tasks F.so, or --exec "
             "'%s=CMD')",
             info->task, info->queue, info->queue, s->ask.f->namespace_name, info->task);
+    if (knows_fleet && s->show.workers_n > 0 && s->others > 0)
+        put_wait(s,
+                 "%" PRIu64 " of the workers of queue %s do not serve task %s: its items on their %" PRIu64
+                 " partitions wait until workers that serve it hold these (give each set of tasks a queue of its own)",
+                 s->others, info->queue, info->task, s->others_partitions);
     if (knows_fleet && info->state == FANMAP_JOB_RUNNING)
         explain_tokens(s);
     explain_input(s);

@@ -172,7 +172,8 @@ static bool end_line(reader_t *r)
 {
     skip(r, false);
     if (peek(r) >= 0 && peek(r) != '\n')
-        return fail(r, "more than a line has room for");
+        return fail(r,
+                    "one value stands on a line; several words are one \"text\" or a list: [\"tr\", \"a-z\", \"A-Z\"]");
     return true;
 }
 

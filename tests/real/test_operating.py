@@ -137,6 +137,17 @@ class Show(Operator):
         self.run_fanmap("pause", "unserved")
         self.waits("unserved", "paused", "fanmap resume unserved")
 
+    def test_it_waits_for_partitions_of_others(self):
+        """A queue whose workers serve different tasks: items wait for one that serves theirs, and that is said."""
+        self.worker("--exec", "shout=tr a-z A-Z", tasks=None, slots=2)
+        other = self.worker("--exec", "whisper=tr A-Z a-z", tasks=None, slots=2)
+        wait_until(lambda: len(w := self.ask("workers")) == 2 and all(x["partitions"] for x in w), 60, "both hold some")
+        self.submit("shout", "--job-id", "mixed", data=b'"a"\n' * 50)
+        self.waits("mixed", "1 of the workers of queue default do not serve task shout", "a queue of its own")
+        other.signal(signal.SIGTERM)
+        self.finish(self.start("gather", "mixed"), 90)
+        self.assertEqual(self.show("mixed")["waits"], [])
+
     def test_it_waits_for_tokens(self):
         recorder = self.recorder()
         self.worker(slots=4)

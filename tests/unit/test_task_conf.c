@@ -122,7 +122,9 @@ static void test_what_is_refused(void **state)
     check_error("[a]\nexec = x\n[a]\n", "line 3: a task of this name stands above");
     check_error("[a]\nexec = \"x\n", "line 2: the string does not end on its line");
     check_error("[a]\nexec = [\"x\"\n\n", "line 4: want , or ] in a list");
-    check_error("[a]\nexec = x y\n", "line 2: more than a line has room for");
+    check_error(
+        "[a]\nexec = tr a-z A-Z\n",
+        "line 2: one value stands on a line; several words are one \"text\" or a list: [\"tr\", \"a-z\", \"A-Z\"]");
     check_error("[a]\nexec = \"x \\q\"\n",
                 "line 2: an unknown escape: \\\" \\\\ \\n \\t \\r \\e \\u0041 are known ('...' takes "
                 "all as it is)");
