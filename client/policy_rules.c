@@ -75,7 +75,7 @@ static int parse_exit(const char **at, uint8_t *ret, fanmap_error_t *err)
 
 int exits_parse(const char *text, spec_t *ret, fanmap_error_t *err)
 {
-    exit_range_t ranges[FINAL_EXITS_MAX];
+    exit_range_t ranges[FINAL_EXITS_MAX] = {0};
     uint32_t n = 0;
     const char *at = text;
     do {

@@ -141,7 +141,7 @@ static int read_text(const char *text, char **ret, fanmap_error_t *err)
 static int read_value(const key_row_t *key, const task_entry_t *e, slots_task_t *task, fanmap_error_t *err)
 {
     void *at = (char *)&task->terms + key->at;
-    long n;
+    long n = 0;
     int code = FANMAP_OK;
     switch (key->type) {
     case KEY_SIZE:
