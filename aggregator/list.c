@@ -67,7 +67,9 @@ static void decide(list_t *list, list_state_t state, end_reason_t reason)
     uint64_t published = list->end > list->prefix ? list->end : list->prefix;
     uint64_t n = list->total >= 0 ? (uint64_t)list->total : published;
     list->state = state;
-    list->callbacks.decided(list->arg, n, state, reason, reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED);
+    fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
+    if (list->callbacks.decided)
+        list->callbacks.decided(list->arg, n, state, reason, missing);
 }
 
 static void decide_if_all_known(list_t *list)

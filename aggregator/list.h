@@ -30,7 +30,8 @@ typedef enum { LIST_OPEN, LIST_CLOSED, LIST_COMPLETE } list_state_t;
 typedef struct {
     /* One outcome that counts, in the order of the log (each index at most once). Borrowed from the record. */
     void (*outcome)(void *arg, const outcome_t *outcome);
-    /* The list is decided: it has `n` entries. Those without an outcome are `missing` (CANCELLED or DEADLINE). Once. */
+    /* The list is decided: it has `n` entries. Those without an outcome are `missing` (CANCELLED or DEADLINE). Once.
+     * NULL: of no interest. */
     void (*decided)(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing);
 } list_callbacks_t;
 

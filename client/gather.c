@@ -208,10 +208,8 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
 
 void gather_end(fanmap_job_t *job)
 {
-    if (job->reader)
-        bus_reader_close(job->reader);
+    (void)bus_reader_drop(&job->reader);
     list_free(job->list);
-    job->reader = NULL;
     job->list = NULL;
 }
 

@@ -76,10 +76,8 @@ static bool tell(watched_t *w, jobs_field_t field, end_reason_t reason)
 
 static void stop(watched_t *w)
 {
-    if (w->reader)
-        bus_reader_close(w->reader);
+    (void)bus_reader_drop(&w->reader);
     list_free(w->list);
-    w->reader = NULL;
     w->list = NULL;
 }
 

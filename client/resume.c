@@ -50,11 +50,9 @@ void resuming_free(resuming_t *r)
 {
     if (!r)
         return;
-    if (r->reader)
-        bus_reader_close(r->reader);
+    (void)bus_reader_drop(&r->reader);
     for (size_t i = 0; i < SCANS_MAX; i++)
-        if (r->scans[i].reader)
-            bus_reader_close(r->scans[i].reader);
+        (void)bus_reader_drop(&r->scans[i].reader);
     list_free(r->list);
     resume_free(&r->known);
     free(r);
@@ -206,11 +204,8 @@ static void on_end(void *arg, int64_t position)
 {
     resuming_t *r = arg;
     (void)position;
-    if (!r->reader)
-        return;
-    bus_reader_close(r->reader);
-    r->reader = NULL;
-    begin(r);
+    if (bus_reader_drop(&r->reader))
+        begin(r);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -259,10 +254,8 @@ static void on_scanned(void *arg, int64_t position)
     scan_t *scan = arg;
     resuming_t *r = scan->resuming;
     (void)position;
-    if (!scan->reader)
+    if (!bus_reader_drop(&scan->reader))
         return;
-    bus_reader_close(scan->reader);
-    scan->reader = NULL;
     scan->is_open = false;
     r->open_n--;
     scan_more(r);

@@ -29,11 +29,9 @@ void retry_free(retry_t *r)
     if (!r)
         return;
     lookup_free(r->lookup);
-    if (r->reader)
-        bus_reader_close(r->reader);
+    (void)bus_reader_drop(&r->reader);
     for (size_t i = 0; i < RETRY_SCANS_MAX; i++)
-        if (r->scans[i].reader)
-            bus_reader_close(r->scans[i].reader);
+        (void)bus_reader_drop(&r->scans[i].reader);
     list_free(r->list);
     list_free(r->again);
     order_free(r->order);
@@ -161,11 +159,8 @@ static void on_end(void *arg, int64_t position)
 {
     retry_t *r = arg;
     (void)position;
-    if (!r->reader)
-        return;
-    bus_reader_close(r->reader);
-    r->reader = NULL;
-    judge(r);
+    if (bus_reader_drop(&r->reader))
+        judge(r);
 }
 
 static void on_gone(void *arg, int64_t low)

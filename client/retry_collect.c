@@ -33,8 +33,7 @@ static void scan_more(retry_t *r);
 
 static void end_scan(retry_scan_t *scan)
 {
-    bus_reader_close(scan->reader);
-    scan->reader = NULL;
+    (void)bus_reader_drop(&scan->reader);
     scan->is_open = false;
     scan->retry->open_n--;
     scan_more(scan->retry);
@@ -167,15 +166,6 @@ static void on_outcome(void *arg, const outcome_t *outcome)
         put(r, outcome);
 }
 
-static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
-{
-    (void)arg;
-    (void)n;
-    (void)state;
-    (void)reason;
-    (void)missing;
-}
-
 static void note_progress(retry_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
@@ -203,10 +193,8 @@ static void on_end(void *arg, int64_t position)
 {
     retry_t *r = arg;
     (void)position;
-    if (!r->reader)
+    if (!bus_reader_drop(&r->reader))
         return;
-    bus_reader_close(r->reader);
-    r->reader = NULL;
     if (list_out_of_memory(r->again))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
     if (!r->job->error.code)
@@ -221,7 +209,7 @@ static void on_gone(void *arg, int64_t low)
 
 static bool make_room(retry_t *r, fanmap_error_t *err)
 {
-    static const list_callbacks_t callbacks = {on_outcome, on_decided};
+    static const list_callbacks_t callbacks = {.outcome = on_outcome};
     uint32_t partitions = r->spec.items_partitions;
     r->again = list_new(r->of, &callbacks, r);
     r->offsets = malloc(partitions * sizeof *r->offsets);
