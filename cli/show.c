@@ -23,6 +23,10 @@ static void print_json(void *arg, const fanmap_show_t *show)
     json_int(&json, "last_outcome_ms", show->last_outcome_ms);
     json_int(&json, "producer_silent_ms", show->producer_silent_ms);
     json_int(&json, "oldest_index", show->oldest_index);
+    json_int(&json, "running_index", show->running_index);
+    json_int(&json, "running_attempt", show->running_attempt);
+    json_int(&json, "running_ms", show->running_ms);
+    json_text(&json, "running_worker", show->running_worker);
     json_int(&json, "workers", show->workers_n);
     json_int(&json, "tokens_held", show->tokens_held);
     json_count(&json, "bad_records", show->bad_records);
@@ -59,7 +63,10 @@ static void print_counts(const fanmap_show_t *show)
     putchar('\n');
     printf("rate       %.1f a second\n", show->rate);
     if (show->oldest_index >= 0)
-        printf("oldest     item %" PRId64 " is the first without an outcome\n", show->oldest_index);
+        printf("first      item %" PRId64 " is the first without an outcome\n", show->oldest_index);
+    if (show->running_index >= 0)
+        printf("oldest     item %" PRId64 ", attempt %" PRId64 ", has run for %.1f s on %s\n", show->running_index,
+               show->running_attempt, (double)show->running_ms / 1000, show->running_worker);
     if (show->bad_records > 0)
         printf("bad        %" PRIu64 " records of its log do not count\n", show->bad_records);
 }

@@ -21,6 +21,7 @@ static void take_pair(fanmap_worker_info_t *info, const char *key, char *value)
     } const fields[] = {{"host", NULL, &info->host},
                         {"queue", NULL, &info->queue},
                         {"tasks", NULL, &info->tasks},
+                        {"oldest", NULL, &info->oldest},
                         {"pid", &info->pid, NULL},
                         {"slots", &info->slots, NULL},
                         {"running", &info->running, NULL},
@@ -39,7 +40,7 @@ static void take_pair(fanmap_worker_info_t *info, const char *key, char *value)
 
 static void tell(const telling_t *t, const char *id, int64_t silent_ms, const char *row)
 {
-    fanmap_worker_info_t info = {.id = id, .host = "", .queue = "", .tasks = "", .silent_ms = silent_ms};
+    fanmap_worker_info_t info = {.id = id, .host = "", .queue = "", .tasks = "", .oldest = "", .silent_ms = silent_ms};
     char *copy = strdup(row), *rest = copy, *word;
     while (copy && (word = strsep(&rest, " "))) {
         char *equals = strchr(word, '=');

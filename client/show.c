@@ -12,7 +12,7 @@
 #include "client/tally.h"
 #include "tokens/presence.h"
 
-enum { WAIT_TEXT_MAX = 400, PRODUCER_SILENT_MS = 15000, WORKER_SILENT_MS = 15000 };
+enum { WAIT_TEXT_MAX = 400, PRODUCER_SILENT_MS = 15000, WORKER_SILENT_MS = 15000, HOST_TEXT_MAX = 96 };
 
 typedef struct {
     ask_t ask;
@@ -24,7 +24,7 @@ typedef struct {
     policy_t policy;
     fanmap_show_t show;
     int64_t now_ms;
-    char waits[FANMAP_WAITS_MAX][WAIT_TEXT_MAX];
+    char waits[FANMAP_WAITS_MAX][WAIT_TEXT_MAX], running_worker[HOST_TEXT_MAX];
     /* Redis */
     bool has_table;
     int64_t table_now_ms, held, learn, clock, last;
@@ -114,6 +114,8 @@ static void fill(showing_t *s)
     show->last_outcome_ms = s->tally->last_ms;
     show->oldest_index = info->state == FANMAP_JOB_ENDED ? -1 : tally_oldest(s->tally);
     show->bad_records = list_bad_records(s->tally->list);
+    show->running_index = -1;
+    show->running_worker = s->running_worker;
     show->producer_silent_ms = -1;
     if (info->state != FANMAP_JOB_ENDED && info->total < 0 && s->tally->producer_ms > 0)
         show->producer_silent_ms = s->now_ms > s->tally->producer_ms ? s->now_ms - s->tally->producer_ms : 0;
@@ -136,10 +138,32 @@ static bool is_among(const char *list, const char *name)
     return false;
 }
 
+static void note_oldest(showing_t *s, const fanmap_worker_info_t *worker)
+{
+    fanmap_show_t *show = &s->show;
+    size_t id_len = strlen(s->id);
+    for (const char *at = worker->oldest; *at; at += strcspn(at, ","), at += *at == ',') {
+        uint64_t index, attempt;
+        int64_t ms;
+        if (strncmp(at, s->id, id_len) != 0 || at[id_len] != '/' ||
+            sscanf(at + id_len, "/%" SCNu64 "/%" SCNu64 "/%" SCNd64, &index, &attempt, &ms) != 3)
+            continue;
+        if (show->running_index >= 0 && ms <= show->running_ms)
+            return;
+        show->running_index = (int64_t)index;
+        show->running_attempt = (int64_t)attempt;
+        show->running_ms = ms;
+        snprintf(s->running_worker, sizeof s->running_worker, "%s:%" PRIu64, worker->host, worker->pid);
+        return;
+    }
+}
+
 /* A list so long that the row may have cut it says nothing of what is missing in it. */
 static void on_worker(void *arg, const fanmap_worker_info_t *worker)
 {
     showing_t *s = arg;
+    if (worker->silent_ms <= WORKER_SILENT_MS && s->show.summary.state != FANMAP_JOB_ENDED)
+        note_oldest(s, worker);
     if (strlen(worker->tasks) > PRESENCE_ROW_MAX / 2)
         return;
     if (worker->silent_ms > WORKER_SILENT_MS || worker->partitions == 0 ||

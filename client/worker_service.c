@@ -14,6 +14,8 @@
 #include "io/random_id.h"
 #include "tokens/presence.h"
 
+enum { OLDEST_MAX = 16 }; /* jobs that a presence row names */
+
 struct fanmap_worker {
     fanmap_options_t *options;
     fanmap_log_fn log;
@@ -95,6 +97,18 @@ static void on_connect_timeout(void *arg)
     end(w, &err);
 }
 
+/* oldest=JOB/INDEX/ATTEMPT/MS,... */
+static size_t put_oldest(const fanmap_worker_t *w, char *row, size_t cap)
+{
+    worker_oldest_t oldest[OLDEST_MAX];
+    size_t n = worker_shell_oldest(w->shell, oldest, OLDEST_MAX), len = 0;
+    for (size_t i = 0; i < n && len < cap; i++)
+        len +=
+            (size_t)snprintf(row + len, cap - len, "%s%s/%" PRIu64 "/%" PRIu32 "/%" PRId64, i == 0 ? " oldest=" : ",",
+                             oldest[i].job, oldest[i].index, oldest[i].attempt, oldest[i].running_ms);
+    return len < cap ? len : cap - 1;
+}
+
 /* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
 static void announce_row(fanmap_worker_t *w)
 {
@@ -107,9 +121,11 @@ static void announce_row(fanmap_worker_t *w)
             *c = '?';
     int n = snprintf(row, sizeof row,
                      "host=%s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
-                     " partitions=%u started=%" PRId64 " tasks=",
+                     " partitions=%u started=%" PRId64,
                      host, (int)getpid(), options_text(w->options, "queue"), stats.slots_up, stats.running,
                      stats.queued + stats.delayed, stats.partitions, w->started_ms);
+    n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
+    n += snprintf(row + n, sizeof row - (size_t)n, " tasks=");
     for (size_t i = 0; i < w->catalogue.n; i++) {
         if ((size_t)n + strlen(w->tasks[i]) + 2 > sizeof row)
             break;

@@ -324,6 +324,15 @@ typedef struct {
     bool wants_intake;
 } worker_stats_t;
 void worker_stats(const worker_t *worker, worker_stats_t *ret);
+/* Of each job, the attempt that has run here for longest, as of the last step. At most `max` jobs; how many there are.
+ */
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    uint64_t index;
+    uint32_t attempt;
+    int64_t running_ms;
+} worker_oldest_t;
+size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
 /* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
 uint64_t worker_running(const worker_t *worker, const char *id);
 /* Of an item that is being published. */

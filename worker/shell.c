@@ -306,6 +306,11 @@ void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret)
     worker_stats(shell->core, ret);
 }
 
+size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max)
+{
+    return shell->core ? worker_oldest(shell->core, ret, max) : 0;
+}
+
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
 {
     return shell->core ? worker_running(shell->core, job) : 0;

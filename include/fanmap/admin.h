@@ -175,6 +175,10 @@ typedef struct {
     uint64_t bad_records;       /* of the log, which do not count */
     size_t waits_n;             /* why it does not go on, one sentence each */
     const char *waits[FANMAP_WAITS_MAX];
+    /* The attempt that has run for longest, by its worker's last word, which is at most some seconds old. */
+    int64_t running_index; /* -1: none, or Redis does not say */
+    int64_t running_attempt, running_ms;
+    const char *running_worker; /* HOST:PID; "": none */
 } fanmap_show_t;
 
 typedef void (*fanmap_show_fn)(void *arg, const fanmap_show_t *show);
@@ -187,6 +191,7 @@ typedef struct {
     const char *id, *host, *queue, *tasks; /* tasks: separated by commas */
     uint64_t pid, slots, running, queued, partitions;
     int64_t started_ms, silent_ms; /* unix time; since it was last heard of */
+    const char *oldest; /* of each job (some, where there are many) what runs for longest: JOB/INDEX/ATTEMPT/MS,... */
 } fanmap_worker_info_t;
 
 typedef void (*fanmap_worker_info_fn)(void *arg, const fanmap_worker_info_t *worker);

@@ -125,6 +125,21 @@ class Show(Operator):
         self.assertIn("--retries 1", text)
         self.assertIn("value 5", text)
 
+    def test_the_oldest_that_runs(self):
+        """Of two items, the one that goes on; and nothing once the job has ended."""
+        worker = self.worker("--exec", "nap=sleep {}", tasks=None, slots=2)
+        self.submit("nap", "--job-id", "naps", data=b"600\n0\n")
+
+        def runs():
+            shown = self.show("naps")
+            return (shown["running_index"], shown["running_attempt"], shown["known"]) == (0, 1, 1) and shown
+        shown = wait_until(runs, 30, "item 0 is the oldest")
+        self.assertEqual(shown["running_worker"].rsplit(":", 1)[1], str(worker.process.pid))
+        self.assertGreater(shown["running_ms"], 0)
+        self.assertIn("oldest     item 0, attempt 1, has run for", self.run_fanmap("show", "naps").out().decode())
+        self.run_fanmap("cancel", "naps")
+        self.assertEqual(self.show("naps")["running_index"], -1)
+
     def test_an_unknown_job(self):
         self.submit("echo")
         run = self.run_fanmap("show", "nope", exit_status=2)
