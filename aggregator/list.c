@@ -31,6 +31,8 @@ struct list {
     uint64_t end; /* behind the highest index with an outcome */
     uint64_t prefix;
     int64_t total;
+    uint64_t input_n;  /* as `input` says: what follows it counts below that only */
+    uint64_t wanted_n; /* so many known outcomes make the list whole, once `input` is there */
     char *input_error;
     char producer[NONCE_MAX + 1];
     uint64_t bad_n;
@@ -74,7 +76,7 @@ static void decide(list_t *list, list_state_t state, end_reason_t reason)
 
 static void decide_if_all_known(list_t *list)
 {
-    if (list->state != LIST_OPEN || list->total < 0 || list->known_n < (uint64_t)list->total)
+    if (list->state != LIST_OPEN || list->total < 0 || list->known_n < list->wanted_n)
         return;
     if (list->input_error)
         decide(list, LIST_CLOSED, END_INPUT_ERROR);
@@ -125,7 +127,7 @@ static bool within_reach(const list_t *list, uint64_t n)
 
 static bool outcome_valid(const list_t *list, const outcome_t *outcome)
 {
-    if (list->total >= 0 && outcome->index >= (uint64_t)list->total)
+    if (list->total >= 0 && outcome->index >= list->input_n)
         return false;
     return outcome->index < UINT64_MAX && within_reach(list, outcome->index + 1) &&
            outcome->value_len <= (size_t)list->spec.value_bytes_max + FRAMING_BYTES;
@@ -202,14 +204,23 @@ static bool take_progress(list_t *list, const progress_t *progress)
     return true;
 }
 
-/* Outcomes at or beyond n that came before `input` are no part of the list. */
-static void forget_beyond(list_t *list, uint64_t n)
+static uint64_t known_from(list_t *list, uint64_t at)
 {
-    uint64_t at = n;
+    uint64_t n = 0;
     while ((at = bitset_next(&list->known, at, list->end, true)) < list->end) {
-        list->known_n--;
+        n++;
         at++;
     }
+    return n;
+}
+
+/* Outcomes at or beyond n that stand before `input` may have been handed out: they stay, and the list reaches over
+ * them. What has no outcome between n and the last of them does not get one any more. */
+static void take_length(list_t *list, uint64_t n)
+{
+    list->input_n = n;
+    list->wanted_n = n + known_from(list, n);
+    list->total = (int64_t)(n > list->end ? n : list->end);
 }
 
 static bool take_input(list_t *list, const joblog_record_t *record)
@@ -225,8 +236,7 @@ static bool take_input(list_t *list, const joblog_record_t *record)
             return true;
         }
     }
-    list->total = (int64_t)record->input_n;
-    forget_beyond(list, record->input_n);
+    take_length(list, record->input_n);
     decide_if_all_known(list);
     return true;
 }
@@ -308,6 +318,11 @@ uint64_t list_retried(const list_t *list)
 int64_t list_total(const list_t *list)
 {
     return list->total;
+}
+
+int64_t list_input_n(const list_t *list)
+{
+    return list->total >= 0 ? (int64_t)list->input_n : -1;
 }
 
 const char *list_input_error(const list_t *list)

@@ -6,12 +6,17 @@
  * now` by the outcome at which the condition first holds. What lies behind the closing record does not count. A closed
  * list has n entries if `input` lies before the closing, else it runs to the last index that the log shows as published
  * before it: the larger of the highest index with an outcome and the end of the largest progress prefix. Missing
- * indexes are `cancelled` (or `deadline`). A job that was not closed is complete when `input` names n and n outcomes
- * are known; then an `input` with an error closes it, and so does the condition of `--halt soon` if it held at any of
- * its outcomes. That one closes nothing by itself: workers start nothing more, and write `cancelled` for what they
- * hold.
+ * indexes are `cancelled` (or `deadline`). A job that was not closed is complete when `input` is there and the outcomes
+ * of all that it counts are known; then an `input` with an error closes it, and so does the condition of `--halt soon`
+ * if it held at any of its outcomes. That one closes nothing by itself: workers start nothing more, and write
+ * `cancelled` for what they hold.
  *
- * What does not count at all: records before the first `start`; an outcome at or beyond n once `input` is there; an
+ * n is what `input` says, or reaches to the highest index with an outcome before it, where that is more: readers may
+ * have handed that outcome out, and nothing that was handed out is taken back. It takes items of a superseded producer
+ * that its successor, which ended earlier (`--halt soon`) or with less input, did not find. Such indexes without an
+ * outcome before `input` are not waited for: they are missing in the decided list.
+ *
+ * What does not count at all: records before the first `start`; an outcome behind `input` at or beyond what it says; an
  * index, a prefix or an n more than JOBLOG_AHEAD_MAX beyond the largest prefix so far (no producer writes that); a
  * value over the spec's limit by more than what topics allow for framing. In a pack, the outcomes before a bad entry
  * count and the rest does not.
@@ -50,10 +55,11 @@ bool list_out_of_memory(const list_t *list);
 const spec_t *list_spec(const list_t *list);
 /* Where the `start` that counts stands; -1 before it came. */
 int64_t list_start_offset(const list_t *list);
-uint64_t list_known(const list_t *list);          /* distinct outcomes, below n once that is known */
+uint64_t list_known(const list_t *list);          /* distinct outcomes that count */
 uint64_t list_failed(const list_t *list);         /* of those that were given to `outcome` */
 uint64_t list_retried(const list_t *list);        /* attempts beyond the first, summed */
-int64_t list_total(const list_t *list);           /* n of `input`; -1: not known */
+int64_t list_total(const list_t *list);           /* n, once `input` is there; -1: not known */
+int64_t list_input_n(const list_t *list);         /* how many items `input` says; -1: it is not there */
 const char *list_input_error(const list_t *list); /* NULL: none */
 bool list_has(const list_t *list, uint64_t index);
 /* The condition of `--halt soon` has held: nothing more of the job is to start. */

@@ -192,7 +192,7 @@ static void begin(resuming_t *r)
     if (is_too_early(r))
         return;
     say_policy(r, spec);
-    r->known.total = list_total(r->list);
+    r->known.total = list_input_n(r->list);
     r->known.is_halting = list_is_halting(r->list);
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
     r->known.reason = r->reason;

@@ -48,7 +48,7 @@ static void read_log(sim_t *sim, maker_t *m)
         abort();
     for (int64_t offset = job->start_offset; offset < kafka_log_end(sim, TOPIC_RESULTS, partition); offset++)
         read_record(m, list, offset, kafka_record(sim, TOPIC_RESULTS, partition, offset));
-    m->known.total = list_total(list);
+    m->known.total = list_input_n(list);
     m->known.is_halting = list_is_halting(list);
     list_free(list);
     if (!sim_protects(sim, PROTECTION_CHAIN))

@@ -452,13 +452,39 @@ static void test_outcomes_at_or_beyond_n(void **state)
     (void)state;
     reader_t r;
     started(&r, NULL);
-    pack(&r, "5 1 2"); /* a stranger wrote 5 and 2 */
+    pack(&r, "5 1 2"); /* of a producer whose successor did not find 2 to 5 */
     input(&r, 2, NULL);
-    assert_int_equal(list_known(r.list), 1);
+    assert_int_equal(list_known(r.list), 3);
+    assert_int_equal(list_total(r.list), 6);
+    assert_int_equal(list_input_n(r.list), 2);
     assert_int_equal(list_state(r.list), LIST_OPEN);
     assert_false(pack(&r, "3"));
+    assert_false(list_has(r.list, 3));
     pack(&r, "0");
-    ends_as(&r, "5 1 2 0 complete(2 complete)");
+    ends_as(&r, "5 1 2 0 complete(6 complete)");
+}
+
+/* What was handed out before a shorter `input` stays, however the job ends. */
+static void test_a_shorter_input_takes_nothing_back(void **state)
+{
+    (void)state;
+    reader_t r;
+    spec_t spec = plain_spec();
+    spec.halt = (halt_t){.when = HALT_SOON, .what = HALT_FAIL, .threshold = 1};
+    started(&r, &spec);
+    pack(&r, "0 1! 2!");
+    input(&r, 2, NULL);
+    ends_as(&r, "0 1! 2! closed(3 halt)");
+    started(&r, NULL);
+    pack(&r, "0 1 2");
+    input(&r, 2, "broken");
+    ends_as(&r, "0 1 2 closed(3 input-error)");
+    started(&r, NULL);
+    pack(&r, "0 3");
+    input(&r, 2, NULL);
+    assert_false(pack(&r, "2"));
+    end(&r, END_CANCEL);
+    ends_as(&r, "0 3 closed(4 cancel)");
 }
 
 static void test_a_value_over_the_limit_does_not_count(void **state)
@@ -690,7 +716,7 @@ static const fact_t *first_input(const facts_t *facts, size_t until)
     return NULL;
 }
 
-/* The outcome at `at` is the earliest of its index, and not beyond an n that stands before it. */
+/* The outcome at `at` is the earliest of its index, and not beyond an `input` that stands before it. */
 static bool counts(const facts_t *facts, size_t at)
 {
     const fact_t *fact = &facts->facts[at], *input = first_input(facts, at);
@@ -730,8 +756,10 @@ static uint64_t oracle_n(const facts_t *facts, const bool *counted, size_t at)
 {
     uint64_t n = 0;
     const fact_t *input = first_input(facts, at + 1);
+    for (size_t i = 0; input && &facts->facts[i] != input; i++)
+        n = counted[i] && facts->facts[i].n >= n ? facts->facts[i].n + 1 : n;
     if (input)
-        return input->n;
+        return input->n > n ? input->n : n;
     for (size_t i = 0; i <= at; i++) {
         const fact_t *fact = &facts->facts[i];
         uint64_t shown = counted[i] ? fact->n + 1 : fact->type == FACT_PROGRESS ? fact->n : 0;
@@ -828,6 +856,7 @@ int main(void)
         cmocka_unit_test(test_bad_records_are_counted_and_skipped),
         cmocka_unit_test(test_foreign_indexes_do_not_count),
         cmocka_unit_test(test_outcomes_at_or_beyond_n),
+        cmocka_unit_test(test_a_shorter_input_takes_nothing_back),
         cmocka_unit_test(test_a_value_over_the_limit_does_not_count),
         cmocka_unit_test(test_counts_and_announcements),
         cmocka_unit_test(test_bound_arguments_outlive_the_record),
