@@ -14,7 +14,8 @@ enum {
     BEAT_MS = 1000,
     GUARDIAN_SILENT_MS = 3000,
     CLOSE_WAIT_MS = 2000,
-    BYE_WAIT_MS = 1000,     /* for what a slot that runs nothing wants to do before it ends */
+    BYE_MS = 800,           /* for what a slot that runs nothing wants to do before it ends */
+    BYE_SPARE_MS = 200,     /* after it, for its supervisor to end the rest */
     LOST_STEP_MS = 10,      /* after a lost guardian: between two looks at what still lives */
     LOST_PATIENCE_MS = 200, /* before supervisors are killed that should have left by themselves */
     LOST_MAX_MS = 5000,     /* an unkillable process holds nobody up for longer */

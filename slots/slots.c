@@ -33,6 +33,7 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
     s->plan.slots_n = config->slots_n;
     s->plan.session_ms = config->session_ms;
     s->plan.start_timeout_ms = config->start_timeout_ms;
+    s->plan.bye_ms = config->bye_ms ? config->bye_ms : BYE_MS;
     s->plan.value_bytes_max = config->value_bytes_max;
     s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
     s->plan.libexec = strdup(libexec);
@@ -149,7 +150,7 @@ void slots_close(slots_t *s)
     if (!s)
         return;
     if (s->slots && s->ctl_fd >= 0)
-        slots_bye(s, BYE_WAIT_MS);
+        slots_bye(s, (int64_t)s->plan.bye_ms + BYE_SPARE_MS);
     for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++)
         if (s->slots[i].board)
             board_close(s->slots[i].board);

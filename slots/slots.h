@@ -39,6 +39,7 @@ typedef struct {
     uint32_t ahead_n, ahead_bytes; /* how much may wait unstarted in one slot */
     size_t value_bytes_max;
     uint32_t start_timeout_ms; /* TASK_SERVE: from a program's start until it is ready; 0: a minute */
+    uint32_t bye_ms;           /* what runs nothing has so long to end by itself at slots_close; 0: 800 ms */
 } slots_config_t;
 
 typedef enum {

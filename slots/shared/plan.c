@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 8, TASK_FIELDS = 7 };
+enum { PLAN_FIELDS = 9, TASK_FIELDS = 7 };
 
 static void encode_task(buf_t *b, const plan_task_t *task)
 {
@@ -33,6 +33,7 @@ void plan_encode(buf_t *b, const plan_t *plan)
     for (uint32_t i = 0; i < plan->tasks_n; i++)
         encode_task(b, &plan->tasks[i]);
     mp_put_uint(b, plan->start_timeout_ms);
+    mp_put_uint(b, plan->bye_ms);
 }
 
 static char *read_copy(mp_reader_t *r)
@@ -73,6 +74,7 @@ bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     for (; plan.tasks_n < n && !r.bad; plan.tasks_n++)
         decode_task(&r, &plan.tasks[plan.tasks_n]);
     plan.start_timeout_ms = (uint32_t)mp_read_uint(&r);
+    plan.bye_ms = (uint32_t)mp_read_uint(&r);
     if (r.bad) {
         plan_free(&plan);
         return false;

@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     uint32_t slots_n, session_ms;
     uint32_t start_timeout_ms; /* of a served program, until it is ready */
+    uint32_t bye_ms;           /* from bye until what has not ended is killed */
     uint64_t value_bytes_max;
     bool use_cgroups;
     char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */

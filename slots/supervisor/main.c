@@ -19,7 +19,7 @@
 #include "slots/slots.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32, LEAVE_MS = 800 };
+enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
 
 static volatile sig_atomic_t child_has_ended;
 
@@ -98,7 +98,7 @@ static void host_exited(supervisor_t *s, int status)
 
 void supervisor_leave(supervisor_t *s)
 {
-    s->leave_by_ms = proc_now_ms() + LEAVE_MS;
+    s->leave_by_ms = proc_now_ms() + s->plan.bye_ms;
     serve_bye(s);
 }
 

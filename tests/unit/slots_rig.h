@@ -24,7 +24,7 @@
 #include "slots/shared/proc.h"
 #include "slots/slots.h"
 
-enum { RIG_SLOTS_MAX = 8, RIG_EVENTS_MAX = 64, RIG_WAIT_MS = 30000 };
+enum { RIG_SLOTS_MAX = 8, RIG_EVENTS_MAX = 64, RIG_WAIT_MS = 30000, RIG_LOOK_US = 2000, RIG_FDS_MAX = 256 };
 
 typedef struct {
     uint32_t slot, n, exit_status, signo;
@@ -148,6 +148,50 @@ static inline void rig_add_command(rig_t *r, const char *name, const char *comma
         fail_msg("%s", err.message);
 }
 
+static inline int rig_children(void)
+{
+    return proc_signal_descendants(getpid(), NULL, 0, 0);
+}
+
+static bool rig_fd_was_open[RIG_FDS_MAX];
+static pid_t rig_owner; /* who runs the tests, not a fork of it */
+
+static inline bool rig_fd_is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Before each test. */
+static inline int rig_before(void **state)
+{
+    (void)state;
+    rig_owner = getpid();
+    for (int fd = 0; fd < RIG_FDS_MAX; fd++)
+        rig_fd_was_open[fd] = rig_fd_is_open(fd);
+    return 0;
+}
+
+/* After each test: what a failed one left open is closed, and what it started is killed, so that the next one begins
+ * with nothing. */
+static inline int rig_after(void **state)
+{
+    (void)state;
+    if (getpid() != rig_owner)
+        _exit(1); /* a fork in which something failed runs no further tests */
+    for (int fd = 0; fd < RIG_FDS_MAX; fd++)
+        if (!rig_fd_was_open[fd] && rig_fd_is_open(fd))
+            close(fd);
+    for (int64_t end_ms = loop_clock_ms() + RIG_WAIT_MS; rig_children() > 0 && loop_clock_ms() < end_ms;) {
+        proc_signal_descendants(getpid(), NULL, 0, SIGKILL);
+        while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+            ;
+        usleep(RIG_LOOK_US);
+    }
+    return 0;
+}
+
+#define rig_test(f) cmocka_unit_test_setup_teardown(f, rig_before, rig_after)
+
 /* Before rig_open: the catalogue may be filled and config changed. */
 static inline void rig_init(rig_t *r, uint32_t slots_n)
 {
@@ -252,11 +296,6 @@ static inline size_t rig_read_log(const rig_t *r, char *text, size_t len, size_t
     return len;
 }
 
-static inline int rig_children(void)
-{
-    return proc_signal_descendants(getpid(), NULL, 0, 0);
-}
-
 static inline bool rig_is_subreaper(void)
 {
     int is_subreaper = 0;
@@ -271,7 +310,7 @@ static inline void rig_close(rig_t *r)
     close(r->log_read);
     close(r->log_write);
     for (int64_t end_ms = loop_clock_ms() + RIG_WAIT_MS; rig_children() > 0 && loop_clock_ms() < end_ms;)
-        ;
+        usleep(RIG_LOOK_US);
     assert_int_equal(rig_children(), 0);
     if (!rig_is_subreaper())
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* else zombies of others may come to us */

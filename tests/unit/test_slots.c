@@ -334,15 +334,15 @@ static void test_wrong_numbers_of_slots_are_refused(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_many_runs_over_several_slots),
-        cmocka_unit_test(test_take_back_is_exact),
-        cmocka_unit_test(test_take_back_behind_a_long_run),
-        cmocka_unit_test(test_values_of_all_shapes),
-        cmocka_unit_test(test_values_that_are_no_values),
-        cmocka_unit_test(test_values_larger_than_the_ring),
-        cmocka_unit_test(test_each_line_is_labelled_with_its_attempt),
-        cmocka_unit_test(test_catalogue),
-        cmocka_unit_test(test_wrong_numbers_of_slots_are_refused),
+        rig_test(test_many_runs_over_several_slots),
+        rig_test(test_take_back_is_exact),
+        rig_test(test_take_back_behind_a_long_run),
+        rig_test(test_values_of_all_shapes),
+        rig_test(test_values_that_are_no_values),
+        rig_test(test_values_larger_than_the_ring),
+        rig_test(test_each_line_is_labelled_with_its_attempt),
+        rig_test(test_catalogue),
+        rig_test(test_wrong_numbers_of_slots_are_refused),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

@@ -251,18 +251,18 @@ static void test_many_commands_in_order(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stdin_and_stdout),
-        cmocka_unit_test(test_stdin_is_empty_when_the_item_is_an_argument),
-        cmocka_unit_test(test_items_that_are_no_arguments),
-        cmocka_unit_test(test_bound_arguments),
-        cmocka_unit_test(test_how_commands_end),
-        cmocka_unit_test(test_json_output),
-        cmocka_unit_test(test_floods),
-        cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_what_is_left_behind_is_killed),
-        cmocka_unit_test(test_commands_beside_a_task_host),
-        cmocka_unit_test(test_descriptors_do_not_leak),
-        cmocka_unit_test(test_many_commands_in_order),
+        rig_test(test_stdin_and_stdout),
+        rig_test(test_stdin_is_empty_when_the_item_is_an_argument),
+        rig_test(test_items_that_are_no_arguments),
+        rig_test(test_bound_arguments),
+        rig_test(test_how_commands_end),
+        rig_test(test_json_output),
+        rig_test(test_floods),
+        rig_test(test_environment),
+        rig_test(test_what_is_left_behind_is_killed),
+        rig_test(test_commands_beside_a_task_host),
+        rig_test(test_descriptors_do_not_leak),
+        rig_test(test_many_commands_in_order),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

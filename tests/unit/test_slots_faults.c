@@ -320,8 +320,9 @@ static void wait_for_children(int at_least, int at_most)
         int n = rig_children();
         if (n >= at_least && n <= at_most)
             return;
-        while (waitpid(-1, NULL, WNOHANG | __WALL) > 0 && at_most == 0)
+        while (at_most == 0 && waitpid(-1, NULL, WNOHANG | __WALL) > 0)
             ;
+        usleep(RIG_LOOK_US);
     }
     fail_msg("%d processes, wanted %d to %d", rig_children(), at_least, at_most);
 }
@@ -345,7 +346,7 @@ static bool is_frozen(pid_t pid)
     long before = ticks_of(pid);
     int64_t end_ms = loop_clock_ms() + 200;
     while (loop_clock_ms() < end_ms)
-        ;
+        usleep(RIG_LOOK_US);
     return before >= 0 && ticks_of(pid) == before;
 }
 
@@ -354,7 +355,8 @@ static void wait_for_exit(pid_t pid)
     int status = 0;
     pid_t got = 0;
     for (int64_t end_ms = loop_clock_ms() + RIG_WAIT_MS; got == 0 && loop_clock_ms() < end_ms;)
-        got = waitpid(pid, &status, WNOHANG);
+        if ((got = waitpid(pid, &status, WNOHANG)) == 0)
+            usleep(RIG_LOOK_US);
     assert_int_equal(got, pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -363,7 +365,7 @@ static void wait_for_exit(pid_t pid)
 static void test_stopped_worker_loses_its_attempts(void **state)
 {
     (void)state;
-    pid_t worker = start_worker(2000, 0, "\"daemon and spin\"");
+    pid_t worker = start_worker(8000, 0, "\"daemon and spin\"");
     wait_for_children(5, 5); /* worker, guardian, supervisor, host, daemon */
     kill(worker, SIGSTOP);
     wait_for_children(2, 2);
@@ -407,19 +409,19 @@ static void test_killed_worker_leaves_nothing(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crashes),
-        cmocka_unit_test(test_harmless_mischief),
-        cmocka_unit_test(test_a_crash_loses_nothing_else),
-        cmocka_unit_test(test_timeouts),
-        cmocka_unit_test(test_a_timeout_in_a_row_of_runs),
-        cmocka_unit_test(test_kills),
-        cmocka_unit_test(test_freeze_and_thaw),
-        cmocka_unit_test(test_lapse),
-        cmocka_unit_test(test_guardian_killed),
-        cmocka_unit_test(test_guardian_stopped),
-        cmocka_unit_test(test_stopped_worker_loses_its_attempts),
-        cmocka_unit_test(test_stopped_worker_lets_tokens_lapse),
-        cmocka_unit_test(test_killed_worker_leaves_nothing),
+        rig_test(test_crashes),
+        rig_test(test_harmless_mischief),
+        rig_test(test_a_crash_loses_nothing_else),
+        rig_test(test_timeouts),
+        rig_test(test_a_timeout_in_a_row_of_runs),
+        rig_test(test_kills),
+        rig_test(test_freeze_and_thaw),
+        rig_test(test_lapse),
+        rig_test(test_guardian_killed),
+        rig_test(test_guardian_stopped),
+        rig_test(test_stopped_worker_loses_its_attempts),
+        rig_test(test_stopped_worker_lets_tokens_lapse),
+        rig_test(test_killed_worker_leaves_nothing),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

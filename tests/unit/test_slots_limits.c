@@ -331,11 +331,11 @@ static void test_moving_aside(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_surroundings),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_file_size),       cmocka_unit_test(test_processor_time),
-        cmocka_unit_test(test_memory),          cmocka_unit_test(test_jobs_ask_for_less),
-        cmocka_unit_test(test_processes),       cmocka_unit_test(test_folders_are_removed),
-        cmocka_unit_test(test_what_v2_is_told), cmocka_unit_test(test_moving_aside),
+        rig_test(test_surroundings),    rig_test(test_files),
+        rig_test(test_file_size),       rig_test(test_processor_time),
+        rig_test(test_memory),          rig_test(test_jobs_ask_for_less),
+        rig_test(test_processes),       rig_test(test_folders_are_removed),
+        rig_test(test_what_v2_is_told), rig_test(test_moving_aside),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
