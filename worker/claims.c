@@ -14,8 +14,8 @@
  *   worker/poison.c makes something of, and is the owner's.
  * - The claimant must give up (it drains, and its time is over): a release-note says so, and costs nothing.
  * - The claimant is cut off. It learns that it is out of the group from the group, or from hearing nothing for a
- *   session: it kills what it runs, says so in release-notes as far as it can, and joins as a new member, so that
- *   nobody waits for the old one.
+ *   session: it kills what it runs, says so in release-notes as far as it can, also of what it had only named, and
+ *   joins as a new member, so that nobody waits for the old one.
  * - Notes come twice, late, or from strangers. A note counts only if it names partition, offset and member of a claim
  *   that stands; what it says of that stays true for ever, because a member id is never used again.
  */

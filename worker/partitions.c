@@ -255,6 +255,18 @@ void part_revoked(worker_t *w, int32_t number, bool may_wait)
     disown(w, part);
 }
 
+/* What is named and has not started will not: the next owner need not charge it. */
+static void release_names(worker_t *w, worker_part_t *part)
+{
+    for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next) {
+        if (item->name == NAME_NONE || !is_unstarted(item) || item->is_claimed)
+            continue;
+        item->lost_n = w->lost_n;
+        if (item_is_lost(w, item))
+            item_tell(w, item, false);
+    }
+}
+
 void parts_lost(worker_t *w)
 {
     mark_lost(w);
@@ -262,6 +274,8 @@ void parts_lost(worker_t *w)
         worker_part_t *part = w->parts[i];
         if (part == NULL || !part->is_owned)
             continue;
+        if (w->member[0] != '\0')
+            release_names(w, part);
         disown(w, part);
         drop_unstarted(w, part);
     }
