@@ -4,7 +4,7 @@
 #include "base/table.h"
 #include "io/memory_log.h"
 
-enum { COMPACT_AT_MIN = 1024, RECORD_OVERHEAD = 16 };
+enum { COMPACT_AT_MIN = 1024, RECORD_OVERHEAD = 16, RING_KEPT = 4096 };
 
 memory_record_t *memory_record_new(const void *key, size_t key_len, const void *value, size_t value_len)
 {
@@ -112,6 +112,16 @@ static void forget(memory_log_t *log, int64_t offset)
     *at = NULL;
 }
 
+/* A reader that was slow once leaves a long ring behind. */
+static void shrink(memory_log_t *log)
+{
+    if (log->n > 0 || log->cap <= RING_KEPT)
+        return;
+    free(log->ring);
+    log->ring = NULL;
+    log->cap = 0;
+}
+
 void memory_log_drop_to(memory_log_t *log, int64_t offset)
 {
     while (log->n > 0 && log->low < offset) {
@@ -119,6 +129,7 @@ void memory_log_drop_to(memory_log_t *log, int64_t offset)
         log->low++;
         log->n--;
     }
+    shrink(log);
 }
 
 /* ---- compaction ---- */
