@@ -84,6 +84,8 @@ void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)
     }
     item_set_state(item, STATE_QUEUED);
     if (must_wait(item)) {
+        if (item->name == NAME_NONE)
+            item_end_suspect(w, item); /* a closing commit took the name of the one that ran: it asks anew */
         list = &job->unnamed;
         w->has_unnamed = true;
     }
