@@ -144,6 +144,7 @@ void node_start(sim_t *sim, node_t *node)
     node->tick_ms = INT64_MAX;
     memset(node->limit_version, 0, sizeof node->limit_version);
     memset(node->lease_version, 0, sizeof node->lease_version);
+    memset(node->sync_seq, 0, sizeof node->sync_seq);
     node->pool = pool_new(sim, &node->process, node->slots_n);
     node_poke_jobs(sim, node);
     arm_tick(sim, node);

@@ -47,6 +47,7 @@ typedef struct {
     uint64_t cookies;
     int64_t tick_ms;
     uint64_t limit_version[NODE_JOBS_MAX], lease_version[NODE_JOBS_MAX]; /* of N: as read, as its last lease knew it */
+    uint64_t sync_seq[NODE_JOBS_MAX]; /* the request whose answer counts; 0: none is under way */
     int64_t stepped_ms, stopped_ms;
     bool is_losing;      /* in a step of WORKER_LOST */
     bool closing_failed; /* a closing commit of this step was not acknowledged */

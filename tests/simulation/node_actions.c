@@ -224,13 +224,33 @@ static void tell(sim_t *sim, node_t *node, const worker_action_t *action)
 
 /* ---- tokens ---- */
 
+static void on_sync_answer(sim_t *sim, event_t *event);
+
+static void ask_tokens(sim_t *sim, node_t *node, const tokens_request_t *request)
+{
+    size_t j = sim_job(sim, request->job, strlen(request->job));
+    if (j < sim->jobs_n)
+        node->sync_seq[j] = request->seq;
+    redis_sync(sim, &node->process, request, on_sync_answer);
+}
+
+/* A worker heeds the answer to its last request only, and once: what a late one knew it does not know. */
+static void note_lease(node_t *node, size_t j, const redis_answer_t *answer)
+{
+    if (answer->request.seq != node->sync_seq[j])
+        return;
+    node->sync_seq[j] = 0;
+    if (answer->ok && !answer->reply.learning)
+        node->lease_version[j] = answer->table_version;
+}
+
 static void on_sync_answer(sim_t *sim, event_t *event)
 {
     node_t *node = event->to->self;
     const redis_answer_t *answer = event->data;
     size_t j = sim_job(sim, answer->request.job, strlen(answer->request.job));
-    if (answer->ok && !answer->reply.learning && j < sim->jobs_n)
-        node->lease_version[j] = answer->table_version;
+    if (j < sim->jobs_n)
+        note_lease(node, j, answer);
     worker_event_t tokens = {.type = WORKER_TOKENS};
     tokens.tokens.job = answer->request.job;
     tokens.tokens.seq = answer->request.seq;
@@ -393,7 +413,7 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
             group_let_go(sim, &node->process, &node->consumer, action->let_go.partition);
         break;
     case WORKER_SYNC:
-        redis_sync(sim, &node->process, &action->sync.request, on_sync_answer);
+        ask_tokens(sim, node, &action->sync.request);
         break;
     case WORKER_COPY_END:
         copy_end(sim, node, action);
