@@ -19,7 +19,7 @@
 #include "producer/core.h"
 #include "redis.h"
 
-enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 32 };
+enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 64 };
 
 /* What can be taken out, to show that the simulation notices. Those of the table are other texts of sync.lua. */
 typedef enum {
