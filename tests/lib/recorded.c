@@ -98,6 +98,17 @@ static int echo(fanmap_attempt_t *a)
     return a->out(a, a->in, a->in_len);
 }
 
+/* v -> [v, the bound arguments or null]. */
+static int bound(fanmap_attempt_t *a)
+{
+    int rc = a->out(a, "\x92", 1);
+    if (rc == 0)
+        rc = a->out(a, a->in, a->in_len);
+    if (rc == 0)
+        rc = a->bound_len > 0 ? a->out(a, a->bound, a->bound_len) : a->out(a, "\xc0", 1);
+    return rc;
+}
+
 static int noop(fanmap_attempt_t *a)
 {
     return a->out(a, "\xc0", 1);
@@ -149,6 +160,7 @@ FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "recorded", "x -> x*x, count
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "record_fail_n", "[n, v] -> v, failing n times first",
               record_fail_n, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "echo", "v -> v", echo, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "bound", "v -> [v, bound]", bound, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "noop", "v -> null", noop, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "big", "n -> n bytes", big, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "trouble", "n -> n*n, or what its sign says", trouble, NULL, NULL});

@@ -1,5 +1,5 @@
-"""A command per item in a container of its own: bubblewrap, crun, and a runtime whose containers are nobody's children. Embedded:
-the slots are the same on a fleet."""
+"""A command per item in a container of its own: bubblewrap, embedded and on a fleet; crun, and a runtime whose containers are nobody's
+children, embedded: the slots are the same on a fleet."""
 import json
 import os
 import random
@@ -105,6 +105,26 @@ class Containers(Case):
 
     def test_bubblewrap(self):
         self.check_worker_dies(self.check_runtime(self.bwrap()))
+
+    def test_bubblewrap_on_a_fleet(self):
+        """A value and a failure in their places, a job's timeout, and what a killed worker ran in containers ends with it."""
+        keys = self.bwrap()
+        conf = self.conf(("own", ["sh", "-c", "cat; touch /tmp/x; ls /tmp; echo $FANMAP_INDEX; ls /; test $FANMAP_INDEX != 1"], keys),
+                         ("quiet", ["sh", "-c", f"setsid sleep {self.nap} & trap '' TERM; sleep {self.nap}"], keys))
+        self.on_fleet()
+        worker = self.worker(tasks=conf, slots=2)
+        run = self.run_map("own", "--records", data=b'"a\\n"\n"b"\n{"b":1}\n', exit_status=1)
+        first, failed, last = [json.loads(x) for x in run.out().splitlines()]
+        self.assertEqual(first["value"].split("\n"), ["a", "x", "0", "bin", "dev", "proc", "tmp", ""])
+        self.assertEqual((failed["error"]["kind"], failed["error"]["exit_status"]), ("exit", 1))
+        self.assertEqual(last["value"].split("\n"), ['{"b":1}x', "2", "bin", "dev", "proc", "tmp", ""])
+        run = self.run_map("quiet", "--records", "--timeout", "1s", "--grace", "100ms", data=b"1\n2\n", exit_status=1)
+        self.assertEqual([json.loads(x)["error"]["kind"] for x in run.out().splitlines()], ["timeout", "timeout"])
+        self.assertEqual(self.naps(), 0)
+        run = self.start_map("quiet", data=b"1\n2\n")
+        wait_until(lambda: self.naps() == 4, 30 * PATIENCE, "two containers run")
+        worker.signal(signal.SIGKILL)
+        wait_until(lambda: self.naps() == 0, 10 * PATIENCE, "nothing of them is left")
 
     def test_crun(self):
         def known():

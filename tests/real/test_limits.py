@@ -29,25 +29,39 @@ fanmap_task.serve()
 
 
 class Served(Case):
-    def test_programs_that_are_served_have_limits_and_surroundings_too(self):
-        program, conf = os.path.join(self.folder, "served.py"), os.path.join(self.folder, "served.conf")
+    """Programs that are served have limits and surroundings too."""
+
+    def setUp(self):
+        super().setUp()
+        program, self.conf = os.path.join(self.folder, "served.py"), os.path.join(self.folder, "served.conf")
         with open(program, "w") as f:
             f.write(SERVED)
         argv = [sys.executable, program, os.path.join(ROOT, "examples", "python")]
-        with open(conf, "w") as f:
+        with open(self.conf, "w") as f:
             f.write(f"[mischief]\nserve = {json.dumps(argv)}\nmemory = 64MiB\nfiles = 77\ncpu-time = 300ms\n"
                     'workdir = "/usr"\nenv = "MODE=served"\nnice = 4\n')
-        abilities = self.run_fanmap("map", "--local", "-v", "--", "true", data=b"1\n").err()
-        run = self.run_fanmap("map", "--local", "--records", "--slots", 1, "--grace", "100ms", "--tasks", conf, "mischief",
-                              data=b'"a"\n"allocate"\n"b"\n"spin"\n"open"\n', exit_status=1)
+        self.abilities = self.run_fanmap("map", "--local", "-v", "--", "true", data=b"1\n").err()
+
+    def check(self, finish, *args):
+        """One item after another: each of the mischievous ones ends by its limit, and those beside it well."""
+        run = finish(*args, "--records", "--grace", "100ms", data=b'"a"\n"allocate"\n"b"\n"spin"\n"open"\n', exit_status=1)
         out = [json.loads(x) for x in run.out().splitlines()]
         for i, what in ((0, "a"), (2, "b")):
             self.assertEqual(out[i]["value"], ["/usr", "served", 4, what])
-        kinds = ("memory",) if "memory by cgroup" in abilities else ("memory", "exit", "signal", "exception")
+        kinds = ("memory",) if "memory by cgroup" in self.abilities else ("memory", "exit", "signal", "exception")
         self.assertIn(out[1]["error"]["kind"], kinds)
         self.assertEqual(out[3]["error"]["kind"], "timeout")
         self.assertIn("processor time", out[3]["error"]["message"])
         self.assertEqual(out[4]["value"], 77)
+
+    def test_embedded(self):
+        self.check(self.run_fanmap, "map", "--local", "--slots", 1, "--tasks", self.conf, "mischief")
+
+    def test_on_a_fleet(self):
+        self.on_fleet()
+        worker = self.worker(tasks=self.conf, slots=1)
+        self.check(self.run_map, "mischief")
+        self.assertTrue(worker.alive())
 
 
 class Limits(Case):

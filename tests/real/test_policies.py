@@ -33,12 +33,6 @@ class Retries(Case):
         recorder = self.recorder()
         self.check(lambda task, *args, **kw: self.run_fanmap("map", "--local", "--slots", 8, "--tasks", RECORDED, task, *args, **kw), recorder)
 
-    def test_a_final_exit_status_is_not_tried_again(self):
-        run = self.run_fanmap("map", "--local", "--retries", 2, "--backoff", "1ms", "--final-exit", "64-78,2", "--records", "--",
-                              "sh", "-c", "exit $1", "sh", "{}", ":::", "1", "2", "63", "64", "78", "79", exit_status=1)
-        attempts = [int(line.split(b'"attempts":')[1].split(b",")[0]) for line in run.out().splitlines()]
-        self.assertEqual(attempts, [3, 1, 3, 1, 1, 3])
-
 
 class Halts(Case):
     bound_s = 240

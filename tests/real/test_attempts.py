@@ -1,0 +1,128 @@
+"""What an attempt is handed (zipped and bound arguments, the variables of a command), what its exit status decides, and outcomes as they
+arrive. The same tests on a fleet and embedded."""
+import json
+import os
+import time
+
+from fleet import RECORDED, Case
+
+SLOTS = 3
+VARIABLES = ("ATTEMPT", "DEADLINE", "FENCE", "INDEX", "JOB", "SLOT")
+COMMANDS = """
+[seen]
+exec = ["sh", "-c", "env | grep ^FANMAP_ | sort >>%s/seen.$FANMAP_JOB.$FANMAP_INDEX; test $FANMAP_ATTEMPT -ge 3"]
+[exits]
+exec = ["sh", "-c", "exit $1", "sh", "{}"]
+[filled]
+exec = ["echo", "{size}/{n}/{}/{other}"]
+[parts]
+exec = ["echo", "{2}:{1}:{#}"]
+"""
+
+
+def boottime_ms():
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
+
+
+class Attempts:
+    """Mixed into the two classes below, which say how a map is run."""
+
+    bound_s = 90
+
+    def setUp(self):
+        super().setUp()
+        self.conf = os.path.join(self.folder, "tasks.conf")
+        with open(self.conf, "w") as f:
+            f.write(COMMANDS % self.folder)
+
+    def map(self, task, *args, data=None, exit_status=0):
+        raise NotImplementedError
+
+    def records(self, task, *args, data=None, exit_status=0):
+        return [json.loads(x) for x in self.map(task, "--records", *args, data=data, exit_status=exit_status).out().splitlines()]
+
+    def seen(self, job, index):
+        """The variables of each attempt at an item, as its command saw them: a list by attempt."""
+        with open(os.path.join(self.folder, f"seen.{job}.{index}")) as f:
+            lines = f.read().splitlines()
+        attempts = [lines[i:i + len(VARIABLES)] for i in range(0, len(lines), len(VARIABLES))]
+        for lines in attempts:
+            self.assertEqual([line.split("=")[0] for line in lines], ["FANMAP_" + name for name in VARIABLES])
+        return [dict(line[len("FANMAP_"):].split("=", 1) for line in lines) for lines in attempts]
+
+    def test_the_variables_of_a_command(self):
+        """Six and no others, whatever its worker was started with; in a limited job each try has a higher fence than the one before."""
+        n = 12
+        before = boottime_ms()
+        for job, more in (("limited", ("-j", 2, "--deadline", "10m")), ("free", ())):
+            self.records("seen", "--job-id", job, "--retries", 2, "--backoff", "1ms", *more, data="1\n" * n)
+        for index in range(n):
+            limited, free = self.seen("limited", index), self.seen("free", index)
+            for job, attempts in (("limited", limited), ("free", free)):
+                self.assertEqual([a["ATTEMPT"] for a in attempts], ["1", "2", "3"])
+                self.assertEqual({(a["JOB"], a["INDEX"]) for a in attempts}, {(job, str(index))})
+                self.assertLess(max(int(a["SLOT"]) for a in attempts), SLOTS)
+            mine = [int(a["FENCE"]) for a in limited]
+            self.assertEqual(mine, sorted(set(mine)), f"fences of item {index} rise")
+            self.assertGreater(mine[0], 0)
+            self.assertEqual({(a["FENCE"], a["DEADLINE"]) for a in free}, {("0", "-1")})
+            for a in limited:
+                self.assertLess(before, int(a["DEADLINE"]))
+                self.assertLess(int(a["DEADLINE"]), boottime_ms() + 600_000 + 1000)
+                self.assertGreater(int(a["DEADLINE"]), before + 600_000 - 1000)
+
+    def test_a_final_exit_status_is_not_tried_again(self):
+        out = self.records("exits", "--retries", 2, "--backoff", "1ms", "--final-exit", "64-78,2", data=b"1\n2\n63\n64\n78\n79\n0\n",
+                           exit_status=1)
+        self.assertEqual([r["attempts"] for r in out], [3, 1, 3, 1, 1, 3, 1])
+        self.assertEqual([r["error"]["exit_status"] for r in out[:6]], [1, 2, 63, 64, 78, 79])
+
+    def test_zipped_inputs(self):
+        a, b = self.input_file("1\n2\n", "a"), self.input_file('"x"\n{"y":1}\n', "b")
+        self.assertEqual(self.map("echo", "-i", a, "-i", b).out(), b'[1,"x"]\n[2,{"y":1}]\n')
+        self.assertEqual(self.map("echo", ":::", "1", "2", ":::+", "3", "4", ":::+", "5", "6").out(), b"[1,3,5]\n[2,4,6]\n")
+        self.assertEqual(self.map("parts", "--input-format", "lines", ":::", "a", "b", ":::+", "c", "d").out(),
+                         b'"c:a:1\\n"\n"d:b:2\\n"\n')
+        run = self.map("echo", "-i", a, "-i", self.input_file("4\n", "short"), exit_status=6)
+        self.assertEqual(run.out(), b"[1,4]\n")
+        self.assertIn("sequence 2", run.err())
+        self.assertIn("is the shorter one and has 1 items", run.err())
+
+    def test_bound_arguments(self):
+        bind = ("--bind", 'size="big"', "--bind", 'n=[1,{"a":null}]')
+        self.assertEqual(self.map("bound", *bind, data=b"7\n[8]\n").out(),
+                         b'[7,{"size":"big","n":[1,{"a":null}]}]\n[[8],{"size":"big","n":[1,{"a":null}]}]\n')
+        self.assertEqual(self.map("bound", data=b"7\n").out(), b"[7,null]\n")
+        self.assertEqual(self.map("filled", *bind, data=b'"a"\n').out(), b'"big/[1,{\\"a\\":null}]/a/{other}\\n"\n')
+
+    def test_unordered(self):
+        """Each outcome as it arrives, with its index; none twice, none left out, also of a job that is closed early."""
+        n = 1500
+        data = b"[1500,0]\n" + b"".join(b"[0,%d]\n" % i for i in range(1, n))
+        out = self.records("recorded_sleep", "--unordered", data=data)
+        self.assertEqual(sorted(r["index"] for r in out), list(range(n)))
+        self.assertEqual([r for r in out if r["index"] != r["value"]], [])
+        self.assertGreater([r["index"] for r in out].index(0), 100)
+        out = self.records("trouble", "--unordered", "--fail-fast", "-j", 1, data=b"3\n" * 5 + b'"no"\n' + b"4\n" * n, exit_status=3)
+        self.assertEqual(sorted(r["index"] for r in out), list(range(len(out))))
+        kinds = {r["error"]["kind"] for r in out if "error" in r}
+        self.assertTrue({"exception"} <= kinds <= {"exception", "cancelled"}, kinds)
+
+
+class AttemptsOnAFleet(Attempts, Case):
+    partitions = 4
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.worker("--tasks", self.conf, slots=SLOTS)
+
+    def map(self, task, *args, data=None, exit_status=0):
+        return self.run_map(task, *args, data=data, exit_status=exit_status)
+
+
+class AttemptsEmbedded(Attempts, Case):
+    def map(self, task, *args, data=None, exit_status=0):
+        # A variable of the library's own stands in for those that a worker is started with.
+        return self.run_fanmap("map", "--local", "--slots", SLOTS, "--tasks", RECORDED, "--tasks", self.conf, task, *args, data=data,
+                               exit_status=exit_status, bound_s=60, env={"FANMAP_NAMESPACE": "else"})
