@@ -16,10 +16,13 @@ int run_check_task(arguments_t *arguments)
     const char *const *argv = (const char *const *)arguments->argv;
     fanmap_error_t err;
     unsigned n = 0, wrong = 0;
+    const char *bound = option_text(arguments, "start-timeout");
     if (arguments->argv_n == 0) {
         complain("which program? fanmap check-task -- CMD ARG...");
         return EXIT_USAGE;
     }
+    printf("# waiting for hello, up to %s (--start-timeout)\n", bound ? bound : "10s");
+    fflush(stdout);
     if (fanmap_check_task(arguments->options, argv, STDERR_FILENO, report, &n, &wrong, &err) != FANMAP_OK)
         return complain_error(&err);
     printf("1..%u\n", n);

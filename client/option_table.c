@@ -67,7 +67,7 @@
     ROW("tasks",             0,  NULL,      "FILE",       NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "a task library (F.so) or a task file (F.conf)") \
     ROW("exec",              0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a command, started once per item, as task NAME") \
     ROW("serve",             0,  NULL,      "NAME=CMD ARG...", NULL,   WORKER,         true,  OPTION_TEXT,      0, 0,                 "a program that speaks the slot protocol, started once per slot, as task NAME") \
-    ROW("start-timeout",     0,  NULL,      "DUR",        "1m",        WORKER | CHECK, false, OPTION_DURATION,  1, DAY_MS,            "how long a served program may take from its start until it is ready") \
+    ROW("start-timeout",     0,  NULL,      "DUR",        NULL,        WORKER | CHECK, false, OPTION_DURATION,  1, DAY_MS,            "how long a served program may take from its start until it is ready (default 1m; check-task: 10s)") \
     ROW("container",         0,  NULL,      "NAME=RUNTIME ARG... {argv}", NULL, WORKER, true, OPTION_TEXT,    0, 0,                 "run the command NAME in containers: its words take the place of {argv}") \
     ROW("argv",              0,  NULL,      "ARG",        NULL,        WORKER,         true,  OPTION_TEXT,      0, 0,                 "the words of one command that is task \"command\" (what -- CMD ARG... sets)") \
     ROW("slots",             0,  NULL,      "K",          NULL,        WORKER,         false, OPTION_COUNT,     1, 4096,              "attempts at once on this worker (default: the CPUs)") \

@@ -131,6 +131,8 @@ static void handle(slots_t *s, const ctl_message_t *m, int *fds)
         snprintf(s->abilities, sizeof s->abilities, "%s", m->text);
     else if (m->type == CTL_DOWN && is_current && t->state != SLOT_OFF)
         slot_went_down(t, m);
+    else if (m->type == CTL_NOTE && is_current && t->state == SLOT_UP)
+        s->callbacks.note(s->arg, t->number, m->text);
     else if (m->type == CTL_UP && is_current) {
         slot_went_up(t, m, fds[0]);
         fds[0] = -1;

@@ -70,6 +70,8 @@ typedef struct {
     /* The guardian was silent for 3 s or is gone: everything was killed; every slot also gets its `down`. The pool
      * starts a new guardian by itself. */
     void (*guardian_lost)(void *arg);
+    /* A line for the log about a slot that goes on; borrowed. */
+    void (*note)(void *arg, uint32_t slot, const char *line);
 } slots_callbacks_t;
 
 /* What later runs of a slot belong to. */

@@ -164,9 +164,14 @@ static void on_guardian_lost(void *arg)
     shell_log(arg, FANMAP_LOG_ERROR, "the guardian was silent or died: every attempt was killed, a new one starts");
 }
 
+static void on_note(void *arg, uint32_t slot, const char *line)
+{
+    shell_log(arg, FANMAP_LOG_WARNING, "slot %u: %s", slot, line);
+}
+
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
 {
-    static const slots_callbacks_t callbacks = {on_up, on_done, on_down, on_guardian_lost};
+    static const slots_callbacks_t callbacks = {on_up, on_done, on_down, on_guardian_lost, on_note};
     slots_config_t config = {.slots_n = shell->config.slots_n,
                              .tasks = shell->config.catalogue->tasks,
                              .tasks_n = shell->config.catalogue->n,

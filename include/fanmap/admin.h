@@ -90,9 +90,9 @@ typedef void (*fanmap_check_fn)(void *arg, bool is_ok, const char *what);
 
 /* Starts the program `argv` (NULL-terminated) several times and tells it everything that a worker may tell a served
  * program: hello, items of every kind for each of its tasks, cancel, bye, a broken line. Each finding is reported.
- * Blocks until it is through; every wait is bounded. Option: "start-timeout". What the program itself prints goes to
- * `log_fd`
- * (-1: nowhere). *ret_wrong: how many findings were bad. FANMAP_EUSAGE: it cannot be started. */
+ * Blocks until it is through; every wait is bounded. Option: "start-timeout" (10 s when not set). What the program
+ * itself prints goes to `log_fd` (-1: nowhere). *ret_wrong: how many findings were bad. FANMAP_EUSAGE: it cannot be
+ * started. */
 FANMAP_API int fanmap_check_task(const fanmap_options_t *options, const char *const *argv, int log_fd,
                                  fanmap_check_fn report, void *arg, unsigned *ret_wrong,
                                  fanmap_error_t *err) FANMAP_MUST_CHECK;

@@ -102,6 +102,14 @@ static void reap(guardian_t *g)
     }
 }
 
+static bool pay_one(const guardian_t *g, const ctl_message_t *m, bool *owes)
+{
+    if (*owes && ctl_send(g->ctl_fd, m, NULL, 0) != 0)
+        return false;
+    *owes = false;
+    return true;
+}
+
 static bool pay(guardian_t *g, ward_t *w)
 {
     if (w->owes_up) {
@@ -110,12 +118,7 @@ static bool pay(guardian_t *g, ward_t *w)
             return false;
         w->owes_up = false;
     }
-    if (w->owes_down) {
-        if (ctl_send(g->ctl_fd, &w->down, NULL, 0) != 0)
-            return false;
-        w->owes_down = false;
-    }
-    return true;
+    return pay_one(g, &w->note, &w->owes_note) && pay_one(g, &w->down, &w->owes_down);
 }
 
 /* True: everything owed was sent. */

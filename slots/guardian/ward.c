@@ -164,6 +164,11 @@ void ward_read_link(ward_t *w)
         if (m.type == CTL_UP && w->state == WARD_STARTING) {
             w->state = WARD_UP;
             w->owes_up = true;
+        } else if (m.type == CTL_NOTE) {
+            m.slot = w->slot;
+            m.generation = w->generation;
+            w->note = m;
+            w->owes_note = true;
         } else if (m.type == CTL_DOWN) {
             uint32_t why = w->is_ordered ? w->down.why : m.why;
             m.slot = w->slot;

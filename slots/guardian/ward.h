@@ -31,7 +31,8 @@ typedef struct {
     bool is_ordered;    /* the end was the guardian's or the worker's wish */
     bool has_report;    /* the supervisor said how it ended */
     ctl_message_t down; /* gathered while it ends */
-    bool owes_up, owes_down;
+    ctl_message_t note; /* the last one */
+    bool owes_up, owes_note, owes_down;
     bool freeze_asked, is_lapsed, is_frozen;
     int64_t frozen_since_ms, thawed_at_ms; /* the last freeze */
     uint32_t frozen_n; /* run that was frozen for frozen_ms in all; its timeout is that much later */

@@ -18,6 +18,7 @@ typedef enum {
     CTL_UP = 7,        /* supervisor; guardian, with a pidfd of the supervisor */
     CTL_DOWN = 8,      /* supervisor, guardian: the slot ended; nothing of it is alive */
     CTL_ABILITIES = 9, /* guardian: what it can do here, for the log */
+    CTL_NOTE = 10,     /* supervisor, guardian: something about the slot for the log; it goes on */
 } ctl_type_t;
 
 /* What comes with CTL_START, in this order. */

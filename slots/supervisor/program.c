@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "slots/supervisor/supervisor.h"
 
 extern char **environ;
@@ -90,7 +91,21 @@ static pid_t vfork_program(const program_t *p, const char *path, char *const *en
     return pid;
 }
 
-int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_by_ms, int log_fd)
+char *program_name(const program_t *p, char ret[PROGRAM_NAME_MAX])
+{
+    buf_t line = {0};
+    char words[PROGRAM_NAME_MAX / 2];
+    for (size_t i = 0; p->argv[i]; i++) {
+        buf_append_text(&line, i > 0 ? " " : "");
+        buf_append_text(&line, p->argv[i]);
+    }
+    text_escape_to(words, sizeof words, line.data ? (const char *)line.data : "", line.len);
+    snprintf(ret, PROGRAM_NAME_MAX, "task %.63s: '%s'", p->name, words);
+    buf_free(&line);
+    return ret;
+}
+
+int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_ms, int log_fd)
 {
     char slot_fd[] = "FANMAP_SLOT_FD=3", slot_number[40];
     ends_t e;
@@ -112,7 +127,9 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_b
     p->err_fd = e.ours[STDERR_FILENO];
     p->from_fd = p->to_fd = e.ours[SLOT_FD];
     p->state = PROGRAM_STARTING;
-    p->ready_by_ms = ready_by_ms;
+    p->started_ms = proc_now_ms();
+    p->ready_by_ms = p->started_ms + bound_ms;
+    p->is_told = false;
     p->stdout_is_log = false;
     log_open(&p->log, log_fd);
     return 0;

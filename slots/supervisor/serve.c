@@ -75,7 +75,8 @@ static void note(program_t *p, const char *what)
 
 static void unusable(supervisor_t *s, const program_t *p, const char *what)
 {
-    snprintf(s->board->unusable, sizeof s->board->unusable, "task %.63s: '%.100s' %.280s", p->name, p->argv[0], what);
+    char name[PROGRAM_NAME_MAX];
+    snprintf(s->board->unusable, sizeof s->board->unusable, "%s %.280s", program_name(p, name), what);
     supervisor_end(s, 0);
 }
 
@@ -209,9 +210,7 @@ static void start(supervisor_t *s, program_t *p)
 {
     char what[160];
     int64_t bound_ms = s->plan.start_timeout_ms ? s->plan.start_timeout_ms : START_MS;
-    int error = s->command.path
-                    ? program_start(p, s->slot, s->command.path, proc_now_ms() + bound_ms, s->command.log.fd)
-                    : ENOENT;
+    int error = s->command.path ? program_start(p, s->slot, s->command.path, bound_ms, s->command.log.fd) : ENOENT;
     s->has_children = true;
     if (!error && s->serve.limiter.was_used)
         put_limits(s, p);

@@ -24,7 +24,7 @@ struct supervisor;
 
 typedef enum { PROGRAM_OFF, PROGRAM_STARTING, PROGRAM_GREETED, PROGRAM_READY } program_state_t;
 
-enum { PROGRAM_FDS = 4 };
+enum { PROGRAM_FDS = 4, PROGRAM_NAME_MAX = 160 };
 
 /* One program; tasks of the same command line and surroundings share it. */
 typedef struct {
@@ -39,14 +39,16 @@ typedef struct {
     int out_fd, err_fd; /* what it prints; out_fd is -1 where stdout is the protocol */
     bool stdout_is_log; /* its first bytes were no hello */
     served_reader_t reader;
-    buf_t in, first, out;              /* protocol read; stdout before its meaning is known; protocol to be written */
-    size_t in_used;                    /* of `in`: the message that is being handled */
-    buf_t tasks;                       /* of its hello */
-    uint32_t job_serial;               /* of the job it was told last */
-    uint64_t answered;                 /* runs, in this life */
-    size_t told_bytes;                 /* with the last run */
-    bool is_reset;                     /* it went away and left something unread */
-    int64_t ready_by_ms, closed_at_ms; /* closed_at: it closed the protocol and has not ended; 0: it has not */
+    buf_t in, first, out; /* protocol read; stdout before its meaning is known; protocol to be written */
+    size_t in_used;       /* of `in`: the message that is being handled */
+    buf_t tasks;          /* of its hello */
+    uint32_t job_serial;  /* of the job it was told last */
+    uint64_t answered;    /* runs, in this life */
+    size_t told_bytes;    /* with the last run */
+    bool is_reset;        /* it went away and left something unread */
+    int64_t started_ms, ready_by_ms;
+    bool is_told;         /* that it takes long to start */
+    int64_t closed_at_ms; /* it closed the protocol and has not ended; 0: it has not */
     log_t log;
 } program_t;
 
@@ -102,8 +104,10 @@ void serve_drain_one(struct supervisor *s, program_t *p, int turns);
 
 /* ---- program.c: one program and its descriptors ---- */
 
-/* Starts it. 0, or an errno. */
-int program_start(program_t *p, uint32_t slot, const char *path, int64_t ready_by_ms, int log_fd);
+/* Starts it; it has `bound_ms` to be ready. 0, or an errno. */
+int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_ms, int log_fd);
+/* "task NAME: 'CMD ARG...'", for messages; a long one is cut. Returns `ret`. */
+char *program_name(const program_t *p, char ret[PROGRAM_NAME_MAX]);
 /* Writes what is to be written, as far as it goes; the rest when the descriptor takes more. */
 void program_flush(program_t *p);
 /* Reads what came on the protocol, at most one piece. 1: something; 0: the end; -1: nothing now. */

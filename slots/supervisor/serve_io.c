@@ -1,9 +1,11 @@
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "slots/shared/ctl.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4 };
+enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4, TELL_MS = 3000, TELL_AGAIN_MS = 100 };
 
 static const char *label(const supervisor_t *s, const program_t *p)
 {
@@ -104,26 +106,72 @@ void serve_on_polls(supervisor_t *s, const struct pollfd *polls)
     }
 }
 
+static bool is_starting(const program_t *p)
+{
+    return p->state == PROGRAM_STARTING || p->state == PROGRAM_GREETED;
+}
+
+static const char *missing(const program_t *p)
+{
+    return p->state == PROGRAM_STARTING ? "said no hello on FANMAP_SLOT_FD or stdout" : "said hello, but not ready,";
+}
+
+static void late(supervisor_t *s, program_t *p)
+{
+    char what[200];
+    if (p->closed_at_ms > 0)
+        snprintf(what, sizeof what, "closed the slot's descriptor and did not end");
+    else
+        snprintf(what, sizeof what, "%s in time (%g s, --start-timeout): it is started again, its items wait",
+                 missing(p), (double)(p->ready_by_ms - p->started_ms) / 1000);
+    serve_broke(s, p, what);
+}
+
+/* Who waits for a program that says nothing is told so long before it is given up. True: that was now. */
+static bool tell_slow(const program_t *p)
+{
+    char name[PROGRAM_NAME_MAX];
+    ctl_message_t m = {.type = CTL_NOTE};
+    snprintf(m.text, sizeof m.text, "%s has %s for %d s; at %g s (--start-timeout) it is started again, its items wait",
+             program_name(p, name), missing(p), TELL_MS / 1000, (double)(p->ready_by_ms - p->started_ms) / 1000);
+    return ctl_send(LINK_FD, &m, NULL, 0) == 0 || errno != EAGAIN;
+}
+
 static int64_t due_ms(const program_t *p)
 {
     if (p->closed_at_ms > 0)
         return p->closed_at_ms + CLOSED_WAIT_MS;
-    return p->state == PROGRAM_STARTING || p->state == PROGRAM_GREETED ? p->ready_by_ms : INT64_MAX;
+    return is_starting(p) ? p->ready_by_ms : INT64_MAX;
+}
+
+/* When to look at it again. */
+static int64_t look_ms(supervisor_t *s, program_t *p, int64_t now_ms)
+{
+    if (p->state == PROGRAM_OFF || s->is_ending)
+        return INT64_MAX;
+    int64_t due = due_ms(p);
+    if (now_ms >= due) {
+        late(s, p);
+        return now_ms;
+    }
+    if (!is_starting(p) || p->is_told)
+        return due;
+    int64_t tell_at_ms = p->started_ms + TELL_MS;
+    if (now_ms >= tell_at_ms) {
+        p->is_told = tell_slow(p);
+        tell_at_ms = p->is_told ? due : now_ms + TELL_AGAIN_MS;
+    }
+    return tell_at_ms < due ? tell_at_ms : due;
 }
 
 int serve_wait_ms(supervisor_t *s)
 {
-    int64_t soonest_ms = INT64_MAX;
+    int64_t soonest_ms = INT64_MAX, now_ms = proc_now_ms();
     for (size_t i = 0; i < s->serve.programs_n; i++) {
-        program_t *p = &s->serve.programs[i];
-        int64_t at_ms = p->state == PROGRAM_OFF || s->is_ending ? INT64_MAX : due_ms(p);
+        int64_t at_ms = look_ms(s, &s->serve.programs[i], now_ms);
         soonest_ms = at_ms < soonest_ms ? at_ms : soonest_ms;
-        if (at_ms == INT64_MAX || proc_now_ms() < at_ms)
-            continue;
-        serve_broke(s, p,
-                    p->closed_at_ms > 0 ? "closed the slot's descriptor and did not end"
-                                        : "did not say hello and ready in time");
-        return 0;
     }
-    return soonest_ms == INT64_MAX ? -1 : (int)(soonest_ms - proc_now_ms()) + 1;
+    if (soonest_ms == INT64_MAX)
+        return -1;
+    return soonest_ms > now_ms ? (int)(soonest_ms - now_ms) + 1 : 0;
 }

@@ -15,6 +15,7 @@ HOSTILE = {"bad json": "protocol", "twice": "protocol", "other n": "protocol", "
            "segfault": "signal", "kill parent": "signal", "stop": "timeout", "stubborn": "timeout", "daemon": "timeout",
            "fail": "exception", "fail for good": "exception"}
 HARMLESS = ("flood", "print", "answer and die", "answer and leave", "fine")
+NO_HELLO = "said no hello on FANMAP_SLOT_FD or stdout"
 POLICY = ("--timeout", "2s", "--grace", "100ms")
 
 
@@ -91,7 +92,22 @@ class ServedEmbedded(Served, Case):
 
     def test_a_program_that_does_not_start_is_said(self):
         program = self.start("map", "--local", "--serve", f"t=python3 {NASTY} die", "t", ":::", "1")
-        wait_until(lambda: "task t: 'python3' ended with status 9 before it was ready" in program.err(), 60)
+        wait_until(lambda: "task t: 'python3 " in program.err() and "ended with status 9 before it was ready" in program.err(), 60)
+
+    def test_a_program_that_says_nothing_is_said(self):
+        """Which one, in which slot, and what is missing, within 5 s; and what becomes of the items when its time is up."""
+        program = self.start("map", "--local", "--slots", 1, "--start-timeout", "6s", "--serve", "t=cat", "t", ":::", "1")
+        wait_until(lambda: "slot 0: task t: 'cat' has " + NO_HELLO in program.err(), 25)
+        wait_until(lambda: "slot 0: task t: 'cat' " + NO_HELLO + " in time (6 s, --start-timeout): it is started again, its items wait"
+                   in program.err(), 60)
+
+
+    def test_a_check_says_what_it_waits_for(self):
+        """At once; and a program that says nothing has 10 s."""
+        check = self.start("check-task", "--", "cat")
+        wait_until(lambda: check.out().startswith(b"# waiting for hello, up to 10s (--start-timeout)\n"), 10)
+        self.finish(check, 50, exit_status=1)
+        self.assertIn(b"\nnot ok 1 - hello is the first thing that it says: nothing came in time\n", check.out())
 
 
 class ServedOnAFleet(Served, Case):
@@ -105,3 +121,9 @@ class ServedOnAFleet(Served, Case):
         worker.signal(signal.SIGTERM)  # it leaves its group at once
         self.finish(worker, 60)
         return out
+
+    def test_a_program_that_says_nothing_is_said(self):
+        self.on_fleet()
+        worker = self.worker("--serve", "t=cat", tasks=None, slots=1)
+        self.start_map("t", data=b"1\n")
+        wait_until(lambda: "warning: slot 0: task t: 'cat' has " + NO_HELLO in worker.err(), 60)

@@ -51,6 +51,8 @@ typedef struct {
     rig_done_t dones[RIG_EVENTS_MAX]; /* the last ones, dones[i % MAX] */
     unsigned downs_n;
     rig_down_t downs[RIG_EVENTS_MAX];
+    unsigned notes_n;
+    char notes[RIG_SLOTS_MAX][512];                                     /* the last one of each slot */
     void (*on_done)(void *rig, uint32_t slot, const slot_done_t *done); /* may be NULL */
     void *own;
     int log_read, log_write;
@@ -98,6 +100,13 @@ static inline void rig_down(void *arg, uint32_t slot, const slot_down_t *d)
 static inline void rig_lost(void *arg)
 {
     ((rig_t *)arg)->lost++;
+}
+
+static inline void rig_note(void *arg, uint32_t slot, const char *line)
+{
+    rig_t *r = arg;
+    r->notes_n++;
+    snprintf(r->notes[slot], sizeof r->notes[slot], "%s", line);
 }
 
 static inline unsigned rig_open_fds(void)
@@ -227,7 +236,7 @@ static inline void rig_init(rig_t *r, uint32_t slots_n)
 
 static inline void rig_open(rig_t *r)
 {
-    static const slots_callbacks_t callbacks = {rig_up, rig_done, rig_down, rig_lost};
+    static const slots_callbacks_t callbacks = {rig_up, rig_done, rig_down, rig_lost, rig_note};
     fanmap_error_t err = {0};
     r->config.tasks = r->tasks.tasks;
     r->config.tasks_n = r->tasks.n;

@@ -389,6 +389,35 @@ static void test_failed_starts(void **state)
     check_unusable("deaf", "without looking at its first run");
 }
 
+/* Long before it is given up, those who wait are told what it has not said. */
+static void test_slow_starts_are_told(void **state)
+{
+    static const char *const how[] = {"silent", "'never ready'"};
+    static const char *const missing[] = {"has said no hello on FANMAP_SLOT_FD or stdout for 3 s",
+                                          "has said hello, but not ready, for 3 s"};
+    rig_t *r = test_malloc(sizeof *r);
+    char name[] = "slow0";
+    (void)state;
+    rig_init(r, 2);
+    for (uint32_t i = 0; i < 2; i++, name[4]++)
+        add_program(r, name, how[i]);
+    rig_open(r);
+    name[4] = '0';
+    for (uint32_t i = 0; i < 2; i++, name[4]++) {
+        rig_set_job(r, i, name);
+        rig_run(r, i, i, "1");
+    }
+    slots_flush(r->slots);
+    rig_wait(r, r->notes_n == 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_non_null(strstr(r->notes[i], missing[i]));
+        assert_non_null(strstr(r->notes[i], i == 0 ? "task slow0: 'python3 " : "task slow1: 'python3 "));
+        assert_non_null(strstr(r->notes[i], "at 60 s (--start-timeout) it is started again, its items wait"));
+    }
+    assert_int_equal(r->downs_n, 0);
+    close_rig(r);
+}
+
 static void test_a_program_that_is_not_there(void **state)
 {
     rig_t *r = test_malloc(sizeof *r);
@@ -436,6 +465,7 @@ int main(int argc, char **argv)
         rig_test(test_timeouts),
         rig_test(test_cancel),
         rig_test(test_failed_starts),
+        rig_test(test_slow_starts_are_told),
         rig_test(test_a_program_that_is_not_there),
         rig_test(test_a_task_that_the_program_does_not_name),
     };
