@@ -88,10 +88,15 @@ event_t *clock_tell(sim_clock_t *clock, int64_t delay_ms, process_t *to, event_f
     return event;
 }
 
+static void put_at(sim_clock_t *clock, event_t *event, int64_t at_ms)
+{
+    if (!heap_put(&clock->events, &event->node, at_ms))
+        abort();
+}
+
 void clock_again(sim_clock_t *clock, event_t *event, int64_t delay_ms)
 {
-    if (!heap_put(&clock->events, &event->node, clock->now_ms + (delay_ms > 0 ? delay_ms : 0)))
-        abort();
+    put_at(clock, event, clock->now_ms + (delay_ms > 0 ? delay_ms : 0));
 }
 
 /* True: the event was kept or dropped, not run. */
@@ -161,7 +166,7 @@ void process_continue(sim_clock_t *clock, process_t *process)
     process->inbox_end = &process->inbox;
     while (event != NULL) {
         event_t *next = event->next;
-        clock_again(clock, event, 0);
+        put_at(clock, event, clock->now_ms - 1); /* before what is due at this very moment */
         event = next;
     }
 }
