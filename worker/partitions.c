@@ -99,7 +99,9 @@ worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset)
     item->is_survivor = false;
     item->ownership = part->ownership;
     item_claim(w, item, false);
-    if (item->state == STATE_QUEUED && item->list == &item->job->queue) { /* perhaps it needs a name now */
+    if (item->state == STATE_RUNNING)
+        item_hold_name(w, item);
+    if (item->state == STATE_QUEUED && item->list != &item->job->unnamed) { /* perhaps it needs a name now */
         item_unlink(item);
         item_enqueue(w, item, true);
     }

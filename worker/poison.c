@@ -129,14 +129,25 @@ void item_file(worker_t *w, worker_item_t *item)
 
 /* ---- names ---- */
 
-static void ask_name(worker_t *w, worker_item_t *item)
+static void set_name(worker_t *w, worker_item_t *item, item_name_t name)
 {
-    item->name = NAME_ASKED;
+    item->name = (uint8_t)name;
     item->name_number = 0;
     item->part->names_n++;
     item->job->names_n++;
     w->names_n++;
+}
+
+static void ask_name(worker_t *w, worker_item_t *item)
+{
+    set_name(w, item, NAME_ASKED);
     item->part->must_commit = true;
+}
+
+void item_hold_name(worker_t *w, worker_item_t *item)
+{
+    if (item->name == NAME_NONE && needs_name(item))
+        set_name(w, item, NAME_HELD);
 }
 
 void item_drop_name(worker_t *w, worker_item_t *item)

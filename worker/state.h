@@ -255,6 +255,9 @@ void item_enqueue(worker_t *w, worker_item_t *item, bool at_front);
 /* A soundly decoded item whose claim, if it had one, is over: published as crashed, left, dropped, or enqueued. */
 void item_file(worker_t *w, worker_item_t *item);
 void item_drop_name(worker_t *w, worker_item_t *item);
+/* It runs, its claim is over and its partition is ours again: commits go on naming it, and no suspect starts beside it.
+ */
+void item_hold_name(worker_t *w, worker_item_t *item);
 void item_end_suspect(worker_t *w, worker_item_t *item);
 bool item_has_room(const worker_t *w, const worker_item_t *item); /* its name fits if it starts in a slot of its own */
 bool part_has_ample_room(const worker_t *w, const worker_part_t *part);
