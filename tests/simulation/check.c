@@ -99,6 +99,8 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     if (!jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
         return;
     size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
+    if (j < sim->jobs_n)
+        control_stored(sim, &sim->jobs[j], &decoded);
     if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
         sim->jobs[j].start_offset = decoded.spec.start_offset;
     if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_is_halting(sim->jobs[j].truth))
@@ -232,6 +234,7 @@ void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
     if (pool->worker->life == pool->life && ((const node_t *)pool->worker->self)->must_hear)
         sim_break(sim, "%s starts %s/%llu after a long stop, before it heard from Kafka", pool->worker->name, job->id,
                   (unsigned long long)run->index);
+    control_began(sim, pool, run);
     if (sim->scenario.is_alone)
         check_alone(sim, pool, run);
     sim_count(sim);
@@ -266,7 +269,8 @@ static bool someone_behind(const sim_t *sim, size_t j)
     for (size_t i = 0; i < sim->nodes_n; i++) {
         const node_t *node = &sim->nodes[i];
         if (node->process.state == PROCESS_DEAD || node->limit_version[j] >= sim->jobs[j].limit_version ||
-            node->lease_version[j] >= sim->jobs[j].limit_version)
+            node->lease_version[j] >= sim->jobs[j].limit_version ||
+            control_has_had_time(sim, node, sim->jobs[j].limit_ms))
             continue;
         return true;
     }

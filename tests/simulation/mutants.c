@@ -16,6 +16,7 @@ const mutant_t mutants_all[] = {
     {.name = "marks", .what = PROTECTION_MARKS, .breaks = "has not ended"},
     {.name = "charges", .what = PROTECTION_CHARGES, .breaks = "has not ended"},
     {.name = "kill-on-loss", .what = PROTECTION_LOSS, .breaks = " and at "},
+    {.name = "control", .what = PROTECTION_CONTROL, .breaks = "does not obey"},
     {.name = "first-counts", .what = PROTECTION_FIRST, .breaks = "another list"},
     {.name = "input-chain", .what = PROTECTION_CHAIN, .breaks = "another input is taken"},
     {.name = "progress-offsets", .what = PROTECTION_OFFSETS, .breaks = "published twice"},

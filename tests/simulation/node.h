@@ -49,9 +49,11 @@ typedef struct {
     uint64_t limit_version[NODE_JOBS_MAX], lease_version[NODE_JOBS_MAX]; /* of N: as read, as its last lease knew it */
     uint64_t sync_seq[NODE_JOBS_MAX]; /* the request whose answer counts; 0: none is under way */
     int64_t stepped_ms, stopped_ms;
-    bool is_losing;      /* in a step of WORKER_LOST */
-    bool closing_failed; /* a closing commit of this step was not acknowledged */
-    bool must_hear;      /* it was stopped for long: its partitions may be another's, until Kafka answers */
+    bool is_in_touch;        /* with Kafka, behind the last event */
+    int64_t out_of_touch_ms; /* until when it was not */
+    bool is_losing;          /* in a step of WORKER_LOST */
+    bool closing_failed;     /* a closing commit of this step was not acknowledged */
+    bool must_hear;          /* it was stopped for long: its partitions may be another's, until Kafka answers */
     uint64_t steps_at_ms;
 } node_t;
 

@@ -5,7 +5,7 @@
 
 #include "node_internal.h"
 
-enum { BATCH_MAX = 24, BLOCKED_MS = 100 };
+enum { BATCH_MAX = 24, BLOCKED_MS = 100, DEAF_MS = 3000 };
 
 payload_t *payload_new(node_t *node, const record_t *record)
 {
@@ -105,7 +105,8 @@ void node_poke_jobs(sim_t *sim, node_t *node)
     if (node->process.state == PROCESS_DEAD || node->is_reading_jobs)
         return;
     node->is_reading_jobs = true;
-    clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_jobs);
+    int64_t deaf_ms = sim_protects(sim, PROTECTION_CONTROL) ? 0 : DEAF_MS;
+    clock_tell(&sim->clock, kafka_latency_ms(sim) + deaf_ms, &node->process, on_jobs);
 }
 
 /* ---- items ---- */

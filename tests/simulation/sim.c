@@ -55,6 +55,7 @@ sim_t *sim_run(const sim_config_t *config)
     while (sim->broken[0] == '\0' && sim->clock.now_ms < end_ms && !sim_is_done(sim)) {
         if (!clock_step(&sim->clock, sim))
             break;
+        control_look(sim);
         if (sim->clock.run_n > EVENTS_MAX)
             sim_break(sim, "%d events: it does not come to rest", EVENTS_MAX);
     }

@@ -39,7 +39,8 @@ typedef enum {
     PROTECTION_NOTES,       /* what was claimed is said to be over */
     PROTECTION_MARKS,       /* what may have run unnamed where a worker died is named before it runs again */
     PROTECTION_CHARGES,     /* charges are handed over */
-    PROTECTION_LOSS         /* a lost worker kills what it runs */
+    PROTECTION_LOSS,        /* a lost worker kills what it runs */
+    PROTECTION_CONTROL      /* a worker reads `jobs` as it grows */
 } protection_t;
 
 typedef struct {
@@ -121,7 +122,9 @@ struct job {
     bool has_source_error, will_cancel, cancels_from_outside, is_create_held;
     /* live control */
     uint64_t limit, limit_version, paused, paused_version;
-    uint64_t table_version; /* the highest the table was told since it last lost its data */
+    uint64_t limit_stored, paused_stored;  /* the highest versions on `jobs` */
+    int64_t limit_ms, paused_ms, ended_ms; /* when those, and its end, were stored; 0: not, or not paused */
+    uint64_t table_version;                /* the highest the table was told since it last lost its data */
     /* the invariants' own view */
     list_t *truth; /* fed at the moment a record is stored */
     bool is_ended; /* J/end is on `jobs` */
@@ -224,6 +227,13 @@ bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *
 size_t sim_job(const sim_t *sim, const char *id, size_t len); /* jobs_n: none of ours */
 bool sim_is_done(sim_t *sim);
 void sim_check_end(sim_t *sim);
+
+/* control.c */
+void control_look(sim_t *sim); /* after every event: who is in touch with Kafka? */
+void control_stored(sim_t *sim, job_t *job, const jobs_record_t *record);
+void control_began(sim_t *sim, const pool_t *pool, const run_t *run);
+/* Whether a worker has had to obey by now what was stored then. */
+bool control_has_had_time(const sim_t *sim, const node_t *node, int64_t stored_ms);
 
 /* Runs one seed (or one scripted scenario) to its end. True: every invariant held. */
 typedef struct {
