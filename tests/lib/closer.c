@@ -149,8 +149,8 @@ static int fds_n(void)
 int main(int argc, char **argv)
 {
     fanmap_error_t err = {.message = "out of memory"};
-    fanmap_options_t *options;
-    fanmap_t *f;
+    fanmap_options_t *options = NULL;
+    fanmap_t *f = NULL;
     if (argc < 3 || argc > 4 || fanmap_options_new(&options) != FANMAP_OK ||
         fanmap_options_load(options, NULL, &err) != FANMAP_OK ||
         fanmap_open(options, NULL, NULL, &f, &err) != FANMAP_OK)

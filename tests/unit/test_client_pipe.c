@@ -289,8 +289,7 @@ static void lines_of_errors_stay_what_they_are(void **state)
 {
     (void)state;
     static const char *const same[] = {
-        "{\"$error\":{\"kind\":\"exit\",\"message\":\"exit status "
-        "3\",\"attempts\":2,\"exit_status\":3,\"stderr\":\"oh\\n\"}}",
+        "{\"$error\":{\"kind\":\"exit\",\"message\":\"m\",\"attempts\":2,\"exit_status\":3,\"stderr\":\"oh\\n\"}}",
         "{\"$error\":{\"kind\":\"signal\",\"message\":\"m\",\"type\":\"T\",\"attempts\":1,\"signal\":9}}",
         "{\"$error\":{\"kind\":\"bad_input\",\"message\":\"\",\"attempts\":0}}"};
     static const char *const unsound[] = {"{\"$error\":1}", "{\"$error\":{}}",
