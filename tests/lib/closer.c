@@ -109,14 +109,16 @@ static int live(fanmap_t *f, char **argv, int last)
     return life->has_ended ? at : -1;
 }
 
-/* A thousand maps at once: every second one is closed somewhere on its way, the others come to their end. */
+/* A thousand maps at once: every second one is closed somewhere on its way, the others come to their end, after however
+ * many turns: an idle machine takes one for each record, a loaded one gets more done in each. Who runs this has a
+ * clock. */
 static void live_together(fanmap_t *f, char **argv)
 {
     static life_t lives[MANY];
     int ended = 0;
     for (int i = 0; i < MANY; i++)
         begin(f, &lives[i], argv);
-    for (int at = 0; ended < MANY && at < TURNS_MAX; at++) {
+    for (int at = 0; ended < MANY; at++) {
         turn(f);
         if (at < MANY && at % 2) {
             lives[at].is_closed = true;
@@ -126,8 +128,6 @@ static void live_together(fanmap_t *f, char **argv)
         for (int i = 0; i < MANY; i++)
             ended += lives[i].has_ended || lives[i].is_closed;
     }
-    if (ended < MANY)
-        fail("some did not end", NULL);
     for (int i = 0; i < MANY; i++) {
         lives[i].is_closed = true;
         if (i % 2 == 0)
