@@ -26,7 +26,7 @@ static int item_is(fanmap_attempt_t *a, const char *word)
 
 static void spin(void)
 {
-    for (volatile int i = 0;; i++)
+    for (volatile unsigned i = 0;; i++)
         ;
 }
 

@@ -196,6 +196,8 @@ static inline int rig_after(void **state)
             ;
         usleep(RIG_LOOK_US);
     }
+    while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+        ;
     return 0;
 }
 

@@ -16,17 +16,7 @@
 #include "aggregator/blocks.h"
 #include "aggregator/order.h"
 #include "base/random.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "tests/unit/sanitized.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
