@@ -90,11 +90,24 @@ void shell_dirty(worker_shell_t *shell)
     loop_defer(shell->loop, end_of_turn, shell);
 }
 
+/* Once when it begins, once when it is over. */
+static void tell_tokens(worker_shell_t *shell, const fanmap_error_t *err)
+{
+    if (shell->tokens_are_away == (err != NULL))
+        return;
+    shell->tokens_are_away = err != NULL;
+    if (err)
+        shell_log(shell, FANMAP_LOG_WARNING, "%s; jobs with a limit wait", err->message);
+    else
+        shell_log(shell, FANMAP_LOG_INFO, "the tokens are there again; jobs with a limit go on");
+}
+
 static void on_synced(void *arg, const char *job, uint64_t seq, const tokens_reply_t *reply, const fanmap_error_t *err)
 {
     worker_shell_t *shell = arg;
     if (err && err->code == FANMAP_EREFUSED)
         shell_fail(shell, err);
+    tell_tokens(shell, err);
     shell_step(shell, &(worker_event_t){.type = WORKER_TOKENS, .tokens = {job, seq, reply}});
 }
 

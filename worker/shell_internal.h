@@ -78,6 +78,7 @@ struct worker_shell {
     size_t under_way;        /* packs sent and not yet reported */
     size_t publishing_bytes; /* of packs made and not yet reported; over half the budget nothing is taken in */
     bool core_wants, group_wants;
+    bool tokens_are_away; /* the last call for tokens had no answer */
     loop_timer_t *linger;
 
     bool is_draining, is_drained, is_leaving, was_ended;

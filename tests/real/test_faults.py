@@ -14,9 +14,9 @@ class Fault(Case):
     items = 3000
     limit = 7
 
-    def under_way(self, *map_args, lease="6s", workers=3, env=None, ms=10):
+    def under_way(self, *map_args, lease="6s", workers=3, env=None, ms=10, worker_args=()):
         self.counted = self.recorder()
-        self.workers = [self.worker(env=env) for _ in range(workers)]
+        self.workers = [self.worker(*worker_args, env=env) for _ in range(workers)]
         data = "".join(f"[{ms},{i}]\n" for i in range(self.items))
         self.run_ = self.start_map("recorded_sleep", "-j", self.limit, "--lease", lease, *map_args, data=data, env=env)
         self.counted.wait_started(self.items // 6, 90)
@@ -34,6 +34,14 @@ class RedisFaults(Fault):
     def setUp(self):
         super().setUp()
         self.on_fleet()
+
+    def was_said(self, what):
+        """Once by each worker, and that it was over."""
+        for worker in self.workers:
+            said = [line for line in worker.err().splitlines() if "jobs with a limit" in line]
+            self.assertEqual(len(said), 2, said)
+            self.assertIn(f"warning: Redis at 127.0.0.1:{self.redis.port}: {what}; jobs with a limit wait", said[0])
+            self.assertIn("info: the tokens are there again; jobs with a limit go on", said[1])
 
     def test_restarted_empty(self):
         self.under_way()
@@ -55,13 +63,14 @@ class RedisFaults(Fault):
         self.ends_exact()
 
     def test_stopped_for_longer_than_a_lease(self):
-        self.under_way()
+        self.under_way(worker_args=("--connect-timeout", "3s"))
         self.redis.pause()
         before = self.counted.report()
         time.sleep(10)
         self.assertLessEqual(self.counted.report()["open"], before["max"])
         self.redis.resume()
         self.ends_exact()
+        self.was_said("no answer within 3000 ms")
 
     def test_slow_and_half_open(self):
         proxy = Proxy(self.redis.port)
