@@ -84,7 +84,7 @@ static void add_name(names_t *names, int64_t offset, const char *member)
     names->at[names->n++] = (commit_name_t){offset, m};
 }
 
-static void collect_names(const worker_t *w, const worker_part_t *part, uint64_t number, names_t *names)
+static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, names_t *names)
 {
     for (uint32_t i = 0; i < part->claims_n; i++)
         add_name(names, part->claims[i].offset, part->claims[i].member);
@@ -92,13 +92,17 @@ static void collect_names(const worker_t *w, const worker_part_t *part, uint64_t
         if (!item->is_claimed && item->name == NAME_NONE)
             continue;
         add_name(names, item->offset, w->member);
+        if (!item->is_claimed)
+            said_add(w, part, item->offset, number);
         if (item->name == NAME_ASKED && item->name_number == 0)
             item->name_number = number;
     }
     for (uint32_t i = 0; i < w->config.slots_n; i++) {
         const worker_item_t *item = w->slots[i].runs.head;
-        if (item != NULL && item->part == part && item_is_ours(item) && !item->is_claimed && item->name == NAME_NONE)
-            add_name(names, item->offset, w->member);
+        if (item == NULL || item->part != part || !item_is_ours(item) || item->is_claimed || item->name != NAME_NONE)
+            continue;
+        add_name(names, item->offset, w->member);
+        said_add(w, part, item->offset, number);
     }
     qsort(names->at, names->n, sizeof names->at[0], by_offset);
 }
@@ -157,6 +161,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     if (action == NULL)
         return;
     claims_prune(w, part);
+    said_prune(part, 0);
     if (part->mark <= tracker_prefix(&part->tracker))
         part->mark = -1;
     raise_horizon(part, number);
@@ -239,6 +244,7 @@ static void take_acceptance(worker_t *w, worker_part_t *part, uint64_t number)
         if (part->horizons[i].number > 0 && part->horizons[i].number <= number &&
             part->horizons[i].offset > part->horizon)
             part->horizon = part->horizons[i].offset;
+    said_prune(part, number);
     names_accepted(w, part, number);
 }
 

@@ -41,6 +41,7 @@ void parts_free(worker_t *w)
         tracker_free(&part->tracker);
         buf_free(&part->metadata);
         buf_free(&part->counts);
+        buf_free(&part->said);
         free(part->claims);
         free(part->survivors);
         free(part);
@@ -126,8 +127,10 @@ static void drop_unstarted(worker_t *w, worker_part_t *part)
 {
     for (worker_item_t *item = part->items, *next; item != NULL; item = next) {
         next = item->part_next;
-        if (is_unstarted(item) && !item->is_claimed)
-            item_discard(w, item);
+        if (!is_unstarted(item) || item->is_claimed)
+            continue;
+        said_note_counts(part, item);
+        item_discard(w, item);
     }
     slots_withdraw(w, NULL, part);
 }
@@ -212,6 +215,7 @@ void part_assigned(worker_t *w, const worker_event_t *e)
         disown(w, part);
         drop_unstarted(w, part);
     }
+    buf_clear(&part->said);
     take_member(w, e->assigned.member);
     part->is_owned = true;
     part->ownership++;
@@ -229,6 +233,9 @@ void part_assigned(worker_t *w, const worker_event_t *e)
 
 void parts_rebalanced(worker_t *w, const char *member)
 {
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        if (w->parts[i] != NULL && !w->parts[i]->is_owned)
+            buf_clear(&w->parts[i]->said); /* its closing commit was stored */
     take_member(w, member);
 }
 
@@ -257,29 +264,18 @@ void part_revoked(worker_t *w, int32_t number, bool may_wait)
     disown(w, part);
 }
 
-/* What is named and has not started will not: the next owner need not charge it. */
-static void release_names(worker_t *w, worker_part_t *part)
-{
-    for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next) {
-        if (item->name == NAME_NONE || !is_unstarted(item) || item->is_claimed)
-            continue;
-        item->lost_n = w->lost_n;
-        if (item_is_lost(w, item))
-            item_tell(w, item, false);
-    }
-}
-
 void parts_lost(worker_t *w)
 {
     mark_lost(w);
     for (uint32_t i = 0; i < w->parts_n; i++) {
         worker_part_t *part = w->parts[i];
-        if (part == NULL || !part->is_owned)
+        if (part == NULL)
             continue;
-        if (w->member[0] != '\0')
-            release_names(w, part);
-        disown(w, part);
-        drop_unstarted(w, part);
+        if (part->is_owned) {
+            disown(w, part);
+            drop_unstarted(w, part);
+        }
+        said_release(w, part); /* also where the closing commit, which does not say it, may not be stored */
     }
     lose_claims(w);
     w->member[0] = '\0';

@@ -155,6 +155,7 @@ void item_drop_name(worker_t *w, worker_item_t *item)
     if (item->name == NAME_NONE)
         return;
     item->name = NAME_NONE;
+    item->part->is_dirty = true;
     item->part->names_n--;
     item->job->names_n--;
     w->names_n--;

@@ -82,6 +82,12 @@ typedef struct {
 } horizon_t;
 enum { HORIZONS_MAX = 4 };
 
+/* What commits say runs here, until the item is finished or a commit without it is accepted. */
+typedef struct {
+    commit_count_t counts; /* as far as it was dropped with any; begins with the offset */
+    uint64_t number;       /* of the last commit that says it */
+} said_t;
+
 /* An item that outlived a revocation, to be matched when its record comes again. */
 typedef struct {
     int64_t offset;
@@ -113,6 +119,7 @@ struct worker_part {
     buf_t metadata;        /* of the last commit, */
     uint64_t commit_step;  /* which is of this step */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
+    buf_t said;            /* said_t: what the next owner charges if we are lost now and do not release it */
     survivor_t *survivors; /* ascending */
     size_t survivors_n;
 };
@@ -229,6 +236,15 @@ void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *ite
 /* How many names fit into a commit of this partition. */
 uint32_t part_names_max(const worker_t *w, const worker_part_t *part);
 int by_offset(const void *a, const void *b); /* for structs that begin with the offset, or offsets */
+
+/* said.c: what commits of this ownership say runs here. */
+void said_add(worker_t *w, worker_part_t *part, int64_t offset, uint64_t number);
+/* Forgets what is finished, and what no commit from `number` on says. */
+void said_prune(worker_part_t *part, uint64_t number);
+/* The item is dropped: the word about it needs its counts. */
+void said_note_counts(worker_part_t *part, const worker_item_t *item);
+/* We are lost: what is in hand no more is released. */
+void said_release(worker_t *w, worker_part_t *part);
 
 /* claims.c: what stays with whom after a partition changed hands. */
 void claims_found(worker_t *w, worker_part_t *part, const commit_meta_t *meta);

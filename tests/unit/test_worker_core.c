@@ -742,21 +742,22 @@ TIMELINE(poison)
 TIMELINE(names_full)
 TIMELINE(adopted_charged)
 TIMELINE(lost_names)
+TIMELINE(lost_closing)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),      cmocka_unit_test(ahead),      cmocka_unit_test(turns),
-        cmocka_unit_test(retry),      cmocka_unit_test(deaths),     cmocka_unit_test(tokens),
-        cmocka_unit_test(freeze),     cmocka_unit_test(revoked),    cmocka_unit_test(revoked_wait),
-        cmocka_unit_test(lost),       cmocka_unit_test(duplicates), cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),      cmocka_unit_test(drain),      cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast),  cmocka_unit_test(halt_soon),  cmocka_unit_test(final_exit),
-        cmocka_unit_test(unlimited),  cmocka_unit_test(unknown),    cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),   cmocka_unit_test(stopped),    cmocka_unit_test(first_commit),
-        cmocka_unit_test(claims),     cmocka_unit_test(claimed),    cmocka_unit_test(lost_claims),
-        cmocka_unit_test(poison),     cmocka_unit_test(names_full), cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names),
+        cmocka_unit_test(happy),      cmocka_unit_test(ahead),        cmocka_unit_test(turns),
+        cmocka_unit_test(retry),      cmocka_unit_test(deaths),       cmocka_unit_test(tokens),
+        cmocka_unit_test(freeze),     cmocka_unit_test(revoked),      cmocka_unit_test(revoked_wait),
+        cmocka_unit_test(lost),       cmocka_unit_test(duplicates),   cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),      cmocka_unit_test(drain),        cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),  cmocka_unit_test(halt_soon),    cmocka_unit_test(final_exit),
+        cmocka_unit_test(unlimited),  cmocka_unit_test(unknown),      cmocka_unit_test(intake),
+        cmocka_unit_test(takeover),   cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),
+        cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
+        cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
