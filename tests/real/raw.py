@@ -60,9 +60,19 @@ def delete_records(port, topic, partition, before):
 
 
 def begin(port, topic, partition):
-    """The first offset that is still there: ListOffsets with the earliest timestamp."""
+    """The first offset that is still there."""
+    return _offset(port, topic, partition, -2)
+
+
+def end(port, topic, partition):
+    """The offset of the next record."""
+    return _offset(port, topic, partition, -1)
+
+
+def _offset(port, topic, partition, timestamp):
+    """ListOffsets; of the timestamps -2 is the earliest and -1 the latest."""
     name = struct.pack(">h", len(topic)) + topic.encode()
-    body = struct.pack(">i", -1) + b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iq", partition, -2)
+    body = struct.pack(">i", -1) + b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iq", partition, timestamp)
     answer = request(port, 2, 1, body)
     error, _, offset = struct.unpack(">hqq", answer[-18:])
     if error != 0:

@@ -15,6 +15,8 @@ exec = ["sh", "-c", "env | grep ^FANMAP_ | sort >>%s/seen.$FANMAP_JOB.$FANMAP_IN
 exec = ["sh", "-c", "exit $1", "sh", "{}"]
 [filled]
 exec = ["echo", "{size}/{n}/{}/{other}"]
+[bytes]
+exec = ["printf", '\\377\\376']
 [parts]
 exec = ["echo", "{2}:{1}:{#}"]
 """
@@ -107,6 +109,28 @@ class Attempts:
         self.assertEqual(sorted(r["index"] for r in out), list(range(len(out))))
         kinds = {r["error"]["kind"] for r in out if "error" in r}
         self.assertTrue({"exception"} <= kinds <= {"exception", "cancelled"}, kinds)
+
+    def test_formats(self):
+        """What one writes the other reads, and the same bytes come back; a stream that breaks ends the job behind what came before."""
+        text = (b'1\n-9223372036854775808\n1.5\nnull\n"a\\nb"\n{"$binary":"AAEC/w=="}\n[1,[2,{"a":null}]]\n'
+                b'{"$value":{"$error":1}}\n{"$error":{"kind":"exit","message":"m","attempts":2,"exit_status":3}}\n')
+        once = self.map("echo", data=text, exit_status=1).out()
+        self.assertEqual(once.splitlines()[:-1], text.splitlines()[:-1])
+        packed = self.map("echo", "--output-format", "msgpack", data=once, exit_status=1).out()
+        back = self.map("echo", "--input-format", "msgpack", data=packed, exit_status=1)
+        self.assert_same(back.out(), once)
+        run = self.map("echo", "--input-format", "msgpack", data=b"\x01\x92\x02\x03\xc1", exit_status=6)
+        self.assertEqual(run.out(), b"1\n[2,3]\n")
+        self.assertIn("not msgpack at byte 4", run.err())
+        self.assertEqual(self.map("bytes", data=b"1\n").out(), b'{"$binary":"//4="}\n')
+
+    def test_the_job_log(self):
+        path = os.path.join(self.folder, "log")
+        self.map("exits", "--joblog", path, data=b"3\n0\n", exit_status=1)
+        with open(path) as f:
+            head, *rows = [line.rstrip("\n").split("\t") for line in f]
+        self.assertEqual(head, "Seq Host Starttime JobRuntime Send Receive Exitval Signal Command".split())
+        self.assertEqual([(r[0], r[6], r[7]) for r in rows], [("1", "3", "0"), ("2", "0", "0")])
 
 
 class AttemptsOnAFleet(Attempts, Case):

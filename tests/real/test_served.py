@@ -3,8 +3,9 @@ way that an item asks for (tests/unit/nasty_slot.py)."""
 import json
 import os
 import signal
+import time
 
-from fleet import ROOT, Case, seq, squares, wait_until
+from fleet import PATIENCE, ROOT, Case, seq, squares, wait_until
 
 NUMBERS = os.path.join(ROOT, "examples", "python", "numbers_task.py")
 WORDS = os.path.join(ROOT, "examples", "perl", "words_task.pl")
@@ -17,6 +18,24 @@ HOSTILE = {"bad json": "protocol", "twice": "protocol", "other n": "protocol", "
 HARMLESS = ("flood", "print", "answer and die", "answer and leave", "fine")
 NO_HELLO = "said no hello on FANMAP_SLOT_FD or stdout"
 POLICY = ("--timeout", "2s", "--grace", "100ms")
+# Says in files that it was cancelled, and that it ended by itself.
+PATIENT = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+import fanmap_task
+
+@fanmap_task.task
+def patient(seconds):
+    try:
+        time.sleep(seconds)
+    except fanmap_task.Cancelled:
+        open(os.path.join(sys.argv[2], "cancelled"), "w").close()
+        raise
+    return seconds
+
+fanmap_task.serve()
+open(os.path.join(sys.argv[2], "ended"), "w").close()
+"""
 
 
 class Served:
@@ -77,22 +96,44 @@ class Served:
         self.assertEqual(error["kind"], "unknown_task")
         self.assertIn("does not name it", error["message"])
 
+    def test_cancel_and_bye(self):
+        """The grace ends with the program's answer; and when nothing more comes it is left to end by itself."""
+        program = self.input_file(PATIENT, "patient.py")
+        began = time.monotonic()
+        got = self.serve("patient", f"python3 {program} {os.path.dirname(NUMBERS)} {self.folder}", "--timeout", "1s", "--grace", "100s",
+                         data=b"600\n0\n", exit_status=1)
+        stopped, value = got.splitlines()
+        self.assertEqual((json.loads(stopped)["$error"]["kind"], value), ("timeout", b"0"))
+        self.assertLess(time.monotonic() - began, 50 * PATIENCE)
+        for name in ("cancelled", "ended"):
+            self.assertTrue(os.path.exists(os.path.join(self.folder, name)), name)
 
-class ServedEmbedded(Served, Case):
-    def serve(self, task, program, *args, data=b"", exit_status=0):
-        self.run = self.run_fanmap("map", "--local", "--slots", 4, "--serve", f"{task}={program}", task, *args, data=data,
-                                   exit_status=exit_status, bound_s=110)
-        return self.run.out()
+    def test_a_program_that_does_not_start_is_said_and_charges_nothing(self):
+        """Until what it needs is there; then the items run for the first time."""
+        needed = os.path.join(self.folder, "model")
+        script = self.input_file(f"test -e {needed} || {{ echo no such model >&2; exit 9; }}\nexec python3 {NUMBERS}\n", "start.sh")
+
+        def mend(program):
+            said = f"task square: 'sh {script}' ended with status 9 before it was ready"
+            wait_until(lambda: said in program.err(), 60 * PATIENCE, "it is said")
+            open(needed, "w").close()
+        got = self.serve("square", f"sh {script}", "--records", "--crash-cap", 1, data=b"7\n", meanwhile=mend)
+        self.assertEqual(json.loads(got), {"index": 0, "attempts": 1, "value": 49})
 
     def test_output_is_labelled(self):
         self.serve("root", f"python3 {NUMBERS}", "--job-id", "r1", data=b"4\n9\n")
-        lines = self.run.err().splitlines()
-        self.assertIn("r1/0/1: looking for the root of 4", lines)
-        self.assertIn("r1/1/1: looking for the root of 9", lines)
+        lines = self.worked.err()
+        for line in ("r1/0/1: looking for the root of 4\n", "r1/1/1: looking for the root of 9\n"):
+            self.assertIn(line, lines)
 
-    def test_a_program_that_does_not_start_is_said(self):
-        program = self.start("map", "--local", "--serve", f"t=python3 {NASTY} die", "t", ":::", "1")
-        wait_until(lambda: "task t: 'python3 " in program.err() and "ended with status 9 before it was ready" in program.err(), 60)
+
+class ServedEmbedded(Served, Case):
+    def serve(self, task, program, *args, data=b"", exit_status=0, meanwhile=None):
+        self.worked = self.start("map", "--local", "--slots", 4, "--serve", f"{task}={program}", task, *args,
+                                 stdin=self.input_file(data))
+        if meanwhile:
+            meanwhile(self.worked)
+        return self.finish(self.worked, 110, exit_status).out()
 
     def test_a_program_that_says_nothing_is_said(self):
         """Which one, in which slot, and what is missing, within 5 s; and what becomes of the items when its time is up."""
@@ -100,7 +141,6 @@ class ServedEmbedded(Served, Case):
         wait_until(lambda: "slot 0: task t: 'cat' has " + NO_HELLO in program.err(), 25)
         wait_until(lambda: "slot 0: task t: 'cat' " + NO_HELLO + " in time (6 s, --start-timeout): it is started again, its items wait"
                    in program.err(), 60)
-
 
     def test_a_check_says_what_it_waits_for(self):
         """At once; and a program that says nothing has 10 s."""
@@ -113,13 +153,16 @@ class ServedEmbedded(Served, Case):
 class ServedOnAFleet(Served, Case):
     partitions = 2
 
-    def serve(self, task, program, *args, data=b"", exit_status=0):
+    def serve(self, task, program, *args, data=b"", exit_status=0, meanwhile=None):
         if self.kafka is None:
             self.on_fleet()
-        worker = self.worker("--serve", f"{task}={program}", tasks=None, slots=4)
-        out = self.run_map(task, *args, data=data, exit_status=exit_status, bound_s=110).out()
-        worker.signal(signal.SIGTERM)  # it leaves its group at once
-        self.finish(worker, 60)
+        self.worked = self.worker("--serve", f"{task}={program}", tasks=None, slots=4)
+        run = self.start_map(task, *args, data=data)
+        if meanwhile:
+            meanwhile(self.worked)
+        out = self.finish(run, 110, exit_status).out()
+        self.worked.signal(signal.SIGTERM)  # it leaves its group at once
+        self.finish(self.worked, 60)
         return out
 
     def test_a_program_that_says_nothing_is_said(self):
