@@ -55,6 +55,15 @@ const claim_t *claim_find(const worker_part_t *part, int64_t offset)
     return i < part->claims_n && part->claims[i].offset == offset ? &part->claims[i] : NULL;
 }
 
+/* An offset can have two: of one who lost its place, and of the same as a new member. */
+static const claim_t *find_of_member(const worker_part_t *part, int64_t offset, const char *member)
+{
+    const claim_t *claim = claim_find(part, offset), *end = part->claims + part->claims_n;
+    while (claim != NULL && claim < end && claim->offset == offset && strcmp(claim->member, member) != 0)
+        claim++;
+    return claim != NULL && claim < end && claim->offset == offset ? claim : NULL;
+}
+
 static bool is_first_of_member(const worker_part_t *part, uint32_t i)
 {
     for (uint32_t k = 0; k < i; k++)
@@ -169,8 +178,9 @@ static commit_count_t counts_of(const worker_part_t *part, int64_t offset)
 
 void claims_note(worker_t *w, worker_part_t *part, const item_t *note)
 {
-    const claim_t *claim = note->partition == part->number ? claim_find(part, note->done_offset) : NULL;
-    if (claim == NULL || strcmp(claim->member, note->member) != 0)
+    const claim_t *claim =
+        note->partition == part->number ? find_of_member(part, note->done_offset, note->member) : NULL;
+    if (claim == NULL)
         return;
     forget_claim(w, part, (uint32_t)(claim - part->claims));
     if (note->type == ITEM_RELEASE_NOTE) {

@@ -135,8 +135,11 @@ static void drop_unstarted(worker_t *w, worker_part_t *part)
     slots_withdraw(w, NULL, part);
 }
 
+/* What stays is claimed, or over: no later commit of ours names it for having a name now. */
 static void disown(worker_t *w, worker_part_t *part)
 {
+    for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next)
+        item_drop_name(w, item);
     part->is_owned = part->is_revoking = part->is_dirty = part->must_commit = false;
     part->ownership++;
     buf_clear(&part->counts);

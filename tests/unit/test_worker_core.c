@@ -743,6 +743,8 @@ TIMELINE(names_full)
 TIMELINE(adopted_charged)
 TIMELINE(lost_names)
 TIMELINE(lost_closing)
+TIMELINE(lost_published)
+TIMELINE(two_claims)
 
 int main(void)
 {
@@ -757,7 +759,8 @@ int main(void)
         cmocka_unit_test(takeover),   cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),
         cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
         cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing),
+        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
