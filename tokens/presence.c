@@ -37,8 +37,6 @@ static const char ask_bounds_text[] =
 
 struct presence {
     loop_t *loop;
-    redis_url_t url;
-    char *password_file;
     char name_space[NAME_MAX_LEN + 1];
     redis_conn_t *conn;
     loop_timer_t *timer;
@@ -221,20 +219,9 @@ void presence_announce_bounds(presence_t *p, const char *incarnation, const char
 
 static int open_parts(presence_t *p, const redis_port_config_t *config, fanmap_error_t *err)
 {
-    int r = redis_url_parse(config->url, &p->url, err);
-    if (r == FANMAP_OK && config->password_file) {
-        p->password_file = strdup(config->password_file);
-        r = p->password_file ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
-    }
-    if (r == FANMAP_OK)
-        r = loop_timer_new(p->loop, on_timer, p, &p->timer, err);
-    redis_conn_config_t conn = {.url = &p->url,
-                                .password_file = p->password_file,
-                                .timeout_ms = config->connect_timeout_ms ? config->connect_timeout_ms : 10000,
-                                .up = on_up,
-                                .down = on_down,
-                                .arg = p};
-    return r == FANMAP_OK ? redis_conn_open(p->loop, &conn, &p->conn, err) : r;
+    int r = loop_timer_new(p->loop, on_timer, p, &p->timer, err);
+    redis_conn_config_t conn = {.up = on_up, .down = on_down, .arg = p};
+    return r == FANMAP_OK ? redis_conn_open_to(p->loop, config, conn, &p->conn, err) : r;
 }
 
 int presence_open(loop_t *loop, const redis_port_config_t *config, presence_refused_fn refused, void *arg,
@@ -269,6 +256,5 @@ void presence_close(presence_t *p)
         redis_conn_close(p->conn);
     if (p->timer)
         loop_timer_free(p->timer);
-    free(p->password_file);
     free(p);
 }

@@ -31,7 +31,9 @@ struct redis_conn {
     redisAsyncContext *context; /* not NULL from CONNECTING on */
     unsigned logins_open;
     char place[PLACE_MAX];
-    redis_url_t login; /* of this try, with the password as the file now has it */
+    redis_url_t url;
+    char *password_file; /* NULL: the password of the URL */
+    redis_url_t login;   /* of this try, with the password as the file now has it */
     fanmap_error_t why;
     bool begun, closed;
 };
@@ -83,7 +85,7 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
              strstr(said, "NOPERM") != NULL)
         err_set(ret, FANMAP_EREFUSED,
                 "Redis at %s denies user %s a right that fanmap needs (fanmap topics --print-acls lists them): %s",
-                conn->place, conn->config.url->user[0] ? conn->config.url->user : "default", said);
+                conn->place, conn->url.user[0] ? conn->url.user : "default", said);
     else if (starts_with_any(start, passing))
         err_set_retry(ret, FANMAP_EUNREACHABLE, "Redis at %s cannot serve now: %s", conn->place, said);
     else
@@ -178,7 +180,7 @@ static void on_connect(const redisAsyncContext *context, int status)
     if (c == NULL)
         return;
     if (status == REDIS_OK) {
-        if (c->config.url->path[0] == '\0') /* else it fails, and hiredis takes that for a lost connection */
+        if (c->url.path[0] == '\0') /* else it fails, and hiredis takes that for a lost connection */
             redisEnableKeepAlive(&c->context->c);
         log_in(c);
         return;
@@ -229,7 +231,7 @@ static bool begin_connect(redis_conn_t *c, redisAsyncContext *context)
 /* Tries what is left of the addresses; c->why.message holds what was wrong with the last. */
 static void next_address(redis_conn_t *c)
 {
-    const redis_url_t *url = c->config.url;
+    const redis_url_t *url = &c->url;
     while (c->address < c->addresses_n) {
         const char *address = c->addresses[c->address++];
         bool begun = url->path[0] != '\0' ? begin_connect(c, redisAsyncConnectUnix(url->path))
@@ -259,11 +261,11 @@ static void on_resolved(void *arg, char (*addresses)[RESOLVE_ADDRESS_MAX], size_
 
 static void begin_resolve(redis_conn_t *c)
 {
-    const char *host = c->config.url->host;
+    const char *host = c->url.host;
     unsigned char bytes[16];
     c->address = 0;
     bool numeric = inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-    if (numeric || c->config.url->path[0] != '\0') {
+    if (numeric || c->url.path[0] != '\0') {
         snprintf(c->addresses[0], RESOLVE_ADDRESS_MAX, "%.*s", RESOLVE_ADDRESS_MAX - 1, host);
         c->addresses_n = 1;
         next_address(c);
@@ -282,9 +284,8 @@ static void begin_try(redis_conn_t *c)
     fanmap_error_t why;
     c->begun = true;
     c->state = CONN_RESOLVING;
-    c->login = *c->config.url;
-    if (c->config.password_file != NULL &&
-        redis_url_read_password(&c->login, c->config.password_file, &why) != FANMAP_OK) {
+    c->login = c->url;
+    if (c->password_file != NULL && redis_url_read_password(&c->login, c->password_file, &why) != FANMAP_OK) {
         why.code = FANMAP_EREFUSED;
         fail(c, &why);
         return;
@@ -306,16 +307,25 @@ static void on_timer(void *arg)
     fail_lost(c, what);
 }
 
+static int open_parts(redis_conn_t *c, const redis_conn_config_t *config, fanmap_error_t *err)
+{
+    c->config = *config;
+    c->url = *config->url;
+    redis_url_place(&c->url, c->place, sizeof c->place);
+    if (config->password_file != NULL && (c->password_file = strdup(config->password_file)) == NULL)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
+    return loop_timer_new(c->loop, on_timer, c, &c->timer, err);
+}
+
 int redis_conn_open(loop_t *loop, const redis_conn_config_t *config, redis_conn_t **ret, fanmap_error_t *err)
 {
     redis_conn_t *c = calloc(1, sizeof *c);
     if (c == NULL)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     c->loop = loop;
-    c->config = *config;
-    redis_url_place(config->url, c->place, sizeof c->place);
-    int code = loop_timer_new(loop, on_timer, c, &c->timer, err);
+    int code = open_parts(c, config, err);
     if (code != FANMAP_OK) {
+        free(c->password_file);
         free(c);
         return code;
     }
@@ -327,6 +337,17 @@ int redis_conn_open(loop_t *loop, const redis_conn_config_t *config, redis_conn_
     return FANMAP_OK;
 }
 
+int redis_conn_open_to(loop_t *loop, const redis_port_config_t *to, redis_conn_config_t config, redis_conn_t **ret,
+                       fanmap_error_t *err)
+{
+    redis_url_t url;
+    int code = redis_url_parse(to->url, &url, err);
+    config.url = &url;
+    config.password_file = to->password_file;
+    config.timeout_ms = to->connect_timeout_ms > 0 ? to->connect_timeout_ms : REDIS_TIMEOUT_MS;
+    return code == FANMAP_OK ? redis_conn_open(loop, &config, ret, err) : code;
+}
+
 void redis_conn_close(redis_conn_t *conn)
 {
     conn->closed = true;
@@ -335,5 +356,6 @@ void redis_conn_close(redis_conn_t *conn)
     if (conn->resolve != NULL)
         resolve_forget(conn->resolve);
     loop_timer_free(conn->timer);
+    free(conn->password_file);
     free(conn);
 }

@@ -10,13 +10,14 @@
 #include <hiredis/async.h>
 
 #include "io/loop.h"
+#include "tokens/redis_port.h"
 #include "tokens/redis_url.h"
 
 typedef struct redis_conn redis_conn_t;
 
 typedef struct {
-    const redis_url_t *url;    /* borrowed */
-    const char *password_file; /* borrowed; NULL: the password of the URL */
+    const redis_url_t *url;
+    const char *password_file; /* NULL: the password of the URL */
     uint32_t timeout_ms;       /* of one whole try */
     /* Logged in. The context is hiredis's, valid until `down`; its `data` is the connection's own. */
     void (*up)(void *arg, redisAsyncContext *context);
@@ -25,8 +26,11 @@ typedef struct {
     void *arg;
 } redis_conn_config_t;
 
-/* Starts the first try. The callbacks come later, from the loop. */
+/* Starts the first try. The callbacks come later, from the loop. The config is copied with what it points to. */
 int redis_conn_open(loop_t *loop, const redis_conn_config_t *config, redis_conn_t **ret, fanmap_error_t *err);
+/* The same to where a port would go: that says what of `config` is not about callbacks. */
+int redis_conn_open_to(loop_t *loop, const redis_port_config_t *to, redis_conn_config_t config, redis_conn_t **ret,
+                       fanmap_error_t *err);
 /* No `up` and `down` after this; pending commands get their NULL replies inside. Never from inside a callback of
  * hiredis or of this. */
 void redis_conn_close(redis_conn_t *conn);

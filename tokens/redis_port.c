@@ -15,7 +15,7 @@
 #include "tokens/redis_wakes.h"
 #include "tokens/script.h"
 
-enum { CALLS_MAX = 4096, TIMEOUT_MS = 10000, KEY_MAX = SCRIPT_PREFIX_MAX + JOB_ID_MAX + 1 };
+enum { CALLS_MAX = 4096, KEY_MAX = SCRIPT_PREFIX_MAX + JOB_ID_MAX + 1 };
 
 typedef struct redis_port redis_port_t;
 
@@ -303,7 +303,7 @@ static int fill_config(redis_port_t *p, const redis_port_config_t *config, fanma
         return code;
     snprintf(p->name_space, sizeof p->name_space, "%s", config->name_space);
     script_channel_prefix(p->channel_prefix, sizeof p->channel_prefix, p->name_space);
-    p->timeout_ms = config->connect_timeout_ms > 0 ? config->connect_timeout_ms : TIMEOUT_MS;
+    p->timeout_ms = config->connect_timeout_ms > 0 ? config->connect_timeout_ms : REDIS_TIMEOUT_MS;
     if (config->password_file == NULL)
         return FANMAP_OK;
     redis_url_t with_password = p->url;

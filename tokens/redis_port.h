@@ -12,13 +12,16 @@
 #include "io/loop.h"
 #include "tokens/port.h"
 
+enum { REDIS_TIMEOUT_MS = 10000 };
+
 typedef struct {
     /* redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], HOST a name, an IPv4 address or an IPv6 one in brackets; or
      * unix://[[USER]:PASSWORD@]/PATH[?db=DB]. Percent-escapes are decoded. */
     const char *url;
     const char *password_file;   /* its first line is the password, read anew for each login; NULL: that of the URL */
     const char *name_space;      /* prefix of keys and channels */
-    uint32_t connect_timeout_ms; /* for resolving, connecting and logging in, and for a call without answer; 0: 10 s */
+    uint32_t connect_timeout_ms; /* for resolving, connecting and logging in, and for a call without answer; 0:
+                                    REDIS_TIMEOUT_MS */
 } redis_port_config_t;
 
 /* Starts connecting and returns at once. The config is copied, the loop borrowed: it must outlive the port. port->close
