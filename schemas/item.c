@@ -82,10 +82,7 @@ bool item_decode(const void *value, size_t len, item_t *ret)
     uint64_t type = mp_read_uint(&r);
     item.type = type >= ITEM_RECORD && type <= ITEM_RELEASE_NOTE ? (item_type_t)type : 0;
     uint32_t known = read_body(&r, fields, &item);
-    if (r.bad || known == 0 || fields < known)
-        return false;
-    mp_skip_fields(&r, fields - known);
-    if (!mp_done(&r))
+    if (known == 0 || !mp_end_fields(&r, fields, known))
         return false;
     *ret = item;
     return true;

@@ -193,10 +193,7 @@ bool joblog_decode(const void *value, size_t len, joblog_record_t *ret)
         return false;
     record.type = (joblog_type_t)type;
     uint32_t known = read_body(&r, fields, &record);
-    if (r.bad || fields < known)
-        return false;
-    mp_skip_fields(&r, fields - known);
-    if (!mp_done(&r))
+    if (!mp_end_fields(&r, fields, known))
         return false;
     *ret = record;
     return true;

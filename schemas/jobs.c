@@ -85,10 +85,7 @@ bool jobs_decode(const void *key, size_t key_len, const void *value, size_t valu
         if (mp_read_uint(&r) != JOBS_VERSION)
             return false;
         uint32_t known = read_body(&r, &record);
-        if (r.bad || fields < known)
-            return false;
-        mp_skip_fields(&r, fields - known);
-        if (!mp_done(&r))
+        if (!mp_end_fields(&r, fields, known))
             return false;
     }
     *ret = record;

@@ -55,6 +55,9 @@ const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len);
 void mp_skip_fields(mp_reader_t *r, uint32_t count);
 /* True when nothing was bad and every byte was read. */
 bool mp_done(const mp_reader_t *r);
+/* The end of an array of `fields`, which is all there is, of which `known` were read: steps over those that this
+ * version does not know. False when there were fewer, when anything was bad, or when bytes are left. */
+bool mp_end_fields(mp_reader_t *r, uint32_t fields, uint32_t known);
 /* Copies a str into a fixed buffer with a NUL; bad when it does not fit or holds a NUL. */
 void mp_read_text(mp_reader_t *r, char *ret, size_t cap);
 /* True when the bytes are exactly one sound msgpack object no deeper than MP_DEPTH_MAX. */

@@ -306,6 +306,14 @@ bool mp_done(const mp_reader_t *r)
     return !r->bad && r->at == r->end;
 }
 
+bool mp_end_fields(mp_reader_t *r, uint32_t fields, uint32_t known)
+{
+    if (r->bad || fields < known)
+        return false;
+    mp_skip_fields(r, fields - known);
+    return mp_done(r);
+}
+
 void mp_read_text(mp_reader_t *r, char *ret, size_t cap)
 {
     size_t len;

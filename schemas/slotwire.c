@@ -195,10 +195,7 @@ static bool decode_payload(const uint8_t *bytes, size_t len, slot_frame_t *ret)
         return false;
     frame.type = (slot_frame_type_t)type;
     uint32_t known = read_body(&r, &frame);
-    if (r.bad || fields < known)
-        return false;
-    mp_skip_fields(&r, fields - known);
-    if (!mp_done(&r))
+    if (!mp_end_fields(&r, fields, known))
         return false;
     *ret = frame;
     return true;
