@@ -36,22 +36,13 @@ void plan_encode(buf_t *b, const plan_t *plan)
     mp_put_uint(b, plan->bye_ms);
 }
 
-static char *read_copy(mp_reader_t *r)
-{
-    size_t len;
-    const char *text = mp_read_str(r, &len);
-    char *copy = text ? strndup(text, len) : NULL;
-    r->bad = r->bad || !copy;
-    return copy;
-}
-
 static void decode_task(mp_reader_t *r, plan_task_t *task)
 {
     r->bad = r->bad || mp_read_array(r) != TASK_FIELDS;
     mp_read_text(r, task->name, sizeof task->name);
     task->is_command = mp_read_bool(r);
     task->output_json = mp_read_bool(r);
-    task->library = read_copy(r);
+    task->library = text_decode(r);
     task->argv = words_decode(r);
     task->is_served = mp_read_bool(r);
     task->terms = terms_decode(r);
@@ -67,7 +58,7 @@ bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     plan.session_ms = (uint32_t)mp_read_uint(&r);
     plan.value_bytes_max = mp_read_uint(&r);
     plan.use_cgroups = mp_read_bool(&r);
-    plan.libexec = read_copy(&r);
+    plan.libexec = text_decode(&r);
     uint32_t n = mp_read_array(&r);
     plan.tasks = r.bad || n > PLAN_TASKS_MAX ? NULL : calloc(n + 1, sizeof *plan.tasks);
     r.bad = r.bad || !plan.tasks;

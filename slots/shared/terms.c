@@ -45,7 +45,7 @@ void words_encode(buf_t *b, const char *const *words)
         mp_put_text(b, words[i]);
 }
 
-static char *decode_text(mp_reader_t *r)
+char *text_decode(mp_reader_t *r)
 {
     size_t len;
     const char *text = mp_read_str(r, &len);
@@ -60,7 +60,7 @@ char **words_decode(mp_reader_t *r)
     char **words = r->bad || n > TERMS_WORDS_MAX ? NULL : calloc(n + 1, sizeof *words);
     r->bad = r->bad || !words;
     for (uint32_t i = 0; i < n && !r->bad; i++)
-        words[i] = decode_text(r);
+        words[i] = text_decode(r);
     if (r->bad) {
         words_free(words);
         return NULL;
@@ -180,7 +180,7 @@ terms_t terms_decode(mp_reader_t *r)
     t.limits = limits_decode(r);
     t.timeout_ms = (uint32_t)mp_read_uint(r);
     t.nice = (int32_t)mp_read_int(r);
-    t.workdir = decode_text(r);
+    t.workdir = text_decode(r);
     if (t.workdir && !*t.workdir) {
         free(t.workdir);
         t.workdir = NULL;

@@ -49,6 +49,7 @@ char **words_copy(const char *const *words);
 void words_free(char **words);
 size_t words_count(const char *const *words); /* of NULL: 0 */
 void words_encode(buf_t *b, const char *const *words);
+char *text_decode(mp_reader_t *r);   /* a copy; NULL, and r->bad, when it is bad */
 char **words_decode(mp_reader_t *r); /* NULL when it is bad */
 
 #endif

@@ -5,11 +5,9 @@
  * takes all that a pipe can hold, so the marker is seen together with the text before it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "slots/shared/marker.h"
@@ -19,13 +17,10 @@ enum { READ_BYTES = 128 * 1024, SETTLE_WAIT_MS = 20 };
 
 static pid_t vfork_host(const char *path, char *const *argv, int out_fd, int null_fd, int *ret_error)
 {
-    static const sigset_t none;
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        setpgid(0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sigprocmask(SIG_SETMASK, &none, NULL);
+        proc_stand_alone();
         dup2(null_fd, STDIN_FILENO);
         dup2(out_fd, STDOUT_FILENO);
         dup2(out_fd, STDERR_FILENO);

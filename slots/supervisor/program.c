@@ -1,11 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,13 +71,10 @@ static bool enter(const program_t *p)
 
 static pid_t vfork_program(const program_t *p, const char *path, char *const *env, const ends_t *e, int *ret_error)
 {
-    static const sigset_t none;
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        setpgid(0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sigprocmask(SIG_SETMASK, &none, NULL);
+        proc_stand_alone();
         for (int i = 0; i <= SLOT_FD; i++)
             dup2(e->theirs[i], i);
         if (enter(p))

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "slots/supervisor/supervisor.h"
@@ -174,13 +172,10 @@ static bool enter(const command_t *c)
 
 static pid_t vfork_exec(const command_t *c, int *ret_error)
 {
-    static const sigset_t none; /* all zero: empty */
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        setpgid(0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sigprocmask(SIG_SETMASK, &none, NULL);
+        proc_stand_alone();
         if (enter(c))
             execve(c->path, c->args.argv, c->task_env ? c->task_env : c->env);
         error = errno;
