@@ -30,29 +30,30 @@ __attribute__((format(printf, 3, 0))) static void format_message(fanmap_error_t 
     memcpy(err->message, whole, sizeof whole);
 }
 
-int err_set(fanmap_error_t *err, int code, const char *format, ...)
+static void set(fanmap_error_t *err, int code, bool retry_may_help, const char *format, va_list args)
 {
     if (!err)
-        return code;
+        return;
+    format_message(err, NULL, format, args);
+    err->code = code;
+    err->retry_may_help = retry_may_help;
+}
+
+int err_set(fanmap_error_t *err, int code, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    format_message(err, NULL, format, args);
+    set(err, code, false, format, args);
     va_end(args);
-    err->code = code;
-    err->retry_may_help = false;
     return code;
 }
 
 int err_set_retry(fanmap_error_t *err, int code, const char *format, ...)
 {
-    if (!err)
-        return code;
     va_list args;
     va_start(args, format);
-    format_message(err, NULL, format, args);
+    set(err, code, true, format, args);
     va_end(args);
-    err->code = code;
-    err->retry_may_help = true;
     return code;
 }
 

@@ -120,10 +120,19 @@ static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int 
     return FANMAP_OK;
 }
 
-/* A broker that is not there is told by the connect timeout, as everywhere. */
-static void stop_connect_timeout(fanmap_t *f)
+/* Waits for the answer of what was asked, where r says that it was. A broker that is not there is told by the connect
+ * timeout, as everywhere. */
+static int finish(topics_t *t, fanmap_t *f, int r, fanmap_options_t *merged, fanmap_error_t *err)
 {
-    f->is_connected = true;
+    if (r == FANMAP_OK)
+        r = ask_wait(&t->ask, "Kafka", err);
+    if (r == FANMAP_OK && t->ask.error.code)
+        r = err_copy(err, &t->ask.error);
+    if (r == FANMAP_OK)
+        f->is_connected = true;
+    fanmap_options_free(merged);
+    client_mark(f);
+    return r;
 }
 
 int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_topic_info_fn fn, void *arg,
@@ -137,15 +146,7 @@ int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, 
         snprintf(prefix, sizeof prefix, "%s.", f->namespace_name);
         r = bus_survey(f->bus, prefix, on_survey, &t, err);
     }
-    if (r == FANMAP_OK)
-        r = ask_wait(&t.ask, "Kafka", err);
-    if (r == FANMAP_OK && t.ask.error.code)
-        r = err_copy(err, &t.ask.error);
-    if (r == FANMAP_OK)
-        stop_connect_timeout(f);
-    fanmap_options_free(merged);
-    client_mark(f);
-    return r;
+    return finish(&t, f, r, merged, err);
 }
 
 static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -165,13 +166,5 @@ int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeo
     int r = begin(&t, f, options, timeout_ms, &merged, err);
     if (r == FANMAP_OK)
         r = bus_ensure_topics(f->bus, t.wanted, WANTED_N, true, on_created, &t, err);
-    if (r == FANMAP_OK)
-        r = ask_wait(&t.ask, "Kafka", err);
-    if (r == FANMAP_OK && t.ask.error.code)
-        r = err_copy(err, &t.ask.error);
-    if (r == FANMAP_OK)
-        stop_connect_timeout(f);
-    fanmap_options_free(merged);
-    client_mark(f);
-    return r;
+    return finish(&t, f, r, merged, err);
 }

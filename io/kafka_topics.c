@@ -129,11 +129,11 @@ static void tell_begin(kafka_ask_t *ask)
     kafka_watermarks_free(ask);
 }
 
-int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
-                      fanmap_error_t *err)
+static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_ask_t *ask),
+                 void (*fn)(void *arg, int64_t offset), void *arg, fanmap_error_t *err)
 {
     kafka_topic_t *topic = (kafka_topic_t *)base;
-    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_begin);
+    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell);
     if (marks == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     marks->end_fn = fn;
@@ -142,17 +142,16 @@ int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg
     return FANMAP_OK;
 }
 
+int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                      fanmap_error_t *err)
+{
+    return query(base, partition, tell_begin, fn, arg, err);
+}
+
 int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                     fanmap_error_t *err)
 {
-    kafka_topic_t *topic = (kafka_topic_t *)base;
-    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_end);
-    if (marks == NULL)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    marks->end_fn = fn;
-    marks->arg = arg;
-    kafka_ask(topic->bus, &marks->ask);
-    return FANMAP_OK;
+    return query(base, partition, tell_end, fn, arg, err);
 }
 
 /* ---- the first record that is not older than a time ---- */
