@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import raw
-from fleet import PATIENCE, Case, seq, wait_until
+from fleet import PATIENCE, ROOT, Case, seq, wait_until
 
 TROUBLE = b"3\n-3\n5\n-1\n\"text\"\n{\"$value\":{\"$error\":1}}\n"
 
@@ -139,6 +139,23 @@ class Aggregator(Case):
             self.wait_file(f"new{job}")
         self.assertEqual(sorted(os.listdir(self.dir)), sorted(["open.jsonl"] + [f"new{job}.jsonl" for job in range(6)]))
         self.assertEqual(self.dead(), self.partitions)
+
+    def test_no_job_id_leaves_the_folder(self):
+        """A whole log of an empty job, as a stranger may write it; with an id that is one, it gives a file."""
+        self.aggregator()
+        self.submit("before", "echo", b"")
+        self.wait_file("before")
+        with open(os.path.join(ROOT, "schemas", "golden", "joblog.txt")) as f:
+            start = bytes.fromhex(next(line for line in f if line.startswith("hex: ")).split()[1])
+        self.assertEqual(start.count(b"\xa2j1"), 1)
+        beside = os.path.join(self.folder, "beside")
+        for job in ("../up", "a/b", beside, "..", "-a", "sound"):
+            spec = start.replace(b"\xa2j1", bytes([0xd9, len(job)]) + job.encode())
+            empty, complete = b"\x94\1\4\0\xa0", b"\x93\1\5\3"
+            raw.produce(self.kafka.brokers, f"{self.namespace}.results", 0, [(job.encode(), r) for r in (spec, empty, complete)])
+        self.assertEqual(self.wait_file("sound"), b"")
+        self.assertEqual(sorted(os.listdir(self.dir)), ["before.jsonl", "sound.jsonl"])
+        self.assertEqual([name for name in os.listdir(self.folder) if ".jsonl" in name], [])
 
     def dead(self):
         """How many letters of the aggregator lie on the dead-letter topic."""

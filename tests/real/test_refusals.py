@@ -44,6 +44,13 @@ class BadUse(Case):
     def test_a_file_that_is_no_library(self):
         self.refused("map", "--local", "--tasks", self.input_file("hello\n", "plain.so"), "echo", words=["plain.so"])
 
+    def test_a_task_file_that_is_wrong(self):
+        """By whoever reads it, with the line, before a broker is asked for."""
+        bad = self.input_file("[t]\nexec = ['cat']\nmemroy = 1MiB\n", "tasks") + ".conf"
+        os.rename(bad[:-len(".conf")], bad)
+        for command in (("map", "--local", "t"), ("worker", "-b", "127.0.0.1:1", "--redis", "none")):
+            self.refused(*command, "--tasks", bad, words=[bad, "line 3", "memroy"])
+
     def test_a_task_that_the_library_does_not_have(self):
         self.refused("map", "--local", "--tasks", RECORDED, "nope", words=["nope"])
 

@@ -207,6 +207,45 @@ static void an_embedded_map_is_controlled_while_it_runs(void **state)
     fanmap_close(f);
 }
 
+/* Each attempt takes one of its job's folders in `dir`, which are as many as the limit, and waits until once all three
+ * of both jobs are taken. */
+static const char own_place[] =
+    "=sh -c 'cd $1; shift; for w; do mkdir $w 2>/dev/null && break; w=; done; test $w || exit 9; "
+    "until test -e met; do test -d a && test -d b && test -d c && >met; sleep 0.01; done; "
+    "sleep 0.01; rmdir $w' sh ";
+
+static fanmap_t *open_with_places(const char *dir)
+{
+    char one[600], two[600];
+    snprintf(one, sizeof one, "one%s%s a", own_place, dir);
+    snprintf(two, sizeof two, "two%s%s b c", own_place, dir);
+    return rig_open((const char *const[]){"slots", "6", "exec", one, "exec", two, NULL});
+}
+
+static void each_embedded_map_keeps_its_own_limit(void **state)
+{
+    (void)state;
+    enum { ITEMS = 12 };
+    char dir[] = "/tmp/fanmap-places.XXXXXX", met[100];
+    assert_non_null(mkdtemp(dir));
+    snprintf(met, sizeof met, "%s/met", dir);
+    fanmap_t *f = open_with_places(dir);
+    fanmap_job_t *jobs[] = {rig_map(f, "one", (const char *const[]){"concurrency", "1", NULL}),
+                            rig_map(f, "two", (const char *const[]){"concurrency", "2", NULL})};
+    for (int i = 0; i < 2; i++) {
+        rig_push_numbers(f, jobs[i], 0, ITEMS);
+        OK(fanmap_end_input(jobs[i], NULL, NULL));
+    }
+    for (int i = 0; i < 2; i++) {
+        for (int n = 0; n < ITEMS; n++)
+            rig_expect_value(rig_next(jobs[i]), (uint64_t)n, "\xa0");
+        assert_null(rig_next(jobs[i]));
+    }
+    fanmap_close(f);
+    assert_int_equal(unlink(met), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void a_halt_is_told_with_the_item_that_caused_it(void **state)
 {
     (void)state;
@@ -240,6 +279,7 @@ int main(void)
         cmocka_unit_test(wrapped_items_are_read_as_they_were_written),
         cmocka_unit_test(a_scan_finds_the_end_in_pieces),
         cmocka_unit_test(an_embedded_map_is_controlled_while_it_runs),
+        cmocka_unit_test(each_embedded_map_keeps_its_own_limit),
         cmocka_unit_test(a_halt_is_told_with_the_item_that_caused_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
