@@ -208,8 +208,9 @@ bool parts_are_committed(const worker_t *w)
 {
     for (uint32_t i = 0; i < w->parts_n; i++) {
         const worker_part_t *part = w->parts[i];
-        if (part != NULL && part->is_owned && part->committed < tracker_prefix(&part->tracker))
-            return false;
+        if (part != NULL && part->is_owned &&
+            (part->committed < tracker_prefix(&part->tracker) || part->asked_number > part->answered_number))
+            return false; /* the last one says that nothing runs, which the one before may not */
     }
     return true;
 }

@@ -133,6 +133,13 @@ static void hand_back_unstarted(worker_t *w)
         }
 }
 
+/* What has not started will not: nobody should be charged for it if we die now. */
+static void withdraw_all(worker_t *w)
+{
+    for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
+        names_withdraw(w, job);
+}
+
 static void begin_drain(worker_t *w)
 {
     if (w->is_draining)
@@ -142,6 +149,7 @@ static void begin_drain(worker_t *w)
     w->drain_over_ms = w->drain_end_ms + 1000;
     slots_withdraw(w, NULL, NULL);
     hand_back_unstarted(w);
+    withdraw_all(w);
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
         limits_turn(w, job);
 }
@@ -164,6 +172,7 @@ static void drain_turn(worker_t *w)
     if (!w->is_committing && (is_quiet(w) || w->now_ms >= w->drain_over_ms)) {
         w->is_committing = true;
         w->drain_over_ms = w->now_ms + 2000;
+        withdraw_all(w); /* of what was taken back from the slots */
         parts_commit_all(w);
     }
     if (w->is_committing && (parts_are_committed(w) || w->now_ms >= w->drain_over_ms)) {

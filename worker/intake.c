@@ -89,7 +89,10 @@ void item_finish(worker_t *w, worker_item_t *item)
     tracker_finish(&part->tracker, item->offset);
     part->is_dirty = true;
     w->failed |= part->tracker.done.failed;
-    if (item_is_lost(w, item) || (item->is_claimed && !item_is_ours(item)))
+    if (item_is_lost(w, item))
+        item_tell(w, item, true);
+    item->lost_n = 0;
+    if (item->is_claimed && !item_is_ours(item)) /* perhaps under both member ids: either claim ends */
         item_tell(w, item, true);
     item->attempts = item->charges = 0;
     item_discard(w, item);

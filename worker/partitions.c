@@ -158,9 +158,9 @@ static void lose_claims(worker_t *w)
             if (!item->is_claimed)
                 continue;
             item_claim(w, item, false);
+            item->lost_n = w->lost_n;
             if (!is_unstarted(item))
                 continue;
-            item->lost_n = w->lost_n;
             if (item_is_lost(w, item))
                 item_tell(w, item, false);
             item_discard(w, item);

@@ -171,9 +171,9 @@ void item_end_suspect(worker_t *w, worker_item_t *item)
     item->part->must_commit = true;
 }
 
-void names_withdraw(worker_t *w, worker_job_t *job)
+static void withdraw_from(worker_t *w, worker_job_t *job, const item_list_t *list)
 {
-    for (worker_item_t *item = job->queue.head, *next; job->names_n > 0 && item != NULL; item = next) {
+    for (worker_item_t *item = list->head, *next; job->names_n > 0 && item != NULL; item = next) {
         next = item->next;
         if (item->name == NAME_NONE)
             continue;
@@ -182,6 +182,12 @@ void names_withdraw(worker_t *w, worker_job_t *job)
         item_unlink(item);
         item_enqueue(w, item, false);
     }
+}
+
+void names_withdraw(worker_t *w, worker_job_t *job)
+{
+    withdraw_from(w, job, &job->queue);
+    withdraw_from(w, job, &job->refence);
     for (worker_item_t *item = job->unnamed.head; job->names_n > 0 && item != NULL; item = item->next) {
         item_drop_name(w, item);
         item_end_suspect(w, item);

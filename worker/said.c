@@ -4,8 +4,9 @@
  *
  * What can fail: the place in the group is lost in between, or the closing commit is not stored. Then the next owner
  * reads the names in an earlier commit, finds our member id missing and charges each, also what never started, or was
- * dropped since. So all of it that is not in hand any more is released, under the old member id. What is in hand says
- * so itself when it ends. A release too many harms nobody: it counts only where a claim of that member stands.
+ * dropped since. So all of it that is not in hand any more is released, under the old member id. What is in hand is
+ * killed, or its outcome is on its way: the word about it follows when it ends. A release too many harms nobody: it
+ * counts only where a claim of that member stands.
  */
 #include "worker/state.h"
 
@@ -45,26 +46,32 @@ void said_note_counts(worker_part_t *part, const worker_item_t *item)
         said->counts = (commit_count_t){item->offset, item->attempts, item->charges};
 }
 
-static bool is_in_hand(const worker_part_t *part, int64_t offset)
+static worker_item_t *find_in_hand(const worker_part_t *part, int64_t offset)
 {
-    const worker_item_t *item = part->items;
+    worker_item_t *item = part->items;
     while (item != NULL && item->offset != offset)
         item = item->part_next;
-    return item != NULL;
+    return item;
+}
+
+static void release(worker_t *w, worker_part_t *part, const commit_count_t *counts)
+{
+    worker_item_t gone = {.part = part,
+                          .offset = counts->offset,
+                          .attempts = counts->attempts,
+                          .charges = counts->charges,
+                          .lost_n = w->lost_n};
+    worker_item_t *item = find_in_hand(part, counts->offset);
+    if (item != NULL)
+        item->lost_n = w->lost_n;
+    else
+        item_tell(w, &gone, false);
 }
 
 void said_release(worker_t *w, worker_part_t *part)
 {
     const said_t *said = (const said_t *)(const void *)part->said.data;
-    for (size_t i = 0; w->member[0] != '\0' && i < part->said.len / sizeof *said; i++) {
-        const commit_count_t *counts = &said[i].counts;
-        worker_item_t item = {.part = part,
-                              .offset = counts->offset,
-                              .attempts = counts->attempts,
-                              .charges = counts->charges,
-                              .lost_n = w->lost_n};
-        if (!is_in_hand(part, counts->offset))
-            item_tell(w, &item, false);
-    }
+    for (size_t i = 0; w->member[0] != '\0' && i < part->said.len / sizeof *said; i++)
+        release(w, part, &said[i].counts);
     buf_clear(&part->said);
 }

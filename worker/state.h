@@ -243,7 +243,7 @@ void said_add(worker_t *w, worker_part_t *part, int64_t offset, uint64_t number)
 void said_prune(worker_part_t *part, uint64_t number);
 /* The item is dropped: the word about it needs its counts. */
 void said_note_counts(worker_part_t *part, const worker_item_t *item);
-/* We are lost: what is in hand no more is released. */
+/* We are lost: what is in hand no more is released; of what is, a word is due when it ends. */
 void said_release(worker_t *w, worker_part_t *part);
 
 /* claims.c: what stays with whom after a partition changed hands. */

@@ -745,6 +745,8 @@ TIMELINE(lost_names)
 TIMELINE(lost_closing)
 TIMELINE(lost_published)
 TIMELINE(two_claims)
+TIMELINE(drain_named)
+TIMELINE(drain_waits)
 
 int main(void)
 {
@@ -760,7 +762,7 @@ int main(void)
         cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
         cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
         cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims),
+        cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
