@@ -7,10 +7,10 @@
  *
  * After a death: each named item is charged 1 (claims.c), and the horizon becomes the partition's mark. Items below the
  * mark, and charged ones, start only after a commit that names them, many at once: if one of them takes this worker
- * down too, the next owner finds its name. From two charges on an item is a suspect: a worker runs one suspect at a
- * time, while nothing else that has a name or was claimed runs, and commits its end before the next. So the innocent
- * that ran beside the guilty end well, and the guilty one is alone with its third charge. At the job's cap
- * (`--crash-cap`) the outcome is `crashed`. The mark is gone when the prefix has passed it.
+ * down too, the next owner finds its name. From two charges on, or when the next charge would be the last, an item is a
+ * suspect: a worker runs one suspect at a time, while nothing else that has a name or was claimed runs, and commits its
+ * end before the next. So the innocent that ran beside the guilty end well, and the guilty one is alone with its last
+ * charge. At the job's cap (`--crash-cap`) the outcome is `crashed`. The mark is gone when the prefix has passed it.
  *
  * Charges for a slot's own death count towards the cap but make no suspect here: that item has shown that it harms its
  * slot only.
@@ -25,6 +25,13 @@ enum { SUSPECT_CHARGES = 2, LOOK_MAX = 64 };
 static uint32_t suspicion(const worker_item_t *item)
 {
     return item->charges > item->deaths ? item->charges - item->deaths : 0;
+}
+
+/* Two workers died with it, or one did and its next charge is the last. */
+static bool is_suspect(const worker_item_t *item)
+{
+    uint32_t cap = item->job->spec->crash_cap, worker_deaths = suspicion(item);
+    return worker_deaths >= SUSPECT_CHARGES || (worker_deaths > 0 && cap > 0 && item->charges + 1 >= cap);
 }
 
 static bool needs_name(const worker_item_t *item)
@@ -214,7 +221,7 @@ static worker_item_t *find_suspect(const worker_t *w)
             continue;
         int looks = LOOK_MAX;
         for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next)
-            if (suspicion(item) >= SUSPECT_CHARGES && wants_name(w, item))
+            if (is_suspect(item) && wants_name(w, item))
                 return item;
     }
     return NULL;
@@ -226,7 +233,7 @@ static void name_some(worker_t *w, worker_job_t *job)
     for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next) {
         if (job->names_n >= names_bound(w, job))
             return;
-        if (suspicion(item) < SUSPECT_CHARGES && wants_name(w, item))
+        if (!is_suspect(item) && wants_name(w, item))
             ask_name(w, item);
     }
 }

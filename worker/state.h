@@ -173,7 +173,7 @@ struct worker {
     uint32_t claims_n, kept_n; /* over all partitions */
     bool has_unnamed;          /* some job's `unnamed` may not be empty */
     uint32_t names_n;
-    worker_item_t *suspect;      /* the one with two charges or more that is named or runs */
+    worker_item_t *suspect;      /* the one that is named or runs */
     worker_part_t *suspect_part; /* its end is to be committed: by a commit later than ... */
     uint64_t suspect_number;
     bool is_window_full; /* of some partition, perhaps */

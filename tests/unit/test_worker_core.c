@@ -747,6 +747,7 @@ TIMELINE(lost_published)
 TIMELINE(two_claims)
 TIMELINE(drain_named)
 TIMELINE(drain_waits)
+TIMELINE(suspects)
 
 int main(void)
 {
@@ -763,6 +764,7 @@ int main(void)
         cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
         cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
         cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
