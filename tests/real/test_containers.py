@@ -1,5 +1,5 @@
-"""A command per item in a container of its own: bubblewrap, embedded and on a fleet; crun, and a runtime whose containers are nobody's
-children, embedded: the slots are the same on a fleet."""
+"""A command per item in a container of its own: bubblewrap and a runtime whose containers are nobody's children, embedded and on a fleet;
+crun embedded: the slots are the same on a fleet."""
 import json
 import os
 import random
@@ -145,8 +145,9 @@ class Containers(Case):
         run = self.run_fanmap("map", "--local", "--exec", "list=ls /", "--container", f"list={template}", "list", data=b"1\n")
         self.assertEqual(json.loads(run.out()), "bin\ndev\nproc\ntmp\n")
 
-    def test_containers_that_are_nobodys_children(self):
-        """A stand-in for docker: a daemon outside starts them; the client only waits. Killing it would end nothing."""
+    def nobodys_children(self):
+        """A stand-in for docker: a daemon outside starts them; the client only waits. Killing it would end nothing. Gives a task file, and
+        the names of the containers that run and of those that were ended by name."""
         state = os.path.join(self.folder, "state")
         os.mkdir(state)
         client = os.path.join(self.folder, "docker")
@@ -172,12 +173,16 @@ sleep 0.02; done"""], cwd=state, preexec_fn=die_with_parent, start_new_session=T
         conf = self.conf(("short", ["sleep", "0.1"], keys), ("long", ["sleep", "600"], keys))
 
         def running():
-            return [f for f in os.listdir(state) if f.endswith(".pid")]
+            return [f[:-len(".pid")] for f in os.listdir(state) if f.endswith(".pid")]
 
         def killed():
             path = os.path.join(state, "killed")
             return open(path).read().split() if os.path.exists(path) else []
 
+        return conf, running, killed
+
+    def test_containers_that_are_nobodys_children(self):
+        conf, running, killed = self.nobodys_children()
         out = self.records(conf, "short", data=b"1\n")
         self.assertEqual((out[0]["value"], killed()), ("ended\n", []))
         self.records(conf, "long", "--timeout", "500ms", "--grace", "100ms", data=b"1\n2\n", exit_status=1)
@@ -197,3 +202,41 @@ sleep 0.02; done"""], cwd=state, preexec_fn=die_with_parent, start_new_session=T
         wait_until(lambda: len(killed()) == 3, 20 * PATIENCE, "what was left is swept")
         run.signal(signal.SIGTERM)
         run.wait(20)
+
+    def test_nobodys_children_on_a_fleet(self):
+        """A worker that starts ends what dead workers of its machine left, and nothing of those that live."""
+        conf, running, killed = self.nobodys_children()
+        self.on_fleet()
+        self.worker(tasks=conf, slots=2, session="6s")
+        run = self.start_map("long", data=b"1\n2\n")
+        wait_until(lambda: len(running()) == 2, 30 * PATIENCE, "both items run")
+        left = set(running())
+        self.worker("--queue", "other", tasks=conf, slots=1)
+        other = self.start_map("long", "--queue", "other", data=b"3\n")
+        wait_until(lambda: len(running()) == 3, 30 * PATIENCE, "the worker of another queue runs its item")
+        (lives,) = set(running()) - left
+        for signo in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in self.processes_of("worker1"):
+                try:
+                    os.kill(pid, signo)
+                except ProcessLookupError:
+                    pass
+        wait_until(lambda: not self.processes_of("worker1"), 10 * PATIENCE, "the first worker is gone")
+        self.assertEqual((len(running()), killed()), (3, []))
+        self.worker(tasks=conf, slots=2, session="6s")
+        wait_until(lambda: len(killed()) == 2 and len(running()) == 3, 60 * PATIENCE, "both items run again, in other containers")
+        self.assertEqual(set(killed()), left)
+        self.assertIn(lives, running())
+        for program in (run, other):
+            program.signal(signal.SIGINT)
+            self.finish(program, 30, 130)
+        wait_until(lambda: not running(), 30 * PATIENCE, "cancelled items end by name")
+
+    def processes_of(self, worker):
+        def is_its(pid):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    return f"RECORDER_WHERE={worker}".encode() in f.read().split(b"\0")
+            except OSError:  # it has ended
+                return False
+        return [pid for pid, _ in self.left_over() if is_its(pid)]
