@@ -31,9 +31,11 @@ void closing_check_deadline(worker_t *w, worker_job_t *job)
 
 static worker_item_t *first_unstarted(const worker_job_t *job)
 {
-    const item_list_t *lists[] = {&job->queue, &job->delayed, &job->refence, &job->unnamed};
+    const item_list_t *lists[] = {&job->delayed, &job->refence, &job->unnamed};
     size_t i = 0;
-    while (i < 3 && lists[i]->n == 0)
+    if (job->queue.n > 0)
+        return lanes_first(&job->queue);
+    while (i < 2 && lists[i]->n == 0)
         i++;
     return lists[i]->head;
 }

@@ -9,30 +9,27 @@ struct item_block {
     worker_item_t items[BLOCK_ITEMS];
 };
 
+void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next)
+{
+    worker_item_t *prev = next != NULL ? next->prev : list->tail;
+    item->list = list;
+    item->prev = prev;
+    item->next = next;
+    *(prev != NULL ? &prev->next : &list->head) = item;
+    *(next != NULL ? &next->prev : &list->tail) = item;
+    list->n++;
+    if (list->sum != NULL)
+        ++*list->sum;
+}
+
 void item_list_append(item_list_t *list, worker_item_t *item)
 {
-    item->list = list;
-    item->prev = list->tail;
-    item->next = NULL;
-    if (list->tail != NULL)
-        list->tail->next = item;
-    else
-        list->head = item;
-    list->tail = item;
-    list->n++;
+    item_list_insert(list, item, NULL);
 }
 
 void item_list_prepend(item_list_t *list, worker_item_t *item)
 {
-    item->list = list;
-    item->prev = NULL;
-    item->next = list->head;
-    if (list->head != NULL)
-        list->head->prev = item;
-    else
-        list->tail = item;
-    list->head = item;
-    list->n++;
+    item_list_insert(list, item, list->head);
 }
 
 void item_unlink(worker_item_t *item)
@@ -51,6 +48,8 @@ void item_unlink(worker_item_t *item)
         list->tail = item->prev;
     item->prev = item->next = NULL;
     list->n--;
+    if (list->sum != NULL)
+        --*list->sum;
 }
 
 static bool add_block(item_pool_t *pool)

@@ -1,8 +1,8 @@
 /* One item in hand, from its arrival to the moment its offset is finished; and the pool they come from.
  *
- * An item is in at most one list by prev/next: its job's queue, a slot's runs, or its job's waiting ones. It is also in
- * the list of its partition for as long as it lives, so that a revocation finds it. Items are reused: a pointer is
- * valid until item_free.
+ * An item is in at most one list by prev/next: a lane of its job's queue, a slot's runs, or its job's waiting ones. It
+ * is also in the list of its partition for as long as it lives, so that a revocation finds it. Items are reused: a
+ * pointer is valid until item_free.
  */
 #ifndef WORKER_ITEM_H
 #define WORKER_ITEM_H
@@ -30,6 +30,7 @@ typedef struct worker_item worker_item_t;
 typedef struct {
     worker_item_t *head, *tail;
     size_t n;
+    size_t *sum; /* NULL; or counts the items of several lists */
 } item_list_t;
 
 struct worker_item {
@@ -60,6 +61,8 @@ struct worker_item {
 };
 
 void item_list_append(item_list_t *list, worker_item_t *item);
+/* Before `next`, which is in the list; NULL: at the end. */
+void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next);
 void item_list_prepend(item_list_t *list, worker_item_t *item);
 /* Out of the list that it is in, if any. */
 void item_unlink(worker_item_t *item);

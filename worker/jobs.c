@@ -1,10 +1,6 @@
-/* The jobs that this worker knows of, from the jobs topic, and what becomes of items whose job is unknown, over, or not
- * served here.
- *
- * An item of an unknown job waits until the jobs topic was read as far as it went after the item arrived. The producer
- * puts the spec there before the first item, so a job that is still unknown then never was one: dead letters. An item
- * of a task that this worker does not serve is left alone: only its offset is remembered, which holds the prefix back,
- * so that another owner of the partition reads it again.
+/* The jobs that this worker knows of, from the jobs topic, and what becomes of items whose job is over, or not served
+ * here. An item of a task that this worker does not serve is left alone: only its offset is remembered, which holds the
+ * prefix back, so that another owner of the partition reads it again.
  */
 #include "worker/state.h"
 
@@ -64,6 +60,7 @@ static void job_free(worker_t *w, worker_job_t *job)
     HASH_DEL(w->jobs, job);
     tokens_free(job->tokens);
     forget_spec(job);
+    lanes_free(&job->queue);
     free(job);
 }
 
@@ -161,62 +158,6 @@ static void finish_left(worker_job_t *job)
     job->left_n = 0;
 }
 
-/* ---- items of unknown jobs ---- */
-
-static void query(worker_t *w)
-{
-    w->queries_sent++;
-    w->query_wanted = false;
-    act(w, WORKER_QUERY_JOBS_END);
-}
-
-/* The query that is under way may have been answered by the broker before the question came up: the next one decides.
- */
-uint64_t jobs_ask_end(worker_t *w)
-{
-    uint64_t decides = w->queries_sent + 1;
-    w->query_wanted = true;
-    if (w->queries_sent == w->queries_answered)
-        query(w);
-    return decides;
-}
-
-static void bury(worker_t *w, worker_job_t *job, worker_item_t *item)
-{
-    worker_action_t *action = act(w, WORKER_DEAD_LETTER);
-    if (action == NULL)
-        return;
-    action->dead.partition = item->part->number;
-    action->dead.offset = item->offset;
-    action->dead.key = job->id;
-    action->dead.key_len = strlen(job->id);
-    action->dead.value = item->record;
-    action->dead.value_len = item->record_len;
-    action->dead.why = "its job is not known";
-    action->dead.item = item;
-    item_unlink(item);
-    item_set_state(item, STATE_PUBLISHING);
-    item->job->items_n--;
-    item->job = NULL;
-    w->stats.publishing++;
-    if (w->stats.dead_letters++ == 0)
-        note(w, FANMAP_LOG_WARNING, "items of job %s go to the dead letters: there is no such job", job->id);
-    item_release(w, item);
-}
-
-void jobs_position(worker_t *w, bool at_end)
-{
-    if (!at_end || w->queries_answered == w->queries_sent)
-        return;
-    w->queries_answered++;
-    for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
-        while (job->spec == NULL && !job->is_ended && job->queue.n > 0 && job->queue.head->query <= w->queries_answered)
-            bury(w, job, job->queue.head);
-    unlimited_answered(w);
-    if (w->query_wanted)
-        query(w);
-}
-
 /* ---- what the jobs topic says ---- */
 
 static bool serves(const worker_t *w, const worker_job_t *job)
@@ -233,7 +174,7 @@ static bool serves(const worker_t *w, const worker_job_t *job)
 static void leave_queue(worker_t *w, worker_job_t *job)
 {
     while (job->queue.n + job->unnamed.n > 0) {
-        worker_item_t *item = job->queue.n > 0 ? job->queue.head : job->unnamed.head;
+        worker_item_t *item = job->queue.n > 0 ? lanes_first(&job->queue) : job->unnamed.head;
         if (item_is_ours(item))
             job_leave(w, job, item->part, item->offset);
         else
@@ -278,11 +219,15 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
     job_policy_changed(w, job);
-    for (size_t n = job->queue.n; n > 0 && job->queue.n > 0; n--) { /* they waited for this */
-        worker_item_t *item = job->queue.head;
+    lanes_t waited = job->queue; /* for this */
+    worker_item_t *item;
+    job->queue = (lanes_t){0};
+    lanes_moved(&waited);
+    while ((item = lanes_first(&waited)) != NULL) {
         item_unlink(item);
         item_file(w, item);
     }
+    lanes_free(&waited);
 }
 
 static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
@@ -318,7 +263,11 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
 
 static bool drop_one(worker_t *w, worker_job_t *job)
 {
-    item_list_t *lists[] = {&job->closing, &job->queue, &job->delayed, &job->refence, &job->unnamed, &job->claimed};
+    item_list_t *lists[] = {&job->closing, &job->delayed, &job->refence, &job->unnamed, &job->claimed};
+    if (job->queue.n > 0) {
+        item_finish(w, lanes_first(&job->queue));
+        return true;
+    }
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         if (lists[i]->n == 0)
             continue;
@@ -372,6 +321,7 @@ static bool is_over(const worker_job_t *job)
 static void retire(worker_t *w, worker_job_t *job)
 {
     deactivate(w, job);
+    lanes_free(&job->queue);
     if (job->is_ended)
         forget_spec(job);
     else if (job->spec == NULL && job->concurrency_version == 0 && job->paused_version == 0)

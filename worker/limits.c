@@ -143,13 +143,13 @@ static void tell_lapse(worker_t *w, worker_job_t *job)
     action->lapse.at_ms = at_ms;
 }
 
-/* Retries that waited for a newer grant go back to the head of the queue. */
-static void end_refence(worker_job_t *job)
+/* Retries that waited for a newer grant go back into the queue. */
+static void end_refence(worker_t *w, worker_job_t *job)
 {
     while (job->refence.n > 0) {
-        worker_item_t *item = job->refence.tail;
+        worker_item_t *item = job->refence.head;
         item_unlink(item);
-        item_list_prepend(&job->queue, item);
+        item_queue(w, item);
     }
 }
 
@@ -159,7 +159,7 @@ void limits_turn(worker_t *w, worker_job_t *job)
     if (job->tokens == NULL)
         return;
     if (job->concurrency == 0)
-        end_refence(job); /* no grants any more: no reply would end it */
+        end_refence(w, job); /* no grants any more: no reply would end it */
     tell_demand(w, job);
     obey(w, job);
     tell_lapse(w, job);
@@ -192,7 +192,7 @@ void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_
     else
         tokens_on_error(job->tokens, seq, w->now_ms);
     if (tokens_fence(job->tokens) > fence)
-        end_refence(job);
+        end_refence(w, job);
     limits_turn(w, job);
     schedule_job(w, job);
 }

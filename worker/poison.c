@@ -80,26 +80,28 @@ bool item_has_room(const worker_t *w, const worker_item_t *item)
 
 /* ---- waiting ---- */
 
+void item_queue(worker_t *w, worker_item_t *item)
+{
+    w->failed |= !lanes_add(&item->job->queue, item);
+}
+
 void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)
 {
     worker_job_t *job = item->job;
-    item_list_t *list = &job->queue;
     if (!item->is_claimed && claim_find(item->part, item->offset) != NULL) {
         item_set_state(item, STATE_CLAIMED);
         item_list_append(&job->claimed, item);
         return;
     }
     item_set_state(item, STATE_QUEUED);
-    if (must_wait(item)) {
-        if (item->name == NAME_NONE)
-            item_end_suspect(w, item); /* a closing commit took the name of the one that ran: it asks anew */
-        list = &job->unnamed;
-        w->has_unnamed = true;
+    if (!must_wait(item)) {
+        item_queue(w, item);
+        return;
     }
-    if (at_front)
-        item_list_prepend(list, item);
-    else
-        item_list_append(list, item);
+    if (item->name == NAME_NONE)
+        item_end_suspect(w, item); /* a closing commit took the name of the one that ran: it asks anew */
+    w->has_unnamed = true;
+    item_list_insert(&job->unnamed, item, at_front ? job->unnamed.head : NULL);
 }
 
 void item_file(worker_t *w, worker_item_t *item)
@@ -113,7 +115,7 @@ void item_file(worker_t *w, worker_item_t *item)
     }
     if (job->spec == NULL && !is_anothers) {
         item_set_state(item, STATE_RECEIVED);
-        item_list_append(&job->queue, item);
+        item_queue(w, item);
         item->query = jobs_ask_end(w);
         return;
     }
@@ -193,7 +195,8 @@ static void withdraw_from(worker_t *w, worker_job_t *job, const item_list_t *lis
 
 void names_withdraw(worker_t *w, worker_job_t *job)
 {
-    withdraw_from(w, job, &job->queue);
+    for (uint32_t i = 0; i < job->queue.lanes_n; i++)
+        withdraw_from(w, job, &job->queue.lanes[i]->items);
     withdraw_from(w, job, &job->refence);
     for (worker_item_t *item = job->unnamed.head; job->names_n > 0 && item != NULL; item = item->next) {
         item_drop_name(w, item);
@@ -248,7 +251,7 @@ static void admit(worker_t *w, worker_job_t *job)
         if (must_wait(item) || !item_has_room(w, item))
             continue;
         item_unlink(item);
-        item_list_append(&job->queue, item);
+        item_queue(w, item);
         left--;
     }
     schedule_job(w, job);
@@ -296,7 +299,7 @@ void names_accepted(worker_t *w, worker_part_t *part, uint64_t number)
             if (item->part != part || !is_accepted(item, number))
                 continue;
             item_unlink(item);
-            item_list_append(&job->queue, item);
+            item_queue(w, item);
         }
         schedule_job(w, job);
         limits_turn(w, job);

@@ -122,9 +122,10 @@ static bool must_stand_aside(worker_t *w, worker_job_t *job, worker_item_t *item
 
 static worker_item_t *next_item(worker_t *w, worker_job_t *job)
 {
-    while (job->queue.n > 0 && (must_refence(w, job, job->queue.head) || must_stand_aside(w, job, job->queue.head)))
+    worker_item_t *item;
+    while ((item = lanes_first(&job->queue)) != NULL && (must_refence(w, job, item) || must_stand_aside(w, job, item)))
         ;
-    return job->queue.head;
+    return item;
 }
 
 /* How many runs may be in a slot of this job, the running one counted. */

@@ -12,6 +12,7 @@
 #include "schemas/item.h"
 #include "worker/core.h"
 #include "worker/item.h"
+#include "worker/lanes.h"
 #include "worker/tracker.h"
 
 enum {
@@ -48,7 +49,7 @@ struct worker_job {
     end_reason_t end_reason; /* end_written: which one */
     bool end_written;        /* WRITE_END went out */
     bool is_frozen, is_killing;
-    item_list_t queue;   /* RECEIVED, QUEUED */
+    lanes_t queue;       /* RECEIVED, QUEUED */
     item_list_t refence; /* QUEUED ones that wait for a new grant */
     item_list_t delayed; /* DELAYED */
     item_list_t closing; /* CLOSING */
@@ -206,7 +207,7 @@ bool item_may_run(const worker_item_t *item);
 void item_set_state(worker_item_t *item, item_state_t state);
 /* One that was claimed by us and is given up. */
 void item_hand_back(worker_t *w, worker_item_t *item);
-/* An item that was in a slot and is not over: to the front of its queue, or away. */
+/* An item that was in a slot and is not over: back into its queue, or away. */
 void item_requeue(worker_t *w, worker_item_t *item);
 
 /* partitions.c: ownership. */
@@ -267,7 +268,9 @@ void claims_void_answers(worker_t *w);
 
 /* poison.c: names before starts. */
 /* Into its job's queue, or to where it must wait: for a commit, or for another's claim. */
-void item_enqueue(worker_t *w, worker_item_t *item, bool at_front);
+void item_enqueue(worker_t *w, worker_item_t *item, bool at_front); /* at_front: of those that wait for a commit */
+/* Into its job's queue. */
+void item_queue(worker_t *w, worker_item_t *item);
 /* A soundly decoded item whose claim, if it had one, is over: published as crashed, left, dropped, or enqueued. */
 void item_file(worker_t *w, worker_item_t *item);
 void item_drop_name(worker_t *w, worker_item_t *item);
@@ -281,13 +284,15 @@ void names_turn(worker_t *w);
 void names_accepted(worker_t *w, worker_part_t *part, uint64_t number);
 void names_withdraw(worker_t *w, worker_job_t *job); /* it may not start any more */
 
-/* jobs.c: the table of jobs, and items of jobs that are unknown, ended or not served here. */
-worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
-worker_job_t *job_find(worker_t *w, const char *id);
-void jobs_record(worker_t *w, const jobs_record_t *record);
+/* unknown.c: items of jobs that are not known, and how far the jobs topic was read. */
 void jobs_position(worker_t *w, bool at_end);
 /* Asks for the end of the jobs topic; gives the number of the query whose answer holds for what was asked now. */
 uint64_t jobs_ask_end(worker_t *w);
+
+/* jobs.c: the table of jobs, and items of jobs that are ended or not served here. */
+worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
+worker_job_t *job_find(worker_t *w, const char *id);
+void jobs_record(worker_t *w, const jobs_record_t *record);
 void job_end(worker_t *w, worker_job_t *job);
 void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offset);
 void jobs_turn(worker_t *w);

@@ -714,6 +714,7 @@ static void timeline(const char *name)
 TIMELINE(happy)
 TIMELINE(ahead)
 TIMELINE(turns)
+TIMELINE(merge)
 TIMELINE(retry)
 TIMELINE(deaths)
 TIMELINE(tokens)
@@ -764,7 +765,7 @@ int main(void)
         cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
         cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
         cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),
+        cmocka_unit_test(suspects),   cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
