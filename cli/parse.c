@@ -130,6 +130,18 @@ static int parse_letters(parser_t *p, const char *arg)
     return EXIT_ALL_WELL;
 }
 
+/* Words of GNU parallel that would pass for part of a command here, and leave it without items. */
+static bool is_foreign(const char *arg)
+{
+    if (strcmp(arg, "::::") == 0 || strcmp(arg, "::::+") == 0)
+        complain("%s FILE is GNU parallel's: here it is -i FILE; -i once more zips", arg);
+    else if (strcmp(arg, ":::+") == 0)
+        complain(":::+ zips with the values before it: begin those with :::");
+    else
+        return false;
+    return true;
+}
+
 /* Everything behind ::: is a value, and :::+ begins a sequence that is zipped with the one before. */
 static int parse_values(parser_t *p)
 {
@@ -143,6 +155,8 @@ static int parse_values(parser_t *p)
                 "a second ::: would be GNU parallel's product of two lists, which fanmap does not have; :::+ zips");
             return EXIT_USAGE;
         }
+        if (strncmp(arg, "::::", 4) == 0 && is_foreign(arg))
+            return EXIT_USAGE;
         if (strcmp(arg, ":::+") != 0) {
             ret->sequences[ret->sequences_n - 1].n++;
             continue;
@@ -172,6 +186,8 @@ static int parse_one(parser_t *p)
     bool takes_items = p->command->scope & FANMAP_SCOPE_INPUT;
     if (takes_items && strcmp(arg, ":::") == 0)
         return parse_values(p);
+    if (takes_items && is_foreign(arg))
+        return EXIT_USAGE;
     if (strcmp(arg, "--") == 0) {
         p->ret->has_argv = true;
         p->ret->argv = p->argv + p->at;
@@ -183,6 +199,8 @@ static int parse_one(parser_t *p)
                 p->ret->argv_n = i;
                 return parse_values(p);
             }
+            if (takes_items && is_foreign(p->ret->argv[i]))
+                return EXIT_USAGE;
         }
         return EXIT_ALL_WELL;
     }

@@ -273,7 +273,11 @@ class CommandLine(Case):
                             (["submit", "--local", "x"], ["submit"]), (["worker", "--", "x"], ["--"]),
                             (["map", "--local"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
                             (["map", "x", "-i", "y", ":::", "1"], ["-i"]), (["gather"], ["job"]),
-                            (["map", "x", "--", "y"], ["--local"]), (["map", "x", ":::", "1", ":::", "2"], [":::"]), ([], ["--help"])):
+                            (["map", "x", "--", "y"], ["--local"]), (["map", "x", ":::", "1", ":::", "2"], [":::"]), ([], ["--help"]),
+                            (["map", "x", "::::", "file"], ["::::", "-i FILE"]), (["map", "x", ":::", "1", "::::", "file"], ["-i FILE"]),
+                            (["map", "--local", "--", "echo", "{}", "::::", "file"], ["::::", "-i FILE"]),
+                            (["map", "--local", "--", "echo", "{}", "::::+", "file"], ["::::+", "-i FILE"]),
+                            (["map", "--local", "--", "echo", "{}", ":::+", "1"], [":::+"])):
             with self.subTest(args=args):
                 run = self.run_fanmap(*args, exit_status=2) if args else self.finish(self.plain(), 10, 2)
                 self.assert_one_line(run, *words)
