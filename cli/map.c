@@ -123,6 +123,13 @@ int run_map(arguments_t *arguments)
     return status;
 }
 
+/* There is a job to gather: also of an input that broke off, or one that was stopped meanwhile or before. */
+static bool is_submitted(const session_t *s)
+{
+    return s->job_done &&
+           (s->result >= 0 || s->result == FANMAP_ESTOPPED || (s->input_failed && s->result == FANMAP_EIO));
+}
+
 int run_submit(arguments_t *arguments)
 {
     session_t s = {0};
@@ -137,7 +144,7 @@ int run_submit(arguments_t *arguments)
         char id[128];
         snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
         status = session_run(&s);
-        if (status == EXIT_ALL_WELL && (puts(id) < 0 || fflush(stdout) != 0))
+        if (is_submitted(&s) && (puts(id) < 0 || fflush(stdout) != 0) && status == EXIT_ALL_WELL)
             status = EXIT_IO;
     }
     zip_close(&input);

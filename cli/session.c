@@ -48,6 +48,11 @@ int session_interrupts(void)
     return interrupts;
 }
 
+static bool is_submit(const session_t *s)
+{
+    return strcmp(s->arguments->command->name, "submit") == 0;
+}
+
 static void end_input(session_t *s, const char *why)
 {
     s->input_done = true;
@@ -59,7 +64,7 @@ static void end_input(session_t *s, const char *why)
 static void fail_input(session_t *s, const char *why)
 {
     s->input_failed = true;
-    if (is_switch_set(s->arguments, "verbose") || strcmp(s->arguments->command->name, "submit") == 0)
+    if (is_switch_set(s->arguments, "verbose") || is_submit(s))
         complain("%s", why); /* a map says it at its end */
     end_input(s, why);
 }
@@ -241,7 +246,8 @@ static int leave_output_failed(session_t *s)
 static int leave_ended(session_t *s)
 {
     int status = s->output.failures ? EXIT_SOME_FAILED : EXIT_ALL_WELL;
-    if (s->result < 0)
+    bool is_said = s->input_failed && s->result == FANMAP_EIO && is_submit(s);
+    if (s->result < 0 && !is_said)
         status = complain_error(&s->error);
     if (s->input_failed)
         status = EXIT_IO;

@@ -84,6 +84,16 @@ class MainJob(Case):
         kinds = [r["error"]["kind"] for r in records if "error" in r]
         self.assertEqual((kinds.count("exception"), kinds.count("bad_input"), len(kinds)), (200, 1, 201))
 
+        # Which job it was is said as well where the input breaks off, and of a job that was stopped.
+        half = self.start_map("echo", "-i", self.input_file("1\n2\n"), "-i", self.input_file("4\n"), command="submit")
+        self.assert_one_line(self.finish(half, 60, 6), "sequence 2")
+        self.assertEqual(self.run_fanmap("gather", half.out().decode().strip(), bound_s=60, exit_status=6).out(), b"[1,4]\n")
+        self.finish(self.start_map("nowhere", "--job-id", "stopped", data=b"1\n", command="submit"), 60)
+        self.run_fanmap("cancel", "stopped")
+        stopped = self.finish(self.start_map("nowhere", "--job-id", "stopped", data=b"1\n", command="submit"), 60, 3)
+        self.assertEqual(stopped.out(), b"stopped\n")
+        self.assert_one_line(stopped, "was ended")
+
     def test_two_maps_share_the_workers_and_keep_their_own_limits(self):
         n = 1500
         recorder = self.recorder()
