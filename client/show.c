@@ -213,7 +213,7 @@ static bool ask_fleet(showing_t *s)
         return false;
     snprintf(name, sizeof name, "%s.%s", s->seen.spec.queue, s->seen.spec.task);
     int r = ask_redis(&s->ask, INSPECT_SERVERS, name, on_servers, s, &err);
-    if (r == FANMAP_OK && s->show.summary.concurrency > 0)
+    if (r == FANMAP_OK && s->show.summary.concurrency > 0 && s->show.summary.state != FANMAP_JOB_ENDED)
         r = ask_redis(&s->ask, INSPECT_TABLE, s->id, on_table, s, &err);
     if (r == FANMAP_OK)
         r = ask_workers(&s->ask, on_worker, s, &err);

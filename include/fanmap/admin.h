@@ -171,7 +171,7 @@ typedef struct {
     int64_t producer_silent_ms; /* since the producer last wrote to the log; -1: the input has ended */
     int64_t oldest_index;       /* the first item without an outcome; -1: none */
     int workers_n;              /* that serve its task on its queue; -1: not known */
-    int64_t tokens_held;        /* over the fleet; -1: no table, or no limit */
+    int64_t tokens_held;        /* over the fleet; -1: no table, no limit, or it has ended */
     uint64_t bad_records;       /* of the log, which do not count */
     size_t waits_n;             /* why it does not go on, one sentence each */
     const char *waits[FANMAP_WAITS_MAX];
