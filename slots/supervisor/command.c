@@ -70,8 +70,9 @@ void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const 
 static void refuse_spawn(supervisor_t *s, int error)
 {
     command_t *c = &s->command;
-    char message[256];
-    snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], strerror(error));
+    char message[300], why[180];
+    spawn_reason(&c->task->terms, error, why, sizeof why);
+    snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], why);
     if (error == E2BIG)
         command_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
     else if (error == EILSEQ)

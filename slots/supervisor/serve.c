@@ -208,7 +208,7 @@ void serve_set_job(supervisor_t *s, const slot_job_t *job)
 
 static void start(supervisor_t *s, program_t *p)
 {
-    char what[160];
+    char what[220], why[180];
     int64_t bound_ms = s->plan.start_timeout_ms ? s->plan.start_timeout_ms : START_MS;
     int error = s->command.path ? program_start(p, s->slot, s->command.path, bound_ms, s->command.log.fd) : ENOENT;
     s->has_children = true;
@@ -216,7 +216,8 @@ static void start(supervisor_t *s, program_t *p)
         put_limits(s, p);
     if (!error)
         return;
-    snprintf(what, sizeof what, "cannot be started: %s", strerror(error));
+    spawn_reason(p->terms, error, why, sizeof why);
+    snprintf(what, sizeof what, "cannot be started: %s", why);
     unusable(s, p, what);
 }
 

@@ -158,6 +158,13 @@ static void reset_flags(int fd)
         fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
 }
 
+void spawn_reason(const terms_t *terms, int error, char *ret, size_t cap)
+{
+    bool is_workdir = terms->workdir && access(terms->workdir, X_OK) != 0;
+    snprintf(ret, cap, "%s%.100s%s%s", is_workdir ? "its workdir " : "", is_workdir ? terms->workdir : "",
+             is_workdir ? ": " : "", strerror(error));
+}
+
 /* In the child: shares the memory of its parent and nothing else. */
 static bool enter(const command_t *c)
 {

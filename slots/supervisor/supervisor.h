@@ -141,6 +141,8 @@ int command_wait_ms(const supervisor_t *s);
 int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);
+/* Why a program with these terms did not start, by the errno of that: the workdir is named where it is the cause. */
+void spawn_reason(const terms_t *terms, int error, char *ret, size_t cap);
 /* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts
  * are not copied. NULL: no memory. */
 char **spawn_merge_env(char *const *base, char *const *own);

@@ -73,6 +73,7 @@ static void test_surroundings(void **state)
     const rig_done_t *d = rig_one(r, "nowhere", "1");
     assert_int_equal(d->kind, FANMAP_EXIT);
     assert_int_equal(d->exit_status, 127);
+    assert_string_equal(d->message, "cannot start 'true': its workdir /no/such/folder: No such file or directory");
     assert_string_equal(rig_one(r, "here", "1")->value, "\"/usr\\na b new 3\\n3\\n\"");
     unsetenv("RIG_OLD");
     close_rig(r);
