@@ -193,7 +193,8 @@ int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_cal
 /* Asynchronous; at most one under way a partition (a later one replaces one that waits). */
 void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
                       uint64_t cookie);
-/* Asks the broker who is in the group now; `described` follows, unless the group is left before. */
+/* Asks the broker who is in the group now; `described` follows, unless the group is left or asked about again before.
+ */
 void bus_group_describe(bus_group_t *group, uint64_t cookie);
 /* Blocking, for the revoked callback only; bounded by timeout_ms. */
 bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,

@@ -337,7 +337,8 @@ struct kafka_group {
     loop_timer_t *poll, *leave, *start_again;
     kafka_partition_t *owned; /* sorted by id */
     size_t owned_n, turn_from;
-    uint64_t asked; /* the number of the ask for where the assignment begins; another answer is out of date */
+    uint64_t describing; /* the number of the last ask for who is in it; answers to others are out of date */
+    uint64_t asked;      /* the number of the ask for where the assignment begins; another answer is out of date */
     rd_kafka_topic_partition_list_t *starting; /* assigned by Kafka, not yet by us: see kafka_start.c */
     bool wanted, leaving, commit_deferred, commit_sent, told_revoked;
     bool may_hold, is_holding; /* inside `revoked`; until kafka_group_let_go */
@@ -381,8 +382,10 @@ bool kafka_group_commit_now(bus_group_t *group, int32_t partition, int64_t offse
 void kafka_group_committed(kafka_group_t *group);
 /* kafka_describe.c */
 void kafka_group_describe(bus_group_t *group, uint64_t cookie);
-/* Serves the answer; the caller destroys the event. */
-void kafka_group_described(kafka_group_t *group, rd_kafka_event_t *event);
+/* In the helper: the group, in a list that the caller destroys (also where it is NULL: not known, or there is none). */
+const struct rd_kafka_group_info *kafka_list_group(rd_kafka_t *rk, const char *id,
+                                                   const struct rd_kafka_group_list **ret_list,
+                                                   rd_kafka_resp_err_t *ret_code);
 /* Forgets what waits to be committed of this partition. */
 void kafka_commit_forget(kafka_partition_t *partition);
 void kafka_commit_deferred(void *group);

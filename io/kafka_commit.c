@@ -92,8 +92,6 @@ void kafka_group_committed(kafka_group_t *group)
     while ((event = rd_kafka_queue_poll(group->commit_queue, 0)) != NULL) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
             on_answer(group, event);
-        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT)
-            kafka_group_described(group, event);
         rd_kafka_event_destroy(event);
     }
     if (!group->leaving)

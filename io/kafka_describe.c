@@ -1,56 +1,102 @@
-/* Who is in the group, asked of its coordinator without blocking: the answer comes to the queue of the commits. */
+/* Who is in a group. The helper asks with rd_kafka_list_groups, which blocks.
+ *
+ * Not with rd_kafka_DescribeConsumerGroups, although that does not block: when the coordinator's connection drops as
+ * the request is made, librdkafka (2.0.2 and many later ones) frees what the answer still needs, and an assertion ends
+ * the process.
+ *
+ * What can fail: a broker is away, or the coordinator just moved and neither broker says that it has the group. Then
+ * nothing is known; a group that no broker names is not one without members.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/kafka.h"
 
-static void answer(kafka_group_t *group, uint64_t cookie, const char *const *members, size_t n, bool ok)
+typedef struct {
+    kafka_ask_t ask;
+    kafka_bus_t *bus;
+    const kafka_group_t *group; /* if it still is there ... */
+    uint64_t number;            /* ... and asked for this */
+    uint64_t cookie;
+    char id[256];
+    const struct rd_kafka_group_list *list;
+    const struct rd_kafka_group_info *info; /* in the list; NULL: not known */
+    rd_kafka_resp_err_t code;
+} describe_t;
+
+const struct rd_kafka_group_info *kafka_list_group(rd_kafka_t *rk, const char *id,
+                                                   const struct rd_kafka_group_list **ret_list,
+                                                   rd_kafka_resp_err_t *ret_code)
 {
-    if (!group->leaving && group->callbacks.described != NULL)
-        group->callbacks.described(group->arg, cookie, members, n, ok);
+    *ret_list = NULL;
+    *ret_code = rd_kafka_list_groups(rk, id, ret_list, KAFKA_ASK_MS);
+    for (int i = 0; *ret_list != NULL && i < (*ret_list)->group_cnt; i++) {
+        const struct rd_kafka_group_info *group = &(*ret_list)->groups[i];
+        if (strcmp(group->group, id) != 0)
+            continue;
+        *ret_code = group->err; /* another broker's trouble is none */
+        return group->err == RD_KAFKA_RESP_ERR_NO_ERROR ? group : NULL;
+    }
+    return NULL;
+}
+
+static void describe_run(kafka_ask_t *ask)
+{
+    describe_t *describe = (describe_t *)ask;
+    describe->info = kafka_list_group(ask->rk, describe->id, &describe->list, &describe->code);
+}
+
+static void describe_free(kafka_ask_t *ask)
+{
+    describe_t *describe = (describe_t *)ask;
+    if (describe->list != NULL)
+        rd_kafka_group_list_destroy(describe->list);
+    free(describe);
+}
+
+static kafka_group_t *find_group(const describe_t *describe)
+{
+    kafka_group_t *group = describe->bus->groups;
+    while (group != NULL && (group != describe->group || group->describing != describe->number))
+        group = group->next;
+    return group;
+}
+
+static void tell_members(kafka_group_t *group, uint64_t cookie, const struct rd_kafka_group_info *info)
+{
+    size_t n = info != NULL && info->member_cnt > 0 ? (size_t)info->member_cnt : 0;
+    const char **members = calloc(n + 1, sizeof *members);
+    for (size_t i = 0; members != NULL && i < n; i++)
+        members[i] = info->members[i].member_id;
+    bool ok = info != NULL && members != NULL;
+    if (group->callbacks.described != NULL)
+        group->callbacks.described(group->arg, cookie, members, ok ? n : 0, ok);
+    free(members);
+}
+
+static void describe_done(kafka_ask_t *ask)
+{
+    describe_t *describe = (describe_t *)ask;
+    kafka_group_t *group = find_group(describe);
+    if (group != NULL && !group->leaving) {
+        if (kafka_error_class(describe->code) == FANMAP_EREFUSED)
+            kafka_error(group->bus, describe->code, "the workers' group cannot be described");
+        tell_members(group, describe->cookie, describe->info);
+    }
+    describe_free(ask);
 }
 
 void kafka_group_describe(bus_group_t *base, uint64_t cookie)
 {
     kafka_group_t *group = (kafka_group_t *)base;
-    const char *ids[] = {group->id};
-    char reason[128];
-    if (group->leaving)
-        return;
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(group->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    if (options == NULL)
+    describe_t *describe = group->leaving ? NULL : calloc(1, sizeof *describe);
+    if (describe == NULL)
         return; /* the caller asks again */
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, reason, sizeof reason);
-    rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)cookie);
-    rd_kafka_DescribeConsumerGroups(group->rk, ids, 1, options, group->commit_queue);
-    rd_kafka_AdminOptions_destroy(options);
-}
-
-static void tell_members(kafka_group_t *group, uint64_t cookie, const rd_kafka_ConsumerGroupDescription_t *described)
-{
-    size_t n = rd_kafka_ConsumerGroupDescription_member_count(described);
-    const char **members = calloc(n + 1, sizeof *members);
-    for (size_t i = 0; members != NULL && i < n; i++)
-        members[i] = rd_kafka_MemberDescription_consumer_id(rd_kafka_ConsumerGroupDescription_member(described, i));
-    answer(group, cookie, members, members != NULL ? n : 0, members != NULL);
-    free(members);
-}
-
-void kafka_group_described(kafka_group_t *group, rd_kafka_event_t *event)
-{
-    uint64_t cookie = (uint64_t)(uintptr_t)rd_kafka_event_opaque(event);
-    const rd_kafka_DescribeConsumerGroups_result_t *result = rd_kafka_event_DescribeConsumerGroups_result(event);
-    size_t n = 0;
-    const rd_kafka_ConsumerGroupDescription_t **described =
-        result == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR
-            ? NULL
-            : rd_kafka_DescribeConsumerGroups_result_groups(result, &n);
-    if (described == NULL || n != 1 || rd_kafka_ConsumerGroupDescription_error(described[0]) != NULL) {
-        if (described != NULL && n == 1)
-            kafka_error(group->bus, rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(described[0])),
-                        "the workers' group cannot be described");
-        answer(group, cookie, NULL, 0, false);
-        return;
-    }
-    tell_members(group, cookie, described[0]);
+    describe->ask = (kafka_ask_t){.run = describe_run, .done = describe_done, .drop = describe_free, .rk = group->rk};
+    describe->bus = group->bus;
+    describe->group = group;
+    describe->number = group->describing = ++group->bus->asked;
+    describe->cookie = cookie;
+    memcpy(describe->id, group->id, sizeof describe->id);
+    kafka_ask(group->bus, &describe->ask);
 }

@@ -12,33 +12,15 @@ typedef struct {
     void *arg;
 } members_t;
 
-static int64_t count(rd_kafka_event_t *event)
-{
-    size_t n;
-    const rd_kafka_DescribeConsumerGroups_result_t *result = rd_kafka_event_DescribeConsumerGroups_result(event);
-    if (result == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return -1;
-    const rd_kafka_ConsumerGroupDescription_t **groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &n);
-    if (n != 1 || rd_kafka_ConsumerGroupDescription_error(groups[0]) != NULL)
-        return -1;
-    return (int64_t)rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
-}
-
 static void members_run(kafka_ask_t *ask)
 {
     members_t *members = (members_t *)ask;
-    const char *ids[] = {members->group};
-    char text[128];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(ask->rk);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(ask->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, text, sizeof text);
-    rd_kafka_DescribeConsumerGroups(ask->rk, ids, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_ASK_MS);
-    members->n = event == NULL ? -1 : count(event);
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_queue_destroy(queue);
+    const struct rd_kafka_group_list *list;
+    rd_kafka_resp_err_t code;
+    const struct rd_kafka_group_info *group = kafka_list_group(ask->rk, members->group, &list, &code);
+    members->n = group != NULL ? group->member_cnt : code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
+    if (list != NULL)
+        rd_kafka_group_list_destroy(list);
 }
 
 static void members_free(kafka_ask_t *ask)

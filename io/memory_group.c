@@ -111,7 +111,7 @@ void memory_group_describe(bus_group_t *base, uint64_t cookie)
 static void answer_description(memory_group_t *group)
 {
     const char *members[] = {group->member};
-    if (!group->owes_described)
+    if (!group->owes_described || group->leaving)
         return;
     group->owes_described = false;
     if (group->callbacks.described != NULL)

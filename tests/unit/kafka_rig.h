@@ -95,6 +95,10 @@ typedef struct {
     int64_t assigned_at[RIG_PARTITIONS], committed_at[RIG_PARTITIONS], next[RIG_PARTITIONS];
     char metadata[RIG_PARTITIONS][256], line[512];
     size_t metadata_len[RIG_PARTITIONS], revoked_partitions_n;
+    char members[4][256]; /* of the last description */
+    size_t members_n;
+    uint64_t described_cookie;
+    unsigned described_n, undescribed_n;
     bool closing_ok, want_stops;
     size_t stop_at;
     void *kept[4];
@@ -241,6 +245,16 @@ static inline void rig_on_gap(void *arg, int32_t partition, int64_t from, int64_
     rig->gap_from = from;
     rig->gap_to = to;
 }
+static inline void rig_on_described(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok)
+{
+    rig_t *rig = arg;
+    rig->described_n += ok;
+    rig->undescribed_n += !ok;
+    rig->described_cookie = cookie;
+    rig->members_n = n;
+    for (size_t i = 0; i < n && i < 4; i++)
+        (void)snprintf(rig->members[i], sizeof rig->members[i], "%s", members[i]);
+}
 static inline void rig_on_query(void *arg, int64_t end)
 {
     ((rig_t *)arg)->end = end;
@@ -254,6 +268,7 @@ static const bus_group_callbacks_t RIG_GROUP = {
     .record = rig_on_taken,
     .committed = rig_on_committed,
     .gap = rig_on_gap,
+    .described = rig_on_described,
 };
 
 static inline void rig_open(rig_t *rig, const char *brokers, const char *const *properties, uint32_t session_ms)

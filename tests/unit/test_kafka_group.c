@@ -162,6 +162,49 @@ static void test_two_members_share_and_take_over(void **state)
     rig_close(&b);
 }
 
+static bool lists(const rig_t *rig, const char *member)
+{
+    for (size_t i = 0; i < rig->members_n; i++)
+        if (strcmp(rig->members[i], member) == 0)
+            return true;
+    return false;
+}
+
+static void test_a_description_lists_who_is_a_member(void **state)
+{
+    rig_t *a = *state, b;
+    char left[256];
+    rig_open(&b, broker.brokers, NULL, 0);
+    rig_topic(a, "who", 2, 0);
+    rig_topic(&b, "who", 2, 0);
+    rig_join(a, "who");
+    rig_until(a, owned_n(a) == 2);
+    bus_group_describe(a->group, 17);
+    assert_int_equal(a->described_n, 0); /* never from inside the call */
+    rig_until(a, a->described_n == 1);
+    assert_int_equal(a->described_cookie, 17);
+    assert_int_equal(a->members_n, 1);
+    assert_string_equal(a->members[0], bus_group_member(a->group));
+    rig_join(&b, "who");
+    both_until(a, &b, owned_n(a) == 1 && owned_n(&b) == 1);
+    bus_group_describe(a->group, 18);
+    bus_group_describe(b.group, 19);
+    both_until(a, &b, a->described_n == 2 && b.described_n == 1);
+    assert_int_equal(a->members_n, 2);
+    assert_int_equal(b.members_n, 2);
+    assert_true(lists(a, bus_group_member(b.group)) && lists(&b, bus_group_member(a->group)));
+    (void)snprintf(left, sizeof left, "%s", bus_group_member(b.group));
+    bus_group_describe(b.group, 20);
+    bus_group_leave(b.group); /* no answer any more */
+    both_until(a, &b, owned_n(a) == 2 && owned_n(&b) == 0);
+    bus_group_describe(a->group, 21);
+    rig_until(a, a->described_n == 3);
+    assert_int_equal(a->members_n, 1);
+    assert_false(lists(a, left));
+    assert_int_equal(b.described_n + b.undescribed_n, 1);
+    rig_close(&b);
+}
+
 static void test_want_stops_and_goes_on(void **state)
 {
     rig_t *rig = *state;
@@ -281,6 +324,9 @@ static void test_the_broker_is_killed_under_a_group(void **state)
     broker_do(&broker, "kill");
     rig_produce_all(rig, 2000, 2000, 4);
     rig_until(rig, rig->errors_n > 0);
+    bus_group_describe(rig->group, 1);
+    rig_until(rig, rig->undescribed_n == 1); /* nothing is known, which is not that nobody is there */
+    assert_int_equal(rig->members_n, 0);
     broker_do(&broker, "start");
     rig_until(rig, rig->delivered.n == 4000 && rig->taken.n >= 4000);
     (void)rig_check(&rig->taken, 0, 4000); /* at least once: a lost assignment begins at the commits */
@@ -305,6 +351,7 @@ int main(void)
         TEST(test_a_large_metadata_comes_back_whole),
         TEST(test_closing_commits_are_what_the_next_member_finds),
         TEST(test_two_members_share_and_take_over),
+        TEST(test_a_description_lists_who_is_a_member),
         TEST(test_want_stops_and_goes_on),
         cmocka_unit_test(test_a_member_that_wants_nothing_stays),
         TEST(test_leaving_before_the_assignment),

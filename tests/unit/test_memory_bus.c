@@ -36,6 +36,8 @@ typedef struct {
     bus_reader_t *reader;
     bus_group_t *group;
     uint64_t stop_at; /* of group records: then want is false */
+    uint64_t described, described_cookie;
+    char described_member[64];
     bool close_in_record, commit_each;
 } bed_t;
 
@@ -309,6 +311,15 @@ static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
     (void)partition, (void)from, (void)to;
     ((bed_t *)arg)->gaps++;
 }
+static void on_described(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok)
+{
+    bed_t *bed = arg;
+    assert_true(ok);
+    assert_int_equal(n, 1);
+    bed->described++;
+    bed->described_cookie = cookie;
+    (void)snprintf(bed->described_member, sizeof bed->described_member, "%s", members[0]);
+}
 static const bus_group_callbacks_t GROUP = {
     .assigned = on_assigned,
     .rebalanced = on_rebalanced,
@@ -316,6 +327,7 @@ static const bus_group_callbacks_t GROUP = {
     .record = on_group_record,
     .committed = on_committed,
     .gap = on_gap,
+    .described = on_described,
 };
 
 static void join(bed_t *bed)
@@ -384,6 +396,25 @@ static void test_commits_and_metadata_survive_the_member(void **state)
     assert_string_equal(bed->metadata[2], "clean");
     assert_int_equal(bed->group_n, 3);
     assert_int_equal(bed->gaps, 0);
+}
+
+static void test_a_description_lists_the_one_member(void **state)
+{
+    bed_t *bed = *state;
+    join(bed);
+    turn(bed, 1);
+    bus_group_describe(bed->group, 16);
+    bus_group_describe(bed->group, 17);
+    assert_int_equal(bed->described, 0);
+    turn(bed, 1);
+    assert_int_equal(bed->described, 1); /* the later question took the place of the first */
+    assert_int_equal(bed->described_cookie, 17);
+    assert_string_equal(bed->described_member, bus_group_member(bed->group));
+    bus_group_describe(bed->group, 18);
+    bus_group_leave(bed->group);
+    turn(bed, 2);
+    assert_int_equal(bed->revoked, 1);
+    assert_int_equal(bed->described, 1);
 }
 
 static void test_leaving_before_joining_is_done(void **state)
@@ -666,6 +697,7 @@ int main(void)
         TEST(test_want),
         TEST(test_commits_and_metadata_survive_the_member),
         TEST(test_leaving_before_joining_is_done),
+        TEST(test_a_description_lists_the_one_member),
         TEST(test_a_group_waits_for_its_topic),
         TEST(test_questions),
         TEST(test_a_missing_topic_is_named),
