@@ -17,7 +17,7 @@
 
 enum { THREADS = 4, ITEMS = 400, TURN_MS = 50, STILL_MS = 1000 };
 /* Of each map: outcomes that wait, `spill` of them and one more; what was under way when it was full; the window. */
-enum { ITEM_BYTES = 60000, AHEAD = 10, HELD_MIN = 12, HELD_MAX = 2 * ((1 << 20) / ITEM_BYTES + 1 + AHEAD + 2) };
+enum { ITEM_BYTES = 60000, AHEAD = 10, HELD_MIN = AHEAD, HELD_MAX = 2 * ((1 << 20) / ITEM_BYTES + 1 + AHEAD + 2) };
 
 static const char *const narrow[][2] = {{"ahead", "10"}, {"spill", "1MiB"}, {"window", "64KiB"}};
 
