@@ -233,13 +233,18 @@ static int leave_interrupted(session_t *s)
 
 static int leave_output_failed(session_t *s)
 {
+    char id[128];
     int error = s->output.error;
-    leave(s, false);
+    snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
+    leave(s, s->is_gather);
     if (error == EPIPE) {
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
     }
-    complain("stdout: %s; the job was cancelled", strerror(error));
+    if (s->is_gather)
+        complain("stdout: %s; the job is as it was: fanmap gather %s", strerror(error), id);
+    else
+        complain("stdout: %s; the job was cancelled", strerror(error));
     return EXIT_IO;
 }
 

@@ -180,4 +180,10 @@ class NoWorker(Case):
         with open("/dev/full", "wb") as full:
             run = self.run_fanmap("map", "echo", *self.connect_args(), data=b"1\n" * 10, stdout=full, exit_status=6)
         self.assertIn("space", run.err())
+        self.assertIn("cancelled", run.err())
+        self.run_map("echo", "--job-id", "listed", data=b"1\n")
+        with open("/dev/full", "wb") as full:
+            run = self.run_fanmap("gather", "listed", *self.connect_args(), stdout=full, exit_status=6)
+        self.assert_one_line(run, "space", "fanmap gather listed")
+        self.assertNotIn("cancelled", run.err())
         self.assertFalse(os.path.exists(os.path.join(self.folder, "core")))
