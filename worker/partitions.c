@@ -201,6 +201,11 @@ static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *
     if (!is_read)
         note(w, FANMAP_LOG_WARNING, "items partition %d: the last commit's metadata could not be read", part->number);
     part->mark = -1;
+    if (!e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
+        note(w, FANMAP_LOG_WARNING,
+             "items partition %d: Kafka no longer has offsets before %lld, and no commit says that they ran; submit "
+             "jobs again that wait for them",
+             part->number, (long long)e->assigned.offset);
     if (!e->assigned.was_committed)
         return;
     if (e->assigned.metadata_len > 0)

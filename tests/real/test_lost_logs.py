@@ -88,22 +88,35 @@ class LostItems(Case):
     partitions = 1
     bound_s = 90
 
-    def test_the_worker_says_which(self):
-        """What is left runs, what is gone waits for an outcome until the job is cancelled, and what comes after is whole."""
-        self.on_fleet()
+    def lose(self, n):
+        """Submits a job of ten items, of which the first n go before any worker reads them. Gives the offset of the first one."""
         topic = f"{self.namespace}.items.default"
-        worker = self.worker(slots=1)
-        self.run_map("echo", data=seq(1, 3))
-        worker.signal(signal.SIGTERM)
-        self.finish(worker, 40)
         begins = raw.end(self.kafka.port, topic, 0)
         self.finish(self.start_map("echo", "--job-id", "gone", data=seq(1, 10), command="submit"), 30)
-        raw.delete_records(self.kafka.port, topic, 0, begins + 6)
+        raw.delete_records(self.kafka.port, topic, 0, begins + n)
+        return begins
+
+    def check(self, said):
+        """What is left runs, what is gone waits for an outcome until the job is cancelled, and what comes after is whole."""
         worker = self.worker(slots=1)
-        said = f"items partition 0: Kafka no longer has offsets {begins} to {begins + 5}; submit their jobs again"
         wait_until(lambda: said in worker.err(), 60 * PATIENCE, "the worker says which")
         wait_until(lambda: json.loads(self.run_fanmap("show", "gone", "--json").out())["known"] == 4, 60 * PATIENCE, "what is left runs")
         self.run_fanmap("cancel", "gone")
         out = [json.loads(x) for x in self.run_fanmap("gather", "gone", "--records", exit_status=3).out().splitlines()]
         self.assertEqual([r["error"]["kind"] if "error" in r else r["value"] for r in out], ["cancelled"] * 6 + [7, 8, 9, 10])
         self.assertEqual(self.run_map("echo", data=seq(1, 5)).out(), seq(1, 5))
+
+    def test_the_worker_says_which(self):
+        self.on_fleet()
+        worker = self.worker(slots=1)
+        self.run_map("echo", data=seq(1, 3))
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)
+        begins = self.lose(6)
+        self.check(f"items partition 0: Kafka no longer has offsets {begins} to {begins + 5}; submit their jobs again")
+
+    def test_where_nobody_has_committed_yet(self):
+        self.on_fleet()
+        self.run_fanmap("topics", "--create", "--partitions", 1)
+        self.lose(6)
+        self.check("items partition 0: Kafka no longer has offsets before 6, and no commit says that they ran")
