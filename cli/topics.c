@@ -73,6 +73,12 @@ int run_topics(arguments_t *arguments)
     fanmap_t *f;
     fanmap_error_t err;
     bool is_begun = false;
+    if (is_switch_set(arguments, "create") + is_switch_set(arguments, "clean") +
+            is_switch_set(arguments, "print-acls") >
+        1) {
+        complain("topics does one thing at a time: --create, --clean or --print-acls");
+        return EXIT_USAGE;
+    }
     if (is_switch_set(arguments, "print-acls"))
         return fanmap_acls(arguments->options, print_line, NULL, &err) == FANMAP_OK ? EXIT_ALL_WELL
                                                                                     : complain_error(&err);
