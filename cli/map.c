@@ -106,8 +106,37 @@ static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const cha
     return status == EXIT_ALL_WELL ? opened : status;
 }
 
+/* There is a job to gather: also of an input that broke off, or one that was stopped meanwhile or before. */
+static bool is_submitted(const session_t *s)
+{
+    return s->job_done &&
+           (s->result >= 0 || s->result == FANMAP_ESTOPPED || (s->input_failed && s->result == FANMAP_EIO));
+}
+
+static int publish(arguments_t *arguments)
+{
+    session_t s = {0};
+    zip_t input = {.n = 0};
+    const char *task;
+    int status = prepare(&s, arguments, &input, &task);
+    if (status == EXIT_ALL_WELL)
+        status = begin(&s, arguments, task);
+    if (status == EXIT_ALL_WELL) {
+        char id[128];
+        snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
+        status = session_run(&s);
+        if (is_submitted(&s) && (puts(id) < 0 || fflush(stdout) != 0) && status == EXIT_ALL_WELL)
+            status = EXIT_IO;
+    }
+    zip_close(&input);
+    (void)output_close(&s.output);
+    return status;
+}
+
 int run_map(arguments_t *arguments)
 {
+    if (is_switch_set(arguments, "detach"))
+        return publish(arguments);
     session_t s = {0};
     zip_t input = {.n = 0};
     const char *task;
@@ -123,33 +152,10 @@ int run_map(arguments_t *arguments)
     return status;
 }
 
-/* There is a job to gather: also of an input that broke off, or one that was stopped meanwhile or before. */
-static bool is_submitted(const session_t *s)
-{
-    return s->job_done &&
-           (s->result >= 0 || s->result == FANMAP_ESTOPPED || (s->input_failed && s->result == FANMAP_EIO));
-}
-
 int run_submit(arguments_t *arguments)
 {
-    session_t s = {0};
-    zip_t input = {.n = 0};
-    const char *task;
-    int status = prepare(&s, arguments, &input, &task);
-    if (status == EXIT_ALL_WELL)
-        status = set(arguments, "detach", "true");
-    if (status == EXIT_ALL_WELL)
-        status = begin(&s, arguments, task);
-    if (status == EXIT_ALL_WELL) {
-        char id[128];
-        snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
-        status = session_run(&s);
-        if (is_submitted(&s) && (puts(id) < 0 || fflush(stdout) != 0) && status == EXIT_ALL_WELL)
-            status = EXIT_IO;
-    }
-    zip_close(&input);
-    (void)output_close(&s.output);
-    return status;
+    int status = set(arguments, "detach", "true");
+    return status == EXIT_ALL_WELL ? publish(arguments) : status;
 }
 
 int run_gather(arguments_t *arguments)

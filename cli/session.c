@@ -50,7 +50,7 @@ int session_interrupts(void)
 
 static bool is_submit(const session_t *s)
 {
-    return strcmp(s->arguments->command->name, "submit") == 0;
+    return is_switch_set(s->arguments, "detach");
 }
 
 static void end_input(session_t *s, const char *why)

@@ -102,6 +102,8 @@ static int name_job(fanmap_job_t *job, fanmap_error_t *err)
 static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
 {
     const char *of = options_text(job->options, "retry-failed");
+    if (job->is_detached && job->f->is_local)
+        return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
     return of ? retry_new(job, of, err) : queue_get(job->f, job->spec.queue, &job->queue, err);
 }
 

@@ -274,6 +274,8 @@ class CommandLine(Case):
                             (["map", "--local"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
                             (["map", "x", "-i", "y", ":::", "1"], ["-i"]), (["gather"], ["job"]),
                             (["map", "x", "--", "y"], ["--local"]), (["map", "x", ":::", "1", ":::", "2"], [":::"]), ([], ["--help"]),
+                            (["map", "--local", "--detach", "--", "x"], ["--detach", "fleet"]),
+                            (["topics", "--create", "--clean"], ["--create", "--clean"]),
                             (["map", "x", "::::", "file"], ["::::", "-i FILE"]), (["map", "x", ":::", "1", "::::", "file"], ["-i FILE"]),
                             (["map", "--local", "--", "echo", "{}", "::::", "file"], ["::::", "-i FILE"]),
                             (["map", "--local", "--", "echo", "{}", "::::+", "file"], ["::::+", "-i FILE"]),

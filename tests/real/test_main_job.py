@@ -76,6 +76,7 @@ class MainJob(Case):
         items = b"".join(b"%d\n" % (i if i % 10 else -3) for i in range(1, 2001)) + b"not json\n"
         submitted = self.finish(self.start_map("trouble", "--job-id", "same-bytes", data=items, command="submit"), 60)
         self.assertEqual(submitted.out(), b"same-bytes\n")
+        self.assertEqual(self.run_map("trouble", "--detach", "--job-id", "left", data=b"1\n").out(), b"left\n", "as submit does")
         first = self.run_fanmap("gather", "same-bytes", "--records", bound_s=60, exit_status=1).out()
         again = self.run_fanmap("gather", "same-bytes", "--records", bound_s=60, exit_status=1).out()
         self.assert_same(again, first, "the second gathering")
