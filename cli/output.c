@@ -86,15 +86,24 @@ static bool append(output_t *output, const void *bytes, size_t len)
     return true;
 }
 
+/* How much of the end of stderr says more than the message, which is its last line. */
+static size_t more_of_stderr(const fanmap_outcome_t *o)
+{
+    size_t len = o->stderr_len;
+    while (len > 0 && o->stderr_tail[len - 1] == '\n')
+        len--;
+    return len == strlen(o->message) && memcmp(o->stderr_tail, o->message, len) == 0 ? 0 : len;
+}
+
 static void show_failure(const output_t *output, const fanmap_outcome_t *o)
 {
     bool is_in_output = is_json(output) || output->format == OUTPUT_MSGPACK;
     bool is_many = o->kind == FANMAP_CANCELLED || o->kind == FANMAP_DEADLINE; /* the end says how many */
     if (o->kind == FANMAP_VALUE || ((is_in_output || is_many) && !output->is_verbose))
         return;
-    complain("item %" PRIu64 ": %s: %s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message,
-             o->stderr_len ? ": " : "", (int)(o->stderr_len > 300 ? 300 : o->stderr_len),
-             o->stderr_tail + (o->stderr_len > 300 ? o->stderr_len - 300 : 0));
+    size_t len = more_of_stderr(o);
+    complain("item %" PRIu64 ": %s: %s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message, len ? ": " : "",
+             (int)(len > 300 ? 300 : len), len > 300 ? o->stderr_tail + len - 300 : o->stderr_tail);
 }
 
 /* What stands for the outcome in the output, without what ends it. */
