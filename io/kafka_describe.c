@@ -4,8 +4,10 @@
  * the request is made, librdkafka (2.0.2 and many later ones) frees what the answer still needs, and an assertion ends
  * the process.
  *
- * What can fail: a broker is away, or the coordinator just moved and neither broker says that it has the group. Then
- * nothing is known; a group that no broker names is not one without members.
+ * What can fail: a broker is away. Each is asked which groups it has, so the call then takes its whole bound, and
+ * mostly has the group all the same, from the broker that coordinates it; sometimes it has nothing, and the caller asks
+ * again. Or the coordinator just moved, and neither broker says that it has the group: a group that no broker names is
+ * not known, rather than one without members.
  */
 #include <stdlib.h>
 #include <string.h>
