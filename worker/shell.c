@@ -16,6 +16,8 @@
 #include "io/random_id.h"
 #include "worker/shell_internal.h"
 
+enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
+
 void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
 {
     char line[600];
@@ -182,6 +184,7 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         break;
     case WORKER_DRAINED:
         shell->is_drained = true;
+        loop_timer_at(shell->leaving, loop_now_ms(shell->loop) + LEAVE_MS);
         break;
     }
 }
@@ -217,6 +220,15 @@ void shell_step(worker_shell_t *shell, worker_event_t *event)
         taken.taken_back.n = shell->take_n[shell->takes_n];
         step_once(shell, &taken);
     }
+}
+
+static void on_leave_over(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (!shell->was_ended)
+        shell_log(shell, FANMAP_LOG_WARNING,
+                  "Kafka did not confirm everything in time: what it lacks runs again elsewhere");
+    tell_ended(shell);
 }
 
 static void on_timer(void *arg)
@@ -270,6 +282,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
     int r = make_core(shell, err);
     if (r == FANMAP_OK)
         r = loop_timer_new(shell->loop, on_timer, shell, &shell->timer, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(shell->loop, on_leave_over, shell, &shell->leaving, err);
     if (r == FANMAP_OK)
         r = loop_timer_new(shell->loop, shell_on_linger, shell, &shell->linger, err);
     if (r == FANMAP_OK)
@@ -353,6 +367,8 @@ void worker_shell_close(worker_shell_t *shell)
         slots_close(shell->slots);
     if (shell->jobs_reader)
         bus_reader_close(shell->jobs_reader);
+    if (shell->leaving)
+        loop_timer_free(shell->leaving);
     if (shell->timer)
         loop_timer_free(shell->timer);
     if (shell->linger)

@@ -54,6 +54,7 @@ struct worker_shell {
     uint32_t *take_n;
     size_t takes_n;
     loop_timer_t *timer;
+    loop_timer_t *leaving; /* runs once it is drained: a Kafka that is away does not hold it */
 
     bus_topic_t *items, *results, *jobs, *dead;
     bus_group_t *group; /* NULL: not joined, or left */

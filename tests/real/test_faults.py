@@ -113,6 +113,18 @@ class KafkaFaults(Fault):
         self.kafka.start()
         self.ends_exact(overlaps=0)
 
+    def test_a_worker_without_kafka_ends_by_term(self):
+        """What it could not say to Kafka would hold it for as long as Kafka is away."""
+        self.under_way(worker_args=("--drain", "1s"))
+        self.kafka.kill()
+        worker = self.workers[0]
+        wait_until(lambda: "cannot be reached" in worker.err(), 60, "the worker's word on Kafka")
+        worker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(60), 0)
+        self.assertIn("runs again elsewhere", worker.err())
+        self.kafka.start()
+        self.ends_exact()
+
     def test_broker_stopped_for_a_while(self):
         self.under_way()
         self.kafka.pause()
