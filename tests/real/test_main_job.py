@@ -23,6 +23,22 @@ class MainJob(Case):
         self.assertEqual((job["indexes"], job["overlaps"], job["open"]), (items, 0, 0), f"the recorder says {report}")
         return job
 
+    def test_a_small_job_reaches_every_worker(self):
+        """Eight items that wait for each other, on two workers of four slots and twice as many partitions."""
+        self.run_fanmap("topics", "--create", "--partitions", 16)
+        script = f"mkdir -p {self.folder}/$FANMAP_JOB; cd {self.folder}/$FANMAP_JOB; >$FANMAP_INDEX; " \
+                 "until test $(ls | wc -l) = 8; do sleep 0.05; done; printf met"
+        for _ in range(2):
+            self.worker("--exec", f"meet=sh -c '{script}'", tasks=None, slots=4)
+        wait_until(self.share_alike, 60 * PATIENCE, "both have eight partitions")
+        for job in ("a", "b", "c", "d"):
+            run = self.run_map("meet", "--job-id", job, "--timeout", "60s", "--output-format", "lines", data=seq(1, 8), bound_s=90)
+            self.assert_same(run.out(), b"met\n" * 8)
+
+    def share_alike(self):
+        lines = self.run_fanmap("workers", "--json").out().splitlines()
+        return [json.loads(line)["partitions"] for line in lines] == [8, 8]
+
     def test_three_workers_one_killed(self):
         n = 100_000
         recorder = self.recorder()
