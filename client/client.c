@@ -33,7 +33,7 @@ static void on_bus_error(void *arg, const fanmap_error_t *err)
     if (err->code == FANMAP_EREFUSED)
         client_fail(f, err);
     else
-        client_log(f, FANMAP_LOG_DEBUG, "%s", err->message);
+        client_log(f, f->is_connected ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
 }
 
 static void on_bus_log(void *arg, fanmap_log_level_t level, const char *line)

@@ -122,6 +122,7 @@ class KafkaFaults(Fault):
         worker.process.send_signal(signal.SIGTERM)
         self.assertEqual(worker.wait(60), 0)
         self.assertIn("runs again elsewhere", worker.err())
+        self.assertIn("cannot be reached", self.run_.err(), "the map says it as well")
         self.kafka.start()
         self.ends_exact()
 
