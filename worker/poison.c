@@ -101,6 +101,7 @@ void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)
     if (item->name == NAME_NONE)
         item_end_suspect(w, item); /* a closing commit took the name of the one that ran: it asks anew */
     w->has_unnamed = true;
+    job->is_wary |= needs_name(item);
     item_list_insert(&job->unnamed, item, at_front ? job->unnamed.head : NULL);
 }
 
@@ -220,7 +221,7 @@ static bool wants_name(const worker_t *w, const worker_item_t *item)
 static worker_item_t *find_suspect(const worker_t *w)
 {
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (job->unnamed.n == 0 || !job_may_start(job) || !limits_room(w, job))
+        if (job->unnamed.n == 0 || !job->is_wary || !job_may_start(job) || !limits_room(w, job))
             continue;
         int looks = LOOK_MAX;
         for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next)
@@ -269,10 +270,9 @@ void names_turn(worker_t *w)
         w->suspect = suspect;
     }
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (job->unnamed.n == 0)
-            continue;
-        w->has_unnamed = true;
-        if (!job_may_start(job))
+        job->is_wary &= job->unnamed.n > 0;
+        w->has_unnamed |= job->unnamed.n > 0;
+        if (!job->is_wary || !job_may_start(job))
             continue;
         if (!is_busy && suspect == NULL)
             name_some(w, job);

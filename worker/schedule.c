@@ -116,7 +116,7 @@ static bool must_stand_aside(worker_t *w, worker_job_t *job, worker_item_t *item
         return false;
     item_unlink(item);
     item_list_append(&job->unnamed, item);
-    w->has_unnamed = true;
+    w->has_unnamed = job->is_wary = true;
     return true;
 }
 

@@ -54,6 +54,7 @@ struct worker_job {
     item_list_t delayed; /* DELAYED */
     item_list_t closing; /* CLOSING */
     item_list_t unnamed; /* QUEUED ones that start only after a commit: worker/poison.c */
+    bool is_wary;        /* some of `unnamed` may wait for more than the horizon */
     item_list_t claimed; /* CLAIMED */
     uint64_t items_n, running;
     uint32_t names_n; /* of its items, those whose name is asked for or held */
