@@ -29,7 +29,7 @@ void closing_check_deadline(worker_t *w, worker_job_t *job)
     closing_write_end(w, job, END_DEADLINE);
 }
 
-static worker_item_t *first_unstarted(const worker_job_t *job)
+static worker_item_t *first_unstarted(worker_job_t *job)
 {
     const item_list_t *lists[] = {&job->delayed, &job->refence, &job->unnamed};
     size_t i = 0;

@@ -36,11 +36,6 @@ void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *ite
     w->failed |= part->counts.failed;
 }
 
-static bool is_published(const worker_item_t *item)
-{
-    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
-}
-
 /* An outcome on its way used its last attempt; it matters only that its charges are not lost with us. */
 static void note_published(worker_t *w, worker_part_t *part, const worker_item_t *item)
 {
@@ -50,13 +45,23 @@ static void note_published(worker_t *w, worker_part_t *part, const worker_item_t
         part_note_counts(w, part, &before);
 }
 
-static uint32_t collect_counts(worker_t *w, worker_part_t *part)
+static void collect_tried(worker_t *w, worker_part_t *part)
 {
-    for (const worker_item_t *item = part->items; item != NULL; item = item->part_next)
-        if (is_published(item))
+    bool any = false;
+    for (const worker_item_t *item = part->items; item != NULL; item = item->part_next) {
+        any |= item_is_tried(item);
+        if (item_is_published(item))
             note_published(w, part, item);
         else if (item->attempts + item->charges > 0)
             part_note_counts(w, part, item);
+    }
+    part->has_tried = any;
+}
+
+static uint32_t collect_counts(worker_t *w, worker_part_t *part)
+{
+    if (part->has_tried)
+        collect_tried(w, part);
     tracker_unarrived_counts(&part->tracker, &part->counts);
     size_t n = part->counts.len / sizeof(commit_count_t);
     if (n > 0)
@@ -126,7 +131,7 @@ static void claim_all(worker_t *w, worker_part_t *part)
         for (worker_item_t *item = w->slots[i].runs.head; item != NULL; item = item->next)
             claim_if_it_fits(w, part, item);
     for (worker_item_t *item = part->items; item != NULL; item = item->part_next)
-        if (is_published(item))
+        if (item_is_published(item))
             claim_if_it_fits(w, part, item);
 }
 

@@ -2,14 +2,25 @@
 #include "schemas/item.h"
 #include "worker/state.h"
 
+bool item_is_published(const worker_item_t *item)
+{
+    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
+}
+
+bool item_is_tried(const worker_item_t *item)
+{
+    return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
+}
+
 void item_set_state(worker_item_t *item, item_state_t state)
 {
     worker_part_t *part = item->part;
     part->runs_n -= item->state == STATE_RUNNING;
-    part->publishing_n -= item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
+    part->publishing_n -= item_is_published(item);
     item->state = (uint8_t)state;
     part->runs_n += state == STATE_RUNNING;
-    part->publishing_n += state == STATE_PUBLISHING || state == STATE_CLOSING;
+    part->publishing_n += item_is_published(item);
+    part->has_tried |= item_is_tried(item);
 }
 
 static void release(worker_t *w, void *payload)

@@ -47,18 +47,37 @@ bool lanes_add(lanes_t *queue, worker_item_t *item)
     while (later != NULL && later->index <= item->index)
         later = later->next;
     item_list_insert(&lane->items, item, later);
+    if (lane != queue->current && item->index < queue->bound)
+        queue->bound = item->index;
     return true;
 }
 
-worker_item_t *lanes_first(const lanes_t *queue)
+/* The lane whose head is the lowest, and the lowest of the other heads. */
+static void choose(lanes_t *queue)
 {
-    worker_item_t *first = NULL;
-    for (uint32_t i = 0; i < queue->lanes_n && queue->n > 0; i++) {
-        worker_item_t *head = queue->lanes[i]->items.head;
-        if (head != NULL && (first == NULL || head->index < first->index))
-            first = head;
+    queue->current = NULL;
+    queue->bound = UINT64_MAX;
+    for (uint32_t i = 0; i < queue->lanes_n; i++) {
+        const worker_item_t *head = queue->lanes[i]->items.head;
+        if (head == NULL)
+            continue;
+        if (queue->current == NULL || head->index < queue->current->items.head->index) {
+            queue->bound = queue->current != NULL ? queue->current->items.head->index : UINT64_MAX;
+            queue->current = queue->lanes[i];
+        } else if (head->index < queue->bound) {
+            queue->bound = head->index;
+        }
     }
-    return first;
+}
+
+worker_item_t *lanes_first(lanes_t *queue)
+{
+    if (queue->n == 0)
+        return NULL;
+    const worker_item_t *head = queue->current != NULL ? queue->current->items.head : NULL;
+    if (head == NULL || head->index > queue->bound)
+        choose(queue);
+    return queue->current->items.head;
 }
 
 void lanes_moved(lanes_t *queue)

@@ -120,6 +120,7 @@ struct worker_part {
     uint32_t names_n;      /* items with a name asked for or held */
     buf_t metadata;        /* of the last commit, */
     uint64_t commit_step;  /* which is of this step */
+    bool has_tried;        /* some of `items` may be tried: commits look for their counts */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
     buf_t said;            /* said_t: what the next owner charges if we are lost now and do not release it */
     survivor_t *survivors; /* ascending */
@@ -206,6 +207,9 @@ bool item_is_kept(const worker_item_t *item);
 /* True: it may go (back) into its job's queue. */
 bool item_may_run(const worker_item_t *item);
 void item_set_state(worker_item_t *item, item_state_t state);
+bool item_is_published(const worker_item_t *item);
+/* Commits say what it has used: attempts while there is one to come, charges in any case. */
+bool item_is_tried(const worker_item_t *item);
 /* One that was claimed by us and is given up. */
 void item_hand_back(worker_t *w, worker_item_t *item);
 /* An item that was in a slot and is not over: back into its queue, or away. */
