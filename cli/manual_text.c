@@ -34,7 +34,7 @@ static const struct {
                "named here; no message can name a file or a command.\n\n"
                "TERM lets running attempts finish within --drain, then hands back the rest. A worker that is killed "
                "loses nothing: its "
-               "items run elsewhere."},
+               "items run elsewhere. INT is as TERM, and the third of them ends the worker without waiting."},
     {"aggregator",
      "A service that writes DIR/JOB.jsonl for every job of the namespace that ends: the lines of fanmap-gather(1). A "
      "file is "

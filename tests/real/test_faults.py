@@ -150,6 +150,17 @@ class WorkerFaults(Fault):
         self.ends_exact()
         self.assertEqual(self.counted.report()["starts"], self.items)
 
+    def test_the_third_term_does_not_wait(self):
+        worker = self.worker("--drain", "10m", "--exec", "long=sleep 600", tasks=None)
+        run = self.start_map("long", data="1\n")
+        wait_until(lambda: '"running":1' in self.run_fanmap("workers", "--json").out().decode().replace(" ", ""), 60 * PATIENCE, "it runs")
+        for _ in range(3):
+            self.assertTrue(worker.alive())
+            worker.signal(signal.SIGTERM)
+            time.sleep(0.5)  # two that come at once are one
+        worker.wait(50 * PATIENCE)
+        run.kill()
+
     def test_stopped_for_longer_than_its_lease_and_session(self):
         self.under_way()
         self.workers[0].signal(signal.SIGSTOP)
