@@ -30,7 +30,8 @@ __attribute__((format(printf, 3, 0))) static void format_message(fanmap_error_t 
     memcpy(err->message, whole, sizeof whole);
 }
 
-static void set(fanmap_error_t *err, int code, bool retry_may_help, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void set(fanmap_error_t *err, int code, bool retry_may_help,
+                                                      const char *format, va_list args)
 {
     if (!err)
         return;
