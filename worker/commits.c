@@ -41,21 +41,21 @@ static void note_published(worker_t *w, worker_part_t *part, const worker_item_t
 {
     worker_item_t before = *item;
     before.attempts -= before.attempts > 0;
-    if (item->charges > 0)
-        part_note_counts(w, part, &before);
+    part_note_counts(w, part, &before);
 }
 
 static void collect_tried(worker_t *w, worker_part_t *part)
 {
-    bool any = false;
+    part->has_tried = false;
     for (const worker_item_t *item = part->items; item != NULL; item = item->part_next) {
-        any |= item_is_tried(item);
+        if (!item_is_tried(item))
+            continue;
+        part->has_tried = true;
         if (item_is_published(item))
             note_published(w, part, item);
-        else if (item->attempts + item->charges > 0)
+        else
             part_note_counts(w, part, item);
     }
-    part->has_tried = any;
 }
 
 static uint32_t collect_counts(worker_t *w, worker_part_t *part)

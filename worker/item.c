@@ -27,11 +27,6 @@ void item_list_append(item_list_t *list, worker_item_t *item)
     item_list_insert(list, item, NULL);
 }
 
-void item_list_prepend(item_list_t *list, worker_item_t *item)
-{
-    item_list_insert(list, item, list->head);
-}
-
 void item_unlink(worker_item_t *item)
 {
     item_list_t *list = item->list;

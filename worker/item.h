@@ -63,7 +63,6 @@ struct worker_item {
 void item_list_append(item_list_t *list, worker_item_t *item);
 /* Before `next`, which is in the list; NULL: at the end. */
 void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next);
-void item_list_prepend(item_list_t *list, worker_item_t *item);
 /* Out of the list that it is in, if any. */
 void item_unlink(worker_item_t *item);
 

@@ -219,15 +219,16 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
     job_policy_changed(w, job);
-    lanes_t waited = job->queue; /* for this */
+    item_list_t waited = {0}; /* for this */
     worker_item_t *item;
-    job->queue = (lanes_t){0};
-    lanes_moved(&waited);
-    while ((item = lanes_first(&waited)) != NULL) {
+    while ((item = lanes_first(&job->queue)) != NULL) {
+        item_unlink(item);
+        item_list_append(&waited, item);
+    }
+    while ((item = waited.head) != NULL) {
         item_unlink(item);
         item_file(w, item);
     }
-    lanes_free(&waited);
 }
 
 static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)

@@ -80,12 +80,6 @@ worker_item_t *lanes_first(lanes_t *queue)
     return queue->current->items.head;
 }
 
-void lanes_moved(lanes_t *queue)
-{
-    for (uint32_t i = 0; i < queue->lanes_n; i++)
-        queue->lanes[i]->items.sum = &queue->n;
-}
-
 void lanes_free(lanes_t *queue)
 {
     for (uint32_t i = 0; i < queue->lanes_n; i++)

@@ -30,8 +30,6 @@ typedef struct {
 bool lanes_add(lanes_t *queue, worker_item_t *item);
 /* The item with the lowest index; NULL: empty. */
 worker_item_t *lanes_first(lanes_t *queue);
-/* It stands in another place now, copied with all that is in it. */
-void lanes_moved(lanes_t *queue);
 /* The lanes go; it must be empty. */
 void lanes_free(lanes_t *queue);
 
