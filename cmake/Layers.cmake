@@ -1,4 +1,4 @@
-# fanmap_layer(NAME DEPENDS ...): one static library per folder, from every .c file in it.
+# fanmap_layer(NAME [ROOMS ...] DEPENDS ...): one static library per folder, from every .c file in it and in its ROOMS.
 # DEPENDS names the layers and libraries below it; tests/unit/includes checks that nothing else is included.
 set(FANMAP_WARNINGS
     -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
@@ -15,10 +15,11 @@ function(fanmap_flags target)
 endfunction()
 
 function(fanmap_layer name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;ROOMS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
-  foreach(excluded ${ARG_EXCLUDE})
-    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${excluded})
+  foreach(room ${ARG_ROOMS})
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.c)
+    list(APPEND sources ${found})
   endforeach()
   add_library(fanmap_${name} STATIC ${sources})
   fanmap_flags(fanmap_${name})

@@ -1,5 +1,5 @@
 /* Topics and partitions as the stages see them: Kafka (io/kafka_*.c) or, in the embedded mode, this process's memory
- * (io/memory_bus.c). Every call returns at once; everything that happens comes by callback from inside the loop.
+ * (io/memory/bus.c). Every call returns at once; everything that happens comes by callback from inside the loop.
  *
  * Errors of the connection (unreachable, refused) come to the one on_error of the bus; calls under way stay under way
  * and are retried without end (message.timeout.ms=0); who wants a bound keeps a timer.
@@ -8,7 +8,7 @@
 #define IO_BUS_H
 
 #include "base/error.h"
-#include "io/loop.h"
+#include "io/loop/loop.h"
 
 typedef struct bus bus_t;
 typedef struct bus_topic bus_topic_t;

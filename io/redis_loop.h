@@ -4,7 +4,7 @@
 
 #include <hiredis/async.h>
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 
 /* Call right after redisAsyncConnect, before any command. The loop must outlive the context, which frees what this
  * made. hiredis writes without MSG_NOSIGNAL, so SIGPIPE is held back from the process here; and it opens sockets that

@@ -11,7 +11,7 @@
 #ifndef SLOTS_SLOTS_H
 #define SLOTS_SLOTS_H
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 #include "schemas/slotwire.h"
 #include "slots/shared/terms.h"
 

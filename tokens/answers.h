@@ -3,7 +3,7 @@
 #ifndef TOKENS_ANSWERS_H
 #define TOKENS_ANSWERS_H
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 #include "tokens/port.h"
 
 typedef enum { ANSWER_SYNC, ANSWER_CREATE, ANSWER_WAKE } answer_kind_t;

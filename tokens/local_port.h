@@ -2,7 +2,7 @@
 #ifndef TOKENS_LOCAL_PORT_H
 #define TOKENS_LOCAL_PORT_H
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 #include "tokens/port.h"
 
 /* The loop is borrowed and must outlive the port. port->close frees it; calls still unanswered are then dropped. */

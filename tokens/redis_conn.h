@@ -9,7 +9,7 @@
 
 #include <hiredis/async.h>
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 #include "tokens/redis_port.h"
 #include "tokens/redis_url.h"
 

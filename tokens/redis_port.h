@@ -9,7 +9,7 @@
 #ifndef TOKENS_REDIS_PORT_H
 #define TOKENS_REDIS_PORT_H
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 #include "tokens/port.h"
 
 enum { REDIS_TIMEOUT_MS = 10000 };

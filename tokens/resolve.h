@@ -2,7 +2,7 @@
 #ifndef TOKENS_RESOLVE_H
 #define TOKENS_RESOLVE_H
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 
 enum { RESOLVE_MAX = 8, RESOLVE_ADDRESS_MAX = 46 };
 

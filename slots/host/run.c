@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "slots/host/host.h"
-#include "slots/shared/clean.h"
+#include "slots/shared/clean_text.h"
 #include "slots/shared/marker.h"
 #include "slots/shared/proc.h"
 

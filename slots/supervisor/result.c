@@ -4,7 +4,7 @@
 
 #include "base/duration.h"
 #include "schemas/value.h"
-#include "slots/shared/clean.h"
+#include "slots/shared/clean_text.h"
 #include "slots/supervisor/supervisor.h"
 
 enum { MESSAGE_MAX = 400 };

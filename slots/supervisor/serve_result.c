@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "slots/shared/clean.h"
+#include "slots/shared/clean_text.h"
 #include "slots/supervisor/supervisor.h"
 
 enum { TYPE_MAX = 128, MESSAGE_MAX = 2048 };

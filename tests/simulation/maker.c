@@ -1,4 +1,4 @@
-/* The program that maps: the real producer core, and the real list and order over what it reads back, as client/map.c
+/* The program that maps: the real producer core, and the real list and order over what it reads back, as client/mapping/map.c
  * does it. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +137,7 @@ static void on_halt_stored(sim_t *sim, event_t *event)
     (void)event;
 }
 
-/* As client/gather.c: whoever reads that nothing more is to start says so. */
+/* As client/gathering/gather.c: whoever reads that nothing more is to start says so. */
 static void tell_halt(sim_t *sim, maker_t *m)
 {
     char key[JOB_ID_MAX + 16];

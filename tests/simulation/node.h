@@ -5,7 +5,7 @@
 
 #include "kafka.h"
 #include "pool.h"
-#include "worker/core.h"
+#include "worker/core/core.h"
 
 enum { NODE_JOBS_MAX = 4, PACK_ITEMS_MAX = 16, NODE_QUERIES_MAX = 8 };
 

@@ -1,4 +1,4 @@
-/* A job id that is submitted again: what client/resume.c does, and what must hold of it. */
+/* A job id that is submitted again: what client/mapping/resubmit.c does, and what must hold of it. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* A second try of a job that has ended, as client/retry.c makes it: what had a value is taken over, and so are the
+/* A second try of a job that has ended, as client/mapping/retry_failed.c makes it: what had a value is taken over, and so are the
  * errors of what was never sent; the inputs of the rest come from the items partitions. */
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  *   jobs and their programs (maker.c) ── fake Kafka (kafka.c, kafka_group.c) ── workers (node.c) ── fake slots (pool.c)
  *                                        fake Redis (redis.c) ──────────────────┘
  *
- * The cores in it are the real ones: producer/core.h, worker/core.h with tokens/, aggregator/list.h and order.h, and
+ * The cores in it are the real ones: producer/core.h, worker/core/core.h with tokens/, aggregator/list.h and order.h, and
  * sync.lua. scenario.c draws a fleet, its jobs and its faults from the seed; check.c looks after every step and at the
  * end. */
 #ifndef SIMULATION_SIM_H

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "worker/lanes.h"
-#include "worker/state.h"
+#include "worker/core/lanes.h"
+#include "worker/core/state.h"
 
 enum { PARTS = 5, ITEMS = 1000 };
 

@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "io/loop.h"
+#include "io/loop/loop.h"
 
 enum { PIPES = 3 };
 

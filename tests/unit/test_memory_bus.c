@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "io/bus.h"
-#include "io/memory_log.h"
+#include "io/memory/log.h"
 
 enum { KEPT_MAX = 8, PARTITIONS = 4 };
 

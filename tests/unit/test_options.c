@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "client/options.h"
+#include "client/options/options.h"
 
 static fanmap_options_t *fresh(void)
 {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "client/result_file.h"
+#include "client/services/result_file.h"
 
 static char dir[64];
 

@@ -1,5 +1,5 @@
 /* Slots with real processes: values, order, taking back, shapes, logs, the catalogue. */
-#include "slots/pool.h"
+#include "slots/pool/pool.h"
 #include "tests/unit/slots_rig.h"
 
 /* ---- many runs ---- */

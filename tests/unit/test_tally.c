@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "client/policy.h"
-#include "client/tally.h"
+#include "client/joblog/job_counts.h"
+#include "client/options/policy.h"
 
 static const char JOB[] = "j1";
 enum { SECOND = 1000 };

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "client/task_conf.h"
+#include "client/services/task_conf.h"
 
 static char folder[] = "/tmp/fanmap-conf.XXXXXX";
 static char path[64];

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "worker/tracker.h"
+#include "worker/core/tracker.h"
 
 static void encode(const tracker_t *t, buf_t *b)
 {

@@ -28,7 +28,7 @@
 #include <cmocka.h>
 
 #include "schemas/item.h"
-#include "worker/state.h"
+#include "worker/core/state.h"
 
 enum { SLOTS_MAX = 8, PARTS_MAX = 4, ITEMS_MAX = 256, PAYLOADS_MAX = 1024 };
 

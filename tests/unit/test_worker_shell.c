@@ -14,7 +14,7 @@
 #include "schemas/item.h"
 #include "schemas/jobs.h"
 #include "tokens/local_port.h"
-#include "worker/shell.h"
+#include "worker/shell/shell.h"
 
 enum { SLOTS = 3, ITEMS_MAX = 3000, RUNS_MAX = 1024, TURNS_MAX = 20000 };
 

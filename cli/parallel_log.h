@@ -1,0 +1,25 @@
+/* --joblog FILE: one line for each item that ran, as its outcome is handed out, in GNU parallel's columns. What is not
+ * known of an attempt on another machine stands as parallel writes it for its own: Host ":", Send 0. */
+#ifndef CLI_PARALLEL_LOG_H
+#define CLI_PARALLEL_LOG_H
+
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+typedef struct {
+    FILE *file; /* NULL: none is kept */
+    const char *path;
+    const arguments_t *arguments;
+    bool has_failed;
+} joblog_t;
+
+/* EXIT_ALL_WELL, or EXIT_IO after a complaint. A file that is there is written anew. */
+int joblog_open(joblog_t *log, const arguments_t *arguments);
+void joblog_put(joblog_t *log, const fanmap_outcome_t *outcome);
+/* What was put is in the file. */
+void joblog_flush(joblog_t *log);
+/* False, after a complaint: the file is not whole. */
+bool joblog_close(joblog_t *log);
+
+#endif

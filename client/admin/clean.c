@@ -1,0 +1,276 @@
+/* fanmap_clean: what nobody can need any more.
+ *
+ * A job that has ended is forgotten, by tombstones on the jobs topic, once retention has taken the first record of its
+ * log: it cannot be gathered, resubmitted or retried any more. A record of an items partition is deleted when it lies
+ * below what the workers have committed and belongs to no job that is still known. Kafka deletes from the front only,
+ * so one old record of a known job keeps those behind it.
+ *
+ * The order makes it safe. First the commits are read, then the jobs topic to its end: a record below a commit was
+ * finished by a worker that knew its job (or buried it), so its job stands in what is read afterwards, or is forgotten.
+ * What cannot be read (a newer version) counts as known. Nothing is deleted where the jobs topic itself has lost
+ * records.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/admin/query.h"
+#include "client/joblog/fold.h"
+
+enum { COMMITTED_TRIES = 5 };
+
+typedef struct {
+    ask_t ask;
+    fanmap_job_t *job; /* counts what is not stored yet */
+    queue_t *queue;
+    fold_t fold;
+    fanmap_cleaned_t cleaned;
+    char group[TOPIC_NAME_MAX];
+    /* answers */
+    int64_t begin, *committed;
+    /* one partition */
+    int64_t until, keep_from;
+} cleaning_t;
+
+/* ---- asking ---- */
+
+static void on_begin(void *arg, int64_t begin)
+{
+    cleaning_t *c = arg;
+    c->begin = begin;
+    c->ask.heard++;
+    c->ask.is_done = true;
+}
+
+/* -1: the broker does not say, now. */
+static int ask_begin_of(cleaning_t *c, bus_topic_t *topic, int32_t partition, fanmap_error_t *err)
+{
+    int r = bus_query_begin(topic, partition, on_begin, c, err);
+    return r == FANMAP_OK ? ask_wait(&c->ask, "Kafka", err) : r;
+}
+
+static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
+{
+    cleaning_t *c = arg;
+    c->ask.heard++;
+    c->ask.is_done = true;
+    if (err)
+        c->ask.error = *err;
+    else
+        memcpy(c->committed, offsets, n * sizeof *offsets);
+}
+
+static void on_deleted(void *arg, const fanmap_error_t *err)
+{
+    cleaning_t *c = arg;
+    c->ask.heard++;
+    c->ask.is_done = true;
+    if (err)
+        c->ask.error = *err;
+}
+
+/* ask_wait, and what the answer itself says. */
+static int answer(cleaning_t *c, fanmap_error_t *err)
+{
+    int r = ask_wait(&c->ask, "Kafka", err);
+    if (r == FANMAP_OK && c->ask.error.code)
+        r = err_copy(err, &c->ask.error);
+    c->ask.error.code = 0;
+    return r;
+}
+
+/* ---- jobs ---- */
+
+static bool may_forget(const fold_entry_t *entry)
+{
+    return entry->is_known && entry->has_end && !entry->is_opaque;
+}
+
+static int by_place(const fold_entry_t *a, const fold_entry_t *b)
+{
+    return a->results_partition < b->results_partition ? -1 : a->results_partition > b->results_partition;
+}
+
+static int bury(cleaning_t *c, const fold_entry_t *entry, fanmap_error_t *err)
+{
+    char key[JOB_ID_MAX + 17];
+    for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
+        size_t len = jobs_key(key, sizeof key, entry->id, (jobs_field_t)field);
+        int r;
+        while ((r = bus_produce(c->queue->jobs, 0, key, len, NULL, 0, (uint64_t)c->job->number << COOKIE_VALUE_BITS,
+                                err)) == FANMAP_AGAIN) {
+            r = client_turn(c->ask.f, 100, err);
+            if (r == FANMAP_OK && c->ask.f->error.code)
+                r = err_copy(err, &c->ask.f->error);
+            if (r != FANMAP_OK)
+                return r;
+        }
+        if (r != FANMAP_OK)
+            return r;
+        c->job->control_left++;
+    }
+    return FANMAP_OK;
+}
+
+static int wait_stored(cleaning_t *c, fanmap_error_t *err)
+{
+    int64_t until = loop_clock_ms() + c->ask.timeout_ms;
+    while (c->job->control_left > 0 && !c->job->error.code && !c->ask.f->error.code) {
+        if (loop_clock_ms() >= until)
+            return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not store what forgets jobs");
+        int r = client_turn(c->ask.f, 100, err);
+        if (r != FANMAP_OK)
+            return r;
+    }
+    const fanmap_error_t *why = c->ask.f->error.code ? &c->ask.f->error : &c->job->error;
+    return why->code ? err_copy(err, why) : FANMAP_OK;
+}
+
+static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
+{
+    fold_entry_t *entry, *next;
+    int64_t asked = -1;
+    uint64_t n = 0;
+    int r = FANMAP_OK;
+    HASH_SRT(hh, c->fold.entries, by_place);
+    HASH_ITER(hh, c->fold.entries, entry, next)
+    {
+        if (!may_forget(entry))
+            continue;
+        if (asked != entry->results_partition)
+            r = ask_begin_of(c, c->queue->results, (int32_t)entry->results_partition, err);
+        if (r != FANMAP_OK)
+            return r;
+        asked = entry->results_partition;
+        if (c->begin <= entry->start_offset)
+            continue;
+        r = bury(c, entry, err);
+        if (r != FANMAP_OK)
+            return r;
+        HASH_DEL(c->fold.entries, entry);
+        free(entry);
+        n++;
+    }
+    r = wait_stored(c, err);
+    if (r == FANMAP_OK)
+        c->cleaned.jobs_forgotten = n;
+    return r;
+}
+
+/* ---- items ---- */
+
+static bool is_needed(const cleaning_t *c, const bus_record_t *record)
+{
+    fold_entry_t *entry = NULL;
+    if (!record->key || record->key_len == 0 || record->key_len > JOB_ID_MAX)
+        return false;
+    HASH_FIND(hh, c->fold.entries, record->key, (unsigned)record->key_len, entry);
+    return entry && (entry->is_known || entry->is_opaque);
+}
+
+static void on_item(void *arg, const bus_record_t *record)
+{
+    cleaning_t *c = arg;
+    if (record->offset >= c->until || is_needed(c, record))
+        c->ask.is_done = true;
+    else
+        c->keep_from = record->offset + 1;
+}
+
+static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
+{
+    int r = ask_begin_of(c, c->queue->items, partition, err);
+    int64_t begin = c->keep_from = c->begin;
+    c->until = c->committed[partition];
+    if (r != FANMAP_OK || begin < 0 || begin >= c->until)
+        return r;
+    r = ask_read(&c->ask, c->queue->items, partition, begin, c->until, on_item, c, NULL, err);
+    if (r != FANMAP_OK || c->keep_from <= begin)
+        return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
+    r = bus_delete_before(c->queue->items, partition, c->keep_from, on_deleted, c, err);
+    if (r == FANMAP_OK)
+        r = answer(c, err);
+    if (r == FANMAP_OK)
+        c->cleaned.records_deleted += (uint64_t)(c->keep_from - begin);
+    return r;
+}
+
+static int delete_items(cleaning_t *c, fanmap_error_t *err)
+{
+    int r = ask_begin_of(c, c->queue->jobs, 0, err);
+    if (r == FANMAP_OK && c->begin != 0) /* compaction moves nothing there: records were deleted, and jobs with them */
+        return c->begin < 0
+                   ? FANMAP_OK
+                   : err_set(err, FANMAP_ELOST,
+                             "the jobs topic has lost its first records: no items are deleted, as nobody knows "
+                             "whose they are (is it compacted?)");
+    for (uint32_t p = 0; r == FANMAP_OK && p < c->queue->items_n; p++)
+        if (c->committed[p] > 0)
+            r = delete_of(c, (int32_t)p, err);
+    return r;
+}
+
+/* ---- the pass ---- */
+
+/* A group that nobody has joined yet may have no coordinator for a while. */
+static int read_commits(cleaning_t *c, fanmap_error_t *err)
+{
+    fanmap_error_t why = {0};
+    int r = FANMAP_AGAIN;
+    for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
+        r = bus_query_committed(c->queue->items, c->group, c->queue->items_n, on_committed, c, &why);
+        if (r == FANMAP_OK)
+            r = answer(c, &why);
+        if (r != FANMAP_OK && (!why.retry_may_help || c->ask.f->error.code))
+            break;
+    }
+    return r == FANMAP_OK ? r : err_copy(err, &why);
+}
+
+static int clean(cleaning_t *c, fanmap_error_t *err)
+{
+    int r = read_commits(c, err);
+    if (r == FANMAP_OK)
+        r = ask_read(&c->ask, c->queue->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
+    if (r == FANMAP_OK && c->fold.is_out_of_memory)
+        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
+    if (r == FANMAP_OK)
+        r = forget_jobs(c, err);
+    return r == FANMAP_OK ? delete_items(c, err) : r;
+}
+
+static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
+{
+    const char *queue = options_text(options, "queue");
+    int r = ask_begin(&c->ask, f, timeout_ms, err);
+    if (r == FANMAP_OK)
+        r = job_new(f, NULL, &c->job, err);
+    if (r != FANMAP_OK)
+        return r;
+    c->job->is_control = c->job->end_was_told = true;
+    name_group(c->group, f->namespace_name, queue);
+    r = queue_get(f, queue, &c->queue, err);
+    while (r == FANMAP_OK && !c->queue->is_ready) {
+        if (f->error.code)
+            return err_copy(err, &f->error);
+        r = f->was_woken ? ask_stopped(f, err) : client_turn(f, 100, err);
+    }
+    if (r == FANMAP_OK && !(c->committed = malloc((c->queue->items_n + 1) * sizeof *c->committed)))
+        r = err_set(err, FANMAP_ENOMEM, "out of memory");
+    return r;
+}
+
+int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret, size_t sizeof_ret,
+                 fanmap_error_t *err)
+{
+    cleaning_t c = {0};
+    int r = begin(&c, f, options, timeout_ms, err);
+    if (r == FANMAP_OK)
+        r = clean(&c, err);
+    memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
+    if (c.job)
+        job_free(c.job);
+    free(c.committed);
+    fold_free(&c.fold);
+    client_mark(f);
+    return r;
+}

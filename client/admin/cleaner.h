@@ -1,0 +1,19 @@
+/* A worker's hourly pass of fanmap_clean, in a thread of its own with a connection of its own: it reads much and
+ * hurries nobody, and the worker's loop does not wait for it. At most one thread at a time; between passes there is
+ * none. */
+#ifndef CLIENT_ADMIN_CLEANER_H
+#define CLIENT_ADMIN_CLEANER_H
+
+#include "fanmap/admin.h"
+#include "io/loop/loop.h"
+
+typedef struct cleaner cleaner_t;
+
+/* Every "clean-every" of `options` or so, from a moment on that `seed` chooses, so that the workers of a fleet take
+ * turns; 0: never. The options are copied; `log` is called in the loop's thread. */
+int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fanmap_log_fn log, void *log_arg,
+                cleaner_t **ret, fanmap_error_t *err);
+/* Stops a pass that is under way and waits for its end, about a second. NULL is allowed. */
+void cleaner_free(cleaner_t *cleaner);
+
+#endif

@@ -1,0 +1,382 @@
+/* Dead letters: listed, and put back. They are read in batches, so that what is put back and buried again meanwhile is
+ * not read again: the end is fixed when a call begins. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "client/admin/query.h"
+#include "schemas/item.h"
+
+enum { BATCH_N = 1000, BATCH_BYTES = 16 << 20, HEADER_MAX = 256, NAME_OF_KNOWN_MAX = HEADER_MAX + 64 };
+
+/* One letter, copied. */
+typedef struct letter letter_t;
+struct letter {
+    letter_t *next;
+    fanmap_dead_t told;
+    char topic[HEADER_MAX], reason[HEADER_MAX], stage[HEADER_MAX], job[JOB_ID_MAX + 1];
+    uint8_t bytes[]; /* key, then value */
+};
+
+/* A job that was looked up, or an origin that was put back. */
+typedef struct {
+    char name[NAME_OF_KNOWN_MAX];
+    bool is_running;
+    UT_hash_handle hh;
+} known_t;
+
+typedef struct {
+    ask_t ask;
+    const fanmap_options_t *filter;
+    bus_topic_t *dead;
+    int64_t next, end;
+    letter_t *first, **last;
+    size_t n, bytes;
+    bool is_out_of_memory;
+    /* replaying */
+    fanmap_job_t *job; /* counts what is not stored yet */
+    known_t *jobs, *origins;
+    lookup_result_t seen;
+    fanmap_dead_refused_fn on_refused;
+    void *arg;
+    uint64_t sent;
+} dead_t;
+
+/* ---- reading ---- */
+
+static void take_header(letter_t *letter, const bus_header_t *header)
+{
+    char text[HEADER_MAX];
+    int len = header->value_len < sizeof text ? (int)header->value_len : (int)sizeof text - 1;
+    snprintf(text, sizeof text, "%.*s", header->value ? len : 0, header->value ? (const char *)header->value : "");
+    if (strcmp(header->name, "fanmap.topic") == 0)
+        snprintf(letter->topic, sizeof letter->topic, "%s", text);
+    else if (strcmp(header->name, "fanmap.partition") == 0)
+        letter->told.origin_partition = (int32_t)strtol(text, NULL, 10);
+    else if (strcmp(header->name, "fanmap.offset") == 0)
+        letter->told.origin_offset = strtoll(text, NULL, 10);
+    else if (strcmp(header->name, "fanmap.reason") == 0)
+        snprintf(letter->reason, sizeof letter->reason, "%s", text);
+    else if (strcmp(header->name, "fanmap.stage") == 0)
+        snprintf(letter->stage, sizeof letter->stage, "%s", text);
+}
+
+static void tell_what_it_is(letter_t *letter)
+{
+    fanmap_dead_t *told = &letter->told;
+    item_t item;
+    if (told->key_len > 0 && told->key_len <= JOB_ID_MAX && !memchr(told->key, '\0', told->key_len)) {
+        memcpy(letter->job, told->key, told->key_len);
+        if (!job_id_valid(letter->job))
+            letter->job[0] = '\0';
+    }
+    told->is_item = item_decode(told->value, told->value_len, &item) && item.type == ITEM_RECORD;
+    told->index = told->is_item ? item.index : 0;
+    told->topic = letter->topic;
+    told->reason = letter->reason;
+    told->stage = letter->stage;
+    told->job = letter->job;
+}
+
+static letter_t *letter_new(const bus_record_t *record)
+{
+    letter_t *letter = calloc(1, sizeof *letter + record->key_len + record->value_len);
+    if (!letter)
+        return NULL;
+    letter->told = (fanmap_dead_t){.offset = record->offset,
+                                   .at_ms = record->timestamp_ms,
+                                   .origin_partition = -1,
+                                   .origin_offset = -1,
+                                   .key_len = record->key_len,
+                                   .value_len = record->value_len};
+    if (record->key) {
+        memcpy(letter->bytes, record->key, record->key_len);
+        letter->told.key = letter->bytes;
+    }
+    if (record->value) {
+        memcpy(letter->bytes + record->key_len, record->value, record->value_len);
+        letter->told.value = letter->bytes + record->key_len;
+    }
+    for (size_t i = 0; i < record->headers_n; i++)
+        take_header(letter, &record->headers[i]);
+    tell_what_it_is(letter);
+    return letter;
+}
+
+static bool is_wanted(const dead_t *d, const letter_t *letter)
+{
+    const char *job = options_text(d->filter, "job");
+    return !job || strcmp(job, letter->job) == 0;
+}
+
+static void on_record(void *arg, const bus_record_t *record)
+{
+    dead_t *d = arg;
+    letter_t *letter = letter_new(record);
+    d->next = record->offset + 1;
+    d->is_out_of_memory |= !letter;
+    if (!letter || !is_wanted(d, letter)) {
+        free(letter);
+        return;
+    }
+    *d->last = letter;
+    d->last = &letter->next;
+    d->n++;
+    d->bytes += record->key_len + record->value_len;
+    d->ask.is_done = d->n >= BATCH_N || d->bytes >= BATCH_BYTES;
+}
+
+static void drop_batch(dead_t *d)
+{
+    while (d->first) {
+        letter_t *letter = d->first;
+        d->first = letter->next;
+        free(letter);
+    }
+    d->last = &d->first;
+    d->n = d->bytes = 0;
+}
+
+static int read_batch(dead_t *d, fanmap_error_t *err)
+{
+    int64_t low = -1;
+    drop_batch(d);
+    int r = ask_read(&d->ask, d->dead, 0, d->next, d->end, on_record, d, &low, err);
+    if (r == FANMAP_ELOST && low > d->next) { /* retention was quicker */
+        d->next = low;
+        return FANMAP_OK;
+    }
+    if (r == FANMAP_OK && d->is_out_of_memory)
+        r = err_set(err, FANMAP_ENOMEM, "out of memory for dead letters");
+    if (r == FANMAP_OK && d->n < BATCH_N && d->bytes < BATCH_BYTES)
+        d->next = d->end;
+    return r;
+}
+
+static int begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
+{
+    d->last = &d->first;
+    int r = ask_begin(&d->ask, f, timeout_ms, err);
+    if (r == FANMAP_OK)
+        r = ask_dead(&d->ask, &d->dead, err);
+    if (r == FANMAP_OK)
+        r = ask_end(&d->ask, d->dead, 0, &d->end, err);
+    d->next = BUS_BEGIN;
+    if (options_is_set(d->filter, "letter")) {
+        d->next = (int64_t)options_count(d->filter, "letter");
+        if (r == FANMAP_OK && d->next >= d->end)
+            r = err_set(err, FANMAP_EUSAGE, "there is no dead letter %" PRId64 " in namespace %s", d->next,
+                        f->namespace_name);
+        d->end = d->next + 1;
+    }
+    return r;
+}
+
+int fanmap_dead(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_fn fn, void *arg,
+                fanmap_error_t *err)
+{
+    dead_t d = {.filter = filter};
+    int r = begin(&d, f, timeout_ms, err);
+    while (r == FANMAP_OK && d.next < d.end && d.end > 0) {
+        r = read_batch(&d, err);
+        for (const letter_t *letter = d.first; r == FANMAP_OK && letter; letter = letter->next)
+            fn(arg, &letter->told);
+    }
+    drop_batch(&d);
+    client_mark(f);
+    return r;
+}
+
+/* ---- putting back ---- */
+
+static known_t *known_find(known_t *table, const char *name)
+{
+    known_t *known = NULL;
+    HASH_FIND_STR(table, name, known);
+    return known;
+}
+
+static known_t *known_add(dead_t *d, known_t **table, const char *name)
+{
+    known_t *known = calloc(1, sizeof *known);
+    if (known) {
+        snprintf(known->name, sizeof known->name, "%s", name);
+        HASH_ADD_STR(*table, name, known);
+        if (table_added(known))
+            return known;
+    }
+    free(known);
+    d->is_out_of_memory = true;
+    return NULL;
+}
+
+static void known_free(known_t **table)
+{
+    known_t *known, *next;
+    HASH_ITER(hh, *table, known, next)
+    {
+        HASH_DEL(*table, known);
+        free(known);
+    }
+}
+
+static void on_looked_up(void *arg, const lookup_result_t *result)
+{
+    dead_t *d = arg;
+    d->seen = *result;
+    d->ask.heard++;
+    d->ask.is_done = true;
+}
+
+static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err)
+{
+    struct lookup *lookup = NULL;
+    queue_t *queue;
+    known_t *known = known_find(d->jobs, job);
+    if (!known) {
+        int r = ask_topics(&d->ask, &queue, err);
+        if (r == FANMAP_OK)
+            r = lookup_begin(queue, job, on_looked_up, d, &lookup, err);
+        if (r == FANMAP_OK)
+            r = ask_wait(&d->ask, "Kafka", err);
+        lookup_free(lookup);
+        if (r != FANMAP_OK)
+            return r;
+        known = known_add(d, &d->jobs, job);
+        if (!known)
+            return err_set(err, FANMAP_ENOMEM, "out of memory");
+        known->is_running = d->seen.is_found && !d->seen.has_end;
+    }
+    *ret = known->is_running;
+    return FANMAP_OK;
+}
+
+/* The queue of an items topic of ours; NULL: it is none. */
+static const char *queue_of(const dead_t *d, const letter_t *letter)
+{
+    char prefix[TOPIC_NAME_MAX];
+    name_items(prefix, d->ask.f->namespace_name, "");
+    size_t len = strlen(prefix);
+    if (strncmp(letter->topic, prefix, len) != 0 || !queue_name_valid(letter->topic + len))
+        return NULL;
+    return letter->topic + len;
+}
+
+/* *ret_why: why it stays; NULL: it may go. */
+static int judge(dead_t *d, const letter_t *letter, const char **ret_why, fanmap_error_t *err)
+{
+    bool runs = true;
+    *ret_why = NULL;
+    if (letter->told.origin_partition < 0 || letter->topic[0] == '\0')
+        *ret_why = "it does not say where it stood";
+    else if (!queue_of(d, letter))
+        *ret_why = "it stood on no items topic of this namespace";
+    if (*ret_why || options_switch(d->filter, "force"))
+        return FANMAP_OK;
+    if (letter->job[0] == '\0' || !letter->told.is_item) {
+        *ret_why = "it is no item, and workers would bury it again (--force)";
+        return FANMAP_OK;
+    }
+    int r = is_running(d, letter->job, &runs, err);
+    if (r == FANMAP_OK && !runs)
+        *ret_why = "its job is not running: workers would bury it again, or drop it (--force)";
+    return r;
+}
+
+static int produce(dead_t *d, const letter_t *letter, queue_t *queue, fanmap_error_t *err)
+{
+    uint64_t cookie = (uint64_t)d->job->number << COOKIE_VALUE_BITS;
+    for (;;) {
+        int r = bus_produce(queue->items, letter->told.origin_partition, letter->told.key, letter->told.key_len,
+                            letter->told.value, letter->told.value_len, cookie, err);
+        if (r != FANMAP_AGAIN)
+            return r;
+        r = client_turn(d->ask.f, 100, err);
+        if (r != FANMAP_OK || d->ask.f->error.code)
+            return r == FANMAP_OK ? err_copy(err, &d->ask.f->error) : r;
+    }
+}
+
+static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
+{
+    char origin[NAME_OF_KNOWN_MAX];
+    queue_t *queue;
+    snprintf(origin, sizeof origin, "%s %d %" PRId64, letter->topic, letter->told.origin_partition,
+             letter->told.origin_offset);
+    if (known_find(d->origins, origin))
+        return FANMAP_OK;
+    if (!known_add(d, &d->origins, origin))
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    int r = queue_get(d->ask.f, queue_of(d, letter), &queue, err);
+    while (r == FANMAP_OK && !queue->is_ready) {
+        if (d->ask.f->error.code)
+            return err_copy(err, &d->ask.f->error);
+        r = client_turn(d->ask.f, 100, err);
+    }
+    if (r == FANMAP_OK && (uint32_t)letter->told.origin_partition >= queue->items_n)
+        r = err_set(err, FANMAP_EUSAGE, "dead letter %" PRId64 ": topic %s has no partition %d", letter->told.offset,
+                    letter->topic, letter->told.origin_partition);
+    if (r == FANMAP_OK)
+        r = produce(d, letter, queue, err);
+    if (r != FANMAP_OK)
+        return r;
+    d->job->control_left++;
+    d->sent++;
+    return FANMAP_OK;
+}
+
+static int wait_stored(dead_t *d, fanmap_error_t *err)
+{
+    int64_t until = loop_clock_ms() + d->ask.timeout_ms;
+    while (d->job->control_left > 0 && !d->job->error.code && !d->ask.f->error.code) {
+        int left = d->job->control_left;
+        if (loop_clock_ms() >= until)
+            return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka has not stored everything; %d records are under way",
+                                 left);
+        int r = client_turn(d->ask.f, 100, err);
+        if (r != FANMAP_OK)
+            return r;
+        if (d->job->control_left != left)
+            until = loop_clock_ms() + d->ask.timeout_ms;
+    }
+    const fanmap_error_t *why = d->ask.f->error.code ? &d->ask.f->error : &d->job->error;
+    return why->code ? err_copy(err, why) : FANMAP_OK;
+}
+
+static int replay_batch(dead_t *d, fanmap_error_t *err)
+{
+    int r = read_batch(d, err);
+    for (const letter_t *letter = d->first; r == FANMAP_OK && letter; letter = letter->next) {
+        const char *why;
+        r = judge(d, letter, &why, err);
+        if (r == FANMAP_OK && !why)
+            r = put_back(d, letter, err);
+        else if (r == FANMAP_OK && d->on_refused)
+            d->on_refused(d->arg, &letter->told, why);
+    }
+    return r == FANMAP_OK ? wait_stored(d, err) : r;
+}
+
+int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_refused_fn on_refused,
+                       void *arg, uint64_t *ret_n, fanmap_error_t *err)
+{
+    dead_t d = {.filter = filter, .on_refused = on_refused, .arg = arg};
+    int r = begin(&d, f, timeout_ms, err);
+    if (r == FANMAP_OK)
+        r = job_new(f, NULL, &d.job, err);
+    if (r == FANMAP_OK)
+        d.job->is_control = d.job->end_was_told = true;
+    while (r == FANMAP_OK && d.next < d.end && d.end > 0)
+        r = replay_batch(&d, err);
+    if (r == FANMAP_OK)
+        *ret_n = d.sent;
+    if (d.job)
+        job_free(d.job);
+    drop_batch(&d);
+    known_free(&d.jobs);
+    known_free(&d.origins);
+    client_mark(f);
+    return r;
+}

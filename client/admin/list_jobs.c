@@ -1,0 +1,191 @@
+/* fanmap_jobs: the jobs topic folded, then the logs of the jobs that it has no end of.
+ *
+ * A job may be over although the jobs topic does not say so: whoever sees a completion copies it there, and of a job
+ * that was submitted and never gathered nobody did. So those logs are read: partition by partition, each once, from the
+ * first of the wanted starts, with every wanted job of it counted on the way. Where retention took a start, its job
+ * cannot be gathered any more, which is said, and the others on that partition are read from theirs.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/admin/query.h"
+#include "client/joblog/fold.h"
+#include "client/joblog/job_counts.h"
+
+enum { LOGS_MAX = 10000 }; /* as many jobs without an end are counted; the others are listed without counts */
+
+typedef struct {
+    ask_t ask;
+    const fanmap_options_t *filter;
+    queue_t *queue;
+    fold_t fold;
+    int64_t now_ms;
+} listing_t;
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- which are wanted ---- */
+
+static bool is_wanted(const listing_t *l, const fold_entry_t *entry)
+{
+    const char *task = options_text(l->filter, "task");
+    if (!entry->is_known || (task && strcmp(task, entry->task) != 0))
+        return false;
+    if (options_is_set(l->filter, "queue") && strcmp(options_text(l->filter, "queue"), entry->queue) != 0)
+        return false;
+    if (options_is_set(l->filter, "since") && entry->submitted_ms < l->now_ms - (int64_t)options_ms(l->filter, "since"))
+        return false;
+    const char *state = options_text(l->filter, "state");
+    if (!state || !entry->has_end)
+        return true;
+    return strcmp(state, "ended") == 0;
+}
+
+static void drop_unwanted(listing_t *l)
+{
+    fold_entry_t *entry, *next;
+    HASH_ITER(hh, l->fold.entries, entry, next)
+    {
+        if (is_wanted(l, entry))
+            continue;
+        HASH_DEL(l->fold.entries, entry);
+        free(entry);
+    }
+}
+
+static int by_place(const fold_entry_t *a, const fold_entry_t *b)
+{
+    if (a->results_partition != b->results_partition)
+        return a->results_partition < b->results_partition ? -1 : 1;
+    return a->start_offset < b->start_offset ? -1 : a->start_offset > b->start_offset;
+}
+
+static int by_age(const fold_entry_t *a, const fold_entry_t *b)
+{
+    if (a->submitted_ms != b->submitted_ms)
+        return a->submitted_ms < b->submitted_ms ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+/* ---- their logs ---- */
+
+static void on_log_record(void *arg, const bus_record_t *record)
+{
+    listing_t *l = arg;
+    fold_entry_t *entry = NULL;
+    if (!record->key || record->key_len > JOB_ID_MAX)
+        return;
+    HASH_FIND(hh, l->fold.entries, record->key, (unsigned)record->key_len, entry);
+    if (!entry || !entry->tally || record->offset < entry->start_offset)
+        return;
+    tally_record(entry->tally, record);
+    l->fold.is_out_of_memory |= list_out_of_memory(entry->tally->list);
+}
+
+static bool is_counted(const fold_entry_t *entry)
+{
+    return !entry->has_end && !entry->is_log_gone;
+}
+
+/* `first` and those behind it on its partition. *ret_next: the first of another. */
+static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_entry_t **ret_next, fanmap_error_t *err)
+{
+    fold_entry_t *entry = first;
+    int64_t low = -1;
+    for (; entry && entry->results_partition == first->results_partition; entry = entry->hh.next) {
+        if (!is_counted(entry) || *left == 0)
+            continue;
+        entry->tally = tally_new(entry->id);
+        if (!entry->tally)
+            return err_set(err, FANMAP_ENOMEM, "out of memory");
+        --*left;
+    }
+    *ret_next = entry;
+    for (entry = first; entry && entry != *ret_next;) {
+        if (!entry->tally) {
+            entry = entry->hh.next;
+            continue;
+        }
+        int r = ask_read(&l->ask, l->queue->results, (int32_t)entry->results_partition, entry->start_offset, -1,
+                         on_log_record, l, &low, err);
+        if (r != FANMAP_ELOST || low < 0)
+            return r;
+        for (; entry && entry != *ret_next && entry->start_offset < low; entry = entry->hh.next) {
+            entry->is_log_gone = true;
+            tally_free(entry->tally);
+            entry->tally = NULL;
+        }
+    }
+    return FANMAP_OK;
+}
+
+static int read_logs(listing_t *l, fanmap_error_t *err)
+{
+    size_t left = LOGS_MAX;
+    int r = FANMAP_OK;
+    HASH_SRT(hh, l->fold.entries, by_place);
+    for (fold_entry_t *entry = l->fold.entries, *next = NULL; r == FANMAP_OK && entry; entry = next)
+        r = read_partition(l, entry, &left, &next, err);
+    return r;
+}
+
+/* ---- telling ---- */
+
+static bool is_in_state(const listing_t *l, fanmap_job_state_t state)
+{
+    static const char *const words[] = {"running", "paused", "ended"};
+    const char *wanted = options_text(l->filter, "state");
+    return !wanted || strcmp(wanted, words[state]) == 0;
+}
+
+static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
+{
+    fanmap_job_info_t info = {.job = entry->id,
+                              .task = entry->task,
+                              .queue = entry->queue,
+                              .reason = "",
+                              .concurrency = entry->concurrency,
+                              .submitted_ms = entry->submitted_ms,
+                              .is_log_gone = entry->is_log_gone,
+                              .total = -1};
+    if (entry->has_end) {
+        info.state = FANMAP_JOB_ENDED;
+        info.reason = tally_reason_word(entry->reason);
+    } else {
+        info.state = entry->paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
+        if (entry->tally)
+            tally_info(entry->tally, &info);
+    }
+    if (is_in_state(l, info.state))
+        fn(arg, &info);
+}
+
+int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_job_info_fn fn, void *arg,
+                fanmap_error_t *err)
+{
+    listing_t l = {.filter = filter, .now_ms = wall_ms()};
+    int r = ask_begin(&l.ask, f, timeout_ms, err);
+    if (r == FANMAP_OK)
+        r = ask_topics(&l.ask, &l.queue, err);
+    if (r == FANMAP_OK)
+        r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
+    drop_unwanted(&l);
+    if (r == FANMAP_OK && options_switch(filter, "counts"))
+        r = read_logs(&l, err);
+    if (r == FANMAP_OK && l.fold.is_out_of_memory)
+        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
+    if (r == FANMAP_OK) {
+        HASH_SRT(hh, l.fold.entries, by_age);
+        for (const fold_entry_t *entry = l.fold.entries; entry; entry = entry->hh.next)
+            tell(&l, entry, fn, arg);
+    }
+    fold_free(&l.fold);
+    client_mark(f);
+    return r;
+}

@@ -1,0 +1,157 @@
+#include "client/connection/client.h"
+
+#include "tokens/presence.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...)
+{
+    if (!f->log)
+        return;
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    f->log(f->log_arg, level, line);
+}
+
+void client_fail(fanmap_t *f, const fanmap_error_t *err)
+{
+    if (f->error.code)
+        return;
+    f->error = *err;
+    for (fanmap_job_t *job = f->jobs; job; job = job->next)
+        job_fail(job, err);
+}
+
+static void on_bus_error(void *arg, const fanmap_error_t *err)
+{
+    fanmap_t *f = arg;
+    if (err->code == FANMAP_EREFUSED)
+        client_fail(f, err);
+    else
+        client_log(f, f->is_connected ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
+}
+
+static void on_bus_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    client_log(arg, level, "%s", line);
+}
+
+static void on_connect_timeout(void *arg)
+{
+    fanmap_t *f = arg;
+    if (f->is_connected)
+        return;
+    fanmap_error_t err;
+    const char *brokers = options_text(f->options, "brokers");
+    err_set_retry(&err, FANMAP_EUNREACHABLE,
+                  "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
+                  brokers ? brokers : "?", options_text(f->options, "connect-timeout"));
+    client_fail(f, &err);
+}
+
+static void on_wake(void *arg)
+{
+    ((fanmap_t *)arg)->was_woken = true;
+}
+
+static int open_parts(fanmap_t *f, fanmap_error_t *err)
+{
+    int r = loop_new(&f->loop, err);
+    if (r == FANMAP_OK)
+        loop_on_wake(f->loop, on_wake, f);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(f->loop, on_connect_timeout, f, &f->connect_timer, err);
+    if (r == FANMAP_OK)
+        r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
+                        : connect_bus(f->loop, f->options, f->fetch_kbytes, on_bus_error, on_bus_log, f, &f->bus, err);
+    if (r == FANMAP_OK && !f->is_local)
+        r = connect_tokens(f->loop, f->options, on_bus_error, f, &f->tokens, &f->presence, err);
+    return r;
+}
+
+int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_log_fn log, void *log_arg,
+                fanmap_t **ret_f, fanmap_error_t *err)
+{
+    fanmap_t *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    f->log = log;
+    f->log_arg = log_arg;
+    f->fetch_kbytes = fetch_kbytes;
+    f->options = options_copy(options);
+    if (!f->options) {
+        free(f);
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    f->is_local = options_switch(f->options, "local");
+    f->is_connected = f->is_local;
+    f->namespace_name = options_text(f->options, "namespace");
+    int r = open_parts(f, err);
+    if (r != FANMAP_OK) {
+        fanmap_close(f);
+        return r;
+    }
+    if (!f->is_local)
+        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, "connect-timeout"));
+    *ret_f = f;
+    return FANMAP_OK;
+}
+
+int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
+                fanmap_error_t *err)
+{
+    return client_open(options, 0, log, log_arg, ret_f, err);
+}
+
+static bool is_under_way(fanmap_t *f)
+{
+    for (fanmap_job_t *job = f->jobs; job; job = job->next)
+        if (!job_is_over(job))
+            return true;
+    return bus_outbox_n(f->bus) > 0;
+}
+
+/* Cancels what the caller left open and waits until Kafka has stored that. An embedded job dies with its worker. */
+static void settle(fanmap_t *f)
+{
+    for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
+        next = job->next;
+        fanmap_job_close(job, false);
+    }
+    int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, "close-timeout");
+    while (is_under_way(f) && !f->error.code && loop_clock_ms() < until)
+        if (client_turn(f, 20, NULL) != FANMAP_OK)
+            return;
+    if (is_under_way(f) && !f->error.code)
+        client_log(f, FANMAP_LOG_WARNING, "closed before Kafka had stored everything (%zu records; --close-timeout)",
+                   bus_outbox_n(f->bus));
+}
+
+void fanmap_close(fanmap_t *f)
+{
+    if (!f)
+        return;
+    if (f->loop && f->bus && !f->is_local)
+        settle(f);
+    while (f->jobs)
+        job_free(f->jobs);
+    local_stop(f);
+    if (f->tokens)
+        f->tokens->close(f->tokens);
+    presence_close(f->presence);
+    if (f->bus)
+        bus_close(f->bus, 1000);
+    checks_free(f);
+    queues_free(f);
+    if (f->connect_timer)
+        loop_timer_free(f->connect_timer);
+    if (f->loop)
+        loop_free(f->loop);
+    fanmap_options_free(f->options);
+    free(f);
+}

@@ -1,0 +1,38 @@
+#include <string.h>
+
+#include "client/connection/client.h"
+#include "tokens/presence.h"
+
+enum { LIMIT_SLACK_BYTES = 64 * 1024 };
+
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
+                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
+{
+    bus_config_t config = {.brokers = options_text(options, "brokers"),
+                           .properties = options_properties(options),
+                           .session_ms = (uint32_t)options_ms(options, "session-timeout"),
+                           .message_bytes_max = (uint32_t)options_bytes(options, "item-max") + LIMIT_SLACK_BYTES,
+                           .fetch_kbytes = fetch_kbytes,
+                           .client_id = "fanmap"};
+    if (!config.brokers || !*config.brokers)
+        return err_set(err, FANMAP_EUSAGE,
+                       "which Kafka? give --brokers HOST:PORT or set FANMAP_BROKERS (map --local needs none)");
+    if (!config.properties)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    return bus_open_kafka(loop, &config, on_error, log, arg, ret, err);
+}
+
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
+                   tokens_port_t **ret_tokens, presence_t **ret_presence, fanmap_error_t *err)
+{
+    redis_port_config_t config = {.url = options_text(options, "redis"),
+                                  .password_file = options_text(options, "redis-password-file"),
+                                  .name_space = options_text(options, "namespace"),
+                                  .connect_timeout_ms = (uint32_t)options_ms(options, "connect-timeout")};
+    if (!config.url || strcmp(config.url, "none") == 0)
+        return FANMAP_OK;
+    int r = redis_port_open(loop, &config, ret_tokens, err);
+    if (r == FANMAP_OK)
+        r = presence_open(loop, &config, on_refused, arg, ret_presence, err);
+    return r;
+}

@@ -1,0 +1,91 @@
+/* The embedded mode: a worker in this process, on the same loop, over the in-memory bus and a token table of our own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/connection/client.h"
+#include "client/connection/job_limits.h"
+#include "client/services/serve.h"
+#include "tokens/local_port.h"
+
+struct local {
+    slots_catalogue_t catalogue;
+    worker_shell_t *shell;
+};
+
+static void on_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    fanmap_t *f = arg;
+    client_log(f, level, "%s", line);
+}
+
+static void on_ended(void *arg, const fanmap_error_t *err)
+{
+    if (err)
+        client_fail(arg, err);
+}
+
+static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *err)
+{
+    static const worker_shell_callbacks_t callbacks = {on_log, NULL, on_ended, NULL};
+    worker_shell_config_t config;
+    int r = serve_catalogue(options, &f->local->catalogue, err);
+    if (r != FANMAP_OK)
+        return r;
+    serve_config(options, &f->local->catalogue, &config);
+    config.queue = "default";
+    config.partitions = 1;
+    r = tokens_local_port_open(f->loop, &f->tokens, err);
+    if (r == FANMAP_OK)
+        r = worker_shell_open(f->loop, f->bus, f->tokens, &config, &callbacks, f, &f->local->shell, err);
+    return r;
+}
+
+static const slots_task_t *find(const struct local *local, const char *task)
+{
+    for (size_t i = 0; i < local->catalogue.n; i++)
+        if (strcmp(local->catalogue.tasks[i].name, task) == 0)
+            return &local->catalogue.tasks[i];
+    return NULL;
+}
+
+int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec, fanmap_error_t *err)
+{
+    if (!f->local) {
+        f->local = calloc(1, sizeof *f->local);
+        if (!f->local)
+            return err_set(err, FANMAP_ENOMEM, "out of memory");
+        int r = start(f, options, err);
+        if (r != FANMAP_OK) {
+            local_stop(f);
+            return r;
+        }
+    }
+    const slots_task_t *task = find(f->local, spec->task);
+    if (!task)
+        return err_set(
+            err, FANMAP_EUSAGE,
+            "no task \"%s\" here: give --tasks F.so or --serve NAME='CMD ARG...' that has it, or -- CMD ARG...",
+            spec->task);
+    return asks_check(spec, &task->terms.limits, "this task", err);
+}
+
+uint64_t local_running(const fanmap_t *f, const char *job_id)
+{
+    return f->local ? worker_shell_running(f->local->shell, job_id) : 0;
+}
+
+void local_stop(fanmap_t *f)
+{
+    if (!f->local)
+        return;
+    worker_shell_close(f->local->shell);
+    slots_catalogue_free(&f->local->catalogue);
+    free(f->local);
+    f->local = NULL;
+    if (f->tokens)
+        f->tokens->close(f->tokens);
+    f->tokens = NULL;
+}

@@ -1,0 +1,98 @@
+/* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
+ * task. Without Redis (--redis none) Kafka is asked who is in the queue's group: that nobody is there is known, which
+ * tasks they serve is not. */
+#include "client/connection/client.h"
+#include "tokens/presence.h"
+
+enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
+
+/* Presence takes one question at a time; one that is not answered does not stop the others for ever. */
+static bool is_taken(const fanmap_t *f, int64_t now_ms)
+{
+    return f->asked_number && now_ms - f->asked_ms < ANSWER_MAX_MS;
+}
+
+static void judge(fanmap_job_t *job, int64_t workers_n)
+{
+    fanmap_t *f = job->f;
+    fanmap_error_t err;
+    if (!job->presence_timer)
+        return;
+    if (workers_n != 0) { /* served, or there is no answer: ask again later */
+        loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
+        return;
+    }
+    err_set_retry(
+        &err, FANMAP_EUNREACHABLE,
+        "no worker serves task %s on queue %s; start one: fanmap worker --queue %s --namespace %s --tasks F.so (or "
+        "--exec '%s=CMD')",
+        job->spec.task, job->spec.queue, job->spec.queue, f->namespace_name, job->spec.task);
+    presence_stop(job);
+    if (options_switch(job->options, "wait"))
+        client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
+    else
+        job_give_up(job, &err);
+}
+
+static void on_answer(void *arg, int workers_n)
+{
+    fanmap_t *f = arg;
+    fanmap_job_t *job = job_by_number(f, f->asked_number);
+    f->asked_number = 0;
+    if (job)
+        judge(job, workers_n);
+}
+
+static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
+{
+    (void)tag;
+    judge(job, n);
+}
+
+static void ask_kafka(fanmap_job_t *job)
+{
+    char group[TOPIC_NAME_MAX];
+    fanmap_error_t err;
+    name_group(group, job->f->namespace_name, job->spec.queue);
+    if (check_members(job, job->queue->items, group, on_members, &err) != FANMAP_OK)
+        presence_stop(job);
+}
+
+static void on_timer(void *arg)
+{
+    fanmap_job_t *job = arg;
+    fanmap_t *f = job->f;
+    if (job->list && list_known(job->list) > 0) {
+        presence_stop(job);
+        return;
+    }
+    if (!f->presence) {
+        ask_kafka(job);
+        return;
+    }
+    int64_t now = loop_now_ms(f->loop);
+    if (is_taken(f, now)) {
+        loop_timer_at(job->presence_timer, now + TURN_MS);
+        return;
+    }
+    f->asked_number = job->number;
+    f->asked_ms = now;
+    presence_ask(f->presence, job->spec.queue, job->spec.task, on_answer, f);
+}
+
+void presence_watch(fanmap_job_t *job)
+{
+    fanmap_t *f = job->f;
+    fanmap_error_t err;
+    if (f->is_local || job->presence_timer ||
+        loop_timer_new(f->loop, on_timer, job, &job->presence_timer, &err) != FANMAP_OK)
+        return;
+    loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + FIRST_ASK_MS);
+}
+
+void presence_stop(fanmap_job_t *job)
+{
+    if (job->presence_timer)
+        loop_timer_free(job->presence_timer);
+    job->presence_timer = NULL;
+}

@@ -1,0 +1,96 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection/client.h"
+
+enum { LIMIT_SLACK_BYTES = 64 * 1024 };
+
+static void begin_waiting(queue_t *queue)
+{
+    for (fanmap_job_t *job = queue->f->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->queue != queue || job->error.code || job->is_control)
+            continue;
+        if (job->is_map)
+            map_begin(job);
+        else
+            gather_lookup(job);
+    }
+}
+
+static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    queue_t *queue = arg;
+    if (err) {
+        client_fail(queue->f, err);
+        return;
+    }
+    queue->f->is_connected = true;
+    queue->results_n = partitions_n[0];
+    queue->items_n = queue->name[0] ? partitions_n[2] : 0;
+    queue->is_ready = true;
+    begin_waiting(queue);
+}
+
+static int ensure(queue_t *queue, const char *items, const char *results, const char *jobs, fanmap_error_t *err)
+{
+    const fanmap_options_t *o = queue->f->options;
+    uint32_t message_max = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
+    uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, "partitions");
+    const bus_topic_config_t topics[] = {
+        {results, partitions, false, (int64_t)options_ms(o, "retention"), message_max},
+        {jobs, 1, true, -1, message_max},
+        {items, partitions, false, -1, message_max},
+    };
+    return bus_ensure_topics(queue->f->bus, topics, queue->name[0] ? 3 : 2, options_switch(o, "create-topics"),
+                             on_topics, queue, err);
+}
+
+static int open_topics(queue_t *queue, fanmap_error_t *err)
+{
+    fanmap_t *f = queue->f;
+    char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
+    name_items(items, f->namespace_name, queue->name);
+    name_results(results, f->namespace_name);
+    name_jobs(jobs, f->namespace_name);
+    int r = FANMAP_OK;
+    if (queue->name[0])
+        r = bus_topic_open(f->bus, items, map_item_delivered, f, &queue->items, err);
+    if (r == FANMAP_OK)
+        r = bus_topic_open(f->bus, results, map_log_delivered, f, &queue->results, err);
+    if (r == FANMAP_OK)
+        r = bus_topic_open(f->bus, jobs, map_jobs_delivered, f, &queue->jobs, err);
+    return r == FANMAP_OK ? ensure(queue, items, results, jobs, err) : r;
+}
+
+int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err)
+{
+    name = name ? name : "";
+    for (queue_t *queue = f->queues; queue; queue = queue->next) {
+        if (strcmp(queue->name, name) == 0) {
+            *ret = queue;
+            return FANMAP_OK;
+        }
+    }
+    queue_t *queue = calloc(1, sizeof *queue);
+    if (!queue)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    queue->f = f;
+    snprintf(queue->name, sizeof queue->name, "%s", name);
+    queue->next = f->queues;
+    f->queues = queue; /* before anything can fail: the bus may hold a callback to it until it is closed */
+    int r = open_topics(queue, err);
+    if (r == FANMAP_OK)
+        *ret = queue;
+    return r;
+}
+
+void queues_free(fanmap_t *f)
+{
+    while (f->queues) {
+        queue_t *queue = f->queues;
+        f->queues = queue->next;
+        free(queue);
+    }
+}

@@ -1,0 +1,122 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "client/connection/client.h"
+#include "schemas/value.h"
+
+static const char *const kind_names[] = {"value",     "exception", "exit",     "signal",       "timeout",
+                                         "memory",    "protocol",  "crashed",  "unknown_task", "bad_input",
+                                         "too_large", "cancelled", "deadline", "lost"};
+
+const char *fanmap_kind_name(fanmap_kind_t kind)
+{
+    size_t i = (size_t)kind;
+    return i < sizeof kind_names / sizeof kind_names[0] ? kind_names[i] : "unknown";
+}
+
+static void fill_value(fanmap_job_t *job, const outcome_t *outcome)
+{
+    fanmap_outcome_t *o = &job->outcome;
+    fanmap_error_t why;
+    o->value = outcome->value;
+    o->value_len = outcome->value_len;
+    if (job->value_format == FANMAP_MSGPACK)
+        return;
+    if (job->value_format == FANMAP_TEXT &&
+        value_as_bytes(outcome->value, outcome->value_len, &o->value, &o->value_len))
+        return;
+    if (value_to_json(&job->value, outcome->value, outcome->value_len, &why) == FANMAP_OK) {
+        o->value = job->value.data;
+        o->value_len = job->value.len;
+        return;
+    }
+    o->kind = FANMAP_PROTOCOL; /* a value that JSON cannot hold */
+    o->value = NULL;
+    o->value_len = 0;
+    buf_append(&job->text, why.message, strlen(why.message) + 1);
+}
+
+void put_utf8(buf_t *b, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t scalar;
+        size_t n = text[i] ? text_utf8_decode(text + i, len - i, &scalar) : 0;
+        if (n)
+            buf_append(b, text + i, n);
+        else
+            buf_append_text(b, "\xEF\xBF\xBD");
+        i += n ? n : 1;
+    }
+}
+
+static size_t put_text(buf_t *b, const char *text, size_t len)
+{
+    size_t at = b->len;
+    put_utf8(b, text, len);
+    buf_append(b, "", 1);
+    return at;
+}
+
+int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)
+{
+    fanmap_outcome_t *o = &job->outcome;
+    *o = (fanmap_outcome_t){.index = outcome->index,
+                            .attempts = outcome->attempts,
+                            .kind = outcome->kind,
+                            .exit_status = outcome->exit_status,
+                            .signo = outcome->signo,
+                            .run_us = outcome->run_us,
+                            .type = "",
+                            .message = "",
+                            .stderr_tail = ""};
+    buf_clear(&job->value);
+    buf_clear(&job->text);
+    if (outcome->kind == FANMAP_VALUE) {
+        fill_value(job, outcome);
+        if (o->kind != FANMAP_VALUE)
+            o->message = (const char *)job->text.data;
+    } else {
+        size_t type = put_text(&job->text, outcome->type, outcome->type_len);
+        size_t message = put_text(&job->text, outcome->message, outcome->message_len);
+        size_t tail = put_text(&job->text, outcome->stderr_tail, outcome->stderr_len);
+        o->stderr_len = job->text.len - tail - 1;
+        if (!job->text.failed) {
+            o->type = (const char *)job->text.data + type;
+            o->message = (const char *)job->text.data + message;
+            o->stderr_tail = (const char *)job->text.data + tail;
+        }
+    }
+    if (job->value.failed || job->text.failed)
+        return err_set(err, FANMAP_ENOMEM, "out of memory for outcome %" PRIu64, o->index);
+    return FANMAP_OK;
+}
+
+int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome)
+{
+    size_t type = strlen(outcome->type) + 1, message = strlen(outcome->message) + 1;
+    size_t total = sizeof *outcome + outcome->value_len + type + message + outcome->stderr_len + 1;
+    fanmap_outcome_t *copy = malloc(total);
+    if (!copy)
+        return FANMAP_ENOMEM;
+    *copy = *outcome;
+    char *at = (char *)(copy + 1);
+    copy->type = memcpy(at, outcome->type, type);
+    copy->message = memcpy(at += type, outcome->message, message);
+    at = (char *)memcpy(at + message, outcome->stderr_tail, outcome->stderr_len);
+    copy->stderr_tail = at;
+    at[outcome->stderr_len] = '\0';
+    at += outcome->stderr_len + 1;
+    if (outcome->value_len)
+        memcpy(at, outcome->value, outcome->value_len);
+    copy->value = at;
+    *ret_outcome = copy;
+    return FANMAP_OK;
+}
+
+void fanmap_outcome_free(fanmap_outcome_t *outcome)
+{
+    free(outcome);
+}

@@ -1,0 +1,181 @@
+/* A map fed by another job: the values of `from` are the items of `to`.
+ *
+ * The happy path. After each turn of the loop what `from` can hand out is pushed into `to`, as long as `to` takes
+ * items. When the list of `from` is whole the input of `to` ends, the pipe is taken apart, and the end of `from` is
+ * told as that of any other job. Back-pressure needs nothing of its own: while `to` is not writable, the outcomes of
+ * `from` wait as they do for a slow caller.
+ *
+ * What can fail. An item of `from` that failed is an item of `to` that is not sent: its outcome there is that very
+ * error, at its place. If `from` was stopped or failed, the input of `to` breaks off with the reason, after what came
+ * before. If `to` ends early (it was closed, stopped, or failed) nobody reads `from` any more: it is cancelled, and
+ * whatever feeds it in the same way after it.
+ */
+#include "client/connection/client.h"
+
+#include <stdio.h>
+
+enum { PIPE_TURN = 1024 };
+
+/* ---- putting together and taking apart ---- */
+
+static void cut(fanmap_job_t *from)
+{
+    from->pipe_to->pipe_from = NULL;
+    from->pipe_to = NULL;
+    from->f->pipes_n--;
+}
+
+static bool feeds(const fanmap_job_t *upstream, const fanmap_job_t *job)
+{
+    while (upstream && upstream != job)
+        upstream = upstream->pipe_to;
+    return upstream == job;
+}
+
+static int check_pipe(const fanmap_job_t *from, const fanmap_job_t *to, fanmap_error_t *err)
+{
+    if (from->f != to->f)
+        return err_set(err, FANMAP_EUSAGE, "a pipe joins two jobs of one connection");
+    if (!to->is_map || to->input_ended)
+        return err_set(err, FANMAP_EUSAGE,
+                       to->is_map ? "the input of job %s has ended" : "job %s is a gather: no input", to->id);
+    if (to->retry)
+        return err_set(err, FANMAP_EUSAGE, "the items of job %s come from job %s (retry-failed)", to->id,
+                       to->spec.retry_of);
+    if (from->pipe_to || to->pipe_from)
+        return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->pipe_to ? from->id : to->id);
+    if (from->is_detached || from->end_was_told)
+        return err_set(err, FANMAP_EUSAGE, "job %s has nothing to hand out", from->id);
+    if (feeds(to, from))
+        return err_set(err, FANMAP_EUSAGE, "a pipe from job %s to %s would be a ring", from->id, to->id);
+    return FANMAP_OK;
+}
+
+int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t *err)
+{
+    int r = check_pipe(from, to, err);
+    if (r != FANMAP_OK)
+        return r;
+    from->pipe_to = to;
+    to->pipe_from = from;
+    from->f->pipes_n++;
+    client_mark(from->f);
+    return FANMAP_OK;
+}
+
+/* `from` ended, whole or not. */
+static void break_off(fanmap_job_t *from, const char *why)
+{
+    fanmap_job_t *to = from->pipe_to;
+    fanmap_error_t err;
+    cut(from);
+    if (!to->error.code && fanmap_end_input(to, why, &err) < 0)
+        job_fail(to, &err);
+}
+
+/* Nobody reads `from` any more. */
+static void reader_left(fanmap_job_t *from)
+{
+    fanmap_error_t err;
+    err_set(&err, FANMAP_ESTOPPED, "job %s was cancelled: job %s, which took its values, is over", from->id,
+            from->pipe_to->id);
+    cut(from);
+    job_give_up(from, &err);
+}
+
+void pipe_closed(fanmap_job_t *job, bool detach)
+{
+    char why[JOB_ID_MAX + 80];
+    if (job->pipe_to) {
+        snprintf(why, sizeof why, "job %s, whose values were the items, was closed", job->id);
+        break_off(job, why);
+    }
+    if (job->pipe_from && detach)
+        cut(job->pipe_from);
+    else if (job->pipe_from)
+        reader_left(job->pipe_from);
+}
+
+void pipe_forget(fanmap_job_t *job)
+{
+    if (job->pipe_to)
+        cut(job);
+    if (job->pipe_from)
+        cut(job->pipe_from);
+}
+
+/* ---- moving ---- */
+
+static bool is_reader_over(const fanmap_job_t *to)
+{
+    return to->error.code || to->is_cut || (to->is_decided && to->list_state == LIST_CLOSED);
+}
+
+bool pipe_due(const fanmap_job_t *from)
+{
+    if (!from->pipe_to)
+        return false;
+    if (is_reader_over(from->pipe_to))
+        return true;
+    if (from->is_held)
+        return false;
+    return gather_has_next(from) ? map_writable(from->pipe_to) : from->error.code != 0;
+}
+
+static void end_of(fanmap_job_t *from)
+{
+    fanmap_error_t why;
+    bool is_whole = job_result(from, &why) == FANMAP_END;
+    break_off(from, is_whole ? NULL : why.message);
+}
+
+/* False: nothing more can be moved now. */
+static bool move_one(fanmap_job_t *from)
+{
+    outcome_t outcome;
+    fanmap_error_t why;
+    int r = gather_next(from, &outcome, &why);
+    if (r == FANMAP_OK) {
+        r = map_put_outcome(from->pipe_to, &outcome, &why);
+        if (r < 0)
+            job_fail(from->pipe_to, &why);
+        return r == FANMAP_OK;
+    }
+    if (r == FANMAP_END) {
+        end_of(from);
+    } else if (r < 0) { /* an outcome is missing now: there is no going on */
+        job_fail(from, &why);
+        break_off(from, from->error.message);
+    }
+    return false;
+}
+
+static void run_one(fanmap_job_t *from)
+{
+    if (is_reader_over(from->pipe_to)) {
+        reader_left(from);
+        return;
+    }
+    for (int i = 0; i < PIPE_TURN && pipe_due(from); i++) {
+        if (!gather_has_next(from))
+            break_off(from, from->error.message);
+        else if (!move_one(from))
+            return;
+    }
+}
+
+bool pipes_due(const fanmap_t *f)
+{
+    const fanmap_job_t *job = f->pipes_n ? f->jobs : NULL;
+    while (job && !pipe_due(job))
+        job = job->next;
+    return job != NULL;
+}
+
+void pipes_run(fanmap_t *f)
+{
+    fanmap_job_t *job = f->pipes_n ? f->jobs : NULL;
+    for (; job; job = job->next)
+        if (pipe_due(job))
+            run_one(job);
+}

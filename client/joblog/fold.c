@@ -1,0 +1,102 @@
+#include "client/joblog/fold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static fold_entry_t *entry_get(fold_t *fold, const char *id)
+{
+    fold_entry_t *entry = NULL;
+    HASH_FIND_STR(fold->entries, id, entry);
+    if (entry)
+        return entry;
+    entry = calloc(1, sizeof *entry);
+    if (entry) {
+        memcpy(entry->id, id, strlen(id) + 1);
+        HASH_ADD_STR(fold->entries, id, entry);
+        if (table_added(entry))
+            return entry;
+    }
+    free(entry);
+    fold->is_out_of_memory = true;
+    return NULL;
+}
+
+static void note_spec(fold_entry_t *entry, const jobs_record_t *record)
+{
+    entry->is_known = !record->tombstone;
+    if (record->tombstone)
+        return;
+    memcpy(entry->task, record->spec.task, sizeof entry->task);
+    memcpy(entry->queue, record->spec.queue, sizeof entry->queue);
+    entry->results_partition = record->spec.results_partition;
+    entry->start_offset = record->spec.start_offset;
+    entry->submitted_ms = record->spec.submitted_ms;
+    if (entry->concurrency_version == 0)
+        entry->concurrency = record->spec.concurrency;
+}
+
+static void note(fold_entry_t *entry, const jobs_record_t *record)
+{
+    switch (record->field) {
+    case JOBS_SPEC:
+        note_spec(entry, record);
+        break;
+    case JOBS_CONCURRENCY:
+        if (!record->tombstone && record->version >= entry->concurrency_version) {
+            entry->concurrency_version = record->version;
+            entry->concurrency = record->value;
+        }
+        break;
+    case JOBS_PAUSED:
+        if (!record->tombstone && record->version >= entry->paused_version) {
+            entry->paused_version = record->version;
+            entry->paused = record->value != 0;
+        }
+        break;
+    case JOBS_HALT:
+        break;
+    case JOBS_END:
+        entry->has_end = !record->tombstone;
+        entry->reason = record->end_reason;
+        break;
+    }
+}
+
+/* Also of what cannot be read it is known whose it is. */
+static void note_opaque(fold_t *fold, const bus_record_t *record)
+{
+    char id[JOB_ID_MAX + 1];
+    const char *slash = record->key_len > 0 ? memchr(record->key, '/', record->key_len) : NULL;
+    size_t len = slash ? (size_t)(slash - (const char *)record->key) : 0;
+    if (len == 0 || len > JOB_ID_MAX || record->value_len == 0)
+        return;
+    memcpy(id, record->key, len);
+    id[len] = '\0';
+    fold_entry_t *entry = job_id_valid(id) ? entry_get(fold, id) : NULL;
+    if (entry)
+        entry->is_opaque = true;
+}
+
+void fold_record(void *arg, const bus_record_t *record)
+{
+    fold_t *fold = arg;
+    jobs_record_t decoded;
+    if (!jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded)) {
+        note_opaque(fold, record);
+        return;
+    }
+    fold_entry_t *entry = entry_get(fold, decoded.job);
+    if (entry)
+        note(entry, &decoded);
+}
+
+void fold_free(fold_t *fold)
+{
+    fold_entry_t *entry, *next;
+    HASH_ITER(hh, fold->entries, entry, next)
+    {
+        HASH_DEL(fold->entries, entry);
+        tally_free(entry->tally);
+        free(entry);
+    }
+}

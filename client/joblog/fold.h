@@ -1,0 +1,33 @@
+/* The jobs topic, folded: what it says of each job, without the rest of the spec. */
+#ifndef CLIENT_JOBLOG_FOLD_H
+#define CLIENT_JOBLOG_FOLD_H
+
+#include "base/table.h"
+#include "client/joblog/job_counts.h"
+#include "schemas/jobs.h"
+
+typedef struct {
+    char id[JOB_ID_MAX + 1];
+    char task[TASK_NAME_MAX + 1], queue[NAME_MAX_LEN + 1];
+    bool is_known;  /* there is a spec */
+    bool is_opaque; /* something of it is of a version that we do not know: hands off */
+    uint32_t results_partition;
+    int64_t start_offset, submitted_ms;
+    uint64_t concurrency, concurrency_version, paused_version;
+    bool paused, has_end, is_log_gone;
+    end_reason_t reason;
+    tally_t *tally; /* the fold's user fills it, fold_free frees it */
+    UT_hash_handle hh;
+} fold_entry_t;
+
+/* Zeroed is empty. */
+typedef struct {
+    fold_entry_t *entries;
+    bool is_out_of_memory;
+} fold_t;
+
+/* An ask_record_fn whose arg is a fold_t. */
+void fold_record(void *fold, const bus_record_t *record);
+void fold_free(fold_t *fold);
+
+#endif

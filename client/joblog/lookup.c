@@ -1,0 +1,100 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection/client.h"
+
+/* One reading of the jobs topic up to the end that it had when asked. */
+struct lookup {
+    queue_t *queue;
+    char job[JOB_ID_MAX + 1];
+    lookup_fn fn;
+    void *arg;
+    bus_reader_t *reader;
+    lookup_result_t result;
+};
+
+static void note(lookup_result_t *result, const jobs_record_t *record)
+{
+    switch (record->field) {
+    case JOBS_SPEC:
+        result->is_found = !record->tombstone;
+        result->spec = record->spec;
+        result->spec.bound = NULL; /* it dies with the record, and a gatherer has no use for it */
+        result->spec.bound_len = 0;
+        break;
+    case JOBS_CONCURRENCY:
+        if (record->version >= result->concurrency_version) {
+            result->concurrency_version = record->version;
+            result->concurrency = record->value;
+        }
+        break;
+    case JOBS_PAUSED:
+        if (record->version >= result->paused_version) {
+            result->paused_version = record->version;
+            result->paused = record->value != 0;
+        }
+        break;
+    case JOBS_HALT:
+        break;
+    case JOBS_END:
+        result->has_end = true;
+        result->end_reason = record->end_reason;
+        break;
+    }
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    struct lookup *lookup = arg;
+    size_t id_len = strlen(lookup->job);
+    const char *key = record->key;
+    if (record->key_len <= id_len || memcmp(key, lookup->job, id_len) != 0 || key[id_len] != '/')
+        return false;
+    jobs_record_t decoded;
+    if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
+        note(&lookup->result, &decoded);
+    return false;
+}
+
+static void on_end(void *arg, int64_t position)
+{
+    struct lookup *lookup = arg;
+    (void)position;
+    lookup_fn fn = lookup->fn;
+    lookup_result_t result = lookup->result; /* the callee frees the lookup */
+    lookup->fn = NULL;
+    if (fn)
+        fn(lookup->arg, &result);
+}
+
+static void on_gone(void *arg, int64_t low)
+{
+    (void)low;
+    on_end(arg, -1);
+}
+
+int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, struct lookup **ret, fanmap_error_t *err)
+{
+    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    struct lookup *lookup = calloc(1, sizeof *lookup);
+    if (!lookup)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    lookup->queue = queue;
+    lookup->fn = fn;
+    lookup->arg = arg;
+    memcpy(lookup->job, job_id, strlen(job_id) + 1);
+    int r = bus_read(queue->jobs, 0, BUS_BEGIN, &callbacks, lookup, &lookup->reader, err);
+    if (r != FANMAP_OK)
+        free(lookup);
+    else
+        *ret = lookup;
+    return r;
+}
+
+void lookup_free(struct lookup *lookup)
+{
+    if (!lookup)
+        return;
+    bus_reader_close(lookup->reader);
+    free(lookup);
+}

@@ -1,0 +1,232 @@
+/* Carries out what the producer core says: its records go to the bus, in order; what the bus has no room for waits in
+ * the stash, which is bounded because a map takes no items while anything is in it. Every delivery report carries a
+ * cookie of job number and value, so that a report for a job that is gone finds nobody (reports.c).
+ *
+ * The stash is tried again after a report for this job, and by the timer: the bus may be full of what others wrote.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/connection/client.h"
+
+enum { STASH_RETRY_MS = 10, CHECK_RETRY_MS = 500 };
+#define COOKIE_VALUE_MASK ((UINT64_C(1) << COOKIE_VALUE_BITS) - 1)
+
+struct stash_entry {
+    stash_entry_t *next;
+    producer_action_type_t type;
+    int32_t partition;
+    uint64_t cookie;
+    size_t key_len, value_len;
+    char bytes[]; /* key, value */
+};
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void arm(fanmap_job_t *job)
+{
+    bool is_idle = job->is_finished || (job->error.code && !job->is_giving_up);
+    int64_t at = is_idle ? INT64_MAX : earlier(producer_next_ms(job->producer), job->deadline_ms);
+    if (!is_idle)
+        at = earlier(at, job->check_at_ms);
+    if (!is_idle && job->stash.first)
+        at = earlier(at, loop_now_ms(job->f->loop) + STASH_RETRY_MS);
+    if (at == job->timer_ms)
+        return;
+    job->timer_ms = at;
+    if (at == INT64_MAX)
+        loop_timer_stop(job->timer);
+    else
+        loop_timer_at(job->timer, at);
+}
+
+static int send(fanmap_job_t *job, producer_action_type_t type, int32_t partition, const void *key, size_t key_len,
+                const void *value, size_t value_len, uint64_t cookie, fanmap_error_t *err)
+{
+    uint64_t full = ((uint64_t)job->number << COOKIE_VALUE_BITS) | (cookie & COOKIE_VALUE_MASK);
+    bus_topic_t *topic = type == PRODUCER_PUT_ITEM  ? job->queue->items
+                         : type == PRODUCER_PUT_LOG ? job->queue->results
+                                                    : job->queue->jobs;
+    return bus_produce(topic, partition, key, key_len, value, value_len, full, err);
+}
+
+static void stash_put(fanmap_job_t *job, const producer_action_t *a, int32_t partition, const char *key, size_t key_len)
+{
+    stash_entry_t *entry = malloc(sizeof *entry + key_len + a->value_len);
+    fanmap_error_t err;
+    if (!entry) {
+        err_set(&err, FANMAP_ENOMEM, "out of memory for a record that waits for Kafka");
+        job_fail(job, &err);
+        return;
+    }
+    *entry = (stash_entry_t){NULL, a->type, partition, a->cookie, key_len, a->value_len};
+    memcpy(entry->bytes, key, key_len);
+    if (a->value_len)
+        memcpy(entry->bytes + key_len, a->value, a->value_len);
+    *job->stash.last = entry;
+    job->stash.last = &entry->next;
+}
+
+void stash_send(fanmap_job_t *job)
+{
+    fanmap_error_t err;
+    while (job->stash.first) {
+        stash_entry_t *e = job->stash.first;
+        int r = send(job, e->type, e->partition, e->bytes, e->key_len, e->bytes + e->key_len, e->value_len, e->cookie,
+                     &err);
+        if (r == FANMAP_AGAIN)
+            return;
+        if (r != FANMAP_OK) {
+            stash_free(&job->stash);
+            job_fail(job, &err);
+            return;
+        }
+        job->stash.first = e->next;
+        if (!e->next)
+            job->stash.last = &job->stash.first;
+        free(e);
+    }
+}
+
+void stash_free(stash_t *stash)
+{
+    while (stash->first) {
+        stash_entry_t *entry = stash->first;
+        stash->first = entry->next;
+        free(entry);
+    }
+    stash->last = &stash->first;
+}
+
+static void put_record(fanmap_job_t *job, const producer_action_t *a)
+{
+    fanmap_error_t err;
+    bool is_jobs = a->type == PRODUCER_PUT_JOBS;
+    const char *key = is_jobs ? a->key : job->id;
+    int32_t partition = is_jobs ? 0 : a->type == PRODUCER_PUT_LOG ? (int32_t)job->spec.results_partition : a->partition;
+    int r = FANMAP_AGAIN;
+    if (!job->stash.first)
+        r = send(job, a->type, partition, key, strlen(key), a->value, a->value_len, a->cookie, &err);
+    if (r == FANMAP_AGAIN)
+        stash_put(job, a, partition, key, strlen(key));
+    else if (r != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+static void on_table(void *arg, const char *job_id, const char *nonce, bool created, const fanmap_error_t *err)
+{
+    fanmap_t *f = arg;
+    fanmap_job_t *job = f->jobs;
+    while (job && (strcmp(job->id, job_id) != 0 || strcmp(job->spec.nonce, nonce) != 0))
+        job = job->next;
+    if (!job)
+        return;
+    if (err && err->code == FANMAP_EREFUSED) {
+        client_fail(f, err);
+        return;
+    }
+    if (err)
+        client_log(f, FANMAP_LOG_WARNING, "%s; the job starts when a worker reaches Redis", err->message);
+    map_step(job, &(producer_event_t){.type = PRODUCER_TABLE, .ok = created});
+}
+
+/* ---- the end of the log ---- */
+
+static void on_log_end(fanmap_job_t *job, int32_t tag, int64_t end)
+{
+    (void)tag;
+    if (job->check_until != INT64_MAX)
+        return;
+    if (end < 0)
+        job->check_at_ms = loop_now_ms(job->f->loop) + CHECK_RETRY_MS;
+    else
+        gather_check(job, end);
+    arm(job);
+}
+
+static void check_log(fanmap_job_t *job)
+{
+    fanmap_error_t err;
+    job->check_until = INT64_MAX;
+    job->check_at_ms = INT64_MAX;
+    if (check_end(job, job->queue->results, (int32_t)job->spec.results_partition, on_log_end, 0, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+/* ---- steps ---- */
+
+static void carry_out(fanmap_job_t *job, const producer_action_t *a)
+{
+    fanmap_t *f = job->f;
+    tokens_port_t *tokens = f->tokens;
+    switch (a->type) {
+    case PRODUCER_CREATE_TABLE:
+        tokens->create(tokens, job->id, job->spec.nonce, job->spec.concurrency, job->spec.lease_ms, on_table, f);
+        break;
+    case PRODUCER_PUT_LOG:
+    case PRODUCER_PUT_JOBS:
+    case PRODUCER_PUT_ITEM:
+        put_record(job, a);
+        break;
+    case PRODUCER_CHECK_LOG:
+        check_log(job);
+        break;
+    case PRODUCER_READ_LOG:
+        map_read_log(job);
+        break;
+    case PRODUCER_SCAN:
+        resuming_scan(job->resuming);
+        break;
+    case PRODUCER_FINISHED:
+        job->is_finished = true;
+        break;
+    case PRODUCER_FAILED:
+        job->is_giving_up = false;
+        job_fail(job, &a->error);
+        break;
+    }
+}
+
+void map_step(fanmap_job_t *job, producer_event_t *event)
+{
+    event->now_ms = loop_now_ms(job->f->loop);
+    producer_actions_clear(&job->actions);
+    producer_step(job->producer, event, &job->actions);
+    for (size_t i = 0; i < job->actions.n && (!job->error.code || job->is_giving_up); i++)
+        carry_out(job, &job->actions.at[i]);
+    if (!job->is_cut && producer_is_cut(job->producer)) {
+        job->is_cut = job->input_ended = true;
+        job->pushed = producer_published(job->producer);
+    }
+    if (job->actions.failed) {
+        fanmap_error_t err;
+        job->is_giving_up = false;
+        err_set(&err, FANMAP_ENOMEM, "out of memory for a producer");
+        job_fail(job, &err);
+    }
+    arm(job);
+}
+
+void map_simple_step(fanmap_job_t *job, producer_event_type_t type)
+{
+    map_step(job, &(producer_event_t){.type = type});
+}
+
+void map_on_timer(void *arg)
+{
+    fanmap_job_t *job = arg;
+    int64_t now = loop_now_ms(job->f->loop);
+    job->timer_ms = INT64_MAX; /* it fires once */
+    stash_send(job);
+    if (now >= job->check_at_ms)
+        check_log(job);
+    producer_event_t event = {.type = PRODUCER_TICK};
+    if (now >= job->deadline_ms) {
+        job->deadline_ms = INT64_MAX;
+        event = (producer_event_t){.type = PRODUCER_CANCEL, .reason = END_DEADLINE};
+    }
+    map_step(job, &event);
+}

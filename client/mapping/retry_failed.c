@@ -1,0 +1,262 @@
+/* --retry-failed JOB: a new job with JOB's length, in which what had a value keeps it, and the rest runs again.
+ *
+ * JOB's log is read once: it must be decided, and says which indexes have a value. Then everything is brought into
+ * order, on disk beyond the window (retry_collect.c), and only when it is there whole does the new job begin. Its
+ * producer is fed like any other, in order: an old value goes into the new log as it is, as an outcome; an input is
+ * published. So every reader of the new log has the whole list, and resuming the new job works like resuming any.
+ *
+ * Task, bound arguments and the number of zipped inputs are JOB's unless given; the queue is JOB's. What was never sent
+ * (bad_input, too_large) has no input in Kafka and keeps its error.
+ */
+#include "client/mapping/retry_failed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FEED_TURN = 1024 };
+
+void retry_fail(retry_t *r, int code, const char *why)
+{
+    fanmap_error_t err;
+    err_set(&err, code, "--retry-failed %s: %s", r->of, why);
+    job_fail(r->job, &err);
+}
+
+void retry_free(retry_t *r)
+{
+    if (!r)
+        return;
+    lookup_free(r->lookup);
+    (void)bus_reader_drop(&r->reader);
+    for (size_t i = 0; i < RETRY_SCANS_MAX; i++)
+        (void)bus_reader_drop(&r->scans[i].reader);
+    list_free(r->list);
+    list_free(r->again);
+    order_free(r->order);
+    bitset_free(&r->valued);
+    bitset_free(&r->ran);
+    bitset_free(&r->kept);
+    bitset_free(&r->found);
+    free(r->offsets);
+    free(r->wanted);
+    r->job->f->retries_n--;
+    free(r);
+}
+
+int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err)
+{
+    if (job->f->is_local)
+        return err_set(err, FANMAP_EUSAGE, "--retry-failed needs a fleet: an embedded map leaves nothing behind");
+    if (strcmp(of, job->id) == 0)
+        return err_set(err, FANMAP_EUSAGE, "--retry-failed %s makes a new job: give it another --job-id", of);
+    retry_t *r = calloc(1, sizeof *r);
+    if (!r)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    r->job = job;
+    job->retry = r;
+    job->f->retries_n++;
+    snprintf(r->of, sizeof r->of, "%s", of);
+    memcpy(job->spec.retry_of, r->of, sizeof r->of);
+    return queue_get(job->f, NULL, &job->queue, err);
+}
+
+bool retry_wants(const retry_t *r, uint64_t index)
+{
+    return !bitset_test(&r->valued, index) && !bitset_test(&r->kept, index);
+}
+
+/* ---- what the new job takes over ---- */
+
+static bool take_bound(fanmap_job_t *job, const spec_t *old)
+{
+    if (options_is_set(job->options, "bind") || old->bound_len == 0)
+        return true;
+    buf_clear(&job->bound);
+    buf_append(&job->bound, old->bound, old->bound_len);
+    job->spec.bound = job->bound.data;
+    job->spec.bound_len = job->bound.len;
+    return !job->bound.failed;
+}
+
+static int take_over(retry_t *r, fanmap_error_t *err)
+{
+    fanmap_job_t *job = r->job;
+    spec_t *spec = &job->spec;
+    if (!spec->task[0])
+        memcpy(spec->task, r->spec.task, sizeof spec->task);
+    if (!options_is_set(job->options, "sequences"))
+        spec->sequences_n = r->spec.sequences_n;
+    if (options_is_set(job->options, "queue") && strcmp(spec->queue, r->spec.queue) != 0)
+        return err_set(err, FANMAP_EUSAGE, "--retry-failed %s stays on its queue, %s", r->of, r->spec.queue);
+    memcpy(spec->queue, r->spec.queue, sizeof spec->queue);
+    if (spec->item_bytes_max < r->spec.item_bytes_max)
+        spec->item_bytes_max = r->spec.item_bytes_max;
+    if (spec->value_bytes_max < r->spec.value_bytes_max)
+        spec->value_bytes_max = r->spec.value_bytes_max;
+    if (!take_bound(job, &r->spec))
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    r->old_queue = job->queue;
+    return queue_get(job->f, spec->queue, &job->queue, err);
+}
+
+/* ---- the first reading ---- */
+
+static void on_outcome(void *arg, const outcome_t *outcome)
+{
+    retry_t *r = arg;
+    bool was_sent = outcome->attempts > 0;
+    if (outcome->kind == FANMAP_VALUE)
+        (void)bitset_set(&r->valued, outcome->index);
+    else if (was_sent)
+        (void)bitset_set(&r->ran, outcome->index);
+    else if (outcome->kind == FANMAP_BAD_INPUT || outcome->kind == FANMAP_TOO_LARGE)
+        (void)bitset_set(&r->kept, outcome->index);
+}
+
+static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
+{
+    retry_t *r = arg;
+    (void)state;
+    (void)reason;
+    (void)missing;
+    r->is_decided = true;
+    r->n = n;
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    retry_t *r = arg;
+    (void)list_record(r->list, record->offset, record->key, record->key_len, record->value, record->value_len);
+    return false;
+}
+
+static void judge(retry_t *r)
+{
+    char why[160];
+    fanmap_error_t err;
+    const spec_t *spec = list_spec(r->list);
+    if (list_out_of_memory(r->list) || r->valued.failed || r->ran.failed || r->kept.failed) {
+        retry_fail(r, FANMAP_ENOMEM, "out of memory");
+        return;
+    }
+    if (!r->is_decided || !spec) {
+        snprintf(why, sizeof why, "it has not ended (%" PRIu64 " outcomes so far): wait for it, or cancel it",
+                 list_known(r->list));
+        retry_fail(r, FANMAP_EUSAGE, why);
+        return;
+    }
+    r->spec = *spec;
+    r->is_judged = true;
+    if (take_over(r, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+    else if (r->job->queue->is_ready)
+        map_begin(r->job);
+}
+
+static void on_end(void *arg, int64_t position)
+{
+    retry_t *r = arg;
+    (void)position;
+    if (bus_reader_drop(&r->reader))
+        judge(r);
+}
+
+static void on_gone(void *arg, int64_t low)
+{
+    (void)low;
+    retry_fail(arg, FANMAP_ELOST, "its log is no longer whole (retention)");
+}
+
+static void on_looked_up(void *arg, const lookup_result_t *found)
+{
+    static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
+    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    retry_t *r = arg;
+    fanmap_error_t err;
+    lookup_free(r->lookup);
+    r->lookup = NULL;
+    if (!found->is_found) {
+        retry_fail(r, FANMAP_ENOJOB, "there is no such job");
+        return;
+    }
+    r->spec = found->spec;
+    r->list = list_new(r->of, &list_callbacks, r);
+    if (!r->list)
+        retry_fail(r, FANMAP_ENOMEM, "out of memory");
+    else if (bus_read(r->job->queue->results, (int32_t)r->spec.results_partition, r->spec.start_offset,
+                      &reader_callbacks, r, &r->reader, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+}
+
+bool retry_begin(retry_t *r)
+{
+    fanmap_error_t err;
+    if (r->is_collected)
+        return true;
+    if (r->is_judged)
+        retry_collect(r);
+    else if (lookup_begin(r->job->queue, r->of, on_looked_up, r, &r->lookup, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+    return false;
+}
+
+void retry_collected(retry_t *r)
+{
+    r->is_collected = true;
+    map_begin(r->job);
+}
+
+/* ---- feeding ---- */
+
+static bool is_due(const fanmap_job_t *job)
+{
+    const retry_t *r = job->retry;
+    return r && r->is_collected && !r->is_fed && !job->error.code && !job->is_abandoned && map_writable(job);
+}
+
+bool retries_due(const fanmap_t *f)
+{
+    const fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
+    while (job && !is_due(job))
+        job = job->next;
+    return job != NULL;
+}
+
+static int put(retry_t *r, const outcome_t *outcome, fanmap_error_t *err)
+{
+    fanmap_job_t *job = r->job;
+    producer_event_t event = {.kind = FANMAP_VALUE, .in = outcome->value, .in_len = outcome->value_len};
+    if (outcome->attempts != RETRY_IS_INPUT)
+        item_fill_error(job, outcome, &event);
+    return map_put(job, &event, outcome->value_len, err);
+}
+
+static void feed(fanmap_job_t *job)
+{
+    retry_t *r = job->retry;
+    outcome_t outcome;
+    fanmap_error_t err;
+    int code = FANMAP_OK;
+    for (int i = 0; i < FEED_TURN && code == FANMAP_OK && is_due(job); i++) {
+        if (order_position(r->order) == r->n) {
+            r->is_fed = true;
+            map_end_input(job);
+            return;
+        }
+        code = order_next(r->order, &outcome, &err);
+        if (code == FANMAP_OK)
+            code = put(r, &outcome, &err);
+    }
+    if (code < 0)
+        job_fail(job, &err);
+}
+
+void retries_run(fanmap_t *f)
+{
+    fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
+    for (; job; job = job->next)
+        if (is_due(job))
+            feed(job);
+}

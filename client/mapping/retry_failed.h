@@ -1,0 +1,55 @@
+/* --retry-failed: what the parts share. retry.c: the old job is judged, then the new one is fed; retry_collect.c: the
+ * values and inputs of the old job, brought into order. */
+#ifndef CLIENT_MAPPING_RETRY_FAILED_H
+#define CLIENT_MAPPING_RETRY_FAILED_H
+
+#include "base/bitset.h"
+#include "client/connection/client.h"
+
+enum { RETRY_SCANS_MAX = 8 };
+
+typedef struct {
+    retry_t *retry;
+    int32_t partition;
+    bool is_open;
+    bus_reader_t *reader; /* NULL: it waits to know from where */
+} retry_scan_t;
+
+struct retry {
+    fanmap_job_t *job;
+    char of[JOB_ID_MAX + 1]; /* the old job */
+    struct lookup *lookup;
+    queue_t *old_queue; /* jobs and results */
+    spec_t spec;        /* of the old job; bound lives in `list` */
+    list_t *list;       /* the first reading */
+    bus_reader_t *reader;
+    bool is_judged, is_collected, is_fed;
+
+    /* from the first reading */
+    bool is_decided;
+    uint64_t n;
+    bitset_t valued, ran, kept; /* indexes with a value; that failed in an attempt; that were never sent */
+
+    /* collecting */
+    list_t *again;    /* the second reading */
+    uint64_t lowest;  /* index that needs its input; n: none */
+    int64_t *offsets; /* per partition, from where its inputs are; -1: from the beginning */
+    uint64_t *wanted; /* per partition, inputs that are still to be found */
+    bitset_t found;
+    order_t *order; /* values, errors that stay, and inputs, by index */
+    retry_scan_t scans[RETRY_SCANS_MAX];
+    uint32_t scanned_n;
+    unsigned open_n;
+};
+
+/* In `order`: an input, not an outcome. */
+#define RETRY_IS_INPUT UINT32_MAX
+
+void retry_fail(retry_t *r, int code, const char *why);
+/* Ends in retry_collected, or fails the job. */
+void retry_collect(retry_t *r);
+void retry_collected(retry_t *r);
+/* The item must be run again. */
+bool retry_wants(const retry_t *r, uint64_t index);
+
+#endif

@@ -1,0 +1,257 @@
+/* Brings the old job's values, the errors that stay, and the inputs of what runs again into one order.
+ *
+ * The log is read a second time: outcomes with a value, and those that were never sent, go into the order; of the
+ * stored progress the newest whose prefix lies before every wanted input says from which offsets the items partitions
+ * are to be read. Each is read only as far as it has wanted inputs.
+ *
+ * What can fail: an item that ran has no record any more, or offsets are gone: Kafka no longer has the inputs, and
+ * nothing is begun. An item without a record that never ran was never published; it stays without a value.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/mapping/retry_failed.h"
+#include "schemas/item.h"
+#include "schemas/place.h"
+
+enum { CLOCK_SLACK_MS = 3600000 };
+static const char NEVER_PUBLISHED[] = "the item was never published: its job ended before";
+static const char NOT_WHOLE[] = "Kafka no longer has all inputs of its failed items";
+
+static void put(retry_t *r, const outcome_t *outcome)
+{
+    fanmap_error_t err;
+    if (!r->job->error.code && order_put(r->order, outcome, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+}
+
+/* ---- the inputs ---- */
+
+static void scan_more(retry_t *r);
+
+static void end_scan(retry_scan_t *scan)
+{
+    (void)bus_reader_drop(&scan->reader);
+    scan->is_open = false;
+    scan->retry->open_n--;
+    scan_more(scan->retry);
+}
+
+static bool is_wanted(const retry_scan_t *scan, const bus_record_t *record, item_t *ret)
+{
+    const retry_t *r = scan->retry;
+    if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
+        !item_decode(record->value, record->value_len, ret) || ret->type != ITEM_RECORD || ret->lane != 0)
+        return false;
+    return ret->index < r->n && retry_wants(r, ret->index) && !bitset_test(&r->found, ret->index) &&
+           (int32_t)place_item(place_job_hash(r->of), r->spec.items_partitions, ret->index) == scan->partition;
+}
+
+static bool on_scanned_record(void *arg, const bus_record_t *record)
+{
+    retry_scan_t *scan = arg;
+    retry_t *r = scan->retry;
+    item_t item;
+    if (!scan->reader || !is_wanted(scan, record, &item))
+        return false;
+    put(r, &(outcome_t){.index = item.index,
+                        .kind = FANMAP_VALUE,
+                        .attempts = RETRY_IS_INPUT,
+                        .value = item.in,
+                        .value_len = item.in_len});
+    if (!bitset_set(&r->found, item.index))
+        retry_fail(r, FANMAP_ENOMEM, "out of memory");
+    if (--r->wanted[scan->partition] == 0)
+        end_scan(scan);
+    return false;
+}
+
+static void on_scanned(void *arg, int64_t position)
+{
+    retry_scan_t *scan = arg;
+    (void)position;
+    if (scan->reader)
+        end_scan(scan);
+}
+
+static void on_scan_gone(void *arg, int64_t low)
+{
+    retry_scan_t *scan = arg;
+    (void)low;
+    retry_fail(scan->retry, FANMAP_ELOST, NOT_WHOLE);
+}
+
+static void say(const retry_t *r, uint64_t n, const char *what)
+{
+    if (n > 0)
+        client_log(r->job->f, FANMAP_LOG_WARNING,
+                   "--retry-failed %s: no input in Kafka for %" PRIu64 " of its items: %s", r->of, n, what);
+}
+
+/* What was not found was never published, or is gone. */
+static void settle(retry_t *r)
+{
+    uint64_t missing = 0;
+    for (uint64_t i = r->lowest; i < r->n && !r->job->error.code; i++) {
+        if (!retry_wants(r, i) || bitset_test(&r->found, i))
+            continue;
+        if (bitset_test(&r->ran, i)) {
+            retry_fail(r, FANMAP_ELOST, NOT_WHOLE);
+            return;
+        }
+        missing++;
+        put(r, &(outcome_t){.index = i,
+                            .kind = FANMAP_CANCELLED,
+                            .type = "",
+                            .message = NEVER_PUBLISHED,
+                            .message_len = sizeof NEVER_PUBLISHED - 1,
+                            .stderr_tail = ""});
+    }
+    say(r, missing, "they were never published and stay cancelled");
+    say(r, bitset_count(&r->kept), "they could not be parsed or sent, and keep their error");
+    if (!r->job->error.code)
+        retry_collected(r);
+}
+
+static void read_partition(retry_scan_t *scan, int64_t from)
+{
+    static const bus_reader_callbacks_t callbacks = {on_scanned_record, on_scanned, on_scan_gone};
+    fanmap_job_t *job = scan->retry->job;
+    fanmap_error_t err;
+    if (bus_read(job->queue->items, scan->partition, from, &callbacks, scan, &scan->reader, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
+{
+    read_partition(&job->retry->scans[tag], offset);
+}
+
+/* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
+static void scan_one(retry_t *r, retry_scan_t *scan, int32_t partition)
+{
+    fanmap_error_t err;
+    int64_t from = r->offsets[partition];
+    *scan = (retry_scan_t){.retry = r, .partition = partition, .is_open = true};
+    r->open_n++;
+    if (from >= 0)
+        read_partition(scan, from);
+    else if (check_time(r->job, r->job->queue->items, partition, r->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
+                        (int32_t)(scan - r->scans), &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+}
+
+static void scan_more(retry_t *r)
+{
+    for (size_t i = 0; i < RETRY_SCANS_MAX && !r->job->error.code; i++) {
+        while (r->scanned_n < r->spec.items_partitions && r->wanted[r->scanned_n] == 0)
+            r->scanned_n++;
+        if (r->scanned_n == r->spec.items_partitions)
+            break;
+        if (!r->scans[i].is_open)
+            scan_one(r, &r->scans[i], (int32_t)r->scanned_n++);
+    }
+    if (r->open_n == 0 && !r->job->error.code)
+        settle(r);
+}
+
+/* ---- the log, once more ---- */
+
+static void on_outcome(void *arg, const outcome_t *outcome)
+{
+    retry_t *r = arg;
+    if (outcome->index < r->n && !retry_wants(r, outcome->index))
+        put(r, outcome);
+}
+
+static void note_progress(retry_t *r, const bus_record_t *record)
+{
+    joblog_record_t decoded;
+    if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
+        !joblog_decode(record->value, record->value_len, &decoded) || decoded.type != JOBLOG_PROGRESS ||
+        decoded.progress.partitions != r->spec.items_partitions || decoded.progress.prefix > r->lowest)
+        return;
+    for (uint32_t p = 0; p < r->spec.items_partitions; p++) {
+        int64_t offset;
+        if (joblog_progress_offset(&decoded.progress, p, &offset) && offset >= 0)
+            r->offsets[p] = offset;
+    }
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    retry_t *r = arg;
+    bool counts = list_record(r->again, record->offset, record->key, record->key_len, record->value, record->value_len);
+    if (counts && list_start_offset(r->again) >= 0)
+        note_progress(r, record);
+    return false;
+}
+
+static void on_end(void *arg, int64_t position)
+{
+    retry_t *r = arg;
+    (void)position;
+    if (!bus_reader_drop(&r->reader))
+        return;
+    if (list_out_of_memory(r->again))
+        retry_fail(r, FANMAP_ENOMEM, "out of memory");
+    if (!r->job->error.code)
+        scan_more(r);
+}
+
+static void on_gone(void *arg, int64_t low)
+{
+    (void)low;
+    retry_fail(arg, FANMAP_ELOST, "its log is no longer whole (retention)");
+}
+
+static bool make_room(retry_t *r, fanmap_error_t *err)
+{
+    static const list_callbacks_t callbacks = {.outcome = on_outcome};
+    uint32_t partitions = r->spec.items_partitions;
+    r->again = list_new(r->of, &callbacks, r);
+    r->offsets = malloc(partitions * sizeof *r->offsets);
+    r->wanted = calloc(partitions, sizeof *r->wanted);
+    if (!r->again || !r->offsets || !r->wanted) {
+        err_set(err, FANMAP_ENOMEM, "out of memory");
+        return false;
+    }
+    for (uint32_t p = 0; p < partitions; p++)
+        r->offsets[p] = -1;
+    return order_new(r->job->window_bytes, NULL, &r->order, err) == FANMAP_OK;
+}
+
+static void count_wanted(retry_t *r)
+{
+    uint64_t hash = place_job_hash(r->of);
+    r->lowest = r->n;
+    for (uint64_t i = 0; i < r->n; i++) {
+        if (!retry_wants(r, i))
+            continue;
+        if (r->lowest == r->n)
+            r->lowest = i;
+        r->wanted[place_item(hash, r->spec.items_partitions, i)]++;
+    }
+}
+
+void retry_collect(retry_t *r)
+{
+    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    fanmap_error_t err;
+    if (r->spec.items_partitions > r->job->queue->items_n) {
+        retry_fail(r, FANMAP_ELOST, "the topic of its items has fewer partitions than when it was submitted");
+        return;
+    }
+    if (!make_room(r, &err)) {
+        job_fail(r->job, &err);
+        return;
+    }
+    count_wanted(r);
+    if (r->lowest == r->n)
+        client_log(r->job->f, FANMAP_LOG_WARNING, "--retry-failed %s: nothing is left to run again", r->of);
+    if (bus_read(r->job->queue->results, (int32_t)r->spec.results_partition, r->spec.start_offset, &callbacks, r,
+                 &r->reader, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
+}

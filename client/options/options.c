@@ -1,0 +1,267 @@
+#include "client/options/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "client/options/rules.h"
+
+typedef struct {
+    int option; /* row of the table; -1: a librdkafka property */
+    option_source_t source;
+    char *key; /* of a property */
+    char *value;
+} setting_t;
+
+struct fanmap_options {
+    setting_t *at;
+    size_t n, cap;
+    const char **properties; /* made on demand by options_properties */
+};
+
+int fanmap_options_new(fanmap_options_t **ret_options)
+{
+    fanmap_options_t *options = calloc(1, sizeof *options);
+    if (!options)
+        return FANMAP_ENOMEM;
+    *ret_options = options;
+    return FANMAP_OK;
+}
+
+static void setting_free(setting_t *setting)
+{
+    free(setting->key);
+    free(setting->value);
+}
+
+void fanmap_options_free(fanmap_options_t *options)
+{
+    if (!options)
+        return;
+    for (size_t i = 0; i < options->n; i++)
+        setting_free(&options->at[i]);
+    free(options->at);
+    free(options->properties);
+    free(options);
+}
+
+static int append(fanmap_options_t *options, int option, option_source_t source, const char *key, const char *value)
+{
+    if (options->n == options->cap) {
+        size_t cap = options->cap ? 2 * options->cap : 16;
+        setting_t *at = realloc(options->at, cap * sizeof *at);
+        if (!at)
+            return FANMAP_ENOMEM;
+        options->at = at;
+        options->cap = cap;
+    }
+    setting_t *setting = &options->at[options->n];
+    *setting = (setting_t){option, source, key ? strdup(key) : NULL, strdup(value)};
+    if (!setting->value || (key && !setting->key)) {
+        setting_free(setting);
+        return FANMAP_ENOMEM;
+    }
+    options->n++;
+    return FANMAP_OK;
+}
+
+static bool is_same(const setting_t *setting, int option, const char *key)
+{
+    return setting->option == option && (option >= 0 || strcmp(setting->key, key) == 0);
+}
+
+/* Makes room for a value from `source`: drops what it overrides. False: something higher is there already. */
+static bool give_way(fanmap_options_t *options, int option, const char *key, option_source_t source, bool repeats)
+{
+    size_t kept = 0;
+    bool is_free = true;
+    for (size_t i = 0; i < options->n; i++) {
+        setting_t *setting = &options->at[i];
+        if (is_same(setting, option, key) && setting->source > source)
+            is_free = false;
+        if (is_same(setting, option, key) && (setting->source < source || (setting->source == source && !repeats)))
+            setting_free(setting);
+        else
+            options->at[kept++] = *setting;
+    }
+    options->n = kept;
+    return is_free;
+}
+
+static int put_property(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
+                        fanmap_error_t *err)
+{
+    if (!give_way(options, -1, key, source, false))
+        return FANMAP_OK;
+    int r = append(options, -1, source, key, value);
+    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+}
+
+static int put_pair(fanmap_options_t *options, const char *pair, option_source_t source, fanmap_error_t *err)
+{
+    const char *equals = strchr(pair, '=');
+    if (!equals || equals == pair)
+        return err_set(err, FANMAP_EUSAGE, "property \"%s\": want KEY=VALUE", pair);
+    char *key = strndup(pair, (size_t)(equals - pair));
+    int r = key ? put_property(options, key, equals + 1, source, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    free(key);
+    return r;
+}
+
+int options_put(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
+                fanmap_error_t *err)
+{
+    if (strncmp(key, "X.", 2) == 0 && key[2] != '\0')
+        return put_property(options, key + 2, value, source, err);
+    int option = option_find(key, strlen(key));
+    if (option < 0)
+        return err_set(err, FANMAP_EUSAGE, "there is no option \"%s\"", key);
+    int r = option_check((size_t)option, value, err);
+    if (r != FANMAP_OK)
+        return r;
+    size_t n;
+    const fanmap_option_info_t *info = &fanmap_option_table(&n)[option];
+    if (strcmp(info->name, "property") == 0)
+        return put_pair(options, value, source, err);
+    if (!give_way(options, option, NULL, source, info->repeats))
+        return FANMAP_OK;
+    r = append(options, option, source, NULL, value);
+    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+}
+
+int fanmap_options_set(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err)
+{
+    return options_put(options, key, value, SOURCE_CALLER, err);
+}
+
+fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_options_t *above)
+{
+    fanmap_options_t *merged;
+    if (fanmap_options_new(&merged) != FANMAP_OK)
+        return NULL;
+    const fanmap_options_t *layers[] = {below, above};
+    for (int layer = 0; layer < 2; layer++) {
+        for (size_t i = 0; layers[layer] && i < layers[layer]->n; i++) {
+            const setting_t *s = &layers[layer]->at[i];
+            size_t n;
+            bool repeats = s->option >= 0 && fanmap_option_table(&n)[s->option].repeats;
+            option_source_t source = layer == 0 ? SOURCE_FILE : SOURCE_CALLER;
+            if (give_way(merged, s->option, s->key, source, repeats) &&
+                append(merged, s->option, source, s->key, s->value) != FANMAP_OK) {
+                fanmap_options_free(merged);
+                return NULL;
+            }
+        }
+    }
+    return merged;
+}
+
+fanmap_options_t *options_copy(const fanmap_options_t *options)
+{
+    return options_merge(options, NULL);
+}
+
+const char *fanmap_options_get(const fanmap_options_t *options, const char *key, size_t nth)
+{
+    int option = option_find(key, strlen(key));
+    size_t seen = 0, rows;
+    if (option < 0)
+        return NULL;
+    for (size_t i = 0; options && i < options->n; i++)
+        if (options->at[i].option == option && seen++ == nth)
+            return options->at[i].value;
+    return seen == 0 && nth == 0 ? fanmap_option_table(&rows)[option].standard : NULL;
+}
+
+bool options_is_set(const fanmap_options_t *options, const char *key)
+{
+    int option = option_find(key, strlen(key));
+    for (size_t i = 0; options && i < options->n; i++)
+        if (options->at[i].option == option)
+            return true;
+    return false;
+}
+
+const char *const *options_properties(const fanmap_options_t *options)
+{
+    fanmap_options_t *cache = (fanmap_options_t *)(uintptr_t)options;
+    const char **list = calloc(2 * options->n + 1, sizeof *list);
+    if (!list)
+        return NULL;
+    size_t at = 0;
+    for (size_t i = 0; i < options->n; i++) {
+        if (options->at[i].option >= 0)
+            continue;
+        list[at++] = options->at[i].key;
+        list[at++] = options->at[i].value;
+    }
+    free(cache->properties);
+    cache->properties = list;
+    return list;
+}
+
+const char *options_text(const fanmap_options_t *options, const char *key)
+{
+    return fanmap_options_get(options, key, 0);
+}
+
+bool options_switch(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    return value && strcmp(value, "true") == 0;
+}
+
+uint64_t options_count(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    return value ? strtoull(value, NULL, 10) : 0;
+}
+
+uint64_t options_ms(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    int64_t ms = 0;
+    return value && duration_parse(value, &ms, NULL) == FANMAP_OK ? (uint64_t)ms : 0;
+}
+
+uint64_t options_bytes(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    uint64_t bytes = 0;
+    return value && size_parse(value, &bytes, NULL) == FANMAP_OK ? bytes : 0;
+}
+
+uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key)
+{
+    const char *value = options_text(options, key);
+    uint32_t milli = 0;
+    return value && cpus_parse(value, &milli, NULL) == FANMAP_OK ? milli : 0;
+}
+
+void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
+                     uint32_t *ret_cap_ms)
+{
+    const char *value = options_text(options, "backoff");
+    backoff_t backoff = {0, 0, 0};
+    if (value && backoff_parse(value, &backoff, NULL) == FANMAP_OK) {
+        *ret_base_ms = backoff.base_ms;
+        *ret_factor_milli = backoff.factor_milli;
+        *ret_cap_ms = backoff.cap_ms;
+    }
+}
+
+uint64_t fanmap_options_number(const fanmap_options_t *options, const char *key)
+{
+    int option = option_find(key, strlen(key));
+    switch (option < 0 ? OPTION_TEXT : option_rule((size_t)option)->type) {
+    case OPTION_COUNT:
+        return options_count(options, key);
+    case OPTION_SIZE:
+        return options_bytes(options, key);
+    case OPTION_DURATION:
+        return options_ms(options, key);
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,97 @@
+/* A spec's policy as the options that it was submitted with, only those that are not the default. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "client/options/options.h"
+#include "client/options/policy.h"
+
+static void put(policy_t *policy, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void put(policy_t *policy, const char *name, const char *format, ...)
+{
+    if (policy->n == FANMAP_POLICY_MAX)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(policy->values[policy->n], sizeof policy->values[0], format, args);
+    va_end(args);
+    const char *standard = options_text(NULL, name);
+    policy->names[policy->n] = name;
+    policy->n += !standard || strcmp(standard, policy->values[policy->n]) != 0;
+}
+
+static void put_ms(policy_t *policy, const char *name, uint64_t ms)
+{
+    char text[DURATION_TEXT_MAX];
+    put(policy, name, "%s", duration_format(text, sizeof text, (int64_t)ms));
+}
+
+static void put_bytes(policy_t *policy, const char *name, uint64_t bytes)
+{
+    char text[SIZE_TEXT_MAX];
+    put(policy, name, "%s", size_format(text, sizeof text, bytes));
+}
+
+static void put_count(policy_t *policy, const char *name, uint64_t count)
+{
+    put(policy, name, "%" PRIu64, count);
+}
+
+static void put_backoff(policy_t *policy, const spec_t *spec)
+{
+    char base[DURATION_TEXT_MAX], cap[DURATION_TEXT_MAX];
+    put(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
+        (double)spec->backoff_factor_milli / 1000, duration_format(cap, sizeof cap, spec->backoff_cap_ms));
+}
+
+static void put_halt(policy_t *policy, const halt_t *halt)
+{
+    static const char *const whens[] = {"never", "now", "soon"}, *const whats[] = {"fail", "success", "done"};
+    if (halt->when != HALT_NEVER)
+        put(policy, "halt", "%s,%s=%u%s", whens[halt->when], whats[halt->what], halt->threshold,
+            halt->is_percent ? "%" : "");
+}
+
+static void put_final_exits(policy_t *policy, const spec_t *spec)
+{
+    char text[sizeof policy->values[0]] = "";
+    size_t n = 0;
+    for (uint32_t i = 0; i < spec->final_exits_n && n + 9 < sizeof text; i++) {
+        const exit_range_t *range = &spec->final_exits[i];
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%u", i > 0 ? "," : "", range->from);
+        if (range->to != range->from)
+            n += (size_t)snprintf(text + n, sizeof text - n, "-%u", range->to);
+    }
+    if (n > 0)
+        put(policy, "final-exit", "%s", text);
+}
+
+void policy_fill(policy_t *policy, const spec_t *spec)
+{
+    policy->n = 0;
+    put_count(policy, "retries", spec->retries);
+    put_backoff(policy, spec);
+    if (spec->timeout_ms)
+        put_ms(policy, "timeout", spec->timeout_ms);
+    put_ms(policy, "grace", spec->grace_ms);
+    if (spec->deadline_ms)
+        put_ms(policy, "deadline", (uint64_t)(spec->deadline_ms - spec->submitted_ms));
+    if (spec->fail_fast)
+        put(policy, "fail-fast", "true");
+    put_halt(policy, &spec->halt);
+    put_ms(policy, "lease", spec->lease_ms);
+    put_count(policy, "crash-cap", spec->crash_cap);
+    put_bytes(policy, "item-max", spec->item_bytes_max);
+    put_bytes(policy, "value-max", spec->value_bytes_max);
+    if (spec->memory_bytes)
+        put_bytes(policy, "memory", spec->memory_bytes);
+    if (spec->cpus_milli)
+        put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
+    if (spec->cpu_time_ms)
+        put_ms(policy, "cpu-time", spec->cpu_time_ms);
+    put_final_exits(policy, spec);
+    if (spec->retry_of[0])
+        put(policy, "retry-failed", "%s", spec->retry_of);
+}

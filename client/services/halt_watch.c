@@ -1,0 +1,147 @@
+#include "client/services/halt_watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/list.h"
+#include "schemas/jobs.h"
+#include "schemas/names.h"
+
+enum { WATCHED_MAX = 64 };
+
+/* One job; it stays after its end, so that it is not read again. */
+typedef struct {
+    halt_watch_t *watch;
+    char job[JOB_ID_MAX + 1];
+    list_t *list;
+    bus_reader_t *reader; /* NULL: there is nothing more to see */
+    bool halt_told;
+    end_reason_t end_reason; /* 0: not decided */
+    uint64_t seen;
+} watched_t;
+
+struct halt_watch {
+    bus_topic_t *results, *jobs;
+    watched_t at[WATCHED_MAX];
+    watched_t *last;
+    uint64_t turns;
+};
+
+static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
+{
+    (void)arg, (void)cookie, (void)partition, (void)offset, (void)err;
+}
+
+int halt_watch_open(bus_t *bus, const char *name_space, halt_watch_t **ret, fanmap_error_t *err)
+{
+    char results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
+    halt_watch_t *watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    int r = bus_topic_open(bus, name_results(results, name_space), on_delivered, watch, &watch->results, err);
+    if (r == FANMAP_OK)
+        r = bus_topic_open(bus, name_jobs(jobs, name_space), on_delivered, watch, &watch->jobs, err);
+    if (r == FANMAP_OK)
+        *ret = watch;
+    else
+        free(watch);
+    return r;
+}
+
+static void on_outcome(void *arg, const outcome_t *outcome)
+{
+    (void)arg, (void)outcome;
+}
+
+static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
+{
+    watched_t *w = arg;
+    (void)n, (void)state, (void)missing;
+    w->end_reason = reason;
+}
+
+/* True: the bus took it. */
+static bool tell(watched_t *w, jobs_field_t field, end_reason_t reason)
+{
+    char key[JOB_ID_MAX + 17];
+    fanmap_error_t err;
+    buf_t value = {0};
+    size_t key_len = jobs_key(key, sizeof key, w->job, field);
+    jobs_encode_end(&value, reason);
+    bool is_taken =
+        !value.failed && bus_produce(w->watch->jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK;
+    buf_free(&value);
+    return is_taken;
+}
+
+static void stop(watched_t *w)
+{
+    (void)bus_reader_drop(&w->reader);
+    list_free(w->list);
+    w->list = NULL;
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    watched_t *w = arg;
+    (void)list_record(w->list, record->offset, record->key, record->key_len, record->value, record->value_len);
+    if (list_is_halting(w->list) && !w->halt_told)
+        w->halt_told = tell(w, JOBS_HALT, END_HALT);
+    if ((w->end_reason && tell(w, JOBS_END, w->end_reason)) || list_out_of_memory(w->list))
+        stop(w);
+    return false;
+}
+
+static void on_end(void *arg, int64_t position)
+{
+    (void)arg, (void)position;
+}
+
+static void on_gone(void *arg, int64_t low)
+{
+    (void)low;
+    stop(arg);
+}
+
+static void begin(halt_watch_t *watch, watched_t *w, const spec_t *spec)
+{
+    static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
+    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    fanmap_error_t err;
+    stop(w);
+    *w = (watched_t){.watch = watch};
+    memcpy(w->job, spec->job, sizeof w->job);
+    w->list = list_new(w->job, &list_callbacks, w);
+    if (!w->list || bus_read(watch->results, (int32_t)spec->results_partition, spec->start_offset, &reader_callbacks, w,
+                             &w->reader, &err) != FANMAP_OK)
+        stop(w);
+}
+
+/* A single outcome that closes its job is the worker's own to see. */
+static bool counts_over_fleet(const halt_t *halt)
+{
+    return halt->when == HALT_SOON || (halt->when == HALT_NOW && (halt->is_percent || halt->threshold > 1));
+}
+
+void halt_watch_see(halt_watch_t *watch, const spec_t *spec)
+{
+    watched_t *oldest = &watch->at[0], *w = watch->last;
+    if (!counts_over_fleet(&spec->halt) || (w && strcmp(w->job, spec->job) == 0))
+        return;
+    for (w = watch->at; w < watch->at + WATCHED_MAX && strcmp(w->job, spec->job) != 0; w++)
+        if (w->seen < oldest->seen)
+            oldest = w;
+    if (w == watch->at + WATCHED_MAX)
+        begin(watch, w = oldest, spec);
+    w->seen = ++watch->turns;
+    watch->last = w;
+}
+
+void halt_watch_close(halt_watch_t *watch)
+{
+    if (!watch)
+        return;
+    for (size_t i = 0; i < WATCHED_MAX; i++)
+        stop(&watch->at[i]);
+    free(watch);
+}

@@ -1,0 +1,141 @@
+#include "client/services/serve.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "client/connection/job_limits.h"
+#include "client/services/task_conf.h"
+
+enum { ARGV_MAX = 1024 };
+
+static bool is_task_file(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 5 && strcmp(path + len - 5, ".conf") == 0;
+}
+
+static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *path;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (path = fanmap_options_get(options, "tasks", i)); i++)
+        r = is_task_file(path) ? task_conf_add(catalogue, path, err)
+                               : slots_catalogue_add_library(catalogue, path, err);
+    return r;
+}
+
+typedef int (*add_fn)(slots_catalogue_t *catalogue, const char *name, const char *command, fanmap_error_t *err);
+
+/* One value of "exec" or "serve". */
+static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogue, const char *text,
+                     fanmap_error_t *err)
+{
+    char name[TASK_NAME_MAX + 1];
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : 0;
+    if (len == 0 || len > TASK_NAME_MAX)
+        return err_set(err, FANMAP_EUSAGE, "--%s \"%s\": want NAME='CMD ARG...'", option, text);
+    memcpy(name, text, len);
+    name[len] = '\0';
+    if (!task_name_valid(name))
+        return err_set(err, FANMAP_EUSAGE, "--%s: \"%s\" is not a task name", option, name);
+    return add(catalogue, name, equals + 1, err);
+}
+
+static int add_all_named(const fanmap_options_t *options, const char *option, add_fn add, slots_catalogue_t *catalogue,
+                         fanmap_error_t *err)
+{
+    const char *text;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, option, i)); i++)
+        r = add_named(option, add, catalogue, text, err);
+    return r;
+}
+
+static int add_argv(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *argv[ARGV_MAX + 1];
+    size_t n = 0;
+    while (n < ARGV_MAX && (argv[n] = fanmap_options_get(options, "argv", n)))
+        n++;
+    if (n == 0)
+        return FANMAP_OK;
+    if (fanmap_options_get(options, "argv", n))
+        return err_set(err, FANMAP_EUSAGE, "a command of more than %d words", ARGV_MAX);
+    argv[n] = NULL;
+    return slots_catalogue_add_argv(catalogue, "command", argv, err);
+}
+
+/* --container NAME='RUNTIME ARG... {argv}': for a command that was named by then. */
+static int contain(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
+{
+    const char *equals = strchr(text, '=');
+    size_t len = equals ? (size_t)(equals - text) : 0;
+    slots_task_t *task = NULL;
+    for (size_t i = 0; i < catalogue->n; i++)
+        if (strlen(catalogue->tasks[i].name) == len && memcmp(catalogue->tasks[i].name, text, len) == 0)
+            task = &catalogue->tasks[i];
+    if (!task)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--container \"%s\": want NAME='RUNTIME ARG... {argv}', of a task named here", text);
+    char **words;
+    int r = slots_split_words(equals + 1, &words, err);
+    if (r == FANMAP_OK) {
+        r = slots_catalogue_contain(task, (const char *const *)words, err);
+        words_free(words);
+    }
+    return r == FANMAP_OK ? r : err_wrap(err, "--container %.63s", task->name);
+}
+
+static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *text;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, "container", i)); i++)
+        r = contain(catalogue, text, err);
+    return r;
+}
+
+int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    int r = add_libraries(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_all_named(options, "exec", slots_catalogue_add_command, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_argv(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = contain_all(options, catalogue, err);
+    asks_bound(options, catalogue);
+    if (r == FANMAP_OK && catalogue->n == 0)
+        r = err_set(
+            err, FANMAP_EUSAGE,
+            "nothing to serve: give --tasks F.so or F.conf, --exec NAME='CMD ARG...' or --serve NAME='CMD ARG...'");
+    return r;
+}
+
+static uint32_t slots_n(const fanmap_options_t *options)
+{
+    uint64_t asked = options_count(options, "slots");
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return asked ? (uint32_t)asked : cpus > 0 ? (uint32_t)cpus : 1;
+}
+
+void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)
+{
+    *ret = (worker_shell_config_t){.name_space = options_text(options, "namespace"),
+                                   .queue = options_text(options, "queue"),
+                                   .catalogue = catalogue,
+                                   .slots_n = slots_n(options),
+                                   .budget_bytes = options_bytes(options, "budget"),
+                                   .drain_ms = (uint32_t)options_ms(options, "drain"),
+                                   .start_timeout_ms = (uint32_t)options_ms(options, "start-timeout"),
+                                   .session_ms = (uint32_t)options_ms(options, "session-timeout"),
+                                   .partitions = (uint32_t)options_count(options, "partitions"),
+                                   .retention_ms = (int64_t)options_ms(options, "retention"),
+                                   .create_topics = options_switch(options, "create-topics"),
+                                   .item_bytes_max = (uint32_t)options_bytes(options, "item-max"),
+                                   .value_bytes_max = (uint32_t)options_bytes(options, "value-max"),
+                                   .task_log_fd = options_switch(options, "task-log") ? STDERR_FILENO : -1};
+}

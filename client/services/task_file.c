@@ -1,0 +1,281 @@
+#include "client/services/task_file.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the reader stands. */
+typedef struct {
+    const char *at, *end;
+    unsigned line;
+    fanmap_error_t *err;
+    int code;
+} reader_t;
+
+static bool fail(reader_t *r, const char *what)
+{
+    if (r->code == FANMAP_OK)
+        r->code = err_set(r->err, FANMAP_EUSAGE, "line %u: %s", r->line, what);
+    return false;
+}
+
+static bool no_memory(reader_t *r)
+{
+    if (r->code == FANMAP_OK)
+        r->code = err_set(r->err, FANMAP_ENOMEM, "line %u: no memory", r->line);
+    return false;
+}
+
+static int peek(const reader_t *r)
+{
+    return r->at < r->end ? (unsigned char)*r->at : -1;
+}
+
+/* Blanks and a comment; with `lines` also the ends of lines. */
+static void skip(reader_t *r, bool lines)
+{
+    for (; r->at < r->end; r->at++) {
+        if (*r->at == '#')
+            while (r->at + 1 < r->end && r->at[1] != '\n')
+                r->at++;
+        else if (*r->at == '\n' && lines)
+            r->line++;
+        else if (*r->at != ' ' && *r->at != '\t' && *r->at != '\r')
+            return;
+    }
+}
+
+static bool is_word_char(int c)
+{
+    return c > 0 && c < 0x80 && (isalnum(c) || strchr("_.+-", c));
+}
+
+/* ---- values ---- */
+
+static void put_scalar(buf_t *b, uint32_t scalar)
+{
+    char bytes[4];
+    size_t n = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : 3;
+    static const unsigned char marks[] = {0, 0, 0xC0, 0xE0};
+    for (size_t i = n; i-- > 1; scalar >>= 6)
+        bytes[i] = (char)(0x80 | (scalar & 0x3F));
+    bytes[0] = (char)(marks[n] | scalar);
+    buf_append(b, bytes, n);
+}
+
+static bool take_unicode(reader_t *r, buf_t *b)
+{
+    uint32_t scalar = 0;
+    for (int i = 0; i < 4; i++, r->at++) {
+        int c = peek(r);
+        if (c < 0 || !isxdigit(c))
+            return fail(r, "\\u wants four hexadecimal digits");
+        scalar = scalar * 16 + (uint32_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+    }
+    if (scalar == 0 || (scalar >= 0xD800 && scalar < 0xE000))
+        return fail(r, "\\u names no character that can stand here");
+    put_scalar(b, scalar);
+    return true;
+}
+
+static bool take_escape(reader_t *r, buf_t *b)
+{
+    static const char names[] = "\"\\ntre", stand_for[] = "\"\\\n\t\r\x1b";
+    int c = peek(r);
+    r->at++;
+    if (c == 'u')
+        return take_unicode(r, b);
+    const char *found = c > 0 ? strchr(names, c) : NULL;
+    if (!found)
+        return fail(r, "an unknown escape: \\\" \\\\ \\n \\t \\r \\e \\u0041 are known ('...' takes all as it is)");
+    buf_append(b, &stand_for[found - names], 1);
+    return true;
+}
+
+static bool take_string(reader_t *r, buf_t *b)
+{
+    char quote = *r->at++;
+    for (int c; (c = peek(r)) != quote;) {
+        if (c < 0 || c == '\n')
+            return fail(r, "the string does not end on its line");
+        r->at++;
+        if (c == 0)
+            return fail(r, "a NUL byte");
+        if (quote == '"' && c == '\\') {
+            if (!take_escape(r, b))
+                return false;
+        } else {
+            buf_append(b, r->at - 1, 1);
+        }
+    }
+    r->at++;
+    return true;
+}
+
+static bool take_scalar(reader_t *r, buf_t *b)
+{
+    int c = peek(r);
+    if (c == '"' || c == '\'')
+        return take_string(r, b);
+    if (!is_word_char(c))
+        return fail(r, "want a value: \"text\", 'text', a word or number, or a list of them in [ ]");
+    while (is_word_char(peek(r)))
+        buf_append(b, r->at++, 1);
+    return true;
+}
+
+static bool add_value(reader_t *r, task_entry_t *e, size_t n)
+{
+    buf_t b = {0};
+    char **more = realloc(e->values, (n + 2) * sizeof *more);
+    if (!more)
+        return no_memory(r);
+    e->values = more;
+    more[n] = more[n + 1] = NULL;
+    bool ok = take_scalar(r, &b);
+    buf_append(&b, "", 1);
+    if (!ok || b.failed) {
+        bool failed = b.failed;
+        buf_free(&b);
+        return failed ? no_memory(r) : false;
+    }
+    more[n] = (char *)b.data;
+    return true;
+}
+
+static bool take_list(reader_t *r, task_entry_t *e)
+{
+    e->is_list = true;
+    e->values = calloc(1, sizeof *e->values);
+    if (!e->values)
+        return no_memory(r);
+    r->at++;
+    for (size_t n = 0;; n++) {
+        skip(r, true);
+        if (peek(r) == ']')
+            break;
+        if (!add_value(r, e, n))
+            return false;
+        skip(r, true);
+        if (peek(r) != ',' && peek(r) != ']')
+            return fail(r, "want , or ] in a list");
+        if (peek(r) == ',')
+            r->at++;
+    }
+    r->at++;
+    return true;
+}
+
+/* ---- lines ---- */
+
+static bool end_line(reader_t *r)
+{
+    skip(r, false);
+    if (peek(r) >= 0 && peek(r) != '\n')
+        return fail(r,
+                    "one value stands on a line; several words are one \"text\" or a list: [\"tr\", \"a-z\", \"A-Z\"]");
+    return true;
+}
+
+static size_t take_word(reader_t *r, const char **ret)
+{
+    *ret = r->at;
+    while (is_word_char(peek(r)))
+        r->at++;
+    return (size_t)(r->at - *ret);
+}
+
+static bool take_section(reader_t *r, task_file_t *f)
+{
+    const char *name;
+    r->at++;
+    skip(r, false);
+    size_t len = take_word(r, &name);
+    skip(r, false);
+    if (len == 0 || peek(r) != ']')
+        return fail(r, "a section is [NAME], of letters, digits, '.', '_' and '-'");
+    if (len > TASK_FILE_NAME_MAX)
+        return fail(r, "the name of a task is at most 63 characters long");
+    r->at++;
+    task_section_t *more = realloc(f->sections, (f->sections_n + 1) * sizeof *more);
+    if (!more)
+        return no_memory(r);
+    f->sections = more;
+    task_section_t *s = &more[f->sections_n++];
+    *s = (task_section_t){.line = r->line};
+    memcpy(s->name, name, len);
+    for (size_t i = 0; i + 1 < f->sections_n; i++)
+        if (strcmp(more[i].name, s->name) == 0)
+            return fail(r, "a task of this name stands above");
+    return true;
+}
+
+static bool take_entry(reader_t *r, task_file_t *f)
+{
+    const char *key;
+    size_t len = take_word(r, &key);
+    skip(r, false);
+    if (len == 0 || peek(r) != '=')
+        return fail(r, "want [TASK], KEY = VALUE or a comment");
+    if (f->sections_n == 0)
+        return fail(r, "want a [TASK] before the first key");
+    r->at++;
+    skip(r, false);
+    task_section_t *s = &f->sections[f->sections_n - 1];
+    task_entry_t *more = realloc(s->entries, (s->entries_n + 1) * sizeof *more);
+    if (!more)
+        return no_memory(r);
+    s->entries = more;
+    task_entry_t *e = &more[s->entries_n++];
+    *e = (task_entry_t){.line = r->line, .key = strndup(key, len)};
+    if (!e->key)
+        return no_memory(r);
+    for (size_t i = 0; i + 1 < s->entries_n; i++)
+        if (strcmp(more[i].key, e->key) == 0)
+            return fail(r, "this key stands above already");
+    return peek(r) == '[' ? take_list(r, e) : add_value(r, e, 0);
+}
+
+int task_file_parse(task_file_t *ret, const char *text, size_t len, fanmap_error_t *err)
+{
+    reader_t r = {.at = text, .end = text + len, .line = 1, .err = err, .code = FANMAP_OK};
+    task_file_t f = {0};
+    bool ok = len <= TASK_FILE_BYTES_MAX || fail(&r, "a file of more than 1 MiB");
+    while (ok) {
+        skip(&r, true);
+        if (peek(&r) < 0)
+            break;
+        ok = (peek(&r) == '[' ? take_section(&r, &f) : take_entry(&r, &f)) && end_line(&r);
+    }
+    if (r.code != FANMAP_OK) {
+        task_file_free(&f);
+        *ret = f;
+        return r.code;
+    }
+    *ret = f;
+    return FANMAP_OK;
+}
+
+void task_file_free(task_file_t *f)
+{
+    for (size_t i = 0; i < f->sections_n; i++) {
+        task_section_t *s = &f->sections[i];
+        for (size_t k = 0; k < s->entries_n; k++) {
+            for (size_t v = 0; s->entries[k].values && s->entries[k].values[v]; v++)
+                free(s->entries[k].values[v]);
+            free(s->entries[k].values);
+            free(s->entries[k].key);
+        }
+        free(s->entries);
+    }
+    free(f->sections);
+    *f = (task_file_t){0};
+}
+
+const task_entry_t *task_file_find(const task_section_t *section, const char *key)
+{
+    for (size_t i = 0; i < section->entries_n; i++)
+        if (strcmp(section->entries[i].key, key) == 0)
+            return &section->entries[i];
+    return NULL;
+}

@@ -1,0 +1,301 @@
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/admin/cleaner.h"
+#include "client/connection/client.h"
+#include "client/services/halt_watch.h"
+#include "client/services/serve.h"
+#include "io/random_id.h"
+#include "tokens/presence.h"
+
+enum { OLDEST_MAX = 16 }; /* jobs that a presence row names */
+
+struct fanmap_worker {
+    fanmap_options_t *options;
+    fanmap_log_fn log;
+    void *log_arg;
+    loop_t *loop;
+    bus_t *bus;
+    tokens_port_t *tokens;
+    presence_t *presence;
+    halt_watch_t *halts;
+    slots_catalogue_t catalogue;
+    worker_shell_t *shell;
+    loop_timer_t *connect_timer, *presence_timer;
+    cleaner_t *cleaner; /* from ready on */
+    const char **tasks;
+    char incarnation[21];
+    int64_t started_ms; /* unix time */
+    bool is_ready, is_ended;
+    volatile int drain_asked; /* set by a signal handler */
+    bool drain_begun;
+    fanmap_error_t error;
+};
+
+static void log_line(fanmap_worker_t *w, fanmap_log_level_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void log_line(fanmap_worker_t *w, fanmap_log_level_t level, const char *format, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (w->log)
+        w->log(w->log_arg, level, line);
+}
+
+static void on_log(void *arg, fanmap_log_level_t level, const char *line)
+{
+    log_line(arg, level, "%s", line);
+}
+
+static void end(fanmap_worker_t *w, const fanmap_error_t *err)
+{
+    if (w->is_ended)
+        return;
+    w->is_ended = true;
+    if (err)
+        w->error = *err;
+    loop_wake(w->loop);
+}
+
+static void on_bus_error(void *arg, const fanmap_error_t *err)
+{
+    fanmap_worker_t *w = arg;
+    if (err->code == FANMAP_EREFUSED)
+        end(w, err);
+    else
+        log_line(w, w->is_ready ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
+}
+
+static void on_connect_timeout(void *arg)
+{
+    fanmap_worker_t *w = arg;
+    fanmap_error_t err;
+    const char *timeout = options_text(w->options, "connect-timeout");
+    if (w->is_ready && w->presence && !presence_was_up(w->presence)) {
+        err_set_retry(
+            &err, FANMAP_EUNREACHABLE,
+            "Redis at %s: no answer within %s; is it running, and is --redis (FANMAP_REDIS) right? (--redis none "
+            "serves only jobs without a limit)",
+            options_text(w->options, "redis"), timeout);
+        end(w, &err);
+    }
+    if (w->is_ready)
+        return;
+    err_set_retry(&err, FANMAP_EUNREACHABLE,
+                  "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
+                  options_text(w->options, "brokers"), timeout);
+    end(w, &err);
+}
+
+/* oldest=JOB/INDEX/ATTEMPT/MS,... */
+static size_t put_oldest(const fanmap_worker_t *w, char *row, size_t cap)
+{
+    worker_oldest_t oldest[OLDEST_MAX];
+    size_t n = worker_shell_oldest(w->shell, oldest, OLDEST_MAX), len = 0;
+    for (size_t i = 0; i < n && len < cap; i++)
+        len +=
+            (size_t)snprintf(row + len, cap - len, "%s%s/%" PRIu64 "/%" PRIu32 "/%" PRId64, i == 0 ? " oldest=" : ",",
+                             oldest[i].job, oldest[i].index, oldest[i].attempt, oldest[i].running_ms);
+    return len < cap ? len : cap - 1;
+}
+
+/* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
+static void announce_row(fanmap_worker_t *w)
+{
+    char row[PRESENCE_ROW_MAX], host[65] = "";
+    worker_stats_t stats;
+    worker_shell_stats(w->shell, &stats);
+    (void)gethostname(host, sizeof host - 1);
+    for (char *c = host; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr(".-_:", *c))
+            *c = '?';
+    int n = snprintf(row, sizeof row,
+                     "host=%s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
+                     " partitions=%u started=%" PRId64,
+                     host, (int)getpid(), options_text(w->options, "queue"), stats.slots_up, stats.running,
+                     stats.queued + stats.delayed, stats.partitions, w->started_ms);
+    n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
+    n += snprintf(row + n, sizeof row - (size_t)n, " tasks=");
+    for (size_t i = 0; i < w->catalogue.n; i++) {
+        if ((size_t)n + strlen(w->tasks[i]) + 2 > sizeof row)
+            break;
+        n += snprintf(row + n, sizeof row - (size_t)n, "%s%s", i > 0 ? "," : "", w->tasks[i]);
+    }
+    presence_announce_row(w->presence, w->incarnation, row);
+}
+
+/* Only of tasks that have any: then a job that asks for more can be refused before it begins. */
+static void announce_bounds(fanmap_worker_t *w)
+{
+    for (size_t i = 0; i < w->catalogue.n; i++) {
+        const limits_t *l = &w->catalogue.tasks[i].terms.limits;
+        const uint64_t bounds[PRESENCE_BOUNDS] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
+        if (bounds[0] || bounds[1] || bounds[2])
+            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks[i],
+                                     bounds);
+    }
+}
+
+static void on_presence(void *arg)
+{
+    fanmap_worker_t *w = arg;
+    if (w->is_ready && !w->drain_begun) {
+        presence_announce(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks, w->catalogue.n);
+        announce_row(w);
+        announce_bounds(w);
+    }
+    loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
+}
+
+static uint64_t hash_of(const char *text)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
+static void on_ready(void *arg)
+{
+    fanmap_worker_t *w = arg;
+    fanmap_error_t err;
+    w->is_ready = true;
+    log_line(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
+             options_text(w->options, "queue"), options_text(w->options, "namespace"));
+    if (w->presence)
+        on_presence(w);
+    if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
+        log_line(w, FANMAP_LOG_WARNING, "%s", err.message);
+}
+
+static void on_ended(void *arg, const fanmap_error_t *err)
+{
+    end(arg, err);
+}
+
+/* What librdkafka may hold of a partition beside the budget: a 128th of that. */
+static uint32_t fetch_kbytes(const fanmap_options_t *options)
+{
+    uint64_t kbytes = options_bytes(options, "budget") / 128 / 1024;
+    return kbytes < 64 ? 64 : kbytes > 512 ? 512 : (uint32_t)kbytes;
+}
+
+static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
+{
+    int r = loop_new(&w->loop, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(w->loop, on_connect_timeout, w, &w->connect_timer, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(w->loop, on_presence, w, &w->presence_timer, err);
+    if (r == FANMAP_OK)
+        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), on_bus_error, on_log, w, &w->bus, err);
+    if (r == FANMAP_OK)
+        r = connect_tokens(w->loop, w->options, on_bus_error, w, &w->tokens, &w->presence, err);
+    return r;
+}
+
+static void on_publishes(void *arg, const spec_t *spec)
+{
+    fanmap_worker_t *w = arg;
+    halt_watch_see(w->halts, spec);
+}
+
+static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
+{
+    static const worker_shell_callbacks_t callbacks = {on_log, on_ready, on_ended, on_publishes};
+    worker_shell_config_t config;
+    int r = serve_catalogue(w->options, &w->catalogue, err);
+    if (r == FANMAP_OK)
+        w->tasks = calloc(w->catalogue.n, sizeof *w->tasks);
+    if (r == FANMAP_OK && (!w->tasks || random_id(w->incarnation, 20) != FANMAP_OK))
+        r = err_set(err, FANMAP_ENOMEM, "out of memory");
+    for (size_t i = 0; r == FANMAP_OK && i < w->catalogue.n; i++)
+        w->tasks[i] = w->catalogue.tasks[i].name;
+    if (r == FANMAP_OK)
+        r = open_connections(w, err);
+    if (r != FANMAP_OK)
+        return r;
+    r = halt_watch_open(w->bus, options_text(w->options, "namespace"), &w->halts, err);
+    if (r != FANMAP_OK)
+        return r;
+    serve_config(w->options, &w->catalogue, &config);
+    return worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
+}
+
+int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_worker_t **ret_worker,
+                       fanmap_error_t *err)
+{
+    fanmap_worker_t *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    w->log = log;
+    w->log_arg = log_arg;
+    w->started_ms = (int64_t)time(NULL) * 1000;
+    w->options = options_copy(options);
+    int r = w->options ? open_parts(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    if (r != FANMAP_OK) {
+        fanmap_worker_close(w);
+        return r;
+    }
+    loop_timer_at(w->connect_timer, loop_clock_ms() + (int64_t)options_ms(w->options, "connect-timeout"));
+    *ret_worker = w;
+    return FANMAP_OK;
+}
+
+int fanmap_worker_fd(const fanmap_worker_t *worker)
+{
+    return loop_fd(worker->loop);
+}
+
+int fanmap_worker_run(fanmap_worker_t *w, int timeout_ms, fanmap_error_t *err)
+{
+    if (!w->is_ended && loop_run_once(w->loop, timeout_ms) < 0)
+        return err_set(err, FANMAP_EIO, "the event loop stopped: %s", strerror(errno));
+    if (w->drain_asked && !w->drain_begun) {
+        w->drain_begun = true;
+        worker_shell_drain(w->shell);
+    }
+    if (w->is_ended && w->error.code)
+        return err_set(err, w->error.code, "%s", w->error.message);
+    return w->is_ended ? FANMAP_END : FANMAP_OK;
+}
+
+void fanmap_worker_drain(fanmap_worker_t *worker)
+{
+    worker->drain_asked = 1;
+    loop_wake(worker->loop);
+}
+
+void fanmap_worker_close(fanmap_worker_t *w)
+{
+    if (!w)
+        return;
+    cleaner_free(w->cleaner);
+    worker_shell_close(w->shell);
+    halt_watch_close(w->halts);
+    presence_close(w->presence);
+    if (w->tokens)
+        w->tokens->close(w->tokens);
+    if (w->bus)
+        bus_close(w->bus, 3000);
+    if (w->connect_timer)
+        loop_timer_free(w->connect_timer);
+    if (w->presence_timer)
+        loop_timer_free(w->presence_timer);
+    if (w->loop)
+        loop_free(w->loop);
+    slots_catalogue_free(&w->catalogue);
+    free(w->tasks);
+    fanmap_options_free(w->options);
+    free(w);
+}

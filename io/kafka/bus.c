@@ -1,0 +1,88 @@
+#include <stdlib.h>
+
+#include "io/kafka/kafka.h"
+
+static void kafka_close(bus_t *base, int timeout_ms)
+{
+    kafka_bus_t *bus = (kafka_bus_t *)base;
+    kafka_asks_drop(bus);
+    kafka_readers_close(bus);
+    kafka_groups_close(bus);
+    kafka_producer_close(bus);
+    kafka_helper_close(bus->helper, timeout_ms);
+    loop_timer_free(bus->retry);
+    while (bus->topics != NULL) {
+        kafka_topic_t *next = bus->topics->next;
+        free(bus->topics);
+        bus->topics = next;
+    }
+    free(bus->spare);
+    kafka_config_free(&bus->config);
+    free(bus);
+}
+
+static const bus_ops_t KAFKA_OPS = {
+    .close = kafka_close,
+    .release = kafka_release,
+    .ensure_topics = kafka_ensure_topics,
+    .survey = kafka_survey,
+    .topic_open = kafka_topic_open,
+    .produce = kafka_produce,
+    .outbox_n = kafka_outbox_n,
+    .flush_soon = kafka_flush_soon,
+    .read = kafka_read,
+    .reader_hold = kafka_reader_hold,
+    .reader_close = kafka_reader_close,
+    .query_end = kafka_query_end,
+    .query_time = kafka_query_time,
+    .query_members = kafka_query_members,
+    .query_begin = kafka_query_begin,
+    .query_committed = kafka_query_committed,
+    .delete_before = kafka_delete_before,
+    .group_join = kafka_group_join,
+    .group_commit = kafka_group_commit,
+    .group_describe = kafka_group_describe,
+    .group_commit_now = kafka_group_commit_now,
+    .group_hold = kafka_group_hold,
+    .group_let_go = kafka_group_let_go,
+    .group_want = kafka_group_want,
+    .group_member = kafka_group_member,
+    .group_leave = kafka_group_leave,
+};
+
+static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
+{
+    int code = loop_timer_new(bus->loop, kafka_asks_retry, bus, &bus->retry, err);
+    if (code == FANMAP_OK && (code = kafka_helper_new(bus, &bus->helper, err)) != FANMAP_OK)
+        return code;
+    return code == FANMAP_OK ? kafka_producer_open(bus, err) : code;
+}
+
+int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_error, bus_log_fn log, void *arg,
+                   bus_t **ret, fanmap_error_t *err)
+{
+    if (config->brokers == NULL || config->brokers[0] == 0)
+        return err_set(err, FANMAP_EUSAGE, "no Kafka brokers are named");
+    kafka_bus_t *bus = calloc(1, sizeof *bus);
+    if (bus == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *bus = (kafka_bus_t){.base.ops = &KAFKA_OPS, .loop = loop, .on_error = on_error, .log = log, .arg = arg};
+    bus->producer.source.fd = -1;
+    bus->needs_kicks = kafka_needs_kicks();
+    int code = kafka_config_copy(config, &bus->config, err);
+    if (code != FANMAP_OK) {
+        free(bus);
+        return code;
+    }
+    code = open_parts(bus, err);
+    if (code != FANMAP_OK && bus->helper == NULL) {
+        loop_timer_free(bus->retry);
+        kafka_config_free(&bus->config);
+        free(bus);
+    } else if (code != FANMAP_OK) {
+        kafka_close(&bus->base, 1000);
+    } else {
+        *ret = &bus->base;
+    }
+    return code;
+}

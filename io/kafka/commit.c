@@ -1,0 +1,163 @@
+/* Commits of the group. Those asked for in one turn go out together; one request is under way at a time, so that a
+ * later commit can never be overtaken by an earlier one; what is asked for meanwhile waits, the latest of each
+ * partition. The offsets and their metadata are in the request itself (what librdkafka stores by itself loses the
+ * metadata before 2.2.0). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/kafka/kafka.h"
+
+void kafka_commit_forget(kafka_partition_t *partition)
+{
+    free(partition->commit_metadata);
+    partition->commit_metadata = NULL;
+    partition->commit_waits = false;
+}
+
+static bool add(rd_kafka_topic_partition_list_t *list, const kafka_group_t *group, int32_t partition, int64_t offset,
+                const char *metadata, size_t metadata_len)
+{
+    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(list, group->topic->name, partition);
+    element->offset = offset;
+    if (metadata_len == 0)
+        return true;
+    element->metadata = malloc(metadata_len); /* the list frees it */
+    if (element->metadata == NULL)
+        return false;
+    memcpy(element->metadata, metadata, metadata_len);
+    element->metadata_size = metadata_len;
+    return true;
+}
+
+/* ---- asynchronous ---- */
+
+static void tell(kafka_group_t *group, int32_t partition, int64_t offset, bool ok)
+{
+    kafka_partition_t *owned = kafka_group_find(group, partition);
+    if (owned == NULL || !owned->commit_sent || group->leaving)
+        return;
+    owned->commit_sent = false;
+    if (group->callbacks.committed != NULL)
+        group->callbacks.committed(group->arg, partition, offset, owned->sent_cookie, ok);
+}
+
+static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    group->commit_sent = false;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && kafka_error_class(code) == FANMAP_EREFUSED)
+        kafka_refused(group->bus, code, KAFKA_WANTED("Read", group->topic->name), NULL);
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &list->elems[i];
+        bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && element->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        tell(group, element->partition, element->offset, ok);
+    }
+}
+
+static bool any_waits(const kafka_group_t *group)
+{
+    for (size_t i = 0; i < group->owned_n; i++)
+        if (group->owned[i].commit_waits)
+            return true;
+    return false;
+}
+
+static void send_waiting(kafka_group_t *group)
+{
+    if (group->commit_sent || !any_waits(group))
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)group->owned_n);
+    bool ok = true;
+    for (size_t i = 0; i < group->owned_n; i++) {
+        kafka_partition_t *owned = &group->owned[i];
+        if (!owned->commit_waits)
+            continue;
+        ok =
+            add(list, group, owned->id, owned->commit_offset, owned->commit_metadata, owned->commit_metadata_len) && ok;
+        owned->commit_sent = true;
+        owned->sent_cookie = owned->commit_cookie;
+        kafka_commit_forget(owned);
+    }
+    group->commit_sent =
+        ok && rd_kafka_commit_queue(group->rk, list, group->commit_queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; !group->commit_sent && i < list->cnt; i++)
+        tell(group, list->elems[i].partition, list->elems[i].offset, false);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void kafka_group_committed(kafka_group_t *group)
+{
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(group->commit_queue, 0)) != NULL) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
+            on_answer(group, event);
+        rd_kafka_event_destroy(event);
+    }
+    if (!group->leaving)
+        send_waiting(group);
+}
+
+void kafka_commit_deferred(void *arg)
+{
+    kafka_group_t *group = arg;
+    group->commit_deferred = false;
+    if (!group->leaving)
+        send_waiting(group);
+}
+
+void kafka_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+                        uint64_t cookie)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    kafka_partition_t *owned = kafka_group_find(group, partition);
+    char *copy = owned == NULL ? NULL : malloc(metadata_len + 1);
+    if (copy == NULL)
+        return; /* not ours any more, or out of memory: the next one will do */
+    if (metadata_len > 0)
+        memcpy(copy, metadata, metadata_len);
+    kafka_commit_forget(owned);
+    owned->commit_metadata = copy;
+    owned->commit_metadata_len = metadata_len;
+    owned->commit_offset = offset;
+    owned->commit_cookie = cookie;
+    owned->commit_waits = true;
+    if (group->commit_deferred)
+        return;
+    group->commit_deferred = true;
+    loop_defer(group->bus->loop, kafka_commit_deferred, group);
+}
+
+/* ---- closing ---- */
+
+static bool wait_answer(rd_kafka_queue_t *queue, int timeout_ms)
+{
+    int64_t until_ms = loop_clock_ms() + timeout_ms;
+    for (int64_t left_ms = timeout_ms; left_ms >= 0; left_ms = until_ms - loop_clock_ms()) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, (int)left_ms);
+        if (event == NULL)
+            return false;
+        bool is_answer = rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT;
+        bool ok = is_answer && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR;
+        rd_kafka_event_destroy(event);
+        if (is_answer)
+            return ok;
+    }
+    return false;
+}
+
+bool kafka_group_commit_now(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata,
+                            size_t metadata_len, int timeout_ms)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    if (kafka_group_find(group, partition) == NULL)
+        return false;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(group->rk);
+    bool ok = add(list, group, partition, offset, metadata, metadata_len) &&
+              rd_kafka_commit_queue(group->rk, list, queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+              wait_answer(queue, timeout_ms);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_partition_list_destroy(list);
+    return ok;
+}

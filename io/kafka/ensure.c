@@ -1,0 +1,243 @@
+/* bus_ensure_topics: one attempt after another in the helper: metadata of each topic; what is missing is created;
+ * metadata again until every partition has a leader. An attempt that the broker did not answer is made again after
+ * KAFKA_RETRY_MS, without end. Two programs that create the same topic at once are no error: the second finds that it
+ * exists.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/kafka/kafka.h"
+
+enum { LEADERS_TRIES = 50, LEADERS_WAIT_MS = 20 };
+
+typedef struct {
+    kafka_ask_t ask;
+    kafka_bus_t *bus;
+    bus_topic_config_t *topics; /* names are ours */
+    uint32_t *partitions;       /* 0: missing */
+    size_t topics_n;
+    bool create, again;
+    fanmap_error_t err; /* final */
+    bus_topics_fn fn;
+    void *arg;
+} ensure_t;
+
+/* ---- in the helper ---- */
+
+/* Sorts a failure: final, or worth another attempt. */
+static void failed(ensure_t *ensure, const char *operation, const char *name, rd_kafka_resp_err_t code,
+                   const char *text)
+{
+    if (text == NULL)
+        text = rd_kafka_err2str(code);
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+        (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s: %s", name, text);
+        return;
+    default:
+        break;
+    }
+    if (kafka_error_class(code) == FANMAP_EREFUSED)
+        kafka_refusal(ensure->bus, code, KAFKA_WANTED(operation, name), text, &ensure->err);
+    else
+        ensure->again = true;
+}
+
+static bool look_all_up(ensure_t *ensure)
+{
+    bool whole = true;
+    for (size_t i = 0; i < ensure->topics_n; i++) {
+        if (ensure->partitions[i] != 0)
+            continue;
+        const char *name = ensure->topics[i].name;
+        rd_kafka_resp_err_t code = kafka_look_up(ensure->ask.rk, name, &ensure->partitions[i]);
+        if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !ensure->create)
+            (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist (fanmap topics --create makes it)",
+                          name);
+        else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            failed(ensure, "Describe", name, code, NULL);
+        whole = whole && code == RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (ensure->err.code != 0 || ensure->again)
+            return false;
+    }
+    return whole;
+}
+
+static rd_kafka_NewTopic_t *new_topic(const bus_topic_config_t *config)
+{
+    char text[24];
+    int partitions = config->partitions == 0 ? 1 : (int)config->partitions;
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(config->name, partitions, -1, NULL, 0);
+    if (topic == NULL)
+        return NULL;
+    if (config->compacted)
+        (void)rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    if (!config->compacted) {
+        (void)snprintf(text, sizeof text, "%lld", (long long)config->retention_ms);
+        (void)rd_kafka_NewTopic_set_config(topic, "retention.ms", text);
+    }
+    if (config->message_bytes_max > 0) {
+        (void)snprintf(text, sizeof text, "%u", config->message_bytes_max);
+        (void)rd_kafka_NewTopic_set_config(topic, "max.message.bytes", text);
+    }
+    return topic;
+}
+
+static void judge_created(ensure_t *ensure, const rd_kafka_CreateTopics_result_t *result)
+{
+    size_t n = 0;
+    const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &n);
+    for (size_t i = 0; i < n && ensure->err.code == 0; i++) {
+        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+            failed(ensure, "Create", rd_kafka_topic_result_name(topics[i]), code,
+                   rd_kafka_topic_result_error_string(topics[i]));
+    }
+}
+
+static void create(ensure_t *ensure, rd_kafka_NewTopic_t **topics, size_t n)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(ensure->ask.rk);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(ensure->ask.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    char text[128];
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, text, sizeof text);
+    (void)rd_kafka_AdminOptions_set_operation_timeout(options, KAFKA_ASK_MS, text, sizeof text);
+    rd_kafka_CreateTopics(ensure->ask.rk, topics, n, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_ASK_MS);
+    const rd_kafka_CreateTopics_result_t *result = event == NULL ? NULL : rd_kafka_event_CreateTopics_result(event);
+    if (result == NULL)
+        ensure->again = true;
+    else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        failed(ensure, "Create", ensure->topics[0].name, rd_kafka_event_error(event),
+               rd_kafka_event_error_string(event));
+    else
+        judge_created(ensure, result);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
+/* Metadata names a leader a moment before that leader takes records; whoever produces in between can lose them
+ * (kafka_producer.c). A leader that answers for its partition is ready. */
+static bool leaders_answer(const ensure_t *ensure)
+{
+    for (size_t i = 0; i < ensure->topics_n; i++) {
+        for (uint32_t p = 0; p < ensure->partitions[i]; p++) {
+            int64_t low, high;
+            if (rd_kafka_query_watermark_offsets(ensure->ask.rk, ensure->topics[i].name, (int32_t)p, &low, &high,
+                                                 KAFKA_ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void create_missing(ensure_t *ensure)
+{
+    rd_kafka_NewTopic_t **topics = calloc(ensure->topics_n, sizeof(rd_kafka_NewTopic_t *));
+    size_t n = 0;
+    for (size_t i = 0; topics != NULL && i < ensure->topics_n; i++)
+        if (ensure->partitions[i] == 0 && (topics[n] = new_topic(&ensure->topics[i])) != NULL)
+            n++;
+    if (n > 0)
+        create(ensure, topics, n);
+    else
+        (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s cannot be created", ensure->topics[0].name);
+    rd_kafka_NewTopic_destroy_array(topics, n);
+    free(topics);
+}
+
+static void pause_ms(int ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    (void)nanosleep(&time, NULL);
+}
+
+static void ensure_run(kafka_ask_t *ask)
+{
+    ensure_t *ensure = (ensure_t *)ask;
+    ensure->again = false;
+    if (look_all_up(ensure) || ensure->err.code != 0 || ensure->again)
+        return;
+    create_missing(ensure);
+    for (int i = 0; i < LEADERS_TRIES && ensure->err.code == 0; i++) {
+        ensure->again = false;
+        if (look_all_up(ensure) && leaders_answer(ensure))
+            return;
+        pause_ms(LEADERS_WAIT_MS);
+    }
+    ensure->again = true;
+}
+
+/* ---- in the loop ---- */
+
+static void ensure_free(ensure_t *ensure)
+{
+    for (size_t i = 0; ensure->topics != NULL && i < ensure->topics_n; i++)
+        free((char *)(uintptr_t)ensure->topics[i].name);
+    free(ensure->topics);
+    free(ensure->partitions);
+    free(ensure);
+}
+
+static void ensure_drop(kafka_ask_t *ask)
+{
+    ensure_free((ensure_t *)ask);
+}
+
+static void ensure_done(kafka_ask_t *ask)
+{
+    ensure_t *ensure = (ensure_t *)ask;
+    if (ensure->again && ensure->err.code == 0) {
+        kafka_ask_later(ensure->bus, ask);
+        return;
+    }
+    const fanmap_error_t *err = ensure->err.code == 0 ? NULL : &ensure->err;
+    ensure->fn(ensure->arg, err == NULL ? ensure->partitions : NULL, err);
+    ensure_free(ensure);
+}
+
+static ensure_t *ensure_new(const bus_topic_config_t *topics, size_t topics_n)
+{
+    ensure_t *ensure = calloc(1, sizeof *ensure);
+    if (ensure == NULL)
+        return NULL;
+    ensure->topics = calloc(topics_n + 1, sizeof *ensure->topics);
+    ensure->partitions = calloc(topics_n + 1, sizeof *ensure->partitions);
+    bool ok = ensure->topics != NULL && ensure->partitions != NULL;
+    for (size_t i = 0; ok && i < topics_n; i++) {
+        ensure->topics[i] = topics[i];
+        ensure->topics[i].name = strdup(topics[i].name);
+        ensure->topics_n = i + 1;
+        ok = ensure->topics[i].name != NULL;
+    }
+    if (ok)
+        return ensure;
+    ensure_free(ensure);
+    return NULL;
+}
+
+int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t topics_n, bool create_them,
+                        bus_topics_fn fn, void *arg, fanmap_error_t *err)
+{
+    ensure_t *ensure = ensure_new(topics, topics_n);
+    if (ensure == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    ensure->ask = (kafka_ask_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
+    ensure->bus = (kafka_bus_t *)base;
+    ensure->create = create_them;
+    ensure->fn = fn;
+    ensure->arg = arg;
+    kafka_ask(ensure->bus, &ensure->ask);
+    return FANMAP_OK;
+}

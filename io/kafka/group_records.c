@@ -1,0 +1,137 @@
+/* Records of the group: partitions take turns, a run of records each, for as long as records are wanted and the turn
+ * lasts.
+ *
+ * What can fail: retention took the records at our position. librdkafka says so and stops the partition; the helper
+ * looks where the log begins, and all partitions are assigned again with that position for this one (a stopped
+ * partition cannot be sought). */
+#include <stdlib.h>
+
+#include "io/kafka/kafka.h"
+
+enum { RECORDS_IN_A_ROW = 128 };
+
+void kafka_group_want(bus_group_t *base, bool want)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    group->wanted = want;
+    if (want)
+        kafka_source_again(&group->source);
+}
+
+/* ---- gaps ---- */
+
+static void assign_again(kafka_group_t *group)
+{
+    if (group->is_holding) /* the partitions are about to go: who takes them finds the gap */
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)group->owned_n);
+    for (size_t i = 0; i < group->owned_n; i++)
+        rd_kafka_topic_partition_list_add(list, group->topic->name, group->owned[i].id)->offset =
+            group->owned[i].position;
+    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        kafka_log(group->bus, FANMAP_LOG_ERROR, "kafka: cannot move past a gap: %s", rd_kafka_err2str(code));
+}
+
+static kafka_partition_t *find_asker(const kafka_watermarks_t *marks, kafka_group_t **ret_group)
+{
+    kafka_group_t *group = marks->bus->groups;
+    while (group != NULL && group != marks->of)
+        group = group->next;
+    kafka_partition_t *partition = group == NULL ? NULL : kafka_group_find(group, marks->partition);
+    *ret_group = group;
+    return partition != NULL && partition->asked == marks->number ? partition : NULL;
+}
+
+static void cross_gap(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_group_t *group;
+    kafka_partition_t *partition = find_asker(marks, &group);
+    if (partition != NULL && marks->low < 0) {
+        kafka_ask_later(marks->bus, ask);
+        return;
+    }
+    if (partition != NULL) {
+        int64_t from = partition->position, to = from < marks->low || from > marks->high ? marks->low : from;
+        partition->position = to;
+        partition->asked = 0;
+        assign_again(group);
+        if (to != from && group->callbacks.gap != NULL)
+            group->callbacks.gap(group->arg, partition->id, from, to);
+    }
+    kafka_watermarks_free(ask);
+}
+
+static void ask_where_it_begins(kafka_group_t *group, kafka_partition_t *partition)
+{
+    kafka_watermarks_t *marks = kafka_watermarks_new(group->topic, partition->id, group->rk, cross_gap);
+    if (marks == NULL)
+        return;
+    marks->of = group;
+    marks->number = partition->asked = ++group->bus->asked;
+    kafka_ask(group->bus, &marks->ask);
+}
+
+/* ---- records ---- */
+
+static void partition_event(kafka_group_t *group, kafka_partition_t *partition, const rd_kafka_message_t *message)
+{
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        break;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        ask_where_it_begins(group, partition);
+        break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        kafka_refused(group->bus, message->err, KAFKA_WANTED("Read", group->topic->name), NULL);
+        break;
+    default:
+        kafka_error(group->bus, message->err, rd_kafka_message_errstr(message));
+    }
+}
+
+static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_kafka_message_t *message)
+{
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        partition_event(group, partition, message);
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset < partition->position) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    partition->position = message->offset + 1;
+    kafka_kick(&partition->kick, group->topic, group->rk, message);
+    kafka_hand_out(group->bus, message, group->callbacks.record, group->arg);
+}
+
+/* False: the turn is over. */
+static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, kafka_budget_t *budget, bool *ret_any)
+{
+    for (int i = 0; i < RECORDS_IN_A_ROW; i++) {
+        if (!group->wanted || group->leaving || !kafka_budget_spend(budget))
+            return false;
+        rd_kafka_message_t *message = rd_kafka_consume_queue(partition->queue, 0);
+        if (message == NULL)
+            return true;
+        *ret_any = true;
+        on_message(group, partition, message);
+    }
+    return true;
+}
+
+bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget)
+{
+    bool any = group->owned_n > 0 && !group->is_holding;
+    while (any) {
+        any = false;
+        for (size_t i = 0; i < group->owned_n; i++) {
+            size_t at = group->turn_from;
+            if (!run_partition(group, &group->owned[at], budget, &any))
+                return group->wanted && !group->leaving;
+            group->turn_from = (at + 1) % group->owned_n;
+        }
+    }
+    return false;
+}

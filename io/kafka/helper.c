@@ -1,0 +1,182 @@
+/* Some calls of librdkafka only exist as blocking ones: looking up topics and watermarks, reading commits, destroying
+ * handles. One thread makes them, in the order in which they were asked for, so a handle is destroyed after all that
+ * uses it.
+ *
+ * What can fail: a call that takes longer than the bus may take to close. The thread and what it works on are shared
+ * between it and the bus; closing waits for as long as it may and then leaves the thread to finish by itself.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/kafka/kafka.h"
+
+typedef struct {
+    kafka_ask_t *first, **end;
+} asks_t;
+
+struct kafka_helper {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    asks_t todo, finished;
+    bool closing, ended;
+    unsigned refs;         /* the bus and the thread */
+    kafka_source_t source; /* of the loop's thread; its descriptor is written to under the mutex */
+};
+
+static void asks_put(asks_t *asks, kafka_ask_t *ask)
+{
+    ask->next = NULL;
+    *asks->end = ask;
+    asks->end = &ask->next;
+}
+
+static kafka_ask_t *asks_take(asks_t *asks)
+{
+    kafka_ask_t *ask = asks->first;
+    if (ask == NULL)
+        return NULL;
+    asks->first = ask->next;
+    if (asks->first == NULL)
+        asks->end = &asks->first;
+    return ask;
+}
+
+static void unref(kafka_helper_t *helper) /* with the mutex held */
+{
+    bool last = --helper->refs == 0;
+    pthread_mutex_unlock(&helper->mutex);
+    if (!last)
+        return;
+    pthread_cond_destroy(&helper->changed);
+    pthread_mutex_destroy(&helper->mutex);
+    free(helper);
+}
+
+static void finish(kafka_helper_t *helper, kafka_ask_t *ask) /* with the mutex held */
+{
+    if (helper->closing) {
+        pthread_mutex_unlock(&helper->mutex);
+        ask->drop(ask);
+        pthread_mutex_lock(&helper->mutex);
+        return;
+    }
+    asks_put(&helper->finished, ask);
+    uint64_t one = 1;
+    if (write(helper->source.fd, &one, sizeof one) < 0)
+        return; /* full: it is readable already */
+}
+
+static void *thread_main(void *arg)
+{
+    kafka_helper_t *helper = arg;
+    pthread_mutex_lock(&helper->mutex);
+    for (;;) {
+        kafka_ask_t *ask = asks_take(&helper->todo);
+        if (ask == NULL && helper->closing)
+            break;
+        if (ask == NULL) {
+            pthread_cond_wait(&helper->changed, &helper->mutex);
+            continue;
+        }
+        bool runs = ask->must_run || !helper->closing;
+        pthread_mutex_unlock(&helper->mutex);
+        if (runs)
+            ask->run(ask);
+        pthread_mutex_lock(&helper->mutex);
+        finish(helper, ask);
+    }
+    helper->ended = true;
+    pthread_cond_broadcast(&helper->changed);
+    unref(helper);
+    return NULL;
+}
+
+static bool tell_finished(void *arg)
+{
+    kafka_helper_t *helper = arg;
+    for (;;) {
+        pthread_mutex_lock(&helper->mutex);
+        kafka_ask_t *ask = asks_take(&helper->finished);
+        pthread_mutex_unlock(&helper->mutex);
+        if (ask == NULL)
+            return false;
+        ask->done(ask);
+    }
+}
+
+static int start_thread(kafka_helper_t *helper)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    /* The signals of the program are not for this thread. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int code = pthread_create(&thread, &attributes, thread_main, helper);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+int kafka_helper_new(kafka_bus_t *bus, kafka_helper_t **ret, fanmap_error_t *err)
+{
+    kafka_helper_t *helper = calloc(1, sizeof *helper);
+    if (helper == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&helper->mutex, NULL);
+    pthread_cond_init(&helper->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    helper->todo.end = &helper->todo.first;
+    helper->finished.end = &helper->finished.first;
+    helper->refs = 2;
+    int code = kafka_source_open(&helper->source, bus->loop, tell_finished, helper, err);
+    if (code == FANMAP_OK && start_thread(helper) != 0) {
+        kafka_source_close(&helper->source);
+        code = err_set(err, FANMAP_EIO, "cannot start a thread");
+    }
+    pthread_mutex_lock(&helper->mutex);
+    if (code != FANMAP_OK) {
+        helper->refs = 1;
+        unref(helper);
+        return code;
+    }
+    pthread_mutex_unlock(&helper->mutex);
+    *ret = helper;
+    return FANMAP_OK;
+}
+
+void kafka_helper_ask(kafka_helper_t *helper, kafka_ask_t *ask)
+{
+    pthread_mutex_lock(&helper->mutex);
+    asks_put(&helper->todo, ask);
+    pthread_cond_signal(&helper->changed);
+    pthread_mutex_unlock(&helper->mutex);
+}
+
+void kafka_helper_close(kafka_helper_t *helper, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + (int64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
+    until.tv_sec += (time_t)(ns / 1000000000);
+    until.tv_nsec = ns % 1000000000;
+
+    pthread_mutex_lock(&helper->mutex);
+    helper->closing = true;
+    kafka_source_close(&helper->source);
+    pthread_cond_signal(&helper->changed);
+    for (kafka_ask_t *ask; (ask = asks_take(&helper->finished)) != NULL;)
+        ask->drop(ask);
+    int code = 0;
+    while (!helper->ended && code != ETIMEDOUT)
+        code = pthread_cond_timedwait(&helper->changed, &helper->mutex, &until);
+    unref(helper);
+}

@@ -1,0 +1,109 @@
+/* Whose bytes a record's are.
+ *
+ * A message of librdkafka lies in the buffer of the whole fetch, a mebibyte or so, and keeps that alive. Workers keep
+ * items for hours, one here and one there, so small records are copied to a block of their own before they are handed
+ * out: that costs less than keeping the message would. A block that nobody kept serves the next record. Large records,
+ * and small ones when memory is short, are handed out in place. An owner is the block, or the message with its lowest
+ * bit set.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/kafka/kafka.h"
+
+struct kafka_copy {
+    size_t cap;
+    uint8_t bytes[];
+};
+
+static void *owner_of(rd_kafka_message_t *message)
+{
+    return (char *)message + 1;
+}
+
+void kafka_release(bus_t *bus, void *owner)
+{
+    (void)bus;
+    if ((uintptr_t)owner & 1)
+        rd_kafka_message_destroy((void *)((char *)owner - 1));
+    else
+        free(owner);
+}
+
+static kafka_copy_t *get_copy(kafka_bus_t *bus, size_t size)
+{
+    kafka_copy_t *spare = bus->spare;
+    bus->spare = NULL;
+    if (spare != NULL && spare->cap >= size && spare->cap <= 2 * size + 64)
+        return spare;
+    free(spare);
+    kafka_copy_t *copy = malloc(sizeof *copy + size);
+    if (copy != NULL)
+        copy->cap = size;
+    return copy;
+}
+
+static void copy_to(kafka_copy_t *copy, bus_record_t *record)
+{
+    if (record->key != NULL) /* an empty one is not an absent one */
+        record->key = memcpy(copy->bytes, record->key, record->key_len);
+    if (record->value != NULL)
+        record->value = memcpy(copy->bytes + record->key_len, record->value, record->value_len);
+    record->owner = copy;
+}
+
+static bool hand_out_in_place(bus_record_t *record, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+{
+    record->owner = owner_of(message);
+    bool is_kept = fn(arg, record);
+    if (!is_kept)
+        rd_kafka_message_destroy(message);
+    return is_kept;
+}
+
+/* The headers lie in the message: they are there for as long as it is. */
+static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
+{
+    rd_kafka_headers_t *headers;
+    size_t n = 0;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    while (n < BUS_HEADERS_MAX && rd_kafka_header_get_all(headers, n, &ret[n].name, &ret[n].value, &ret[n].value_len) ==
+                                      RD_KAFKA_RESP_ERR_NO_ERROR)
+        n++;
+    return n;
+}
+
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+{
+    rd_kafka_timestamp_type_t type;
+    bus_record_t record = {
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .key = message->key,
+        .key_len = message->key_len,
+        .value = message->payload,
+        .value_len = message->len,
+    };
+    bus_header_t headers[BUS_HEADERS_MAX];
+    record.headers = headers;
+    record.headers_n = show_headers(message, headers);
+    size_t size = record.key_len + record.value_len;
+    kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
+    if (copy == NULL) {
+        return hand_out_in_place(&record, message, fn, arg);
+    }
+    copy_to(copy, &record);
+    if (record.headers_n == 0) {
+        rd_kafka_message_destroy(message);
+        message = NULL;
+    }
+    if (!fn(arg, &record)) {
+        free(bus->spare);
+        bus->spare = copy;
+    }
+    if (message != NULL)
+        rd_kafka_message_destroy(message);
+    return false;
+}

@@ -1,0 +1,184 @@
+/* Handles of topics: warming them, asking where they end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/kafka/kafka.h"
+
+static bool has_leaders(const rd_kafka_metadata_topic_t *topic)
+{
+    for (int i = 0; i < topic->partition_cnt; i++)
+        if (topic->partitions[i].leader < 0)
+            return false;
+    return topic->partition_cnt > 0;
+}
+
+rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions)
+{
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, name, NULL);
+    const rd_kafka_metadata_t *metadata = NULL;
+    if (rkt == NULL)
+        return rd_kafka_last_error();
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &metadata, KAFKA_ASK_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && !has_leaders(&metadata->topics[0]))
+            code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+        else if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            *ret_partitions = (uint32_t)metadata->topics[0].partition_cnt;
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(rkt);
+    return code;
+}
+
+/* ---- handles of topics ---- */
+
+typedef struct {
+    kafka_ask_t ask;
+    char name[];
+} warm_t;
+
+static void warm_run(kafka_ask_t *ask)
+{
+    uint32_t partitions;
+    (void)kafka_look_up(ask->rk, ((warm_t *)ask)->name, &partitions);
+}
+
+static void warm_free(kafka_ask_t *ask)
+{
+    free(ask);
+}
+
+void kafka_topic_warm(kafka_topic_t *topic)
+{
+    size_t size = strlen(topic->name) + 1;
+    warm_t *warm = calloc(1, sizeof *warm + size);
+    if (warm == NULL)
+        return; /* the first record is late, no more */
+    warm->ask = (kafka_ask_t){.run = warm_run, .done = warm_free, .drop = warm_free, .of_producer = true};
+    memcpy(warm->name, topic->name, size);
+    kafka_ask(topic->bus, &warm->ask);
+}
+
+int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
+                     fanmap_error_t *err)
+{
+    kafka_bus_t *bus = (kafka_bus_t *)base;
+    size_t size = strlen(name) + 1;
+    kafka_topic_t *topic = calloc(1, sizeof *topic + size);
+    if (topic == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *topic = (kafka_topic_t){.base.bus = base, .bus = bus, .next = bus->topics, .delivered = delivered, .arg = arg};
+    memcpy(topic->name, name, size);
+    if (bus->producer.rk != NULL && (topic->rkt = rd_kafka_topic_new(bus->producer.rk, name, NULL)) == NULL) {
+        free(topic);
+        return err_set(err, FANMAP_EUSAGE, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    bus->topics = topic;
+    kafka_topic_warm(topic);
+    *ret = &topic->base;
+    return FANMAP_OK;
+}
+
+/* ---- watermarks ---- */
+
+static void watermarks_run(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(ask->rk, marks->topic, marks->partition, &marks->low,
+                                                                &marks->high, KAFKA_ASK_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        marks->low = marks->high = -1;
+    marks->failed_for_good = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                             code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+                             kafka_error_class(code) == FANMAP_EREFUSED;
+}
+
+void kafka_watermarks_free(kafka_ask_t *ask)
+{
+    free(((kafka_watermarks_t *)ask)->topic);
+    free(ask);
+}
+
+kafka_watermarks_t *kafka_watermarks_new(const kafka_topic_t *topic, int32_t partition, rd_kafka_t *rk,
+                                         void (*done)(kafka_ask_t *ask))
+{
+    kafka_watermarks_t *marks = calloc(1, sizeof *marks);
+    if (marks == NULL || (marks->topic = strdup(topic->name)) == NULL) {
+        free(marks);
+        return NULL;
+    }
+    marks->ask = (kafka_ask_t){
+        .run = watermarks_run, .done = done, .drop = kafka_watermarks_free, .rk = rk, .of_producer = rk == NULL};
+    marks->bus = topic->bus;
+    marks->partition = partition;
+    return marks;
+}
+
+static void tell_end(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    marks->end_fn(marks->arg, marks->high);
+    kafka_watermarks_free(ask);
+}
+
+static void tell_begin(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    marks->end_fn(marks->arg, marks->low);
+    kafka_watermarks_free(ask);
+}
+
+static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_ask_t *ask),
+                 void (*fn)(void *arg, int64_t offset), void *arg, fanmap_error_t *err)
+{
+    kafka_topic_t *topic = (kafka_topic_t *)base;
+    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell);
+    if (marks == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    marks->end_fn = fn;
+    marks->arg = arg;
+    kafka_ask(topic->bus, &marks->ask);
+    return FANMAP_OK;
+}
+
+int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
+                      fanmap_error_t *err)
+{
+    return query(base, partition, tell_begin, fn, arg, err);
+}
+
+int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
+                    fanmap_error_t *err)
+{
+    return query(base, partition, tell_end, fn, arg, err);
+}
+
+/* ---- the first record that is not older than a time ---- */
+
+static void time_run(kafka_ask_t *ask)
+{
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(list, marks->topic, marks->partition);
+    place->offset = marks->time_ms;
+    bool found = rd_kafka_offsets_for_times(ask->rk, list, KAFKA_ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                 place->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    marks->high = !found ? BUS_BEGIN : place->offset >= 0 ? place->offset : BUS_END;
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int kafka_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
+                     void *arg, fanmap_error_t *err)
+{
+    kafka_topic_t *topic = (kafka_topic_t *)base;
+    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_end);
+    if (marks == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    marks->ask.run = time_run;
+    marks->time_ms = time_ms;
+    marks->end_fn = fn;
+    marks->arg = arg;
+    kafka_ask(topic->bus, &marks->ask);
+    return FANMAP_OK;
+}

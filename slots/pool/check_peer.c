@@ -1,0 +1,253 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "slots/pool/protocol_check.h"
+#include "slots/shared/proc.h"
+
+enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, TELL_WAIT_MS = 5000, ENDS = 4 };
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Above every number that a program is given, so that no dup2 hits one that is still needed. */
+static int lift(int fd)
+{
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+    if (fd >= 0)
+        close(fd);
+    return high;
+}
+
+/* theirs: stdin, stdout, stderr, the slot; ours: stdin's and stdout's other ends, and the slot's. */
+static bool make_ends(peer_t *p, int theirs[ENDS])
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, slot[2] = {-1, -1};
+    bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
+              socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, slot) == 0;
+    int log = p->log_fd >= 0 ? fcntl(p->log_fd, F_DUPFD_CLOEXEC, HIGH_FD) : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    theirs[0] = lift(in[0]);
+    theirs[1] = lift(out[1]);
+    theirs[2] = p->log_fd >= 0 ? log : lift(log);
+    theirs[3] = lift(slot[1]);
+    p->stdin_fd = lift(in[1]);
+    p->out_fd = lift(out[0]);
+    p->from_fd = p->to_fd = lift(slot[0]);
+    for (int i = 0; i < ENDS; i++)
+        ok = ok && theirs[i] >= 0;
+    return ok && fcntl(p->from_fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(p->stdin_fd, F_SETFL, O_NONBLOCK) == 0 &&
+           fcntl(p->out_fd, F_SETFL, O_NONBLOCK) == 0;
+}
+
+static char **make_env(void)
+{
+    char **clean = proc_clean_env();
+    size_t n = 0;
+    while (clean && clean[n])
+        n++;
+    char **env = clean ? calloc(n + 3, sizeof *env) : NULL;
+    if (env) {
+        memcpy(env, clean, n * sizeof *env);
+        env[n] = (char *)(uintptr_t) "FANMAP_SLOT_FD=3";
+        env[n + 1] = (char *)(uintptr_t) "FANMAP_SLOT=0";
+    }
+    free(clean);
+    return env;
+}
+
+static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], char **env)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attr);
+    int error = 0;
+    for (int i = 0; i < ENDS && !error; i++)
+        error = posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    if (!error)
+        error = posix_spawnp(&p->pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, env);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *err)
+{
+    int theirs[ENDS] = {-1, -1, -1, -1};
+    *p = (peer_t){.pidfd = -1, .from_fd = -1, .to_fd = -1, .stdin_fd = -1, .out_fd = -1, .log_fd = log_fd};
+    p->is_first = true;
+    p->frame_max = SERVED_HELLO_MAX;
+    char **env = make_env();
+    int error = !env ? ENOMEM : make_ends(p, theirs) ? 0 : errno;
+    if (!error)
+        error = spawn(p, argv, theirs, env);
+    free(env);
+    for (int i = 0; i < ENDS; i++)
+        close_fd(&theirs[i]);
+    if (!error) {
+        p->pidfd = proc_pidfd(p->pid);
+        return FANMAP_OK;
+    }
+    p->pid = 0;
+    peer_close(p);
+    return err_set(err, FANMAP_EUSAGE, "cannot start %.200s: %s", argv[0], strerror(error));
+}
+
+bool peer_tell(peer_t *p, const buf_t *bytes)
+{
+    size_t at = 0;
+    while (at < bytes->len && p->to_fd >= 0) {
+        struct pollfd ready = {.fd = p->to_fd, .events = POLLOUT};
+        ssize_t n = p->is_stdio ? write(p->to_fd, bytes->data + at, bytes->len - at)
+                                : send(p->to_fd, bytes->data + at, bytes->len - at, MSG_NOSIGNAL);
+        if (n > 0)
+            at += (size_t)n;
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return false;
+        else if (poll(&ready, 1, TELL_WAIT_MS) <= 0)
+            return false;
+    }
+    return at == bytes->len;
+}
+
+static void pass_on(const peer_t *p, const void *bytes, size_t len)
+{
+    if (p->log_fd >= 0 && len > 0)
+        (void)!write(p->log_fd, bytes, len);
+}
+
+static bool read_into(int *fd, buf_t *b)
+{
+    void *room = buf_reserve(b, READ_BYTES);
+    ssize_t n = room ? read(*fd, room, READ_BYTES) : 0;
+    if (n > 0)
+        b->len += (size_t)n;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        close_fd(fd);
+    return n > 0;
+}
+
+/* The first bytes on stdout: a hello makes it the protocol. */
+static void look_at_stdout(peer_t *p)
+{
+    served_reader_t reader = {0};
+    served_said_t said;
+    size_t used;
+    read_into(&p->out_fd, &p->first);
+    int got = p->is_first ? served_decode(&reader, p->first.data, p->first.len, p->frame_max, &said, &used) : -1;
+    served_reader_free(&reader);
+    if (got > 0 && said.type == SLOT_HELLO) {
+        close_fd(&p->from_fd);
+        p->from_fd = p->out_fd;
+        p->to_fd = p->stdin_fd;
+        p->out_fd = p->stdin_fd = -1;
+        p->is_stdio = true;
+        buf_free(&p->in);
+        p->in = p->first;
+        p->first = (buf_t){0};
+    } else if (got != 0 || p->out_fd < 0) {
+        pass_on(p, p->first.data, p->first.len);
+        buf_clear(&p->first);
+    }
+}
+
+/* True: there is something to report. */
+static bool next(peer_t *p, peer_event_t *ret)
+{
+    if (p->in_used > 0)
+        buf_consume(&p->in, p->in_used);
+    p->in_used = 0;
+    int got =
+        p->in.len == 0 ? 0 : served_decode(&p->reader, p->in.data, p->in.len, p->frame_max, &p->said, &p->in_used);
+    if (got == 0 && p->from_fd >= 0)
+        return false;
+    *ret = got > 0 ? PEER_SAID : got < 0 ? PEER_BAD : PEER_CLOSED;
+    p->is_first = false;
+    if (!p->is_stdio)
+        close_fd(&p->stdin_fd);
+    return true;
+}
+
+peer_event_t peer_hear(peer_t *p, int64_t wait_ms)
+{
+    int64_t end_ms = proc_now_ms() + wait_ms;
+    peer_event_t event;
+    while (!next(p, &event)) {
+        int64_t left_ms = end_ms - proc_now_ms();
+        struct pollfd polls[] = {{p->from_fd, POLLIN, 0}, {p->out_fd, POLLIN, 0}};
+        if (left_ms < 0 || poll(polls, 2, (int)left_ms) == 0)
+            return PEER_SILENT;
+        bool was_stdio = p->is_stdio;
+        if (polls[1].revents)
+            look_at_stdout(p);
+        if (polls[0].revents && was_stdio == p->is_stdio)
+            read_into(&p->from_fd, &p->in);
+        if (p->from_fd < 0 && p->to_fd >= 0 && !p->is_stdio)
+            p->to_fd = -1; /* one socket */
+    }
+    return event;
+}
+
+void peer_hang_up(peer_t *p)
+{
+    if (p->is_stdio)
+        close_fd(&p->to_fd);
+    else if (p->to_fd >= 0)
+        (void)shutdown(p->to_fd, SHUT_WR);
+}
+
+bool peer_ended(peer_t *p, int64_t wait_ms, int *ret_status)
+{
+    int64_t end_ms = proc_now_ms() + wait_ms;
+    for (;;) {
+        int64_t left_ms = end_ms - proc_now_ms();
+        struct pollfd polls[] = {{p->pidfd, POLLIN, 0}, {p->out_fd, POLLIN, 0}};
+        if (poll(polls, 2, left_ms > 0 ? (int)left_ms : 0) == 0 && left_ms <= 0)
+            return false;
+        if (polls[1].revents)
+            look_at_stdout(p);
+        if (polls[0].revents)
+            break;
+    }
+    bool ok = waitpid(p->pid, ret_status, 0) == p->pid;
+    kill(-p->pid, SIGKILL); /* what it left in its group */
+    p->pid = 0;
+    return ok;
+}
+
+void peer_close(peer_t *p)
+{
+    if (p->pid > 0) {
+        kill(-p->pid, SIGKILL);
+        waitpid(p->pid, NULL, 0);
+    }
+    p->pid = 0;
+    if (p->to_fd == p->from_fd)
+        p->to_fd = -1;
+    close_fd(&p->pidfd);
+    close_fd(&p->from_fd);
+    close_fd(&p->to_fd);
+    close_fd(&p->stdin_fd);
+    close_fd(&p->out_fd);
+    buf_free(&p->in);
+    buf_free(&p->first);
+    served_reader_free(&p->reader);
+}

@@ -1,0 +1,88 @@
+#include <stdlib.h>
+
+#include "slots/pool/pool.h"
+
+static sent_t *nth(const sent_queue_t *q, size_t i)
+{
+    return &q->at[(q->first + i) & (q->cap - 1)];
+}
+
+static bool grow(sent_queue_t *q)
+{
+    size_t cap = q->cap ? q->cap * 2 : 16;
+    sent_t *at = malloc(cap * sizeof *at);
+    if (!at)
+        return false;
+    for (size_t i = 0; i < q->n; i++)
+        at[i] = *nth(q, i);
+    free(q->at);
+    q->at = at;
+    q->first = 0;
+    q->cap = cap;
+    return true;
+}
+
+bool sent_push(sent_queue_t *q, uint32_t n, size_t bytes)
+{
+    if (q->n == q->cap && !grow(q))
+        return false;
+    *nth(q, q->n++) = (sent_t){.n = n, .bytes = (uint32_t)bytes};
+    q->bytes += bytes;
+    q->live++;
+    return true;
+}
+
+sent_t *sent_head(const sent_queue_t *q)
+{
+    return q->n > 0 ? nth(q, 0) : NULL;
+}
+
+static void pop(sent_queue_t *q)
+{
+    sent_t *head = nth(q, 0);
+    q->bytes -= head->bytes;
+    q->live -= !head->revoked;
+    q->first = (q->first + 1) & (q->cap - 1);
+    q->n--;
+}
+
+static void pop_revoked(sent_queue_t *q)
+{
+    while (q->n > 0 && nth(q, 0)->revoked)
+        pop(q);
+}
+
+void sent_pop_through(sent_queue_t *q, uint32_t n)
+{
+    while (q->n > 0 && (int32_t)(nth(q, 0)->n - n) <= 0)
+        pop(q);
+    pop_revoked(q);
+}
+
+void sent_revoke_from(sent_queue_t *q, uint32_t n)
+{
+    for (size_t i = q->n; i > 0 && (int32_t)(nth(q, i - 1)->n - n) >= 0; i--) {
+        q->live -= !nth(q, i - 1)->revoked;
+        nth(q, i - 1)->revoked = true;
+    }
+    pop_revoked(q);
+}
+
+bool sent_has(const sent_queue_t *q, uint32_t n)
+{
+    for (size_t i = 0; i < q->n; i++)
+        if (nth(q, i)->n == n)
+            return !nth(q, i)->revoked;
+    return false;
+}
+
+void sent_clear(sent_queue_t *q)
+{
+    q->first = q->n = q->bytes = q->live = 0;
+}
+
+void sent_free(sent_queue_t *q)
+{
+    free(q->at);
+    *q = (sent_queue_t){0};
+}

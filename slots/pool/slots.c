@@ -1,0 +1,364 @@
+#include "slots/slots.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "slots/pool/pool.h"
+#include "slots/shared/controls.h"
+#include "slots/shared/proc.h"
+
+enum { SLOTS_MAX = 65536, FRAME_SPARE_BYTES = 64 * 1024 };
+
+static bool copy_task(plan_task_t *to, const slots_task_t *from)
+{
+    snprintf(to->name, sizeof to->name, "%s", from->name);
+    to->is_command = from->engine == TASK_EXEC;
+    to->is_served = from->engine == TASK_SERVE;
+    to->output_json = from->output_json;
+    to->library = strdup(from->library ? from->library : "");
+    to->argv = words_copy(from->engine == TASK_SO ? NULL : from->argv);
+    return to->library && to->argv && terms_copy(&to->terms, &from->terms);
+}
+
+static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *err)
+{
+    char libexec[PATH_MAX];
+    const char *cgroups = getenv("FANMAP_CGROUPS");
+    if (!proc_find_libexec("fanmap-guardian", libexec, sizeof libexec))
+        return err_set(err, FANMAP_EUSAGE, "the program fanmap-guardian is missing: name its folder in FANMAP_LIBEXEC");
+    s->plan.slots_n = config->slots_n;
+    s->plan.session_ms = config->session_ms;
+    s->plan.start_timeout_ms = config->start_timeout_ms;
+    s->plan.bye_ms = config->bye_ms ? config->bye_ms : BYE_MS;
+    s->plan.value_bytes_max = config->value_bytes_max;
+    s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
+    s->plan.libexec = strdup(libexec);
+    s->plan.tasks = calloc(config->tasks_n + 1, sizeof *s->plan.tasks);
+    if (!s->plan.libexec || !s->plan.tasks)
+        return err_set(err, FANMAP_ENOMEM, "no memory for %zu tasks", config->tasks_n);
+    for (; s->plan.tasks_n < config->tasks_n; s->plan.tasks_n++)
+        if (!copy_task(&s->plan.tasks[s->plan.tasks_n], &config->tasks[s->plan.tasks_n])) {
+            s->plan.tasks_n++;
+            return err_set(err, FANMAP_ENOMEM, "no memory for %zu tasks", config->tasks_n);
+        }
+    s->plan_fd = plan_write(&s->plan);
+    return s->plan_fd >= 0 ? FANMAP_OK : err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));
+}
+
+/* A limit that the operator named and that nothing here can keep is no limit. */
+static int check_limits(const slots_t *s, fanmap_error_t *err)
+{
+    controls_t controls;
+    const char *name = NULL;
+    limits_t all = {0};
+    for (uint32_t i = 0; i < s->plan.tasks_n; i++) {
+        all.processes_n |= s->plan.tasks[i].terms.limits.processes_n;
+        all.cpus_milli |= s->plan.tasks[i].terms.limits.cpus_milli;
+    }
+    if (!limits_any(&all))
+        return FANMAP_OK;
+    controls_find(&controls, s->plan.use_cgroups, 0);
+    bool can = controls_can_keep(&controls, &all, &name);
+    controls_close(&controls);
+    return can ? FANMAP_OK
+               : err_set(err, FANMAP_EUSAGE,
+                         "a limit of %s cannot be kept here: it needs a cgroup whose %s controller this user may use%s",
+                         name, strcmp(name, "cpus") == 0 ? "cpu" : "pids",
+                         geteuid() == 0 && strcmp(name, "processes") == 0 ? " (no other limit of processes binds root)"
+                                                                          : "");
+}
+
+static int make_slots(slots_t *s, fanmap_error_t *err)
+{
+    s->slots = calloc(s->plan.slots_n, sizeof *s->slots);
+    if (!s->slots)
+        return err_set(err, FANMAP_ENOMEM, "no memory for %u slots", s->plan.slots_n);
+    for (uint32_t i = 0; i < s->plan.slots_n; i++) {
+        slot_t *t = &s->slots[i];
+        *t = (slot_t){.pool = s, .number = i, .pidfd = -1};
+        t->ends[0].fd = t->ends[1].fd = -1;
+        memset(t->start_fds, -1, sizeof t->start_fds);
+    }
+    for (uint32_t i = 0; i < s->plan.slots_n; i++) {
+        int code = slot_prepare(&s->slots[i], err);
+        if (code != FANMAP_OK)
+            return code;
+    }
+    return FANMAP_OK;
+}
+
+static int make_timers(slots_t *s, fanmap_error_t *err)
+{
+    int code = loop_timer_new(s->loop, guardian_on_beat, s, &s->beat_timer, err);
+    if (code == FANMAP_OK)
+        code = loop_timer_new(s->loop, slots_on_pull, s, &s->pull_timer, err);
+    if (code == FANMAP_OK)
+        code = loop_timer_new(s->loop, guardian_on_step, s, &s->step_timer, err);
+    if (code == FANMAP_OK)
+        loop_timer_at(s->beat_timer, loop_now_ms(s->loop)); /* then by itself */
+    return code;
+}
+
+int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks_t *callbacks, void *arg, slots_t **ret,
+               fanmap_error_t *err)
+{
+    if (config->slots_n < 1 || config->slots_n > SLOTS_MAX)
+        return err_set(err, FANMAP_EUSAGE, "the number of slots must be from 1 to %d", SLOTS_MAX);
+    slots_t *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, FANMAP_ENOMEM, "no memory for slots");
+    s->loop = loop;
+    s->callbacks = *callbacks;
+    s->arg = arg;
+    s->log_fd = config->log_fd;
+    s->ctl_fd = s->plan_fd = -1;
+    s->ahead_n = config->ahead_n;
+    s->ahead_bytes = config->ahead_bytes;
+    s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
+    int code = make_plan(s, config, err);
+    if (code == FANMAP_OK && s->plan.use_cgroups)
+        controls_make_room();
+    if (code == FANMAP_OK)
+        code = check_limits(s, err);
+    if (code == FANMAP_OK)
+        code = make_slots(s, err);
+    if (code == FANMAP_OK)
+        code = make_timers(s, err);
+    if (code == FANMAP_OK)
+        code = guardian_start(s, err);
+    if (code != FANMAP_OK) {
+        slots_close(s);
+        return code;
+    }
+    guardian_tell(s);
+    *ret = s;
+    return FANMAP_OK;
+}
+
+static void free_timer(loop_timer_t *timer)
+{
+    if (timer)
+        loop_timer_free(timer);
+}
+
+void slots_close(slots_t *s)
+{
+    if (!s)
+        return;
+    if (s->slots && s->ctl_fd >= 0)
+        slots_bye(s, (int64_t)s->plan.bye_ms + BYE_SPARE_MS);
+    for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++)
+        if (s->slots[i].board)
+            board_close(s->slots[i].board);
+    if (s->slots)
+        guardian_close(s, CLOSE_WAIT_MS);
+    for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++) {
+        slot_release(&s->slots[i]);
+        sent_free(&s->slots[i].sent);
+        buf_free(&s->slots[i].in);
+    }
+    free_timer(s->beat_timer);
+    free_timer(s->pull_timer);
+    free_timer(s->step_timer);
+    if (s->plan_fd >= 0)
+        close(s->plan_fd);
+    plan_free(&s->plan);
+    free(s->slots);
+    free(s->lapses);
+    free(s);
+}
+
+const char *slots_abilities(const slots_t *s)
+{
+    return s->abilities;
+}
+
+/* ---- lapses ---- */
+
+static int64_t find_lapse(const slots_t *s, uint32_t job_key)
+{
+    for (size_t i = 0; i < s->lapses_n; i++)
+        if (s->lapses[i].job_key == job_key)
+            return s->lapses[i].at_ms;
+    return INT64_MAX;
+}
+
+static bool note_lapse(slots_t *s, uint32_t job_key, int64_t at_ms)
+{
+    size_t i = 0;
+    while (i < s->lapses_n && s->lapses[i].job_key != job_key)
+        i++;
+    if (i < s->lapses_n && at_ms == INT64_MAX) {
+        s->lapses[i] = s->lapses[--s->lapses_n];
+        return true;
+    }
+    if (i == s->lapses_n && at_ms == INT64_MAX)
+        return true;
+    if (i == s->lapses_cap) {
+        size_t cap = s->lapses_cap ? s->lapses_cap * 2 : 8;
+        lapse_t *more = realloc(s->lapses, cap * sizeof *more);
+        if (!more)
+            return false;
+        s->lapses = more;
+        s->lapses_cap = cap;
+    }
+    s->lapses[i] = (lapse_t){job_key, at_ms};
+    s->lapses_n += i == s->lapses_n;
+    return true;
+}
+
+static void store_lapse(slots_t *s, slot_t *t, int64_t at_ms)
+{
+    int64_t now_ms = loop_clock_ms(), old_ms = atomic_exchange(&t->board->lapse_at_ms, at_ms);
+    if (old_ms != at_ms && (old_ms <= now_ms || (at_ms != INT64_MAX && at_ms < now_ms + LOOK_AHEAD_MS)))
+        s->owes_look = true;
+}
+
+void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms)
+{
+    note_lapse(s, job_key, lapse_at_ms);
+    for (uint32_t i = 0; i < s->plan.slots_n; i++) {
+        slot_t *t = &s->slots[i];
+        if (t->board && t->has_job && t->job_key == job_key)
+            store_lapse(s, t, lapse_at_ms);
+    }
+    if (s->owes_look)
+        guardian_tell(s);
+}
+
+/* ---- runs ---- */
+
+/* Returns the timeout. */
+static uint32_t set_limits(slot_t *t, const slots_job_t *job)
+{
+    const terms_t *terms = &job->task->terms;
+    limits_t limits = limits_smaller(&terms->limits, &job->limits);
+    uint32_t timeout_ms = job->timeout_ms;
+    if (terms->timeout_ms && (timeout_ms == 0 || terms->timeout_ms < timeout_ms))
+        timeout_ms = terms->timeout_ms;
+    if (memcmp(&t->board->limits, &limits, sizeof limits) != 0) {
+        t->board->limits = limits;
+        atomic_fetch_add(&t->board->limits_id, 1);
+    }
+    atomic_store(&t->board->timeout_ms, timeout_ms);
+    return timeout_ms;
+}
+
+void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job)
+{
+    slot_t *t = &s->slots[slot];
+    if (!t->board)
+        return;
+    slot_job_t frame = {.id = job_key,
+                        .job = job->job,
+                        .job_len = strlen(job->job),
+                        .task = job->task->name,
+                        .task_len = strlen(job->task->name),
+                        .attempts_max = job->attempts_max,
+                        .value_bytes_max = job->value_bytes_max,
+                        .bound = job->bound,
+                        .bound_len = job->bound_len};
+    t->engine = job->task->engine;
+    t->job_key = job_key;
+    t->has_job = true;
+    slot_put_job(&slot_end(t)->out, &frame);
+    slot_end(t)->was_used = true;
+    uint32_t timeout_ms = set_limits(t, job);
+    atomic_store(&t->board->grace_ms, job->grace_ms);
+    store_lapse(s, t, find_lapse(s, job_key));
+    s->owes_look = s->owes_look || (timeout_ms > 0 && timeout_ms < LOOK_AHEAD_MS);
+}
+
+bool slots_room(const slots_t *s, uint32_t slot, size_t in_len)
+{
+    const slot_t *t = &s->slots[slot];
+    if (t->state != SLOT_UP || board_is_closed(t->board))
+        return false;
+    if (t->sent.n == 0)
+        return true;
+    size_t running_bytes = sent_head(&t->sent)->bytes;
+    return t->sent.n <= s->ahead_n && t->sent.bytes - running_bytes + in_len <= s->ahead_bytes;
+}
+
+uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
+{
+    slot_t *t = &s->slots[slot];
+    slot_run_t numbered = *run;
+    numbered.n = t->next_n;
+    if (!sent_push(&t->sent, numbered.n, run->in_len))
+        return numbered.n;
+    t->next_n++;
+    slot_put_run(&slot_end(t)->out, &numbered);
+    t->unflushed++;
+    return numbered.n;
+}
+
+/* Granted before it is sent: a run that is read before it may start would be dropped. */
+static void flush_slot(slot_t *t)
+{
+    uint32_t count = t->unflushed;
+    t->unflushed = 0;
+    if (!t->board || count == 0 || !board_grant(t->board, t->next_n - count, count))
+        return;
+    slot_send(t, slot_end(t));
+    if (t->sent.live > 1)
+        slots_pull_soon(t->pool, PULL_MS_MIN);
+}
+
+void slots_flush(slots_t *s)
+{
+    if (s->owes_look)
+        guardian_tell(s);
+    for (uint32_t i = 0; i < s->plan.slots_n; i++)
+        if (s->slots[i].unflushed > 0)
+            flush_slot(&s->slots[i]);
+}
+
+uint32_t slots_take_back(slots_t *s, uint32_t slot)
+{
+    slot_t *t = &s->slots[slot];
+    if (!t->board || t->sent.live == 0)
+        return t->next_n;
+    uint32_t next = board_take_back(t->board), first = t->next_n;
+    for (size_t i = 0; i < t->sent.n; i++) {
+        const sent_t *e = &t->sent.at[(t->sent.first + i) & (t->sent.cap - 1)];
+        if (!e->revoked && (int32_t)(e->n - next) >= 0) {
+            first = e->n;
+            break;
+        }
+    }
+    t->unflushed = 0;
+    sent_revoke_from(&t->sent, first);
+    slots_pull_soon(s, 0);
+    return first;
+}
+
+void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now)
+{
+    slot_t *t = &s->slots[slot];
+    if (!t->board || !sent_has(&t->sent, n))
+        return;
+    bool was_closed = board_is_closed(t->board);
+    if (!was_closed && !board_close_run(t->board, n)) {
+        if (board_was_claimed(t->board, n)) {
+            slots_pull_soon(s, 0); /* it is over: its result is there */
+            return;
+        }
+        board_close(t->board);
+    }
+    if (was_closed && !now)
+        return;
+    t->is_killing = t->owes_kill = true;
+    t->kill_grace_ms = now ? 0 : atomic_load(&t->board->grace_ms);
+    guardian_tell(s);
+}
+
+void slots_freeze(slots_t *s, uint32_t slot, bool freeze)
+{
+    s->slots[slot].freeze_wanted = freeze;
+    guardian_tell(s);
+}

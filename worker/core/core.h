@@ -1,0 +1,343 @@
+/* The worker (pure): what arrives, what runs, what is stored, what is committed.
+ *
+ * One item's life, the same words here, in the logs and in the docs:
+ *
+ *   RECEIVED -> QUEUED -> RUNNING -> PUBLISHING -> DONE -> COMMITTED
+ *                 ^  ^______|  retry (DELAYED until its backoff is over), slot lost, token lapsed: back to QUEUED
+ *
+ * The shell (worker/shell/shell.c on Kafka, Redis and slots; tests/simulation on fakes) turns what happens into events and
+ * carries the actions out. Time is CLOCK_BOOTTIME in ms. The core never reads a clock, a socket or the environment; its
+ * only randomness is the seed (backoff jitter).
+ */
+#ifndef WORKER_CORE_CORE_H
+#define WORKER_CORE_CORE_H
+
+#include "schemas/commit.h"
+#include "schemas/jobs.h"
+#include "tokens/tokens.h"
+
+typedef struct worker worker_t;
+typedef struct worker_item worker_item_t; /* one item in hand: worker/core/item.h */
+
+typedef struct {
+    const char *queue;
+    const char *incarnation;
+    uint32_t slots_n;
+    const char *const *tasks; /* names served */
+    size_t tasks_n;
+    size_t budget_bytes;      /* payload bytes in hand before intake stops */
+    size_t items_max;         /* items in hand before intake stops */
+    uint32_t commit_every_ms; /* 1000 */
+    uint32_t session_ms;      /* of the group. After a gap of more than half of it between two events (the process was
+                                 stopped) nothing starts until a commit sent after the gap was accepted, or a group
+                                 description asked for after it lists us; 0: no such care */
+    uint32_t drain_ms;        /* from WORKER_DRAIN on: what still runs then is killed and left to others */
+    uint32_t revoke_ms;       /* how long a revocation waits for outcomes that are on their way to Kafka */
+    uint32_t names_max;       /* names in a commit; 0: COMMIT_NAMES_MAX */
+    uint32_t metadata_max;    /* bytes of a commit's metadata; 0: COMMIT_BYTES_MAX */
+    uint32_t describe_ms;     /* between two questions who is in the group, while there are claims; 0: 1000 */
+    uint32_t ahead_n;         /* runs that may wait unstarted in one slot, beside the one that runs */
+    size_t ahead_bytes;       /* of their inputs; an empty slot always takes one */
+    uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
+    bool has_tokens;          /* false: --redis none; limited jobs are not run here */
+    uint64_t seed;
+} worker_config_t;
+
+typedef enum {
+    WORKER_TICK,          /* nothing but time */
+    WORKER_JOBS,          /* a decoded record of the jobs topic */
+    WORKER_JOBS_POSITION, /* the jobs topic was read up to (not including) `offset`; at_end: that was its end as asked
+                             for by the WORKER_QUERY_JOBS_END before it (one answer for each query, however long it
+                             takes) */
+    WORKER_ASSIGNED,      /* partition, offset, and what its commit said */
+    WORKER_REBALANCED,    /* all WORKER_ASSIGNED of this rebalance were given */
+    WORKER_REVOKED, /* partition is being taken away. What runs there is claimed by the closing commit and stays here.
+                       may_wait false: that commit is among the actions of this step. may_wait true: outcomes on their
+                       way get up to revoke_ms; WORKER_LET_GO follows in a later step or in this one, right after the
+                       closing WORKER_COMMIT, and until then the partition is still ours. A closing commit that was not
+                       acknowledged is followed by WORKER_LOST. */
+    WORKER_LOST,    /* the membership, or a closing commit: every partition and every claim may be someone else's.
+                       Everything that runs is killed, nothing is committed, WORKER_JOIN_ANEW follows */
+    WORKER_MEMBERS, /* the answer to WORKER_DESCRIBE */
+    WORKER_HEARD,   /* a record that WORKER_WATCH found: partition, offset, value */
+    WORKER_ITEM,    /* a record of the items topic; `payload` keeps its bytes alive until WORKER_RELEASE */
+    WORKER_GAP,     /* retention took partition's [from, to) unread */
+    WORKER_TOKENS,  /* the answer to a sync (reply NULL: it failed) */
+    WORKER_WAKE,    /* the job's table published a wake-up for us */
+    WORKER_SLOT_UP,
+    WORKER_ATTEMPT_DONE, /* slot, run n, what came out */
+    WORKER_SLOT_DOWN,    /* slot; has_attempt and n: that attempt is over for `down`; runs from unstarted_from on never
+                            started */
+    WORKER_TAKEN_BACK,   /* the answer to WORKER_TAKE_BACK: runs from n on were never started */
+    WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
+                      pointers are invalid after this step */
+    WORKER_COMMITTED,   /* partition, offset, the commit's number, ok */
+    WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
+    WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
+    WORKER_BOUND,       /* the bound arguments of job are ready (from its spec) -- reserved */
+    WORKER_DRAIN        /* SIGTERM: take nothing new, finish or hand back */
+} worker_event_type_t;
+
+/* Who is to blame. DIED is charged as an attempt and a crash, TIMEOUT as an attempt; the others cost the item nothing.
+ */
+typedef enum { ATTEMPT_DIED, ATTEMPT_TIMEOUT, ATTEMPT_KILLED, ATTEMPT_LAPSED, ATTEMPT_UNUSABLE } attempt_down_t;
+
+typedef struct {
+    worker_event_type_t type;
+    int64_t now_ms;
+    int64_t wall_ms; /* unix time, for deadlines of jobs */
+    union {
+        const jobs_record_t *jobs;
+        struct {
+            int64_t offset;
+            bool at_end;
+        } position;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            bool was_committed;
+            const char *metadata;
+            size_t metadata_len;
+            const char *member; /* our group member id, or NULL */
+        } assigned;
+        struct {
+            int32_t partition;
+            bool may_wait;
+        } revoked;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            const char *key;
+            size_t key_len;
+            const void *value;
+            size_t value_len;
+            void *payload;
+        } item;
+        struct {
+            int32_t partition;
+            int64_t from, to;
+        } gap;
+        struct {
+            const char *job;
+            uint64_t seq;
+            const tokens_reply_t *reply;
+        } tokens;
+        struct {
+            const char *job;
+        } wake;
+        struct {
+            uint32_t slot;
+        } slot;
+        struct {
+            uint32_t slot, n;
+            fanmap_kind_t kind; /* FANMAP_VALUE or an error kind */
+            bool final;
+            outcome_t outcome; /* value or error fields, borrowed; index and attempts are the core's to fill */
+        } done;
+        struct {
+            uint32_t slot;
+            attempt_down_t why;
+            bool has_attempt;
+            uint32_t n, unstarted_from;
+            outcome_t outcome; /* the error fields, and with DIED and TIMEOUT the kind, that a charge would carry */
+        } down;
+        struct {
+            uint32_t slot, n;
+        } taken_back;
+        struct {
+            worker_item_t *const *items;
+            size_t n;
+        } stored;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            uint64_t number;
+            bool ok;
+        } committed;
+        struct {
+            uint64_t number; /* of the WORKER_DESCRIBE */
+            const char *const *at;
+            size_t n;
+            bool ok; /* false: nothing is known */
+        } members;
+        const char *member; /* WORKER_REBALANCED: our group member id, or NULL */
+        struct {
+            const char *job;
+        } end_stored; /* also END_WRITTEN */
+    };
+} worker_event_t;
+
+typedef enum {
+    WORKER_RUN, /* start (or queue behind what runs) in slot; the shell calls worker_ran before it carries out the next
+                   action. job_key differs from the slot's last run only when nothing is in the slot. `in` is valid as
+                   long as the item's payload is (until its WORKER_RELEASE). */
+    WORKER_TAKE_BACK, /* take unstarted runs of slot back; WORKER_TAKEN_BACK follows as the next event of that slot but
+                         for dones */
+    WORKER_KILL,    /* end run n of slot; hard: without grace. WORKER_SLOT_DOWN follows, unless n's WORKER_ATTEMPT_DONE
+                       does. May    come twice for one run: first soft, then hard. */
+    WORKER_FREEZE,  /* slot; on or off */
+    WORKER_LAPSE,   /* job_key's attempts are frozen by the guardian at at_ms */
+    WORKER_PUBLISH, /* append this outcome to the pack of its job; WORKER_STORED follows */
+    WORKER_COMMIT,  /* partition, offset, metadata (valid during this step's actions); is_closing: send now, from inside
+                       the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
+                       sent yet the last may stand for all. */
+    WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
+    WORKER_WATCH,    /* on: hand over the notes of this items partition from `from` on as WORKER_HEARD, beside the group
+                        and however much lies between; until off */
+    WORKER_TELL,     /* put a note about a claimed item on its items partition; nothing follows */
+    WORKER_JOIN_ANEW,   /* leave the group and join it as a new member */
+    WORKER_LET_GO,      /* partition: its revocation (may_wait) may go on; nothing of it runs here */
+    WORKER_SYNC,        /* one token sync; WORKER_TOKENS follows */
+    WORKER_COPY_END,    /* publish J/end to jobs; WORKER_END_STORED follows */
+    WORKER_WRITE_END,   /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
+    WORKER_DEAD_LETTER, /* a record that is not an item or of no known job: partition, offset, value, why; the bytes are
+                           valid during this step's actions; WORKER_STORED with `item` follows once it is on the
+                           dead-letter topic */
+    WORKER_RELEASE,     /* give the payload back (once for each WORKER_ITEM) */
+    WORKER_INTAKE,      /* on or off: take items from the group, or stop */
+    WORKER_QUERY_JOBS_END, /* ask for the end of the jobs topic; WORKER_JOBS_POSITION with at_end follows once it is
+                              read that far */
+    WORKER_NOTE,           /* one line for the operator's log */
+    WORKER_DRAINED /* once, after WORKER_DRAIN: nothing runs and everything is committed (or the time for it is over):
+                      leave */
+} worker_action_type_t;
+
+typedef struct {
+    worker_action_type_t type;
+    union {
+        struct {
+            uint32_t slot;
+            worker_item_t *item;
+            uint32_t job_key;
+            const spec_t *spec;
+            uint32_t attempt;
+            uint64_t fence;
+            int64_t deadline_ms;
+            uint64_t index;
+            const uint8_t *in;
+            size_t in_len;
+        } run;
+        struct {
+            uint32_t slot;
+        } take_back;
+        struct {
+            uint32_t slot, n;
+            bool hard;
+        } kill;
+        struct {
+            uint32_t slot;
+            bool on;
+        } freeze;
+        struct {
+            uint32_t job_key;
+            int64_t at_ms;
+        } lapse;
+        struct {
+            worker_item_t *item;
+            const spec_t *spec;
+            outcome_t outcome;
+        } publish; /* outcome's bytes: valid during this step's actions */
+        struct {
+            int32_t partition;
+            int64_t offset;
+            const char *metadata;
+            size_t metadata_len;
+            uint64_t number;
+            bool is_closing;
+        } commit;
+        struct {
+            uint64_t number;
+        } describe;
+        struct {
+            int32_t partition;
+            int64_t from;
+            bool on;
+        } watch;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            bool is_done; /* false: the claim is given up */
+            uint32_t attempts, charges;
+            char job[JOB_ID_MAX + 1]; /* for the record's key */
+            char member[COMMIT_MEMBER_MAX + 1];
+        } tell;
+        struct {
+            tokens_request_t request;
+        } sync;
+        struct {
+            const spec_t *spec;
+            end_reason_t reason;
+        } end;
+        struct {
+            int32_t partition;
+            int64_t offset;
+            const char *key;
+            size_t key_len;
+            const void *value;
+            size_t value_len;
+            const char *why;
+            worker_item_t *item;
+        } dead;
+        struct {
+            int32_t partition;
+        } let_go;
+        struct {
+            void *payload;
+        } release;
+        struct {
+            bool on;
+        } intake;
+        struct {
+            fanmap_log_level_t level;
+            char line[200];
+        } note;
+    };
+} worker_action_t;
+
+typedef struct {
+    worker_action_t *at;
+    size_t n, cap;
+    bool failed; /* out of memory: the worker must stop */
+} worker_actions_t;
+void worker_actions_clear(worker_actions_t *actions);
+void worker_actions_free(worker_actions_t *actions);
+
+/* The config is copied. NULL: out of memory. */
+worker_t *worker_new(const worker_config_t *config);
+/* Appends a WORKER_RELEASE for every payload still held; only worker_free may follow. */
+void worker_abandon(worker_t *worker, worker_actions_t *actions);
+/* Frees everything at once, without actions. */
+void worker_free(worker_t *worker);
+/* Appends to `actions`; the shell carries them out in order before the next step. */
+void worker_step(worker_t *worker, const worker_event_t *event, worker_actions_t *actions);
+/* The run number that the slot gave to a WORKER_RUN. */
+void worker_ran(worker_t *worker, worker_item_t *item, uint32_t n);
+/* When to send WORKER_TICK at the latest. */
+int64_t worker_next_ms(const worker_t *worker);
+
+/* For `show`, the progress line and the tests. */
+typedef struct {
+    uint64_t queued, delayed, running; /* items; running counts slots, not what waits in them */
+    uint64_t publishing, done, retried, killed, payload_bytes, dead_letters;
+    uint64_t lost; /* offsets that retention took unread */
+    uint32_t partitions, slots_up;
+    bool wants_intake;
+} worker_stats_t;
+void worker_stats(const worker_t *worker, worker_stats_t *ret);
+/* Of each job, the attempt that has run here for longest, as of the last step. At most `max` jobs; how many there are.
+ */
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    uint64_t index;
+    uint32_t attempt;
+    int64_t running_ms;
+} worker_oldest_t;
+size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
+/* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
+uint64_t worker_running(const worker_t *worker, const char *id);
+/* Of an item that is being published. */
+uint64_t worker_item_index(const worker_item_t *item);
+uint32_t worker_item_attempts(const worker_item_t *item);
+const char *worker_item_job(const worker_item_t *item);
+
+#endif

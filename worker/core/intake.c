@@ -1,0 +1,280 @@
+/* Items as they arrive: matched with what is here already, filed with their jobs, counted against the budget. */
+#include "schemas/item.h"
+#include "worker/core/state.h"
+
+bool item_is_published(const worker_item_t *item)
+{
+    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
+}
+
+bool item_is_tried(const worker_item_t *item)
+{
+    return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
+}
+
+void item_set_state(worker_item_t *item, item_state_t state)
+{
+    worker_part_t *part = item->part;
+    part->runs_n -= item->state == STATE_RUNNING;
+    part->publishing_n -= item_is_published(item);
+    item->state = (uint8_t)state;
+    part->runs_n += state == STATE_RUNNING;
+    part->publishing_n += item_is_published(item);
+    part->has_tried |= item_is_tried(item);
+}
+
+static void release(worker_t *w, void *payload)
+{
+    worker_action_t *action = act(w, WORKER_RELEASE);
+    if (action != NULL)
+        action->release.payload = payload;
+}
+
+void item_release(worker_t *w, worker_item_t *item)
+{
+    if (item->payload == NULL)
+        return;
+    release(w, item->payload);
+    item->payload = NULL;
+    w->stats.payload_bytes -= item->record_len;
+}
+
+bool item_is_ours(const worker_item_t *item)
+{
+    return item->part->is_owned && item->ownership == item->part->ownership;
+}
+
+bool item_is_kept(const worker_item_t *item)
+{
+    return item->is_claimed || item_is_ours(item);
+}
+
+bool item_may_run(const worker_item_t *item)
+{
+    return (item->is_claimed || (item_is_ours(item) && !item->part->is_revoking)) && !item->job->is_ended;
+}
+
+static void leave_part(worker_item_t *item)
+{
+    worker_part_t *part = item->part;
+    if (item->part_prev != NULL)
+        item->part_prev->part_next = item->part_next;
+    else
+        part->items = item->part_next;
+    if (item->part_next != NULL)
+        item->part_next->part_prev = item->part_prev;
+    if (item->is_survivor)
+        part_forget_survivor(part, item);
+    item_set_state(item, STATE_QUEUED);
+}
+
+static void join_part(worker_part_t *part, worker_item_t *item)
+{
+    item->part = part;
+    item->ownership = part->ownership;
+    item->part_next = part->items;
+    if (part->items != NULL)
+        part->items->part_prev = item;
+    part->items = item;
+}
+
+void item_discard(worker_t *w, worker_item_t *item)
+{
+    if (item->attempts + item->charges > 0 && item->part->is_revoking && item->state != STATE_PUBLISHING)
+        part_note_counts(w, item->part, item);
+    item_drop_name(w, item);
+    item_end_suspect(w, item);
+    item_claim(w, item, false);
+    heap_remove(&w->delayed, &item->delay);
+    item_unlink(item);
+    item_release(w, item);
+    leave_part(item);
+    if (item->job != NULL)
+        item->job->items_n--;
+    item_free(&w->pool, item);
+}
+
+void item_finish(worker_t *w, worker_item_t *item)
+{
+    worker_part_t *part = item->part;
+    tracker_finish(&part->tracker, item->offset);
+    part->is_dirty = true;
+    w->failed |= part->tracker.done.failed;
+    if (item_is_lost(w, item))
+        item_tell(w, item, true);
+    item->lost_n = 0;
+    if (item->is_claimed && !item_is_ours(item)) /* perhaps under both member ids: either claim ends */
+        item_tell(w, item, true);
+    item->attempts = item->charges = 0;
+    item_discard(w, item);
+}
+
+void item_requeue(worker_t *w, worker_item_t *item)
+{
+    if (item_is_lost(w, item) && !item->job->is_ended)
+        item_tell(w, item, false);
+    item->lost_n = 0;
+    if (item->job->is_ended)
+        item_finish(w, item);
+    else if (item->is_claimed && w->is_draining)
+        item_hand_back(w, item);
+    else if (!item_may_run(item))
+        item_discard(w, item);
+    else
+        item_enqueue(w, item, true);
+}
+
+void item_hand_back(worker_t *w, worker_item_t *item)
+{
+    if (!item_is_ours(item))
+        item_tell(w, item, false);
+    item_discard(w, item);
+}
+
+static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
+{
+    worker_item_t *item = item_new(&w->pool);
+    if (item == NULL) {
+        w->failed = true;
+        return NULL;
+    }
+    join_part(part, item);
+    item->job = job;
+    item->offset = e->item.offset;
+    item->payload = e->item.payload;
+    item->record = e->item.value;
+    item->record_len = (uint32_t)e->item.value_len;
+    w->stats.payload_bytes += item->record_len;
+    if (job != NULL)
+        job->items_n++;
+    return item;
+}
+
+static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *e, const char *why)
+{
+    worker_item_t *item = receive(w, part, NULL, e);
+    worker_action_t *action = act(w, WORKER_DEAD_LETTER);
+    if (item == NULL || action == NULL)
+        return;
+    action->dead.partition = e->item.partition;
+    action->dead.offset = e->item.offset;
+    action->dead.key = e->item.key;
+    action->dead.key_len = e->item.key_len;
+    action->dead.value = e->item.value;
+    action->dead.value_len = e->item.value_len;
+    action->dead.why = why;
+    action->dead.item = item;
+    item_set_state(item, STATE_PUBLISHING);
+    w->stats.publishing++;
+    if (w->stats.dead_letters++ == 0)
+        note(w, FANMAP_LOG_WARNING, "items partition %d: the record at offset %lld goes to the dead letters: %s",
+             e->item.partition, (long long)e->item.offset, why);
+    item_release(w, item);
+}
+
+/* The job of a record; most have the one of the record before. */
+static worker_job_t *job_of(worker_t *w, const char *key, size_t key_len)
+{
+    worker_job_t *job = w->recent;
+    if (key_len == 0 || key_len > JOB_ID_MAX)
+        return NULL;
+    if (job == NULL || strncmp(job->id, key, key_len) != 0 || job->id[key_len] != '\0')
+        job = job_get(w, key, key_len);
+    return w->recent = job;
+}
+
+static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item_t *decoded, const worker_event_t *e)
+{
+    worker_item_t *item = receive(w, part, job, e);
+    if (item == NULL)
+        return;
+    item->index = decoded->index;
+    item->in = decoded->in;
+    item->in_len = (uint32_t)decoded->in_len;
+    if (part->tracker.counts_n > 0) {
+        commit_count_t counts = tracker_counts(&part->tracker, item->offset);
+        item->attempts = counts.attempts;
+        item->charges = counts.charges;
+    }
+    item_file(w, item);
+}
+
+/* A new record. True: its payload is kept (or given back already). */
+static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
+{
+    item_t decoded;
+    bool is_sound = e->item.value_len <= UINT32_MAX && item_decode(e->item.value, e->item.value_len, &decoded);
+    if (is_sound && decoded.type != ITEM_RECORD) {
+        tracker_finish(&part->tracker, e->item.offset);
+        claims_note(w, part, &decoded);
+        return false;
+    }
+    worker_job_t *job = job_of(w, e->item.key, e->item.key_len);
+    if (job == NULL || !is_sound) {
+        dead_letter(w, part, e, job == NULL ? "its key is not a job id" : "it is not an item");
+        return true;
+    }
+    if (job->is_ended) {
+        tracker_finish(&part->tracker, e->item.offset);
+        return false;
+    }
+    if (job->spec != NULL && !job->serves && !job->is_halting && claim_find(part, e->item.offset) == NULL) {
+        job_leave(w, job, part, e->item.offset);
+        return false;
+    }
+    file(w, part, job, &decoded, e);
+    return true;
+}
+
+void intake_item(worker_t *w, const worker_event_t *e)
+{
+    worker_part_t *part = part_get(w, e->item.partition);
+    bool is_kept = false;
+    if (part != NULL && part->is_owned && !part->is_revoking) {
+        part->is_dirty = true;
+        part->must_commit |= e->item.offset + 1 >= part->horizon; /* its start waits for a commit */
+        if (tracker_arrive(&part->tracker, e->item.offset) == TRACKER_NEW &&
+            part_adopt(w, part, e->item.offset) == NULL)
+            is_kept = take(w, part, e);
+        w->failed |= part->tracker.done.failed;
+        w->is_window_full |= tracker_is_full(&part->tracker);
+    }
+    if (!is_kept)
+        release(w, e->item.payload);
+}
+
+void intake_gap(worker_t *w, int32_t number, int64_t from, int64_t to)
+{
+    worker_part_t *part = part_get(w, number);
+    if (part == NULL || !part->is_owned || to <= from)
+        return;
+    w->stats.lost += (uint64_t)(to - from);
+    tracker_finish_range(&part->tracker, from, to);
+    part->is_dirty = true;
+    note(w, FANMAP_LOG_WARNING, "items partition %d: Kafka no longer has offsets %lld to %lld; submit their jobs again",
+         number, (long long)from, (long long)to - 1);
+}
+
+static bool has_full_window(const worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        if (w->parts[i] != NULL && w->parts[i]->is_owned && tracker_is_full(&w->parts[i]->tracker))
+            return true;
+    return false;
+}
+
+/* Off at the bound, on again at half of it, so that Kafka is asked for many at a time. */
+void intake_turn(worker_t *w)
+{
+    size_t bytes = w->stats.payload_bytes, items = w->pool.in_use, divisor = w->intake_on ? 1 : 2;
+    if (w->is_window_full)
+        w->is_window_full = has_full_window(w);
+    bool on = !w->is_draining && !w->is_window_full && bytes < w->config.budget_bytes / divisor &&
+              items < w->config.items_max / divisor;
+    if (on == w->intake_on)
+        return;
+    w->intake_on = on;
+    worker_action_t *action = act(w, WORKER_INTAKE);
+    if (action != NULL)
+        action->intake.on = on;
+}

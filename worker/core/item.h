@@ -1,0 +1,81 @@
+/* One item in hand, from its arrival to the moment its offset is finished; and the pool they come from.
+ *
+ * An item is in at most one list by prev/next: a lane of its job's queue, a slot's runs, or its job's waiting ones. It
+ * is also in the list of its partition for as long as it lives, so that a revocation finds it. Items are reused: a
+ * pointer is valid until item_free.
+ */
+#ifndef WORKER_CORE_ITEM_H
+#define WORKER_CORE_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+
+typedef enum {
+    STATE_RECEIVED,   /* its job is not known yet */
+    STATE_QUEUED,     /* may start when there is a slot and a token */
+    STATE_DELAYED,    /* waits for the end of its backoff */
+    STATE_RUNNING,    /* in a slot, started or behind what runs */
+    STATE_PUBLISHING, /* its outcome is on the way to Kafka */
+    STATE_CLOSING,    /* stored, and closes the job: finished once that is copied to the jobs topic */
+    STATE_CLAIMED     /* another worker's claim: nothing to do but to wait for its word, or its death */
+} item_state_t;
+
+/* Whether a commit names the item before it starts: worker/core/poison.c. */
+typedef enum { NAME_NONE, NAME_ASKED, NAME_HELD } item_name_t;
+
+typedef struct worker_item worker_item_t;
+typedef struct {
+    worker_item_t *head, *tail;
+    size_t n;
+    size_t *sum; /* NULL; or counts the items of several lists */
+} item_list_t;
+
+struct worker_item {
+    worker_item_t *prev, *next; /* in `list` */
+    item_list_t *list;
+    worker_item_t *part_prev, *part_next; /* its partition's */
+    struct worker_job *job;               /* NULL: a dead letter */
+    struct worker_part *part;
+    void *payload; /* keeps `record` alive, and `in`, which lies within; NULL: given back */
+    const void *record;
+    const uint8_t *in;
+    uint32_t record_len, in_len;
+    int64_t offset;
+    uint64_t index;
+    uint64_t fence;     /* of its last attempt */
+    uint64_t query;     /* RECEIVED: the query of the jobs topic's end that decides */
+    heap_node_t delay;  /* DELAYED */
+    uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
+    uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
+    uint8_t state;
+    bool is_survivor;     /* outlived a revocation: its partition's survivors name it */
+    bool is_claimed;      /* by us: a closing commit said that it stays here, whoever owns the partition */
+    uint8_t name;         /* item_name_t */
+    uint8_t deaths;       /* of its charges, those that its slot bore out here: no danger to the worker */
+    uint32_t lost_n;      /* which loss of our membership it ran through; 0: none. The word about it is still due */
+    uint64_t name_number; /* ASKED: the first commit that names it; 0: none yet */
+    uint8_t end_reason;   /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
+};
+
+void item_list_append(item_list_t *list, worker_item_t *item);
+/* Before `next`, which is in the list; NULL: at the end. */
+void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next);
+/* Out of the list that it is in, if any. */
+void item_unlink(worker_item_t *item);
+
+typedef struct item_block item_block_t;
+typedef struct {
+    item_block_t *blocks;
+    worker_item_t *free;
+    size_t in_use;
+} item_pool_t;
+
+/* Zeroed but for what the pool needs; NULL: out of memory. */
+worker_item_t *item_new(item_pool_t *pool);
+void item_free(item_pool_t *pool, worker_item_t *item);
+void item_pool_free(item_pool_t *pool);
+
+#endif

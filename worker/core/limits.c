@@ -1,0 +1,207 @@
+/* The tokens of limited jobs: how many slots may run a job, and what happens when fewer may than do. */
+#include "worker/core/state.h"
+
+static bool is_limited(const worker_job_t *job)
+{
+    return job->concurrency > 0 || job->tokens != NULL;
+}
+
+void limits_begin(worker_t *w, worker_job_t *job)
+{
+    if (job->tokens != NULL || job->spec == NULL || job->concurrency == 0 || !w->config.has_tokens || job->is_ended)
+        return;
+    job->tokens =
+        tokens_new(job->id, w->incarnation, job->spec->nonce, job->spec->lease_ms, job->spec->concurrency, w->now_ms);
+    if (job->tokens == NULL) {
+        w->failed = true;
+        return;
+    }
+    job->keep_sent = job->want_sent = 0;
+    if (job->zero_version > 0) /* what runs was begun without a limit */
+        tokens_set_limit(job->tokens, 0, job->zero_version, w->now_ms);
+    if (job->concurrency_version > 0)
+        tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);
+    job_activate(w, job);
+}
+
+bool limits_room(const worker_t *w, const worker_job_t *job)
+{
+    if (!is_limited(job))
+        return true;
+    return job->tokens != NULL && !job->is_killing && job->running < tokens_allow(job->tokens, w->now_ms);
+}
+
+bool limits_over(const worker_t *w, const worker_job_t *job)
+{
+    if (!is_limited(job))
+        return false;
+    return job->tokens == NULL || job->is_killing || job->running > tokens_allow(job->tokens, w->now_ms);
+}
+
+static void tell_demand(worker_t *w, worker_job_t *job)
+{
+    uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n + job->unnamed.n : 0;
+    uint64_t want = job->running + startable;
+    if (want > w->config.slots_n)
+        want = w->config.slots_n;
+    if (job->keep_sent == job->running && job->want_sent == want)
+        return;
+    job->keep_sent = job->running;
+    job->want_sent = want;
+    tokens_set_demand(job->tokens, job->running, want, w->now_ms);
+}
+
+static void kill_all(worker_t *w, worker_job_t *job)
+{
+    job->is_killing = true;
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (w->slots[i].job == job)
+            slot_kill(w, i, true);
+}
+
+static void freeze_slot(worker_t *w, uint32_t number, bool on)
+{
+    worker_slot_t *slot = &w->slots[number];
+    worker_action_t *action;
+    if (slot->is_frozen == on || (action = act(w, WORKER_FREEZE)) == NULL)
+        return;
+    slot->is_frozen = on;
+    action->freeze.slot = number;
+    action->freeze.on = on;
+    if (on)
+        slot_take_back(w, number);
+}
+
+/* What is being killed without grace is not thawed for it. */
+static void freeze_all(worker_t *w, worker_job_t *job, bool on)
+{
+    job->is_frozen = on;
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (w->slots[i].job == job && (on || !w->slots[i].is_killed_hard))
+            freeze_slot(w, i, on);
+}
+
+/* The one that has run for the shortest time loses least. */
+static void kill_youngest(worker_t *w, const worker_job_t *job)
+{
+    uint32_t youngest = w->config.slots_n;
+    for (uint32_t i = 0; i < w->config.slots_n; i++) {
+        const worker_slot_t *slot = &w->slots[i];
+        if (slot->job == job && slot->runs.n > 0 && !slot->is_killing &&
+            (youngest == w->config.slots_n || slot->head_since_ms > w->slots[youngest].head_since_ms))
+            youngest = i;
+    }
+    if (youngest == w->config.slots_n)
+        return;
+    freeze_slot(w, youngest, true);
+    slot_kill(w, youngest, true);
+}
+
+/* Frozen first: their tokens may already be someone else's. */
+static void kill_excess(worker_t *w, worker_job_t *job)
+{
+    uint64_t excess = tokens_excess(job->tokens);
+    for (uint32_t i = 0; excess > 0 && i < w->config.slots_n; i++) {
+        if (w->slots[i].job != job || !w->slots[i].is_killing)
+            continue;
+        freeze_slot(w, i, true);
+        slot_kill(w, i, true);
+        excess--;
+    }
+    for (; excess > 0; excess--)
+        kill_youngest(w, job);
+}
+
+static void obey(worker_t *w, worker_job_t *job)
+{
+    tokens_verdict_t verdict = tokens_verdict(job->tokens, w->now_ms);
+    job->is_killing &= verdict == TOKENS_KILL;
+    kill_excess(w, job); /* before anything is thawed */
+    if (verdict == TOKENS_KILL && job->running > 0)
+        kill_all(w, job);
+    else if (verdict == TOKENS_KILL) {
+        tokens_killed(job->tokens, w->now_ms);
+        job->is_killing = job->is_frozen = false;
+        job->keep_sent = job->want_sent = UINT64_MAX;
+        tell_demand(w, job);
+    } else if (verdict == TOKENS_FREEZE && job->running > 0)
+        freeze_all(w, job, true);
+    else if (job->is_frozen)
+        freeze_all(w, job, false);
+    if (job->running > tokens_allow(job->tokens, w->now_ms))
+        slots_withdraw(w, job, NULL);
+}
+
+static void tell_lapse(worker_t *w, worker_job_t *job)
+{
+    int64_t at_ms = tokens_lapse_at_ms(job->tokens);
+    worker_action_t *action;
+    if (at_ms == job->lapse_sent || (action = act(w, WORKER_LAPSE)) == NULL)
+        return;
+    job->lapse_sent = at_ms;
+    action->lapse.job_key = job->key;
+    action->lapse.at_ms = at_ms;
+}
+
+/* Retries that waited for a newer grant go back into the queue. */
+static void end_refence(worker_t *w, worker_job_t *job)
+{
+    while (job->refence.n > 0) {
+        worker_item_t *item = job->refence.head;
+        item_unlink(item);
+        item_queue(w, item);
+    }
+}
+
+void limits_turn(worker_t *w, worker_job_t *job)
+{
+    tokens_request_t request;
+    if (job->tokens == NULL)
+        return;
+    if (job->concurrency == 0)
+        end_refence(w, job); /* no grants any more: no reply would end it */
+    tell_demand(w, job);
+    obey(w, job);
+    tell_lapse(w, job);
+    if (!tokens_poll(job->tokens, w->now_ms, &request))
+        return;
+    worker_action_t *action = act(w, WORKER_SYNC);
+    if (action != NULL)
+        action->sync.request = request;
+}
+
+/* The last word: the table hears that nothing is kept or wanted, as far as it can be told at once. */
+void limits_end(worker_t *w, worker_job_t *job)
+{
+    if (job->tokens == NULL)
+        return;
+    limits_turn(w, job);
+    tokens_free(job->tokens);
+    job->tokens = NULL;
+    job->is_frozen = job->is_killing = false;
+}
+
+void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_t *reply)
+{
+    worker_job_t *job = job_find(w, id);
+    if (job == NULL || job->tokens == NULL)
+        return;
+    uint64_t fence = tokens_fence(job->tokens);
+    if (reply != NULL)
+        tokens_on_reply(job->tokens, seq, reply, w->now_ms);
+    else
+        tokens_on_error(job->tokens, seq, w->now_ms);
+    if (tokens_fence(job->tokens) > fence)
+        end_refence(w, job);
+    limits_turn(w, job);
+    schedule_job(w, job);
+}
+
+void limits_wake(worker_t *w, const char *id)
+{
+    worker_job_t *job = job_find(w, id);
+    if (job == NULL || job->tokens == NULL)
+        return;
+    tokens_wake(job->tokens, w->now_ms);
+    limits_turn(w, job);
+}

@@ -1,0 +1,212 @@
+/* What attempts say, and what becomes of it: published, tried again, or dropped.
+ *
+ * An outcome that closes its job (fail-fast) is finished only once the closing stands on the jobs topic. Until then the
+ * prefix stays before it, so that whoever takes the partition over finds the item, runs it, and closes the job if this
+ * worker could not. Before the copy goes to the jobs topic, `end` is written to the job's log: another outcome of the
+ * same item may stand there before this one, and then this one closes nothing, but `end` does, for every reader.
+ */
+#include "worker/core/state.h"
+
+/* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are judged by who reads
+ * the log. */
+static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
+{
+    bool failed = kind != FANMAP_VALUE;
+    const halt_t *halt = &spec->halt;
+    if (spec->fail_fast && failed)
+        return END_FAIL_FAST;
+    if (halt->when != HALT_NOW || halt->is_percent || halt->threshold != 1)
+        return 0;
+    bool counts = halt->what == HALT_DONE || (halt->what == HALT_FAIL) == failed;
+    return counts ? END_HALT : 0;
+}
+
+void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
+{
+    worker_action_t *action = act(w, WORKER_PUBLISH);
+    if (action == NULL)
+        return;
+    action->publish.item = item;
+    action->publish.spec = item->job->spec;
+    action->publish.outcome = *outcome;
+    action->publish.outcome.index = item->index;
+    action->publish.outcome.attempts = item->attempts;
+    item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
+    item_set_state(item, STATE_PUBLISHING);
+    w->stats.publishing++;
+    item_release(w, item);
+}
+
+static void retry(worker_t *w, worker_item_t *item)
+{
+    if (!item_may_run(item) || (item->is_claimed && w->is_draining)) {
+        item_requeue(w, item);
+        return;
+    }
+    w->stats.retried++;
+    retry_later(w, item, retry_backoff_ms(w, item->job->spec, item->attempts));
+}
+
+/* One attempt is used up. */
+static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bool is_final)
+{
+    const worker_job_t *job = item->job;
+    item->attempts++;
+    bool is_last = is_final || item->attempts > job->spec->retries || job->is_halting;
+    if (outcome->kind == FANMAP_EXIT)
+        is_last |= spec_exit_is_final(job->spec, outcome->exit_status);
+    if (job->is_ended)
+        item_finish(w, item); /* nothing stored after the end counts */
+    else if (outcome->kind == FANMAP_VALUE || is_last)
+        outcome_publish(w, item, outcome);
+    else
+        retry(w, item);
+}
+
+void outcome_crashed(worker_t *w, worker_item_t *item)
+{
+    static const char message[] = "its worker died while it ran, or it killed its slot, too often";
+    outcome_t outcome = {.kind = FANMAP_CRASHED, .message = message, .message_len = sizeof message - 1};
+    item->attempts++; /* the one that ended so */
+    outcome_publish(w, item, &outcome);
+}
+
+static void learn(worker_job_t *job, uint64_t run_us)
+{
+    uint64_t us = run_us > 0 ? run_us : 1;
+    job->run_us = job->run_us == 0 ? us : (job->run_us * 7 + us + 7) / 8;
+}
+
+void outcome_done(worker_t *w, const worker_event_t *e)
+{
+    worker_item_t *item = slot_find(w, e->done.slot, e->done.n);
+    if (item == NULL)
+        return;
+    worker_slot_t *slot = &w->slots[e->done.slot];
+    outcome_t outcome = e->done.outcome;
+    outcome.kind = e->done.kind;
+    slot_take_out(w, e->done.slot, item);
+    learn(item->job, outcome.run_us);
+    judge(w, item, &outcome, e->done.final);
+    if (slot->runs.n > 0) {
+        schedule_refill(w, e->done.slot);
+        slot_review(w, e->done.slot);
+        return;
+    }
+    if (slot->job != NULL && slot->is_up && !slot->is_taking)
+        schedule_refill(w, e->done.slot);
+    slot_emptied(w, e->done.slot);
+}
+
+static void charge(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
+{
+    static const char message[] = "killed its slot too often";
+    outcome_t outcome = e->down.outcome;
+    if (outcome.run_us == 0)
+        outcome.run_us = ran_us;
+    item->charges += e->down.why == ATTEMPT_DIED;
+    if (e->down.why == ATTEMPT_DIED && item->deaths < UINT8_MAX)
+        item->deaths++;
+    bool is_crashed =
+        e->down.why == ATTEMPT_DIED && item->job->spec->crash_cap > 0 && item->charges >= item->job->spec->crash_cap;
+    if (is_crashed) {
+        outcome.kind = FANMAP_CRASHED;
+        if (outcome.message_len == 0) {
+            outcome.message = message;
+            outcome.message_len = sizeof message - 1;
+        }
+    }
+    judge(w, item, &outcome, is_crashed);
+}
+
+/* The task cannot run in this slot: not the item's fault, and no use in trying at once. */
+static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
+{
+    if (item->run_n >= e->down.unstarted_from)
+        item->fence = 0;
+    if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item) && !(item->is_claimed && w->is_draining))
+        retry_later(w, item, UNUSABLE_WAIT_MS);
+    else
+        item_requeue(w, item);
+}
+
+static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
+{
+    if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
+        charge(w, item, e, ran_us);
+    else
+        give_back(w, item, e);
+}
+
+void outcome_down(worker_t *w, const worker_event_t *e)
+{
+    if (e->down.slot >= w->config.slots_n)
+        return;
+    worker_slot_t *slot = &w->slots[e->down.slot];
+    worker_job_t *job = slot->job;
+    worker_item_t *attempt = e->down.has_attempt ? slot_find(w, e->down.slot, e->down.n) : NULL;
+    uint64_t ran_us = slot->head_since_ms > 0 ? (uint64_t)(w->now_ms - slot->head_since_ms) * 1000 : 0;
+    slot->is_up = false;
+    while (slot->runs.tail != NULL && slot->runs.tail != attempt) {
+        worker_item_t *item = slot->runs.tail;
+        slot_take_out(w, e->down.slot, item);
+        give_back(w, item, e);
+    }
+    if (attempt != NULL) {
+        slot_take_out(w, e->down.slot, attempt);
+        end_attempt(w, attempt, e, ran_us);
+    }
+    while (slot->runs.tail != NULL) { /* before the attempt: none, if the slot kept its order */
+        worker_item_t *item = slot->runs.tail;
+        slot_take_out(w, e->down.slot, item);
+        give_back(w, item, e);
+    }
+    if (slot->is_idle)
+        slot_leave_idle(w, e->down.slot);
+    slot->is_frozen = slot->is_killing = slot->is_killed_hard = false;
+    if (job != NULL)
+        schedule_job(w, job);
+    slot_emptied(w, e->down.slot);
+}
+
+static void await_copy(worker_t *w, worker_item_t *item)
+{
+    worker_job_t *job = item->job;
+    end_reason_t reason = (end_reason_t)item->end_reason;
+    item_set_state(item, STATE_CLOSING);
+    item_list_append(&job->closing, item);
+    closing_write_end(w, job, reason);
+}
+
+void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        worker_item_t *item = items[i];
+        if (item->job != NULL && item->end_reason != 0 && !item->job->is_ended) {
+            await_copy(w, item);
+            continue;
+        }
+        w->stats.publishing--;
+        w->stats.done++;
+        item_finish(w, item);
+    }
+}
+
+void outcome_end_written(worker_t *w, const char *id)
+{
+    worker_job_t *job = job_find(w, id);
+    if (job == NULL || job->is_ended || job->spec == NULL)
+        return;
+    worker_action_t *action = act(w, WORKER_COPY_END);
+    if (action == NULL)
+        return;
+    action->end.spec = job->spec;
+    action->end.reason = job->end_reason;
+}
+
+void outcome_end_stored(worker_t *w, const char *id)
+{
+    worker_job_t *job = job_find(w, id);
+    if (job != NULL)
+        job_end(w, job);
+}

@@ -1,0 +1,292 @@
+/* Ownership of items partitions.
+ *
+ * The happy path: a partition is assigned with the commit of its last owner, items arrive and finish, the finished
+ * prefix is committed once a second (worker/core/commits.c). A partition that is taken away: what was not started is dropped
+ * (the next owner reads it again), outcomes on their way to Kafka get a moment, and the closing commit claims what
+ * runs. That stays here as an item without a partition of ours (worker/core/claims.c); when the partition comes back, its
+ * record is matched by offset and not started a second time.
+ *
+ * What can fail: the assignment is lost, the closing commit is not acknowledged, or our member id turns out to be
+ * another than before. Then everything may be someone else's already: every attempt is killed, none is tried again
+ * here, and the worker joins as a new member.
+ */
+#include "worker/core/state.h"
+
+#include <stdlib.h>
+
+worker_part_t *part_get(worker_t *w, int32_t number)
+{
+    if (number < 0 || number >= PARTITIONS_MAX)
+        return NULL;
+    worker_part_t **place = &w->parts[number];
+    if (*place == NULL) {
+        *place = calloc(1, sizeof **place);
+        if (*place == NULL) {
+            w->failed = true;
+            return NULL;
+        }
+        (*place)->number = number;
+        if ((uint32_t)number >= w->parts_n)
+            w->parts_n = (uint32_t)number + 1;
+    }
+    return *place;
+}
+
+void parts_free(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        worker_part_t *part = w->parts[i];
+        if (part == NULL)
+            continue;
+        tracker_free(&part->tracker);
+        buf_free(&part->metadata);
+        buf_free(&part->counts);
+        buf_free(&part->said);
+        free(part->claims);
+        free(part->survivors);
+        free(part);
+    }
+}
+
+/* ---- being assigned ---- */
+
+/* Whatever is left of an earlier ownership, by offset. */
+static void list_survivors(worker_t *w, worker_part_t *part)
+{
+    size_t n = 0;
+    free(part->survivors);
+    part->survivors = NULL;
+    part->survivors_n = 0;
+    for (worker_item_t *item = part->items; item != NULL; item = item->part_next)
+        n++;
+    if (n == 0)
+        return;
+    part->survivors = calloc(n, sizeof *part->survivors);
+    if (part->survivors == NULL) {
+        w->failed = true;
+        return;
+    }
+    for (worker_item_t *item = part->items; item != NULL; item = item->part_next) {
+        part->survivors[part->survivors_n++] = (survivor_t){item->offset, item};
+        item->is_survivor = true;
+    }
+    qsort(part->survivors, n, sizeof *part->survivors, by_offset);
+}
+
+/* Several can stand at one offset: one being killed, one whose outcome is on its way. The last in line decides. */
+static survivor_t *find_survivor(worker_part_t *part, int64_t offset, const worker_item_t *item)
+{
+    size_t low = 0, high = part->survivors_n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (part->survivors[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < part->survivors_n && part->survivors[low].offset == offset; low++)
+        if (item == NULL ? part->survivors[low].item != NULL : part->survivors[low].item == item)
+            return &part->survivors[low];
+    return NULL;
+}
+
+worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset)
+{
+    survivor_t *found = part->survivors_n > 0 ? find_survivor(part, offset, NULL) : NULL;
+    if (found == NULL)
+        return NULL;
+    worker_item_t *item = found->item;
+    found->item = NULL;
+    item->is_survivor = false;
+    item->ownership = part->ownership;
+    item_claim(w, item, false);
+    if (item->state == STATE_RUNNING)
+        item_hold_name(w, item);
+    if (item->state == STATE_QUEUED && item->list != &item->job->unnamed) { /* perhaps it needs a name now */
+        item_unlink(item);
+        item_enqueue(w, item, true);
+    }
+    return item;
+}
+
+void part_forget_survivor(worker_part_t *part, const worker_item_t *item)
+{
+    survivor_t *found = find_survivor(part, item->offset, item);
+    if (found != NULL)
+        found->item = NULL;
+}
+
+static bool is_unstarted(const worker_item_t *item)
+{
+    return item->state == STATE_RECEIVED || item->state == STATE_QUEUED || item->state == STATE_DELAYED ||
+           item->state == STATE_CLAIMED;
+}
+
+/* But for what we claimed: that stays. */
+static void drop_unstarted(worker_t *w, worker_part_t *part)
+{
+    for (worker_item_t *item = part->items, *next; item != NULL; item = next) {
+        next = item->part_next;
+        if (!is_unstarted(item) || item->is_claimed)
+            continue;
+        said_note_counts(part, item);
+        item_discard(w, item);
+    }
+    slots_withdraw(w, NULL, part);
+}
+
+/* What stays is claimed, or over: no later commit of ours names it for having a name now. */
+static void disown(worker_t *w, worker_part_t *part)
+{
+    for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next)
+        item_drop_name(w, item);
+    part->is_owned = part->is_revoking = part->is_dirty = part->must_commit = false;
+    part->ownership++;
+    buf_clear(&part->counts);
+    claims_forget(w, part);
+    if (w->suspect_part == part)
+        w->suspect_part = NULL;
+}
+
+/* Our claims are void: what they kept is killed and dropped. */
+static void lose_claims(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n && w->kept_n > 0; i++) {
+        worker_part_t *part = w->parts[i];
+        for (worker_item_t *item = part != NULL ? part->items : NULL, *next; item != NULL; item = next) {
+            next = item->part_next;
+            if (!item->is_claimed)
+                continue;
+            item_claim(w, item, false);
+            item->lost_n = w->lost_n;
+            if (!is_unstarted(item))
+                continue;
+            if (item_is_lost(w, item))
+                item_tell(w, item, false);
+            item_discard(w, item);
+        }
+    }
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        slot_review(w, i);
+}
+
+/* What is in the slots is killed, and a word about it is due under the old member id. */
+static void mark_lost(worker_t *w)
+{
+    if (w->member[0] == '\0')
+        return;
+    w->lost_n++;
+    memcpy(w->lost_member, w->member, sizeof w->lost_member);
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        for (worker_item_t *item = w->slots[i].runs.head; item != NULL; item = item->next)
+            item->lost_n = w->lost_n;
+}
+
+static void take_member(worker_t *w, const char *member)
+{
+    if (member == NULL || strlen(member) > COMMIT_MEMBER_MAX || strcmp(w->member, member) == 0)
+        return;
+    if (w->kept_n > 0) {
+        mark_lost(w);
+        lose_claims(w);
+    }
+    memcpy(w->member, member, strlen(member) + 1);
+}
+
+static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *e)
+{
+    commit_decoded_t decoded = {.meta = {.mark = -1, .horizon = -1}};
+    bool is_read = tracker_assign(&part->tracker, e->assigned.offset, e->assigned.was_committed, e->assigned.metadata,
+                                  e->assigned.metadata_len);
+    if (!is_read)
+        note(w, FANMAP_LOG_WARNING, "items partition %d: the last commit's metadata could not be read", part->number);
+    part->mark = -1;
+    if (!e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
+        note(w, FANMAP_LOG_WARNING,
+             "items partition %d: Kafka no longer has offsets before %lld, and no commit says that they ran; submit "
+             "jobs again that wait for them",
+             part->number, (long long)e->assigned.offset);
+    if (!e->assigned.was_committed)
+        return;
+    if (e->assigned.metadata_len > 0)
+        (void)commit_decode(e->assigned.metadata, e->assigned.metadata_len, e->assigned.offset, &decoded);
+    claims_found(w, part, &decoded.meta);
+    commit_decoded_free(&decoded);
+}
+
+void part_assigned(worker_t *w, const worker_event_t *e)
+{
+    worker_part_t *part = part_get(w, e->assigned.partition);
+    if (part == NULL)
+        return;
+    if (part->is_owned) {
+        disown(w, part);
+        drop_unstarted(w, part);
+    }
+    buf_clear(&part->said);
+    take_member(w, e->assigned.member);
+    part->is_owned = true;
+    part->ownership++;
+    part->committed = e->assigned.was_committed ? e->assigned.offset : -1;
+    part->horizon = part->horizon_sent = -1;
+    memset(part->horizons, 0, sizeof part->horizons);
+    part->first_number = w->commits_n + 1;
+    part->answered_number = w->commits_n;
+    read_commit(w, part, e);
+    w->failed |= part->tracker.done.failed;
+    list_survivors(w, part);
+    claims_void_answers(w);
+    part_commit(w, part, false); /* before anything starts */
+}
+
+void parts_rebalanced(worker_t *w, const char *member)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        if (w->parts[i] != NULL && !w->parts[i]->is_owned)
+            buf_clear(&w->parts[i]->said); /* its closing commit was stored */
+    take_member(w, member);
+}
+
+/* ---- being revoked ---- */
+
+void part_let_go(worker_t *w, worker_part_t *part)
+{
+    part_commit(w, part, true);
+    worker_action_t *action = act(w, WORKER_LET_GO);
+    if (action != NULL)
+        action->let_go.partition = part->number;
+    disown(w, part);
+}
+
+void part_revoked(worker_t *w, int32_t number, bool may_wait)
+{
+    worker_part_t *part = part_get(w, number);
+    if (part == NULL || !part->is_owned || part->is_revoking)
+        return;
+    part->is_revoking = true;
+    part->revoke_end_ms = w->now_ms + w->config.revoke_ms;
+    drop_unstarted(w, part);
+    if (may_wait)
+        return; /* parts_turn does the rest, in this step if nothing is under way */
+    part_commit(w, part, true);
+    disown(w, part);
+}
+
+void parts_lost(worker_t *w)
+{
+    mark_lost(w);
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        worker_part_t *part = w->parts[i];
+        if (part == NULL)
+            continue;
+        if (part->is_owned) {
+            disown(w, part);
+            drop_unstarted(w, part);
+        }
+        said_release(w, part); /* also where the closing commit, which does not say it, may not be stored */
+    }
+    lose_claims(w);
+    w->member[0] = '\0';
+    w->is_doubtful = false; /* whatever is assigned next is committed before anything starts */
+    act(w, WORKER_JOIN_ANEW);
+}

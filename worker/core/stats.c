@@ -1,0 +1,71 @@
+/* What is told of a worker: for people, for presence rows, for tests. Changes nothing. */
+#include <string.h>
+
+#include "worker/core/state.h"
+
+void worker_stats(const worker_t *w, worker_stats_t *ret)
+{
+    *ret = w->stats;
+    ret->wants_intake = w->intake_on;
+    for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
+        ret->queued += job->queue.n + job->refence.n + job->unnamed.n;
+        ret->delayed += job->delayed.n;
+        ret->running += job->running;
+    }
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        ret->slots_up += w->slots[i].is_up;
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        ret->partitions += w->parts[i] != NULL && w->parts[i]->is_owned;
+}
+
+uint64_t worker_running(const worker_t *w, const char *id)
+{
+    const worker_job_t *job = NULL;
+    HASH_FIND_STR(w->jobs, id, job);
+    return job != NULL ? job->running : 0;
+}
+
+uint64_t worker_item_index(const worker_item_t *item)
+{
+    return item->index;
+}
+
+uint32_t worker_item_attempts(const worker_item_t *item)
+{
+    return item->attempts;
+}
+
+const char *worker_item_job(const worker_item_t *item)
+{
+    return item->job != NULL ? item->job->id : "";
+}
+
+static worker_oldest_t *oldest_of(worker_oldest_t *at, size_t *n, size_t max, const char *job)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(at[i].job, job) == 0)
+            return &at[i];
+    if (*n == max)
+        return NULL;
+    at[*n] = (worker_oldest_t){.running_ms = -1};
+    memcpy(at[*n].job, job, strlen(job) + 1);
+    return &at[(*n)++];
+}
+
+size_t worker_oldest(const worker_t *w, worker_oldest_t *ret, size_t max)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->config.slots_n; i++) {
+        const worker_slot_t *slot = &w->slots[i];
+        if (slot->job == NULL || slot->runs.n == 0)
+            continue;
+        worker_oldest_t *oldest = oldest_of(ret, &n, max, slot->job->id);
+        int64_t running_ms = w->now_ms - slot->head_since_ms;
+        if (oldest == NULL || running_ms <= oldest->running_ms)
+            continue;
+        oldest->index = slot->runs.head->index;
+        oldest->attempt = slot->runs.head->attempts + 1;
+        oldest->running_ms = running_ms;
+    }
+    return n;
+}

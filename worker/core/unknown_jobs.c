@@ -1,0 +1,67 @@
+/* Items of unknown jobs. Each waits until the jobs topic was read as far as it went after the item arrived. The
+ * producer puts the spec there before the first item, so a job that is still unknown then never was one: dead letters.
+ */
+#include <string.h>
+
+#include "worker/core/state.h"
+
+static void query(worker_t *w)
+{
+    w->queries_sent++;
+    w->query_wanted = false;
+    act(w, WORKER_QUERY_JOBS_END);
+}
+
+/* The query that is under way may have been answered by the broker before the question came up: the next one decides.
+ */
+uint64_t jobs_ask_end(worker_t *w)
+{
+    uint64_t decides = w->queries_sent + 1;
+    w->query_wanted = true;
+    if (w->queries_sent == w->queries_answered)
+        query(w);
+    return decides;
+}
+
+static void bury(worker_t *w, worker_job_t *job, worker_item_t *item)
+{
+    worker_action_t *action = act(w, WORKER_DEAD_LETTER);
+    if (action == NULL)
+        return;
+    action->dead.partition = item->part->number;
+    action->dead.offset = item->offset;
+    action->dead.key = job->id;
+    action->dead.key_len = strlen(job->id);
+    action->dead.value = item->record;
+    action->dead.value_len = item->record_len;
+    action->dead.why = "its job is not known";
+    action->dead.item = item;
+    item_unlink(item);
+    item_set_state(item, STATE_PUBLISHING);
+    item->job->items_n--;
+    item->job = NULL;
+    w->stats.publishing++;
+    if (w->stats.dead_letters++ == 0)
+        note(w, FANMAP_LOG_WARNING, "items of job %s go to the dead letters: there is no such job", job->id);
+    item_release(w, item);
+}
+
+static void bury_answered(worker_t *w, worker_job_t *job)
+{
+    worker_item_t *item;
+    while (job->spec == NULL && !job->is_ended && (item = lanes_first(&job->queue)) != NULL &&
+           item->query <= w->queries_answered)
+        bury(w, job, item);
+}
+
+void jobs_position(worker_t *w, bool at_end)
+{
+    if (!at_end || w->queries_answered == w->queries_sent)
+        return;
+    w->queries_answered++;
+    for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
+        bury_answered(w, job);
+    unlimited_answered(w);
+    if (w->query_wanted)
+        query(w);
+}

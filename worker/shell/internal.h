@@ -1,0 +1,139 @@
+/* The shell from inside: shell.c (life, stepping), shell_topics.c (jobs topic, group, items), shell_packs.c (what is
+ * published), shell_slots.c (attempts). */
+#ifndef WORKER_SHELL_INTERNAL_H
+#define WORKER_SHELL_INTERNAL_H
+
+#include "worker/shell/shell.h"
+
+enum { TOLD_JOBS = 64 };
+enum {
+    PACK_BYTES = 64 * 1024,
+    PACK_LINGER_MS = 1,
+    AHEAD_N = 256,
+    AHEAD_BYTES = 128 * 1024,
+    ITEMS_MAX = 50000,
+    PUBLISHING_MAX = 50000,
+    QUERIES_MAX = 64,
+    NOTE_BYTES_MAX = 256,
+    CLOSING_COMMIT_MS = 2000,
+    REVOKE_MS = 1000 /* what a rebalance waits for outcomes on their way */
+};
+
+typedef struct sent sent_t;
+
+/* One items partition that is read for notes. */
+typedef struct watch watch_t;
+struct watch {
+    watch_t *next;
+    worker_shell_t *shell;
+    int32_t partition;
+    bus_reader_t *reader;
+};
+
+/* What the group's callbacks get: it outlives the shell until the group is left. */
+typedef struct {
+    worker_shell_t *shell; /* NULL: closed */
+    bool is_left;          /* its next `revoked` is the last */
+} group_link_t;
+
+struct worker_shell {
+    loop_t *loop;
+    bus_t *bus;
+    tokens_port_t *tokens;
+    worker_shell_config_t config;
+    worker_shell_callbacks_t callbacks;
+    void *arg;
+    char name_space[NAME_MAX_LEN + 1], queue[NAME_MAX_LEN + 1], incarnation[TOKENS_INCARNATION_MAX + 1];
+    const char **task_names;
+
+    worker_t *core;
+    worker_actions_t actions;
+    bool is_dirty; /* end_of_turn is due */
+    int64_t wall_ms;
+    uint32_t *takes; /* slots whose TAKEN_BACK is to be told after the present step */
+    uint32_t *take_n;
+    size_t takes_n;
+    loop_timer_t *timer;
+    loop_timer_t *leaving; /* runs once it is drained: a Kafka that is away does not hold it */
+
+    bus_topic_t *items, *results, *jobs, *dead;
+    bus_group_t *group; /* NULL: not joined, or left */
+    group_link_t *link;
+    bus_reader_t *jobs_reader;
+    watch_t *watches;
+    int64_t jobs_position;
+    int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
+    size_t queries_n;
+    bool is_caught_up;
+
+    slots_t *slots;
+    bool told_abilities;
+    uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
+    uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
+
+    sent_t *open;   /* packs being filled, the last used first */
+    sent_t *unsent; /* what the bus had no room for, in order */
+    sent_t **unsent_last;
+    sent_t *spare;
+    sent_t *made;            /* every one that there is */
+    size_t under_way;        /* packs sent and not yet reported */
+    size_t publishing_bytes; /* of packs made and not yet reported; over half the budget nothing is taken in */
+    bool core_wants, group_wants;
+    bool tokens_are_away; /* the last call for tokens had no answer */
+    loop_timer_t *linger;
+
+    bool is_draining, is_drained, is_leaving, was_ended;
+    size_t held_n;       /* partitions that are revoked and not let go */
+    bool closing_failed; /* a closing commit of this revocation was not acknowledged: the others do not wait */
+    bool joins_anew;     /* the group is being left to be joined again */
+    bool was_ready;
+    fanmap_error_t error;
+};
+
+/* shell.c */
+/* One event into the core, and everything that follows from it. */
+void shell_step(worker_shell_t *shell, worker_event_t *event);
+void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
+void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The group is left: after a drain, the end. */
+void shell_left(worker_shell_t *shell);
+/* Something is to be flushed at the end of this turn of the loop. */
+void shell_dirty(worker_shell_t *shell);
+/* Tells the group whether records are wanted: by the core, and while what is published is not over its bound. */
+void shell_intake(worker_shell_t *shell);
+
+/* shell_topics.c */
+int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
+void shell_query_jobs_end(worker_shell_t *shell);
+/* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
+void shell_leave(worker_shell_t *shell);
+void shell_commit(worker_shell_t *shell, const worker_action_t *action);
+/* The partition is closed. */
+void shell_let_go(worker_shell_t *shell);
+void shell_join(worker_shell_t *shell);
+/* Leaves the group, and joins it as a new member once that is done. */
+void shell_join_anew(worker_shell_t *shell);
+void shell_watch(worker_shell_t *shell, const worker_action_t *action);
+void shell_describe(worker_shell_t *shell, const worker_action_t *action);
+/* Nothing is deferred any more. */
+void shell_topics_close(worker_shell_t *shell);
+
+/* shell_packs.c */
+void shell_publish(worker_shell_t *shell, const worker_action_t *action);
+void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
+void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
+void shell_dead_letter(worker_shell_t *shell, const worker_action_t *action);
+void shell_tell(worker_shell_t *shell, const worker_action_t *action);
+/* Sends the packs that are due; with `all` every one. */
+void shell_send_packs(worker_shell_t *shell, bool all);
+void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+void shell_on_linger(void *arg);
+void shell_free_packs(worker_shell_t *shell);
+
+/* shell_slots.c */
+int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err);
+void shell_run(worker_shell_t *shell, const worker_action_t *action);
+void shell_take_back(worker_shell_t *shell, uint32_t slot);
+
+#endif

@@ -1,0 +1,388 @@
+/* The happy path: topics are looked up -> the jobs topic is read to its end -> the group is joined -> records become
+ * events -> the core's actions are carried out in order, before the next event -> at the end of each turn of the loop
+ * what was gathered is flushed: runs into slots, packs into Kafka.
+ *
+ * What can fail: the core runs out of memory, Redis or Kafka refuse us: `ended` says why. Everything that can be
+ * retried is retried below, in bus and port.
+ */
+#include "worker/shell/shell.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "io/random_id.h"
+#include "worker/shell/internal.h"
+
+enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
+
+void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
+{
+    char line[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (shell->callbacks.log)
+        shell->callbacks.log(shell->arg, level, line);
+}
+
+static void tell_ended(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (shell->was_ended)
+        return;
+    shell->was_ended = true;
+    if (shell->callbacks.ended)
+        shell->callbacks.ended(shell->arg, shell->error.code ? &shell->error : NULL);
+}
+
+void shell_fail(worker_shell_t *shell, const fanmap_error_t *err)
+{
+    if (shell->error.code)
+        return;
+    shell->error = *err;
+    loop_defer(shell->loop, tell_ended, shell);
+}
+
+/* ---- stepping ---- */
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void end_of_turn(void *arg)
+{
+    worker_shell_t *shell = arg;
+    shell->is_dirty = false;
+    slots_flush(shell->slots);
+    shell_send_packs(shell, false);
+    if (shell->is_drained && !shell->is_leaving && bus_outbox_n(shell->bus) == 0)
+        shell_leave(shell);
+    loop_timer_at(shell->timer, worker_next_ms(shell->core));
+}
+
+void shell_left(worker_shell_t *shell)
+{
+    if (shell->is_drained)
+        loop_defer(shell->loop, tell_ended, shell);
+}
+
+void shell_intake(worker_shell_t *shell)
+{
+    size_t bound = shell->config.budget_bytes / 2;
+    bool wants = shell->core_wants && shell->publishing_bytes < bound;
+    if (wants == shell->group_wants || !shell->group)
+        return;
+    shell->group_wants = wants;
+    bus_group_want(shell->group, wants);
+}
+
+void shell_dirty(worker_shell_t *shell)
+{
+    if (shell->is_dirty)
+        return;
+    shell->is_dirty = true;
+    shell->wall_ms = wall_ms();
+    loop_defer(shell->loop, end_of_turn, shell);
+}
+
+/* Once when it begins, once when it is over. */
+static void tell_tokens(worker_shell_t *shell, const fanmap_error_t *err)
+{
+    if (shell->tokens_are_away == (err != NULL))
+        return;
+    shell->tokens_are_away = err != NULL;
+    if (err)
+        shell_log(shell, FANMAP_LOG_WARNING, "%s; jobs with a limit wait", err->message);
+    else
+        shell_log(shell, FANMAP_LOG_INFO, "the tokens are there again; jobs with a limit go on");
+}
+
+static void on_synced(void *arg, const char *job, uint64_t seq, const tokens_reply_t *reply, const fanmap_error_t *err)
+{
+    worker_shell_t *shell = arg;
+    if (err && err->code == FANMAP_EREFUSED)
+        shell_fail(shell, err);
+    tell_tokens(shell, err);
+    shell_step(shell, &(worker_event_t){.type = WORKER_TOKENS, .tokens = {job, seq, reply}});
+}
+
+static void note(worker_shell_t *shell, const worker_action_t *action)
+{
+    shell_log(shell, action->note.level, "%s", action->note.line);
+}
+
+static void carry_out(worker_shell_t *shell, const worker_action_t *a)
+{
+    switch (a->type) {
+    case WORKER_RUN:
+        shell_run(shell, a);
+        break;
+    case WORKER_TAKE_BACK:
+        shell_take_back(shell, a->take_back.slot);
+        break;
+    case WORKER_KILL:
+        slots_kill(shell->slots, a->kill.slot, a->kill.n, a->kill.hard);
+        break;
+    case WORKER_FREEZE:
+        slots_freeze(shell->slots, a->freeze.slot, a->freeze.on);
+        break;
+    case WORKER_LAPSE:
+        slots_set_lapse(shell->slots, a->lapse.job_key, a->lapse.at_ms);
+        break;
+    case WORKER_PUBLISH:
+        shell_publish(shell, a);
+        break;
+    case WORKER_COMMIT:
+        shell_commit(shell, a);
+        break;
+    case WORKER_LET_GO:
+        shell_let_go(shell);
+        break;
+    case WORKER_DESCRIBE:
+        shell_describe(shell, a);
+        break;
+    case WORKER_WATCH:
+        shell_watch(shell, a);
+        break;
+    case WORKER_TELL:
+        shell_tell(shell, a);
+        break;
+    case WORKER_JOIN_ANEW:
+        shell_join_anew(shell);
+        break;
+    case WORKER_SYNC:
+        shell->tokens->sync(shell->tokens, &a->sync.request, on_synced, shell);
+        break;
+    case WORKER_COPY_END:
+        shell_copy_end(shell, a);
+        break;
+    case WORKER_WRITE_END:
+        shell_write_end(shell, a);
+        break;
+    case WORKER_DEAD_LETTER:
+        shell_dead_letter(shell, a);
+        break;
+    case WORKER_RELEASE:
+        bus_release(shell->bus, a->release.payload);
+        break;
+    case WORKER_INTAKE:
+        shell->core_wants = a->intake.on;
+        shell_intake(shell);
+        break;
+    case WORKER_QUERY_JOBS_END:
+        shell_query_jobs_end(shell);
+        break;
+    case WORKER_NOTE:
+        note(shell, a);
+        break;
+    case WORKER_DRAINED:
+        shell->is_drained = true;
+        loop_timer_at(shell->leaving, loop_now_ms(shell->loop) + LEAVE_MS);
+        break;
+    }
+}
+
+static void step_once(worker_shell_t *shell, worker_event_t *event)
+{
+    event->now_ms = loop_now_ms(shell->loop);
+    event->wall_ms = shell->wall_ms;
+    worker_actions_clear(&shell->actions);
+    worker_step(shell->core, event, &shell->actions);
+    for (size_t i = 0; i < shell->actions.n; i++)
+        carry_out(shell, &shell->actions.at[i]);
+    if (shell->actions.failed) {
+        fanmap_error_t err;
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        shell_fail(shell, &err);
+    }
+}
+
+void shell_step(worker_shell_t *shell, worker_event_t *event)
+{
+    shell_dirty(shell);
+    step_once(shell, event);
+    if (shell->closing_failed && !shell->joins_anew) { /* whether it was stored is not known: as if all was lost */
+        worker_event_t lost = {.type = WORKER_LOST};
+        shell->closing_failed = false;
+        step_once(shell, &lost);
+    }
+    while (shell->takes_n > 0) { /* each may lead to more */
+        shell->takes_n--;
+        worker_event_t taken = {.type = WORKER_TAKEN_BACK};
+        taken.taken_back.slot = shell->takes[shell->takes_n];
+        taken.taken_back.n = shell->take_n[shell->takes_n];
+        step_once(shell, &taken);
+    }
+}
+
+static void on_leave_over(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (!shell->was_ended)
+        shell_log(shell, FANMAP_LOG_WARNING,
+                  "Kafka did not confirm everything in time: what it lacks runs again elsewhere");
+    tell_ended(shell);
+}
+
+static void on_timer(void *arg)
+{
+    shell_step(arg, &(worker_event_t){.type = WORKER_TICK});
+}
+
+static void on_wake(void *arg, const char *job)
+{
+    shell_step(arg, &(worker_event_t){.type = WORKER_WAKE, .wake = {job}});
+}
+
+/* ---- life ---- */
+
+static int make_core(worker_shell_t *shell, fanmap_error_t *err)
+{
+    const slots_catalogue_t *catalogue = shell->config.catalogue;
+    shell->task_names = calloc(catalogue->n + 1, sizeof *shell->task_names);
+    shell->takes = calloc(shell->config.slots_n, 4 * sizeof *shell->takes);
+    shell->take_n = calloc(shell->config.slots_n, 4 * sizeof *shell->take_n);
+    shell->slot_job = calloc(shell->config.slots_n, sizeof *shell->slot_job);
+    if (!shell->task_names || !shell->takes || !shell->take_n || !shell->slot_job)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < catalogue->n; i++)
+        shell->task_names[i] = catalogue->tasks[i].name;
+    uint64_t seed = 0;
+    if (random_id(shell->incarnation, 20) != FANMAP_OK || random_bytes(&seed, sizeof seed) != FANMAP_OK)
+        return err_set(err, FANMAP_EIO, "the system gives no random bytes");
+    worker_config_t config = {.queue = shell->queue,
+                              .incarnation = shell->incarnation,
+                              .slots_n = shell->config.slots_n,
+                              .tasks = shell->task_names,
+                              .tasks_n = catalogue->n,
+                              .budget_bytes = shell->config.budget_bytes,
+                              .items_max = ITEMS_MAX,
+                              .commit_every_ms = 1000,
+                              .session_ms = shell->config.session_ms,
+                              .drain_ms = shell->config.drain_ms,
+                              .revoke_ms = REVOKE_MS,
+                              .ahead_n = AHEAD_N,
+                              .ahead_bytes = AHEAD_BYTES,
+                              .publishing_max = PUBLISHING_MAX,
+                              .has_tokens = shell->tokens != NULL,
+                              .seed = seed};
+    shell->core = worker_new(&config);
+    return shell->core ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
+}
+
+static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
+{
+    int r = make_core(shell, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(shell->loop, on_timer, shell, &shell->timer, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(shell->loop, on_leave_over, shell, &shell->leaving, err);
+    if (r == FANMAP_OK)
+        r = loop_timer_new(shell->loop, shell_on_linger, shell, &shell->linger, err);
+    if (r == FANMAP_OK)
+        r = shell_open_slots(shell, err);
+    if (r == FANMAP_OK)
+        r = shell_open_topics(shell, err);
+    if (r == FANMAP_OK && shell->tokens)
+        shell->tokens->listen(shell->tokens, shell->incarnation, on_wake, shell);
+    return r;
+}
+
+int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const worker_shell_config_t *config,
+                      const worker_shell_callbacks_t *callbacks, void *arg, worker_shell_t **ret, fanmap_error_t *err)
+{
+    worker_shell_t *shell = calloc(1, sizeof *shell);
+    if (!shell)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    shell->loop = loop;
+    shell->bus = bus;
+    shell->tokens = tokens;
+    shell->config = *config;
+    shell->callbacks = *callbacks;
+    shell->arg = arg;
+    shell->unsent_last = &shell->unsent;
+    shell->wall_ms = wall_ms();
+    snprintf(shell->name_space, sizeof shell->name_space, "%s", config->name_space);
+    snprintf(shell->queue, sizeof shell->queue, "%s", config->queue);
+    int r = open_parts(shell, err);
+    if (r != FANMAP_OK) {
+        worker_shell_close(shell);
+        return r;
+    }
+    *ret = shell;
+    return FANMAP_OK;
+}
+
+void worker_shell_drain(worker_shell_t *shell)
+{
+    if (shell->is_draining)
+        return;
+    shell->is_draining = true;
+    shell_step(shell, &(worker_event_t){.type = WORKER_DRAIN});
+}
+
+void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret)
+{
+    worker_stats(shell->core, ret);
+}
+
+size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max)
+{
+    return shell->core ? worker_oldest(shell->core, ret, max) : 0;
+}
+
+uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
+{
+    return shell->core ? worker_running(shell->core, job) : 0;
+}
+
+/* The payloads of items in hand. */
+static void give_back(worker_shell_t *shell)
+{
+    if (!shell->core)
+        return;
+    worker_actions_clear(&shell->actions);
+    worker_abandon(shell->core, &shell->actions);
+    for (size_t i = 0; i < shell->actions.n; i++)
+        bus_release(shell->bus, shell->actions.at[i].release.payload);
+}
+
+void worker_shell_close(worker_shell_t *shell)
+{
+    if (!shell)
+        return;
+    shell->was_ended = true;
+    if (shell->link)
+        shell->link->shell = NULL;
+    if (shell->group && !shell->is_leaving)
+        bus_group_leave(shell->group);
+    if (shell->slots)
+        slots_close(shell->slots);
+    if (shell->jobs_reader)
+        bus_reader_close(shell->jobs_reader);
+    if (shell->leaving)
+        loop_timer_free(shell->leaving);
+    if (shell->timer)
+        loop_timer_free(shell->timer);
+    if (shell->linger)
+        loop_timer_free(shell->linger);
+    shell_topics_close(shell);
+    loop_defer_cancel(shell->loop, end_of_turn, shell);
+    loop_defer_cancel(shell->loop, tell_ended, shell);
+    give_back(shell);
+    worker_free(shell->core);
+    worker_actions_free(&shell->actions);
+    shell_free_packs(shell);
+    free(shell->task_names);
+    free(shell->takes);
+    free(shell->take_n);
+    free(shell->slot_job);
+    free(shell);
+}

@@ -1,0 +1,53 @@
+/* The worker on the real world: the core's events come from a bus, a token port and slots, its actions go there.
+ *
+ * Everything runs on the caller's loop and thread; nothing blocks. The embedded mode passes an in-memory bus and a
+ * local token port, a fleet's worker Kafka and Redis: the shell does not know which.
+ */
+#ifndef WORKER_SHELL_SHELL_H
+#define WORKER_SHELL_SHELL_H
+
+#include "io/bus.h"
+#include "slots/slots.h"
+#include "tokens/port.h"
+#include "worker/core/core.h"
+
+typedef struct worker_shell worker_shell_t;
+
+typedef struct {
+    const char *name_space, *queue;
+    const slots_catalogue_t *catalogue; /* borrowed until worker_shell_close */
+    uint32_t slots_n;
+    size_t budget_bytes;
+    uint32_t drain_ms, session_ms;
+    uint32_t start_timeout_ms; /* of a served program */
+    uint32_t partitions;       /* of topics that have to be created */
+    int64_t retention_ms;      /* of results */
+    bool create_topics;
+    uint32_t item_bytes_max, value_bytes_max;
+    int task_log_fd; /* where attempts' own output goes; -1: nowhere */
+} worker_shell_config_t;
+
+typedef struct {
+    void (*log)(void *arg, fanmap_log_level_t level, const char *line);
+    /* The topics are there and the group is joined. Once. */
+    void (*ready)(void *arg);
+    /* Drained after worker_shell_drain (err NULL), or it cannot go on. Once; close it later, not from inside. */
+    void (*ended)(void *arg, const fanmap_error_t *err);
+    /* An outcome of this job is published. May be NULL. */
+    void (*publishes)(void *arg, const spec_t *spec);
+} worker_shell_callbacks_t;
+
+/* `tokens` NULL: jobs with a limit are not run here. */
+int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const worker_shell_config_t *config,
+                      const worker_shell_callbacks_t *callbacks, void *arg, worker_shell_t **ret, fanmap_error_t *err);
+/* Takes nothing new, finishes or hands back what runs; `ended` follows within drain_ms. */
+void worker_shell_drain(worker_shell_t *shell);
+/* Kills what runs and leaves at once. */
+void worker_shell_close(worker_shell_t *shell);
+void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret);
+/* As worker_oldest. */
+size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max);
+/* Attempts of one job that run now. */
+uint64_t worker_shell_running(const worker_shell_t *shell, const char *job);
+
+#endif

@@ -1,0 +1,185 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/shell/internal.h"
+
+static const slots_task_t *find_task(const worker_shell_t *shell, const char *name)
+{
+    const slots_catalogue_t *catalogue = shell->config.catalogue;
+    for (size_t i = 0; i < catalogue->n; i++)
+        if (strcmp(catalogue->tasks[i].name, name) == 0)
+            return &catalogue->tasks[i];
+    return NULL;
+}
+
+/* What attempts of a job are given here is told when it first runs, as long as not too many others come between. */
+static bool is_told(worker_shell_t *shell, uint32_t job_key)
+{
+    for (size_t i = 0; i < TOLD_JOBS; i++)
+        if (shell->told_jobs[i] == job_key)
+            return true;
+    shell->told_jobs[shell->told_at++ % TOLD_JOBS] = job_key;
+    return false;
+}
+
+static void tell_limits(worker_shell_t *shell, uint32_t job_key, const slots_job_t *job)
+{
+    char text[LIMITS_TEXT_MAX];
+    limits_t limits = limits_smaller(&job->task->terms.limits, &job->limits);
+    if (limits_any(&limits) && !is_told(shell, job_key))
+        shell_log(shell, FANMAP_LOG_INFO, "job %s: an attempt of %s gets %s", job->job, job->task->name,
+                  limits_format(text, sizeof text, &limits));
+}
+
+static void set_job(worker_shell_t *shell, const worker_action_t *a)
+{
+    const spec_t *spec = a->run.spec;
+    slots_job_t job = {.limits = {.memory_bytes = spec->memory_bytes,
+                                  .cpus_milli = spec->cpus_milli,
+                                  .cpu_time_ms = spec->cpu_time_ms},
+                       .job = spec->job,
+                       .task = find_task(shell, spec->task),
+                       .attempts_max = spec->retries + 1,
+                       .value_bytes_max = spec->value_bytes_max,
+                       .timeout_ms = spec->timeout_ms,
+                       .grace_ms = spec->grace_ms,
+                       .bound = spec->bound,
+                       .bound_len = spec->bound_len};
+    tell_limits(shell, a->run.job_key, &job);
+    slots_set_job(shell->slots, a->run.slot, a->run.job_key, &job);
+    shell->slot_job[a->run.slot] = a->run.job_key;
+}
+
+void shell_run(worker_shell_t *shell, const worker_action_t *a)
+{
+    slot_run_t run = {.index = a->run.index,
+                      .fence = a->run.fence,
+                      .attempt = a->run.attempt,
+                      .deadline_ms = a->run.deadline_ms,
+                      .in = a->run.in,
+                      .in_len = a->run.in_len};
+    if (shell->slot_job[a->run.slot] != a->run.job_key)
+        set_job(shell, a);
+    worker_ran(shell->core, a->run.item, slots_run(shell->slots, a->run.slot, &run));
+}
+
+void shell_take_back(worker_shell_t *shell, uint32_t slot)
+{
+    shell->takes[shell->takes_n] = slot;
+    shell->take_n[shell->takes_n] = slots_take_back(shell->slots, slot);
+    shell->takes_n++;
+}
+
+/* ---- what slots tell ---- */
+
+static void on_up(void *arg, uint32_t slot)
+{
+    worker_shell_t *shell = arg;
+    shell->slot_job[slot] = 0;
+    if (!shell->told_abilities)
+        shell_log(shell, FANMAP_LOG_INFO, "slots: %s", slots_abilities(shell->slots));
+    shell->told_abilities = true;
+    shell_step(shell, &(worker_event_t){.type = WORKER_SLOT_UP, .slot = {slot}});
+}
+
+static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
+{
+    worker_event_t event = {.type = WORKER_ATTEMPT_DONE};
+    event.done.slot = slot;
+    event.done.n = done->n;
+    event.done.kind = done->kind;
+    event.done.final = done->final;
+    event.done.outcome = (outcome_t){.kind = done->kind,
+                                     .value = done->value,
+                                     .value_len = done->value_len,
+                                     .type = done->type,
+                                     .type_len = done->type_len,
+                                     .message = done->message,
+                                     .message_len = done->message_len,
+                                     .stderr_tail = done->stderr_tail,
+                                     .stderr_len = done->stderr_len,
+                                     .exit_status = done->exit_status,
+                                     .signo = done->signo,
+                                     .run_us = done->run_us};
+    shell_step(arg, &event);
+}
+
+static fanmap_kind_t down_kind(const slot_down_t *down)
+{
+    if (down->why == SLOT_DOWN_TIMEOUT)
+        return FANMAP_TIMEOUT;
+    if (down->out_of_memory)
+        return FANMAP_MEMORY;
+    return down->signo ? FANMAP_SIGNAL : FANMAP_EXIT;
+}
+
+/* The message that a charge carries, where the slot gives none. */
+static const char *down_message(const slot_down_t *down, char *text, size_t cap)
+{
+    if (down->message && *down->message)
+        return down->message;
+    if (down->why == SLOT_DOWN_TIMEOUT)
+        snprintf(text, cap, "the attempt ran for longer than its timeout");
+    else if (down->out_of_memory)
+        snprintf(text, cap, "the attempt went over its memory limit");
+    else if (down->signo)
+        snprintf(text, cap, "the task's process was killed by signal %d (%s)", down->signo, strsignal(down->signo));
+    else
+        snprintf(text, cap, "the task's process ended with status %d", down->exit_status);
+    return text;
+}
+
+static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
+{
+    static const attempt_down_t whys[] = {[SLOT_DOWN_DIED] = ATTEMPT_DIED,
+                                          [SLOT_DOWN_TIMEOUT] = ATTEMPT_TIMEOUT,
+                                          [SLOT_DOWN_KILLED] = ATTEMPT_KILLED,
+                                          [SLOT_DOWN_LAPSED] = ATTEMPT_LAPSED,
+                                          [SLOT_DOWN_UNUSABLE] = ATTEMPT_UNUSABLE};
+    worker_shell_t *shell = arg;
+    char text[160];
+    const char *message = down_message(down, text, sizeof text);
+    worker_event_t event = {.type = WORKER_SLOT_DOWN};
+    event.down.slot = slot;
+    event.down.why = whys[down->why];
+    event.down.has_attempt = down->has_attempt;
+    event.down.n = down->n;
+    event.down.unstarted_from = down->unstarted_from;
+    event.down.outcome = (outcome_t){.kind = down_kind(down),
+                                     .message = message,
+                                     .message_len = strlen(message),
+                                     .stderr_tail = down->stderr_tail,
+                                     .stderr_len = down->stderr_len,
+                                     .exit_status = down->exit_status,
+                                     .signo = down->signo};
+    shell->slot_job[slot] = 0;
+    if (down->why == SLOT_DOWN_UNUSABLE)
+        shell_log(shell, FANMAP_LOG_ERROR, "slot %u: %s", slot, message);
+    shell_step(shell, &event);
+}
+
+static void on_guardian_lost(void *arg)
+{
+    shell_log(arg, FANMAP_LOG_ERROR, "the guardian was silent or died: every attempt was killed, a new one starts");
+}
+
+static void on_note(void *arg, uint32_t slot, const char *line)
+{
+    shell_log(arg, FANMAP_LOG_WARNING, "slot %u: %s", slot, line);
+}
+
+int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
+{
+    static const slots_callbacks_t callbacks = {on_up, on_done, on_down, on_guardian_lost, on_note};
+    slots_config_t config = {.slots_n = shell->config.slots_n,
+                             .tasks = shell->config.catalogue->tasks,
+                             .tasks_n = shell->config.catalogue->n,
+                             .log_fd = shell->config.task_log_fd,
+                             .session_ms = shell->config.session_ms,
+                             .start_timeout_ms = shell->config.start_timeout_ms,
+                             .ahead_n = AHEAD_N + 1,
+                             .ahead_bytes = 2 * AHEAD_BYTES,
+                             .value_bytes_max = shell->config.value_bytes_max};
+    return slots_open(shell->loop, &config, &callbacks, shell, &shell->slots, err);
+}
