@@ -1,6 +1,7 @@
 /* The command line: thin over fanmap/fanmap.h and fanmap/admin.h, and nothing else of the library.
  *
- *   main.c      which subcommand, and its exit status
+ *   main.c      runs the subcommand that is named; commands.c has the table of them
+ *   complain.c  errors on stderr, and the exit status of each
  *   parse.c     argv into options, by the library's option table
  *   help.c      --help, from the same table
  *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
@@ -65,9 +66,12 @@ struct arguments {
     bool has_also; /* the command's `also` was given */
 };
 
-/* main.c */
+/* commands.c */
 extern const command_t commands[];
+/* NULL: there is no such command. */
 const command_t *command_find(const char *name);
+
+/* complain.c */
 /* "fanmap: LINE" on stderr, escaped for a terminal, the progress line put out of the way. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the error and returns the exit status that belongs to its code. */

@@ -1,0 +1,72 @@
+/* Every subcommand: its name, what it takes, what runs it. --help, manual pages and completion are made from this. */
+#include "cli/commands.h"
+
+#include <string.h>
+
+static const char *const map_examples[] = {"seq 10 | fanmap map --local --input-format lines -- sh -c 'echo $(cat)'",
+                                           "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
+static const char *const submit_examples[] = {"job=$(fanmap submit square -i items.jsonl)", NULL};
+static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl", NULL};
+static const char *const worker_examples[] = {
+    "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
+static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
+static const char *const check_examples[] = {"fanmap check-task -- python3 numbers_task.py", NULL};
+static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
+static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
+static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
+static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20", NULL};
+
+static const char *const jobs_examples[] = {"fanmap jobs --state running", "fanmap jobs --since 1d --json", NULL};
+static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
+static const char *const topics_examples[] = {"fanmap topics --create --partitions 64",
+                                              "fanmap topics --print-acls --queue gpu", NULL};
+static const char *const dead_examples[] = {"fanmap dead list --job \"$job\"", "fanmap dead replay --all", NULL};
+static const char *const workers_examples[] = {"fanmap workers", NULL};
+
+static const char *const completion_examples[] = {"eval \"$(fanmap completion bash)\"", NULL};
+static const char *const man_examples[] = {"fanmap man worker | man -l -", NULL};
+
+#define MAP_SCOPE     (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CLI)
+#define CONTROL_SCOPE (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI)
+#define LIST_SCOPE    (FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_CLI | FANMAP_SCOPE_LIST)
+
+const command_t commands[] = {
+    {"map", "TASK [-i FILE | ::: VALUE...]", "run a map to its end; values to stdout, in input order",
+     MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER, NULL, 1, map_examples, run_map},
+    {"submit", "TASK [-i FILE | ::: VALUE...]", "publish the items, print the job id, leave", MAP_SCOPE, NULL, 1,
+     submit_examples, run_submit},
+    {"gather", "JOB", "the outcomes of a job, streaming, in order",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, NULL, 1, gather_examples,
+     run_gather},
+    {"worker", "--tasks F.so | --exec NAME='CMD...' | --serve NAME='CMD...'", "serve tasks",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, NULL, 0, worker_examples, run_worker},
+    {"check-task", "-- CMD ARG...", "drive a program through the slot protocol, and say what it gets wrong",
+     FANMAP_SCOPE_CHECK | FANMAP_SCOPE_CLI, NULL, 0, check_examples, run_check_task},
+    {"aggregator", "--out DIR", "write DIR/JOB.jsonl for every job that ends",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_AGGREGATOR | FANMAP_SCOPE_CLI, NULL, 0, aggregator_examples, run_aggregator},
+    {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},
+    {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, NULL, 1, pause_examples, run_control},
+    {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},
+    {"set", "JOB --concurrency N", "change the limit of a running job", CONTROL_SCOPE, "concurrency", 1, set_examples,
+     run_control},
+    {"jobs", "", "every job that the namespace knows, oldest first", LIST_SCOPE | FANMAP_SCOPE_JOBS, NULL, 0,
+     jobs_examples, run_jobs},
+    {"show", "JOB", "one job: policy, counts, rate, and why it waits", LIST_SCOPE, NULL, 1, show_examples, run_show},
+    {"topics", "[--create | --clean | --print-acls]", "every topic of the namespace, and what is wrong with it",
+     LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
+    {"dead", "list | show N | replay N | replay --all", "records that nobody could use, and putting them back",
+     LIST_SCOPE | FANMAP_SCOPE_DEAD, NULL, 2, dead_examples, run_dead},
+    {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
+    {"completion", "bash|zsh|fish", "print a completion script", FANMAP_SCOPE_CLI, NULL, 1, completion_examples,
+     run_completion},
+    {"man", "[COMMAND]", "print a manual page", FANMAP_SCOPE_CLI, NULL, 1, man_examples, run_man},
+    {NULL, NULL, NULL, 0, NULL, 0, NULL, NULL},
+};
+
+const command_t *command_find(const char *name)
+{
+    for (const command_t *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}

@@ -1,0 +1,50 @@
+/* What goes wrong, on stderr, and the exit status that belongs to it. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+
+/* Control characters would let a message from elsewhere write to the terminal. */
+static void print_plain(const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < 32 || *text == 127 ? '?' : *text, stderr);
+}
+
+void complain(const char *format, ...)
+{
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    progress_hide();
+    fputs("fanmap: ", stderr);
+    print_plain(line);
+    fputc('\n', stderr);
+}
+
+int exit_status(int code)
+{
+    switch (code) {
+    case FANMAP_EREFUSED:
+        return EXIT_REFUSED;
+    case FANMAP_EUNREACHABLE:
+        return EXIT_UNREACHABLE;
+    case FANMAP_ESTOPPED:
+        return EXIT_STOPPED;
+    case FANMAP_EIO:
+    case FANMAP_ENOMEM:
+    case FANMAP_ELOST:
+        return EXIT_IO;
+    default:
+        return EXIT_USAGE;
+    }
+}
+
+int complain_error(const fanmap_error_t *err)
+{
+    complain("%s", err->message);
+    return exit_status(err->code);
+}
