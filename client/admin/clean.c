@@ -20,7 +20,6 @@ enum { COMMITTED_TRIES = 5 };
 
 typedef struct {
     ask_t ask;
-    fanmap_job_t *job; /* counts what is not stored yet */
     queue_t *queue;
     fold_t fold;
     fanmap_cleaned_t cleaned;
@@ -68,16 +67,6 @@ static void on_deleted(void *arg, const fanmap_error_t *err)
         c->ask.error = *err;
 }
 
-/* ask_wait, and what the answer itself says. */
-static int answer(cleaning_t *c, fanmap_error_t *err)
-{
-    int r = ask_wait(&c->ask, "Kafka", err);
-    if (r == FANMAP_OK && c->ask.error.code)
-        r = err_copy(err, &c->ask.error);
-    c->ask.error.code = 0;
-    return r;
-}
-
 /* ---- jobs ---- */
 
 static bool may_forget(const fold_entry_t *entry)
@@ -93,36 +82,12 @@ static int by_place(const fold_entry_t *a, const fold_entry_t *b)
 static int bury(cleaning_t *c, const fold_entry_t *entry, fanmap_error_t *err)
 {
     char key[JOB_ID_MAX + 17];
-    for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
+    int r = FANMAP_OK;
+    for (int field = JOBS_SPEC; r == FANMAP_OK && field <= JOBS_HALT; field++) {
         size_t len = jobs_key(key, sizeof key, entry->id, (jobs_field_t)field);
-        int r;
-        while ((r = bus_produce(c->queue->jobs, 0, key, len, NULL, 0, (uint64_t)c->job->number << COOKIE_VALUE_BITS,
-                                err)) == FANMAP_AGAIN) {
-            r = client_turn(c->ask.f, 100, err);
-            if (r == FANMAP_OK && c->ask.f->error.code)
-                r = err_copy(err, &c->ask.f->error);
-            if (r != FANMAP_OK)
-                return r;
-        }
-        if (r != FANMAP_OK)
-            return r;
-        c->job->control_left++;
+        r = ask_put(&c->ask, c->queue, TOPIC_JOBS, 0, key, len, NULL, 0, err);
     }
-    return FANMAP_OK;
-}
-
-static int wait_stored(cleaning_t *c, fanmap_error_t *err)
-{
-    int64_t until = loop_clock_ms() + c->ask.timeout_ms;
-    while (c->job->control_left > 0 && !c->job->error.code && !c->ask.f->error.code) {
-        if (loop_clock_ms() >= until)
-            return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not store what forgets jobs");
-        int r = client_turn(c->ask.f, 100, err);
-        if (r != FANMAP_OK)
-            return r;
-    }
-    const fanmap_error_t *why = c->ask.f->error.code ? &c->ask.f->error : &c->job->error;
-    return why->code ? err_copy(err, why) : FANMAP_OK;
+    return r;
 }
 
 static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
@@ -150,7 +115,7 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
         free(entry);
         n++;
     }
-    r = wait_stored(c, err);
+    r = ask_stored(&c->ask, err);
     if (r == FANMAP_OK)
         c->cleaned.jobs_forgotten = n;
     return r;
@@ -188,7 +153,7 @@ static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
         return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
     r = bus_delete_before(c->queue->items, partition, c->keep_from, on_deleted, c, err);
     if (r == FANMAP_OK)
-        r = answer(c, err);
+        r = ask_wait(&c->ask, "Kafka", err);
     if (r == FANMAP_OK)
         c->cleaned.records_deleted += (uint64_t)(c->keep_from - begin);
     return r;
@@ -219,7 +184,7 @@ static int read_commits(cleaning_t *c, fanmap_error_t *err)
     for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
         r = bus_query_committed(c->queue->items, c->group, c->queue->items_n, on_committed, c, &why);
         if (r == FANMAP_OK)
-            r = answer(c, &why);
+            r = ask_wait(&c->ask, "Kafka", &why);
         if (r != FANMAP_OK && (!why.retry_may_help || c->ask.f->error.code))
             break;
     }
@@ -242,18 +207,9 @@ static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, in
 {
     const char *queue = options_text(options, "queue");
     int r = ask_begin(&c->ask, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = job_new(f, NULL, &c->job, err);
-    if (r != FANMAP_OK)
-        return r;
-    c->job->is_control = c->job->end_was_told = true;
     name_group(c->group, f->namespace_name, queue);
-    r = queue_get(f, queue, &c->queue, err);
-    while (r == FANMAP_OK && !c->queue->is_ready) {
-        if (f->error.code)
-            return err_copy(err, &f->error);
-        r = f->was_woken ? ask_stopped(f, err) : client_turn(f, 100, err);
-    }
+    if (r == FANMAP_OK)
+        r = ask_queue(&c->ask, queue, &c->queue, err);
     if (r == FANMAP_OK && !(c->committed = malloc((c->queue->items_n + 1) * sizeof *c->committed)))
         r = err_set(err, FANMAP_ENOMEM, "out of memory");
     return r;
@@ -267,8 +223,7 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
     if (r == FANMAP_OK)
         r = clean(&c, err);
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
-    if (c.job)
-        job_free(c.job);
+    ask_finish(&c.ask);
     free(c.committed);
     fold_free(&c.fold);
     client_mark(f);

@@ -36,9 +36,7 @@ typedef struct {
     size_t n, bytes;
     bool is_out_of_memory;
     /* replaying */
-    fanmap_job_t *job; /* counts what is not stored yet */
     known_t *jobs, *origins;
-    lookup_result_t seen;
     fanmap_dead_refused_fn on_refused;
     void *arg;
     uint64_t sent;
@@ -222,32 +220,21 @@ static void known_free(known_t **table)
     }
 }
 
-static void on_looked_up(void *arg, const lookup_result_t *result)
-{
-    dead_t *d = arg;
-    d->seen = *result;
-    d->ask.heard++;
-    d->ask.is_done = true;
-}
-
 static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err)
 {
-    struct lookup *lookup = NULL;
+    lookup_result_t seen;
     queue_t *queue;
     known_t *known = known_find(d->jobs, job);
     if (!known) {
-        int r = ask_topics(&d->ask, &queue, err);
+        int r = ask_queue(&d->ask, NULL, &queue, err);
         if (r == FANMAP_OK)
-            r = lookup_begin(queue, job, on_looked_up, d, &lookup, err);
-        if (r == FANMAP_OK)
-            r = ask_wait(&d->ask, "Kafka", err);
-        lookup_free(lookup);
+            r = ask_job(&d->ask, queue, job, &seen, err);
         if (r != FANMAP_OK)
             return r;
         known = known_add(d, &d->jobs, job);
         if (!known)
             return err_set(err, FANMAP_ENOMEM, "out of memory");
-        known->is_running = d->seen.is_found && !d->seen.has_end;
+        known->is_running = seen.is_found && !seen.has_end;
     }
     *ret = known->is_running;
     return FANMAP_OK;
@@ -285,20 +272,6 @@ static int judge(dead_t *d, const letter_t *letter, const char **ret_why, fanmap
     return r;
 }
 
-static int produce(dead_t *d, const letter_t *letter, queue_t *queue, fanmap_error_t *err)
-{
-    uint64_t cookie = (uint64_t)d->job->number << COOKIE_VALUE_BITS;
-    for (;;) {
-        int r = bus_produce(queue->items, letter->told.origin_partition, letter->told.key, letter->told.key_len,
-                            letter->told.value, letter->told.value_len, cookie, err);
-        if (r != FANMAP_AGAIN)
-            return r;
-        r = client_turn(d->ask.f, 100, err);
-        if (r != FANMAP_OK || d->ask.f->error.code)
-            return r == FANMAP_OK ? err_copy(err, &d->ask.f->error) : r;
-    }
-}
-
 static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
 {
     char origin[NAME_OF_KNOWN_MAX];
@@ -309,40 +282,16 @@ static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
         return FANMAP_OK;
     if (!known_add(d, &d->origins, origin))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = queue_get(d->ask.f, queue_of(d, letter), &queue, err);
-    while (r == FANMAP_OK && !queue->is_ready) {
-        if (d->ask.f->error.code)
-            return err_copy(err, &d->ask.f->error);
-        r = client_turn(d->ask.f, 100, err);
-    }
+    const fanmap_dead_t *told = &letter->told;
+    int r = ask_queue(&d->ask, queue_of(d, letter), &queue, err);
     if (r == FANMAP_OK && (uint32_t)letter->told.origin_partition >= queue->items_n)
         r = err_set(err, FANMAP_EUSAGE, "dead letter %" PRId64 ": topic %s has no partition %d", letter->told.offset,
                     letter->topic, letter->told.origin_partition);
     if (r == FANMAP_OK)
-        r = produce(d, letter, queue, err);
-    if (r != FANMAP_OK)
-        return r;
-    d->job->control_left++;
-    d->sent++;
-    return FANMAP_OK;
-}
-
-static int wait_stored(dead_t *d, fanmap_error_t *err)
-{
-    int64_t until = loop_clock_ms() + d->ask.timeout_ms;
-    while (d->job->control_left > 0 && !d->job->error.code && !d->ask.f->error.code) {
-        int left = d->job->control_left;
-        if (loop_clock_ms() >= until)
-            return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka has not stored everything; %d records are under way",
-                                 left);
-        int r = client_turn(d->ask.f, 100, err);
-        if (r != FANMAP_OK)
-            return r;
-        if (d->job->control_left != left)
-            until = loop_clock_ms() + d->ask.timeout_ms;
-    }
-    const fanmap_error_t *why = d->ask.f->error.code ? &d->ask.f->error : &d->job->error;
-    return why->code ? err_copy(err, why) : FANMAP_OK;
+        r = ask_put(&d->ask, queue, TOPIC_ITEMS, told->origin_partition, told->key, told->key_len, told->value,
+                    told->value_len, err);
+    d->sent += r == FANMAP_OK;
+    return r;
 }
 
 static int replay_batch(dead_t *d, fanmap_error_t *err)
@@ -356,7 +305,7 @@ static int replay_batch(dead_t *d, fanmap_error_t *err)
         else if (r == FANMAP_OK && d->on_refused)
             d->on_refused(d->arg, &letter->told, why);
     }
-    return r == FANMAP_OK ? wait_stored(d, err) : r;
+    return r == FANMAP_OK ? ask_stored(&d->ask, err) : r;
 }
 
 int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_refused_fn on_refused,
@@ -364,16 +313,11 @@ int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_
 {
     dead_t d = {.filter = filter, .on_refused = on_refused, .arg = arg};
     int r = begin(&d, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = job_new(f, NULL, &d.job, err);
-    if (r == FANMAP_OK)
-        d.job->is_control = d.job->end_was_told = true;
     while (r == FANMAP_OK && d.next < d.end && d.end > 0)
         r = replay_batch(&d, err);
     if (r == FANMAP_OK)
         *ret_n = d.sent;
-    if (d.job)
-        job_free(d.job);
+    ask_finish(&d.ask);
     drop_batch(&d);
     known_free(&d.jobs);
     known_free(&d.origins);

@@ -172,7 +172,7 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
     listing_t l = {.filter = filter, .now_ms = wall_ms()};
     int r = ask_begin(&l.ask, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_topics(&l.ask, &l.queue, err);
+        r = ask_queue(&l.ask, NULL, &l.queue, err);
     if (r == FANMAP_OK)
         r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
     drop_unwanted(&l);

@@ -126,8 +126,6 @@ static int finish(topics_t *t, fanmap_t *f, int r, fanmap_options_t *merged, fan
 {
     if (r == FANMAP_OK)
         r = ask_wait(&t->ask, "Kafka", err);
-    if (r == FANMAP_OK && t->ask.error.code)
-        r = err_copy(err, &t->ask.error);
     if (r == FANMAP_OK)
         f->is_connected = true;
     fanmap_options_free(merged);

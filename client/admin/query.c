@@ -12,47 +12,138 @@ int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
     return f->error.code ? err_copy(err, &f->error) : FANMAP_OK;
 }
 
-int ask_stopped(fanmap_t *f, fanmap_error_t *err)
+/* The time of silence begins. */
+static void listen(ask_t *ask, int64_t span_ms)
 {
-    f->was_woken = false;
-    return err_set_retry(err, FANMAP_EUNREACHABLE, "stopped before there was an answer");
+    if (!ask->is_bounded)
+        ask->until_ms = loop_clock_ms() + span_ms;
+    else if (ask->until_ms == 0)
+        ask->until_ms = loop_clock_ms() + ask->timeout_ms;
+}
+
+/* One turn of the loop; what ends the call otherwise. */
+static int ask_turn(ask_t *ask, const char *what, fanmap_error_t *err)
+{
+    fanmap_t *f = ask->f;
+    uint64_t heard = ask->heard;
+    int64_t left = ask->until_ms - loop_clock_ms();
+    if (f->error.code)
+        return err_copy(err, &f->error);
+    if (f->was_woken && !ask->is_bounded) {
+        f->was_woken = false;
+        return err_set_retry(err, FANMAP_EUNREACHABLE, "stopped before there was an answer");
+    }
+    if (left <= 0 && ask->is_bounded)
+        return FANMAP_AGAIN;
+    if (left <= 0)
+        return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, ask->timeout_ms);
+    int r = client_turn(f, left > TURN_MS ? TURN_MS : (int)left, err);
+    if (ask->heard != heard)
+        listen(ask, ask->timeout_ms);
+    return r;
+}
+
+/* The error that came instead of an answer. */
+static int take_error(ask_t *ask, fanmap_error_t *err)
+{
+    if (!ask->error.code)
+        return FANMAP_OK;
+    int r = err_copy(err, &ask->error);
+    ask->error.code = 0;
+    return r;
 }
 
 int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err)
 {
-    int64_t until = loop_clock_ms() + ask->timeout_ms;
-    while (!ask->is_done && !ask->error.code && !ask->f->error.code) {
-        uint64_t heard = ask->heard;
-        int64_t now = loop_clock_ms();
-        if (ask->f->was_woken)
-            return ask_stopped(ask->f, err);
-        if (now >= until)
-            return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, ask->timeout_ms);
-        int r = client_turn(ask->f, until - now > TURN_MS ? TURN_MS : (int)(until - now), err);
-        if (r != FANMAP_OK)
-            return r;
-        if (ask->heard != heard)
-            until = loop_clock_ms() + ask->timeout_ms;
-    }
-    const fanmap_error_t *why = ask->error.code ? &ask->error : &ask->f->error;
-    if (why->code && !ask->is_done)
-        return err_copy(err, why);
+    int r = FANMAP_OK;
+    listen(ask, ask->timeout_ms);
+    while (r == FANMAP_OK && !ask->is_done && !ask->error.code)
+        r = ask_turn(ask, what, err);
     ask->is_done = false;
-    return FANMAP_OK;
+    return r == FANMAP_OK ? take_error(ask, err) : r;
 }
 
-int ask_topics(ask_t *ask, queue_t **ret, fanmap_error_t *err)
+int ask_queue(ask_t *ask, const char *name, queue_t **ret, fanmap_error_t *err)
 {
     queue_t *queue;
-    int r = queue_get(ask->f, NULL, &queue, err);
-    while (r == FANMAP_OK && !queue->is_ready) {
-        if (ask->f->error.code)
-            return err_copy(err, &ask->f->error); /* at the latest the connect timeout */
-        r = client_turn(ask->f, TURN_MS, err);
-    }
+    int r = queue_get(ask->f, name, &queue, err);
+    listen(ask, INT32_MAX); /* the connect timeout ends it */
+    while (r == FANMAP_OK && !queue->is_ready)
+        r = ask_turn(ask, "Kafka", err);
     if (r == FANMAP_OK)
         *ret = queue;
     return r;
+}
+
+typedef struct {
+    ask_t *ask;
+    lookup_result_t *ret;
+} looking_up_t;
+
+static void on_looked_up(void *arg, const lookup_result_t *result)
+{
+    const looking_up_t *looking_up = arg;
+    *looking_up->ret = *result;
+    looking_up->ask->heard++;
+    looking_up->ask->is_done = true;
+}
+
+int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
+{
+    looking_up_t looking_up = {ask, ret};
+    struct lookup *lookup;
+    int r = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, err);
+    if (r != FANMAP_OK)
+        return r;
+    r = ask_wait(ask, "Kafka", err);
+    lookup_free(lookup);
+    return r;
+}
+
+/* ---- records ---- */
+
+static void on_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
+                      const fanmap_error_t *err)
+{
+    ask_t *ask = arg;
+    (void)topic, (void)value, (void)partition, (void)offset;
+    ask->heard++;
+    ask->unstored_n--;
+    if (!err || ask->error.code)
+        return;
+    ask->error = *err;
+    err_wrap(&ask->error, "storing a record");
+}
+
+int ask_put(ask_t *ask, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key, size_t key_len,
+            const void *value, size_t value_len, fanmap_error_t *err)
+{
+    int r;
+    if (!ask->publisher.f)
+        publisher_open(&ask->publisher, ask->f, on_stored, ask);
+    listen(ask, ask->timeout_ms);
+    while ((r = publisher_put(&ask->publisher, queue, topic, partition, key, key_len, value, value_len, 0, err)) ==
+           FANMAP_AGAIN) {
+        r = ask_turn(ask, "Kafka", err);
+        if (r != FANMAP_OK)
+            return r;
+    }
+    ask->unstored_n += r == FANMAP_OK;
+    return r;
+}
+
+int ask_stored(ask_t *ask, fanmap_error_t *err)
+{
+    int r = FANMAP_OK;
+    listen(ask, ask->timeout_ms);
+    while (r == FANMAP_OK && ask->unstored_n > 0 && !ask->error.code)
+        r = ask_turn(ask, "Kafka has not stored everything", err);
+    return r == FANMAP_OK ? take_error(ask, err) : r;
+}
+
+void ask_finish(ask_t *ask)
+{
+    publisher_close(&ask->publisher);
 }
 
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -75,8 +166,6 @@ int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
     int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, "create-topics"), on_ensured, ask, err);
     if (r == FANMAP_OK)
         r = ask_wait(ask, "Kafka", err);
-    if (r == FANMAP_OK && ask->error.code)
-        r = err_copy(err, &ask->error);
     if (r != FANMAP_OK)
         return r;
     ask->f->is_connected = true; /* the connect timeout is for those who were never answered */
@@ -200,9 +289,5 @@ int ask_redis(ask_t *ask, inspect_what_t what, const char *name, inspect_fn fn, 
         return r;
     r = ask_wait(ask, "Redis", err);
     inspect_close(inspect);
-    if (r != FANMAP_OK || !ask->error.code)
-        return r;
-    r = err_copy(err, &ask->error);
-    ask->error.code = 0;
     return r;
 }

@@ -7,24 +7,38 @@
 #define CLIENT_ADMIN_QUERY_H
 
 #include "client/connection/client.h"
+#include "client/connection/publisher.h"
 #include "tokens/inspect.h"
 
 typedef struct {
     fanmap_t *f;
     int timeout_ms;
-    uint64_t heard; /* rises with everything that arrives */
+    int64_t until_ms;
+    bool is_bounded; /* by timeout_ms as a whole, and fanmap_wake does not end it */
+    uint64_t heard;  /* rises with everything that arrives */
     bool is_done;
     fanmap_error_t error; /* code not 0: the answer */
+    publisher_t publisher;
+    uint64_t unstored_n; /* of what ask_put wrote */
 } ask_t;
 
 /* Refuses what cannot be asked at all: an embedded connection, one that has failed. */
 int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
-/* Until is_done, or an error. FANMAP_EUNREACHABLE when nothing was heard for the timeout: `what` did not answer. */
+/* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing was heard for the timeout:
+ * `what` did not answer; FANMAP_AGAIN if is_bounded. */
 int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err);
-/* f->was_woken: somebody used fanmap_wake to end the call. */
-int ask_stopped(fanmap_t *f, fanmap_error_t *err);
-/* The jobs and the results topic, once they are known to exist. */
-int ask_topics(ask_t *ask, queue_t **ret, fanmap_error_t *err);
+/* A queue (NULL: the jobs and the results topic), once its topics are known to exist. */
+int ask_queue(ask_t *ask, const char *name, queue_t **ret, fanmap_error_t *err);
+/* What the jobs topic says of a job now. */
+int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err);
+
+/* Writes a record, turning the loop while the bus is full. */
+int ask_put(ask_t *ask, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key, size_t key_len,
+            const void *value, size_t value_len, fanmap_error_t *err);
+/* Until Kafka has stored all that was put. */
+int ask_stored(ask_t *ask, fanmap_error_t *err);
+/* Whoever used ask_put calls it at the end; of others it does nothing. */
+void ask_finish(ask_t *ask);
 
 /* NS.dead, which is made if it may be. */
 int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err);

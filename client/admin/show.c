@@ -18,7 +18,6 @@ typedef struct {
     ask_t ask;
     const char *id;
     queue_t *queue;
-    struct lookup *lookup;
     lookup_result_t seen;
     tally_t *tally;
     policy_t policy;
@@ -47,21 +46,9 @@ static void put_wait(showing_t *s, const char *format, ...)
 
 /* ---- Kafka ---- */
 
-static void on_looked_up(void *arg, const lookup_result_t *result)
-{
-    showing_t *s = arg;
-    s->seen = *result;
-    s->ask.heard++;
-    s->ask.is_done = true;
-}
-
 static int look_up(showing_t *s, fanmap_error_t *err)
 {
-    int r = lookup_begin(s->queue, s->id, on_looked_up, s, &s->lookup, err);
-    if (r == FANMAP_OK)
-        r = ask_wait(&s->ask, "Kafka", err);
-    lookup_free(s->lookup);
-    s->lookup = NULL;
+    int r = ask_job(&s->ask, s->queue, s->id, &s->seen, err);
     if (r == FANMAP_OK && !s->seen.is_found)
         r = err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, s->ask.f->namespace_name);
     return r;
@@ -307,7 +294,7 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
     s->now_ms = wall_ms();
     int r = ask_begin(&s->ask, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_topics(&s->ask, &s->queue, err);
+        r = ask_queue(&s->ask, NULL, &s->queue, err);
     if (r == FANMAP_OK)
         r = look_up(s, err);
     if (r == FANMAP_OK)

@@ -32,16 +32,15 @@
 #include "aggregator/arrival.h"
 #include "aggregator/list.h"
 #include "aggregator/order.h"
+#include "client/connection/publisher.h"
 #include "client/options/options.h"
 #include "io/bus.h"
 #include "producer/core.h"
 #include "schemas/names.h"
 #include "tokens/port.h"
 
-typedef struct queue queue_t;
-
-/* Delivery reports carry job number << COOKIE_VALUE_BITS | value. */
-enum { COOKIE_VALUE_BITS = 44, JOB_NUMBER_BITS = 20 };
+/* The queue of the job is ready. */
+typedef void (*queue_ready_fn)(fanmap_job_t *job);
 
 typedef struct check check_t;
 typedef struct resuming resuming_t;
@@ -69,7 +68,8 @@ struct fanmap {
     queue_t *queues;
     fanmap_job_t *jobs; /* a list by `next`; who was served goes to its end */
     unsigned pipes_n, retries_n;
-    uint32_t last_number;
+    uint32_t last_number, last_publisher;
+    publisher_t *publishers;
     struct local *local;
     const char *namespace_name;
 };
@@ -94,16 +94,18 @@ typedef struct {
 struct fanmap_job {
     fanmap_t *f;
     fanmap_job_t *next;
-    uint32_t number; /* names the job in delivery cookies; JOB_NUMBER_BITS */
+    uint32_t number; /* of its questions, which may be answered when it is gone; never 0 */
     unsigned pins;   /* calls of the caller's that still look at it */
-    bool is_map, is_control;
+    bool is_map;
     bool is_detached;  /* nothing is gathered for the caller */
     bool is_abandoned; /* the caller closed it, what is under way goes on */
     char id[JOB_ID_MAX + 1];
     fanmap_options_t *options;
     queue_t *queue;
+    queue_ready_fn on_queue; /* NULL: it does not wait for the queue */
 
     /* producing */
+    publisher_t publisher;
     spec_t spec;
     producer_t *producer;
     resuming_t *resuming; /* NULL: a new job */
@@ -153,7 +155,6 @@ struct fanmap_job {
     fanmap_end_fn on_end;
     fanmap_writable_fn on_writable;
     void *callback_arg;
-    int control_left;     /* is_control: records not yet stored */
     fanmap_error_t error; /* code not 0: the job failed */
 };
 
@@ -190,9 +191,11 @@ void client_mark(fanmap_t *f);
 void jobs_sweep(fanmap_t *f);
 
 /* topics.c */
-/* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. Jobs that
- * wait for it are told by map_begin and gather_lookup. */
+/* The queue's topics (name NULL: only jobs and results, for a gather); is_ready once they are known to exist. */
 int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err);
+/* Sets job->queue. `ready` is called once, from here or from a turn, unless the job fails or waits for another queue
+ * before. */
+int queue_wait(fanmap_job_t *job, const char *name, queue_ready_fn ready, fanmap_error_t *err);
 void queues_free(fanmap_t *f);
 
 /* job.c */
@@ -243,10 +246,9 @@ void checks_free(fanmap_t *f);
 /* reports.c */
 /* The job's log is read from its start on, once it is known where that is. */
 void map_read_log(fanmap_job_t *job);
-/* Delivery reports of the three topics; the cookie says which job. */
-void map_item_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
-void map_log_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
-void map_jobs_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+/* A publisher_stored_fn; `arg` is the job. */
+void map_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
+                const fanmap_error_t *err);
 
 /* gather.c */
 /* Reads the job's log from its start offset on. */

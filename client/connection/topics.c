@@ -6,16 +6,20 @@
 
 enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 
+static void tell_ready(fanmap_job_t *job)
+{
+    queue_ready_fn ready = job->on_queue;
+    job->on_queue = NULL;
+    if (ready)
+        ready(job);
+}
+
 static void begin_waiting(queue_t *queue)
 {
     for (fanmap_job_t *job = queue->f->jobs, *next; job; job = next) {
         next = job->next;
-        if (job->queue != queue || job->error.code || job->is_control)
-            continue;
-        if (job->is_map)
-            map_begin(job);
-        else
-            gather_lookup(job);
+        if (job->queue == queue && !job->error.code)
+            tell_ready(job);
     }
 }
 
@@ -56,11 +60,11 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
     name_jobs(jobs, f->namespace_name);
     int r = FANMAP_OK;
     if (queue->name[0])
-        r = bus_topic_open(f->bus, items, map_item_delivered, f, &queue->items, err);
+        r = bus_topic_open(f->bus, items, publisher_items_delivered, f, &queue->items, err);
     if (r == FANMAP_OK)
-        r = bus_topic_open(f->bus, results, map_log_delivered, f, &queue->results, err);
+        r = bus_topic_open(f->bus, results, publisher_results_delivered, f, &queue->results, err);
     if (r == FANMAP_OK)
-        r = bus_topic_open(f->bus, jobs, map_jobs_delivered, f, &queue->jobs, err);
+        r = bus_topic_open(f->bus, jobs, publisher_jobs_delivered, f, &queue->jobs, err);
     return r == FANMAP_OK ? ensure(queue, items, results, jobs, err) : r;
 }
 
@@ -84,6 +88,17 @@ int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err)
     if (r == FANMAP_OK)
         *ret = queue;
     return r;
+}
+
+int queue_wait(fanmap_job_t *job, const char *name, queue_ready_fn ready, fanmap_error_t *err)
+{
+    int r = queue_get(job->f, name, &job->queue, err);
+    if (r != FANMAP_OK)
+        return r;
+    job->on_queue = ready;
+    if (job->queue->is_ready)
+        tell_ready(job);
+    return FANMAP_OK;
 }
 
 void queues_free(fanmap_t *f)

@@ -311,14 +311,12 @@ int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *optio
     if (r != FANMAP_OK)
         return r;
     snprintf(job->id, sizeof job->id, "%s", job_id);
-    r = queue_get(f, NULL, &job->queue, err);
+    r = queue_wait(job, NULL, gather_lookup, err);
     if (r != FANMAP_OK) {
         job_free(job);
         return r;
     }
     *ret_job = job;
-    if (job->queue->is_ready)
-        gather_lookup(job);
     client_mark(f);
     return FANMAP_OK;
 }

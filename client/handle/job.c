@@ -6,11 +6,10 @@
 #include "client/connection/client.h"
 #include "client/connection/fleet_limits.h"
 
-/* A number comes again after a million jobs; reports for its first bearer are long here by then. */
 static uint32_t free_number(fanmap_t *f)
 {
     do
-        f->last_number = (f->last_number + 1) & ((UINT32_C(1) << JOB_NUMBER_BITS) - 1);
+        f->last_number++;
     while (f->last_number == 0 || job_by_number(f, f->last_number));
     return f->last_number;
 }
@@ -78,6 +77,7 @@ int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **ret, fa
 void job_free(fanmap_job_t *job)
 {
     unlink_job(job);
+    publisher_close(&job->publisher);
     pipe_forget(job);
     presence_stop(job);
     asks_stop(job);

@@ -77,7 +77,7 @@ bool job_became_writable(fanmap_job_t *job)
 
 bool job_has_news(const fanmap_job_t *job)
 {
-    if (job->is_abandoned || job->is_control)
+    if (job->is_abandoned)
         return false;
     if (job->was_full && map_writable(job))
         return true;
@@ -166,7 +166,7 @@ static int look_at_all(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome
 {
     *ret_left = false;
     for (fanmap_job_t *job = f->jobs; job; job = job->next) {
-        if (job->is_abandoned || job->is_control || job->end_was_told)
+        if (job->is_abandoned || job->end_was_told)
             continue;
         *ret_left = true;
         int r = look(job, ret, err);

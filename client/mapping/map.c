@@ -104,7 +104,7 @@ static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
     const char *of = options_text(job->options, "retry-failed");
     if (job->is_detached && job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
-    return of ? retry_new(job, of, err) : queue_get(job->f, job->spec.queue, &job->queue, err);
+    return of ? retry_new(job, of, err) : queue_wait(job, job->spec.queue, map_begin, err);
 }
 
 int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, fanmap_job_t **ret_job,
@@ -117,6 +117,7 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
     if (r != FANMAP_OK)
         return r;
     job->is_map = true;
+    publisher_open(&job->publisher, f, map_stored, job);
     job->is_detached = options_switch(job->options, "detach");
     job->spill_bytes = options_bytes(job->options, "spill");
     if (job->is_unordered && job->spill_bytes > job->window_bytes)
@@ -137,8 +138,6 @@ int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, f
     *ret_job = job;
     for (fanmap_job_t *other = f->jobs; other && f->is_local; other = other->next)
         gather_relieve(other); /* it is not alone any more */
-    if (job->queue->is_ready)
-        map_begin(job);
     client_mark(f);
     return FANMAP_OK;
 }

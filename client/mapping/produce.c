@@ -1,6 +1,6 @@
 /* Carries out what the producer core says: its records go to the bus, in order; what the bus has no room for waits in
- * the stash, which is bounded because a map takes no items while anything is in it. Every delivery report carries a
- * cookie of job number and value, so that a report for a job that is gone finds nobody (reports.c).
+ * the stash, which is bounded because a map takes no items while anything is in it. A delivery
+ * report for a job that is gone finds nobody (publisher.h).
  *
  * The stash is tried again after a report for this job, and by the timer: the bus may be full of what others wrote.
  */
@@ -10,7 +10,6 @@
 #include "client/connection/client.h"
 
 enum { STASH_RETRY_MS = 10, CHECK_RETRY_MS = 500 };
-#define COOKIE_VALUE_MASK ((UINT64_C(1) << COOKIE_VALUE_BITS) - 1)
 
 struct stash_entry {
     stash_entry_t *next;
@@ -46,11 +45,10 @@ static void arm(fanmap_job_t *job)
 static int send(fanmap_job_t *job, producer_action_type_t type, int32_t partition, const void *key, size_t key_len,
                 const void *value, size_t value_len, uint64_t cookie, fanmap_error_t *err)
 {
-    uint64_t full = ((uint64_t)job->number << COOKIE_VALUE_BITS) | (cookie & COOKIE_VALUE_MASK);
-    bus_topic_t *topic = type == PRODUCER_PUT_ITEM  ? job->queue->items
-                         : type == PRODUCER_PUT_LOG ? job->queue->results
-                                                    : job->queue->jobs;
-    return bus_produce(topic, partition, key, key_len, value, value_len, full, err);
+    queue_topic_t topic = type == PRODUCER_PUT_ITEM  ? TOPIC_ITEMS
+                          : type == PRODUCER_PUT_LOG ? TOPIC_RESULTS
+                                                     : TOPIC_JOBS;
+    return publisher_put(&job->publisher, job->queue, topic, partition, key, key_len, value, value_len, cookie, err);
 }
 
 static void stash_put(fanmap_job_t *job, const producer_action_t *a, int32_t partition, const char *key, size_t key_len)

@@ -59,7 +59,7 @@ int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err)
     job->f->retries_n++;
     snprintf(r->of, sizeof r->of, "%s", of);
     memcpy(job->spec.retry_of, r->of, sizeof r->of);
-    return queue_get(job->f, NULL, &job->queue, err);
+    return queue_wait(job, NULL, map_begin, err);
 }
 
 bool retry_wants(const retry_t *r, uint64_t index)
@@ -98,7 +98,7 @@ static int take_over(retry_t *r, fanmap_error_t *err)
     if (!take_bound(job, &r->spec))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     r->old_queue = job->queue;
-    return queue_get(job->f, spec->queue, &job->queue, err);
+    return queue_wait(job, spec->queue, map_begin, err);
 }
 
 /* ---- the first reading ---- */
@@ -151,8 +151,6 @@ static void judge(retry_t *r)
     r->is_judged = true;
     if (take_over(r, &err) != FANMAP_OK)
         job_fail(r->job, &err);
-    else if (r->job->queue->is_ready)
-        map_begin(r->job);
 }
 
 static void on_end(void *arg, int64_t position)
