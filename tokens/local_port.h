@@ -1,4 +1,5 @@
-/* The token tables of the embedded mode: a tokens_port_t over a table in this process. Never fails but for memory. */
+/* The tokens of the embedded mode: a tokens_port_t whose one holder gets min(want, N). For one worker only: a second one
+ * would be granted N once more. Never fails but for memory. */
 #ifndef TOKENS_LOCAL_PORT_H
 #define TOKENS_LOCAL_PORT_H
 

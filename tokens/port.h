@@ -1,5 +1,5 @@
-/* Where the token tables live: in Redis (tokens/redis_port.c) or in this process (tokens/local_port.c). Both run
- * sync.lua. */
+/* Whom a worker asks for tokens: the tables in Redis, which sync.lua keeps (tokens/redis_port.c), or, where it is the
+ * only one, plain arithmetic (tokens/local_port.c). */
 #ifndef TOKENS_PORT_H
 #define TOKENS_PORT_H
 

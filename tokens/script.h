@@ -1,5 +1,5 @@
 /* The two scripts of a token table as the build embeds them, and how their arguments and replies are written. Shared by
- * every home of the script: Redis (redis_port.c) and the table in this process (table.c). */
+ * both homes of the script: Redis (redis_port.c) and the table that the tests run (tests/lib/token_table). */
 #ifndef TOKENS_SCRIPT_H
 #define TOKENS_SCRIPT_H
 

@@ -1,4 +1,4 @@
--- One sync of one worker with one job's token table. This text runs in Redis, in the embedded table and in the simulation.
+-- One sync of one worker with one job's token table. This text runs in Redis, in the tests and in the simulation.
 --
 -- The story: the worker says what it uses (keep) and could use (want); the table answers what it holds for it (held) and
 -- how many attempts it may run (allow). The same call acquires, renews, returns and beats. What is free is never stored: it

@@ -5,7 +5,8 @@
  * rises only by its own reply, so lost, late and repeated replies can only make it smaller. A lease ends half a lease
  * before the table forgets it: past `deadline` nothing starts and everything of the job is frozen.
  *
- * The table's side is tokens/sync.lua: one script that runs in Redis, in the embedded table and in the simulation.
+ * The table's side is tokens/sync.lua, which runs in Redis. The tests and the simulation run the same text through a
+ * linked Lua; the embedded mode, with its one worker, needs no table (tokens/local_port.c).
  */
 #ifndef TOKENS_TOKENS_H
 #define TOKENS_TOKENS_H

@@ -1,10 +1,10 @@
-/* A Redis whose only content is token tables: the real sync.lua over the in-process keyspace (tokens/table.h), behind a
+/* A Redis whose only content is token tables: the real sync.lua over an in-process keyspace (tests/lib/token_table), behind a
  * network that loses requests and replies, delays them for seconds, repeats and reorders them. */
 #ifndef SIMULATION_REDIS_H
 #define SIMULATION_REDIS_H
 
 #include "clock.h"
-#include "tokens/table.h"
+#include "tests/lib/token_table/token_table.h"
 
 typedef struct {
     token_table_t *table;

@@ -20,10 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/token_table/token_table.h"
 #include "tokens/local_port.h"
 #include "tokens/redis_port.h"
 #include "tokens/redis_url.h"
-#include "tokens/table.h"
 
 extern char **environ;
 
@@ -622,15 +622,26 @@ static void test_local_port(void **state)
 {
     fixture_t *f = *state;
     open_local(f);
-    outcome_t wakes = {0};
-    f->tokens->listen(f->tokens, "a", on_wake, &wakes);
     assert_true(create(f).created);
-    tokens_request_t a = ask("a", 1, 0, 10), b = ask("b", 1, 0, 10);
-    assert_int_equal(call(f, &a).reply.held, 10);
-    outcome_t o = call(f, &b);
-    assert_int_equal(o.reply.held, 0);
-    assert_true(o.seq == 1 && o.code == FANMAP_OK);
-    run_until(f, &wakes.calls, 1); /* a holds more than its share now */
+    static const struct {
+        uint64_t n, keep, want, allow, held;
+    } steps[] = {
+        {10, 0, 10, 10, 10}, {10, 0, 4, 4, 4}, {10, 2, 11, 10, 10}, {10, 10, 10, 10, 10},     {10, 0, 0, 0, 0},
+        {3, 8, 9, 0, 8},     {3, 4, 4, 0, 4},  {3, 3, 9, 3, 3},     {UINT64_MAX, 3, 9, 9, 9},
+    };
+    uint64_t fence = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        tokens_request_t r = ask("a", i + 1, steps[i].keep, steps[i].want);
+        r.n = steps[i].n;
+        r.n_version = i;
+        outcome_t o = call(f, &r);
+        assert_true(o.seq == i + 1 && o.code == FANMAP_OK);
+        assert_int_equal(o.reply.allow, steps[i].allow);
+        assert_int_equal(o.reply.held, steps[i].held);
+        assert_int_equal(o.reply.n_version, i);
+        assert_true(!o.reply.learning && !o.reply.waiters && o.reply.fence > fence);
+        fence = o.reply.fence;
+    }
 }
 
 static void test_urls(void **state)

@@ -20,8 +20,8 @@
 
 #include "base/heap.h"
 #include "base/random.h"
+#include "tests/lib/token_table/token_table.h"
 #include "tokens/script.h"
-#include "tokens/table.h"
 
 enum {
     WORKERS_MAX = 5,

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/token_table/token_table.h"
 #include "tokens/script.h"
-#include "tokens/table.h"
 
 enum { L = 15000, START_MS = 1000000 };
 

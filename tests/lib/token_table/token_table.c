@@ -1,10 +1,10 @@
-#include "tokens/table.h"
+#include "tests/lib/token_table/token_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tokens/keyspace.h"
-#include "tokens/lua_redis.h"
+#include "tests/lib/token_table/keyspace.h"
+#include "tests/lib/token_table/lua_redis.h"
 #include "tokens/script.h"
 
 enum { SCRIPT_SYNC, SCRIPT_CREATE, KEY_MAX = SCRIPT_PREFIX_MAX + JOB_ID_MAX + 1 };

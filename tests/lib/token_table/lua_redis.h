@@ -4,11 +4,11 @@
  *
  * Each call runs inside lua_cpcall, so that an error of the script, or a failed allocation of Lua, comes back as a
  * code. What the commands allocate lives in the keyspace and is never held by a C frame that Lua could leave. */
-#ifndef TOKENS_LUA_REDIS_H
-#define TOKENS_LUA_REDIS_H
+#ifndef TESTS_TOKEN_LUA_REDIS_H
+#define TESTS_TOKEN_LUA_REDIS_H
 
 #include "base/error.h"
-#include "tokens/keyspace.h"
+#include "tests/lib/token_table/keyspace.h"
 #include "tokens/script.h"
 
 enum { LUA_REDIS_SCRIPTS = 2 };

@@ -1,7 +1,7 @@
 /* The little of Redis that the scripts need: named hashes that can expire. Linear searches: a process holds few jobs,
  * and a job few workers, in this home. No I/O. */
-#ifndef TOKENS_KEYSPACE_H
-#define TOKENS_KEYSPACE_H
+#ifndef TESTS_TOKEN_KEYSPACE_H
+#define TESTS_TOKEN_KEYSPACE_H
 
 #include <stdbool.h>
 #include <stddef.h>

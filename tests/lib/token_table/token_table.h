@@ -4,8 +4,8 @@
  *
  * Deterministic: time and run id come from the owner, publishes go to a callback, nothing else enters. One thread. All
  * strings given are copied. Like Redis it can be wiped, restarted and rolled back; the owner says when. */
-#ifndef TOKENS_TABLE_H
-#define TOKENS_TABLE_H
+#ifndef TESTS_TOKEN_TABLE_H
+#define TESTS_TOKEN_TABLE_H
 
 #include "base/error.h"
 #include "tokens/tokens.h"

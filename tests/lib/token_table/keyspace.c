@@ -1,4 +1,4 @@
-#include "tokens/keyspace.h"
+#include "tests/lib/token_table/keyspace.h"
 
 #include <stdlib.h>
 #include <string.h>

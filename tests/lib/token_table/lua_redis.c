@@ -1,4 +1,4 @@
-#include "tokens/lua_redis.h"
+#include "tests/lib/token_table/lua_redis.h"
 
 #include <lua.h>
 
