@@ -228,6 +228,7 @@ static bool set_up(guardian_t *g, bool has_log)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
     *g = (guardian_t){.plan_fd = PLAN_FD, .ctl_fd = CTL_FD, .log_fd = has_log ? LOG_FD : -1};
     prctl(PR_SET_NAME, "fanmap-guardian");
+    child_harden();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (!plan_read(PLAN_FD, &g->plan))
         return false;

@@ -35,6 +35,7 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
     s->plan.start_timeout_ms = config->start_timeout_ms;
     s->plan.bye_ms = config->bye_ms ? config->bye_ms : BYE_MS;
     s->plan.value_bytes_max = config->value_bytes_max;
+    s->plan.ordinary = ordinary_now();
     s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
     s->plan.libexec = strdup(libexec);
     s->plan.tasks = calloc(config->tasks_n + 1, sizeof *s->plan.tasks);

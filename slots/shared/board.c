@@ -1,5 +1,6 @@
 #include "slots/shared/board.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,10 +24,12 @@ board_t *board_map(int fd)
 
 board_t *board_create(uint32_t first_n, int *ret_fd)
 {
-    int fd = memfd_create("fanmap-board", MFD_CLOEXEC);
+    int fd = memfd_create("fanmap-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return NULL;
-    board_t *b = ftruncate(fd, sizeof(board_t)) == 0 ? board_map(fd) : NULL;
+    bool is_sized =
+        ftruncate(fd, sizeof(board_t)) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    board_t *b = is_sized ? board_map(fd) : NULL;
     if (!b) {
         close(fd);
         return NULL;

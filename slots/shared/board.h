@@ -87,7 +87,8 @@ typedef struct {
 
 typedef enum { BOARD_CLAIMED, BOARD_TAKEN_BACK, BOARD_CLOSED } board_claim_t;
 
-/* A new board in a memfd (close-on-exec), mapped. NULL with errno. */
+/* A new board in a memfd (close-on-exec), mapped. Its size is sealed: whoever shortened it would kill everybody who looks
+ * at it. NULL with errno. */
 board_t *board_create(uint32_t first_n, int *ret_fd);
 /* Maps the board behind a descriptor that was handed over. NULL with errno. */
 board_t *board_map(int fd);

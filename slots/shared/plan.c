@@ -1,12 +1,13 @@
 #include "slots/shared/plan.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 9, TASK_FIELDS = 7 };
+enum { PLAN_FIELDS = 11, TASK_FIELDS = 7 };
 
 static void encode_task(buf_t *b, const plan_task_t *task)
 {
@@ -34,6 +35,8 @@ void plan_encode(buf_t *b, const plan_t *plan)
         encode_task(b, &plan->tasks[i]);
     mp_put_uint(b, plan->start_timeout_ms);
     mp_put_uint(b, plan->bye_ms);
+    mp_put_uint(b, plan->ordinary.core_bytes);
+    mp_put_uint(b, plan->ordinary.files_n);
 }
 
 static void decode_task(mp_reader_t *r, plan_task_t *task)
@@ -66,6 +69,8 @@ bool plan_decode(const void *bytes, size_t len, plan_t *ret)
         decode_task(&r, &plan.tasks[plan.tasks_n]);
     plan.start_timeout_ms = (uint32_t)mp_read_uint(&r);
     plan.bye_ms = (uint32_t)mp_read_uint(&r);
+    plan.ordinary.core_bytes = mp_read_uint(&r);
+    plan.ordinary.files_n = mp_read_uint(&r);
     if (r.bad) {
         plan_free(&plan);
         return false;
@@ -78,8 +83,9 @@ int plan_write(const plan_t *plan)
 {
     buf_t b = {0};
     plan_encode(&b, plan);
-    int fd = b.failed ? -1 : memfd_create("fanmap-plan", MFD_CLOEXEC);
-    if (fd >= 0 && pwrite(fd, b.data, b.len, 0) != (ssize_t)b.len) {
+    int fd = b.failed ? -1 : memfd_create("fanmap-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd >= 0 && (pwrite(fd, b.data, b.len, 0) != (ssize_t)b.len ||
+                    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)) {
         close(fd);
         fd = -1;
     }

@@ -6,6 +6,7 @@
 
 #include "schemas/mp.h"
 #include "schemas/spec.h"
+#include "slots/shared/child.h"
 #include "slots/shared/terms.h"
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     uint32_t start_timeout_ms; /* of a served program, until it is ready */
     uint32_t bye_ms;           /* from bye until what has not ended is killed */
     uint64_t value_bytes_max;
+    ordinary_t ordinary; /* what attempts get and our own processes do not keep */
     bool use_cgroups;
     char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */
     plan_task_t *tasks;
@@ -33,7 +35,7 @@ enum { PLAN_VERSION = 1, PLAN_TASKS_MAX = 65536 };
 void plan_encode(buf_t *b, const plan_t *plan);
 /* False: not a sound plan, or no memory; *ret is then untouched. The strings are the plan's own. */
 bool plan_decode(const void *bytes, size_t len, plan_t *ret);
-/* A close-on-exec memfd that holds the plan; -1 with errno. */
+/* A close-on-exec memfd that holds the plan, sealed: nobody can change it any more. -1 with errno. */
 int plan_write(const plan_t *plan);
 bool plan_read(int fd, plan_t *ret);
 void plan_free(plan_t *plan);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,14 +91,6 @@ void proc_close_from(unsigned first)
     long max = sysconf(_SC_OPEN_MAX);
     for (int fd = (int)first; fd < (max > 0 && max < 65536 ? max : 65536); fd++)
         close(fd);
-}
-
-void proc_stand_alone(void)
-{
-    static const sigset_t none; /* all zero: empty */
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 int proc_pidfd(pid_t pid)

@@ -25,8 +25,6 @@ typedef struct {
 int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
 /* For the program itself, first of all: closes every descriptor from `first` on. */
 void proc_close_from(unsigned first);
-/* In a child between vfork and exec: a group of its own, no signal blocked, gone with its parent. */
-void proc_stand_alone(void);
 /* A pidfd, close-on-exec; -1 with errno. */
 int proc_pidfd(pid_t pid);
 int proc_pidfd_kill(int pidfd, int signo);

@@ -112,7 +112,7 @@ static void start(supervisor_t *s, const slot_run_t *run)
     }
     int error = c->path ? command_prepare(c, s->slot) : ENOENT;
     if (!error)
-        error = command_spawn(c, run, !c->args.takes_item);
+        error = command_spawn(c, &s->plan.ordinary, run, !c->args.takes_item);
     if (error) {
         atomic_store(&s->board->container_task, 0);
         refuse_spawn(s, error);

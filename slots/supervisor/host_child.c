@@ -15,12 +15,13 @@
 
 enum { READ_BYTES = 128 * 1024, SETTLE_WAIT_MS = 20 };
 
-static pid_t vfork_host(const char *path, char *const *argv, int out_fd, int null_fd, int *ret_error)
+static pid_t vfork_host(const char *path, char *const *argv, const ordinary_t *ordinary, int out_fd, int null_fd,
+                        int *ret_error)
 {
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        proc_stand_alone();
+        child_begin(ordinary);
         dup2(null_fd, STDIN_FILENO);
         dup2(out_fd, STDOUT_FILENO);
         dup2(out_fd, STDERR_FILENO);
@@ -46,7 +47,7 @@ void host_start(supervisor_t *s)
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int error = null_fd < 0 || pipe2(ends, O_CLOEXEC) != 0 ? errno : 0;
     if (!error)
-        s->host.pid = vfork_host(path, (char *const *)(uintptr_t)argv, ends[1], null_fd, &error);
+        s->host.pid = vfork_host(path, (char *const *)(uintptr_t)argv, &s->plan.ordinary, ends[1], null_fd, &error);
     if (error) {
         snprintf(s->board->unusable, sizeof s->board->unusable, "cannot start fanmap-host: %s", strerror(error));
         supervisor_end(s, 0);

@@ -13,9 +13,10 @@
 static const char *const limit_names[CONTROLS_N] = {"memory", "processes", "cpus"};
 
 void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const controls_place_t *place,
-                  engine_folder_t engine)
+                  engine_folder_t engine, const ordinary_t *ordinary)
 {
-    *l = (limiter_t){.controls = controls, .use_cgroups = use_cgroups, .place = *place, .engine = engine};
+    *l = (limiter_t){
+        .controls = controls, .use_cgroups = use_cgroups, .place = *place, .engine = engine, .ordinary = ordinary};
     for (int i = 0; i < CONTROLS_N; i++)
         l->folder_fds[i] = l->procs_fds[i] = -1;
 }
@@ -129,14 +130,13 @@ bool limiter_enter(const limiter_t *l)
     return true;
 }
 
-static bool put_rlimit(pid_t pid, __rlimit_resource_t resource, bool is_limited, rlim_t value)
+static bool put_rlimit(pid_t pid, __rlimit_resource_t resource, rlim_t value)
 {
-    struct rlimit own, wanted;
-    if (getrlimit(resource, &own) != 0)
+    struct rlimit wanted;
+    if (getrlimit(resource, &wanted) != 0)
         return false;
-    wanted = own;
-    if (is_limited && value < wanted.rlim_max)
-        wanted.rlim_cur = value;
+    if (value > 0)
+        wanted.rlim_cur = value < wanted.rlim_max ? value : wanted.rlim_max;
     return prlimit(pid, resource, &wanted, NULL) == 0;
 }
 
@@ -149,11 +149,11 @@ bool limiter_put(const limiter_t *l, pid_t pid)
         if (l->folder_fds[i] >= 0 && !cgroup_write(l->folder_fds[i], "cgroup.procs", text))
             return false;
     for (size_t k = 0; k < sizeof resources / sizeof *resources; k++) {
-        rlim_t value = 0;
+        rlim_t value = resources[k] == RLIMIT_NOFILE ? (rlim_t)l->ordinary->files_n : 0;
         for (unsigned i = 0; i < l->rlimits_n; i++)
             if (l->rlimits[i].resource == resources[k])
                 value = l->rlimits[i].value;
-        if (!put_rlimit(pid, resources[k], value > 0, value))
+        if (!put_rlimit(pid, resources[k], value))
             return false;
     }
     return true;

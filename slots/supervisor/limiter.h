@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+#include "slots/shared/child.h"
 #include "slots/shared/controls.h"
 
 enum { LIMITER_RLIMITS_MAX = 6 };
@@ -15,6 +16,7 @@ typedef struct {
     bool use_cgroups, was_used; /* was_used: limits were in force once */
     controls_place_t place;
     engine_folder_t engine;
+    const ordinary_t *ordinary;
     int folder_fds[CONTROLS_N], procs_fds[CONTROLS_N]; /* of what was limited once; -1 */
     limits_t limits;                                   /* in force */
     uint64_t oom_kills;
@@ -26,7 +28,7 @@ typedef struct {
 } limiter_t;
 
 void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const controls_place_t *place,
-                  engine_folder_t engine);
+                  engine_folder_t engine, const ordinary_t *ordinary);
 void limiter_close(limiter_t *l);
 /* From now on these limits are in force. False: one cannot be kept; `why` says which. */
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap);

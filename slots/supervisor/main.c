@@ -314,6 +314,8 @@ static bool set_up(supervisor_t *s, char **argv)
     *s = (supervisor_t){.slot = (uint32_t)strtoul(argv[1], NULL, 10), .self = getpid(), .host_fd_open = true};
     s->host.out_fd = -1;
     prctl(PR_SET_NAME, "fanmap-supervis");
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    child_harden();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     set_signals();
     s->board = board_map(BOARD_FD);
@@ -322,9 +324,10 @@ static bool set_up(supervisor_t *s, char **argv)
     const char *dot = strchr(argv[1], '.');
     s->generation = dot ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
     controls_place_t place = {getppid(), s->slot, s->generation};
-    limiter_init(&s->host.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_HOST);
-    limiter_init(&s->serve.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_SERVE);
-    limiter_init(&s->command.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_COMMAND);
+    const ordinary_t *ordinary = &s->plan.ordinary;
+    limiter_init(&s->host.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_HOST, ordinary);
+    limiter_init(&s->serve.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_SERVE, ordinary);
+    limiter_init(&s->command.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_COMMAND, ordinary);
     log_open(&s->command.log, has_log ? LOG_FD : -1);
     log_open(&s->host.log, has_log ? LOG_FD : -1);
     command_open(s);

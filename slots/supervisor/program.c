@@ -74,7 +74,7 @@ static pid_t vfork_program(const program_t *p, const char *path, char *const *en
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        proc_stand_alone();
+        child_begin(p->ordinary);
         for (int i = 0; i <= SLOT_FD; i++)
             dup2(e->theirs[i], i);
         if (enter(p))

@@ -56,6 +56,7 @@ bool serve_open(supervisor_t *s)
         program_t *p = &v->programs[v->programs_n++];
         *p = (program_t){.argv = task->argv, .name = task->name, .terms = &task->terms};
         p->limiter = &v->limiter;
+        p->ordinary = &s->plan.ordinary;
         p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = -1;
     }
     return v->programs != NULL;

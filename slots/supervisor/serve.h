@@ -32,6 +32,7 @@ typedef struct {
     const char *name;         /* of its first task, for the log */
     const terms_t *terms;     /* of the same */
     const limiter_t *limiter; /* of all programs of the slot */
+    const ordinary_t *ordinary;
     program_state_t state;
     pid_t pid;          /* 0: none */
     int from_fd, to_fd; /* the protocol: one socket, or its stdout and stdin; -1 */

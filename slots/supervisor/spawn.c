@@ -117,19 +117,18 @@ static void set_env(command_t *c, const slot_run_t *run)
     snprintf(c->env_text[4], ENV_VAR_BYTES, "FANMAP_DEADLINE=%" PRId64, run->deadline_ms);
 }
 
-/* The item as a file: nobody has to feed it, and a command may leave it unread. */
+/* The item as a file: nobody has to feed it, and a command may leave it unread. The one before may have written to it. */
 static int set_item(command_t *c, const buf_t *text)
 {
     size_t done = 0;
+    if (ftruncate(c->stdin_write_fd, (off_t)text->len) != 0)
+        return errno;
     while (done < text->len) {
         ssize_t n = pwrite(c->stdin_write_fd, text->data + done, text->len - done, (off_t)done);
         if (n <= 0)
             return errno ? errno : EIO;
         done += (size_t)n;
     }
-    if (text->len < c->stdin_len && ftruncate(c->stdin_write_fd, (off_t)text->len) != 0)
-        return errno;
-    c->stdin_len = text->len;
     return 0;
 }
 
@@ -177,12 +176,12 @@ static bool enter(const command_t *c)
     return limiter_enter(&c->limiter);
 }
 
-static pid_t vfork_exec(const command_t *c, int *ret_error)
+static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, int *ret_error)
 {
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        proc_stand_alone();
+        child_begin(ordinary);
         if (enter(c))
             execve(c->path, c->args.argv, c->task_env ? c->task_env : c->env);
         error = errno;
@@ -192,7 +191,7 @@ static pid_t vfork_exec(const command_t *c, int *ret_error)
     return pid;
 }
 
-int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item)
+int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *run, bool stdin_is_item)
 {
     set_env(c, run);
     int error = set_stdin(c, run, stdin_is_item);
@@ -200,7 +199,7 @@ int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item)
         return error;
     reset_flags(STDOUT_FILENO);
     reset_flags(STDERR_FILENO);
-    c->pid = vfork_exec(c, &error);
+    c->pid = vfork_exec(c, ordinary, &error);
     if (error && c->pid > 0)
         c->pid = -1; /* its exit is reaped as a stranger's */
     return error;

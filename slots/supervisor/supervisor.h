@@ -62,8 +62,7 @@ typedef struct {
 
     int null_fd, stdin_fd, stdin_write_fd; /* stdin_fd: the item in a memfd, read-only */
     bool stdin_is_item;                    /* what descriptor 0 is now */
-    size_t stdin_len;
-    int out_fd, err_fd; /* our ends of the command's stdout and stderr */
+    int out_fd, err_fd;                    /* our ends of the command's stdout and stderr */
     log_t log;
     args_t args;
     limiter_t limiter;
@@ -149,7 +148,7 @@ char **spawn_merge_env(char *const *base, char *const *own);
 /* Makes c->task_env for c->task. */
 int command_make_task_env(command_t *c);
 /* Starts the process of a run. 0, or an errno. */
-int command_spawn(command_t *c, const slot_run_t *run, bool stdin_is_item);
+int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *run, bool stdin_is_item);
 /* The program's path as execvp would find it, to be freed; NULL: not found. */
 char *command_find_program(const char *name);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,26 @@ static void allocate(void)
     }
 }
 
+/* Shortens and overwrites whatever of our own processes' memory can be opened; returns how many files let it. */
+static int attack_memory(void)
+{
+    int harmed = 0;
+    for (int fd = 0; fd < 64; fd++) {
+        char path[64], name[64] = "", junk[64];
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getppid(), fd);
+        if (readlink(path, name, sizeof name - 1) < 0 || !strstr(name, "memfd:fanmap-"))
+            continue;
+        int memory = open(path, O_RDWR);
+        if (memory < 0)
+            continue;
+        memset(junk, 0xff, sizeof junk);
+        bool is_plan = strstr(name, "plan") != NULL;
+        harmed += ftruncate(memory, 0) == 0 || (is_plan && pwrite(memory, junk, sizeof junk, 0) > 0);
+        close(memory);
+    }
+    return harmed;
+}
+
 static int misbehave(fanmap_attempt_t *a)
 {
     static int local;
@@ -145,6 +166,8 @@ static int misbehave(fanmap_attempt_t *a)
         return a->put_i64(a, fork_all(200));
     } else if (item_is(a, "open")) {
         return a->put_i64(a, open_all(500));
+    } else if (item_is(a, "attack memory")) {
+        return a->put_i64(a, attack_memory());
     } else if (item_is(a, "allocate")) {
         allocate();
     } else if (item_is(a, "stop self")) {

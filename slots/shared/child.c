@@ -1,0 +1,44 @@
+#include "slots/shared/child.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static uint64_t soft_limit(__rlimit_resource_t resource)
+{
+    struct rlimit now = {RLIM_INFINITY, RLIM_INFINITY};
+    (void)getrlimit(resource, &now);
+    return now.rlim_cur == RLIM_INFINITY ? UINT64_MAX : now.rlim_cur;
+}
+
+static void set_soft_limit(__rlimit_resource_t resource, uint64_t value)
+{
+    struct rlimit now;
+    if (getrlimit(resource, &now) != 0)
+        return;
+    now.rlim_cur = value < now.rlim_max ? (rlim_t)value : now.rlim_max;
+    (void)setrlimit(resource, &now);
+}
+
+ordinary_t ordinary_now(void)
+{
+    return (ordinary_t){.core_bytes = soft_limit(RLIMIT_CORE), .files_n = soft_limit(RLIMIT_NOFILE)};
+}
+
+void child_harden(void)
+{
+    prctl(PR_SET_DUMPABLE, 0);
+    set_soft_limit(RLIMIT_CORE, 0);
+}
+
+void child_begin(const ordinary_t *ordinary)
+{
+    static const sigset_t none; /* all zero: empty */
+    setpgid(0, 0);
+    set_soft_limit(RLIMIT_CORE, ordinary->core_bytes);
+    set_soft_limit(RLIMIT_NOFILE, ordinary->files_n);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -1,0 +1,22 @@
+/* What sets our own processes apart from what they start. Worker, guardian and supervisor may not be looked into by
+ * others of their user and leave no cores; attempts have the ordinary settings, but no way to new privileges. */
+#ifndef SLOTS_SHARED_CHILD_H
+#define SLOTS_SHARED_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Soft limits as they were before ours were changed; UINT64_MAX: none. */
+typedef struct {
+    uint64_t core_bytes, files_n;
+} ordinary_t;
+
+/* Of this process. */
+ordinary_t ordinary_now(void);
+/* For guardian and supervisor, first of all: not dumpable, no cores. */
+void child_harden(void);
+
+/* In a child between vfork and exec: a group of its own, no signal blocked, gone with its parent, ordinary limits. */
+void child_begin(const ordinary_t *ordinary);
+
+#endif
