@@ -63,6 +63,12 @@ void mp_read_text(mp_reader_t *r, char *ret, size_t cap);
 /* True when the bytes are exactly one sound msgpack object no deeper than MP_DEPTH_MAX. */
 bool mp_check(const void *bytes, size_t len);
 
+typedef enum { MP_SCAN_WHOLE, MP_SCAN_MORE, MP_SCAN_BROKEN } mp_scan_t;
+/* Looks for the end of an object of which only the first `len` bytes are there. *at: how far it was read, which may lie
+ * beyond `len`; *objects: how many are still to come, 1 before the first call. BROKEN: the byte at *at is none of
+ * msgpack's. Unlike mp_skip it takes any depth, for it keeps nothing of what is open but its number. */
+mp_scan_t mp_scan(const uint8_t *bytes, size_t len, uint64_t *at, uint64_t *objects);
+
 void mp_put_nil(buf_t *b);
 void mp_put_bool(buf_t *b, bool value);
 void mp_put_uint(buf_t *b, uint64_t value);

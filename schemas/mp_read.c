@@ -2,6 +2,8 @@
 
 #include "schemas/mp.h"
 
+enum { NEVER_USED = 0xC1 }; /* the one byte that begins nothing */
+
 /* The first bytes of an object, taken apart. */
 typedef struct {
     mp_type_t type;
@@ -158,7 +160,26 @@ static bool parse(mp_reader_t *r, head_t *h)
     if (c == 0xC2 || c == 0xC3)
         return as_short(r, h, MP_BOOL, c & 1u, 0, 0);
     *h = (head_t){0};
-    return c != 0xC1 && parse_long(r, h);
+    return c != NEVER_USED && parse_long(r, h);
+}
+
+mp_scan_t mp_scan(const uint8_t *bytes, size_t len, uint64_t *at, uint64_t *objects)
+{
+    while (*objects > 0) {
+        head_t h;
+        if (*at >= len)
+            return MP_SCAN_MORE;
+        const uint8_t *start = bytes + *at;
+        mp_reader_t r = {.at = start, .end = bytes + len};
+        if (*start == NEVER_USED || *objects > UINT64_MAX / 4)
+            return MP_SCAN_BROKEN;
+        if (!parse(&r, &h))
+            return MP_SCAN_MORE;
+        *at += (uint64_t)(r.at - start) + h.body;
+        *objects += h.children;
+        *objects -= 1;
+    }
+    return *at <= len ? MP_SCAN_WHOLE : MP_SCAN_MORE;
 }
 
 /* Steps over a head; false and bad when there is none, or what it announces is more than the bytes that are left. */

@@ -106,66 +106,18 @@ int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, b
     return FANMAP_OK;
 }
 
-/* ---- finding the end of an object ---- */
-
-enum { SCAN_BROKEN = 0xc1 };
-
-typedef struct {
-    unsigned length_bytes; /* of a length behind the first byte */
-    unsigned plain;        /* payload bytes beside that length */
-    unsigned per_count;    /* what the length counts: 0 bytes, 1 elements, 2 pairs */
-} shape_t;
-
-/* Of the first bytes 0xc0 to 0xdf. */
-static const shape_t shapes[32] = {
-    [0x04] = {1, 0, 0},  [0x05] = {2, 0, 0}, [0x06] = {4, 0, 0},                     /* bin */
-    [0x07] = {1, 1, 0},  [0x08] = {2, 1, 0}, [0x09] = {4, 1, 0},                     /* ext */
-    [0x0a] = {0, 4, 0},  [0x0b] = {0, 8, 0},                                         /* float */
-    [0x0c] = {0, 1, 0},  [0x0d] = {0, 2, 0}, [0x0e] = {0, 4, 0}, [0x0f] = {0, 8, 0}, /* uint */
-    [0x10] = {0, 1, 0},  [0x11] = {0, 2, 0}, [0x12] = {0, 4, 0}, [0x13] = {0, 8, 0}, /* int */
-    [0x14] = {0, 2, 0},  [0x15] = {0, 3, 0}, [0x16] = {0, 5, 0}, [0x17] = {0, 9, 0}, /* fixext */
-    [0x18] = {0, 17, 0}, [0x19] = {1, 0, 0}, [0x1a] = {2, 0, 0}, [0x1b] = {4, 0, 0}, /* str */
-    [0x1c] = {2, 0, 1},  [0x1d] = {4, 0, 1}, [0x1e] = {2, 0, 2}, [0x1f] = {4, 0, 2}, /* array, map */
-};
-
-/* One head. False: it is not whole yet. */
-static bool scan_head(const uint8_t *at, uint64_t left, uint64_t *ret_step, uint64_t *ret_children)
-{
-    uint8_t first = *at;
-    *ret_step = 1;
-    *ret_children = 0;
-    if (first >= 0x80 && first < 0xa0)
-        *ret_children = (first & 0x0f) * (first < 0x90 ? 2u : 1u);
-    else if (first >= 0xa0 && first < 0xc0)
-        *ret_step += first & 0x1f;
-    if (first < 0xc0 || first >= 0xe0)
-        return true;
-    const shape_t *shape = &shapes[first - 0xc0];
-    uint64_t n = 0;
-    if (left < 1 + shape->length_bytes)
-        return false;
-    for (unsigned i = 1; i <= shape->length_bytes; i++)
-        n = n << 8 | at[i];
-    *ret_step += shape->length_bytes + shape->plain + (shape->per_count == 0 ? n : 0);
-    *ret_children = n * shape->per_count;
-    return true;
-}
-
 int fanmap_msgpack_scan(fanmap_scan_t *scan, const void *bytes, size_t len)
 {
-    const uint8_t *from = bytes;
-    uint64_t step, children;
     if (!scan->is_begun)
         scan->objects = 1;
     scan->is_begun = true;
-    while (scan->objects > 0) {
-        if (scan->at >= len || !scan_head(from + scan->at, len - scan->at, &step, &children))
-            return FANMAP_AGAIN;
-        if (from[scan->at] == SCAN_BROKEN || scan->objects > UINT64_MAX / 4)
-            return FANMAP_EUSAGE;
-        scan->at += step;
-        scan->objects += children;
-        scan->objects--;
+    switch (mp_scan(bytes, len, &scan->at, &scan->objects)) {
+    case MP_SCAN_WHOLE:
+        return FANMAP_OK;
+    case MP_SCAN_MORE:
+        return FANMAP_AGAIN;
+    case MP_SCAN_BROKEN:
+        break;
     }
-    return scan->at <= len ? FANMAP_OK : FANMAP_AGAIN;
+    return FANMAP_EUSAGE;
 }

@@ -144,6 +144,32 @@ static void test_depth(void **state)
     assert_true(mp_check(wide, sizeof wide));
 }
 
+/* Handed over byte by byte, and whole: the end is found where mp_skip finds it, and not before it is there. */
+static void test_scan(void **state)
+{
+    (void)state;
+    static const uint8_t whole[] = {0x92, 0x81, 0xA1, 'k', 0xCD, 0x01, 0x02, 0xDD, 0, 0,    0,
+                                    2,    0xC4, 2,    7,   7,    0xD5, 1,    9,    9, 0xC1, 0xC1};
+    size_t len;
+    mp_reader_t r = reader(whole, sizeof whole);
+    assert_non_null(mp_skip(&r, &len));
+    uint64_t at = 0, objects = 1;
+    for (size_t there = 0; there < len; there++)
+        assert_int_equal(mp_scan(whole, there, &at, &objects), MP_SCAN_MORE);
+    assert_int_equal(mp_scan(whole, len, &at, &objects), MP_SCAN_WHOLE);
+    assert_int_equal(at, len);
+    at = 0;
+    objects = 1;
+    assert_int_equal(mp_scan(whole, sizeof whole, &at, &objects), MP_SCAN_WHOLE);
+    assert_int_equal(at, len);
+    objects = 1;
+    assert_int_equal(mp_scan(whole, sizeof whole, &at, &objects), MP_SCAN_BROKEN);
+    at = 0;
+    objects = 1; /* a claim is no memory */
+    assert_int_equal(mp_scan(BYTES(0xDD, 0xFF, 0xFF, 0xFF, 0xFF), &at, &objects), MP_SCAN_MORE);
+    assert_int_equal(objects, UINT32_MAX);
+}
+
 static void test_text(void **state)
 {
     (void)state;
@@ -250,6 +276,7 @@ int main(void)
                                        cmocka_unit_test(test_bad_stays_bad),
                                        cmocka_unit_test(test_lies_about_length),
                                        cmocka_unit_test(test_depth),
+                                       cmocka_unit_test(test_scan),
                                        cmocka_unit_test(test_text),
                                        cmocka_unit_test(test_writer_is_shortest),
                                        cmocka_unit_test(test_written_reads_back)};
