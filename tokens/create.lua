@@ -1,9 +1,12 @@
 -- The producer's creation of an empty table, before any worker can know the job's nonce: nobody can hold a token of it, so
--- it need not learn. A table that exists is never changed.
+-- it need not learn. A table that exists is never changed; a key of another type is no table and makes room.
 --
 -- KEYS[1]  the table (fields: see sync.lua)      ARGV  1 nonce  2 n  3 lease_ms      reply  1 created, 0 there was one
 
-if redis.call('EXISTS', KEYS[1]) == 1 then
+local found = redis.pcall('HGET', KEYS[1], 'nonce')
+if type(found) == 'table' and string.find(found.err, 'WRONGTYPE', 1, true) then
+    redis.call('DEL', KEYS[1])
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
     return 0
 end
 local time = redis.call('TIME')

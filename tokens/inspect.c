@@ -20,7 +20,7 @@ static const char servers_text[] =
     "for i = 1, #seen do out[#out + 1] = seen[i] end return out";
 static const char table_text[] = "local time = redis.call('TIME') "
                                  "local out = {string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))} "
-                                 "local flat = redis.call('HGETALL', KEYS[1]) "
+                                 "local flat = redis.pcall('HGETALL', KEYS[1]) "
                                  "for i = 1, #flat do out[#out + 1] = flat[i] end return out";
 
 struct inspect {

@@ -9,31 +9,37 @@
 
 enum { SERVE_KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 16, SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
 
-static const char announce_text[] = "redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) "
-                                    "redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
-static const char row_text[] =
-    "local now = redis.call('TIME')[1] redis.call('ZADD', KEYS[1], now, ARGV[1]) "
-    "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) "
-    "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
-    "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
-    "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) return 1";
-static const char ask_text[] = "local now = tonumber(redis.call('TIME')[1]) "
-                               "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
-                               "return redis.call('ZCARD', KEYS[1])";
+/* What another program left under a key of ours, of a type that is none of ours, would hide the workers for ever. */
+#define DROP_FOREIGN                                                                                                   \
+    "local function drop(key, r) if type(r) == 'table' and r.err and string.find(r.err, 'WRONGTYPE', 1, true) then "   \
+    "redis.call('DEL', key) end end drop(KEYS[1], redis.pcall('ZCARD', KEYS[1])) "                                     \
+    "if KEYS[2] then drop(KEYS[2], redis.pcall('HGET', KEYS[2], '')) end "
 
-static const char bounds_text[] =
+static const char announce_text[] = DROP_FOREIGN "redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) "
+                                                 "redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
+static const char row_text[] =
+    DROP_FOREIGN "local now = redis.call('TIME')[1] redis.call('ZADD', KEYS[1], now, ARGV[1]) "
+                 "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) "
+                 "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
+                 "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
+                 "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) return 1";
+static const char ask_text[] = DROP_FOREIGN "local now = tonumber(redis.call('TIME')[1]) "
+                                            "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
+                                            "return redis.call('ZCARD', KEYS[1])";
+
+static const char bounds_text[] = DROP_FOREIGN
     "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) redis.call('EXPIRE', KEYS[2], ARGV[3]) "
     "for _, old in ipairs(redis.call('HKEYS', KEYS[2])) do if old ~= ARGV[1] and not redis.call('ZSCORE', KEYS[1], "
     "old) then "
     "redis.call('HDEL', KEYS[2], old) end end return 1";
 /* Of each bound the largest; 0, no bound, is larger than all. */
 static const char ask_bounds_text[] =
-    "local since = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1]) local most = {} "
-    "for n, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf')) do local i = 0 "
-    "for bound in string.gmatch(redis.call('HGET', KEYS[2], id) or '0 0 0', '%d+') do i = i + 1 bound = "
-    "tonumber(bound) "
-    "if n == 1 or bound == 0 or (most[i] ~= 0 and bound > most[i]) then most[i] = bound end end end "
-    "for i, bound in ipairs(most) do most[i] = string.format('%.0f', bound) end return most";
+    DROP_FOREIGN "local since = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1]) local most = {} "
+                 "for n, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf')) do local i = 0 "
+                 "for bound in string.gmatch(redis.call('HGET', KEYS[2], id) or '0 0 0', '%d+') do i = i + 1 bound = "
+                 "tonumber(bound) "
+                 "if n == 1 or bound == 0 or (most[i] ~= 0 and bound > most[i]) then most[i] = bound end end end "
+                 "for i, bound in ipairs(most) do most[i] = string.format('%.0f', bound) end return most";
 
 struct presence {
     loop_t *loop;

@@ -32,8 +32,15 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
 
+-- A key of another type is nobody's table: it is deleted, and the new one learns.
 local function read_table()
-    local flat = redis.call('HGETALL', KEYS[1])
+    local flat = redis.pcall('HGETALL', KEYS[1])
+    if flat.err and string.find(flat.err, 'WRONGTYPE', 1, true) then
+        redis.call('DEL', KEYS[1])
+        flat = {}
+    elseif flat.err then
+        flat = redis.call('HGETALL', KEYS[1])
+    end
     local head, rows = {}, {}
     for i = 1, #flat, 2 do
         local name = string.match(flat[i], '^r:(.*)$')

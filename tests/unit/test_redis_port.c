@@ -345,6 +345,30 @@ static void test_flushall_learns(void **state)
     assert_true(after.reply.fence >= before.reply.fence);
 }
 
+/* What is no hash is no table: the scripts delete it, and a worker that held tokens keeps them while the table learns. */
+static void test_a_key_of_another_type(void **state)
+{
+    static const char *const foreign[] = {"SET ns.tokens.j x", "LPUSH ns.tokens.j x", "ZADD ns.tokens.j 1 x"};
+    fixture_t *f = *state;
+    open_plain(f);
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        command(f, "DEL ns.tokens.j");
+        command(f, foreign[i]);
+        assert_true(create(f).created);
+        tokens_request_t r = ask("a", 2 * i + 1, 0, 4);
+        assert_int_equal(call(f, &r).reply.held, 4);
+        command(f, "DEL ns.tokens.j");
+        command(f, foreign[i]);
+        r.seq++;
+        r.keep = 3;
+        r.lease_valid = true;
+        outcome_t after = call(f, &r);
+        assert_int_equal(after.code, FANMAP_OK);
+        assert_true(after.reply.learning);
+        assert_int_equal(after.reply.held, 3);
+    }
+}
+
 static void test_restart(void **state)
 {
     fixture_t *f = *state;
@@ -710,6 +734,7 @@ int main(void)
         server_test(test_create_and_sync),
         server_test(test_parity_with_the_table),
         server_test(test_flushall_learns),
+        server_test(test_a_key_of_another_type),
         server_test(test_restart),
         server_test(test_wake_ups_survive_a_reconnect),
         server_test(test_the_script_wakes),
