@@ -1,10 +1,11 @@
 /* Text that came from a message, a task or a file, made safe for a log line or a terminal. Nothing in the result can
  * move the cursor, start an escape sequence, end the line or turn the direction of writing.
  *
- *   newline, return, tab   \n \r \t         backslash                             \\
- *   other controls (C0, DEL, C1, ESC)       \x1b, \u0085
+ *   newline, return, tab                                                 \n \r \t
+ *   backslash                                                            \\
+ *   other controls (C0, DEL, C1, ESC)                                    \x1b, \u0085
  *   line separators, bidirectional marks and overrides, byte order mark  \u202e
- *   bytes that are not UTF-8                \xff
+ *   bytes that are not UTF-8                                             \xff
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H

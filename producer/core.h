@@ -63,11 +63,12 @@ void producer_actions_clear(producer_actions_t *actions);
 void producer_actions_free(producer_actions_t *actions);
 
 typedef enum {
-    PRODUCER_BEGIN,       /* once */
-    PRODUCER_TABLE,       /* the token table exists under our nonce (ok), or Redis could not be asked (not ok) */
-    PRODUCER_LOG_STORED,  /* cookie, offset; below 0: the broker refuses the record for good */
-    PRODUCER_JOBS_STORED, /* cookie, offset: likewise */
-    PRODUCER_ITEM, /* one more input: `in` is one msgpack object, or kind/message say why it cannot be sent. Copied */
+    PRODUCER_BEGIN,        /* once */
+    PRODUCER_TABLE,        /* the token table exists under our nonce (ok), or Redis could not be asked (not ok) */
+    PRODUCER_LOG_STORED,   /* cookie, offset; below 0: the broker refuses the record for good */
+    PRODUCER_JOBS_STORED,  /* cookie, offset: likewise */
+    PRODUCER_ITEM,         /* one more input, copied: `in` is one msgpack object, or kind and message say why it
+                              cannot be sent */
     PRODUCER_ITEM_STORED,  /* index, partition, offset */
     PRODUCER_ITEM_REFUSED, /* index: the broker finds it too large */
     PRODUCER_END_INPUT,    /* source_error or NULL */
@@ -120,9 +121,9 @@ void producer_step(producer_t *producer, const producer_event_t *event, producer
 /* True: another PRODUCER_ITEM may come now. Before the job is in Kafka a few items (at most 1024 and about 1 MiB) are
  * taken and wait. */
 bool producer_writable(const producer_t *producer);
-/* Everything that was published is acknowledged, `input` too: a submit may leave. */
 /* PRODUCER_HALTED has ended the input. */
 bool producer_is_cut(const producer_t *producer);
+/* Everything that was published is acknowledged, `input` too: a submit may leave. */
 bool producer_settled(const producer_t *producer);
 /* When to send PRODUCER_TICK at the latest; INT64_MAX: nothing is due. */
 int64_t producer_next_ms(const producer_t *producer);

@@ -93,12 +93,16 @@ void slots_close(slots_t *slots);
 /* One line for the start-up log: how attempts are killed and frozen here. "" until the guardian has said it (before the
  * first `up`). */
 const char *slots_abilities(const slots_t *slots);
-/* Reads every task library's table in a helper process (never in this one) and appends its tasks. An unreadable
- * library, or one with no table, is FANMAP_EUSAGE. The returned names and paths live as long as the catalogue. */
+/* ---- catalogue/: which tasks a worker serves ---- */
+
+/* Zeroed is empty. Names, paths and words live as long as the catalogue. Each of the functions that add fails with
+ * FANMAP_EUSAGE, which says what is wrong with the task, or FANMAP_ENOMEM. */
 typedef struct {
     slots_task_t *tasks;
     size_t n;
 } slots_catalogue_t;
+/* Reads a task library's table in a helper process (never in this one) and adds its tasks. An unreadable library, or
+ * one with no table, is FANMAP_EUSAGE. */
 int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
 /* One task of a library. */
 int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err);
@@ -114,14 +118,17 @@ int slots_catalogue_contain(slots_task_t *task, const char *const *template, fan
 int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err);
 void slots_catalogue_free(slots_catalogue_t *c);
 
-/* Sets the job of the runs that follow; only while nothing is in the slot. `token` is the job's clock entry: see
- * slots_set_lapse. */
+/* ---- pool/: runs go in, results come out ---- */
+
+/* Sets the job of the runs that follow; only while nothing is in the slot. `job_key` is the caller's number for the
+ * job: by it slots_set_lapse finds the slots that the job is in. */
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);
 /* Queues one run and returns its number n (rising by one, per slot, for ever). The caller has checked slots_room. The
  * bytes are copied. Nothing leaves before slots_flush. */
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run);
-/* How many more runs of `in_len` bytes the slot takes now. An empty slot always takes one. */
+/* Whether the slot takes one more run of `in_len` bytes now. An empty slot always takes one. */
 bool slots_room(const slots_t *s, uint32_t slot, size_t in_len);
+/* Sends what slots_run has queued, and tells the guardian of nearer lapses. */
 void slots_flush(slots_t *s);
 /* Takes back every run of this slot that was not started and returns the first n taken back (the next n when there was
  * none). */

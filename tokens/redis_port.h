@@ -2,7 +2,9 @@
  *
  * Nothing here blocks: connecting, logging in and resolving names happen beside the loop, and a connection that is lost
  * is made again by itself, after a wait that grows to two seconds. While there is none, calls fail at once (deferred)
- * with the last reason: FANMAP_EUNREACHABLE  no connection, a lost one, Redis is loading or busy; retry_may_help
+ * with the last reason:
+ *
+ *   FANMAP_EUNREACHABLE  no connection, a lost one, Redis is loading or busy; retry_may_help
  *   FANMAP_EREFUSED      a password is wanted or wrong, or the user may not do what the scripts do; retry will not help
  *   FANMAP_EIO           an answer that makes no sense
  */

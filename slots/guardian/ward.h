@@ -1,7 +1,8 @@
 /* One slot as the guardian sees it: a supervisor process, its board, and what has to be done to it and when.
  *
- *   EMPTY ──start──► STARTING ──its `up`──► UP ──end──► ENDING ──it left or was killed──► SWEEPING ──nothing lives──►
- * EMPTY + down └─────────── it died by itself ────────────►┘
+ *   EMPTY ──start──► STARTING ──its `up`──► UP ──end──► ENDING ──left or killed──► SWEEPING ──nothing lives──► EMPTY
+ *                       │                    │                                         ▲                     + `down`
+ *                       └────────────────────┴──────────── it died by itself ──────────┘
  *
  * The supervisor ends its attempt itself (it is the parent, and knows what was on stderr). What it has not done half a
  * second after the grace period the guardian does to the whole slot, the supervisor included.

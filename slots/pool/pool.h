@@ -119,7 +119,8 @@ struct slots {
 int guardian_start(slots_t *s, fanmap_error_t *err);
 /* Tells the guardian whatever it was not told yet: starts, kills, freezes. */
 void guardian_tell(slots_t *s);
-/* Everything below it is dead: stops watching it and waits for it at most until `deadline_ms`. */
+/* Closes the socket, upon which the guardian ends everything below it and itself. Waits for that at most `wait_ms`, then
+ * kills it and what it has left. */
 void guardian_close(slots_t *s, int64_t wait_ms);
 void guardian_on_beat(void *arg);
 void guardian_on_step(void *arg);

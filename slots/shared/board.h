@@ -17,18 +17,18 @@
  *
  * What can go wrong, and why it does not:
  *  - A run that was taken back still lies in the socket. The claimer reads it, finds n != next or ready == 0, and drops
- * it. Runs granted later have higher numbers than all that were sent, and their grant moves `next` beyond the dead
- * ones.
+ *    it. Runs granted later have higher numbers than all that were sent, and their grant moves `next` beyond the dead
+ *    ones.
  *  - Grant comes before send, else the claimer could read a run before it may start it, and drop it.
  *  - A timeout must not hit the run that follows. The guardian reads run_n and started_ms, which the claimer writes
- * before its claim, between two reads of the word (board_running), and close_run's swap succeeds only if the word is
- * the one that was looked at. From then on nothing can be claimed here, so that signals sent later hit run n or
- * nothing.
+ *    before its claim, between two reads of the word (board_running), and close_run's swap succeeds only if the word
+ *    is the one that was looked at. From then on nothing can be claimed here, so that signals sent later hit run n or
+ *    nothing.
  *  - A run ends while it is being closed. If finish comes first, close_run fails and the result counts. If close comes
- * first, finish fails and the claimer throws the result away; the worker then learns that the run was ended. One of the
- * two, never both.
+ *    first, finish fails and the claimer throws the result away; the worker then learns that the run was ended. One of
+ *    the two, never both.
  *  - The claimer dies between claim and start, or between finish and the result's way into the ring. For the worker
- * every claimed run (n before next) without a result is one that was started and is over.
+ *    every claimed run (n before next) without a result is one that was started and is over.
  *  - A new run of the same numbers after 2^32 of them: all comparisons are of differences, and far fewer are in flight.
  *  - A slot that died starts again with a board of its own: nothing that outlived the old one can reach the new.
  */

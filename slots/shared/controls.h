@@ -1,7 +1,8 @@
 /* Where limits of memory, processes and processors can be kept for all of an attempt: cgroup folders with controllers.
  *
- *   v2  BASE/fanmap-PIDNS-GUARDIAN/slot-N.LIFE/{supervisor,ENGINE}   where the controller may be passed on to BASE's
- * children v1  BASE/fanmap-PIDNS-GUARDIAN/slot-N.LIFE.ENGINE                in the controller's own hierarchy
+ *   v2  BASE/fanmap-PIDNS-GUARDIAN/slot-N.LIFE/{supervisor,ENGINE}   where the controller may be passed on to the
+ *                                                                    children of BASE
+ *   v1  BASE/fanmap-PIDNS-GUARDIAN/slot-N.LIFE.ENGINE                in the controller's own hierarchy
  *
  * Each controller is looked for by itself. Only what an attempt starts is in an ENGINE folder, never the supervisor:
  * nothing that goes wrong in one can hit it. Folders are made when a limit is first needed there.

@@ -1,9 +1,9 @@
 /* A command's arguments with the item put in:
  *
- *   {}      the item: a string or a binary as its bytes, anything else as JSON
- *   {#}     its number, from 1
- *   {1} {2} the parts of a zipped item (an array); other items leave them as they are
- *   {NAME}  a bound argument; a name that is not bound is left as it is
+ *   {}           the item: a string or a binary as its bytes, anything else as JSON
+ *   {#}          its number, from 1
+ *   {1} {2}      the parts of a zipped item (an array); other items leave them as they are
+ *   {NAME}       a bound argument; a name that is not bound is left as it is
  *   {container}  in a container's task: the name of this attempt's container
  *
  * What was put in is not looked at again. Pure.
