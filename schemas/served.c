@@ -36,7 +36,7 @@ static bool names_ok(const uint8_t *tasks, size_t len)
     return mp_done(&r);
 }
 
-static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_said_t *said)
+static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
 {
     char encoding[16];
     uint64_t version = mp_read_uint(r);
@@ -57,7 +57,7 @@ static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, 
     return mp_done(r) ? 1 : bad(reader, "hello is not one sound message");
 }
 
-static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_said_t *said)
+static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
 {
     uint64_t n = mp_read_uint(r);
     if (r->bad || n > UINT32_MAX)
@@ -84,10 +84,10 @@ static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, s
     return mp_done(r) ? 1 : bad(reader, "done is not one sound message");
 }
 
-static int read_fields(served_reader_t *reader, const void *bytes, size_t len, served_said_t *ret)
+static int read_fields(served_reader_t *reader, const void *bytes, size_t len, served_message_t *ret)
 {
     mp_reader_t r;
-    served_said_t said = {0};
+    served_message_t said = {0};
     int got = 1;
     mp_reader_init(&r, bytes, len);
     uint32_t fields = mp_read_array(&r);
@@ -108,7 +108,7 @@ static int read_fields(served_reader_t *reader, const void *bytes, size_t len, s
 
 /* ---- the two encodings ---- */
 
-static int decode_frame(served_reader_t *r, const uint8_t *at, size_t len, size_t frame_max, served_said_t *ret,
+static int decode_frame(served_reader_t *r, const uint8_t *at, size_t len, size_t frame_max, served_message_t *ret,
                         size_t *ret_used)
 {
     if (len < LENGTH_BYTES)
@@ -126,7 +126,7 @@ static int decode_frame(served_reader_t *r, const uint8_t *at, size_t len, size_
     return got;
 }
 
-static int decode_line(served_reader_t *r, const char *text, size_t len, size_t frame_max, served_said_t *ret,
+static int decode_line(served_reader_t *r, const char *text, size_t len, size_t frame_max, served_message_t *ret,
                        size_t *ret_used)
 {
     const char *end = r->scanned < len ? memchr(text + r->scanned, '\n', len - r->scanned) : NULL;
@@ -160,7 +160,7 @@ static int find_encoding(served_reader_t *r, const uint8_t *at, size_t len)
     return 1;
 }
 
-int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_said_t *ret,
+int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_message_t *ret,
                   size_t *ret_used)
 {
     if (r->encoding == SERVED_UNKNOWN) {

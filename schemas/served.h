@@ -25,7 +25,7 @@ typedef struct {
     size_t value_len;
     const char *error_type, *message;
     size_t error_type_len, message_len;
-} served_said_t;
+} served_message_t;
 
 /* The reading end of one program. Zeroed is ready; the first message decides the encoding. */
 typedef struct {
@@ -37,7 +37,7 @@ typedef struct {
 
 /* The message at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or
  * longer than `frame_max`. */
-int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_said_t *ret,
+int served_decode(served_reader_t *r, const void *bytes, size_t len, size_t frame_max, served_message_t *ret,
                   size_t *ret_used);
 void served_reader_free(served_reader_t *r);
 /* The longest frame that is still read: a value within the limit always fits, one somewhat over it too, so that it can

@@ -88,7 +88,7 @@ static bool read_list(int fd, buf_t *text)
 }
 
 /* One task a line; "!REASON" instead when the library is no good; "." at the end. */
-static int take_list(slots_catalogue_t *c, const char *path, char *text, bool *ret_ended, fanmap_error_t *err)
+static int parse_list(slots_catalogue_t *c, const char *path, char *text, bool *ret_ended, fanmap_error_t *err)
 {
     char *save = NULL, safe[400];
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -125,7 +125,7 @@ static int list_library(slots_catalogue_t *c, const char *path, fanmap_error_t *
     if (!in_time || text.failed)
         code = err_set(err, FANMAP_EUSAGE, "listing its tasks took more than %d s", LIST_WAIT_MS / 1000);
     else
-        code = take_list(c, path, (char *)text.data, &has_ended, err);
+        code = parse_list(c, path, (char *)text.data, &has_ended, err);
     if (code == FANMAP_OK && !has_ended)
         code = err_set(err, FANMAP_EUSAGE, "it ended the process that loaded it (signal %d)",
                        WIFSIGNALED(status) ? WTERMSIG(status) : 0);
@@ -203,7 +203,7 @@ int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char 
 }
 
 /* Copies one word to `to` without its quotes and returns what is behind it; NULL: a quote is open at the end. */
-static const char *take_word(const char *at, buf_t *to)
+static const char *parse_word(const char *at, buf_t *to)
 {
     char quote = '\0';
     for (; *at && (quote || !isspace((unsigned char)*at)); at++) {
@@ -226,7 +226,7 @@ int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err)
     size_t n = 0;
     const char *at = text;
     while (at && *(at += strspn(at, " \t\n\r\v\f"))) {
-        at = take_word(at, &joined);
+        at = parse_word(at, &joined);
         n++;
     }
     char **words = calloc(n + 1, sizeof *words);

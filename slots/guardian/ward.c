@@ -97,8 +97,8 @@ void ward_end(ward_t *w, slot_down_why_t why, uint32_t grace_ms, int64_t now_ms)
     w->is_ordered = true;
     w->state = WARD_ENDING;
     ctl_message_t m = {.type = CTL_KILL, .slot = w->slot, .generation = w->generation, .grace_ms = grace_ms};
-    bool told = !w->is_frozen && ctl_send(w->link_fd, &m, NULL, 0) == 0;
-    w->hard_at_ms = told ? hard_at_ms : now_ms;
+    bool is_sent = !w->is_frozen && ctl_send(w->link_fd, &m, NULL, 0) == 0;
+    w->hard_at_ms = is_sent ? hard_at_ms : now_ms;
 }
 
 static void freeze_by_signals(const ward_t *w)

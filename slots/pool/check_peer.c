@@ -13,7 +13,7 @@
 #include "slots/pool/protocol_check.h"
 #include "slots/shared/proc.h"
 
-enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, TELL_WAIT_MS = 5000, ENDS = 4 };
+enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 4 };
 
 static void close_fd(int *fd)
 {
@@ -111,7 +111,7 @@ int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *e
     return err_set(err, FANMAP_EUSAGE, "cannot start %.200s: %s", argv[0], strerror(error));
 }
 
-bool peer_tell(peer_t *p, const buf_t *bytes)
+bool peer_send(peer_t *p, const buf_t *bytes)
 {
     size_t at = 0;
     while (at < bytes->len && p->to_fd >= 0) {
@@ -122,7 +122,7 @@ bool peer_tell(peer_t *p, const buf_t *bytes)
             at += (size_t)n;
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
             return false;
-        else if (poll(&ready, 1, TELL_WAIT_MS) <= 0)
+        else if (poll(&ready, 1, SEND_WAIT_MS) <= 0)
             return false;
     }
     return at == bytes->len;
@@ -146,15 +146,15 @@ static bool read_into(int *fd, buf_t *b)
 }
 
 /* The first bytes on stdout: a hello makes it the protocol. */
-static void look_at_stdout(peer_t *p)
+static void read_stdout(peer_t *p)
 {
     served_reader_t reader = {0};
-    served_said_t said;
+    served_message_t message;
     size_t used;
     read_into(&p->out_fd, &p->first);
-    int got = p->is_first ? served_decode(&reader, p->first.data, p->first.len, p->frame_max, &said, &used) : -1;
+    int got = p->is_first ? served_decode(&reader, p->first.data, p->first.len, p->frame_max, &message, &used) : -1;
     served_reader_free(&reader);
-    if (got > 0 && said.type == SLOT_HELLO) {
+    if (got > 0 && message.type == SLOT_HELLO) {
         close_fd(&p->from_fd);
         p->from_fd = p->out_fd;
         p->to_fd = p->stdin_fd;
@@ -176,17 +176,17 @@ static bool next(peer_t *p, peer_event_t *ret)
         buf_consume(&p->in, p->in_used);
     p->in_used = 0;
     int got =
-        p->in.len == 0 ? 0 : served_decode(&p->reader, p->in.data, p->in.len, p->frame_max, &p->said, &p->in_used);
+        p->in.len == 0 ? 0 : served_decode(&p->reader, p->in.data, p->in.len, p->frame_max, &p->message, &p->in_used);
     if (got == 0 && p->from_fd >= 0)
         return false;
-    *ret = got > 0 ? PEER_SAID : got < 0 ? PEER_BAD : PEER_CLOSED;
+    *ret = got > 0 ? PEER_MESSAGE : got < 0 ? PEER_BAD : PEER_CLOSED;
     p->is_first = false;
     if (!p->is_stdio)
         close_fd(&p->stdin_fd);
     return true;
 }
 
-peer_event_t peer_hear(peer_t *p, int64_t wait_ms)
+peer_event_t peer_receive(peer_t *p, int64_t wait_ms)
 {
     int64_t end_ms = proc_now_ms() + wait_ms;
     peer_event_t event;
@@ -197,7 +197,7 @@ peer_event_t peer_hear(peer_t *p, int64_t wait_ms)
             return PEER_SILENT;
         bool was_stdio = p->is_stdio;
         if (polls[1].revents)
-            look_at_stdout(p);
+            read_stdout(p);
         if (polls[0].revents && was_stdio == p->is_stdio)
             read_into(&p->from_fd, &p->in);
         if (p->from_fd < 0 && p->to_fd >= 0 && !p->is_stdio)
@@ -206,7 +206,7 @@ peer_event_t peer_hear(peer_t *p, int64_t wait_ms)
     return event;
 }
 
-void peer_hang_up(peer_t *p)
+void peer_end_writing(peer_t *p)
 {
     if (p->is_stdio)
         close_fd(&p->to_fd);
@@ -223,7 +223,7 @@ bool peer_ended(peer_t *p, int64_t wait_ms, int *ret_status)
         if (poll(polls, 2, left_ms > 0 ? (int)left_ms : 0) == 0 && left_ms <= 0)
             return false;
         if (polls[1].revents)
-            look_at_stdout(p);
+            read_stdout(p);
         if (polls[0].revents)
             break;
     }

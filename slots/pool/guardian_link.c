@@ -34,7 +34,7 @@ static void on_ctl(void *arg, int fd, unsigned events)
     if (events & LOOP_READ)
         read_ctl(s);
     if (s->ctl_fd >= 0)
-        guardian_tell(s);
+        guardian_send_pending(s);
 }
 
 void guardian_plan_step(slots_t *s, int64_t at_ms)
@@ -74,7 +74,7 @@ int guardian_start(slots_t *s, fanmap_error_t *err)
     return loop_watch_add(s->loop, s->ctl_fd, LOOP_READ, on_ctl, s, &s->ctl_watch, err);
 }
 
-static bool tell(slots_t *s, const ctl_message_t *m, const int *fds, unsigned fds_n)
+static bool send_ctl(slots_t *s, const ctl_message_t *m, const int *fds, unsigned fds_n)
 {
     if (s->ctl_is_full || s->ctl_fd < 0)
         return false;
@@ -84,10 +84,10 @@ static bool tell(slots_t *s, const ctl_message_t *m, const int *fds, unsigned fd
     return false;
 }
 
-static void tell_start(slot_t *t)
+static void send_start(slot_t *t)
 {
     ctl_message_t m = {.type = CTL_START, .slot = t->number, .generation = t->generation};
-    if (!tell(t->pool, &m, t->start_fds, CTL_START_FDS))
+    if (!send_ctl(t->pool, &m, t->start_fds, CTL_START_FDS))
         return;
     for (int i = 0; i < CTL_START_FDS; i++) {
         close(t->start_fds[i]);
@@ -96,28 +96,28 @@ static void tell_start(slot_t *t)
     t->state = SLOT_ASKED;
 }
 
-static void tell_slot(slots_t *s, slot_t *t)
+static void send_pending_of(slots_t *s, slot_t *t)
 {
     ctl_message_t m = {.slot = t->number, .generation = t->generation};
     if (t->state == SLOT_OFF && t->board)
-        tell_start(t);
+        send_start(t);
     m.type = CTL_KILL;
     m.grace_ms = t->kill_grace_ms;
-    if (t->owes_kill && t->state != SLOT_OFF && tell(s, &m, NULL, 0))
+    if (t->owes_kill && t->state != SLOT_OFF && send_ctl(s, &m, NULL, 0))
         t->owes_kill = false;
     m.type = t->freeze_wanted ? CTL_FREEZE : CTL_THAW;
-    if (t->freeze_wanted != t->freeze_told && t->state == SLOT_UP && tell(s, &m, NULL, 0))
-        t->freeze_told = t->freeze_wanted;
+    if (t->freeze_wanted != t->freeze_sent && t->state == SLOT_UP && send_ctl(s, &m, NULL, 0))
+        t->freeze_sent = t->freeze_wanted;
 }
 
-void guardian_tell(slots_t *s)
+void guardian_send_pending(slots_t *s)
 {
     ctl_message_t look = {.type = CTL_LOOK};
     if (s->ctl_fd < 0 || s->is_lost)
         return;
     for (uint32_t i = 0; i < s->plan.slots_n; i++)
-        tell_slot(s, &s->slots[i]);
-    if (s->owes_look && tell(s, &look, NULL, 0))
+        send_pending_of(s, &s->slots[i]);
+    if (s->owes_look && send_ctl(s, &look, NULL, 0))
         s->owes_look = false;
     if (s->ctl_watch)
         loop_watch_set(s->ctl_watch, s->ctl_is_full ? LOOP_READ | LOOP_WRITE : LOOP_READ);
@@ -176,7 +176,7 @@ void guardian_on_beat(void *arg)
         s->heard_ms = now_ms;
     if (s->ctl_fd >= 0 && now_ms - s->heard_ms >= GUARDIAN_SILENT_MS)
         lose_guardian(s);
-    tell(s, &beat, NULL, 0);
+    send_ctl(s, &beat, NULL, 0);
 }
 
 /* ---- a guardian that is gone ---- */
@@ -284,7 +284,7 @@ void guardian_on_step(void *arg)
         if (t->state == SLOT_OFF && !t->board && now_ms >= t->start_at_ms && slot_prepare(t, NULL) != FANMAP_OK)
             t->start_at_ms = now_ms + RESTART_MS_MIN;
     }
-    guardian_tell(s);
+    guardian_send_pending(s);
     for (uint32_t i = 0; i < s->plan.slots_n; i++)
         wait = wait || (s->slots[i].state == SLOT_OFF && !s->slots[i].board);
     if (wait)

@@ -2,15 +2,15 @@
 
 #include "slots/pool/pool.h"
 
-static sent_t *nth(const sent_queue_t *q, size_t i)
+static inflight_run_t *nth(const inflight_t *q, size_t i)
 {
     return &q->at[(q->first + i) & (q->cap - 1)];
 }
 
-static bool grow(sent_queue_t *q)
+static bool grow(inflight_t *q)
 {
     size_t cap = q->cap ? q->cap * 2 : 16;
-    sent_t *at = malloc(cap * sizeof *at);
+    inflight_run_t *at = malloc(cap * sizeof *at);
     if (!at)
         return false;
     for (size_t i = 0; i < q->n; i++)
@@ -22,44 +22,44 @@ static bool grow(sent_queue_t *q)
     return true;
 }
 
-bool sent_push(sent_queue_t *q, uint32_t n, size_t bytes)
+bool inflight_push(inflight_t *q, uint32_t n, size_t bytes)
 {
     if (q->n == q->cap && !grow(q))
         return false;
-    *nth(q, q->n++) = (sent_t){.n = n, .bytes = (uint32_t)bytes};
+    *nth(q, q->n++) = (inflight_run_t){.n = n, .bytes = (uint32_t)bytes};
     q->bytes += bytes;
     q->live++;
     return true;
 }
 
-sent_t *sent_head(const sent_queue_t *q)
+inflight_run_t *inflight_head(const inflight_t *q)
 {
     return q->n > 0 ? nth(q, 0) : NULL;
 }
 
-static void pop(sent_queue_t *q)
+static void pop(inflight_t *q)
 {
-    sent_t *head = nth(q, 0);
+    inflight_run_t *head = nth(q, 0);
     q->bytes -= head->bytes;
     q->live -= !head->revoked;
     q->first = (q->first + 1) & (q->cap - 1);
     q->n--;
 }
 
-static void pop_revoked(sent_queue_t *q)
+static void pop_revoked(inflight_t *q)
 {
     while (q->n > 0 && nth(q, 0)->revoked)
         pop(q);
 }
 
-void sent_pop_through(sent_queue_t *q, uint32_t n)
+void inflight_pop_through(inflight_t *q, uint32_t n)
 {
     while (q->n > 0 && (int32_t)(nth(q, 0)->n - n) <= 0)
         pop(q);
     pop_revoked(q);
 }
 
-void sent_revoke_from(sent_queue_t *q, uint32_t n)
+void inflight_revoke_from(inflight_t *q, uint32_t n)
 {
     for (size_t i = q->n; i > 0 && (int32_t)(nth(q, i - 1)->n - n) >= 0; i--) {
         q->live -= !nth(q, i - 1)->revoked;
@@ -68,7 +68,7 @@ void sent_revoke_from(sent_queue_t *q, uint32_t n)
     pop_revoked(q);
 }
 
-bool sent_has(const sent_queue_t *q, uint32_t n)
+bool inflight_has(const inflight_t *q, uint32_t n)
 {
     for (size_t i = 0; i < q->n; i++)
         if (nth(q, i)->n == n)
@@ -76,13 +76,13 @@ bool sent_has(const sent_queue_t *q, uint32_t n)
     return false;
 }
 
-void sent_clear(sent_queue_t *q)
+void inflight_clear(inflight_t *q)
 {
     q->first = q->n = q->bytes = q->live = 0;
 }
 
-void sent_free(sent_queue_t *q)
+void inflight_free(inflight_t *q)
 {
     free(q->at);
-    *q = (sent_queue_t){0};
+    *q = (inflight_t){0};
 }

@@ -32,14 +32,14 @@ typedef struct {
     uint32_t n;
     uint32_t bytes;
     bool revoked; /* taken back; its frame may still lie in the socket */
-} sent_t;
+} inflight_run_t;
 
 /* First in, first out. */
 typedef struct {
-    sent_t *at;
+    inflight_run_t *at;
     size_t first, n, cap; /* cap: a power of two */
     size_t bytes, live;   /* of all; how many are not revoked */
-} sent_queue_t;
+} inflight_t;
 
 /* The worker's end of a data socket. */
 typedef struct {
@@ -68,12 +68,12 @@ typedef struct {
     uint32_t job_key;
     bool has_job, sends_job;    /* sends_job: the JOB frame is in `out` but was not flushed */
     uint32_t next_n, unflushed; /* the last `unflushed` runs were not granted yet */
-    sent_queue_t sent;
+    inflight_t inflight;
     buf_t in; /* results read from the ring and not handled */
 
-    bool leaves;     /* it was told bye */
+    bool is_leaving; /* it was told bye */
     bool is_killing; /* slots_kill closed the board: the process may leave before the guardian ends it */
-    bool owes_kill, freeze_wanted, freeze_told, is_corrupt;
+    bool owes_kill, freeze_wanted, freeze_sent, is_corrupt;
     uint32_t kill_grace_ms;
     bool has_run; /* something was claimed in this life */
     uint32_t restart_ms;
@@ -118,7 +118,7 @@ struct slots {
 
 int guardian_start(slots_t *s, fanmap_error_t *err);
 /* Tells the guardian whatever it was not told yet: starts, kills, freezes. */
-void guardian_tell(slots_t *s);
+void guardian_send_pending(slots_t *s);
 /* Closes the socket, upon which the guardian ends everything below it and itself. Waits for that at most `wait_ms`, then
  * kills it and what it has left. */
 void guardian_close(slots_t *s, int64_t wait_ms);
@@ -126,16 +126,16 @@ void guardian_on_beat(void *arg);
 void guardian_on_step(void *arg);
 void guardian_plan_step(slots_t *s, int64_t at_ms);
 
-/* ---- life.c: the lives of one slot ---- */
+/* ---- slot_life.c: the lives of one slot ---- */
 
-/* Makes board and sockets for a new life; the guardian is asked by guardian_tell. */
+/* Makes board and sockets for a new life; the guardian is asked by guardian_send_pending. */
 int slot_prepare(slot_t *t, fanmap_error_t *err);
 void slot_went_up(slot_t *t, const ctl_message_t *m, int pidfd);
 /* Reports the end of a life and gets ready for the next one. */
 void slot_went_down(slot_t *t, const ctl_message_t *m);
 void slot_release(slot_t *t);
 
-/* ---- traffic.c: runs out, results in ---- */
+/* ---- slot_io.c: runs out, results in ---- */
 
 /* Where the runs of the slot's job go. */
 pipe_end_t *slot_end(slot_t *t);
@@ -146,21 +146,21 @@ void slots_on_pull(void *arg);
 /* A look at the rings soon: something may lie there for which no bell was rung. */
 void slots_pull_soon(slots_t *s, unsigned in_ms);
 
-/* ---- farewell.c ---- */
+/* ---- shutdown.c ---- */
 
 /* Tells slots that run nothing to leave by themselves and waits for them, `wait_ms` in all. */
-void slots_bye(slots_t *s, int64_t wait_ms);
+void slots_shut_down_idle(slots_t *s, int64_t wait_ms);
 
-/* ---- sent.c ---- */
+/* ---- inflight.c ---- */
 
-bool sent_push(sent_queue_t *q, uint32_t n, size_t bytes);
+bool inflight_push(inflight_t *q, uint32_t n, size_t bytes);
 /* NULL: empty. */
-sent_t *sent_head(const sent_queue_t *q);
+inflight_run_t *inflight_head(const inflight_t *q);
 /* Drops everything up to and with n, and what is revoked after it. */
-void sent_pop_through(sent_queue_t *q, uint32_t n);
-void sent_revoke_from(sent_queue_t *q, uint32_t n);
-bool sent_has(const sent_queue_t *q, uint32_t n);
-void sent_clear(sent_queue_t *q);
-void sent_free(sent_queue_t *q);
+void inflight_pop_through(inflight_t *q, uint32_t n);
+void inflight_revoke_from(inflight_t *q, uint32_t n);
+bool inflight_has(const inflight_t *q, uint32_t n);
+void inflight_clear(inflight_t *q);
+void inflight_free(inflight_t *q);
 
 #endif

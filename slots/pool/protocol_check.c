@@ -39,9 +39,9 @@ typedef struct {
     char task[TASK_NAME_MAX + 1];
 } check_t;
 
-static bool say(check_t *c, bool is_ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool note_finding(check_t *c, bool is_ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static bool say(check_t *c, bool is_ok, const char *format, ...)
+static bool note_finding(check_t *c, bool is_ok, const char *format, ...)
 {
     char text[600];
     va_list args;
@@ -57,12 +57,12 @@ static bool say(check_t *c, bool is_ok, const char *format, ...)
 static bool instead(check_t *c, const char *wanted, peer_event_t event)
 {
     static const char *const types[] = {[SLOT_HELLO] = "hello", [SLOT_READY] = "ready", [SLOT_DONE] = "done"};
-    if (event == PEER_SAID)
-        return say(c, false, "%s: it said %s instead", wanted, types[c->peer.said.type]);
+    if (event == PEER_MESSAGE)
+        return note_finding(c, false, "%s: it said %s instead", wanted, types[c->peer.message.type]);
     if (event == PEER_BAD)
-        return say(c, false, "%s: what it said is no message: %s", wanted, c->peer.reader.why);
-    return say(c, false, "%s: %s", wanted,
-               event == PEER_CLOSED ? "it closed the descriptor or ended" : "nothing came in time");
+        return note_finding(c, false, "%s: what it said is no message: %s", wanted, c->peer.reader.why);
+    return note_finding(c, false, "%s: %s", wanted,
+                        event == PEER_CLOSED ? "it closed the descriptor or ended" : "nothing came in time");
 }
 
 static served_encoding_t encoding(const check_t *c)
@@ -72,38 +72,38 @@ static served_encoding_t encoding(const check_t *c)
 
 /* ---- the start ---- */
 
-static bool greet(check_t *c, bool is_told)
+static bool greet(check_t *c, bool is_reported)
 {
-    const served_said_t *said = &c->peer.said;
-    peer_event_t event = peer_hear(&c->peer, c->start_timeout_ms);
-    if (event != PEER_SAID || said->type != SLOT_HELLO)
+    const served_message_t *message = &c->peer.message;
+    peer_event_t event = peer_receive(&c->peer, c->start_timeout_ms);
+    if (event != PEER_MESSAGE || message->type != SLOT_HELLO)
         return instead(c, "hello is the first thing that it says", event);
-    if (said->version != SERVED_VERSION)
-        return say(c, false, "hello: version %u; this is version %d", said->version, SERVED_VERSION);
+    if (message->version != SERVED_VERSION)
+        return note_finding(c, false, "hello: version %u; this is version %d", message->version, SERVED_VERSION);
     mp_reader_t r;
-    mp_reader_init(&r, said->tasks, said->tasks_len);
+    mp_reader_init(&r, message->tasks, message->tasks_len);
     if (mp_read_array(&r) == 0)
-        return say(c, false, "hello: it names no task");
+        return note_finding(c, false, "hello: it names no task");
     mp_read_text(&r, c->task, sizeof c->task);
-    if (is_told)
-        say(c, true, "hello: version %d, %s on %s", SERVED_VERSION,
-            encoding(c) == SERVED_JSON ? "JSON lines" : "msgpack frames",
-            c->peer.is_stdio ? "stdin and stdout" : "FANMAP_SLOT_FD");
+    if (is_reported)
+        note_finding(c, true, "hello: version %d, %s on %s", SERVED_VERSION,
+                     encoding(c) == SERVED_JSON ? "JSON lines" : "msgpack frames",
+                     c->peer.is_stdio ? "stdin and stdout" : "FANMAP_SLOT_FD");
     return true;
 }
 
-static bool begin(check_t *c, bool is_told, buf_t *tasks, fanmap_error_t *err, int *ret_code)
+static bool begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code)
 {
     *ret_code = peer_start(&c->peer, c->argv, c->log_fd, err);
-    if (*ret_code != FANMAP_OK || !greet(c, is_told))
+    if (*ret_code != FANMAP_OK || !greet(c, is_reported))
         return false;
     if (tasks)
-        buf_append(tasks, c->peer.said.tasks, c->peer.said.tasks_len);
-    peer_event_t event = peer_hear(&c->peer, c->start_timeout_ms);
-    if (event != PEER_SAID || c->peer.said.type != SLOT_READY)
+        buf_append(tasks, c->peer.message.tasks, c->peer.message.tasks_len);
+    peer_event_t event = peer_receive(&c->peer, c->start_timeout_ms);
+    if (event != PEER_MESSAGE || c->peer.message.type != SLOT_READY)
         return instead(c, "ready follows hello", event);
-    if (is_told)
-        say(c, true, "ready follows hello");
+    if (is_reported)
+        note_finding(c, true, "ready follows hello");
     c->was_ready = true;
     c->peer.frame_max = served_frame_max(encoding(c), VALUE_MAX);
     return true;
@@ -111,7 +111,7 @@ static bool begin(check_t *c, bool is_told, buf_t *tasks, fanmap_error_t *err, i
 
 /* ---- runs ---- */
 
-static bool tell_job(check_t *c, const char *task, const char *bound_json)
+static bool send_job(check_t *c, const char *task, const char *bound_json)
 {
     buf_t b = {0}, bound = {0};
     char id[32];
@@ -123,7 +123,7 @@ static bool tell_job(check_t *c, const char *task, const char *bound_json)
         value_from_json(&bound, bound_json, strlen(bound_json), NULL);
     job.bound = bound.data;
     job.bound_len = bound.len;
-    bool ok = served_put_job(&b, encoding(c), &job) && peer_tell(&c->peer, &b);
+    bool ok = served_put_job(&b, encoding(c), &job) && peer_send(&c->peer, &b);
     buf_free(&b);
     buf_free(&bound);
     return ok;
@@ -139,15 +139,15 @@ static void put_run(check_t *c, buf_t *b, const buf_t *in, uint64_t index)
 
 static bool judge_answer(check_t *c, const char *what, peer_event_t event)
 {
-    const served_said_t *said = &c->peer.said;
-    if (event != PEER_SAID || said->type != SLOT_DONE)
+    const served_message_t *message = &c->peer.message;
+    if (event != PEER_MESSAGE || message->type != SLOT_DONE)
         return instead(c, what, event);
-    if (said->n != c->n)
-        return say(c, false, "%s: it answered run %u instead of run %u", what, said->n, c->n);
+    if (message->n != c->n)
+        return note_finding(c, false, "%s: it answered run %u instead of run %u", what, message->n, c->n);
     if (c->peer.in.len > c->peer.in_used)
-        return say(c, false, "%s: it said more after its answer", what);
-    c->values += !said->is_error;
-    c->errors += said->is_error;
+        return note_finding(c, false, "%s: it said more after its answer", what);
+    c->values += !message->is_error;
+    c->errors += message->is_error;
     c->n++;
     return true;
 }
@@ -156,11 +156,11 @@ static bool run_bytes(check_t *c, const char *what, const buf_t *in, uint64_t in
 {
     buf_t b = {0};
     put_run(c, &b, in, index);
-    bool told = peer_tell(&c->peer, &b);
+    bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
-    if (!told)
-        return say(c, false, "%s: it does not read its runs", what);
-    return judge_answer(c, what, peer_hear(&c->peer, ANSWER_MS));
+    if (!is_sent)
+        return note_finding(c, false, "%s: it does not read its runs", what);
+    return judge_answer(c, what, peer_receive(&c->peer, ANSWER_MS));
 }
 
 static bool run_json(check_t *c, const char *what, const char *json, uint64_t index)
@@ -199,8 +199,8 @@ static bool run_task(check_t *c, const char *task)
                                         "{\"$binary\":\"AP8=\"}"};
     char what[160];
     c->values = c->errors = 0;
-    if (!tell_job(c, task, NULL))
-        return say(c, false, "task %s: it does not read", task);
+    if (!send_job(c, task, NULL))
+        return note_finding(c, false, "task %s: it does not read", task);
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
         snprintf(what, sizeof what, "task %.63s: an answer to the item %.50s", task, items[i]);
         if (!run_json(c, what, items[i], i))
@@ -210,9 +210,9 @@ static bool run_task(check_t *c, const char *task)
     if (!run_long(c, what))
         return false;
     snprintf(what, sizeof what, "task %.63s: an answer with bound arguments and the largest index and fence", task);
-    if (!tell_job(c, task, "{\"name\":\"x\"}") || !run_json(c, what, "1", UINT64_MAX))
+    if (!send_job(c, task, "{\"name\":\"x\"}") || !run_json(c, what, "1", UINT64_MAX))
         return false;
-    return say(c, true, "task %s: %u values and %u errors, one answer a run", task, c->values, c->errors);
+    return note_finding(c, true, "task %s: %u values and %u errors, one answer a run", task, c->values, c->errors);
 }
 
 static bool run_tasks(check_t *c, const buf_t *tasks)
@@ -231,12 +231,12 @@ static bool run_tasks(check_t *c, const buf_t *tasks)
 
 static bool run_row(check_t *c)
 {
-    if (!tell_job(c, c->task, NULL))
-        return say(c, false, "it does not read");
+    if (!send_job(c, c->task, NULL))
+        return note_finding(c, false, "it does not read");
     for (unsigned i = 0; i < ROW_RUNS; i++)
         if (!run_json(c, "many runs, one after the other, n beyond 32 bits' end", "7", i))
             return false;
-    return say(c, true, "%d runs, one after the other, n beyond 32 bits' end", ROW_RUNS);
+    return note_finding(c, true, "%d runs, one after the other, n beyond 32 bits' end", ROW_RUNS);
 }
 
 /* A worker of tomorrow: fields behind those that are known, and messages of other types. */
@@ -259,33 +259,33 @@ static bool run_later(check_t *c)
         b.data[start] = (uint8_t)(b.data[start] + 6);
         b.data[start + 4]++;
     }
-    bool told = peer_tell(&c->peer, &b);
+    bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
     buf_free(&in);
     const char *what = "what it does not know, a message or a field, it steps over";
-    return told && judge_answer(c, what, peer_hear(&c->peer, ANSWER_MS)) && say(c, true, "%s", what);
+    return is_sent && judge_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) && note_finding(c, true, "%s", what);
 }
 
-static bool tell_cancel(check_t *c, uint32_t n)
+static bool send_cancel(check_t *c, uint32_t n)
 {
     buf_t b = {0};
     served_put_cancel(&b, encoding(c), n);
-    bool told = peer_tell(&c->peer, &b);
+    bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
-    return told;
+    return is_sent;
 }
 
 static bool cancel_stale(check_t *c)
 {
     const char *what = "a cancel of a run that was answered changes nothing";
-    return tell_cancel(c, c->n - 1) && run_json(c, what, "1", 4) && say(c, true, "%s", what);
+    return send_cancel(c, c->n - 1) && run_json(c, what, "1", 4) && note_finding(c, true, "%s", what);
 }
 
 static bool stays_quiet(check_t *c)
 {
-    peer_event_t event = peer_hear(&c->peer, QUIET_MS);
+    peer_event_t event = peer_receive(&c->peer, QUIET_MS);
     if (event == PEER_SILENT)
-        return say(c, true, "without a run it says nothing");
+        return note_finding(c, true, "without a run it says nothing");
     return instead(c, "without a run it says nothing", event);
 }
 
@@ -295,20 +295,20 @@ static void judge_end(check_t *c, const char *what, bool want_zero)
 {
     int status = 0;
     if (!peer_ended(&c->peer, LEAVE_MS, &status))
-        say(c, false, "%s: it still runs after %d s", what, LEAVE_MS / 1000);
+        note_finding(c, false, "%s: it still runs after %d s", what, LEAVE_MS / 1000);
     else if (want_zero && WIFSIGNALED(status))
-        say(c, false, "%s: it was killed by signal %d", what, WTERMSIG(status));
+        note_finding(c, false, "%s: it was killed by signal %d", what, WTERMSIG(status));
     else if (want_zero && WEXITSTATUS(status) != 0)
-        say(c, false, "%s: its exit status is %d, not 0", what, WEXITSTATUS(status));
+        note_finding(c, false, "%s: its exit status is %d, not 0", what, WEXITSTATUS(status));
     else
-        say(c, true, "%s", what);
+        note_finding(c, true, "%s", what);
 }
 
-static void say_bye(check_t *c)
+static void send_bye(check_t *c)
 {
     buf_t b = {0};
     served_put_bye(&b, encoding(c));
-    (void)peer_tell(&c->peer, &b);
+    (void)peer_send(&c->peer, &b);
     buf_free(&b);
     judge_end(c, "bye: it ends, with status 0", true);
 }
@@ -320,7 +320,7 @@ static int check_items(check_t *c, fanmap_error_t *err)
     c->n = FIRST_N;
     if (begin(c, true, &tasks, err, &code) && run_tasks(c, &tasks) && run_row(c) && run_later(c) && cancel_stale(c) &&
         stays_quiet(c))
-        say_bye(c);
+        send_bye(c);
     peer_close(&c->peer);
     buf_free(&tasks);
     return code;
@@ -331,17 +331,17 @@ static int check_cancel(check_t *c, fanmap_error_t *err)
     int code;
     buf_t b = {0}, in = {0};
     c->n = 0;
-    if (begin(c, false, NULL, err, &code) && tell_job(c, c->task, NULL)) {
+    if (begin(c, false, NULL, err, &code) && send_job(c, c->task, NULL)) {
         mp_put_uint(&in, 1);
         put_run(c, &b, &in, 0);
-        (void)peer_tell(&c->peer, &b);
-        (void)tell_cancel(c, 0);
+        (void)peer_send(&c->peer, &b);
+        (void)send_cancel(c, 0);
         kill(c->peer.pid, SIGTERM);
-        peer_event_t event = peer_hear(&c->peer, LEAVE_MS);
+        peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
         if (event == PEER_SILENT || event == PEER_BAD)
             instead(c, "cancel and TERM: it answers or ends", event);
         else
-            say(c, true, "cancel and TERM: it answers or ends");
+            note_finding(c, true, "cancel and TERM: it answers or ends");
     }
     buf_free(&b);
     buf_free(&in);
@@ -353,7 +353,7 @@ static int check_hang_up(check_t *c, fanmap_error_t *err)
 {
     int code;
     if (begin(c, false, NULL, err, &code)) {
-        peer_hang_up(&c->peer);
+        peer_end_writing(&c->peer);
         judge_end(c, "the end of the descriptor: it ends", false);
     }
     peer_close(&c->peer);
@@ -370,10 +370,10 @@ static int check_bad(check_t *c, fanmap_error_t *err)
             buf_append_text(&b, "{\"type\":\"run\",\"n\":\n");
         else
             buf_append(&b, "\x04\0\0\0\x97\x05\xc1\xc1", 8);
-        (void)peer_tell(&c->peer, &b);
-        peer_hang_up(&c->peer);
-        peer_event_t event = peer_hear(&c->peer, LEAVE_MS);
-        if (event == PEER_SAID || event == PEER_BAD)
+        (void)peer_send(&c->peer, &b);
+        peer_end_writing(&c->peer);
+        peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
+        if (event == PEER_MESSAGE || event == PEER_BAD)
             instead(c, what, event);
         else
             judge_end(c, what, false);

@@ -17,10 +17,10 @@ int slots_check_program(const char *const *argv, uint32_t start_timeout_ms, int 
 /* ---- check_peer.c: the program at the other end ---- */
 
 typedef enum {
-    PEER_SAID,   /* a message, in `said` */
-    PEER_BAD,    /* something that is none: reader.why */
-    PEER_CLOSED, /* the end of what it has to say */
-    PEER_SILENT  /* nothing in time */
+    PEER_MESSAGE, /* a message, in `said` */
+    PEER_BAD,     /* something that is none: reader.why */
+    PEER_CLOSED,  /* the end of what it has to say */
+    PEER_SILENT   /* nothing in time */
 } peer_event_t;
 
 typedef struct {
@@ -29,7 +29,7 @@ typedef struct {
     bool is_first;                                       /* nothing was said: its stdout may become the protocol */
     bool is_stdio;
     served_reader_t reader;
-    served_said_t said;
+    served_message_t message;
     buf_t in, first;
     size_t in_used;
     size_t frame_max;
@@ -37,10 +37,10 @@ typedef struct {
 
 int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *err);
 /* False: it does not read, and what was to be said is lost. */
-bool peer_tell(peer_t *p, const buf_t *bytes);
-peer_event_t peer_hear(peer_t *p, int64_t wait_ms);
+bool peer_send(peer_t *p, const buf_t *bytes);
+peer_event_t peer_receive(peer_t *p, int64_t wait_ms);
 /* No more will be said to it. */
-void peer_hang_up(peer_t *p);
+void peer_end_writing(peer_t *p);
 /* Waits for its end. True: *ret_status is its wait status. */
 bool peer_ended(peer_t *p, int64_t wait_ms, int *ret_status);
 /* Kills what is left of it. */

@@ -7,22 +7,22 @@
 
 static bool may_leave(const slot_t *t)
 {
-    return t->state == SLOT_UP && t->sent.n == 0 && t->pidfd >= 0 && !t->freeze_told && !board_is_closed(t->board);
+    return t->state == SLOT_UP && t->inflight.n == 0 && t->pidfd >= 0 && !t->freeze_sent && !board_is_closed(t->board);
 }
 
 /* True: something in the slot was told. */
-static bool say_bye(slot_t *t)
+static bool send_bye(slot_t *t)
 {
-    bool told = false;
+    bool is_sent = false;
     for (int i = END_SUPERVISOR; i >= END_HOST; i--) { /* the supervisor first: it sees the task host leave */
         pipe_end_t *end = &t->ends[i];
         if ((!end->was_used && i == END_HOST) || !end->watch || end->out.len > 0)
             continue;
         slot_put_bye(&end->out);
         slot_send(t, end);
-        told = true;
+        is_sent = true;
     }
-    return told;
+    return is_sent;
 }
 
 static void wait_for_one(const slot_t *t, int64_t until_ms)
@@ -33,12 +33,12 @@ static void wait_for_one(const slot_t *t, int64_t until_ms)
         (void)poll(&p, 1, (int)left_ms);
 }
 
-void slots_bye(slots_t *s, int64_t wait_ms)
+void slots_shut_down_idle(slots_t *s, int64_t wait_ms)
 {
     int64_t until_ms = proc_now_ms() + wait_ms;
     for (uint32_t i = 0; i < s->plan.slots_n; i++)
-        s->slots[i].leaves = may_leave(&s->slots[i]) && say_bye(&s->slots[i]);
+        s->slots[i].is_leaving = may_leave(&s->slots[i]) && send_bye(&s->slots[i]);
     for (uint32_t i = 0; i < s->plan.slots_n; i++)
-        if (s->slots[i].leaves)
+        if (s->slots[i].is_leaving)
             wait_for_one(&s->slots[i], until_ms);
 }

@@ -19,17 +19,17 @@ static void corrupt(slot_t *t)
     t->owes_kill = true;
     t->kill_grace_ms = 0;
     buf_clear(&t->in);
-    guardian_tell(t->pool);
+    guardian_send_pending(t->pool);
 }
 
 static void handle_done(slot_t *t, const slot_done_t *done)
 {
     slots_t *s = t->pool;
-    if (!sent_has(&t->sent, done->n) || sent_head(&t->sent)->n != done->n) {
+    if (!inflight_has(&t->inflight, done->n) || inflight_head(&t->inflight)->n != done->n) {
         corrupt(t);
         return;
     }
-    sent_pop_through(&t->sent, done->n);
+    inflight_pop_through(&t->inflight, done->n);
     t->has_run = true;
     s->callbacks.done(s->arg, t->number, done);
 }
@@ -71,10 +71,10 @@ void slots_on_pull(void *arg)
     slots_t *s = arg;
     bool found = false, wait = false;
     for (uint32_t i = 0; i < s->plan.slots_n; i++) {
-        size_t before = s->slots[i].sent.live;
+        size_t before = s->slots[i].inflight.live;
         slot_pull(&s->slots[i]);
-        found = found || s->slots[i].sent.live < before;
-        wait = wait || s->slots[i].sent.live > 1;
+        found = found || s->slots[i].inflight.live < before;
+        wait = wait || s->slots[i].inflight.live > 1;
     }
     unsigned next_ms = found ? PULL_MS_MIN : s->pull_ms * 2;
     s->pull_ms = next_ms < PULL_MS_MAX ? next_ms : PULL_MS_MAX;
@@ -118,7 +118,7 @@ void slot_on_data(void *arg, int fd, unsigned events)
         close_end(end); /* the process is gone; the guardian will say how */
     else if (events & LOOP_WRITE)
         slot_send(t, end);
-    if (n > 0 && t->sent.live > 1)
+    if (n > 0 && t->inflight.live > 1)
         slots_pull_soon(t->pool, PULL_MS_MIN);
     slot_pull(t);
 }

@@ -56,8 +56,8 @@ void slot_release(slot_t *t)
     t->pid = 0;
     t->state = SLOT_OFF;
     t->unflushed = 0;
-    t->has_job = t->is_killing = t->owes_kill = t->freeze_wanted = t->freeze_told = t->is_corrupt = t->has_run = false;
-    sent_clear(&t->sent);
+    t->has_job = t->is_killing = t->owes_kill = t->freeze_wanted = t->freeze_sent = t->is_corrupt = t->has_run = false;
+    inflight_clear(&t->inflight);
     buf_clear(&t->in);
 }
 
@@ -97,7 +97,7 @@ static void read_tail(const slot_t *t, buf_t *ret)
 
 static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
 {
-    sent_t *head = sent_head(&t->sent);
+    inflight_run_t *head = inflight_head(&t->inflight);
     down->why = (slot_down_why_t)m->why;
     down->exit_status = m->exit_status;
     down->signo = m->signo;

@@ -135,7 +135,7 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
         slots_close(s);
         return code;
     }
-    guardian_tell(s);
+    guardian_send_pending(s);
     *ret = s;
     return FANMAP_OK;
 }
@@ -151,7 +151,7 @@ void slots_close(slots_t *s)
     if (!s)
         return;
     if (s->slots && s->ctl_fd >= 0)
-        slots_bye(s, (int64_t)s->plan.bye_ms + BYE_SPARE_MS);
+        slots_shut_down_idle(s, (int64_t)s->plan.bye_ms + BYE_SPARE_MS);
     for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++)
         if (s->slots[i].board)
             board_close(s->slots[i].board);
@@ -159,7 +159,7 @@ void slots_close(slots_t *s)
         guardian_close(s, CLOSE_WAIT_MS);
     for (uint32_t i = 0; s->slots && i < s->plan.slots_n; i++) {
         slot_release(&s->slots[i]);
-        sent_free(&s->slots[i].sent);
+        inflight_free(&s->slots[i].inflight);
         buf_free(&s->slots[i].in);
     }
     free_timer(s->beat_timer);
@@ -228,7 +228,7 @@ void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms)
             store_lapse(s, t, lapse_at_ms);
     }
     if (s->owes_look)
-        guardian_tell(s);
+        guardian_send_pending(s);
 }
 
 /* ---- runs ---- */
@@ -279,10 +279,10 @@ bool slots_room(const slots_t *s, uint32_t slot, size_t in_len)
     const slot_t *t = &s->slots[slot];
     if (t->state != SLOT_UP || board_is_closed(t->board))
         return false;
-    if (t->sent.n == 0)
+    if (t->inflight.n == 0)
         return true;
-    size_t running_bytes = sent_head(&t->sent)->bytes;
-    return t->sent.n <= s->ahead_n && t->sent.bytes - running_bytes + in_len <= s->ahead_bytes;
+    size_t running_bytes = inflight_head(&t->inflight)->bytes;
+    return t->inflight.n <= s->ahead_n && t->inflight.bytes - running_bytes + in_len <= s->ahead_bytes;
 }
 
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
@@ -290,7 +290,7 @@ uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
     slot_t *t = &s->slots[slot];
     slot_run_t numbered = *run;
     numbered.n = t->next_n;
-    if (!sent_push(&t->sent, numbered.n, run->in_len))
+    if (!inflight_push(&t->inflight, numbered.n, run->in_len))
         return numbered.n;
     t->next_n++;
     slot_put_run(&slot_end(t)->out, &numbered);
@@ -306,14 +306,14 @@ static void flush_slot(slot_t *t)
     if (!t->board || count == 0 || !board_grant(t->board, t->next_n - count, count))
         return;
     slot_send(t, slot_end(t));
-    if (t->sent.live > 1)
+    if (t->inflight.live > 1)
         slots_pull_soon(t->pool, PULL_MS_MIN);
 }
 
 void slots_flush(slots_t *s)
 {
     if (s->owes_look)
-        guardian_tell(s);
+        guardian_send_pending(s);
     for (uint32_t i = 0; i < s->plan.slots_n; i++)
         if (s->slots[i].unflushed > 0)
             flush_slot(&s->slots[i]);
@@ -322,18 +322,18 @@ void slots_flush(slots_t *s)
 uint32_t slots_take_back(slots_t *s, uint32_t slot)
 {
     slot_t *t = &s->slots[slot];
-    if (!t->board || t->sent.live == 0)
+    if (!t->board || t->inflight.live == 0)
         return t->next_n;
     uint32_t next = board_take_back(t->board), first = t->next_n;
-    for (size_t i = 0; i < t->sent.n; i++) {
-        const sent_t *e = &t->sent.at[(t->sent.first + i) & (t->sent.cap - 1)];
+    for (size_t i = 0; i < t->inflight.n; i++) {
+        const inflight_run_t *e = &t->inflight.at[(t->inflight.first + i) & (t->inflight.cap - 1)];
         if (!e->revoked && (int32_t)(e->n - next) >= 0) {
             first = e->n;
             break;
         }
     }
     t->unflushed = 0;
-    sent_revoke_from(&t->sent, first);
+    inflight_revoke_from(&t->inflight, first);
     slots_pull_soon(s, 0);
     return first;
 }
@@ -341,7 +341,7 @@ uint32_t slots_take_back(slots_t *s, uint32_t slot)
 void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now)
 {
     slot_t *t = &s->slots[slot];
-    if (!t->board || !sent_has(&t->sent, n))
+    if (!t->board || !inflight_has(&t->inflight, n))
         return;
     bool was_closed = board_is_closed(t->board);
     if (!was_closed && !board_close_run(t->board, n)) {
@@ -355,11 +355,11 @@ void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now)
         return;
     t->is_killing = t->owes_kill = true;
     t->kill_grace_ms = now ? 0 : atomic_load(&t->board->grace_ms);
-    guardian_tell(s);
+    guardian_send_pending(s);
 }
 
 void slots_freeze(slots_t *s, uint32_t slot, bool freeze)
 {
     s->slots[slot].freeze_wanted = freeze;
-    guardian_tell(s);
+    guardian_send_pending(s);
 }

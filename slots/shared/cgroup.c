@@ -234,7 +234,7 @@ static void sweep_folder(int parent_fd, const char *name, void *arg)
     close(dead.dir_fd);
 }
 
-static void look_at_abilities(cgroup_root_t *root, const char *path)
+static void find_abilities(cgroup_root_t *root, const char *path)
 {
     int probe = cgroup_slot_make(root, UINT32_MAX, 0);
     root->can_kill = probe >= 0 && faccessat(probe, "cgroup.kill", W_OK, 0) == 0;
@@ -265,7 +265,7 @@ void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed)
             root->dir_fd = cgroup_open_dir(root->base_fd, root->name);
     }
     if (root->dir_fd >= 0)
-        look_at_abilities(root, path);
+        find_abilities(root, path);
     else
         cgroup_root_close(root);
     if (root->dir_fd < 0)

@@ -36,7 +36,7 @@ int ctl_send(int fd, const ctl_message_t *message, const int *fds, unsigned fds_
     return sent < 0 ? -1 : 0;
 }
 
-static void take_fds(struct msghdr *m, int *fds)
+static void receive_fds(struct msghdr *m, int *fds)
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
     if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -56,7 +56,7 @@ int ctl_receive(int fd, ctl_message_t *ret, int *fds)
     ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? -1 : 0;
-    take_fds(&m, fds);
+    receive_fds(&m, fds);
     if (got == 0)
         return 0;
     message.text[sizeof message.text - 1] = '\0';

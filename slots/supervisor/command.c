@@ -260,7 +260,7 @@ void command_exited(supervisor_t *s, int status)
     s->command.pid = -1;
 }
 
-static void take_output(supervisor_t *s, const char *bytes, size_t len)
+static void append_output(supervisor_t *s, const char *bytes, size_t len)
 {
     command_t *c = &s->command;
     size_t room = c->value_bytes_max - c->out.len;
@@ -279,7 +279,7 @@ void command_drain(supervisor_t *s, int turns_max)
     char bytes[READ_BYTES];
     ssize_t n;
     for (int turns = 0; turns < turns_max && (n = read(c->out_fd, bytes, sizeof bytes)) > 0; turns++)
-        take_output(s, bytes, (size_t)n);
+        append_output(s, bytes, (size_t)n);
     for (int turns = 0; turns < turns_max && (n = read(c->err_fd, bytes, sizeof bytes)) > 0; turns++) {
         board_tail_add(s->board, bytes, (size_t)n);
         log_label(&c->log, c->label);

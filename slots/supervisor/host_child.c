@@ -64,7 +64,7 @@ void host_start(supervisor_t *s)
     s->has_children = true;
 }
 
-void host_take_limits(supervisor_t *s)
+void host_apply_limits(supervisor_t *s)
 {
     char why[160];
     uint32_t id = atomic_load(&s->board->limits_id);
@@ -84,7 +84,7 @@ static void label_from_board(const board_t *b, char *ret)
              atomic_load(&b->attempt));
 }
 
-static void take_text(supervisor_t *s, const char *label, const uint8_t *bytes, size_t len)
+static void log_output(supervisor_t *s, const char *label, const uint8_t *bytes, size_t len)
 {
     if (len == 0)
         return;
@@ -124,7 +124,7 @@ static void handle_output(supervisor_t *s, char *label)
         if (mark && used == 0)
             break;
         if (mark && used > 0) {
-            take_text(s, ended, in->data + start, at - start);
+            log_output(s, ended, in->data + start, at - start);
             snprintf(label, LOG_LABEL_MAX, "%s", begins);
             at += (size_t)used;
             start = at;
@@ -132,7 +132,7 @@ static void handle_output(supervisor_t *s, char *label)
             at++;
         }
     }
-    take_text(s, label, in->data + start, at - start);
+    log_output(s, label, in->data + start, at - start);
     buf_consume(in, at);
 }
 
@@ -155,7 +155,7 @@ void host_drain(supervisor_t *s)
     }
 }
 
-int host_settle(supervisor_t *s)
+int host_end_line(supervisor_t *s)
 {
     log_t *log = &s->host.log;
     char label[LOG_LABEL_MAX];

@@ -73,7 +73,7 @@ void log_label(log_t *log, const char *label)
 }
 
 /* How much of `len` more bytes this attempt may still write; the rest is counted. */
-static size_t take(log_t *log, size_t len)
+static size_t count_taken(log_t *log, size_t len)
 {
     size_t left = LOG_ATTEMPT_BYTES - log->taken, n = len < left ? len : left;
     log->taken += n;
@@ -83,7 +83,7 @@ static size_t take(log_t *log, size_t len)
 
 void log_text(log_t *log, const char *bytes, size_t len)
 {
-    len = take(log, len);
+    len = count_taken(log, len);
     while (len > 0) {
         const char *end = memchr(bytes, '\n', len);
         size_t n = end ? (size_t)(end - bytes) : len;

@@ -99,7 +99,7 @@ static void host_exited(supervisor_t *s, int status)
 void supervisor_leave(supervisor_t *s)
 {
     s->leave_by_ms = proc_now_ms() + s->plan.bye_ms;
-    serve_bye(s);
+    serve_send_bye(s);
 }
 
 /* Returns when to look again, in ms. */
@@ -183,7 +183,7 @@ static void report_and_leave(supervisor_t *s)
     if (s->host.out_fd >= 0)
         host_drain(s);
     serve_drain(s);
-    serve_settle(s);
+    serve_send_broken(s);
     log_end_attempt(&s->command.log);
     log_end_attempt(&s->host.log);
     m.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -293,14 +293,14 @@ static void run(supervisor_t *s)
             reap(s);
         if (host_asks) {
             host_asks = 0;
-            host_take_limits(s);
+            host_apply_limits(s);
         }
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
         int look_ms = sooner(check_cpu_time(s), go_on_leaving(s));
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
-        wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_settle(s), serve_wait_ms(s)));
+        wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_end_line(s), serve_wait_ms(s)));
         wait_and_read(s, wait_ms);
     }
 }

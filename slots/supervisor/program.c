@@ -124,7 +124,7 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_m
     p->state = PROGRAM_STARTING;
     p->started_ms = proc_now_ms();
     p->ready_by_ms = p->started_ms + bound_ms;
-    p->is_told = false;
+    p->is_slow_noted = false;
     p->stdout_is_log = false;
     log_open(&p->log, log_fd);
     return 0;
@@ -147,7 +147,7 @@ void program_close(program_t *p)
     p->state = PROGRAM_OFF;
     p->closed_at_ms = 0;
     p->job_serial = 0;
-    p->answered = p->told_bytes = p->in_used = 0;
+    p->answered = p->written_bytes = p->in_used = 0;
     p->is_reset = false;
 }
 
@@ -188,11 +188,11 @@ bool program_left_unread(const program_t *p)
 {
     int unread = 0;
     if (p->to_fd != p->from_fd)
-        return p->to_fd >= 0 && ioctl(p->to_fd, FIONREAD, &unread) == 0 && (size_t)unread >= p->told_bytes;
-    return p->is_reset && p->told_bytes <= WHOLE_BYTES;
+        return p->to_fd >= 0 && ioctl(p->to_fd, FIONREAD, &unread) == 0 && (size_t)unread >= p->written_bytes;
+    return p->is_reset && p->written_bytes <= WHOLE_BYTES;
 }
 
-int program_next(program_t *p, size_t frame_max, served_said_t *ret)
+int program_next(program_t *p, size_t frame_max, served_message_t *ret)
 {
     size_t used = 0;
     if (p->in.len == 0)
@@ -213,7 +213,7 @@ void program_drop(program_t *p)
     p->in_used = 0;
 }
 
-void program_settle_on(program_t *p, bool is_stdio)
+void program_choose_protocol(program_t *p, bool is_stdio)
 {
     if (!is_stdio) {
         close_fd(&p->stdin_fd);

@@ -102,7 +102,7 @@ static void give_up_idle(supervisor_t *s, program_t *p, const char *why)
     program_close(p);
 }
 
-void serve_broke(supervisor_t *s, program_t *p, const char *why)
+void serve_protocol_error(supervisor_t *s, program_t *p, const char *why)
 {
     if (s->is_ending)
         return;
@@ -118,72 +118,73 @@ void serve_broke(supervisor_t *s, program_t *p, const char *why)
 
 /* ---- what it says ---- */
 
-static void on_hello(supervisor_t *s, program_t *p, const served_said_t *said)
+static void on_hello(supervisor_t *s, program_t *p, const served_message_t *message)
 {
     char what[120];
-    if (said->version != SERVED_VERSION) {
-        snprintf(what, sizeof what, "speaks version %u of the slot protocol; this worker speaks %d", said->version,
+    if (message->version != SERVED_VERSION) {
+        snprintf(what, sizeof what, "speaks version %u of the slot protocol; this worker speaks %d", message->version,
                  SERVED_VERSION);
         unusable(s, p, what);
         return;
     }
-    buf_append(&p->tasks, said->tasks, said->tasks_len);
+    buf_append(&p->tasks, message->tasks, message->tasks_len);
     p->state = PROGRAM_GREETED;
 }
 
-static void on_done(supervisor_t *s, program_t *p, const served_said_t *said)
+static void on_done(supervisor_t *s, program_t *p, const served_message_t *message)
 {
     char why[120];
     if (p->state != PROGRAM_READY || (!serve_runs(s, p) && !s->is_ending)) {
-        serve_broke(s, p, "it answered without a run");
-    } else if (said->n != s->command.n) {
-        snprintf(why, sizeof why, "it answered run %u while run %u went on", said->n, s->command.n);
-        serve_broke(s, p, why);
+        serve_protocol_error(s, p, "it answered without a run");
+    } else if (message->n != s->command.n) {
+        snprintf(why, sizeof why, "it answered run %u while run %u went on", message->n, s->command.n);
+        serve_protocol_error(s, p, why);
     } else if (s->is_ending) {
         s->kill_at_ms = 0; /* it is through; nothing has to be waited for */
     } else if (p->in.len > p->in_used) {
-        serve_broke(s, p, "it said more after its answer");
+        serve_protocol_error(s, p, "it said more after its answer");
     } else {
-        serve_result(s, said);
+        serve_result(s, message);
     }
 }
 
-static void handle(supervisor_t *s, program_t *p, const served_said_t *said)
+static void handle(supervisor_t *s, program_t *p, const served_message_t *message)
 {
-    if (said->type == SLOT_DONE)
-        on_done(s, p, said);
-    else if (said->type == SLOT_HELLO && p->state == PROGRAM_STARTING)
-        on_hello(s, p, said);
-    else if (said->type == SLOT_READY && p->state == PROGRAM_GREETED)
+    if (message->type == SLOT_DONE)
+        on_done(s, p, message);
+    else if (message->type == SLOT_HELLO && p->state == PROGRAM_STARTING)
+        on_hello(s, p, message);
+    else if (message->type == SLOT_READY && p->state == PROGRAM_GREETED)
         p->state = PROGRAM_READY;
     else
-        serve_broke(s, p, said->type == SLOT_HELLO ? "it said hello twice" : "it said ready at the wrong time");
+        serve_protocol_error(s, p,
+                             message->type == SLOT_HELLO ? "it said hello twice" : "it said ready at the wrong time");
 }
 
-void serve_take(supervisor_t *s, program_t *p)
+void serve_handle_messages(supervisor_t *s, program_t *p)
 {
-    served_said_t said;
+    served_message_t message;
     int got = 0;
     for (;;) {
         bool is_new = p->state == PROGRAM_STARTING;
         size_t frame_max = is_new ? SERVED_HELLO_MAX : served_frame_max(p->reader.encoding, s->command.value_bytes_max);
-        got = p->state == PROGRAM_OFF ? 0 : program_next(p, frame_max, &said);
+        got = p->state == PROGRAM_OFF ? 0 : program_next(p, frame_max, &message);
         if (got <= 0)
             break;
         if (is_new && !p->stdout_is_log && p->out_fd >= 0)
-            program_settle_on(p, false);
-        handle(s, p, &said);
+            program_choose_protocol(p, false);
+        handle(s, p, &message);
         if (p->state != PROGRAM_OFF)
             program_drop(p);
     }
     if (got < 0)
-        serve_broke(s, p, p->reader.why);
+        serve_protocol_error(s, p, p->reader.why);
 }
 
-void serve_listen(supervisor_t *s, program_t *p)
+void serve_read(supervisor_t *s, program_t *p)
 {
     int got = program_fill(p);
-    serve_take(s, p);
+    serve_handle_messages(s, p);
     if (got == 0 && p->state != PROGRAM_OFF && p->closed_at_ms == 0)
         p->closed_at_ms = proc_now_ms();
 }
@@ -265,7 +266,7 @@ void serve_run(supervisor_t *s, const slot_run_t *run)
         command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for this task");
     } else {
         s->command.state = COMMAND_SERVED;
-        p->told_bytes = p->out.len;
+        p->written_bytes = p->out.len;
         program_flush(p);
     }
 }
@@ -297,7 +298,7 @@ static void read_the_rest(supervisor_t *s, program_t *p)
 {
     serve_drain_one(s, p, COMMAND_DRAIN_ALL);
     while (!s->is_ending && p->state != PROGRAM_OFF && program_fill(p) > 0)
-        serve_take(s, p);
+        serve_handle_messages(s, p);
 }
 
 bool serve_exited(supervisor_t *s, pid_t pid, int status)
@@ -345,7 +346,7 @@ void serve_end(supervisor_t *s)
     }
 }
 
-void serve_bye(supervisor_t *s)
+void serve_send_bye(supervisor_t *s)
 {
     for (size_t i = 0; i < s->serve.programs_n; i++) {
         program_t *p = &s->serve.programs[i];
@@ -357,7 +358,7 @@ void serve_bye(supervisor_t *s)
     }
 }
 
-void serve_settle(supervisor_t *s)
+void serve_send_broken(supervisor_t *s)
 {
     outlet_t *outlet = &s->command.outlet;
     if (!s->serve.broken[0] || s->command.state != COMMAND_SERVED)

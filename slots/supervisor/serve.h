@@ -45,10 +45,10 @@ typedef struct {
     buf_t tasks;          /* of its hello */
     uint32_t job_serial;  /* of the job it was told last */
     uint64_t answered;    /* runs, in this life */
-    size_t told_bytes;    /* with the last run */
+    size_t written_bytes; /* with the last run */
     bool is_reset;        /* it went away and left something unread */
     int64_t started_ms, ready_by_ms;
-    bool is_told;         /* that it takes long to start */
+    bool is_slow_noted;   /* that it takes long to start */
     int64_t closed_at_ms; /* it closed the protocol and has not ended; 0: it has not */
     log_t log;
 } program_t;
@@ -77,20 +77,20 @@ bool serve_exited(struct supervisor *s, pid_t pid, int status);
 /* The slot ends: TERM and a cancel to the program that runs something, KILL to the others. */
 void serve_end(struct supervisor *s);
 /* Nothing is alive any more: the result of a run that broke the protocol may count now. */
-void serve_settle(struct supervisor *s);
+void serve_send_broken(struct supervisor *s);
 /* An answer that was checked becomes the result of the run. serve_result.c. */
-void serve_result(struct supervisor *s, const served_said_t *said);
+void serve_result(struct supervisor *s, const served_message_t *answer);
 /* Every program is told to leave; one that is still starting is killed. */
-void serve_bye(struct supervisor *s);
+void serve_send_bye(struct supervisor *s);
 /* The pids of living programs, at most `cap`. */
 size_t serve_pids(const struct supervisor *s, pid_t *ret, size_t cap);
 /* The run that goes on is with this program. */
 bool serve_runs(const struct supervisor *s, const program_t *p);
 /* It broke the protocol: a failed start, the end of its run, or only of itself. */
-void serve_broke(struct supervisor *s, program_t *p, const char *why);
-/* Handles what it said. serve_listen reads first. */
-void serve_take(struct supervisor *s, program_t *p);
-void serve_listen(struct supervisor *s, program_t *p);
+void serve_protocol_error(struct supervisor *s, program_t *p, const char *why);
+/* Handles what it said. serve_read reads first. */
+void serve_handle_messages(struct supervisor *s, program_t *p);
+void serve_read(struct supervisor *s, program_t *p);
 
 /* ---- serve_io.c: output and descriptors ---- */
 
@@ -114,10 +114,10 @@ void program_flush(program_t *p);
 /* Reads what came on the protocol, at most one piece. 1: something; 0: the end; -1: nothing now. */
 int program_fill(program_t *p);
 /* Its next message, as served_decode; it stays in `in` until program_drop. */
-int program_next(program_t *p, size_t frame_max, served_said_t *ret);
+int program_next(program_t *p, size_t frame_max, served_message_t *ret);
 void program_drop(program_t *p);
 /* Takes the protocol to where the hello came. */
-void program_settle_on(program_t *p, bool is_stdio);
+void program_choose_protocol(program_t *p, bool is_stdio);
 /* Reads one piece of its stdout or stderr: it goes to the log under `label`, stderr also to the board's tail (may be
  * NULL). False: nothing more there now. */
 bool program_drain(program_t *p, int *fd, const char *label, board_t *tail);

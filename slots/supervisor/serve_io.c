@@ -5,7 +5,7 @@
 #include "slots/shared/ctl.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4, TELL_MS = 3000, TELL_AGAIN_MS = 100 };
+enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4, SLOW_MS = 3000, SLOW_AGAIN_MS = 100 };
 
 static const char *label(const supervisor_t *s, const program_t *p)
 {
@@ -15,26 +15,26 @@ static const char *label(const supervisor_t *s, const program_t *p)
 /* ---- what it prints ---- */
 
 /* Its first bytes on stdout: a hello, and then stdout is the protocol; or not, and then it is output for ever. */
-static void take_first(supervisor_t *s, program_t *p)
+static void read_first(supervisor_t *s, program_t *p)
 {
     served_reader_t reader = {0};
-    served_said_t said;
+    served_message_t message;
     size_t used;
     void *room = buf_reserve(&p->first, SERVED_HELLO_MAX);
     ssize_t n = room ? read(p->out_fd, room, SERVED_HELLO_MAX) : -1;
     p->first.len += n > 0 ? (size_t)n : 0;
-    int got = served_decode(&reader, p->first.data, p->first.len, SERVED_HELLO_MAX, &said, &used);
-    bool is_hello = got > 0 && said.type == SLOT_HELLO;
+    int got = served_decode(&reader, p->first.data, p->first.len, SERVED_HELLO_MAX, &message, &used);
+    bool is_hello = got > 0 && message.type == SLOT_HELLO;
     served_reader_free(&reader);
     if (is_hello) {
-        program_settle_on(p, true);
-        serve_take(s, p);
+        program_choose_protocol(p, true);
+        serve_handle_messages(s, p);
     } else if (got != 0 || n == 0) {
         p->stdout_is_log = true;
     }
 }
 
-static void put_first(supervisor_t *s, program_t *p)
+static void log_first(supervisor_t *s, program_t *p)
 {
     if (!p->stdout_is_log || p->first.len == 0)
         return;
@@ -47,8 +47,8 @@ void serve_drain_one(supervisor_t *s, program_t *p, int turns)
 {
     board_t *tail = serve_runs(s, p) ? s->board : NULL;
     if (p->state == PROGRAM_STARTING && !p->stdout_is_log && p->out_fd >= 0)
-        take_first(s, p);
-    put_first(s, p);
+        read_first(s, p);
+    log_first(s, p);
     for (int i = 0; i < turns && p->stdout_is_log && program_drain(p, &p->out_fd, label(s, p), NULL); i++)
         ;
     for (int i = 0; i < turns && program_drain(p, &p->err_fd, label(s, p), tail); i++)
@@ -100,9 +100,9 @@ void serve_on_polls(supervisor_t *s, const struct pollfd *polls)
         if ((polls[0].revents & POLLOUT) || polls[3].revents)
             program_flush(p);
         if (polls[0].revents & (POLLIN | POLLHUP | POLLERR))
-            serve_listen(s, p);
+            serve_read(s, p);
         if (p->first.len > 0)
-            put_first(s, p);
+            log_first(s, p);
     }
 }
 
@@ -124,16 +124,16 @@ static void late(supervisor_t *s, program_t *p)
     else
         snprintf(what, sizeof what, "%s in time (%g s, --start-timeout): it is started again, its items wait",
                  missing(p), (double)(p->ready_by_ms - p->started_ms) / 1000);
-    serve_broke(s, p, what);
+    serve_protocol_error(s, p, what);
 }
 
 /* Who waits for a program that says nothing is told so long before it is given up. True: that was now. */
-static bool tell_slow(const program_t *p)
+static bool send_slow_note(const program_t *p)
 {
     char name[PROGRAM_NAME_MAX];
     ctl_message_t m = {.type = CTL_NOTE};
     snprintf(m.text, sizeof m.text, "%s has %s for %d s; at %g s (--start-timeout) it is started again, its items wait",
-             program_name(p, name), missing(p), TELL_MS / 1000, (double)(p->ready_by_ms - p->started_ms) / 1000);
+             program_name(p, name), missing(p), SLOW_MS / 1000, (double)(p->ready_by_ms - p->started_ms) / 1000);
     return ctl_send(LINK_FD, &m, NULL, 0) == 0 || errno != EAGAIN;
 }
 
@@ -145,7 +145,7 @@ static int64_t due_ms(const program_t *p)
 }
 
 /* When to look at it again. */
-static int64_t look_ms(supervisor_t *s, program_t *p, int64_t now_ms)
+static int64_t check_times(supervisor_t *s, program_t *p, int64_t now_ms)
 {
     if (p->state == PROGRAM_OFF || s->is_ending)
         return INT64_MAX;
@@ -154,21 +154,21 @@ static int64_t look_ms(supervisor_t *s, program_t *p, int64_t now_ms)
         late(s, p);
         return now_ms;
     }
-    if (!is_starting(p) || p->is_told)
+    if (!is_starting(p) || p->is_slow_noted)
         return due;
-    int64_t tell_at_ms = p->started_ms + TELL_MS;
-    if (now_ms >= tell_at_ms) {
-        p->is_told = tell_slow(p);
-        tell_at_ms = p->is_told ? due : now_ms + TELL_AGAIN_MS;
+    int64_t note_at_ms = p->started_ms + SLOW_MS;
+    if (now_ms >= note_at_ms) {
+        p->is_slow_noted = send_slow_note(p);
+        note_at_ms = p->is_slow_noted ? due : now_ms + SLOW_AGAIN_MS;
     }
-    return tell_at_ms < due ? tell_at_ms : due;
+    return note_at_ms < due ? note_at_ms : due;
 }
 
 int serve_wait_ms(supervisor_t *s)
 {
     int64_t soonest_ms = INT64_MAX, now_ms = proc_now_ms();
     for (size_t i = 0; i < s->serve.programs_n; i++) {
-        int64_t at_ms = look_ms(s, &s->serve.programs[i], now_ms);
+        int64_t at_ms = check_times(s, &s->serve.programs[i], now_ms);
         soonest_ms = at_ms < soonest_ms ? at_ms : soonest_ms;
     }
     if (soonest_ms == INT64_MAX)

@@ -11,14 +11,14 @@ static void send(supervisor_t *s, int64_t now_ns)
     command_send_result(s, now_ns);
 }
 
-static void send_error(supervisor_t *s, const served_said_t *said, slot_done_t *done, int64_t now_ns)
+static void send_error(supervisor_t *s, const served_message_t *answer, slot_done_t *done, int64_t now_ns)
 {
     buf_t type = {0}, message = {0}, tail = {0};
-    clean_text(&type, said->error_type, said->error_type_len < TYPE_MAX ? said->error_type_len : TYPE_MAX);
-    clean_text(&message, said->message, said->message_len < MESSAGE_MAX ? said->message_len : MESSAGE_MAX);
+    clean_text(&type, answer->error_type, answer->error_type_len < TYPE_MAX ? answer->error_type_len : TYPE_MAX);
+    clean_text(&message, answer->message, answer->message_len < MESSAGE_MAX ? answer->message_len : MESSAGE_MAX);
     clean_text(&tail, s->board->tail, atomic_load(&s->board->tail_len));
     done->kind = FANMAP_EXCEPTION;
-    done->final = said->final;
+    done->final = answer->final;
     done->type = type.data ? (const char *)type.data : "";
     done->type_len = type.len;
     done->message = message.data ? (const char *)message.data : "";
@@ -32,7 +32,7 @@ static void send_error(supervisor_t *s, const served_said_t *said, slot_done_t *
     buf_free(&tail);
 }
 
-void serve_result(supervisor_t *s, const served_said_t *said)
+void serve_result(supervisor_t *s, const served_message_t *answer)
 {
     command_t *c = &s->command;
     int64_t now_ns = proc_now_ns();
@@ -40,18 +40,18 @@ void serve_result(supervisor_t *s, const served_said_t *said)
     char message[96];
     s->serve.current->answered++;
     buf_clear(&c->frame);
-    if (said->is_error) {
-        send_error(s, said, &done, now_ns);
+    if (answer->is_error) {
+        send_error(s, answer, &done, now_ns);
         return;
     }
-    if (said->value_len > c->value_bytes_max) {
+    if (answer->value_len > c->value_bytes_max) {
         snprintf(message, sizeof message, "the value is over the limit of %zu bytes", c->value_bytes_max);
         c->state = COMMAND_IDLE;
         command_refuse(s, FANMAP_TOO_LARGE, 0, message);
         return;
     }
-    done.value = said->value;
-    done.value_len = said->value_len;
+    done.value = answer->value;
+    done.value_len = answer->value_len;
     slot_put_done(&c->frame, &done);
     send(s, now_ns);
 }

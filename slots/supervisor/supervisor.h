@@ -162,10 +162,10 @@ void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const 
 
 void host_start(supervisor_t *s);
 /* Puts the limits on the board in force, for which the host waits. */
-void host_take_limits(supervisor_t *s);
+void host_apply_limits(supervisor_t *s);
 void host_drain(supervisor_t *s);
 /* Writes out what an attempt that is over left unfinished. Returns when to call again at the latest, in ms; -1: not
  * needed. */
-int host_settle(supervisor_t *s);
+int host_end_line(supervisor_t *s);
 
 #endif

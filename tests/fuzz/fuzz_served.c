@@ -3,7 +3,7 @@
 
 enum { FRAME_MAX = 1 << 16 };
 
-static void look(const served_said_t *said)
+static void look(const served_message_t *said)
 {
     MUST(said->type == SLOT_HELLO || said->type == SLOT_READY || said->type == SLOT_DONE);
     if (said->type == SLOT_HELLO && said->version == SERVED_VERSION) {
@@ -19,7 +19,7 @@ static void look(const served_said_t *said)
 static void read_stream(served_encoding_t encoding, const uint8_t *data, size_t size)
 {
     served_reader_t r = {.encoding = encoding};
-    served_said_t said;
+    served_message_t said;
     size_t used = 0;
     int got;
     while ((got = served_decode(&r, data, size, FRAME_MAX, &said, &used)) == 1) {

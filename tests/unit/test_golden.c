@@ -425,7 +425,7 @@ static void check_slot(const vector_t *v, const buf_t *in)
     buf_free(&again);
 }
 
-static void show_said(const served_said_t *said, buf_t *f)
+static void show_said(const served_message_t *said, buf_t *f)
 {
     buf_printf(f, "%d n=%" PRIu32 " %s%s", (int)said->type, said->n, said->is_error ? "error" : "",
                said->final ? " final" : "");
@@ -443,7 +443,7 @@ static void show_said(const served_said_t *said, buf_t *f)
 static void check_said(const vector_t *v, const buf_t *in, const buf_t *line)
 {
     served_reader_t msgpack = {0}, json = {.encoding = SERVED_JSON};
-    served_said_t from_msgpack, from_json;
+    served_message_t from_msgpack, from_json;
     size_t used;
     buf_t a = {0}, b = {0};
     if (in->data[5] != SLOT_HELLO)
