@@ -63,6 +63,7 @@ static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
     uint64_t value = mp_read_uint(r);
     if (record->field == JOBS_END || record->field == JOBS_HALT) {
         r->bad = r->bad || value < END_CANCEL || value > END_INPUT_ERROR;
+        r->bad = r->bad || (record->field == JOBS_HALT && value != END_HALT);
         record->end_reason = (end_reason_t)value;
         return 2;
     }

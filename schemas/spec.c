@@ -218,7 +218,7 @@ static bool spec_valid(const spec_t *spec)
            spec->items_partitions >= 1 && spec->items_partitions <= PARTITIONS_MAX &&
            spec->results_partition < PARTITIONS_MAX && spec->start_offset >= -1 && spec->submitted_ms >= 0 &&
            spec->deadline_ms >= 0 && spec->lease_ms >= 1 && spec->backoff_factor_milli >= 1 && spec->crash_cap >= 1 &&
-           spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt) &&
+           spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt) && !spec->is_signed &&
            spec->sequences_n <= SEQUENCES_MAX && (spec->retry_of[0] == '\0' || job_id_valid(spec->retry_of));
 }
 

@@ -196,6 +196,7 @@ static void test_spec_bounds(void **state)
     SPEC_WITH(false, s.lease_ms = 0);
     SPEC_WITH(false, s.crash_cap = 0);
     SPEC_WITH(false, s.value_bytes_max = 0);
+    SPEC_WITH(false, s.is_signed = true);
     SPEC_WITH(true, s.concurrency = UINT64_MAX);
     SPEC_WITH(true, s.halt = (halt_t){HALT_SOON, HALT_DONE, 100, true});
     SPEC_WITH(false, s.halt = (halt_t){HALT_SOON, HALT_DONE, 101, true});

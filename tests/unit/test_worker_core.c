@@ -313,6 +313,8 @@ static void do_job(world_t *x, const words_t *words)
     spec->backoff_base_ms = (uint32_t)option(words, "backoff", spec->backoff_base_ms);
     spec->crash_cap = (uint32_t)option(words, "cap", 3);
     spec->lease_ms = 15000;
+    if (option(words, "soon", 0) > 0)
+        spec->halt = (halt_t){HALT_SOON, HALT_FAIL, (uint32_t)option(words, "soon", 1), false};
     spec->final_exits_n = has(words, "final") ? 1 : 0;
     spec->final_exits[0] = (exit_range_t){64, 78};
     step(x, &(worker_event_t){.type = WORKER_JOBS, .jobs = &record});
@@ -729,6 +731,7 @@ TIMELINE(drain)
 TIMELINE(deadline)
 TIMELINE(fail_fast)
 TIMELINE(halt_soon)
+TIMELINE(halt_foreign)
 TIMELINE(final_exit)
 TIMELINE(unknown)
 TIMELINE(unlimited)
@@ -753,19 +756,26 @@ TIMELINE(suspects)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),      cmocka_unit_test(ahead),        cmocka_unit_test(turns),
-        cmocka_unit_test(retry),      cmocka_unit_test(deaths),       cmocka_unit_test(tokens),
-        cmocka_unit_test(freeze),     cmocka_unit_test(revoked),      cmocka_unit_test(revoked_wait),
-        cmocka_unit_test(lost),       cmocka_unit_test(duplicates),   cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),      cmocka_unit_test(drain),        cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast),  cmocka_unit_test(halt_soon),    cmocka_unit_test(final_exit),
-        cmocka_unit_test(unlimited),  cmocka_unit_test(unknown),      cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),   cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),
-        cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
-        cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),   cmocka_unit_test(merge),
+        cmocka_unit_test(happy),           cmocka_unit_test(ahead),
+        cmocka_unit_test(turns),           cmocka_unit_test(retry),
+        cmocka_unit_test(deaths),          cmocka_unit_test(tokens),
+        cmocka_unit_test(freeze),          cmocka_unit_test(revoked),
+        cmocka_unit_test(revoked_wait),    cmocka_unit_test(lost),
+        cmocka_unit_test(duplicates),      cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),           cmocka_unit_test(drain),
+        cmocka_unit_test(deadline),        cmocka_unit_test(fail_fast),
+        cmocka_unit_test(halt_soon),       cmocka_unit_test(halt_foreign),
+        cmocka_unit_test(final_exit),      cmocka_unit_test(unlimited),
+        cmocka_unit_test(unknown),         cmocka_unit_test(intake),
+        cmocka_unit_test(takeover),        cmocka_unit_test(stopped),
+        cmocka_unit_test(first_commit),    cmocka_unit_test(claims),
+        cmocka_unit_test(claimed),         cmocka_unit_test(lost_claims),
+        cmocka_unit_test(poison),          cmocka_unit_test(names_full),
+        cmocka_unit_test(adopted_charged), cmocka_unit_test(lost_names),
+        cmocka_unit_test(lost_closing),    cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims),      cmocka_unit_test(drain_named),
+        cmocka_unit_test(drain_waits),     cmocka_unit_test(suspects),
+        cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

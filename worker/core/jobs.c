@@ -202,6 +202,19 @@ void job_policy_changed(worker_t *w, worker_job_t *job)
     schedule_job(w, job);
 }
 
+static bool obeys_halt(const worker_job_t *job)
+{
+    return job->halt_heard && job->spec != NULL && job->spec->halt.when == HALT_SOON;
+}
+
+static void take_halt(worker_t *w, worker_job_t *job)
+{
+    if (job->is_halting || !obeys_halt(job))
+        return;
+    job->is_halting = true;
+    job_policy_changed(w, job);
+}
+
 static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
 {
     if (job->spec != NULL || job->is_ended)
@@ -216,6 +229,7 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
     if (spec->bound_len > 0)
         memcpy(job->bound, spec->bound, spec->bound_len);
     job->spec->bound = job->bound;
+    job->is_halting = obeys_halt(job);
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
     job_policy_changed(w, job);
@@ -251,8 +265,8 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
     else if (record->field == JOBS_CONCURRENCY)
         unlimited_news(w, job, record->value, record->version);
     else if (record->field == JOBS_HALT) {
-        job->is_halting = true;
-        job_policy_changed(w, job);
+        job->halt_heard = true;
+        take_halt(w, job);
     } else if (record->field == JOBS_PAUSED && record->version > job->paused_version) {
         job->paused = record->value != 0;
         job->paused_version = record->version;

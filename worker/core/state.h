@@ -45,6 +45,7 @@ struct worker_job {
     bool paused, serves, was_noted;
     bool is_closing;         /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
     bool is_ended;           /* its end is on the jobs topic */
+    bool halt_heard;         /* JOB/halt was there; it is obeyed by jobs with a rule "soon" and by no other */
     bool is_halting;         /* --halt soon: nothing more of it starts, what has not started is cancelled */
     end_reason_t end_reason; /* end_written: which one */
     bool end_written;        /* WRITE_END went out */
