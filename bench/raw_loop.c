@@ -1,10 +1,10 @@
 /* The raw limit: produce -> echo -> gather over plain librdkafka, tuned as far as we know how, in three processes.
  *
- *   raw_loop BROKERS ITEMS BYTES PARTITIONS
+ *   raw_loop BROKERS ITEMS BYTES PARTITIONS [KEY=VALUE ...]
  *
  * A parent creates two topics and forks the echo and the gatherer, which read from the beginning of every partition
- * without a group; it then produces. Prints one line: seconds from the first produce to the last item gathered, and
- * items a second.
+ * without a group; it then produces. KEY=VALUE are librdkafka properties of both producers. Prints one line: seconds from
+ * the first produce to the last item gathered, and items a second.
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -36,6 +36,20 @@ static void set(rd_kafka_conf_t *conf, const char *key, const char *value)
         die(key, why);
 }
 
+static char **extra; /* KEY=VALUE, to a NULL */
+
+static void set_extra(rd_kafka_conf_t *conf)
+{
+    for (char **at = extra; *at; at++) {
+        char key[128];
+        const char *value = strchr(*at, '=');
+        if (!value || value - *at >= (long)sizeof key)
+            die(*at, "want KEY=VALUE");
+        snprintf(key, sizeof key, "%.*s", (int)(value - *at), *at);
+        set(conf, key, value + 1);
+    }
+}
+
 static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
 {
     char why[256];
@@ -47,6 +61,7 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
         set(conf, "enable.idempotence", "true");
         set(conf, "linger.ms", "2");
         set(conf, "queue.buffering.max.messages", "1000000");
+        set_extra(conf);
     } else {
         set(conf, "group.id", "raw");
         set(conf, "enable.auto.commit", "false");
@@ -188,8 +203,9 @@ static void wait_ok(pid_t pid, const char *name)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5)
-        die("usage", "raw_loop BROKERS ITEMS BYTES PARTITIONS");
+    if (argc < 5)
+        die("usage", "raw_loop BROKERS ITEMS BYTES PARTITIONS [KEY=VALUE ...]");
+    extra = argv + 5;
     long stamp = (long)time(NULL) ^ (long)getpid() << 20;
     snprintf(in_topic, sizeof in_topic, "raw-in-%ld", stamp);
     snprintf(out_topic, sizeof out_topic, "raw-out-%ld", stamp);

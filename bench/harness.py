@@ -1,0 +1,155 @@
+"""What the rows of bench/run share: services of the run's own, timing of whole processes and of spans, pairs, results.
+
+A row compares fanmap with a peer or a raw limit in the same run, in alternating pairs, and gives a Result. Its ratio is
+peer time / fanmap time, so above 1 means that fanmap is faster; a row may turn it round and say so in its name.
+"""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests", "real"))
+from services import Kafka, Redis  # noqa: E402
+
+BUILD = os.environ.get("FANMAP_BUILD") or os.path.join(ROOT, "build")
+FANMAP = os.path.join(BUILD, "fanmap")
+RECORDED = os.path.join(BUILD, "tests", "recorded.so")
+RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
+LATENCY = os.path.join(BUILD, "bench", "latency")
+LINES = ("--input-format", "lines", "--output-format", "lines")
+LOCAL = [FANMAP, "map", "--local", "-q", "--slots", "2"]
+LOOK_S = 0.0005  # between two looks at where a file stands
+
+
+class Result:
+    """One row of the table: pairs of (fanmap, peer) figures, the bound that is aimed at, and what else was seen."""
+
+    def __init__(self, row, pairs, unit="s", target=None, notes=()):
+        self.row, self.pairs, self.unit, self.target, self.notes = row, pairs, unit, target, list(notes)
+
+    def ratios(self):
+        return [theirs / ours for ours, theirs in self.pairs if ours > 0]
+
+    def median(self):
+        return statistics.median(self.ratios())
+
+    def as_json(self):
+        return {"row": self.row, "unit": self.unit, "target": self.target, "ratio": round(self.median(), 3),
+                "ratios": [round(r, 3) for r in self.ratios()], "pairs": self.pairs, "notes": self.notes}
+
+    def line(self):
+        r = self.ratios()
+        ours, theirs = (statistics.median(p[i] for p in self.pairs) for i in (0, 1))
+        target = f"{self.target:>6.2f}" if self.target else "     -"
+        return (f"{self.row:<62} {self.median():>6.2f} {min(r):>6.2f} {max(r):>6.2f} {target}  "
+                f"{ours:.4g} / {theirs:.4g} {self.unit}")
+
+
+HEADER = f"{'row':<62} {'ratio':>6} {'worst':>6} {'best':>6} {'target':>6}  fanmap / peer (medians)"
+
+
+def timed(command, stdin=subprocess.DEVNULL, env=None):
+    """Wall seconds of the whole process."""
+    began = time.monotonic()
+    subprocess.run(command, stdin=stdin, stdout=subprocess.DEVNULL, check=True, env=env)
+    return time.monotonic() - began
+
+
+def span(command, path, env=None):
+    """(seconds from the first byte of `path` read to the last byte written, whole seconds of the process, bytes out).
+    Both files are shared with the process, so where they stand is seen from here and costs it nothing."""
+    with open(path, "rb") as stdin, tempfile.TemporaryFile(dir="/dev/shm") as out:
+        began = time.monotonic()
+        child = subprocess.Popen(command, stdin=stdin, stdout=out, env=env)
+        first = last = None
+        position = 0
+        while True:
+            ended = child.poll() is not None
+            now = time.monotonic()
+            if first is None and os.lseek(stdin.fileno(), 0, os.SEEK_CUR) > 0:
+                first = now
+            at = os.fstat(out.fileno()).st_size
+            if at > position:
+                position, last = at, now
+            if ended:
+                break
+            time.sleep(LOOK_S)
+        if child.returncode != 0 or first is None or last is None:
+            raise SystemExit(f"bench: {' '.join(command[:4])} ended with {child.returncode}")
+        return last - first, time.monotonic() - began, position
+
+
+def numbers_file(folder, n, width=0):
+    """A file of the numbers 1..n, one a line, each as wide as `width` bytes with its newline."""
+    path = os.path.join(folder, f"numbers-{n}-{width}")
+    if not os.path.exists(path):
+        with open(path, "wb") as f:
+            for start in range(1, n + 1, 100000):
+                f.write(b"".join(b"%0*d\n" % (max(width - 1, 1), i) for i in range(start, min(n, start + 99999) + 1)))
+    return path
+
+
+def cpu_s(pid):
+    """Processor seconds of a process so far, its ended children included."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return sum(int(x) for x in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mib(pid):
+    """Peak resident memory of a living process."""
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
+
+
+class Fleet:
+    """Kafka and Redis of this run, and the workers started on them. Ends with its `with` block."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="fanmap-bench.")
+        self.kafka = Kafka(os.path.join(self.folder, "kafka"), fast_start=False)
+        self.redis = Redis(os.path.join(self.folder, "redis"))
+        self.workers = []
+
+    def __enter__(self):
+        self.kafka.start()
+        self.redis.start()
+        self.env = dict(os.environ, FANMAP_BROKERS=self.kafka.brokers, FANMAP_REDIS=self.redis.url)
+        return self
+
+    def __exit__(self, *_):
+        self.end_workers()
+        self.kafka.stop()
+        self.redis.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def worker(self, namespace, *args, env=None):
+        log = open(os.path.join(self.folder, f"worker-{namespace}-{len(self.workers)}.log"), "wb")
+        command = [FANMAP, "worker", "--namespace", namespace, *args]
+        worker = subprocess.Popen(command, env=env or self.env, stdin=subprocess.DEVNULL, stderr=log)
+        self.workers.append(worker)
+        return worker
+
+    def end_workers(self):
+        for worker in self.workers:
+            worker.terminate()
+        for worker in self.workers:
+            worker.wait(60)
+        self.workers = []
+
+    def map(self, namespace, task, *args):
+        return [FANMAP, "map", task, "--namespace", namespace, "-q", *args]
+
+    def warm(self, namespace, task, *args, n=64):
+        """One small map: topics exist and the workers have joined."""
+        subprocess.run(self.map(namespace, task, *args), input=b"1\n" * n, check=True, stdout=subprocess.DEVNULL,
+                       env=self.env)
+
+
+def pairs_of(n, ours, theirs):
+    """n alternating measurements of two functions that give figures."""
+    return [(ours(), theirs()) for _ in range(n)]
