@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/raw_topics.h"
+
 enum { OPEN_MAX = 4096, WAIT_MS = 60000 };
 
 static double now_us(void)
@@ -252,6 +254,7 @@ static void time_raw(size_t n, double *us)
         die("raw", "FANMAP_BROKERS is not set");
     snprintf(there, sizeof there, "raw-there-%ld", (long)getpid());
     snprintf(back, sizeof back, "raw-back-%ld", (long)getpid());
+    raw_create_topics(brokers, there, back, 1);
     pid_t echo = fork(); /* before any client: librdkafka does not survive fork */
     if (echo == 0) {
         raw_pass(brokers, there, back, n, NULL);

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/raw_topics.h"
+
 enum { BATCH = 256, POLL_MS = 100 };
 
 static double now_s(void)
@@ -72,23 +74,6 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
     if (!rk)
         die("rd_kafka_new", why);
     return rk;
-}
-
-static void create_topics(const char *brokers, const char *in, const char *out, int partitions)
-{
-    char why[256];
-    rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, brokers);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_NewTopic_t *topics[] = {rd_kafka_NewTopic_new(in, partitions, 1, why, sizeof why),
-                                     rd_kafka_NewTopic_new(out, partitions, 1, why, sizeof why)};
-    rd_kafka_CreateTopics(rk, topics, 2, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
-    if (!event || rd_kafka_event_error(event))
-        die("creating topics", event ? rd_kafka_event_error_string(event) : "timed out");
-    rd_kafka_event_destroy(event);
-    rd_kafka_NewTopic_destroy_array(topics, 2);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_destroy(rk);
 }
 
 static rd_kafka_queue_t *consume_all(rd_kafka_t *rk, const char *topic, int partitions)
@@ -209,12 +194,7 @@ int main(int argc, char **argv)
     long stamp = (long)time(NULL) ^ (long)getpid() << 20;
     snprintf(in_topic, sizeof in_topic, "raw-in-%ld", stamp);
     snprintf(out_topic, sizeof out_topic, "raw-out-%ld", stamp);
-    pid_t setup = fork(); /* librdkafka does not survive fork: each role is a process of its own */
-    if (setup == 0) {
-        create_topics(argv[1], in_topic, out_topic, atoi(argv[4]));
-        _exit(0);
-    }
-    wait_ok(setup, "creating topics");
+    raw_create_topics(argv[1], in_topic, out_topic, atoi(argv[4]));
     pid_t echo_pid = start(echo_role, argv), gather_pid = start(gather_role, argv);
     sleep(1); /* both are connected and wait */
     double began = now_s();

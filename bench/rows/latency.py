@@ -6,6 +6,7 @@ from harness import LATENCY, RECORDED, Fleet, Result
 
 def percentiles(mode, *args, env):
     """(p50, p99, max) in microseconds."""
+    env = dict(env, FANMAP_NAMESPACE="small")
     out = subprocess.run([LATENCY, mode, *map(str, args)], check=True, capture_output=True, text=True, env=env).stdout
     return tuple(float(x) for x in out.split()[:3])
 
@@ -13,8 +14,8 @@ def percentiles(mode, *args, env):
 def small(pairs, _items):
     """one item in an open map, and a whole map of one item, on a warm connection / one record there and back, raw"""
     with Fleet() as fleet:
-        fleet.worker("default", "--tasks", RECORDED, "--slots", "2")
-        fleet.warm("default", "noop")
+        fleet.worker("small", "--tasks", RECORDED, "--slots", "2")
+        fleet.warm("small", "noop")
         items, maps, raws = [], [], []
         for _ in range(pairs):
             items.append(percentiles("items", 1000, env=fleet.env))
@@ -28,8 +29,8 @@ def small(pairs, _items):
 def many(pairs, _items):
     """1,000 maps of ten items, 50 at a time, from one program / the same one after the other"""
     with Fleet() as fleet:
-        fleet.worker("default", "--tasks", RECORDED, "--slots", "2")
-        fleet.warm("default", "noop")
+        fleet.worker("small", "--tasks", RECORDED, "--slots", "2")
+        fleet.warm("small", "noop")
         got = [(percentiles("many", 1000, 10, 50, env=fleet.env)[0] / 50 / 1e6,
                 percentiles("many", 1000, 10, 1, env=fleet.env)[0] / 1e6) for _ in range(max(1, pairs // 2))]
         yield Result("1,000 maps of ten items, time a map: 50 at once / one at a time", got)
