@@ -144,7 +144,7 @@ static void count_outcome(list_t *list, const outcome_t *outcome)
 }
 
 /* False: it must not count. A duplicate is valid and changes nothing. */
-static bool take_outcome(list_t *list, const outcome_t *outcome)
+static bool fold_outcome(list_t *list, const outcome_t *outcome)
 {
     if (!outcome_valid(list, outcome))
         return false;
@@ -165,16 +165,16 @@ static bool take_outcome(list_t *list, const outcome_t *outcome)
     return true;
 }
 
-static bool take_outcomes(list_t *list, joblog_record_t *record)
+static bool fold_outcomes(list_t *list, joblog_record_t *record)
 {
     bool all_valid = true;
     outcome_t outcome;
     while (list->state == LIST_OPEN && !list->out_of_memory && joblog_next_outcome(record, &outcome))
-        all_valid &= take_outcome(list, &outcome);
+        all_valid &= fold_outcome(list, &outcome);
     return all_valid && !record->outcomes.bad;
 }
 
-static bool take_start(list_t *list, int64_t offset, const spec_t *spec)
+static bool fold_start(list_t *list, int64_t offset, const spec_t *spec)
 {
     if (strcmp(spec->job, list->job) != 0)
         return false;
@@ -195,7 +195,7 @@ static bool take_start(list_t *list, int64_t offset, const spec_t *spec)
     return true;
 }
 
-static bool take_progress(list_t *list, const progress_t *progress)
+static bool fold_progress(list_t *list, const progress_t *progress)
 {
     if (!within_reach(list, progress->prefix))
         return false;
@@ -216,14 +216,14 @@ static uint64_t known_from(list_t *list, uint64_t at)
 
 /* Outcomes at or beyond n that stand before `input` may have been handed out: they stay, and the list reaches over
  * them. What has no outcome between n and the last of them does not get one any more. */
-static void take_length(list_t *list, uint64_t n)
+static void set_length(list_t *list, uint64_t n)
 {
     list->input_n = n;
     list->wanted_n = n + known_from(list, n);
     list->total = (int64_t)(n > list->end ? n : list->end);
 }
 
-static bool take_input(list_t *list, const joblog_record_t *record)
+static bool fold_input(list_t *list, const joblog_record_t *record)
 {
     if (list->total >= 0)
         return true;
@@ -236,24 +236,24 @@ static bool take_input(list_t *list, const joblog_record_t *record)
             return true;
         }
     }
-    take_length(list, record->input_n);
+    set_length(list, record->input_n);
     decide_if_all_known(list);
     return true;
 }
 
-static bool take(list_t *list, int64_t offset, joblog_record_t *record)
+static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
 {
     if (record->type == JOBLOG_START)
-        return take_start(list, offset, &record->start);
+        return fold_start(list, offset, &record->start);
     if (list->start_offset < 0)
         return true;
     switch (record->type) {
     case JOBLOG_OUTCOMES:
-        return take_outcomes(list, record);
+        return fold_outcomes(list, record);
     case JOBLOG_PROGRESS:
-        return take_progress(list, &record->progress);
+        return fold_progress(list, &record->progress);
     case JOBLOG_INPUT:
-        return take_input(list, record);
+        return fold_input(list, record);
     case JOBLOG_END:
         decide(list, LIST_CLOSED, record->end_reason);
         return true;
@@ -273,7 +273,7 @@ bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, 
     if (key_len != list->job_len || memcmp(key, list->job, key_len) != 0)
         return true;
     joblog_record_t record;
-    bool good = joblog_decode(value, value_len, &record) && take(list, offset, &record);
+    bool good = joblog_decode(value, value_len, &record) && fold(list, offset, &record);
     list->bad_n += !good;
     return good;
 }

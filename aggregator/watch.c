@@ -234,7 +234,7 @@ bool watch_record(watch_t *watch, int32_t id, int64_t offset, const void *key, s
     return !job || count_record(watch, job, offset, key, key_len, value, value_len);
 }
 
-bool watch_was_told(const watch_t *watch, int32_t id, int64_t offset)
+bool watch_was_read_before(const watch_t *watch, int32_t id, int64_t offset)
 {
     const partition_t *partition = watch_partition(watch, id);
     return partition && offset < partition->before.until;

@@ -60,7 +60,7 @@ void watch_revoked(watch_t *watch, int32_t partition);
 bool watch_record(watch_t *watch, int32_t partition, int64_t offset, const void *key, size_t key_len, const void *value,
                   size_t value_len);
 /* An owner before us has read this record too, and committed that. */
-bool watch_was_told(const watch_t *watch, int32_t partition, int64_t offset);
+bool watch_was_read_before(const watch_t *watch, int32_t partition, int64_t offset);
 /* Records up to `to` are gone. Returns how many jobs without a file began there: they will have none. */
 size_t watch_gap(watch_t *watch, int32_t partition, int64_t to);
 /* True: an allocation failed; the aggregator must give up. */
@@ -76,7 +76,7 @@ int64_t watch_due_ms(const watch_t *watch);
 void watch_ended(watch_t *watch, uint64_t number, watch_result_t result, int64_t now_ms);
 
 /* A partition whose commit has changed since it was last taken. False: none. */
-bool watch_take_commit(watch_t *watch, watch_commit_t *ret);
+bool watch_next_commit(watch_t *watch, watch_commit_t *ret);
 /* That commit was not stored: it is to be taken again. */
 void watch_commit_failed(watch_t *watch, int32_t partition);
 

@@ -25,7 +25,7 @@ static void collect_open(watch_t *watch, const partition_t *partition)
     }
 }
 
-bool watch_take_commit(watch_t *watch, watch_commit_t *ret)
+bool watch_next_commit(watch_t *watch, watch_commit_t *ret)
 {
     partition_t *partition = watch->partitions;
     while (partition && !partition->is_changed)

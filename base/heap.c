@@ -38,7 +38,7 @@ static void sift_down(heap_t *heap, size_t i, heap_node_t *node)
     set(heap, i, node);
 }
 
-static void settle(heap_t *heap, size_t i, heap_node_t *node)
+static void sift(heap_t *heap, size_t i, heap_node_t *node)
 {
     if (i > 0 && before(node, heap->nodes[(i - 1) / 2]))
         sift_up(heap, i, node);
@@ -67,7 +67,7 @@ bool heap_put(heap_t *heap, heap_node_t *node, int64_t key)
     size_t i = is_new ? heap->n++ : node->place - 1;
     node->key = key;
     node->order = heap->order++;
-    settle(heap, i, node);
+    sift(heap, i, node);
     return true;
 }
 
@@ -92,7 +92,7 @@ void heap_remove(heap_t *heap, heap_node_t *node)
     node->place = 0;
     heap_node_t *last = heap->nodes[--heap->n];
     if (last != node)
-        settle(heap, i, last);
+        sift(heap, i, last);
 }
 
 void heap_free(heap_t *heap)

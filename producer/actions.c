@@ -32,7 +32,7 @@ void actions_begin(producer_t *p, producer_actions_t *actions)
     p->actions = actions;
     p->actions_before = actions->n;
     buf_clear(&p->values);
-    p->values_said = 0;
+    p->values_used = 0;
 }
 
 /* The values lie one behind the other, in the order of the actions; only now do they stay where they are. */
@@ -62,26 +62,26 @@ producer_action_t *actions_add(producer_t *p, producer_action_type_t type)
     action->partition = -1;
     action->key[0] = '\0';
     action->value = NULL;
-    action->value_len = p->values.len - p->values_said;
-    p->values_said = p->values.len;
+    action->value_len = p->values.len - p->values_used;
+    p->values_used = p->values.len;
     action->error.code = FANMAP_OK;
     return action;
 }
 
-static producer_action_t *put(producer_t *p, producer_action_type_t type, said_t what, uint64_t number)
+static producer_action_t *put(producer_t *p, producer_action_type_t type, record_kind_t what, uint64_t number)
 {
     producer_action_t *action = actions_add(p, type);
     if (action)
-        action->cookie = number << SAID_BITS | (uint64_t)what;
+        action->cookie = number << RECORD_BITS | (uint64_t)what;
     return action;
 }
 
-void actions_put_log(producer_t *p, said_t what, uint64_t number)
+void actions_put_log(producer_t *p, record_kind_t what, uint64_t number)
 {
     put(p, PRODUCER_PUT_LOG, what, number);
 }
 
-void actions_put_jobs(producer_t *p, said_t what, jobs_field_t field)
+void actions_put_jobs(producer_t *p, record_kind_t what, jobs_field_t field)
 {
     producer_action_t *action = put(p, PRODUCER_PUT_JOBS, what, 0);
     if (action)

@@ -4,8 +4,8 @@
 
 void close_finish(producer_t *p)
 {
-    if (p->last_word.code != FANMAP_OK) {
-        actions_fail(p, &p->last_word);
+    if (p->verdict.code != FANMAP_OK) {
+        actions_fail(p, &p->verdict);
         return;
     }
     p->phase = PHASE_OVER;
@@ -13,15 +13,15 @@ void close_finish(producer_t *p)
 }
 
 /* Where no worker was ever told of the job there is nothing to take back. */
-static void say_jobs_end(producer_t *p, end_reason_t reason)
+static void put_jobs_end(producer_t *p, end_reason_t reason)
 {
-    if (!p->spec_said) {
+    if (!p->spec_put) {
         close_finish(p);
         return;
     }
     p->phase = PHASE_ENDING;
     jobs_encode_end(&p->values, reason);
-    actions_put_jobs(p, SAID_JOBS_END, JOBS_END);
+    actions_put_jobs(p, RECORD_JOBS_END, JOBS_END);
 }
 
 void close_cancel(producer_t *p, end_reason_t reason)
@@ -41,10 +41,10 @@ void close_cancel(producer_t *p, end_reason_t reason)
     case PHASE_PUBLISHING:
         p->phase = PHASE_CANCELLING;
         joblog_encode_end(&p->values, p->end_reason);
-        actions_put_log(p, SAID_END, 0);
+        actions_put_log(p, RECORD_END, 0);
         break;
     case PHASE_CLOSED:
-        say_jobs_end(p, p->end_reason);
+        put_jobs_end(p, p->end_reason);
         break;
     case PHASE_CANCELLING:
     case PHASE_ENDING:
@@ -55,7 +55,7 @@ void close_cancel(producer_t *p, end_reason_t reason)
 
 bool close_is_elsewhere(const producer_t *p)
 {
-    return p->phase == PHASE_PUBLISHING && p->config.resume && !p->input_said;
+    return p->phase == PHASE_PUBLISHING && p->config.resume && !p->input_put;
 }
 
 void close_elsewhere(producer_t *p)
@@ -71,10 +71,10 @@ void close_decided(producer_t *p, end_reason_t reason)
 {
     if (reason == END_COMPLETE && close_is_elsewhere(p)) {
         jobs_encode_end(&p->values, reason);
-        actions_put_jobs(p, SAID_JOBS_END, JOBS_END);
+        actions_put_jobs(p, RECORD_JOBS_END, JOBS_END);
         close_elsewhere(p);
     } else if (p->phase == PHASE_PUBLISHING || p->phase == PHASE_CLOSED || p->phase == PHASE_CANCELLING) {
-        say_jobs_end(p, reason);
+        put_jobs_end(p, reason);
     }
 }
 
@@ -84,15 +84,15 @@ void close_found_closed(producer_t *p, end_reason_t reason)
         p->phase = PHASE_CLOSED;
         return;
     }
-    err_set(&p->last_word, FANMAP_ESTOPPED, "job %s was ended; what was not yet published is not part of it",
+    err_set(&p->verdict, FANMAP_ESTOPPED, "job %s was ended; what was not yet published is not part of it",
             p->config.spec.job);
-    say_jobs_end(p, reason ? reason : END_CANCEL);
+    put_jobs_end(p, reason ? reason : END_CANCEL);
 }
 
-void close_stored(producer_t *p, said_t what)
+void close_stored(producer_t *p, record_kind_t what)
 {
-    if (what == SAID_END && p->phase == PHASE_CANCELLING)
-        say_jobs_end(p, p->end_reason);
-    else if (what == SAID_JOBS_END && p->phase == PHASE_ENDING)
+    if (what == RECORD_END && p->phase == PHASE_CANCELLING)
+        put_jobs_end(p, p->end_reason);
+    else if (what == RECORD_JOBS_END && p->phase == PHASE_ENDING)
         close_finish(p);
 }

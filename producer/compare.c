@@ -10,7 +10,7 @@
 #include "producer/state.h"
 #include "schemas/place.h"
 
-static void refuse(producer_t *p, const char *why)
+static void refuse_input(producer_t *p, const char *why)
 {
     fanmap_error_t error;
     err_set(&error, FANMAP_ECONFLICT, "job %s was submitted with a different input: %s", p->config.spec.job, why);
@@ -24,7 +24,7 @@ void compare_differs(producer_t *p, uint64_t from, uint64_t to)
         snprintf(why, sizeof why, "item %" PRIu64 " is another one now", from);
     else
         snprintf(why, sizeof why, "one of its items %" PRIu64 " to %" PRIu64 " is another one now", from, to - 1);
-    refuse(p, why);
+    refuse_input(p, why);
 }
 
 void compare_too_short(producer_t *p, uint64_t n, uint64_t index)
@@ -32,33 +32,33 @@ void compare_too_short(producer_t *p, uint64_t n, uint64_t index)
     char why[160];
     snprintf(why, sizeof why, "it ends after %" PRIu64 " items now, and item %" PRIu64 " was published before", n,
              index);
-    refuse(p, why);
+    refuse_input(p, why);
 }
 
 static void too_long(producer_t *p, uint64_t n)
 {
     char why[160];
     snprintf(why, sizeof why, "it had %" PRIu64 " items, and has more now", n);
-    refuse(p, why);
+    refuse_input(p, why);
 }
 
 /* ---- what follows when it is the same ---- */
 
-static void take_over(producer_t *p)
+static void announce_takeover(producer_t *p)
 {
     p->phase = PHASE_PUBLISHING;
     p->unmet = UNMET_ANNOUNCED | UNMET_CHECK | UNMET_SCAN;
     joblog_encode_producer(&p->values, p->config.announce);
-    actions_put_log(p, SAID_ANNOUNCE, 0);
+    actions_put_log(p, RECORD_ANNOUNCE, 0);
     if (p->deadline_passed)
         close_cancel(p, END_DEADLINE);
 }
 
 /* Nothing is left to publish. */
-static void take_part(producer_t *p)
+static void only_wait_for_end(producer_t *p)
 {
     p->phase = PHASE_PUBLISHING;
-    p->input_said = p->settled = true;
+    p->input_put = p->settled = true;
     if (!p->config.attached)
         close_finish(p);
 }
@@ -71,9 +71,9 @@ static void same(producer_t *p)
     if (resume->is_closed)
         close_found_closed(p, resume->reason);
     else if (resume->total >= 0)
-        take_part(p);
+        only_wait_for_end(p);
     else
-        take_over(p);
+        announce_takeover(p);
 }
 
 /* How many items can be compared by their chain, and must be there. */

@@ -12,7 +12,7 @@ static void begin_at_prefix(producer_t *p, const resume_t *resume)
     window_resume(&p->window, resume->prefix, resume->chain, resume->offsets);
     p->refused.pack = 1; /* pack 0 is what the log had before */
     p->progress.prefix = p->progress.stored = resume->prefix;
-    p->spec_said = true;
+    p->spec_put = true;
 }
 
 producer_t *producer_new(const producer_config_t *config)
@@ -85,7 +85,7 @@ static void on_input_stored(producer_t *p)
 
 static void on_halted(producer_t *p)
 {
-    p->was_halted |= !p->input_said && p->phase <= PHASE_PUBLISHING;
+    p->was_halted |= !p->input_put && p->phase <= PHASE_PUBLISHING;
 }
 
 static void on_stored(producer_t *p, uint64_t cookie, int64_t offset)
@@ -94,25 +94,25 @@ static void on_stored(producer_t *p, uint64_t cookie, int64_t offset)
         on_record_refused(p);
         return;
     }
-    said_t what = (said_t)(cookie & SAID_MASK);
-    uint64_t number = cookie >> SAID_BITS;
+    record_kind_t what = (record_kind_t)(cookie & RECORD_MASK);
+    uint64_t number = cookie >> RECORD_BITS;
     switch (what) {
-    case SAID_START:
-    case SAID_ANNOUNCE:
-    case SAID_SPEC:
+    case RECORD_START:
+    case RECORD_ANNOUNCE:
+    case RECORD_SPEC:
         start_stored(p, what, offset);
         break;
-    case SAID_PROGRESS:
+    case RECORD_PROGRESS:
         publish_progress_stored(p, number);
         break;
-    case SAID_REFUSED:
+    case RECORD_REFUSED:
         window_packs_stored(&p->window, number + 1);
         break;
-    case SAID_INPUT:
+    case RECORD_INPUT:
         on_input_stored(p);
         break;
-    case SAID_END:
-    case SAID_JOBS_END:
+    case RECORD_END:
+    case RECORD_JOBS_END:
         close_stored(p, what);
         break;
     }

@@ -65,10 +65,10 @@ static void keep_in_reach(const producer_t *p, int64_t *offsets)
     }
 }
 
-static void say_refused(producer_t *p)
+static void put_refused(producer_t *p)
 {
     uint64_t pack = refused_flush(&p->refused, &p->values);
-    actions_put_log(p, SAID_REFUSED, pack);
+    actions_put_log(p, RECORD_REFUSED, pack);
 }
 
 /* What an earlier producer had published belongs to the job, and so does all before it. */
@@ -99,7 +99,7 @@ static void publish_one(producer_t *p, const queue_item_t *item)
         else
             refused_add(&p->refused, index, item->kind, (const char *)item->bytes, item->len, p->now_ms);
         if (refused_full(&p->refused))
-            say_refused(p);
+            put_refused(p);
         return;
     }
     item_encode(&p->values, index, item->bytes, item->len);
@@ -151,60 +151,60 @@ static bool all_published(const producer_t *p)
     return p->input_ended && p->queue.n == 0;
 }
 
-static void say_progress(producer_t *p)
+static void put_progress(producer_t *p)
 {
-    producer_progress_t *said = &p->progress;
+    producer_progress_t *state = &p->progress;
     progress_t progress = {
         .prefix = p->window.prefix, .chain = p->window.prefix_chain, .partitions = p->window.partitions};
     memcpy(progress.producer, p->config.announce, sizeof progress.producer);
-    window_offsets(&p->window, said->offsets);
-    keep_in_reach(p, said->offsets);
-    joblog_encode_progress(&p->values, &progress, said->offsets);
-    actions_put_log(p, SAID_PROGRESS, ++said->n);
-    said->prefix = progress.prefix;
-    said->said_ms = p->now_ms;
-    said->in_flight = true;
+    window_offsets(&p->window, state->offsets);
+    keep_in_reach(p, state->offsets);
+    joblog_encode_progress(&p->values, &progress, state->offsets);
+    actions_put_log(p, RECORD_PROGRESS, ++state->n);
+    state->prefix = progress.prefix;
+    state->put_ms = p->now_ms;
+    state->in_flight = true;
 }
 
 /* Progress that was stored shows that the job is still ours only if the one before was young enough for nobody to take
  * the job over in between. */
 void publish_progress_stored(producer_t *p, uint64_t number)
 {
-    producer_progress_t *said = &p->progress;
-    if (number != said->n || !said->in_flight)
+    producer_progress_t *state = &p->progress;
+    if (number != state->n || !state->in_flight)
         return;
-    said->in_flight = false;
-    said->stored = said->prefix;
-    if (said->said_ms - said->stored_ms <= PAUSE_MS && said->said_ms > p->owner_ms)
-        p->owner_ms = said->said_ms;
-    said->stored_ms = said->said_ms;
+    state->in_flight = false;
+    state->stored = state->prefix;
+    if (state->put_ms - state->stored_ms <= PAUSE_MS && state->put_ms > p->owner_ms)
+        p->owner_ms = state->put_ms;
+    state->stored_ms = state->put_ms;
 }
 
 static int64_t progress_at_ms(const producer_t *p)
 {
     bool is_new = p->window.prefix != p->progress.prefix;
-    return p->progress.said_ms + (is_new ? PROGRESS_EVERY_MS : PROGRESS_IDLE_MS);
+    return p->progress.put_ms + (is_new ? PROGRESS_EVERY_MS : PROGRESS_IDLE_MS);
 }
 
 static bool progress_waits(const producer_t *p)
 {
-    return !start_waits(p) && !p->progress.in_flight && !p->input_said;
+    return !start_waits(p) && !p->progress.in_flight && !p->input_put;
 }
 
-static void say_input(producer_t *p)
+static void put_input(producer_t *p)
 {
     if (p->progress.prefix != p->window.prefix)
-        say_progress(p);
+        put_progress(p);
     joblog_encode_input(&p->values, p->window.next, p->source_error);
-    actions_put_log(p, SAID_INPUT, 0);
-    p->input_said = true;
+    actions_put_log(p, RECORD_INPUT, 0);
+    p->input_put = true;
 }
 
 static void publish_queued(producer_t *p)
 {
     queue_item_t item;
     while (p->phase == PHASE_PUBLISHING && p->queue.n > 0 && !halt_cuts(p) && publish_open(p) &&
-           start_clear_to_publish(p) && queue_take(&p->queue, &item))
+           start_clear_to_publish(p) && queue_pop(&p->queue, &item))
         publish_one(p, &item);
 }
 
@@ -212,7 +212,7 @@ static void publish_queued(producer_t *p)
 static bool ends_too_early(producer_t *p)
 {
     const resume_t *resume = p->config.resume;
-    if (!resume || p->unmet || p->input_said || !all_published(p) || resume_end(resume) <= p->window.next)
+    if (!resume || p->unmet || p->input_put || !all_published(p) || resume_end(resume) <= p->window.next)
         return false;
     compare_too_short(p, p->window.next, resume_end(resume) - 1);
     return true;
@@ -224,17 +224,17 @@ void publish_due(producer_t *p)
         return;
     if (p->queue.n > 0)
         publish_queued(p);
-    if (halt_cuts(p) && !p->input_said)
+    if (halt_cuts(p) && !p->input_put)
         cut(p);
     if (p->phase != PHASE_PUBLISHING || ends_too_early(p))
         return;
     bool is_due = refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p));
     if (is_due && start_is_owner(p))
-        say_refused(p);
+        put_refused(p);
     if (progress_waits(p) && p->now_ms >= progress_at_ms(p) && start_is_owner(p))
-        say_progress(p);
-    if (all_published(p) && !p->input_said && p->window.prefix == p->window.next && start_clear_to_publish(p))
-        say_input(p);
+        put_progress(p);
+    if (all_published(p) && !p->input_put && p->window.prefix == p->window.next && start_clear_to_publish(p))
+        put_input(p);
 }
 
 int64_t publish_next_ms(const producer_t *p)

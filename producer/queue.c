@@ -33,7 +33,7 @@ bool queue_add(queue_t *queue, const queue_item_t *item)
     return true;
 }
 
-bool queue_take(queue_t *queue, queue_item_t *ret)
+bool queue_pop(queue_t *queue, queue_item_t *ret)
 {
     if (queue->n == 0)
         return false;

@@ -26,7 +26,7 @@ bool queue_has_room(const queue_t *queue);
 /* False: out of memory. */
 bool queue_add(queue_t *queue, const queue_item_t *item);
 /* The first one, borrowed until the next call; false: empty. */
-bool queue_take(queue_t *queue, queue_item_t *ret);
+bool queue_pop(queue_t *queue, queue_item_t *ret);
 void queue_free(queue_t *queue);
 
 #endif

@@ -5,14 +5,14 @@
 
 #include "producer/state.h"
 
-static void say_start(producer_t *p)
+static void put_start(producer_t *p)
 {
     p->phase = PHASE_PUBLISHING;
     p->unmet = UNMET_START | UNMET_ANNOUNCED | UNMET_SPEC | UNMET_CHECK;
     joblog_encode_start(&p->values, &p->config.spec);
-    actions_put_log(p, SAID_START, 0);
+    actions_put_log(p, RECORD_START, 0);
     joblog_encode_producer(&p->values, p->config.announce);
-    actions_put_log(p, SAID_ANNOUNCE, 0);
+    actions_put_log(p, RECORD_ANNOUNCE, 0);
 }
 
 void start_begin(producer_t *p)
@@ -24,7 +24,7 @@ void start_begin(producer_t *p)
         return;
     }
     if (p->config.spec.concurrency == 0) {
-        say_start(p);
+        put_start(p);
         return;
     }
     p->phase = PHASE_TABLE;
@@ -39,33 +39,33 @@ void start_table(producer_t *p, bool created)
         return;
     if (!created)
         memcpy(p->config.spec.nonce, p->config.announce, sizeof p->config.spec.nonce);
-    say_start(p);
+    put_start(p);
 }
 
-static void ask_check(producer_t *p)
+static void request_check(producer_t *p)
 {
     p->unmet |= UNMET_CHECK;
-    if (p->check_asked)
+    if (p->check_requested)
         return;
-    p->check_asked = true;
-    p->asked_ms = p->now_ms;
+    p->check_requested = true;
+    p->requested_ms = p->now_ms;
     actions_add(p, PRODUCER_CHECK_LOG);
 }
 
-void start_stored(producer_t *p, said_t what, int64_t offset)
+void start_stored(producer_t *p, record_kind_t what, int64_t offset)
 {
     if (p->phase != PHASE_PUBLISHING)
         return;
-    if (what == SAID_START && p->unmet & UNMET_START) {
+    if (what == RECORD_START && p->unmet & UNMET_START) {
         p->unmet &= ~(unsigned)UNMET_START;
         p->config.spec.start_offset = offset;
         jobs_encode_spec(&p->values, &p->config.spec);
-        actions_put_jobs(p, SAID_SPEC, JOBS_SPEC);
-        p->spec_said = true;
-    } else if (what == SAID_ANNOUNCE && p->unmet & UNMET_ANNOUNCED) {
+        actions_put_jobs(p, RECORD_SPEC, JOBS_SPEC);
+        p->spec_put = true;
+    } else if (what == RECORD_ANNOUNCE && p->unmet & UNMET_ANNOUNCED) {
         p->unmet &= ~(unsigned)UNMET_ANNOUNCED;
-        ask_check(p);
-    } else if (what == SAID_SPEC) {
+        request_check(p);
+    } else if (what == RECORD_SPEC) {
         p->unmet &= ~(unsigned)UNMET_SPEC;
     }
 }
@@ -81,22 +81,22 @@ static void own(producer_t *p)
 {
     bool is_first = p->owner_ms == INT64_MIN;
     p->unmet &= ~(unsigned)UNMET_CHECK;
-    p->owner_ms = p->asked_ms; /* an answer that comes late is old */
+    p->owner_ms = p->requested_ms; /* an answer that comes late is old */
     if (is_first) {
-        p->progress.said_ms = p->now_ms;
+        p->progress.put_ms = p->now_ms;
         p->progress.stored_ms = p->now_ms;
     }
-    if (p->unmet & UNMET_SCAN && !p->scan_asked) {
-        p->scan_asked = true;
+    if (p->unmet & UNMET_SCAN && !p->scan_requested) {
+        p->scan_requested = true;
         actions_add(p, PRODUCER_SCAN);
     }
 }
 
 void start_checked(producer_t *p, const producer_event_t *event)
 {
-    if (!p->check_asked || p->phase != PHASE_PUBLISHING)
+    if (!p->check_requested || p->phase != PHASE_PUBLISHING)
         return;
-    p->check_asked = false;
+    p->check_requested = false;
     if (event->closed)
         close_found_closed(p, event->reason);
     else if (event->announced && event->announced[0] && strcmp(event->announced, p->config.announce) != 0)
@@ -129,7 +129,7 @@ bool start_is_owner(producer_t *p)
         return false;
     if (p->now_ms - p->owner_ms <= PAUSE_MS)
         return true;
-    ask_check(p);
+    request_check(p);
     return false;
 }
 

@@ -26,16 +26,16 @@ enum { UNMET_START = 1, UNMET_ANNOUNCED = 2, UNMET_SPEC = 4, UNMET_CHECK = 8, UN
 /* The low bits of a cookie of PUT_LOG and PUT_JOBS say what it was; the rest numbers the packs and the records of
  * progress. */
 typedef enum {
-    SAID_START,
-    SAID_ANNOUNCE,
-    SAID_PROGRESS,
-    SAID_REFUSED,
-    SAID_INPUT,
-    SAID_END,
-    SAID_SPEC,
-    SAID_JOBS_END
-} said_t;
-enum { SAID_BITS = 3, SAID_MASK = 7 };
+    RECORD_START,
+    RECORD_ANNOUNCE,
+    RECORD_PROGRESS,
+    RECORD_REFUSED,
+    RECORD_INPUT,
+    RECORD_END,
+    RECORD_SPEC,
+    RECORD_JOBS_END
+} record_kind_t;
+enum { RECORD_BITS = 3, RECORD_MASK = 7 };
 
 enum {
     PROGRESS_EVERY_MS = 1000,
@@ -45,19 +45,20 @@ enum {
 
 typedef struct {
     bool in_flight;
-    uint64_t n;                 /* records said */
-    uint64_t prefix, stored;    /* said last, and acknowledged */
-    int64_t said_ms, stored_ms; /* stored_ms: when the record that was acknowledged last was said */
-    int64_t *offsets;           /* room for one record */
+    uint64_t n;                /* records said */
+    uint64_t prefix, stored;   /* said last, and acknowledged */
+    int64_t put_ms, stored_ms; /* stored_ms: when the record that was acknowledged last was said */
+    int64_t *offsets;          /* room for one record */
 } producer_progress_t;
 
 struct producer {
     producer_config_t config;
     phase_t phase;
     unsigned unmet;
-    bool check_asked, scan_asked;
-    bool announcement_seen;             /* ours, by who reads the log */
-    int64_t now_ms, asked_ms, owner_ms; /* asked_ms: when the log was asked for; owner_ms: when this producer last knew
+    bool check_requested, scan_requested;
+    bool announcement_seen; /* ours, by who reads the log */
+    int64_t now_ms, requested_ms,
+        owner_ms; /* requested_ms: when the log was asked for; owner_ms: when this producer last knew
                                            that the job is its own */
     queue_t queue;
     window_t window;
@@ -66,17 +67,17 @@ struct producer {
     uint64_t compared, compared_chain; /* COMPARING */
     bool deadline_passed;              /* COMPARING: to be said when that is over */
     uint64_t known, waiting_bytes;
-    bool input_ended, input_said, settled;
+    bool input_ended, input_put, settled;
     bool was_halted; /* the input ends where it was published, also by the producer before this one */
     char *source_error;
     end_reason_t end_reason;
-    bool spec_said;
-    fanmap_error_t last_word; /* code 0: the producer finishes; else how it fails once J/end is stored */
+    bool spec_put;
+    fanmap_error_t verdict; /* code 0: the producer finishes; else how it fails once J/end is stored */
     bool out_of_memory;
     producer_actions_t *actions;
     size_t actions_before;
     buf_t values;       /* of the actions of this step, one behind the other */
-    size_t values_said; /* how much of it belongs to actions */
+    size_t values_used; /* how much of it belongs to actions */
 };
 
 /* ---- actions.c: saying things ---- */
@@ -87,15 +88,15 @@ void actions_end(producer_t *p);
 /* One action whose value is what was appended to p->values since the last action. NULL: no memory. */
 producer_action_t *actions_add(producer_t *p, producer_action_type_t type);
 /* A record of the job's log, or of the jobs topic, likewise. */
-void actions_put_log(producer_t *p, said_t what, uint64_t number);
-void actions_put_jobs(producer_t *p, said_t what, jobs_field_t field);
+void actions_put_log(producer_t *p, record_kind_t what, uint64_t number);
+void actions_put_jobs(producer_t *p, record_kind_t what, jobs_field_t field);
 void actions_fail(producer_t *p, const fanmap_error_t *error);
 
 /* ---- start.c: from BEGIN to the first item, and again after a pause ---- */
 
 void start_begin(producer_t *p);
 void start_table(producer_t *p, bool created);
-void start_stored(producer_t *p, said_t what, int64_t offset);
+void start_stored(producer_t *p, record_kind_t what, int64_t offset);
 void start_checked(producer_t *p, const producer_event_t *event);
 void start_announced(producer_t *p, const char *announced);
 /* Nothing may be said yet, or until the log was read again. */
@@ -136,7 +137,7 @@ bool close_is_elsewhere(const producer_t *p);
 void close_elsewhere(producer_t *p); /* fails for that reason */
 /* The log shows that the job is closed. */
 void close_found_closed(producer_t *p, end_reason_t reason);
-void close_stored(producer_t *p, said_t what);
+void close_stored(producer_t *p, record_kind_t what);
 void close_finish(producer_t *p);
 
 #endif

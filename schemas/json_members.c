@@ -13,7 +13,7 @@ static void skip_blanks(json_members_t *m)
         m->at++;
 }
 
-static bool take(json_members_t *m, char c)
+static bool accept_char(json_members_t *m, char c)
 {
     skip_blanks(m);
     if (m->at == m->end || *m->at != c)
@@ -74,10 +74,10 @@ static bool skip_value(json_members_t *m)
 void json_members_begin(json_members_t *m, const char *text, size_t len)
 {
     *m = (json_members_t){.at = text, .end = text + len, .is_first = true};
-    m->bad = !take(m, '{');
+    m->bad = !accept_char(m, '{');
 }
 
-static bool fail(json_members_t *m)
+static bool members_fail(json_members_t *m)
 {
     m->bad = true;
     return false;
@@ -88,24 +88,24 @@ bool json_members_next(json_members_t *m, json_member_t *ret)
     json_member_t member;
     if (m->bad)
         return false;
-    if (take(m, '}')) {
+    if (accept_char(m, '}')) {
         skip_blanks(m);
-        return m->at == m->end ? false : fail(m);
+        return m->at == m->end ? false : members_fail(m);
     }
-    if (!m->is_first && !take(m, ','))
-        return fail(m);
+    if (!m->is_first && !accept_char(m, ','))
+        return members_fail(m);
     m->is_first = false;
     skip_blanks(m);
     member.key = m->at + 1;
     if (m->at == m->end || *m->at != '"' || !skip_string(m))
-        return fail(m);
+        return members_fail(m);
     member.key_len = (size_t)(m->at - member.key) - 1;
-    if (!take(m, ':'))
-        return fail(m);
+    if (!accept_char(m, ':'))
+        return members_fail(m);
     skip_blanks(m);
     member.value = m->at;
     if (!skip_value(m))
-        return fail(m);
+        return members_fail(m);
     member.value_len = (size_t)(m->at - member.value);
     *ret = member;
     return true;

@@ -10,7 +10,7 @@ typedef struct {
     const char *why, *flaw; /* of the first flaw: what and where */
 } scan_t;
 
-static bool fail(scan_t *p, const char *at, const char *why)
+static bool set_flaw(scan_t *p, const char *at, const char *why)
 {
     p->flaw = at;
     p->why = why;
@@ -98,10 +98,10 @@ static size_t decode_escape(const char *at, const char *end, char to[4], size_t 
     return used;
 }
 
-static bool fail_escape(scan_t *p)
+static bool escape_flaw(scan_t *p)
 {
     int32_t unit = hex_unit(p->at, p->end);
-    return fail(p, p->at, unit >= 0xD800 && unit <= 0xDFFF ? "a lone surrogate" : "a bad escape");
+    return set_flaw(p, p->at, unit >= 0xD800 && unit <= 0xDFFF ? "a lone surrogate" : "a bad escape");
 }
 
 /* One character that is_plain_8 did not step over; adds the bytes that it becomes to *len. False when it is not
@@ -115,13 +115,13 @@ static bool scan_character(scan_t *p, size_t *len, bool *has_escapes)
         *has_escapes = true;
         used = decode_escape(p->at, p->end, to, &n);
         if (used == 0)
-            return fail_escape(p);
+            return escape_flaw(p);
     } else {
         n = used = text_utf8_decode(p->at, (size_t)(p->end - p->at), &scalar);
         if (used == 0)
-            return fail(p, p->at, "not UTF-8");
+            return set_flaw(p, p->at, "not UTF-8");
         if (scalar < 0x20)
-            return fail(p, p->at, "a control character in a string");
+            return set_flaw(p, p->at, "a control character in a string");
     }
     p->at += used;
     *len += n;
@@ -140,7 +140,7 @@ static bool scan_string(scan_t *p, size_t *ret_len, bool *ret_has_escapes)
             len += 8;
         }
         if (p->at == p->end)
-            return fail(p, open, "a string without an end that begins");
+            return set_flaw(p, open, "a string without an end that begins");
         if (*p->at == '"')
             break;
         if (!scan_character(p, &len, ret_has_escapes))

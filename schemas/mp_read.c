@@ -18,7 +18,7 @@ static size_t left(const mp_reader_t *r)
     return (size_t)(r->end - r->at);
 }
 
-static void fail(mp_reader_t *r)
+static void reader_fail(mp_reader_t *r)
 {
     r->bad = true;
     r->at = r->end;
@@ -41,10 +41,10 @@ static uint64_t big_endian(const uint8_t *at, unsigned width)
 }
 
 /* Takes the big-endian number of `width` bytes behind the first byte, and steps over both. */
-static bool take(mp_reader_t *r, unsigned width, uint64_t *ret)
+static bool read_width(mp_reader_t *r, unsigned width, uint64_t *ret)
 {
     if (left(r) < 1u + width) {
-        fail(r);
+        reader_fail(r);
         return false;
     }
     *ret = big_endian(r->at + 1, width);
@@ -55,12 +55,12 @@ static bool take(mp_reader_t *r, unsigned width, uint64_t *ret)
 static bool as_unsigned(mp_reader_t *r, head_t *h, unsigned width)
 {
     h->type = MP_UINT;
-    return take(r, width, &h->number);
+    return read_width(r, width, &h->number);
 }
 
 static bool as_signed(mp_reader_t *r, head_t *h, unsigned width)
 {
-    if (!take(r, width, &h->number))
+    if (!read_width(r, width, &h->number))
         return false;
     uint64_t sign = (uint64_t)1 << (width * 8 - 1);
     h->type = h->number & sign ? MP_INT : MP_UINT;
@@ -72,14 +72,14 @@ static bool as_float(mp_reader_t *r, head_t *h, unsigned width)
 {
     h->type = MP_FLOAT;
     h->is_float32 = width == 4;
-    return take(r, width, &h->number);
+    return read_width(r, width, &h->number);
 }
 
 /* `extra`: the type byte of an ext, which counts as body. */
 static bool as_bytes(mp_reader_t *r, head_t *h, mp_type_t type, unsigned width, size_t extra)
 {
     uint64_t len;
-    if (!take(r, width, &len))
+    if (!read_width(r, width, &len))
         return false;
     h->type = type;
     h->body = (size_t)len + extra;
@@ -89,7 +89,7 @@ static bool as_bytes(mp_reader_t *r, head_t *h, mp_type_t type, unsigned width, 
 static bool as_container(mp_reader_t *r, head_t *h, mp_type_t type, unsigned width)
 {
     h->type = type;
-    if (!take(r, width, &h->children))
+    if (!read_width(r, width, &h->children))
         return false;
     h->children *= type == MP_MAP ? 2 : 1;
     return true;
@@ -186,7 +186,7 @@ mp_scan_t mp_scan(const uint8_t *bytes, size_t len, uint64_t *at, uint64_t *obje
 static bool next(mp_reader_t *r, head_t *h)
 {
     if (left(r) == 0 || !parse(r, h) || h->body > left(r) || h->children > left(r)) {
-        fail(r);
+        reader_fail(r);
         return false;
     }
     return true;
@@ -197,7 +197,7 @@ static bool next_of(mp_reader_t *r, head_t *h, mp_type_t type)
     if (!next(r, h))
         return false;
     if (h->type != type)
-        fail(r);
+        reader_fail(r);
     return h->type == type;
 }
 
@@ -225,7 +225,7 @@ int64_t mp_read_int(mp_reader_t *r)
         return 0;
     if (h.type == MP_INT || (h.type == MP_UINT && h.number <= INT64_MAX))
         return (int64_t)h.number;
-    fail(r);
+    reader_fail(r);
     return 0;
 }
 
@@ -303,7 +303,7 @@ const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len)
             open[depth - 1]--;
         if (h.type == MP_ARRAY || h.type == MP_MAP) {
             if (depth == MP_DEPTH_MAX) {
-                fail(r);
+                reader_fail(r);
                 return NULL;
             }
             open[depth++] = h.children;
@@ -340,7 +340,7 @@ void mp_read_text(mp_reader_t *r, char *ret, size_t cap)
     size_t len;
     const char *text = mp_read_str(r, &len);
     if (r->bad || len >= cap || memchr(text, '\0', len)) {
-        fail(r);
+        reader_fail(r);
         return;
     }
     memcpy(ret, text, len);

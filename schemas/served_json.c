@@ -32,7 +32,7 @@ typedef struct {
     size_t why_cap;
 } writer_t;
 
-static bool fail(const writer_t *w, const char *what, const char *why)
+static bool set_why(const writer_t *w, const char *what, const char *why)
 {
     snprintf(w->why, w->why_cap, "%s%s", what, why);
     return false;
@@ -49,10 +49,10 @@ static bool split(const writer_t *w, const char *what, span_t object, const plac
             if (strlen(places[i].name) != member.key_len || memcmp(places[i].name, member.key, member.key_len) != 0)
                 continue;
             if (places[i].to->text)
-                return fail(w, what, " names a member twice");
+                return set_why(w, what, " names a member twice");
             *places[i].to = (span_t){member.value, member.value_len};
         }
-    return m.bad ? fail(w, what, " is not one JSON object") : true;
+    return m.bad ? set_why(w, what, " is not one JSON object") : true;
 }
 
 static bool is_text(span_t span, const char *text)
@@ -65,7 +65,7 @@ static bool put(const writer_t *w, const char *what, span_t span)
 {
     fanmap_error_t err = {0};
     if (!span.text)
-        return fail(w, what, " is missing");
+        return set_why(w, what, " is missing");
     if (value_from_json(w->fields, span.text, span.len, &err) == FANMAP_OK)
         return true;
     snprintf(w->why, w->why_cap, "%s: %.200s", what, err.message);
@@ -122,7 +122,7 @@ static bool put_value(const writer_t *w, const line_t *line)
 static bool put_done(const writer_t *w, const line_t *line)
 {
     if (line->value.text && line->error.text)
-        return fail(w, "done", " has both a value and an error");
+        return set_why(w, "done", " has both a value and an error");
     return line->error.text ? put_error(w, line) : put_value(w, line);
 }
 
@@ -139,7 +139,7 @@ bool served_line_to_fields(buf_t *fields, const char *text, size_t len, char *wh
         return false;
     bool ok = false;
     if (!line.type.text)
-        fail(&w, "the line", " has no type");
+        set_why(&w, "the line", " has no type");
     else if (is_text(line.type, "done"))
         ok = put_done(&w, &line);
     else if (is_text(line.type, "hello"))
@@ -147,8 +147,8 @@ bool served_line_to_fields(buf_t *fields, const char *text, size_t len, char *wh
     else if (is_text(line.type, "ready"))
         mp_put_array(fields, 1), mp_put_uint(fields, SLOT_READY), ok = true;
     else
-        fail(&w, "the line", " is of a type that a program does not send");
-    return ok && fields->failed ? fail(&w, "no memory for", " the line") : ok;
+        set_why(&w, "the line", " is of a type that a program does not send");
+    return ok && fields->failed ? set_why(&w, "no memory for", " the line") : ok;
 }
 
 /* ---- what a program is told ---- */

@@ -12,7 +12,7 @@
  * The special objects. {"$binary":B} and {"$value":X} are single-key objects, which is known only at their closing
  * brace, and what X means depends on how many $value stand around it: the outermost unwraps, the next is then meant
  * literally, what that holds is read as usual, and so on in turn. So parse_value leaves such an object as it is written
- * and says how many wrappers there are and whether a $binary is inside; settle, which is called where no wrapper can
+ * and says how many wrappers there are and whether a $binary is inside; unwrap, which is called where no wrapper can
  * follow, drops every other wrapper and turns the inner object into a bin unless the last wrapper dropped made it
  * literal.
  *
@@ -41,13 +41,13 @@ typedef struct {
     size_t start;      /* where it begins in the output */
     const char *at;    /* and in the text */
     unsigned height;   /* containers inside one another, those of the wrappers not counted */
-    unsigned wrappers; /* {"$value": around it that are not settled */
+    unsigned wrappers; /* {"$value": around it that are not unwrapped */
     bool is_binary;    /* inside them is {"$binary":...} */
 } parsed_t;
 
 static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret);
 
-static bool fail(parser_t *p, const char *at, const char *why)
+static bool parse_error(parser_t *p, const char *at, const char *why)
 {
     err_set(p->err, FANMAP_EUSAGE, "%s at byte %zu", why, (size_t)(at - p->text) + 1);
     return false;
@@ -69,7 +69,7 @@ static char peek(parser_t *p)
 static bool eat(parser_t *p, char c, const char *why)
 {
     if (peek(p) != c || p->at == p->end)
-        return fail(p, p->at, p->at == p->end ? "the text ends too early" : why);
+        return parse_error(p, p->at, p->at == p->end ? "the text ends too early" : why);
     p->at++;
     return true;
 }
@@ -80,7 +80,7 @@ static bool parse_string(parser_t *p, size_t *ret_at, size_t *ret_len)
     json_flaw_t flaw = {0};
     size_t used = json_string(p->out, p->at, (size_t)(p->end - p->at), ret_len, &flaw);
     if (used == 0)
-        return fail(p, p->at + flaw.at, flaw.why);
+        return parse_error(p, p->at + flaw.at, flaw.why);
     *ret_at = p->out->len - *ret_len;
     p->at += used;
     return true;
@@ -106,11 +106,11 @@ static bool make_binary(parser_t *p, size_t leaf, const char *at)
     }
     buf_free(&bytes);
     return is_sound ||
-           fail(p, at, "$binary without sound base64 (write {\"$value\":...} around an object of that key)");
+           parse_error(p, at, "$binary without sound base64 (write {\"$value\":...} around an object of that key)");
 }
 
 /* Gives the value its meaning, and its height: it stands where no further wrapper can be. */
-static bool settle(parser_t *p, parsed_t *v)
+static bool unwrap(parser_t *p, parsed_t *v)
 {
     size_t kept = v->wrappers / 2, dropped = v->wrappers - kept;
     size_t leaf = v->start + kept * WRAPPER_BYTES;
@@ -160,7 +160,7 @@ static bool parse_array(parser_t *p, unsigned depth, parsed_t *ret)
     if (peek(p) != ']') {
         do {
             parsed_t element;
-            if (!parse_value(p, depth, &element) || !settle(p, &element))
+            if (!parse_value(p, depth, &element) || !unwrap(p, &element))
                 return false;
             if (element.height > ret->height)
                 ret->height = element.height;
@@ -184,13 +184,13 @@ static bool parse_key(parser_t *p, object_t *o)
 {
     size_t at, len;
     if (peek(p) != '"')
-        return fail(p, p->at, p->at == p->end ? "the text ends too early" : "no key");
+        return parse_error(p, p->at, p->at == p->end ? "the text ends too early" : "no key");
     const char *quote = p->at;
     if (!parse_string(p, &at, &len) || p->out->failed)
         return false;
     const uint8_t *key = p->out->data + at;
     if (memchr(key, '\0', len))
-        return fail(p, quote, "a NUL in a key");
+        return parse_error(p, quote, "a NUL in a key");
     if (o->count == 0) {
         o->is_value = len == 6 && memcmp(key, "$value", 6) == 0;
         o->is_binary = len == 7 && memcmp(key, "$binary", 7) == 0;
@@ -199,14 +199,14 @@ static bool parse_key(parser_t *p, object_t *o)
     return eat(p, ':', "no colon behind a key");
 }
 
-/* One pair. The value of a first key "$value" is left unsettled until it is known whether more follows. */
+/* One pair. The value of a first key "$value" is left wrapped until it is known whether more follows. */
 static bool parse_pair(parser_t *p, unsigned depth, object_t *o, parsed_t *ret)
 {
     parsed_t value;
     if (!parse_key(p, o) || !parse_value(p, depth, &value))
         return false;
     bool waits = o->count == 0 && o->is_value && peek(p) == '}';
-    if (!waits && !settle(p, &value))
+    if (!waits && !unwrap(p, &value))
         return false;
     if (value.height > ret->height)
         ret->height = value.height;
@@ -216,7 +216,7 @@ static bool parse_pair(parser_t *p, unsigned depth, object_t *o, parsed_t *ret)
 }
 
 /* `key_at`: where one of the two stands in the output, the bytes of its str. */
-static bool fail_twice(parser_t *p, size_t key_at, size_t key_len)
+static bool duplicate_key(parser_t *p, size_t key_at, size_t key_len)
 {
     char shown[64];
     text_escape_to(shown, sizeof shown, (const char *)p->out->data + key_at, key_len);
@@ -231,7 +231,7 @@ static bool end_object(parser_t *p, size_t keys, const object_t *o, parsed_t *re
     if (p->keys.places.failed || p->out->failed)
         return false;
     if (keys_end(&p->keys, keys, p->out->data, &twin, &twin_len))
-        return fail_twice(p, twin, twin_len);
+        return duplicate_key(p, twin, twin_len);
     write_head(p->out, ret->start, o->count, true);
     if (o->count == 1 && o->is_value) {
         ret->wrappers = o->first.wrappers + 1;
@@ -264,7 +264,7 @@ static bool parse_word(parser_t *p, const char *word)
 {
     size_t len = strlen(word);
     if ((size_t)(p->end - p->at) < len || memcmp(p->at, word, len) != 0)
-        return fail(p, p->at, "not JSON");
+        return parse_error(p, p->at, "not JSON");
     p->at += len;
     if (*word == 'n')
         mp_put_nil(p->out);
@@ -278,7 +278,7 @@ static bool parse_number(parser_t *p)
     const char *why = NULL;
     size_t used = json_number(p->out, p->at, (size_t)(p->end - p->at), &why);
     if (used == 0)
-        return fail(p, p->at, why);
+        return parse_error(p, p->at, why);
     p->at += used;
     return true;
 }
@@ -289,7 +289,7 @@ static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret)
     size_t at, len;
     *ret = (parsed_t){.start = p->out->len, .at = p->at};
     if ((c == '[' || c == '{') && depth == TEXT_DEPTH_MAX)
-        return fail(p, p->at, "more than 128 levels of nesting");
+        return parse_error(p, p->at, "more than 128 levels of nesting");
     switch (c) {
     case '{':
         return parse_object(p, depth + 1, ret);
@@ -307,19 +307,19 @@ static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret)
         break;
     }
     if (p->at == p->end)
-        return fail(p, p->at, p->at == p->text ? "no value: the text is empty" : "the text ends too early");
-    return c == '-' || (c >= '0' && c <= '9') ? parse_number(p) : fail(p, p->at, "not JSON");
+        return parse_error(p, p->at, p->at == p->text ? "no value: the text is empty" : "the text ends too early");
+    return c == '-' || (c >= '0' && c <= '9') ? parse_number(p) : parse_error(p, p->at, "not JSON");
 }
 
 static bool parse_text(parser_t *p)
 {
     parsed_t value;
-    if (!parse_value(p, 0, &value) || !settle(p, &value))
+    if (!parse_value(p, 0, &value) || !unwrap(p, &value))
         return false;
     if (value.height > MP_DEPTH_MAX)
-        return fail(p, value.at, "more than 128 levels of nesting");
+        return parse_error(p, value.at, "more than 128 levels of nesting");
     skip_blanks(p);
-    return p->at == p->end || fail(p, p->at, "more than one value: the next begins");
+    return p->at == p->end || parse_error(p, p->at, "more than one value: the next begins");
 }
 
 int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err)

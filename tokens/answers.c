@@ -29,7 +29,7 @@ void answers_put(answers_t *answers, answer_t *answer)
     loop_timer_at(answers->timer, loop_now_ms(answers->loop));
 }
 
-static void tell(const answer_t *a)
+static void call_back(const answer_t *a)
 {
     const fanmap_error_t *err = a->code < 0 ? &a->err : NULL;
     switch (a->kind) {
@@ -67,7 +67,7 @@ static void run(void *arg)
     while (a != NULL) {
         answer_t *next = a->next;
         if (!answers->closed)
-            tell(a);
+            call_back(a);
         free(a);
         a = next;
     }

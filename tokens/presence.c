@@ -54,7 +54,7 @@ struct presence {
     int workers_n;
     char bounds_key[SERVE_KEY_MAX];
     uint64_t bounds[PRESENCE_BOUNDS];
-    bool asks_bounds;
+    bool wants_bounds;
     bool is_sent, is_closed, was_up;
 };
 
@@ -99,7 +99,7 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
     const redisReply *reply = reply_arg;
     presence_t *p = arg;
     (void)context;
-    if (!p->is_closed && p->is_sent && p->asks_bounds)
+    if (!p->is_closed && p->is_sent && p->wants_bounds)
         answer(p, read_bounds(p, reply));
     else if (!p->is_closed && p->is_sent)
         answer(p, reply && reply->type == REDIS_REPLY_INTEGER ? (int)reply->integer : -1);
@@ -110,10 +110,10 @@ static void send_question(presence_t *p)
     char silent[16];
     snprintf(silent, sizeof silent, "%d", SILENT_S);
     p->is_sent = true;
-    int r = p->asks_bounds ? redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 2 %s %s %s",
-                                               ask_bounds_text, p->key, p->bounds_key, silent)
-                           : redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text,
-                                               p->key, silent);
+    int r = p->wants_bounds ? redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 2 %s %s %s",
+                                                ask_bounds_text, p->key, p->bounds_key, silent)
+                            : redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text,
+                                                p->key, silent);
     if (r != REDIS_OK)
         answer(p, -1);
 }
@@ -181,11 +181,11 @@ void presence_announce_row(presence_t *p, const char *incarnation, const char *r
                           forget);
 }
 
-static void ask(presence_t *p, const char *queue, const char *task, bool asks_bounds, presence_fn fn, void *arg)
+static void query(presence_t *p, const char *queue, const char *task, bool wants_bounds, presence_fn fn, void *arg)
 {
     p->fn = fn;
     p->arg = arg;
-    p->asks_bounds = asks_bounds;
+    p->wants_bounds = wants_bounds;
     make_key(p, p->key, queue, task);
     make_bounds_key(p, p->bounds_key, queue, task);
     if (redis_conn_context(p->conn))
@@ -194,14 +194,14 @@ static void ask(presence_t *p, const char *queue, const char *task, bool asks_bo
         answer(p, -1);
 }
 
-void presence_ask(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+void presence_query(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
 {
-    ask(p, queue, task, false, fn, arg);
+    query(p, queue, task, false, fn, arg);
 }
 
-void presence_ask_bounds(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
+void presence_query_bounds(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
 {
-    ask(p, queue, task, true, fn, arg);
+    query(p, queue, task, true, fn, arg);
 }
 
 const uint64_t *presence_bounds(const presence_t *p)

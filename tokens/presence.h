@@ -36,13 +36,13 @@ void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, s
 enum { PRESENCE_BOUNDS = 3 };
 void presence_announce_bounds(presence_t *presence, const char *incarnation, const char *queue, const char *task,
                               const uint64_t bounds[PRESENCE_BOUNDS]);
-/* The most that any worker allows an attempt of a task, each 0: some worker has no bound. As presence_ask, and in its
+/* The most that any worker allows an attempt of a task, each 0: some worker has no bound. As presence_query, and in its
  * place: one question at a time; workers_n is then 1 when the answer is in presence_bounds, 0 when no worker serves the
  * task. */
-void presence_ask_bounds(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
+void presence_query_bounds(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
 const uint64_t *presence_bounds(const presence_t *presence);
 /* One question at a time; the answer comes later, from the loop, and may close the presence. */
-void presence_ask(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
+void presence_query(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
 /* A connection to Redis stood at some time. */
 bool presence_was_up(const presence_t *presence);
 void presence_close(presence_t *presence);

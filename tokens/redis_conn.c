@@ -38,7 +38,7 @@ struct redis_conn {
     bool begun, closed;
 };
 
-static void fail(redis_conn_t *c, const fanmap_error_t *why);
+static void give_up(redis_conn_t *c, const fanmap_error_t *why);
 static void next_address(redis_conn_t *c);
 
 redisAsyncContext *redis_conn_context(const redis_conn_t *conn)
@@ -92,12 +92,12 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
         err_set(ret, FANMAP_EIO, "Redis at %s: %s", conn->place, said);
 }
 
-static void fail_lost(redis_conn_t *c, const char *what)
+static void give_up_lost(redis_conn_t *c, const char *what)
 {
     fanmap_error_t why;
     err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: %s", c->place,
                   what != NULL && what[0] != '\0' ? what : "lost");
-    fail(c, &why);
+    give_up(c, &why);
 }
 
 /* Ours to free: hiredis answers what is pending with NULL and must not call back about the end. */
@@ -111,7 +111,7 @@ static void drop_context(redis_conn_t *c)
     redisAsyncFree(context);
 }
 
-static void fail(redis_conn_t *c, const fanmap_error_t *why)
+static void give_up(redis_conn_t *c, const fanmap_error_t *why)
 {
     c->why = *why;
     c->state = CONN_WAITING;
@@ -130,7 +130,7 @@ static void fail(redis_conn_t *c, const fanmap_error_t *why)
 void redis_conn_drop(redis_conn_t *conn, const fanmap_error_t *why)
 {
     if (conn->state != CONN_WAITING)
-        fail(conn, why);
+        give_up(conn, why);
 }
 
 /* Login: AUTH or a PING that shows whether one is wanted, then SELECT; all sent at once, READY with the last reply. */
@@ -147,7 +147,7 @@ static void on_login_reply(redisAsyncContext *context, void *reply_arg, void *ar
         redis_conn_explain(c, reply->str, (size_t)reply->len, &why);
         if (why.code == FANMAP_EIO)
             why.code = FANMAP_EREFUSED; /* no such database and the like: waiting does not change it */
-        fail(c, &why);
+        give_up(c, &why);
         return;
     }
     if (--c->logins_open > 0)
@@ -204,10 +204,10 @@ static void on_disconnect(const redisAsyncContext *context, int status)
         redis_conn_explain(c, said, strlen(said), &why);
         if (why.code == FANMAP_EIO)
             err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: connection lost", c->place);
-        fail(c, &why);
+        give_up(c, &why);
         return;
     }
-    fail_lost(c, said);
+    give_up_lost(c, said);
 }
 
 static bool begin_connect(redis_conn_t *c, redisAsyncContext *context)
@@ -241,7 +241,7 @@ static void next_address(redis_conn_t *c)
     }
     char what[SAID_MAX];
     snprintf(what, sizeof what, "%.*s", (int)sizeof what - 1, c->why.message);
-    fail_lost(c, what);
+    give_up_lost(c, what);
 }
 
 static void on_resolved(void *arg, char (*addresses)[RESOLVE_ADDRESS_MAX], size_t n, const char *why)
@@ -251,7 +251,7 @@ static void on_resolved(void *arg, char (*addresses)[RESOLVE_ADDRESS_MAX], size_
     if (c->state != CONN_RESOLVING)
         return; /* its try is over; the next one asks again */
     if (n == 0) {
-        fail_lost(c, why);
+        give_up_lost(c, why);
         return;
     }
     memcpy(c->addresses, addresses, n * RESOLVE_ADDRESS_MAX);
@@ -274,7 +274,7 @@ static void begin_resolve(redis_conn_t *c)
     c->state = CONN_RESOLVING;
     fanmap_error_t why;
     if (c->resolve == NULL && resolve_start(c->loop, host, on_resolved, c, &c->resolve, &why) != FANMAP_OK)
-        fail(c, &why);
+        give_up(c, &why);
 }
 
 /* The password is read here and not after the connect: hiredis 0.14 does not bear a context freed in its connect
@@ -287,7 +287,7 @@ static void begin_try(redis_conn_t *c)
     c->login = c->url;
     if (c->password_file != NULL && redis_url_read_password(&c->login, c->password_file, &why) != FANMAP_OK) {
         why.code = FANMAP_EREFUSED;
-        fail(c, &why);
+        give_up(c, &why);
         return;
     }
     loop_timer_at(c->timer, loop_clock_ms() + c->config.timeout_ms);
@@ -304,7 +304,7 @@ static void on_timer(void *arg)
     static const char *const steps[] = {"", "its name was not resolved", "no connection", "no answer to the login", ""};
     char what[SAID_MAX];
     snprintf(what, sizeof what, "%s within %u ms", steps[c->state], (unsigned)c->config.timeout_ms);
-    fail_lost(c, what);
+    give_up_lost(c, what);
 }
 
 static int open_parts(redis_conn_t *c, const redis_conn_config_t *config, fanmap_error_t *err)

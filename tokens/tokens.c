@@ -44,9 +44,9 @@ struct tokens {
     bool in_flight, slow; /* slow: a request timed out and no quick reply came since */
     int64_t sent_ms, retry_ms;
     uint64_t sent_version; /* of n in the last request */
-    uint64_t told_want;
-    bool told_idle;          /* the table holds nothing for us and knows that we want nothing */
-    bool asked;              /* a wake-up or a change wants a sync at once */
+    uint64_t sent_want;
+    bool sent_idle;          /* the table holds nothing for us and knows that we want nothing */
+    bool wants_sync;         /* a wake-up or a change wants a sync at once */
     int64_t unused_since_ms; /* INT64_MAX: no token is unused */
     int64_t at_once_ms;      /* from when on the full burst is available again */
 };
@@ -63,7 +63,7 @@ tokens_t *tokens_new(const char *job, const char *incarnation, const char *nonce
     t->lease_ms = lease_ms > 0 ? lease_ms : 1;
     t->n = n;
     t->deadline_ms = now_ms;
-    t->told_idle = true;
+    t->sent_idle = true;
     t->unused_since_ms = INT64_MAX;
     return t;
 }
@@ -158,8 +158,8 @@ static void end_limit(tokens_t *t)
 {
     t->z = t->n_version;
     t->in_flight = t->kill = t->new_limit = t->slow = false;
-    t->told_want = 0;
-    t->told_idle = true;
+    t->sent_want = 0;
+    t->sent_idle = true;
     t->retry_ms = 0;
 }
 
@@ -178,7 +178,7 @@ void tokens_set_limit(tokens_t *t, uint64_t n, uint64_t n_version, int64_t now_m
         begin_limit(t, now_ms);
     else if (!t->has_lease || t->lease_version < n_version)
         t->new_limit = true;
-    t->asked = true;
+    t->wants_sync = true;
     note_unused(t, now_ms);
 }
 
@@ -191,14 +191,14 @@ void tokens_set_demand(tokens_t *t, uint64_t keep, uint64_t want, int64_t now_ms
 
 static bool is_idle(const tokens_t *t)
 {
-    return t->told_idle && t->keep == 0 && t->want == 0;
+    return t->sent_idle && t->keep == 0 && t->want == 0;
 }
 
 void tokens_wake(tokens_t *t, int64_t now_ms)
 {
     (void)now_ms;
     if (t->n > 0 && !is_idle(t))
-        t->asked = true;
+        t->wants_sync = true;
 }
 
 static int64_t timeout_ms(const tokens_t *t)
@@ -218,8 +218,8 @@ static int64_t due_ms(const tokens_t *t)
     if (t->n == 0 || t->kill || is_idle(t))
         return INT64_MAX;
     int64_t due = t->seq > 0 ? t->sent_ms + t->lease_ms / 5 : INT64_MIN;
-    bool wants_more = t->want > t->told_want && t->want > t->held;
-    if (t->asked || t->told_idle || wants_more)
+    bool wants_more = t->want > t->sent_want && t->want > t->held;
+    if (t->wants_sync || t->sent_idle || wants_more)
         due = min_ms(due, at_once_ms(t));
     if (t->unused_since_ms != INT64_MAX)
         due = min_ms(due, max_ms(at_once_ms(t), t->unused_since_ms + (t->waiters ? 0 : UNUSED_LINGER_MS)));
@@ -271,15 +271,15 @@ bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
     fill_request(t, now_ms, ret);
     t->allow = t->allow < ret->keep ? t->allow : ret->keep;
     t->sent_version = t->n_version;
-    t->told_want = t->want;
-    t->told_idle = false;
-    t->asked = false;
+    t->sent_want = t->want;
+    t->sent_idle = false;
+    t->wants_sync = false;
     t->in_flight = true;
     t->sent_ms = now_ms;
     return true;
 }
 
-static void take_lease(tokens_t *t, const tokens_reply_t *reply)
+static void apply_reply(tokens_t *t, const tokens_reply_t *reply)
 {
     t->held = reply->held;
     t->waiters = reply->waiters;
@@ -306,12 +306,12 @@ void tokens_on_reply(tokens_t *t, uint64_t seq, const tokens_reply_t *reply, int
     bool frozen = t->keep > 0 && lapsed(t, now_ms);
     snprintf(t->run_id, sizeof t->run_id, "%s", reply->run_id);
     t->fence = reply->fence > t->fence ? reply->fence : t->fence;
-    t->told_idle = t->told_want == 0; /* want is never below keep */
+    t->sent_idle = t->sent_want == 0; /* want is never below keep */
     if (must_kill(t, now_ms) || (frozen && other_run)) {
         t->kill = true;
         return;
     }
-    take_lease(t, reply);
+    apply_reply(t, reply);
     note_unused(t, now_ms);
 }
 
@@ -320,7 +320,7 @@ void tokens_on_error(tokens_t *t, uint64_t seq, int64_t now_ms)
     if (!t->in_flight || seq != t->seq)
         return;
     t->in_flight = false;
-    t->asked = true;
+    t->wants_sync = true;
     t->retry_ms = now_ms + max_ms(RETRY_MS_MIN, min_ms(RETRY_MS_MAX, t->lease_ms / 15));
 }
 
@@ -331,7 +331,7 @@ void tokens_killed(tokens_t *t, int64_t now_ms)
     t->held = 0;
     t->allow = 0;
     t->deadline_ms = min_ms(t->deadline_ms, now_ms);
-    t->asked = true;
+    t->wants_sync = true;
     note_unused(t, now_ms);
 }
 

@@ -46,7 +46,7 @@ static void on_timer(void *arg)
         return;
     f->asked_number = job->number;
     f->asked_ms = now_ms;
-    presence_ask_bounds(f->presence, job->spec.queue, job->spec.task, on_answer, f);
+    presence_query_bounds(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 
 bool asks_may_begin(fanmap_job_t *job)

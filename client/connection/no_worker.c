@@ -77,7 +77,7 @@ static void on_timer(void *arg)
     }
     f->asked_number = job->number;
     f->asked_ms = now;
-    presence_ask(f->presence, job->spec.queue, job->spec.task, on_answer, f);
+    presence_query(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 
 void presence_watch(fanmap_job_t *job)

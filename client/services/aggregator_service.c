@@ -53,7 +53,7 @@ static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost
 {
     fanmap_aggregator_t *a = arg;
     watch_commit_t commit;
-    while (!lost && n > 0 && watch_take_commit(a->watch, &commit))
+    while (!lost && n > 0 && watch_next_commit(a->watch, &commit))
         (void)bus_group_commit_now(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len,
                                    COMMIT_NOW_MS);
     for (size_t i = 0; i < n; i++) {
@@ -83,7 +83,7 @@ static void say_dropped(fanmap_aggregator_t *a)
 
 static void on_bad_record(fanmap_aggregator_t *a, const bus_record_t *record)
 {
-    if (watch_was_told(a->watch, record->partition, record->offset))
+    if (watch_was_read_before(a->watch, record->partition, record->offset))
         return;
     dead_letter(a, record);
     if (!a->has_bad_records)
@@ -165,7 +165,7 @@ static void on_commit_timer(void *arg)
 {
     fanmap_aggregator_t *a = arg;
     watch_commit_t commit;
-    while (a->group && watch_take_commit(a->watch, &commit))
+    while (a->group && watch_next_commit(a->watch, &commit))
         bus_group_commit(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len, 0);
     loop_timer_at(a->commit_timer, loop_now_ms(a->f->loop) + COMMIT_EVERY_MS);
 }

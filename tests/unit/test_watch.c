@@ -102,7 +102,7 @@ static bool read_to(rig_t *rig, int64_t from, int64_t to)
 static void commit(rig_t *rig)
 {
     watch_commit_t taken;
-    while (watch_take_commit(rig->watch, &taken)) {
+    while (watch_next_commit(rig->watch, &taken)) {
         assert_int_equal(taken.partition, PARTITION);
         rig->committed = taken.offset;
         memcpy(rig->metadata, taken.metadata, taken.metadata_len);
@@ -340,7 +340,7 @@ static void run_seed(uint64_t seed)
         if (roll % 13 == 0)
             start_instance(rig);
         watch_commit_t ignored;
-        if (roll % 17 == 0 && watch_take_commit(rig->watch, &ignored))
+        if (roll % 17 == 0 && watch_next_commit(rig->watch, &ignored))
             watch_commit_failed(rig->watch, PARTITION);
         position = roll % 13 == 0 ? rig->committed : position;
         int64_t to = rig->log_n < position + 2 ? rig->log_n : position + 2;
