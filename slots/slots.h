@@ -47,7 +47,8 @@ typedef enum {
     SLOT_DOWN_TIMEOUT, /* the guardian ended the attempt for its timeout */
     SLOT_DOWN_KILLED,  /* slots_kill */
     SLOT_DOWN_LAPSED,  /* frozen past its token deadline for a minute, or the worker was silent: not the item's fault */
-    SLOT_DOWN_UNUSABLE /* the task library cannot be loaded or its open failed: charged to no item */
+    SLOT_DOWN_UNUSABLE, /* the task library cannot be loaded or its open failed: charged to no item */
+    SLOT_DOWN_GUARDIAN  /* the guardian was lost, perhaps by what ran here or in another slot */
 } slot_down_why_t;
 
 /* The end of what a slot ran without a `done` of its own. The slot restarts by itself; on_up follows. */

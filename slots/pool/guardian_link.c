@@ -242,7 +242,7 @@ static bool clean_up(slots_t *s, pid_t guardian, int64_t now_ms)
 
 static void report_lost(slots_t *s)
 {
-    ctl_message_t m = {.type = CTL_DOWN, .why = SLOT_DOWN_LAPSED, .text = "the guardian was lost"};
+    ctl_message_t m = {.type = CTL_DOWN, .why = SLOT_DOWN_GUARDIAN, .text = "the guardian was lost"};
     s->callbacks.guardian_lost(s->arg);
     for (uint32_t i = 0; i < s->plan.slots_n; i++) {
         slot_t *t = &s->slots[i];

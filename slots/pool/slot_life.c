@@ -103,8 +103,10 @@ static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
     down->signo = m->signo;
     down->out_of_memory = m->out_of_memory != 0;
     down->message = m->text;
-    if (t->is_killing && down->why == SLOT_DOWN_DIED)
+    if (t->is_killing && (down->why == SLOT_DOWN_DIED || down->why == SLOT_DOWN_GUARDIAN))
         down->why = SLOT_DOWN_KILLED;
+    if (t->freeze_sent && down->why == SLOT_DOWN_GUARDIAN)
+        down->why = SLOT_DOWN_LAPSED; /* what is frozen does no harm */
     if (t->is_corrupt) {
         down->why = SLOT_DOWN_DIED;
         down->message = "the task wrote over its slot's memory";

@@ -46,6 +46,7 @@ plan_t plan_of(const sim_t *sim, size_t j, uint64_t index, uint32_t attempt)
     plan_t plan = {.run_ms = duration(job, index, attempt), .kind = FANMAP_VALUE};
     plan.kills = permille(job, index, 0, 13, job->kills_permille);
     if (plan.kills) {
+        plan.kills_guardian = draw(job, index, 0, 14) % 2;
         plan.kind = FANMAP_CRASHED;
         return plan;
     }

@@ -12,7 +12,8 @@ enum { PLAN_EXIT_STATUS = 3 }; /* of those that end with FANMAP_EXIT */
 typedef struct {
     int64_t run_ms;
     fanmap_kind_t kind;                    /* what the attempt says, unless it dies or times out */
-    bool is_final, dies, times_out, kills; /* kills: the whole worker */
+    bool is_final, dies, times_out, kills; /* kills: the whole worker, */
+    bool kills_guardian;                   /* or the guardian of its slots */
 } plan_t;
 
 plan_t plan_of(const sim_t *sim, size_t job, uint64_t index, uint32_t attempt);

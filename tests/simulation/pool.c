@@ -135,11 +135,24 @@ static void go_down(sim_t *sim, pool_t *pool, uint32_t s, int down)
     restart(sim, pool, s);
 }
 
+static void kill_all(sim_t *sim, pool_t *pool, int down)
+{
+    for (uint32_t s = 0; s < pool->slots_n; s++)
+        if (pool->slots[s].is_up)
+            go_down(sim, pool, s, down);
+}
+
 static void finish(sim_t *sim, pool_t *pool, uint32_t s)
 {
     slot_t *slot = &pool->slots[s];
     run_t run = slot->waiting[0];
     plan_t plan = plan_of(sim, run.job, run.index, run.attempt);
+    if (plan.kills_guardian) {
+        sim_say(sim, "%s/%llu takes the guardian of %s down", sim->jobs[run.job].id, (unsigned long long)run.index,
+                pool->worker->name);
+        kill_all(sim, pool, ATTEMPT_GUARDIAN_LOST);
+        return;
+    }
     if (plan.kills && pool->worker->life == pool->life && pool->worker->state == PROCESS_RUNS) {
         sim_say(sim, "%s/%llu takes %s down", sim->jobs[run.job].id, (unsigned long long)run.index, pool->worker->name);
         node_kill(sim, pool->worker->self);
@@ -337,13 +350,6 @@ void pool_lapse(sim_t *sim, pool_t *pool, uint32_t job_key, int64_t at_ms)
     event->a = i;
     event->data = pool;
     event->drop = pool_keep;
-}
-
-static void kill_all(sim_t *sim, pool_t *pool, int down)
-{
-    for (uint32_t s = 0; s < pool->slots_n; s++)
-        if (pool->slots[s].is_up)
-            go_down(sim, pool, s, down);
 }
 
 static void on_silent(sim_t *sim, event_t *event)

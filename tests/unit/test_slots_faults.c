@@ -269,7 +269,7 @@ static void lose_guardian(int signo)
     assert_int_equal(rig_children(), 0);
     assert_int_equal(r->lost, 1);
     for (int i = 0; i < 2; i++)
-        check_down(&r->downs[i], SLOT_DOWN_LAPSED, true);
+        check_down(&r->downs[i], SLOT_DOWN_GUARDIAN, true);
     assert_int_equal(r->downs[0].down.n, n);
     rig_wait(r, r->ups == 4);
     assert_string_equal(rig_one(r, "misbehave", "\"fine\"")->value, "\"fine\"");

@@ -440,10 +440,10 @@ static void do_done(world_t *x, const words_t *words)
 
 static void do_down(world_t *x, const words_t *words)
 {
-    static const char *const whys[] = {"died", "timeout", "killed", "lapsed", "unusable"};
+    static const char *const whys[] = {"died", "timeout", "killed", "lapsed", "unusable", "guardian"};
     worker_event_t e = {.type = WORKER_SLOT_DOWN};
     e.down.slot = (uint32_t)number(words, 1);
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++)
         if (strcmp(whys[i], word(words, 2)) == 0)
             e.down.why = (attempt_down_t)i;
     e.down.has_attempt = strcmp(word(words, 3), "-") != 0;
@@ -752,6 +752,7 @@ TIMELINE(two_claims)
 TIMELINE(drain_named)
 TIMELINE(drain_waits)
 TIMELINE(suspects)
+TIMELINE(guardian)
 
 int main(void)
 {
@@ -775,7 +776,7 @@ int main(void)
         cmocka_unit_test(lost_closing),    cmocka_unit_test(lost_published),
         cmocka_unit_test(two_claims),      cmocka_unit_test(drain_named),
         cmocka_unit_test(drain_waits),     cmocka_unit_test(suspects),
-        cmocka_unit_test(merge),
+        cmocka_unit_test(guardian),        cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,9 +78,17 @@ typedef enum {
     WORKER_DRAIN        /* SIGTERM: take nothing new, finish or hand back */
 } worker_event_type_t;
 
-/* Who is to blame. DIED is charged as an attempt and a crash, TIMEOUT as an attempt; the others cost the item nothing.
- */
-typedef enum { ATTEMPT_DIED, ATTEMPT_TIMEOUT, ATTEMPT_KILLED, ATTEMPT_LAPSED, ATTEMPT_UNUSABLE } attempt_down_t;
+/* Who is to blame. DIED is charged as an attempt and a crash, TIMEOUT as an attempt. GUARDIAN_LOST: one of those that ran
+ * took every slot down; each is charged as if a worker had died with it (worker/core/poison.c). The others cost the item
+ * nothing. */
+typedef enum {
+    ATTEMPT_DIED,
+    ATTEMPT_TIMEOUT,
+    ATTEMPT_KILLED,
+    ATTEMPT_LAPSED,
+    ATTEMPT_UNUSABLE,
+    ATTEMPT_GUARDIAN_LOST
+} attempt_down_t;
 
 typedef struct {
     worker_event_type_t type;

@@ -65,7 +65,8 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
 
 void outcome_crashed(worker_t *w, worker_item_t *item)
 {
-    static const char message[] = "its worker died while it ran, or it killed its slot, too often";
+    static const char message[] =
+        "its worker or the guardian of its slots died while it ran, or it killed its slot, too often";
     outcome_t outcome = {.kind = FANMAP_CRASHED, .message = message, .message_len = sizeof message - 1};
     item->attempts++; /* the one that ended so */
     outcome_publish(w, item, &outcome);
@@ -130,9 +131,27 @@ static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
         item_requeue(w, item);
 }
 
+/* It, or what ran beside it, took every slot down. It takes a name anew, and runs apart from others as its charges say;
+ * one that is claimed has no name here, and goes back to who owns it. */
+static void suspect(worker_t *w, worker_item_t *item)
+{
+    uint32_t cap = item->job->spec->crash_cap;
+    item->charges++;
+    item_drop_name(w, item);
+    item_end_suspect(w, item);
+    if (cap > 0 && item->charges >= cap && !item->job->is_ended)
+        outcome_crashed(w, item);
+    else if (item->is_claimed && !item->job->is_ended)
+        item_hand_back(w, item);
+    else
+        item_requeue(w, item);
+}
+
 static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
 {
-    if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
+    if (e->down.why == ATTEMPT_GUARDIAN_LOST)
+        suspect(w, item);
+    else if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
         charge(w, item, e, ran_us);
     else
         give_back(w, item, e);
@@ -147,6 +166,8 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     worker_item_t *attempt = e->down.has_attempt ? slot_find(w, e->down.slot, e->down.n) : NULL;
     uint64_t ran_us = slot->head_since_ms > 0 ? (uint64_t)(w->now_ms - slot->head_since_ms) * 1000 : 0;
     slot->is_up = false;
+    if (attempt != NULL && e->down.why == ATTEMPT_GUARDIAN_LOST)
+        names_guardian_lost(w);
     while (slot->runs.tail != NULL && slot->runs.tail != attempt) {
         worker_item_t *item = slot->runs.tail;
         slot_take_out(w, e->down.slot, item);

@@ -12,6 +12,9 @@
  * end before the next. So the innocent that ran beside the guilty end well, and the guilty one is alone with its last
  * charge. At the job's cap (`--crash-cap`) the outcome is `crashed`. The mark is gone when the prefix has passed it.
  *
+ * An item that takes the guardian of all slots down, and not the worker, is found in the same way: what ran is charged 1,
+ * each partition's horizon becomes its mark, and what waits to be started waits for a name from then on.
+ *
  * Charges for a slot's own death count towards the cap but make no suspect here: that item has shown that it harms its
  * slot only.
  *
@@ -158,6 +161,8 @@ void item_hold_name(worker_t *w, worker_item_t *item)
 {
     if (item->name == NAME_NONE && needs_name(item))
         set_name(w, item, NAME_HELD);
+    if (is_suspect(item) && w->suspect == NULL)
+        w->suspect = item; /* nothing that is charged starts beside it */
 }
 
 void item_drop_name(worker_t *w, worker_item_t *item)
@@ -202,6 +207,34 @@ void names_withdraw(worker_t *w, worker_job_t *job)
     for (worker_item_t *item = job->unnamed.head; job->names_n > 0 && item != NULL; item = item->next) {
         item_drop_name(w, item);
         item_end_suspect(w, item);
+    }
+}
+
+static void wait_for_names(worker_t *w, const item_list_t *list)
+{
+    for (worker_item_t *item = list->head, *next; item != NULL; item = next) {
+        next = item->next;
+        if (!must_wait(item))
+            continue;
+        item_unlink(item);
+        item_enqueue(w, item, false);
+    }
+}
+
+void names_guardian_lost(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        worker_part_t *part = w->parts[i];
+        if (part == NULL || !part->is_owned || part->mark >= part->horizon_sent)
+            continue;
+        part->mark = part->horizon_sent;
+        part->must_commit = true;
+    }
+    for (worker_job_t *job = w->active; job != NULL; job = job->active_next) {
+        for (uint32_t i = 0; i < job->queue.lanes_n; i++)
+            wait_for_names(w, &job->queue.lanes[i]->items);
+        wait_for_names(w, &job->refence);
+        schedule_job(w, job);
     }
 }
 

@@ -289,6 +289,8 @@ bool part_has_ample_room(const worker_t *w, const worker_part_t *part);
 void names_turn(worker_t *w);
 void names_accepted(worker_t *w, worker_part_t *part, uint64_t number);
 void names_withdraw(worker_t *w, worker_job_t *job); /* it may not start any more */
+/* What ran took the guardian of all slots down: from here on it is as after the death of a worker. */
+void names_guardian_lost(worker_t *w);
 
 /* unknown.c: items of jobs that are not known, and how far the jobs topic was read. */
 void jobs_position(worker_t *w, bool at_end);

@@ -132,11 +132,10 @@ static const char *down_message(const slot_down_t *down, char *text, size_t cap)
 
 static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
 {
-    static const attempt_down_t whys[] = {[SLOT_DOWN_DIED] = ATTEMPT_DIED,
-                                          [SLOT_DOWN_TIMEOUT] = ATTEMPT_TIMEOUT,
-                                          [SLOT_DOWN_KILLED] = ATTEMPT_KILLED,
-                                          [SLOT_DOWN_LAPSED] = ATTEMPT_LAPSED,
-                                          [SLOT_DOWN_UNUSABLE] = ATTEMPT_UNUSABLE};
+    static const attempt_down_t whys[] = {
+        [SLOT_DOWN_DIED] = ATTEMPT_DIED,         [SLOT_DOWN_TIMEOUT] = ATTEMPT_TIMEOUT,
+        [SLOT_DOWN_KILLED] = ATTEMPT_KILLED,     [SLOT_DOWN_LAPSED] = ATTEMPT_LAPSED,
+        [SLOT_DOWN_UNUSABLE] = ATTEMPT_UNUSABLE, [SLOT_DOWN_GUARDIAN] = ATTEMPT_GUARDIAN_LOST};
     worker_shell_t *shell = arg;
     char text[160];
     const char *message = down_message(down, text, sizeof text);
@@ -161,7 +160,8 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
 
 static void on_guardian_lost(void *arg)
 {
-    shell_log(arg, FANMAP_LOG_ERROR, "the guardian was silent or died: every attempt was killed, a new one starts");
+    shell_log(arg, FANMAP_LOG_ERROR,
+              "the guardian was silent or died: every attempt was killed, and what ran is charged; a new one starts");
 }
 
 static void on_note(void *arg, uint32_t slot, const char *line)
