@@ -91,7 +91,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
 {
     looking_up_t looking_up = {ask, ret};
-    struct lookup *lookup;
+    lookup_t *lookup;
     int r = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, err);
     if (r != FANMAP_OK)
         return r;

@@ -7,7 +7,7 @@
 #define CLIENT_ADMIN_QUERY_H
 
 #include "client/connection/client.h"
-#include "client/connection/publisher.h"
+#include "client/joblog/lookup.h"
 #include "tokens/inspect.h"
 
 typedef struct {

@@ -1,10 +1,12 @@
 #include "client/connection/client.h"
 
-#include "tokens/presence.h"
-
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "client/connection/connect.h"
+#include "client/connection/local.h"
+#include "client/connection/log_queries.h"
+#include "tokens/presence.h"
 
 void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...)
 {
@@ -74,12 +76,13 @@ static int open_parts(fanmap_t *f, fanmap_error_t *err)
     return r;
 }
 
-int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_log_fn log, void *log_arg,
-                fanmap_t **ret_f, fanmap_error_t *err)
+int connection_open(const fanmap_options_t *options, uint32_t fetch_kbytes, const client_hooks_t *hooks,
+                    fanmap_log_fn log, void *log_arg, fanmap_t **ret_f, fanmap_error_t *err)
 {
     fanmap_t *f = calloc(1, sizeof *f);
     if (!f)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
+    f->hooks = hooks;
     f->log = log;
     f->log_arg = log_arg;
     f->fetch_kbytes = fetch_kbytes;
@@ -93,7 +96,7 @@ int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_l
     f->namespace_name = options_text(f->options, "namespace");
     int r = open_parts(f, err);
     if (r != FANMAP_OK) {
-        fanmap_close(f);
+        connection_close(f);
         return r;
     }
     if (!f->is_local)
@@ -102,51 +105,15 @@ int client_open(const fanmap_options_t *options, uint32_t fetch_kbytes, fanmap_l
     return FANMAP_OK;
 }
 
-int fanmap_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_t **ret_f,
-                fanmap_error_t *err)
+void connection_close(fanmap_t *f)
 {
-    return client_open(options, 0, log, log_arg, ret_f, err);
-}
-
-static bool is_under_way(fanmap_t *f)
-{
-    for (fanmap_job_t *job = f->jobs; job; job = job->next)
-        if (!job_is_over(job))
-            return true;
-    return bus_outbox_n(f->bus) > 0;
-}
-
-/* Cancels what the caller left open and waits until Kafka has stored that. An embedded job dies with its worker. */
-static void settle(fanmap_t *f)
-{
-    for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
-        next = job->next;
-        fanmap_job_close(job, false);
-    }
-    int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, "close-timeout");
-    while (is_under_way(f) && !f->error.code && loop_clock_ms() < until)
-        if (client_turn(f, 20, NULL) != FANMAP_OK)
-            return;
-    if (is_under_way(f) && !f->error.code)
-        client_log(f, FANMAP_LOG_WARNING, "closed before Kafka had stored everything (%zu records; --close-timeout)",
-                   bus_outbox_n(f->bus));
-}
-
-void fanmap_close(fanmap_t *f)
-{
-    if (!f)
-        return;
-    if (f->loop && f->bus && !f->is_local)
-        settle(f);
-    while (f->jobs)
-        job_free(f->jobs);
     local_stop(f);
     if (f->tokens)
         f->tokens->close(f->tokens);
     presence_close(f->presence);
     if (f->bus)
         bus_close(f->bus, 1000);
-    checks_free(f);
+    log_queries_free(f);
     queues_free(f);
     if (f->connect_timer)
         loop_timer_free(f->connect_timer);

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/connection/connect.h"
 #include "tokens/presence.h"
 
 enum { LIMIT_SLACK_BYTES = 64 * 1024 };

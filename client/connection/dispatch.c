@@ -15,31 +15,10 @@ static void on_marked(void *arg)
 
 void client_mark(fanmap_t *f)
 {
-    if (!f->is_polled || f->is_marked || f->in_turn)
-        return;
-    const fanmap_job_t *job = f->jobs;
-    while (job && !job_has_news(job) && !pipe_due(job))
-        job = job->next;
-    if (!job && !retries_due(f))
+    if (!f->is_polled || f->is_marked || f->in_turn || !f->hooks->has_news(f))
         return;
     f->is_marked = true;
     loop_defer(f->loop, on_marked, f);
-}
-
-void jobs_sweep(fanmap_t *f)
-{
-    if (!f->has_closed || f->in_turn)
-        return;
-    f->has_closed = false;
-    for (fanmap_job_t *job = f->jobs, *next; job; job = next) {
-        next = job->next;
-        if (!job->is_abandoned)
-            continue;
-        if (job->pins == 0 && job_is_over(job))
-            job_free(job);
-        else
-            f->has_closed = true;
-    }
 }
 
 int client_turn(fanmap_t *f, int timeout_ms, fanmap_error_t *err)
@@ -48,12 +27,10 @@ int client_turn(fanmap_t *f, int timeout_ms, fanmap_error_t *err)
     if (f->in_turn)
         return err_set(err, FANMAP_EUSAGE, "called from inside the log function");
     f->in_turn = true;
-    int ran = loop_run_once(f->loop, pipes_due(f) || retries_due(f) ? 0 : timeout_ms);
+    int ran = loop_run_once(f->loop, f->hooks->has_work(f) ? 0 : timeout_ms);
     int error = errno;
     f->in_turn = false;
-    pipes_run(f);
-    retries_run(f);
-    jobs_sweep(f);
+    f->hooks->after_turn(f);
     if (ran >= 0)
         return FANMAP_OK;
     err_set(&why, error == ENOMEM ? FANMAP_ENOMEM : FANMAP_EIO, "the event loop stopped: %s", strerror(error));

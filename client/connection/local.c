@@ -1,13 +1,13 @@
 /* The embedded mode: a worker in this process, on the same loop, over the in-memory bus and a token table of our own.
  */
-#include <stdio.h>
+#include "client/connection/local.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/connection/client.h"
-#include "client/connection/job_limits.h"
-#include "client/services/serve.h"
+#include "client/tasks/job_limits.h"
+#include "client/tasks/serve.h"
 #include "tokens/local_port.h"
 
 struct local {
@@ -51,13 +51,15 @@ static const slots_task_t *find(const struct local *local, const char *task)
     return NULL;
 }
 
-int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec, fanmap_error_t *err)
+int local_start(fanmap_job_t *job, fanmap_error_t *err)
 {
+    fanmap_t *f = job->f;
+    const spec_t *spec = &job->spec;
     if (!f->local) {
         f->local = calloc(1, sizeof *f->local);
         if (!f->local)
             return err_set(err, FANMAP_ENOMEM, "out of memory");
-        int r = start(f, options, err);
+        int r = start(f, job->options, err);
         if (r != FANMAP_OK) {
             local_stop(f);
             return r;
@@ -69,12 +71,12 @@ int local_start(fanmap_t *f, const fanmap_options_t *options, const spec_t *spec
             err, FANMAP_EUSAGE,
             "no task \"%s\" here: give --tasks F.so or --serve NAME='CMD ARG...' that has it, or -- CMD ARG...",
             spec->task);
-    return asks_check(spec, &task->terms.limits, "this task", err);
+    return job_limits_check(spec, &task->terms.limits, "this task", err);
 }
 
-uint64_t local_running(const fanmap_t *f, const char *job_id)
+uint64_t local_running(const fanmap_job_t *job)
 {
-    return f->local ? worker_shell_running(f->local->shell, job_id) : 0;
+    return job->f->local ? worker_shell_running(job->f->local->shell, job->id) : 0;
 }
 
 void local_stop(fanmap_t *f)

@@ -1,77 +1,75 @@
-/* Questions to the bus about one partition, whose answers may come when the job is gone: they carry its number. */
+#include "client/connection/log_queries.h"
+
 #include <stdlib.h>
 
 #include "client/connection/client.h"
 
-struct check {
-    check_t *next;
+struct log_query {
+    log_query_t *next;
     fanmap_t *f;
-    uint32_t number;
-    check_fn fn;
+    uint32_t number; /* of the job */
+    log_query_fn fn;
     int32_t tag;
 };
 
-static void forget(check_t *check)
+static void forget(log_query_t *query)
 {
-    check_t **at = &check->f->checks;
-    while (*at != check)
+    log_query_t **at = &query->f->log_queries;
+    while (*at != query)
         at = &(*at)->next;
-    *at = check->next;
-    free(check);
+    *at = query->next;
+    free(query);
 }
 
-void checks_free(fanmap_t *f)
+void log_queries_free(fanmap_t *f)
 {
-    while (f->checks)
-        forget(f->checks);
+    while (f->log_queries)
+        forget(f->log_queries);
 }
 
-static void on_answer(void *arg, int64_t offset)
+static void on_answer(void *arg, int64_t answer)
 {
-    check_t *check = arg;
-    fanmap_job_t *job = job_by_number(check->f, check->number);
-    check_fn fn = check->fn;
-    int32_t tag = check->tag;
-    forget(check);
-    if (job && (!job->error.code || job->is_giving_up))
-        fn(job, tag, offset);
+    const log_query_t query = *(log_query_t *)arg;
+    fanmap_job_t *job = job_by_number(query.f, query.number);
+    forget(arg);
+    if (job)
+        query.fn(job, query.tag, answer);
 }
 
-static check_t *check_new(fanmap_job_t *job, check_fn fn, int32_t tag, fanmap_error_t *err)
+static log_query_t *remember(fanmap_job_t *job, log_query_fn fn, int32_t tag)
 {
-    check_t *check = malloc(sizeof *check);
-    if (!check) {
-        err_set(err, FANMAP_ENOMEM, "out of memory");
+    log_query_t *query = malloc(sizeof *query);
+    if (!query)
         return NULL;
-    }
-    *check = (check_t){job->f->checks, job->f, job->number, fn, tag};
-    return job->f->checks = check;
+    *query = (log_query_t){job->f->log_queries, job->f, job->number, fn, tag};
+    return job->f->log_queries = query;
 }
 
-int check_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, check_fn fn, int32_t tag, fanmap_error_t *err)
+/* The bus has taken the question, or has not. */
+static int asked(log_query_t *query, int r, fanmap_error_t *err)
 {
-    check_t *check = check_new(job, fn, tag, err);
-    int r = check ? bus_query_end(topic, partition, on_answer, check, err) : FANMAP_ENOMEM;
-    if (check && r != FANMAP_OK)
-        forget(check);
+    if (!query)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    if (r != FANMAP_OK)
+        forget(query);
     return r;
 }
 
-int check_members(fanmap_job_t *job, bus_topic_t *topic, const char *group_id, check_fn fn, fanmap_error_t *err)
+int log_query_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, log_query_fn fn, fanmap_error_t *err)
 {
-    check_t *check = check_new(job, fn, 0, err);
-    int r = check ? bus_query_members(topic, group_id, on_answer, check, err) : FANMAP_ENOMEM;
-    if (check && r != FANMAP_OK)
-        forget(check);
-    return r;
+    log_query_t *query = remember(job, fn, 0);
+    return asked(query, query ? bus_query_end(topic, partition, on_answer, query, err) : 0, err);
 }
 
-int check_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, check_fn fn, int32_t tag,
-               fanmap_error_t *err)
+int log_query_members(fanmap_job_t *job, bus_topic_t *topic, const char *group_id, log_query_fn fn, fanmap_error_t *err)
 {
-    check_t *check = check_new(job, fn, tag, err);
-    int r = check ? bus_query_time(topic, partition, time_ms, on_answer, check, err) : FANMAP_ENOMEM;
-    if (check && r != FANMAP_OK)
-        forget(check);
-    return r;
+    log_query_t *query = remember(job, fn, 0);
+    return asked(query, query ? bus_query_members(topic, group_id, on_answer, query, err) : 0, err);
+}
+
+int log_query_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, log_query_fn fn,
+                   int32_t tag, fanmap_error_t *err)
+{
+    log_query_t *query = remember(job, fn, tag);
+    return asked(query, query ? bus_query_time(topic, partition, time_ms, on_answer, query, err) : 0, err);
 }

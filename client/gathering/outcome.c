@@ -1,10 +1,11 @@
+#include "client/gathering/outcome.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "client/connection/client.h"
 #include "schemas/value.h"
 
 static const char *const kind_names[] = {"value",     "exception", "exit",     "signal",       "timeout",
@@ -17,26 +18,25 @@ const char *fanmap_kind_name(fanmap_kind_t kind)
     return i < sizeof kind_names / sizeof kind_names[0] ? kind_names[i] : "unknown";
 }
 
-static void fill_value(fanmap_job_t *job, const outcome_t *outcome)
+static void fill_value(outcome_view_t *view, const outcome_t *outcome)
 {
-    fanmap_outcome_t *o = &job->outcome;
+    fanmap_outcome_t *o = &view->outcome;
     fanmap_error_t why;
     o->value = outcome->value;
     o->value_len = outcome->value_len;
-    if (job->value_format == FANMAP_MSGPACK)
+    if (view->format == FANMAP_MSGPACK)
         return;
-    if (job->value_format == FANMAP_TEXT &&
-        value_as_bytes(outcome->value, outcome->value_len, &o->value, &o->value_len))
+    if (view->format == FANMAP_TEXT && value_as_bytes(outcome->value, outcome->value_len, &o->value, &o->value_len))
         return;
-    if (value_to_json(&job->value, outcome->value, outcome->value_len, &why) == FANMAP_OK) {
-        o->value = job->value.data;
-        o->value_len = job->value.len;
+    if (value_to_json(&view->value, outcome->value, outcome->value_len, &why) == FANMAP_OK) {
+        o->value = view->value.data;
+        o->value_len = view->value.len;
         return;
     }
     o->kind = FANMAP_PROTOCOL; /* a value that JSON cannot hold */
     o->value = NULL;
     o->value_len = 0;
-    buf_append(&job->text, why.message, strlen(why.message) + 1);
+    buf_append(&view->text, why.message, strlen(why.message) + 1);
 }
 
 void put_utf8(buf_t *b, const char *text, size_t len)
@@ -60,9 +60,9 @@ static size_t put_text(buf_t *b, const char *text, size_t len)
     return at;
 }
 
-int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)
+int outcome_view_fill(outcome_view_t *view, const outcome_t *outcome, fanmap_error_t *err)
 {
-    fanmap_outcome_t *o = &job->outcome;
+    fanmap_outcome_t *o = &view->outcome;
     *o = (fanmap_outcome_t){.index = outcome->index,
                             .attempts = outcome->attempts,
                             .kind = outcome->kind,
@@ -72,26 +72,53 @@ int outcome_fill(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *er
                             .type = "",
                             .message = "",
                             .stderr_tail = ""};
-    buf_clear(&job->value);
-    buf_clear(&job->text);
+    buf_clear(&view->value);
+    buf_clear(&view->text);
     if (outcome->kind == FANMAP_VALUE) {
-        fill_value(job, outcome);
+        fill_value(view, outcome);
         if (o->kind != FANMAP_VALUE)
-            o->message = (const char *)job->text.data;
+            o->message = (const char *)view->text.data;
     } else {
-        size_t type = put_text(&job->text, outcome->type, outcome->type_len);
-        size_t message = put_text(&job->text, outcome->message, outcome->message_len);
-        size_t tail = put_text(&job->text, outcome->stderr_tail, outcome->stderr_len);
-        o->stderr_len = job->text.len - tail - 1;
-        if (!job->text.failed) {
-            o->type = (const char *)job->text.data + type;
-            o->message = (const char *)job->text.data + message;
-            o->stderr_tail = (const char *)job->text.data + tail;
+        size_t type = put_text(&view->text, outcome->type, outcome->type_len);
+        size_t message = put_text(&view->text, outcome->message, outcome->message_len);
+        size_t tail = put_text(&view->text, outcome->stderr_tail, outcome->stderr_len);
+        o->stderr_len = view->text.len - tail - 1;
+        if (!view->text.failed) {
+            o->type = (const char *)view->text.data + type;
+            o->message = (const char *)view->text.data + message;
+            o->stderr_tail = (const char *)view->text.data + tail;
         }
     }
-    if (job->value.failed || job->text.failed)
+    if (view->value.failed || view->text.failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory for outcome %" PRIu64, o->index);
     return FANMAP_OK;
+}
+
+void outcome_view_free(outcome_view_t *view)
+{
+    buf_free(&view->value);
+    buf_free(&view->text);
+}
+
+static bool is_text(const char *key, size_t len, const char *wanted)
+{
+    return len == strlen(wanted) && memcmp(key, wanted, len) == 0;
+}
+
+const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len)
+{
+    static const char *const keys[] = {"$error", "$value", "$binary"};
+    mp_reader_t r;
+    size_t key_len;
+    mp_reader_init(&r, mp, len);
+    if (mp_peek(&r) != MP_MAP || mp_read_map(&r) != 1 || mp_peek(&r) != MP_STR)
+        return NULL;
+    const char *key = mp_read_str(&r, &key_len);
+    *ret_value = mp_skip(&r, ret_len);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !r.bad; i++)
+        if (is_text(key, key_len, keys[i]))
+            return keys[i];
+    return NULL;
 }
 
 int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_outcome)

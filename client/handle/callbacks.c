@@ -2,7 +2,8 @@
  * too), even wait for another job. So no pointer to a job is kept across it but a pinned one, and the search for whose
  * turn it is begins again after each job's share.
  */
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
+#include "client/mapping/map.h"
 
 enum { SHARE = 64 }; /* callbacks of one job before the others have their turn */
 
@@ -10,9 +11,9 @@ static bool is_due(const fanmap_job_t *job)
 {
     if (job->is_abandoned)
         return false;
-    if (job->on_writable && job->was_full && map_writable(job))
+    if (job->handout->on_writable && map_has_room(job))
         return true;
-    return (job->on_outcome || job->on_end) && job_has_news(job);
+    return (job->handout->on_outcome || job->handout->on_end) && job_has_news(job);
 }
 
 static fanmap_job_t *first_due(const fanmap_t *f)
@@ -32,16 +33,16 @@ static void call_once(fanmap_job_t *job)
 {
     const fanmap_outcome_t *outcome;
     fanmap_error_t err;
-    if (job_became_writable(job)) {
-        if (job->on_writable)
-            job->on_writable(job->callback_arg, job);
+    if (map_became_writable(job)) {
+        if (job->handout->on_writable)
+            job->handout->on_writable(job->handout->callback_arg, job);
         return;
     }
     int r = job_take(job, &outcome, &err);
-    if (r == FANMAP_OK && job->on_outcome)
-        job->on_outcome(job->callback_arg, job, outcome);
-    else if (r != FANMAP_OK && r != FANMAP_AGAIN && job->on_end)
-        job->on_end(job->callback_arg, job, r, r < 0 ? &err : NULL);
+    if (r == FANMAP_OK && job->handout->on_outcome)
+        job->handout->on_outcome(job->handout->callback_arg, job, outcome);
+    else if (r != FANMAP_OK && r != FANMAP_AGAIN && job->handout->on_end)
+        job->handout->on_end(job->handout->callback_arg, job, r, r < 0 ? &err : NULL);
 }
 
 int run_callbacks(fanmap_t *f, unsigned max)

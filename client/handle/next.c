@@ -1,7 +1,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
+#include "client/mapping/map.h"
 
 static const char *const end_words[] = {
     [END_CANCEL] = "it was cancelled",        [END_DEADLINE] = "its deadline passed",
@@ -9,81 +10,77 @@ static const char *const end_words[] = {
     [END_HALT] = "its --halt condition held", [END_INPUT_ERROR] = "its input broke off",
 };
 
+int job_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
+{
+    struct handout *out = job->handout;
+    int r = gather_next(job, ret, err);
+    if (r == FANMAP_OK) {
+        out->delivered++;
+        out->cancelled += ret->kind == FANMAP_CANCELLED || ret->kind == FANMAP_DEADLINE;
+    }
+    return r;
+}
+
 /* Why it was stopped, by which item, and what that cost. */
 static int stopped(const fanmap_job_t *job, fanmap_error_t *err)
 {
+    const struct handout *out = job->handout;
+    const decision_t *decision = gather_decision(job);
+    const list_t *list = gather_list(job);
     char by[32] = "", lost[80] = "";
-    if (job->list && list_closed_by(job->list) >= 0)
-        snprintf(by, sizeof by, ", item %" PRId64, list_closed_by(job->list));
-    if (job->delivered == job->list_n)
-        snprintf(lost, sizeof lost, "; %" PRIu64 " of its %" PRIu64 " items were cancelled", job->cancelled,
-                 job->list_n);
-    return err_set(err, FANMAP_ESTOPPED, "job %s was stopped: %s%s%s", job->id, end_words[job->end_reason], by, lost);
+    if (list && list_closed_by(list) >= 0)
+        snprintf(by, sizeof by, ", item %" PRId64, list_closed_by(list));
+    if (out->delivered == decision->n)
+        snprintf(lost, sizeof lost, "; %" PRIu64 " of its %" PRIu64 " items were cancelled", out->cancelled,
+                 decision->n);
+    return err_set(err, FANMAP_ESTOPPED, "job %s was stopped: %s%s%s", job->id, end_words[decision->reason], by, lost);
 }
 
 int job_result(const fanmap_job_t *job, fanmap_error_t *err)
 {
-    if (job->list_state != LIST_CLOSED)
+    if (!gather_is_closed(job))
         return FANMAP_END;
-    if (job->end_reason == END_INPUT_ERROR) {
-        const char *why = list_input_error(job->list);
+    if (gather_decision(job)->reason == END_INPUT_ERROR) {
+        const char *why = list_input_error(gather_list(job));
         return err_set(err, FANMAP_EIO, "the input of job %s broke off: %s", job->id, why ? why : "no reason given");
     }
     return stopped(job, err);
-}
-
-/* A caller that gathers nothing may leave. */
-static bool has_left(const fanmap_job_t *job)
-{
-    if (!job->is_detached || !job->producer)
-        return false;
-    if (job->is_decided && job->list_state == LIST_CLOSED)
-        return true;
-    return job->input_ended && (producer_settled(job->producer) || job->is_finished);
 }
 
 int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     outcome_t outcome;
     fanmap_error_t why;
-    if (job->is_held)
+    if (job->handout->is_held)
         return FANMAP_AGAIN;
-    int r = gather_next(job, &outcome, &why);
+    int r = job_next(job, &outcome, &why);
     if (r == FANMAP_OK)
-        r = outcome_fill(job, &outcome, &why);
+        r = outcome_view_fill(&job->handout->view, &outcome, &why);
     if (r == FANMAP_OK) {
-        *ret = &job->outcome;
+        *ret = &job->handout->view.outcome;
         return FANMAP_OK;
     }
     if (r < 0)
         job_fail(job, &why); /* an outcome is missing now: there is no going on */
     if (job->error.code) {
-        job->end_was_told = true;
+        job->handout->end_was_told = true;
         return err_copy(err, &job->error);
     }
-    if (r != FANMAP_END && !has_left(job))
+    if (r != FANMAP_END && !map_may_leave(job))
         return FANMAP_AGAIN;
-    job->end_was_told = true;
+    job->handout->end_was_told = true;
     return job_result(job, err);
-}
-
-bool job_became_writable(fanmap_job_t *job)
-{
-    if (!job->was_full || !map_writable(job))
-        return false;
-    job->was_full = false;
-    return true;
 }
 
 bool job_has_news(const fanmap_job_t *job)
 {
     if (job->is_abandoned)
         return false;
-    if (job->was_full && map_writable(job))
+    if (map_has_room(job))
         return true;
-    if (job->is_held || job->end_was_told || job->pipe_to)
+    if (job->handout->is_held || job->handout->end_was_told || job->handout->pipe_to)
         return false;
-    return job->error.code || gather_has_next(job) || has_left(job);
+    return job->error.code || gather_has_next(job) || map_may_leave(job);
 }
 
 /* ---- waiting ---- */
@@ -130,8 +127,8 @@ static bool was_woken(fanmap_t *f)
  */
 static int look(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
-    bool calls = job->on_outcome || job->on_end;
-    return (calls && !job->end_was_told) || job->pipe_to ? FANMAP_AGAIN : job_take(job, ret, err);
+    bool calls = job->handout->on_outcome || job->handout->on_end;
+    return (calls && !job->handout->end_was_told) || job->handout->pipe_to ? FANMAP_AGAIN : job_take(job, ret, err);
 }
 
 static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret, fanmap_error_t *err)
@@ -141,7 +138,7 @@ static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret,
         if (job->is_abandoned)
             return err_set(err, FANMAP_EUSAGE, "the job was closed while it was waited for");
         int r = look(job, ret, err);
-        if (r != FANMAP_AGAIN || wait.is_over || job_became_writable(job) || was_woken(job->f))
+        if (r != FANMAP_AGAIN || wait.is_over || map_became_writable(job) || was_woken(job->f))
             return r;
         r = wait_turn(job->f, &wait, err);
         if (r != FANMAP_OK)
@@ -166,11 +163,11 @@ static int look_at_all(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome
 {
     *ret_left = false;
     for (fanmap_job_t *job = f->jobs; job; job = job->next) {
-        if (job->is_abandoned || job->end_was_told)
+        if (job->is_abandoned || job->handout->end_was_told)
             continue;
         *ret_left = true;
         int r = look(job, ret, err);
-        if (r == FANMAP_AGAIN && (job->on_writable || !job_became_writable(job)))
+        if (r == FANMAP_AGAIN && (job->handout->on_writable || !map_became_writable(job)))
             continue;
         *ret_job = job;
         job_rotate(job);

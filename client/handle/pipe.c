@@ -10,9 +10,11 @@
  * before. If `to` ends early (it was closed, stopped, or failed) nobody reads `from` any more: it is cancelled, and
  * whatever feeds it in the same way after it.
  */
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
 
 #include <stdio.h>
+
+#include "client/mapping/map.h"
 
 enum { PIPE_TURN = 1024 };
 
@@ -20,15 +22,15 @@ enum { PIPE_TURN = 1024 };
 
 static void cut(fanmap_job_t *from)
 {
-    from->pipe_to->pipe_from = NULL;
-    from->pipe_to = NULL;
+    map_set_source(from->handout->pipe_to, NULL);
+    from->handout->pipe_to = NULL;
     from->f->pipes_n--;
 }
 
 static bool feeds(const fanmap_job_t *upstream, const fanmap_job_t *job)
 {
     while (upstream && upstream != job)
-        upstream = upstream->pipe_to;
+        upstream = upstream->handout->pipe_to;
     return upstream == job;
 }
 
@@ -36,15 +38,15 @@ static int check_pipe(const fanmap_job_t *from, const fanmap_job_t *to, fanmap_e
 {
     if (from->f != to->f)
         return err_set(err, FANMAP_EUSAGE, "a pipe joins two jobs of one connection");
-    if (!to->is_map || to->input_ended)
+    if (!to->mapping || map_input_ended(to))
         return err_set(err, FANMAP_EUSAGE,
-                       to->is_map ? "the input of job %s has ended" : "job %s is a gather: no input", to->id);
-    if (to->retry)
+                       to->mapping ? "the input of job %s has ended" : "job %s is a gather: no input", to->id);
+    if (map_is_retry(to))
         return err_set(err, FANMAP_EUSAGE, "the items of job %s come from job %s (retry-failed)", to->id,
                        to->spec.retry_of);
-    if (from->pipe_to || to->pipe_from)
-        return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->pipe_to ? from->id : to->id);
-    if (from->is_detached || from->end_was_told)
+    if (from->handout->pipe_to || map_source(to))
+        return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->handout->pipe_to ? from->id : to->id);
+    if (from->is_detached || from->handout->end_was_told)
         return err_set(err, FANMAP_EUSAGE, "job %s has nothing to hand out", from->id);
     if (feeds(to, from))
         return err_set(err, FANMAP_EUSAGE, "a pipe from job %s to %s would be a ring", from->id, to->id);
@@ -56,8 +58,8 @@ int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t *err)
     int r = check_pipe(from, to, err);
     if (r != FANMAP_OK)
         return r;
-    from->pipe_to = to;
-    to->pipe_from = from;
+    from->handout->pipe_to = to;
+    map_set_source(to, from);
     from->f->pipes_n++;
     client_mark(from->f);
     return FANMAP_OK;
@@ -66,7 +68,7 @@ int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t *err)
 /* `from` ended, whole or not. */
 static void break_off(fanmap_job_t *from, const char *why)
 {
-    fanmap_job_t *to = from->pipe_to;
+    fanmap_job_t *to = from->handout->pipe_to;
     fanmap_error_t err;
     cut(from);
     if (!to->error.code && fanmap_end_input(to, why, &err) < 0)
@@ -78,48 +80,48 @@ static void reader_left(fanmap_job_t *from)
 {
     fanmap_error_t err;
     err_set(&err, FANMAP_ESTOPPED, "job %s was cancelled: job %s, which took its values, is over", from->id,
-            from->pipe_to->id);
+            from->handout->pipe_to->id);
     cut(from);
-    job_give_up(from, &err);
+    map_give_up(from, &err);
 }
 
 void pipe_closed(fanmap_job_t *job, bool detach)
 {
     char why[JOB_ID_MAX + 80];
-    if (job->pipe_to) {
+    if (job->handout->pipe_to) {
         snprintf(why, sizeof why, "job %s, whose values were the items, was closed", job->id);
         break_off(job, why);
     }
-    if (job->pipe_from && detach)
-        cut(job->pipe_from);
-    else if (job->pipe_from)
-        reader_left(job->pipe_from);
+    if (map_source(job) && detach)
+        cut(map_source(job));
+    else if (map_source(job))
+        reader_left(map_source(job));
 }
 
 void pipe_forget(fanmap_job_t *job)
 {
-    if (job->pipe_to)
+    if (job->handout->pipe_to)
         cut(job);
-    if (job->pipe_from)
-        cut(job->pipe_from);
+    if (map_source(job))
+        cut(map_source(job));
 }
 
 /* ---- moving ---- */
 
 static bool is_reader_over(const fanmap_job_t *to)
 {
-    return to->error.code || to->is_cut || (to->is_decided && to->list_state == LIST_CLOSED);
+    return to->error.code || map_is_cut(to) || gather_is_closed(to);
 }
 
 bool pipe_due(const fanmap_job_t *from)
 {
-    if (!from->pipe_to)
+    if (!from->handout->pipe_to)
         return false;
-    if (is_reader_over(from->pipe_to))
+    if (is_reader_over(from->handout->pipe_to))
         return true;
-    if (from->is_held)
+    if (from->handout->is_held)
         return false;
-    return gather_has_next(from) ? map_writable(from->pipe_to) : from->error.code != 0;
+    return gather_has_next(from) ? map_writable(from->handout->pipe_to) : from->error.code != 0;
 }
 
 static void end_of(fanmap_job_t *from)
@@ -134,11 +136,11 @@ static bool move_one(fanmap_job_t *from)
 {
     outcome_t outcome;
     fanmap_error_t why;
-    int r = gather_next(from, &outcome, &why);
+    int r = job_next(from, &outcome, &why);
     if (r == FANMAP_OK) {
-        r = map_put_outcome(from->pipe_to, &outcome, &why);
+        r = map_put_outcome(from->handout->pipe_to, &outcome, &why);
         if (r < 0)
-            job_fail(from->pipe_to, &why);
+            job_fail(from->handout->pipe_to, &why);
         return r == FANMAP_OK;
     }
     if (r == FANMAP_END) {
@@ -152,7 +154,7 @@ static bool move_one(fanmap_job_t *from)
 
 static void run_one(fanmap_job_t *from)
 {
-    if (is_reader_over(from->pipe_to)) {
+    if (is_reader_over(from->handout->pipe_to)) {
         reader_left(from);
         return;
     }

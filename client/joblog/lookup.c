@@ -1,7 +1,7 @@
+#include "client/joblog/lookup.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "client/connection/client.h"
 
 /* One reading of the jobs topic up to the end that it had when asked. */
 struct lookup {
@@ -45,7 +45,7 @@ static void note(lookup_result_t *result, const jobs_record_t *record)
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
-    struct lookup *lookup = arg;
+    lookup_t *lookup = arg;
     size_t id_len = strlen(lookup->job);
     const char *key = record->key;
     if (record->key_len <= id_len || memcmp(key, lookup->job, id_len) != 0 || key[id_len] != '/')
@@ -58,7 +58,7 @@ static bool on_record(void *arg, const bus_record_t *record)
 
 static void on_end(void *arg, int64_t position)
 {
-    struct lookup *lookup = arg;
+    lookup_t *lookup = arg;
     (void)position;
     lookup_fn fn = lookup->fn;
     lookup_result_t result = lookup->result; /* the callee frees the lookup */
@@ -73,10 +73,10 @@ static void on_gone(void *arg, int64_t low)
     on_end(arg, -1);
 }
 
-int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, struct lookup **ret, fanmap_error_t *err)
+int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, lookup_t **ret, fanmap_error_t *err)
 {
     static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
-    struct lookup *lookup = calloc(1, sizeof *lookup);
+    lookup_t *lookup = calloc(1, sizeof *lookup);
     if (!lookup)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     lookup->queue = queue;
@@ -91,7 +91,7 @@ int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, st
     return r;
 }
 
-void lookup_free(struct lookup *lookup)
+void lookup_free(lookup_t *lookup)
 {
     if (!lookup)
         return;

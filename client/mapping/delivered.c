@@ -1,30 +1,21 @@
 /* Delivery reports of a map's records. */
-#include "client/connection/client.h"
+#include "client/mapping/mapping.h"
 
+/* Kafka will never store it. */
 static void refused(fanmap_job_t *job, const char *what, const fanmap_error_t *err)
 {
     fanmap_error_t why = *err;
     err_wrap(&why, "storing %s of job %s", what, job->id);
-    job->is_giving_up = false;
+    job->mapping->is_giving_up = false;
     job_fail(job, &why);
-}
-
-/* The job's log begins where `start` was stored. */
-void map_read_log(fanmap_job_t *job)
-{
-    fanmap_error_t err;
-    if (job->list)
-        return;
-    job->spec.start_offset = producer_spec(job->producer)->start_offset;
-    if (job->spec.start_offset >= 0 && gather_begin(job, &err) != FANMAP_OK)
-        job_fail(job, &err);
 }
 
 void map_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
                 const fanmap_error_t *err)
 {
     fanmap_job_t *job = arg;
-    if (!job->producer || (job->error.code && !job->is_giving_up))
+    mapping_t *m = job->mapping;
+    if (!m->producer || map_has_failed(job))
         return;
     if (err && (topic != TOPIC_ITEMS || err->code != FANMAP_EUSAGE)) { /* which is: too large */
         refused(job, topic == TOPIC_ITEMS ? "an item" : "a record", err);

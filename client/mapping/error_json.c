@@ -3,7 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/gathering/outcome.h"
+#include "client/mapping/mapping.h"
 #include "schemas/value.h"
 
 static const char NOT_AN_ERROR[] =

@@ -2,21 +2,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/gathering/outcome.h"
+#include "client/mapping/mapping.h"
 #include "schemas/value.h"
 
 enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 takes nine bytes */
 
 static void refuse(fanmap_job_t *job, fanmap_kind_t kind, const char *why, producer_event_t *ret)
 {
+    mapping_t *m = job->mapping;
     const char *source = options_text(job->options, "source");
-    buf_clear(&job->refusal);
-    put_utf8(&job->refusal, source, strlen(source));
-    buf_printf(&job->refusal, " %" PRIu64 ": ", job->pushed + 1);
-    put_utf8(&job->refusal, why, strlen(why));
-    buf_append(&job->refusal, "", 1);
+    buf_clear(&m->item.refusal);
+    put_utf8(&m->item.refusal, source, strlen(source));
+    buf_printf(&m->item.refusal, " %" PRIu64 ": ", m->pushed + 1);
+    put_utf8(&m->item.refusal, why, strlen(why));
+    buf_append(&m->item.refusal, "", 1);
     ret->kind = kind;
-    ret->message = (const char *)job->refusal.data;
+    ret->message = (const char *)m->item.refusal.data;
 }
 
 static void refuse_size(fanmap_job_t *job, size_t len, producer_event_t *ret)
@@ -29,12 +31,13 @@ static void refuse_size(fanmap_job_t *job, size_t len, producer_event_t *ret)
 
 void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret)
 {
-    buf_clear(&job->refusal);
-    joblog_put_outcome(&job->refusal, outcome);
+    mapping_t *m = job->mapping;
+    buf_clear(&m->item.refusal);
+    joblog_put_outcome(&m->item.refusal, outcome);
     ret->kind = outcome->kind;
     ret->is_outcome = true;
-    ret->in = job->refusal.data;
-    ret->in_len = job->refusal.len;
+    ret->in = m->item.refusal.data;
+    ret->in_len = m->item.refusal.len;
 }
 
 static bool is_error(const fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, outcome_t *ret,
@@ -42,7 +45,7 @@ static bool is_error(const fanmap_job_t *job, fanmap_format_t format, const void
 {
     if (format == FANMAP_WRAPPED)
         return error_from_msgpack(item, len, ret, ret_why);
-    return format == FANMAP_JSON && error_from_json(item, len, &job->in, ret, ret_why);
+    return format == FANMAP_JSON && error_from_json(item, len, &job->mapping->item.in, ret, ret_why);
 }
 
 /* {"$value": X} is X; everything else is itself. */
@@ -60,41 +63,44 @@ static void put_unwrapped(buf_t *b, const void *item, size_t len)
 /* Appends one msgpack object to job->in. */
 static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *why)
 {
+    mapping_t *m = job->mapping;
     if (format == FANMAP_JSON)
-        return value_from_json(&job->in, item, len, why);
+        return value_from_json(&m->item.in, item, len, why);
     if (format == FANMAP_TEXT && utf8_valid(item, len))
-        return value_from_text(&job->in, item, len, why);
+        return value_from_text(&m->item.in, item, len, why);
     if (format == FANMAP_BYTES || format == FANMAP_TEXT)
-        value_from_bytes(&job->in, item, len);
+        value_from_bytes(&m->item.in, item, len);
     else if (!mp_check(item, len))
         return err_set(why, FANMAP_EUSAGE, "not one sound msgpack object");
     else if (format == FANMAP_WRAPPED)
-        put_unwrapped(&job->in, item, len);
+        put_unwrapped(&m->item.in, item, len);
     else
-        buf_append(&job->in, item, len);
+        buf_append(&m->item.in, item, len);
     return FANMAP_OK;
 }
 
 /* What was pushed is an array with one part of each zipped input. */
 static bool has_parts(const fanmap_job_t *job)
 {
+    const mapping_t *m = job->mapping;
     mp_reader_t r;
-    mp_reader_init(&r, job->in.data, job->in.len);
+    mp_reader_init(&r, m->item.in.data, m->item.in.len);
     return mp_peek(&r) == MP_ARRAY && mp_read_array(&r) == job->spec.sequences_n && !r.bad;
 }
 
 /* What stands in job->in, with what was found wrong with it. */
 static void fill_checked(fanmap_job_t *job, int r, fanmap_error_t *why, producer_event_t *ret)
 {
+    mapping_t *m = job->mapping;
     if (r == FANMAP_OK && job->spec.sequences_n > 0 && !has_parts(job))
         r = err_set(why, FANMAP_EUSAGE, "not an array of %" PRIu32 " parts (the inputs are zipped)",
                     job->spec.sequences_n);
     if (r != FANMAP_OK)
         refuse(job, FANMAP_BAD_INPUT, why->message, ret);
-    else if (job->in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
-        refuse_size(job, job->in.len, ret);
+    else if (m->item.in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
+        refuse_size(job, m->item.in.len, ret);
     else
-        *ret = (producer_event_t){.kind = FANMAP_VALUE, .in = job->in.data, .in_len = job->in.len};
+        *ret = (producer_event_t){.kind = FANMAP_VALUE, .in = m->item.in.data, .in_len = m->item.in.len};
 }
 
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret)
@@ -106,7 +112,7 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
         refuse_size(job, len, ret);
         return;
     }
-    buf_clear(&job->in);
+    buf_clear(&job->mapping->item.in);
     int r = convert(job, format, item, len, &why);
     if (r == FANMAP_OK && is_error(job, format, item, len, &error, &wrong)) {
         if (wrong)
@@ -121,6 +127,7 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
 void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
                       producer_event_t *ret)
 {
+    mapping_t *m = job->mapping;
     fanmap_error_t why;
     size_t len = 0;
     int r = FANMAP_OK;
@@ -130,8 +137,8 @@ void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_pa
         refuse_size(job, len, ret);
         return;
     }
-    buf_clear(&job->in);
-    mp_put_array(&job->in, (uint32_t)n);
+    buf_clear(&m->item.in);
+    mp_put_array(&m->item.in, (uint32_t)n);
     for (size_t i = 0; i < n && r == FANMAP_OK; i++) {
         r = convert(job, format, parts[i].bytes, parts[i].len, &why);
         if (r != FANMAP_OK)

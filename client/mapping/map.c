@@ -1,6 +1,6 @@
-/* How a map begins, and its input.
+/* How a map begins and ends.
  *
- * fanmap_map checks everything that can be checked here and returns. Once the topics are known to exist map_begin fixes
+ * map_new checks everything that can be checked here and returns. Once the topics are known to exist map_begin fixes
  * the job's places and the producer core begins to speak (produce.c). What is pushed before that is refused with
  * FANMAP_AGAIN; an end of the input is kept.
  */
@@ -10,8 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/connection/client.h"
-#include "client/connection/fleet_limits.h"
+#include "client/connection/local.h"
+#include "client/mapping/fleet_limits.h"
+#include "client/mapping/mapping.h"
+#include "client/mapping/resubmit.h"
+#include "client/mapping/retry_failed.h"
 #include "client/options/policy_rules.h"
 #include "io/random_id.h"
 #include "schemas/place.h"
@@ -26,15 +29,11 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void tell_end(fanmap_job_t *job)
-{
-    map_step(job, &(producer_event_t){.type = PRODUCER_END_INPUT, .message = job->source_error});
-}
-
 /* ---- beginning ---- */
 
 static int fill_policies(fanmap_job_t *job, fanmap_error_t *err)
 {
+    mapping_t *m = job->mapping;
     const fanmap_options_t *o = job->options;
     spec_t *spec = &job->spec;
     const char *exits = options_text(o, "final-exit");
@@ -46,9 +45,9 @@ static int fill_policies(fanmap_job_t *job, fanmap_error_t *err)
     if (r == FANMAP_OK && exits)
         r = exits_parse(exits, spec, err);
     if (r == FANMAP_OK)
-        r = binds_encode(o, &job->bound, err);
-    spec->bound = job->bound.data;
-    spec->bound_len = job->bound.len;
+        r = binds_encode(o, &m->bound, err);
+    spec->bound = m->bound.data;
+    spec->bound_len = m->bound.len;
     return r;
 }
 
@@ -107,68 +106,62 @@ static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
     return of ? retry_new(job, of, err) : queue_wait(job, job->spec.queue, map_begin, err);
 }
 
-int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t *options, fanmap_job_t **ret_job,
-               fanmap_error_t *err)
+int map_new(fanmap_job_t *job, const char *task, fanmap_error_t *err)
 {
-    if (f->error.code)
-        return err_copy(err, &f->error);
-    fanmap_job_t *job;
-    int r = job_new(f, options, &job, err);
-    if (r != FANMAP_OK)
-        return r;
-    job->is_map = true;
-    publisher_open(&job->publisher, f, map_stored, job);
+    fanmap_t *f = job->f;
+    mapping_t *m = job->mapping = calloc(1, sizeof *m);
+    if (!m)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    m->stash.last = &m->stash.first;
+    m->log_check.until = -1;
+    m->log_check.at_ms = m->deadline_ms = m->timer_ms = INT64_MAX;
+    publisher_open(&m->publisher, f, map_stored, job);
     job->is_detached = options_switch(job->options, "detach");
-    job->spill_bytes = options_bytes(job->options, "spill");
-    if (job->is_unordered && job->spill_bytes > job->window_bytes)
-        job->spill_bytes = job->window_bytes; /* what arrives waits in memory only */
-    r = fill_spec(job, task, err);
+    m->spill_bytes = options_bytes(job->options, "spill");
+    uint64_t window_bytes = options_bytes(job->options, "window");
+    if (options_switch(job->options, "unordered") && m->spill_bytes > window_bytes)
+        m->spill_bytes = window_bytes; /* what arrives waits in memory only */
+    int r = gather_new(job, map_gathered, err);
+    if (r == FANMAP_OK)
+        r = fill_spec(job, task, err);
     if (r == FANMAP_OK)
         r = name_job(job, err);
     if (r == FANMAP_OK)
-        r = loop_timer_new(f->loop, map_on_timer, job, &job->timer, err);
+        r = loop_timer_new(f->loop, map_on_timer, job, &m->timer, err);
     if (r == FANMAP_OK && f->is_local && task)
-        r = local_start(f, job->options, &job->spec, err);
-    if (r == FANMAP_OK)
-        r = choose_queue(job, err);
-    if (r != FANMAP_OK) {
-        job_free(job);
-        return r;
-    }
-    *ret_job = job;
-    for (fanmap_job_t *other = f->jobs; other && f->is_local; other = other->next)
-        gather_relieve(other); /* it is not alone any more */
-    client_mark(f);
-    return FANMAP_OK;
+        r = local_start(job, err);
+    return r == FANMAP_OK ? choose_queue(job, err) : r;
 }
 
 static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
 {
+    mapping_t *m = job->mapping;
     producer_config_t config = {.spec = job->spec,
                                 .ahead_n = options_count(job->options, "ahead"),
-                                .spill_bytes = job->spill_bytes,
+                                .spill_bytes = m->spill_bytes,
                                 .attached = !job->is_detached,
-                                .resume = resuming_known(job->resuming),
+                                .resume = resubmit_known(m->resubmit),
                                 .outbox_n = OUTBOX_MAX};
     if (random_id(config.announce, 16) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");
-    job->producer = producer_new(&config);
-    return job->producer ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory for a producer");
+    m->producer = producer_new(&config);
+    return m->producer ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory for a producer");
 }
 
 void map_produce(fanmap_job_t *job)
 {
+    mapping_t *m = job->mapping;
     fanmap_error_t err;
     if (make_producer(job, &err) != FANMAP_OK) {
         job_fail(job, &err);
         return;
     }
     if (job->spec.deadline_ms)
-        job->deadline_ms = loop_now_ms(job->f->loop) + job->spec.deadline_ms - wall_ms();
+        m->deadline_ms = loop_now_ms(job->f->loop) + job->spec.deadline_ms - wall_ms();
     map_simple_step(job, PRODUCER_BEGIN);
-    if (job->input_ended)
-        tell_end(job);
-    presence_watch(job);
+    if (m->input_ended)
+        map_tell_end(job);
+    no_worker_watch(job);
 }
 
 static void begin_new(fanmap_job_t *job)
@@ -182,7 +175,7 @@ static void begin_new(fanmap_job_t *job)
 static bool is_in_use_here(const fanmap_job_t *job)
 {
     for (const fanmap_job_t *other = job->f->jobs; other; other = other->next)
-        if (other != job && other->producer && strcmp(other->id, job->id) == 0)
+        if (other != job && other->mapping && other->mapping->producer && strcmp(other->id, job->id) == 0)
             return true;
     return false;
 }
@@ -190,9 +183,10 @@ static bool is_in_use_here(const fanmap_job_t *job)
 static void on_looked_up(void *arg, const lookup_result_t *result)
 {
     fanmap_job_t *job = arg;
+    mapping_t *m = job->mapping;
     fanmap_error_t err;
-    lookup_free(job->lookup);
-    job->lookup = NULL;
+    lookup_free(m->lookup);
+    m->lookup = NULL;
     if (is_in_use_here(job)) {
         err_set(&err, FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id);
         job_fail(job, &err);
@@ -204,146 +198,108 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
         job_fail(job, &err);
     } else if (!result->is_found) {
         begin_new(job);
-    } else if (resuming_begin(job, result, &err) != FANMAP_OK) {
+    } else if (resubmit_begin(job, result, &err) != FANMAP_OK) {
         job_fail(job, &err);
     }
 }
 
 void map_begin(fanmap_job_t *job)
 {
+    mapping_t *m = job->mapping;
     fanmap_error_t err;
-    if (!asks_may_begin(job) || (job->retry && !retry_begin(job->retry)))
+    if (!fleet_limits_may_begin(job) || (m->retry && !retry_begin(m->retry)))
         return;
     if (!options_text(job->options, "job-id"))
         begin_new(job);
-    else if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->lookup, &err) != FANMAP_OK)
+    else if (lookup_begin(job->queue, job->id, on_looked_up, job, &m->lookup, &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 
-/* ---- the caller's input ---- */
+/* ---- ending ---- */
 
-bool map_writable(const fanmap_job_t *job)
+bool map_has_failed(const fanmap_job_t *job)
 {
-    return job->producer && !job->stash.first && producer_writable(job->producer);
+    return job->error.code && !job->mapping->is_giving_up;
 }
 
-static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_error_t *err)
+/* What a caller that left need not wait for any more. */
+static bool is_stored(const mapping_t *m)
 {
-    if (job->error.code)
-        return err_copy(err, &job->error);
-    if (!job->is_map || (job->input_ended && !job->is_cut))
-        return err_set(err, FANMAP_EUSAGE, job->is_map ? "the input of this map has ended" : "a gather has no input");
-    if (job->retry)
-        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
-    if (job->pipe_from)
-        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", job->pipe_from->id);
-    if ((unsigned)format > FANMAP_WRAPPED)
-        return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
-    if (job->is_cut || (job->is_decided && job->list_state == LIST_CLOSED))
-        return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
-    return FANMAP_OK;
+    return m->input_ended ? producer_settled(m->producer) : producer_acknowledged(m->producer) >= m->pushed;
 }
 
-/* What was filled in is the next item. */
-int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
+bool map_is_over(const fanmap_job_t *job)
 {
-    if (job->in.failed || job->refusal.failed)
-        return err_set(err, FANMAP_ENOMEM, "out of memory for an item of %zu bytes", len);
-    event->type = PRODUCER_ITEM;
-    job->pushed++;
-    map_step(job, event);
-    return FANMAP_OK;
+    const mapping_t *m = job->mapping;
+    if (!m || !m->producer || m->is_finished || map_has_failed(job))
+        return true;
+    return job->is_abandoned && job->is_detached && is_stored(m);
 }
 
-int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)
+bool map_may_leave(const fanmap_job_t *job)
 {
-    producer_event_t event = {0};
-    if (outcome->kind == FANMAP_VALUE)
-        item_fill(job, FANMAP_MSGPACK, outcome->value, outcome->value_len, &event);
-    else
-        item_fill_error(job, outcome, &event);
-    return map_put(job, &event, outcome->value_len, err);
+    const mapping_t *m = job->mapping;
+    if (!m || !job->is_detached || !m->producer)
+        return false;
+    return gather_is_closed(job) || (m->input_ended && (producer_settled(m->producer) || m->is_finished));
 }
 
-/* FANMAP_OK: another item is taken now. */
-static int begin_push(fanmap_job_t *job, fanmap_format_t format, fanmap_error_t *err)
+static bool can_be_cancelled(const fanmap_job_t *job)
 {
-    int r = check_push(job, format, err);
-    if (r != FANMAP_OK)
-        return r;
-    job->was_full = !map_writable(job);
-    return job->was_full ? FANMAP_AGAIN : FANMAP_OK;
+    return job->mapping && job->mapping->producer && !gather_decision(job)->is_decided && !job->error.code;
 }
 
-static int end_push(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err)
+void map_give_up(fanmap_job_t *job, const fanmap_error_t *err)
 {
-    int r = map_put(job, event, len, err);
-    if (r == FANMAP_OK && job->error.code)
-        client_mark(job->f);
-    return r;
-}
-
-int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *err)
-{
-    producer_event_t event = {0};
-    int r = begin_push(job, format, err);
-    if (r != FANMAP_OK)
-        return r;
-    item_fill(job, format, item, len, &event);
-    return end_push(job, &event, len, err);
-}
-
-int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
-                       fanmap_error_t *err)
-{
-    producer_event_t event = {0};
-    int r = begin_push(job, format, err);
-    if (r != FANMAP_OK)
-        return r;
-    if (job->spec.sequences_n == 0 || n != job->spec.sequences_n)
-        return err_set(err, FANMAP_EUSAGE, "%zu parts of an item of %" PRIu32 " zipped sequences (\"sequences\")", n,
-                       job->spec.sequences_n);
-    item_fill_zipped(job, format, parts, n, &event);
-    return end_push(job, &event, job->in.len, err);
-}
-
-void map_end_input(fanmap_job_t *job)
-{
-    job->input_ended = true;
-    if (job->producer)
-        tell_end(job);
-}
-
-/* It goes into the log, where texts are UTF-8. */
-static int keep_source_error(fanmap_job_t *job, const char *why, fanmap_error_t *err)
-{
-    buf_t text = {0};
-    put_utf8(&text, why, strlen(why));
-    buf_append(&text, "", 1);
-    if (text.failed) {
-        buf_free(&text);
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    if (can_be_cancelled(job)) {
+        job->mapping->is_giving_up = true;
+        map_simple_step(job, PRODUCER_CANCEL);
     }
-    job->source_error = (char *)text.data;
-    return FANMAP_OK;
+    job->is_detached = true;
+    job_fail(job, err);
 }
 
-int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err)
+void map_close(fanmap_job_t *job, bool detach)
 {
-    if (job->error.code)
-        return err_copy(err, &job->error);
-    if (!job->is_map)
-        return err_set(err, FANMAP_EUSAGE, "a gather has no input");
-    if (job->retry)
-        return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
-    if (job->pipe_from)
-        return err_set(err, FANMAP_EUSAGE, "the input of this map ends with job %s (fanmap_pipe)", job->pipe_from->id);
-    if (job->input_ended)
-        return FANMAP_OK;
-    int r = source_error ? keep_source_error(job, source_error, err) : FANMAP_OK;
-    if (r != FANMAP_OK)
-        return r;
-    map_end_input(job);
-    client_mark(job->f);
-    return FANMAP_OK;
+    if (!job->mapping)
+        return;
+    no_worker_stop(job);
+    bool is_let_go = detach || (job->is_detached && job->mapping->input_ended);
+    if (!is_let_go && can_be_cancelled(job))
+        map_simple_step(job, PRODUCER_CANCEL);
+}
+
+void map_free(fanmap_job_t *job)
+{
+    mapping_t *m = job->mapping;
+    if (!m)
+        return;
+    publisher_close(&m->publisher);
+    no_worker_stop(job);
+    fleet_limits_stop(job);
+    lookup_free(m->lookup);
+    if (m->timer)
+        loop_timer_free(m->timer);
+    producer_free(m->producer);
+    resubmit_free(m->resubmit);
+    retry_free(m->retry);
+    producer_actions_free(&m->actions);
+    stash_free(&m->stash);
+    free(m->source_error);
+    buf_free(&m->bound);
+    buf_free(&m->item.in);
+    buf_free(&m->item.refusal);
+    free(m);
+}
+
+void map_stats(const fanmap_job_t *job, fanmap_stats_t *stats)
+{
+    const mapping_t *m = job->mapping;
+    if (!m)
+        return;
+    if (m->producer)
+        stats->published = producer_published(m->producer);
+    if (m->input_ended)
+        stats->total = (int64_t)m->pushed;
+    stats->input_ended = m->input_ended || stats->total >= 0;
 }

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/mapping/mapping.h"
+#include "client/mapping/resubmit.h"
 
-enum { STASH_RETRY_MS = 10, CHECK_RETRY_MS = 500 };
+enum { STASH_RETRY_MS = 10 };
 
 struct stash_entry {
     stash_entry_t *next;
@@ -25,21 +26,22 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void arm(fanmap_job_t *job)
+void map_arm(fanmap_job_t *job)
 {
-    bool is_idle = job->is_finished || (job->error.code && !job->is_giving_up);
-    int64_t at = is_idle ? INT64_MAX : earlier(producer_next_ms(job->producer), job->deadline_ms);
+    mapping_t *m = job->mapping;
+    bool is_idle = m->is_finished || map_has_failed(job);
+    int64_t at = is_idle ? INT64_MAX : earlier(producer_next_ms(m->producer), m->deadline_ms);
     if (!is_idle)
-        at = earlier(at, job->check_at_ms);
-    if (!is_idle && job->stash.first)
+        at = earlier(at, m->log_check.at_ms);
+    if (!is_idle && m->stash.first)
         at = earlier(at, loop_now_ms(job->f->loop) + STASH_RETRY_MS);
-    if (at == job->timer_ms)
+    if (at == m->timer_ms)
         return;
-    job->timer_ms = at;
+    m->timer_ms = at;
     if (at == INT64_MAX)
-        loop_timer_stop(job->timer);
+        loop_timer_stop(m->timer);
     else
-        loop_timer_at(job->timer, at);
+        loop_timer_at(m->timer, at);
 }
 
 static int send(fanmap_job_t *job, producer_action_type_t type, int32_t partition, const void *key, size_t key_len,
@@ -48,11 +50,13 @@ static int send(fanmap_job_t *job, producer_action_type_t type, int32_t partitio
     queue_topic_t topic = type == PRODUCER_PUT_ITEM  ? TOPIC_ITEMS
                           : type == PRODUCER_PUT_LOG ? TOPIC_RESULTS
                                                      : TOPIC_JOBS;
-    return publisher_put(&job->publisher, job->queue, topic, partition, key, key_len, value, value_len, cookie, err);
+    return publisher_put(&job->mapping->publisher, job->queue, topic, partition, key, key_len, value, value_len, cookie,
+                         err);
 }
 
 static void stash_put(fanmap_job_t *job, const producer_action_t *a, int32_t partition, const char *key, size_t key_len)
 {
+    mapping_t *m = job->mapping;
     stash_entry_t *entry = malloc(sizeof *entry + key_len + a->value_len);
     fanmap_error_t err;
     if (!entry) {
@@ -64,27 +68,28 @@ static void stash_put(fanmap_job_t *job, const producer_action_t *a, int32_t par
     memcpy(entry->bytes, key, key_len);
     if (a->value_len)
         memcpy(entry->bytes + key_len, a->value, a->value_len);
-    *job->stash.last = entry;
-    job->stash.last = &entry->next;
+    *m->stash.last = entry;
+    m->stash.last = &entry->next;
 }
 
 void stash_send(fanmap_job_t *job)
 {
+    mapping_t *m = job->mapping;
     fanmap_error_t err;
-    while (job->stash.first) {
-        stash_entry_t *e = job->stash.first;
+    while (m->stash.first) {
+        stash_entry_t *e = m->stash.first;
         int r = send(job, e->type, e->partition, e->bytes, e->key_len, e->bytes + e->key_len, e->value_len, e->cookie,
                      &err);
         if (r == FANMAP_AGAIN)
             return;
         if (r != FANMAP_OK) {
-            stash_free(&job->stash);
+            stash_free(&m->stash);
             job_fail(job, &err);
             return;
         }
-        job->stash.first = e->next;
+        m->stash.first = e->next;
         if (!e->next)
-            job->stash.last = &job->stash.first;
+            m->stash.last = &m->stash.first;
         free(e);
     }
 }
@@ -106,7 +111,7 @@ static void put_record(fanmap_job_t *job, const producer_action_t *a)
     const char *key = is_jobs ? a->key : job->id;
     int32_t partition = is_jobs ? 0 : a->type == PRODUCER_PUT_LOG ? (int32_t)job->spec.results_partition : a->partition;
     int r = FANMAP_AGAIN;
-    if (!job->stash.first)
+    if (!job->mapping->stash.first)
         r = send(job, a->type, partition, key, strlen(key), a->value, a->value_len, a->cookie, &err);
     if (r == FANMAP_AGAIN)
         stash_put(job, a, partition, key, strlen(key));
@@ -118,7 +123,7 @@ static void on_table(void *arg, const char *job_id, const char *nonce, bool crea
 {
     fanmap_t *f = arg;
     fanmap_job_t *job = f->jobs;
-    while (job && (strcmp(job->id, job_id) != 0 || strcmp(job->spec.nonce, nonce) != 0))
+    while (job && (!job->mapping || strcmp(job->id, job_id) != 0 || strcmp(job->spec.nonce, nonce) != 0))
         job = job->next;
     if (!job)
         return;
@@ -131,33 +136,11 @@ static void on_table(void *arg, const char *job_id, const char *nonce, bool crea
     map_step(job, &(producer_event_t){.type = PRODUCER_TABLE, .ok = created});
 }
 
-/* ---- the end of the log ---- */
-
-static void on_log_end(fanmap_job_t *job, int32_t tag, int64_t end)
-{
-    (void)tag;
-    if (job->check_until != INT64_MAX)
-        return;
-    if (end < 0)
-        job->check_at_ms = loop_now_ms(job->f->loop) + CHECK_RETRY_MS;
-    else
-        gather_check(job, end);
-    arm(job);
-}
-
-static void check_log(fanmap_job_t *job)
-{
-    fanmap_error_t err;
-    job->check_until = INT64_MAX;
-    job->check_at_ms = INT64_MAX;
-    if (check_end(job, job->queue->results, (int32_t)job->spec.results_partition, on_log_end, 0, &err) != FANMAP_OK)
-        job_fail(job, &err);
-}
-
 /* ---- steps ---- */
 
 static void carry_out(fanmap_job_t *job, const producer_action_t *a)
 {
+    mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
     tokens_port_t *tokens = f->tokens;
     switch (a->type) {
@@ -170,19 +153,19 @@ static void carry_out(fanmap_job_t *job, const producer_action_t *a)
         put_record(job, a);
         break;
     case PRODUCER_CHECK_LOG:
-        check_log(job);
+        map_check_log(job);
         break;
     case PRODUCER_READ_LOG:
         map_read_log(job);
         break;
     case PRODUCER_SCAN:
-        resuming_scan(job->resuming);
+        resubmit_scan(m->resubmit);
         break;
     case PRODUCER_FINISHED:
-        job->is_finished = true;
+        m->is_finished = true;
         break;
     case PRODUCER_FAILED:
-        job->is_giving_up = false;
+        m->is_giving_up = false;
         job_fail(job, &a->error);
         break;
     }
@@ -190,22 +173,23 @@ static void carry_out(fanmap_job_t *job, const producer_action_t *a)
 
 void map_step(fanmap_job_t *job, producer_event_t *event)
 {
+    mapping_t *m = job->mapping;
     event->now_ms = loop_now_ms(job->f->loop);
-    producer_actions_clear(&job->actions);
-    producer_step(job->producer, event, &job->actions);
-    for (size_t i = 0; i < job->actions.n && (!job->error.code || job->is_giving_up); i++)
-        carry_out(job, &job->actions.at[i]);
-    if (!job->is_cut && producer_is_cut(job->producer)) {
-        job->is_cut = job->input_ended = true;
-        job->pushed = producer_published(job->producer);
+    producer_actions_clear(&m->actions);
+    producer_step(m->producer, event, &m->actions);
+    for (size_t i = 0; i < m->actions.n && !map_has_failed(job); i++)
+        carry_out(job, &m->actions.at[i]);
+    if (!m->is_cut && producer_is_cut(m->producer)) {
+        m->is_cut = m->input_ended = true;
+        m->pushed = producer_published(m->producer);
     }
-    if (job->actions.failed) {
+    if (m->actions.failed) {
         fanmap_error_t err;
-        job->is_giving_up = false;
+        m->is_giving_up = false;
         err_set(&err, FANMAP_ENOMEM, "out of memory for a producer");
         job_fail(job, &err);
     }
-    arm(job);
+    map_arm(job);
 }
 
 void map_simple_step(fanmap_job_t *job, producer_event_type_t type)
@@ -216,14 +200,15 @@ void map_simple_step(fanmap_job_t *job, producer_event_type_t type)
 void map_on_timer(void *arg)
 {
     fanmap_job_t *job = arg;
+    mapping_t *m = job->mapping;
     int64_t now = loop_now_ms(job->f->loop);
-    job->timer_ms = INT64_MAX; /* it fires once */
+    m->timer_ms = INT64_MAX; /* it fires once */
     stash_send(job);
-    if (now >= job->check_at_ms)
-        check_log(job);
+    if (now >= m->log_check.at_ms)
+        map_check_log(job);
     producer_event_t event = {.type = PRODUCER_TICK};
-    if (now >= job->deadline_ms) {
-        job->deadline_ms = INT64_MAX;
+    if (now >= m->deadline_ms) {
+        m->deadline_ms = INT64_MAX;
         event = (producer_event_t){.type = PRODUCER_CANCEL, .reason = END_DEADLINE};
     }
     map_step(job, &event);

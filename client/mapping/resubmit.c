@@ -15,18 +15,19 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/connection/client.h"
+#include "client/connection/log_queries.h"
+#include "client/mapping/resubmit.h"
 
 enum { SILENT_MS = 10000, SCANS_MAX = 8, CLOCK_SLACK_MS = 3600000 };
 
 typedef struct {
-    resuming_t *resuming;
+    resubmit_t *resubmit;
     int32_t partition;
     bool is_open;
     bus_reader_t *reader; /* NULL: it waits to know from where */
 } scan_t;
 
-struct resuming {
+struct resubmit {
     fanmap_job_t *job;
     spec_t wanted; /* what this caller asks for */
     resume_t known;
@@ -46,7 +47,7 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void resuming_free(resuming_t *r)
+void resubmit_free(resubmit_t *r)
 {
     if (!r)
         return;
@@ -72,7 +73,7 @@ static bool same_bound(const spec_t *a, const spec_t *b)
     return a->bound_len == b->bound_len && (a->bound_len == 0 || memcmp(a->bound, b->bound, a->bound_len) == 0);
 }
 
-static const char *other_job(const resuming_t *r, const spec_t *spec)
+static const char *other_job(const resubmit_t *r, const spec_t *spec)
 {
     const spec_t *wanted = &r->wanted;
     if (strcmp(spec->task, wanted->task) != 0)
@@ -97,7 +98,7 @@ static int64_t deadline_span(const spec_t *spec)
 }
 
 /* What of the policy is another now: it stays what it was. */
-static void say_policy(const resuming_t *r, const spec_t *is)
+static void say_policy(const resubmit_t *r, const spec_t *is)
 {
     const spec_t *asked = &r->wanted;
     bool backoff = asked->backoff_base_ms != is->backoff_base_ms || asked->backoff_cap_ms != is->backoff_cap_ms ||
@@ -122,13 +123,13 @@ static void say_policy(const resuming_t *r, const spec_t *is)
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
-    resuming_t *r = arg;
+    resubmit_t *r = arg;
     resume_outcome(&r->known, outcome);
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
-    resuming_t *r = arg;
+    resubmit_t *r = arg;
     (void)n;
     (void)state;
     (void)missing;
@@ -136,7 +137,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 }
 
 /* What a producer said, beside what is in the list. */
-static void note_producer(resuming_t *r, const bus_record_t *record)
+static void note_producer(resubmit_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
     size_t id_len = strlen(r->job->id);
@@ -151,7 +152,7 @@ static void note_producer(resuming_t *r, const bus_record_t *record)
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
-    resuming_t *r = arg;
+    resubmit_t *r = arg;
     bool was_open = list_state(r->list) == LIST_OPEN;
     bool counts = list_record(r->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     if (was_open && counts)
@@ -160,7 +161,7 @@ static bool on_record(void *arg, const bus_record_t *record)
 }
 
 /* True: another producer may still be at work; it was said. */
-static bool is_too_early(resuming_t *r)
+static bool is_too_early(resubmit_t *r)
 {
     fanmap_error_t err;
     int64_t silent_ms = wall_ms() - r->heard_ms;
@@ -176,7 +177,7 @@ static bool is_too_early(resuming_t *r)
     return true;
 }
 
-static void begin(resuming_t *r)
+static void begin(resubmit_t *r)
 {
     fanmap_job_t *job = r->job;
     const spec_t *spec = list_spec(r->list);
@@ -202,7 +203,7 @@ static void begin(resuming_t *r)
 
 static void on_end(void *arg, int64_t position)
 {
-    resuming_t *r = arg;
+    resubmit_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
         begin(r);
@@ -210,19 +211,19 @@ static void on_end(void *arg, int64_t position)
 
 static void on_gone(void *arg, int64_t low)
 {
-    resuming_t *r = arg;
+    resubmit_t *r = arg;
     (void)low;
     fail(r->job, FANMAP_ELOST, "its log is no longer whole (retention): it cannot be resumed");
 }
 
-int resuming_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error_t *err)
+int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
-    resuming_t *r = calloc(1, sizeof *r);
+    resubmit_t *r = calloc(1, sizeof *r);
     if (!r)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    job->resuming = r;
+    job->mapping->resubmit = r;
     r->job = job;
     r->wanted = job->spec;
     r->list = list_new(job->id, &list_callbacks, r);
@@ -232,19 +233,19 @@ int resuming_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error
                     &reader_callbacks, r, &r->reader, err);
 }
 
-resume_t *resuming_known(resuming_t *r)
+resume_t *resubmit_known(resubmit_t *r)
 {
     return r ? &r->known : NULL;
 }
 
 /* ---- the items partitions ---- */
 
-static void scan_more(resuming_t *r);
+static void scan_more(resubmit_t *r);
 
 static bool on_scanned_record(void *arg, const bus_record_t *record)
 {
     scan_t *scan = arg;
-    resume_record(&scan->resuming->known, scan->partition, record->offset, record->key, record->key_len, record->value,
+    resume_record(&scan->resubmit->known, scan->partition, record->offset, record->key, record->key_len, record->value,
                   record->value_len);
     return false;
 }
@@ -252,7 +253,7 @@ static bool on_scanned_record(void *arg, const bus_record_t *record)
 static void on_scanned(void *arg, int64_t position)
 {
     scan_t *scan = arg;
-    resuming_t *r = scan->resuming;
+    resubmit_t *r = scan->resubmit;
     (void)position;
     if (!bus_reader_drop(&scan->reader))
         return;
@@ -266,16 +267,16 @@ static void read_partition(scan_t *scan, int64_t from);
 /* Which of the scans is `tag`; it waited for where to begin. */
 static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
 {
-    read_partition(&job->resuming->scans[tag], offset);
+    read_partition(&job->mapping->resubmit->scans[tag], offset);
 }
 
 /* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
 static void find_beginning(scan_t *scan)
 {
-    resuming_t *r = scan->resuming;
+    resubmit_t *r = scan->resubmit;
     fanmap_error_t err;
-    if (check_time(r->job, r->job->queue->items, scan->partition, r->job->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
-                   (int32_t)(scan - r->scans), &err) != FANMAP_OK)
+    if (log_query_time(r->job, r->job->queue->items, scan->partition, r->job->spec.submitted_ms - CLOCK_SLACK_MS,
+                       on_time, (int32_t)(scan - r->scans), &err) != FANMAP_OK)
         job_fail(r->job, &err);
 }
 
@@ -283,7 +284,7 @@ static void find_beginning(scan_t *scan)
 static void on_scan_gone(void *arg, int64_t low)
 {
     scan_t *scan = arg;
-    resuming_t *r = scan->resuming;
+    resubmit_t *r = scan->resubmit;
     if (low < 0) {
         fail(r->job, FANMAP_ELOST, "a partition of its items cannot be read");
         return;
@@ -299,14 +300,14 @@ static void on_scan_gone(void *arg, int64_t low)
 static void read_partition(scan_t *scan, int64_t from)
 {
     static const bus_reader_callbacks_t callbacks = {on_scanned_record, on_scanned, on_scan_gone};
-    fanmap_job_t *job = scan->resuming->job;
+    fanmap_job_t *job = scan->resubmit->job;
     fanmap_error_t err;
     scan->reader = NULL;
     if (bus_read(job->queue->items, scan->partition, from, &callbacks, scan, &scan->reader, &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 
-static void scan_done(resuming_t *r)
+static void scan_done(resubmit_t *r)
 {
     if (r->known.failed) {
         fail(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
@@ -316,13 +317,13 @@ static void scan_done(resuming_t *r)
     map_simple_step(r->job, PRODUCER_SCANNED);
 }
 
-static void scan_more(resuming_t *r)
+static void scan_more(resubmit_t *r)
 {
     for (size_t i = 0; i < SCANS_MAX && !r->job->error.code && r->scanned_n < r->known.partitions; i++) {
         scan_t *scan = &r->scans[i];
         if (scan->is_open)
             continue;
-        *scan = (scan_t){.resuming = r, .partition = (int32_t)r->scanned_n, .is_open = true};
+        *scan = (scan_t){.resubmit = r, .partition = (int32_t)r->scanned_n, .is_open = true};
         int64_t from = r->known.offsets[r->scanned_n++];
         r->open_n++;
         if (from >= 0)
@@ -334,7 +335,7 @@ static void scan_more(resuming_t *r)
         scan_done(r);
 }
 
-void resuming_scan(resuming_t *r)
+void resubmit_scan(resubmit_t *r)
 {
     scan_more(r);
 }

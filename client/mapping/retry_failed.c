@@ -17,14 +17,14 @@
 
 enum { FEED_TURN = 1024 };
 
-void retry_fail(retry_t *r, int code, const char *why)
+void retry_fail(retry_failed_t *r, int code, const char *why)
 {
     fanmap_error_t err;
     err_set(&err, code, "--retry-failed %s: %s", r->of, why);
     job_fail(r->job, &err);
 }
 
-void retry_free(retry_t *r)
+void retry_free(retry_failed_t *r)
 {
     if (!r)
         return;
@@ -51,18 +51,18 @@ int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err)
         return err_set(err, FANMAP_EUSAGE, "--retry-failed needs a fleet: an embedded map leaves nothing behind");
     if (strcmp(of, job->id) == 0)
         return err_set(err, FANMAP_EUSAGE, "--retry-failed %s makes a new job: give it another --job-id", of);
-    retry_t *r = calloc(1, sizeof *r);
+    retry_failed_t *r = calloc(1, sizeof *r);
     if (!r)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     r->job = job;
-    job->retry = r;
+    job->mapping->retry = r;
     job->f->retries_n++;
     snprintf(r->of, sizeof r->of, "%s", of);
     memcpy(job->spec.retry_of, r->of, sizeof r->of);
     return queue_wait(job, NULL, map_begin, err);
 }
 
-bool retry_wants(const retry_t *r, uint64_t index)
+bool retry_wants(const retry_failed_t *r, uint64_t index)
 {
     return !bitset_test(&r->valued, index) && !bitset_test(&r->kept, index);
 }
@@ -71,16 +71,17 @@ bool retry_wants(const retry_t *r, uint64_t index)
 
 static bool take_bound(fanmap_job_t *job, const spec_t *old)
 {
+    mapping_t *m = job->mapping;
     if (options_is_set(job->options, "bind") || old->bound_len == 0)
         return true;
-    buf_clear(&job->bound);
-    buf_append(&job->bound, old->bound, old->bound_len);
-    job->spec.bound = job->bound.data;
-    job->spec.bound_len = job->bound.len;
-    return !job->bound.failed;
+    buf_clear(&m->bound);
+    buf_append(&m->bound, old->bound, old->bound_len);
+    job->spec.bound = m->bound.data;
+    job->spec.bound_len = m->bound.len;
+    return !m->bound.failed;
 }
 
-static int take_over(retry_t *r, fanmap_error_t *err)
+static int take_over(retry_failed_t *r, fanmap_error_t *err)
 {
     fanmap_job_t *job = r->job;
     spec_t *spec = &job->spec;
@@ -97,7 +98,6 @@ static int take_over(retry_t *r, fanmap_error_t *err)
         spec->value_bytes_max = r->spec.value_bytes_max;
     if (!take_bound(job, &r->spec))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    r->old_queue = job->queue;
     return queue_wait(job, spec->queue, map_begin, err);
 }
 
@@ -105,7 +105,7 @@ static int take_over(retry_t *r, fanmap_error_t *err)
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     bool was_sent = outcome->attempts > 0;
     if (outcome->kind == FANMAP_VALUE)
         (void)bitset_set(&r->valued, outcome->index);
@@ -117,7 +117,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     (void)state;
     (void)reason;
     (void)missing;
@@ -127,12 +127,12 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     (void)list_record(r->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     return false;
 }
 
-static void judge(retry_t *r)
+static void judge(retry_failed_t *r)
 {
     char why[160];
     fanmap_error_t err;
@@ -155,7 +155,7 @@ static void judge(retry_t *r)
 
 static void on_end(void *arg, int64_t position)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
         judge(r);
@@ -171,7 +171,7 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     fanmap_error_t err;
     lookup_free(r->lookup);
     r->lookup = NULL;
@@ -188,7 +188,7 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
         job_fail(r->job, &err);
 }
 
-bool retry_begin(retry_t *r)
+bool retry_begin(retry_failed_t *r)
 {
     fanmap_error_t err;
     if (r->is_collected)
@@ -200,7 +200,7 @@ bool retry_begin(retry_t *r)
     return false;
 }
 
-void retry_collected(retry_t *r)
+void retry_collected(retry_failed_t *r)
 {
     r->is_collected = true;
     map_begin(r->job);
@@ -210,11 +210,11 @@ void retry_collected(retry_t *r)
 
 static bool is_due(const fanmap_job_t *job)
 {
-    const retry_t *r = job->retry;
+    const retry_failed_t *r = job->mapping->retry;
     return r && r->is_collected && !r->is_fed && !job->error.code && !job->is_abandoned && map_writable(job);
 }
 
-bool retries_due(const fanmap_t *f)
+bool maps_due(const fanmap_t *f)
 {
     const fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
     while (job && !is_due(job))
@@ -222,7 +222,7 @@ bool retries_due(const fanmap_t *f)
     return job != NULL;
 }
 
-static int put(retry_t *r, const outcome_t *outcome, fanmap_error_t *err)
+static int put(retry_failed_t *r, const outcome_t *outcome, fanmap_error_t *err)
 {
     fanmap_job_t *job = r->job;
     producer_event_t event = {.kind = FANMAP_VALUE, .in = outcome->value, .in_len = outcome->value_len};
@@ -233,7 +233,7 @@ static int put(retry_t *r, const outcome_t *outcome, fanmap_error_t *err)
 
 static void feed(fanmap_job_t *job)
 {
-    retry_t *r = job->retry;
+    retry_failed_t *r = job->mapping->retry;
     outcome_t outcome;
     fanmap_error_t err;
     int code = FANMAP_OK;
@@ -251,7 +251,7 @@ static void feed(fanmap_job_t *job)
         job_fail(job, &err);
 }
 
-void retries_run(fanmap_t *f)
+void maps_run(fanmap_t *f)
 {
     fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
     for (; job; job = job->next)

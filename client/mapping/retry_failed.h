@@ -3,25 +3,25 @@
 #ifndef CLIENT_MAPPING_RETRY_FAILED_H
 #define CLIENT_MAPPING_RETRY_FAILED_H
 
+#include "aggregator/order.h"
 #include "base/bitset.h"
-#include "client/connection/client.h"
+#include "client/mapping/mapping.h"
 
 enum { RETRY_SCANS_MAX = 8 };
 
 typedef struct {
-    retry_t *retry;
+    retry_failed_t *retry;
     int32_t partition;
     bool is_open;
     bus_reader_t *reader; /* NULL: it waits to know from where */
 } retry_scan_t;
 
-struct retry {
+struct retry_failed {
     fanmap_job_t *job;
     char of[JOB_ID_MAX + 1]; /* the old job */
-    struct lookup *lookup;
-    queue_t *old_queue; /* jobs and results */
-    spec_t spec;        /* of the old job; bound lives in `list` */
-    list_t *list;       /* the first reading */
+    lookup_t *lookup;
+    spec_t spec;  /* of the old job; bound lives in `list` */
+    list_t *list; /* the first reading */
     bus_reader_t *reader;
     bool is_judged, is_collected, is_fed;
 
@@ -45,11 +45,18 @@ struct retry {
 /* In `order`: an input, not an outcome. */
 #define RETRY_IS_INPUT UINT32_MAX
 
-void retry_fail(retry_t *r, int code, const char *why);
+/* job->options name a job whose failed items the new one runs again: it is found out what there is before the new job
+ * begins. Sets job->queue. */
+int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err);
+/* False: it goes on, and calls map_begin when it knows more, or fails the job. */
+bool retry_begin(retry_failed_t *retry);
+void retry_free(retry_failed_t *retry);
+
+void retry_fail(retry_failed_t *r, int code, const char *why);
 /* Ends in retry_collected, or fails the job. */
-void retry_collect(retry_t *r);
-void retry_collected(retry_t *r);
+void retry_collect(retry_failed_t *r);
+void retry_collected(retry_failed_t *r);
 /* The item must be run again. */
-bool retry_wants(const retry_t *r, uint64_t index);
+bool retry_wants(const retry_failed_t *r, uint64_t index);
 
 #endif

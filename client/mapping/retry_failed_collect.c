@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/log_queries.h"
 #include "client/mapping/retry_failed.h"
 #include "schemas/item.h"
 #include "schemas/place.h"
@@ -20,7 +21,7 @@ enum { CLOCK_SLACK_MS = 3600000 };
 static const char NEVER_PUBLISHED[] = "the item was never published: its job ended before";
 static const char NOT_WHOLE[] = "Kafka no longer has all inputs of its failed items";
 
-static void put(retry_t *r, const outcome_t *outcome)
+static void put(retry_failed_t *r, const outcome_t *outcome)
 {
     fanmap_error_t err;
     if (!r->job->error.code && order_put(r->order, outcome, &err) != FANMAP_OK)
@@ -29,7 +30,7 @@ static void put(retry_t *r, const outcome_t *outcome)
 
 /* ---- the inputs ---- */
 
-static void scan_more(retry_t *r);
+static void scan_more(retry_failed_t *r);
 
 static void end_scan(retry_scan_t *scan)
 {
@@ -41,7 +42,7 @@ static void end_scan(retry_scan_t *scan)
 
 static bool is_wanted(const retry_scan_t *scan, const bus_record_t *record, item_t *ret)
 {
-    const retry_t *r = scan->retry;
+    const retry_failed_t *r = scan->retry;
     if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
         !item_decode(record->value, record->value_len, ret) || ret->type != ITEM_RECORD || ret->lane != 0)
         return false;
@@ -52,7 +53,7 @@ static bool is_wanted(const retry_scan_t *scan, const bus_record_t *record, item
 static bool on_scanned_record(void *arg, const bus_record_t *record)
 {
     retry_scan_t *scan = arg;
-    retry_t *r = scan->retry;
+    retry_failed_t *r = scan->retry;
     item_t item;
     if (!scan->reader || !is_wanted(scan, record, &item))
         return false;
@@ -83,7 +84,7 @@ static void on_scan_gone(void *arg, int64_t low)
     retry_fail(scan->retry, FANMAP_ELOST, NOT_WHOLE);
 }
 
-static void say(const retry_t *r, uint64_t n, const char *what)
+static void say(const retry_failed_t *r, uint64_t n, const char *what)
 {
     if (n > 0)
         client_log(r->job->f, FANMAP_LOG_WARNING,
@@ -91,7 +92,7 @@ static void say(const retry_t *r, uint64_t n, const char *what)
 }
 
 /* What was not found was never published, or is gone. */
-static void settle(retry_t *r)
+static void settle(retry_failed_t *r)
 {
     uint64_t missing = 0;
     for (uint64_t i = r->lowest; i < r->n && !r->job->error.code; i++) {
@@ -126,11 +127,11 @@ static void read_partition(retry_scan_t *scan, int64_t from)
 
 static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
 {
-    read_partition(&job->retry->scans[tag], offset);
+    read_partition(&job->mapping->retry->scans[tag], offset);
 }
 
 /* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
-static void scan_one(retry_t *r, retry_scan_t *scan, int32_t partition)
+static void scan_one(retry_failed_t *r, retry_scan_t *scan, int32_t partition)
 {
     fanmap_error_t err;
     int64_t from = r->offsets[partition];
@@ -138,12 +139,12 @@ static void scan_one(retry_t *r, retry_scan_t *scan, int32_t partition)
     r->open_n++;
     if (from >= 0)
         read_partition(scan, from);
-    else if (check_time(r->job, r->job->queue->items, partition, r->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
-                        (int32_t)(scan - r->scans), &err) != FANMAP_OK)
+    else if (log_query_time(r->job, r->job->queue->items, partition, r->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
+                            (int32_t)(scan - r->scans), &err) != FANMAP_OK)
         job_fail(r->job, &err);
 }
 
-static void scan_more(retry_t *r)
+static void scan_more(retry_failed_t *r)
 {
     for (size_t i = 0; i < RETRY_SCANS_MAX && !r->job->error.code; i++) {
         while (r->scanned_n < r->spec.items_partitions && r->wanted[r->scanned_n] == 0)
@@ -161,12 +162,12 @@ static void scan_more(retry_t *r)
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     if (outcome->index < r->n && !retry_wants(r, outcome->index))
         put(r, outcome);
 }
 
-static void note_progress(retry_t *r, const bus_record_t *record)
+static void note_progress(retry_failed_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
     if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
@@ -182,7 +183,7 @@ static void note_progress(retry_t *r, const bus_record_t *record)
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     bool counts = list_record(r->again, record->offset, record->key, record->key_len, record->value, record->value_len);
     if (counts && list_start_offset(r->again) >= 0)
         note_progress(r, record);
@@ -191,7 +192,7 @@ static bool on_record(void *arg, const bus_record_t *record)
 
 static void on_end(void *arg, int64_t position)
 {
-    retry_t *r = arg;
+    retry_failed_t *r = arg;
     (void)position;
     if (!bus_reader_drop(&r->reader))
         return;
@@ -207,7 +208,7 @@ static void on_gone(void *arg, int64_t low)
     retry_fail(arg, FANMAP_ELOST, "its log is no longer whole (retention)");
 }
 
-static bool make_room(retry_t *r, fanmap_error_t *err)
+static bool make_room(retry_failed_t *r, fanmap_error_t *err)
 {
     static const list_callbacks_t callbacks = {.outcome = on_outcome};
     uint32_t partitions = r->spec.items_partitions;
@@ -220,10 +221,10 @@ static bool make_room(retry_t *r, fanmap_error_t *err)
     }
     for (uint32_t p = 0; p < partitions; p++)
         r->offsets[p] = -1;
-    return order_new(r->job->window_bytes, NULL, &r->order, err) == FANMAP_OK;
+    return order_new(options_bytes(r->job->options, "window"), NULL, &r->order, err) == FANMAP_OK;
 }
 
-static void count_wanted(retry_t *r)
+static void count_wanted(retry_failed_t *r)
 {
     uint64_t hash = place_job_hash(r->of);
     r->lowest = r->n;
@@ -236,7 +237,7 @@ static void count_wanted(retry_t *r)
     }
 }
 
-void retry_collect(retry_t *r)
+void retry_collect(retry_failed_t *r)
 {
     static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
     fanmap_error_t err;

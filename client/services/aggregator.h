@@ -9,7 +9,7 @@
 #define CLIENT_SERVICES_AGGREGATOR_H
 
 #include "aggregator/watch.h"
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
 #include "client/services/result_file.h"
 
 enum { WRITERS_MAX = 4 };

@@ -72,7 +72,7 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
 {
     writer_t *writer = arg;
     fanmap_aggregator_t *a = writer->of;
-    if (job->is_decided && !job->error.code) {
+    if (gather_decision(job)->is_decided && !job->error.code) {
         finish(writer);
         return;
     }

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "client/admin/cleaner.h"
-#include "client/connection/client.h"
+#include "client/connection/connect.h"
 #include "client/services/halt_watch.h"
-#include "client/services/serve.h"
+#include "client/tasks/serve.h"
 #include "io/random_id.h"
 #include "tokens/presence.h"
 

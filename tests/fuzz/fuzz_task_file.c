@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/services/task_file.h"
+#include "client/tasks/task_file.h"
 #include "fuzz.h"
 
 /* The corpus has one line a file: | stands for the end of a line. A file that is read has whole sections and keys; one

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "client/services/task_conf.h"
+#include "client/tasks/task_conf.h"
 
 static char folder[] = "/tmp/fanmap-conf.XXXXXX";
 static char path[64];

@@ -1,13 +1,13 @@
 /* A job that asks for memory, processors or processor time is begun only once Redis has said what workers allow: then
  * one that asks for more than any of them does is refused before anything is sent. */
-#ifndef CLIENT_CONNECTION_FLEET_LIMITS_H
-#define CLIENT_CONNECTION_FLEET_LIMITS_H
+#ifndef CLIENT_MAPPING_FLEET_LIMITS_H
+#define CLIENT_MAPPING_FLEET_LIMITS_H
 
-#include "client/connection/client.h"
+#include "client/mapping/mapping.h"
 
 /* True: the job may begin. False: map_begin is called again when it may, or the job has failed. Where Redis does not
  * answer in time, or no worker serves the task yet, it may begin. */
-bool asks_may_begin(fanmap_job_t *job);
-void asks_stop(fanmap_job_t *job);
+bool fleet_limits_may_begin(fanmap_job_t *job);
+void fleet_limits_stop(fanmap_job_t *job);
 
 #endif

@@ -1,6 +1,6 @@
 /* What a worker serves, from options: shared by the worker service and the embedded mode. */
-#ifndef CLIENT_SERVICES_SERVE_H
-#define CLIENT_SERVICES_SERVE_H
+#ifndef CLIENT_TASKS_SERVE_H
+#define CLIENT_TASKS_SERVE_H
 
 #include "client/options/options.h"
 #include "worker/shell/shell.h"

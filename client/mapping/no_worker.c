@@ -1,7 +1,8 @@
 /* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
  * task. Without Redis (--redis none) Kafka is asked who is in the queue's group: that nobody is there is known, which
  * tasks they serve is not. */
-#include "client/connection/client.h"
+#include "client/connection/log_queries.h"
+#include "client/mapping/mapping.h"
 #include "tokens/presence.h"
 
 enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
@@ -14,12 +15,13 @@ static bool is_taken(const fanmap_t *f, int64_t now_ms)
 
 static void judge(fanmap_job_t *job, int64_t workers_n)
 {
+    mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
     fanmap_error_t err;
-    if (!job->presence_timer)
+    if (!m->no_worker_timer || job->error.code || gather_decision(job)->is_decided)
         return;
     if (workers_n != 0) { /* served, or there is no answer: ask again later */
-        loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
+        loop_timer_at(m->no_worker_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
         return;
     }
     err_set_retry(
@@ -27,11 +29,11 @@ static void judge(fanmap_job_t *job, int64_t workers_n)
         "no worker serves task %s on queue %s; start one: fanmap worker --queue %s --namespace %s --tasks F.so (or "
         "--exec '%s=CMD')",
         job->spec.task, job->spec.queue, job->spec.queue, f->namespace_name, job->spec.task);
-    presence_stop(job);
+    no_worker_stop(job);
     if (options_switch(job->options, "wait"))
         client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
     else
-        job_give_up(job, &err);
+        map_give_up(job, &err);
 }
 
 static void on_answer(void *arg, int workers_n)
@@ -54,16 +56,17 @@ static void ask_kafka(fanmap_job_t *job)
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
     name_group(group, job->f->namespace_name, job->spec.queue);
-    if (check_members(job, job->queue->items, group, on_members, &err) != FANMAP_OK)
-        presence_stop(job);
+    if (log_query_members(job, job->queue->items, group, on_members, &err) != FANMAP_OK)
+        no_worker_stop(job);
 }
 
 static void on_timer(void *arg)
 {
     fanmap_job_t *job = arg;
+    const list_t *list = gather_list(job);
     fanmap_t *f = job->f;
-    if (job->list && list_known(job->list) > 0) {
-        presence_stop(job);
+    if (job->error.code || gather_decision(job)->is_decided || (list && list_known(list) > 0)) {
+        no_worker_stop(job);
         return;
     }
     if (!f->presence) {
@@ -72,7 +75,7 @@ static void on_timer(void *arg)
     }
     int64_t now = loop_now_ms(f->loop);
     if (is_taken(f, now)) {
-        loop_timer_at(job->presence_timer, now + TURN_MS);
+        loop_timer_at(job->mapping->no_worker_timer, now + TURN_MS);
         return;
     }
     f->asked_number = job->number;
@@ -80,19 +83,21 @@ static void on_timer(void *arg)
     presence_query(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 
-void presence_watch(fanmap_job_t *job)
+void no_worker_watch(fanmap_job_t *job)
 {
+    mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
     fanmap_error_t err;
-    if (f->is_local || job->presence_timer ||
-        loop_timer_new(f->loop, on_timer, job, &job->presence_timer, &err) != FANMAP_OK)
+    if (f->is_local || m->no_worker_timer ||
+        loop_timer_new(f->loop, on_timer, job, &m->no_worker_timer, &err) != FANMAP_OK)
         return;
-    loop_timer_at(job->presence_timer, loop_now_ms(f->loop) + FIRST_ASK_MS);
+    loop_timer_at(m->no_worker_timer, loop_now_ms(f->loop) + FIRST_ASK_MS);
 }
 
-void presence_stop(fanmap_job_t *job)
+void no_worker_stop(fanmap_job_t *job)
 {
-    if (job->presence_timer)
-        loop_timer_free(job->presence_timer);
-    job->presence_timer = NULL;
+    mapping_t *m = job->mapping;
+    if (m->no_worker_timer)
+        loop_timer_free(m->no_worker_timer);
+    m->no_worker_timer = NULL;
 }

@@ -1,7 +1,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
 #include "schemas/value.h"
 
 static void put_field(buf_t *b, const char *name, const char *text, size_t len)
@@ -44,8 +44,8 @@ static void put_record(buf_t *b, const fanmap_outcome_t *o)
 int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record, const char **ret_line,
                         size_t *ret_len, fanmap_error_t *err)
 {
-    buf_t *b = &job->line;
-    if (job->value_format != FANMAP_JSON)
+    buf_t *b = &job->handout->line;
+    if (job->handout->view.format != FANMAP_JSON)
         return err_set(err, FANMAP_EUSAGE, "the job's value-format is not json");
     if (!as_record && outcome->kind == FANMAP_VALUE) {
         *ret_line = outcome->value;

@@ -1,10 +1,10 @@
-#include "client/connection/job_limits.h"
+#include "client/tasks/job_limits.h"
 
 #include <stdio.h>
 
 #include "base/duration.h"
 
-void asks_bound(const fanmap_options_t *options, slots_catalogue_t *catalogue)
+void job_limits_default(const fanmap_options_t *options, slots_catalogue_t *catalogue)
 {
     for (size_t i = 0; i < catalogue->n; i++) {
         limits_t *limits = &catalogue->tasks[i].terms.limits;
@@ -17,7 +17,7 @@ void asks_bound(const fanmap_options_t *options, slots_catalogue_t *catalogue)
     }
 }
 
-limits_t asks_of(const spec_t *spec)
+limits_t job_limits_of(const spec_t *spec)
 {
     return (limits_t){
         .memory_bytes = spec->memory_bytes, .cpus_milli = spec->cpus_milli, .cpu_time_ms = spec->cpu_time_ms};
@@ -28,7 +28,7 @@ static bool is_over(uint64_t asked, uint64_t allowed)
     return allowed > 0 && asked > allowed;
 }
 
-int asks_check(const spec_t *spec, const limits_t *allowed, const char *whose, fanmap_error_t *err)
+int job_limits_check(const spec_t *spec, const limits_t *allowed, const char *whose, fanmap_error_t *err)
 {
     char asked[40], bound[40];
     if (is_over(spec->memory_bytes, allowed->memory_bytes))

@@ -1,4 +1,4 @@
-#include "client/services/task_conf.h"
+#include "client/tasks/task_conf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "client/options/rules.h"
-#include "client/services/task_file.h"
+#include "client/tasks/task_file.h"
 
 enum { COUNT_MAX = 1 << 20, NICE_MAX = 19, READ_BYTES = 64 * 1024 };
 

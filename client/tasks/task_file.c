@@ -1,4 +1,4 @@
-#include "client/services/task_file.h"
+#include "client/tasks/task_file.h"
 
 #include <ctype.h>
 #include <stdlib.h>

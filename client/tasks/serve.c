@@ -1,10 +1,10 @@
-#include "client/services/serve.h"
+#include "client/tasks/serve.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "client/connection/job_limits.h"
-#include "client/services/task_conf.h"
+#include "client/tasks/job_limits.h"
+#include "client/tasks/task_conf.h"
 
 enum { ARGV_MAX = 1024 };
 
@@ -107,7 +107,7 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
         r = add_argv(options, catalogue, err);
     if (r == FANMAP_OK)
         r = contain_all(options, catalogue, err);
-    asks_bound(options, catalogue);
+    job_limits_default(options, catalogue);
     if (r == FANMAP_OK && catalogue->n == 0)
         r = err_set(
             err, FANMAP_EUSAGE,

@@ -8,8 +8,8 @@
  *
  * Pure: no file is opened here. Every error names its line.
  */
-#ifndef CLIENT_SERVICES_TASK_FILE_H
-#define CLIENT_SERVICES_TASK_FILE_H
+#ifndef CLIENT_TASKS_TASK_FILE_H
+#define CLIENT_TASKS_TASK_FILE_H
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -3,29 +3,8 @@
  * same map. */
 #include <string.h>
 
-#include "client/connection/client.h"
+#include "client/handle/handle.h"
 #include "fanmap/admin.h"
-
-static bool is_text(const char *key, size_t len, const char *wanted)
-{
-    return len == strlen(wanted) && memcmp(key, wanted, len) == 0;
-}
-
-const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len)
-{
-    static const char *const keys[] = {"$error", "$value", "$binary"};
-    mp_reader_t r;
-    size_t key_len;
-    mp_reader_init(&r, mp, len);
-    if (mp_peek(&r) != MP_MAP || mp_read_map(&r) != 1 || mp_peek(&r) != MP_STR)
-        return NULL;
-    const char *key = mp_read_str(&r, &key_len);
-    *ret_value = mp_skip(&r, ret_len);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !r.bad; i++)
-        if (is_text(key, key_len, keys[i]))
-            return keys[i];
-    return NULL;
-}
 
 /* ---- writing ---- */
 
@@ -86,8 +65,8 @@ static void put_record(buf_t *b, const fanmap_outcome_t *o)
 int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record, const void **ret_bytes,
                            size_t *ret_len, fanmap_error_t *err)
 {
-    buf_t *b = &job->line;
-    if (job->value_format != FANMAP_MSGPACK)
+    buf_t *b = &job->handout->line;
+    if (job->handout->view.format != FANMAP_MSGPACK)
         return err_set(err, FANMAP_EUSAGE, "the job's value-format is not msgpack");
     buf_clear(b);
     if (as_record) {

@@ -1,6 +1,6 @@
 /* Task files (F.conf): one section a task. docs/tasks.md lists the keys. */
-#ifndef CLIENT_SERVICES_TASK_CONF_H
-#define CLIENT_SERVICES_TASK_CONF_H
+#ifndef CLIENT_TASKS_TASK_CONF_H
+#define CLIENT_TASKS_TASK_CONF_H
 
 #include "slots/slots.h"
 

@@ -1,0 +1,18 @@
+/* Opens what a connection and a worker stand on, as the options say. */
+#ifndef CLIENT_CONNECTION_CONNECT_H
+#define CLIENT_CONNECTION_CONNECT_H
+
+#include "client/options/options.h"
+#include "io/bus.h"
+#include "tokens/port.h"
+
+struct presence;
+
+/* `on_error` gets the connection's errors. */
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
+                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err);
+/* Both are NULL for --redis none. */
+int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
+                   tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);
+
+#endif

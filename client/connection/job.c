@@ -1,0 +1,53 @@
+#include "client/connection/job.h"
+
+#include "client/connection/client.h"
+
+static uint32_t free_number(fanmap_t *f)
+{
+    do
+        f->last_number++;
+    while (f->last_number == 0 || job_by_number(f, f->last_number));
+    return f->last_number;
+}
+
+void job_link(fanmap_t *f, fanmap_job_t *job)
+{
+    job->f = f;
+    job->number = free_number(f);
+    job->next = f->jobs;
+    f->jobs = job;
+}
+
+void job_unlink(fanmap_job_t *job)
+{
+    fanmap_job_t **at = &job->f->jobs;
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
+}
+
+void job_rotate(fanmap_job_t *job)
+{
+    if (!job->next)
+        return;
+    job_unlink(job);
+    fanmap_job_t **at = &job->f->jobs;
+    while (*at)
+        at = &(*at)->next;
+    *at = job;
+    job->next = NULL;
+}
+
+fanmap_job_t *job_by_number(const fanmap_t *f, uint32_t number)
+{
+    fanmap_job_t *job = f->jobs;
+    while (job && job->number != number)
+        job = job->next;
+    return job;
+}
+
+void job_fail(fanmap_job_t *job, const fanmap_error_t *err)
+{
+    if (!job->error.code)
+        job->error = *err;
+}

@@ -1,0 +1,106 @@
+/* The job's own log, as far as its producer must know it: newer announcements, what is known and waits, the end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/connection/log_queries.h"
+#include "client/mapping/mapping.h"
+
+enum { CHECK_RETRY_MS = 500 };
+
+/* A newer announcement than its own stops a producer. */
+static void tell_announced(fanmap_job_t *job, const char *announced)
+{
+    mapping_t *m = job->mapping;
+    if (strcmp(announced, m->told.announced) == 0)
+        return;
+    snprintf(m->told.announced, sizeof m->told.announced, "%s", announced);
+    map_step(job, &(producer_event_t){.type = PRODUCER_ANNOUNCED, .announced = m->told.announced});
+}
+
+/* With an outcome more, and when what waits no longer stops the producer. */
+static void tell_known(fanmap_job_t *job, uint64_t known)
+{
+    mapping_t *m = job->mapping;
+    uint64_t waiting_bytes = job->is_abandoned ? 0 : gather_waiting_bytes(job);
+    bool is_relieved = m->told.waiting_bytes > m->spill_bytes && waiting_bytes <= m->spill_bytes / 2;
+    if (known == m->told.known && !is_relieved)
+        return;
+    m->told.known = known;
+    m->told.waiting_bytes = waiting_bytes;
+    map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN, .known = known, .waiting_bytes = waiting_bytes});
+}
+
+static void answer_check(fanmap_job_t *job, const list_t *list)
+{
+    mapping_t *m = job->mapping;
+    if (m->log_check.until < 0 || gather_position(job) < m->log_check.until)
+        return;
+    m->log_check.until = -1;
+    map_step(job, &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
+                                      .announced = list_producer(list),
+                                      .closed = gather_is_closed(job),
+                                      .has_input = list_total(list) >= 0,
+                                      .reason = gather_decision(job)->reason});
+}
+
+static bool is_listening(const fanmap_job_t *job)
+{
+    return !job->mapping->is_finished && !job->error.code;
+}
+
+void map_gathered(fanmap_job_t *job)
+{
+    mapping_t *m = job->mapping;
+    const list_t *list = gather_list(job);
+    if (!m->producer || !list)
+        return;
+    if (is_listening(job))
+        tell_announced(job, list_producer(list));
+    if (!m->told.is_halting && list_is_halting(list)) {
+        m->told.is_halting = true;
+        map_simple_step(job, PRODUCER_HALTED);
+    }
+    if (is_listening(job))
+        tell_known(job, list_known(list));
+    answer_check(job, list);
+    if (m->told.is_decided || !gather_decision(job)->is_decided)
+        return;
+    m->told.is_decided = true;
+    m->log_check.until = -1; /* nothing more is read */
+    map_step(job, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = gather_decision(job)->reason});
+}
+
+void map_read_log(fanmap_job_t *job)
+{
+    fanmap_error_t err;
+    if (gather_list(job))
+        return;
+    job->spec.start_offset = producer_spec(job->mapping->producer)->start_offset;
+    if (job->spec.start_offset >= 0 && gather_begin(job, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+static void on_log_end(fanmap_job_t *job, int32_t tag, int64_t end)
+{
+    mapping_t *m = job->mapping;
+    (void)tag;
+    if (m->log_check.until != INT64_MAX || map_has_failed(job))
+        return;
+    if (end < 0) {
+        m->log_check.at_ms = loop_now_ms(job->f->loop) + CHECK_RETRY_MS;
+    } else {
+        m->log_check.until = end;
+        map_gathered(job);
+    }
+    map_arm(job);
+}
+
+void map_check_log(fanmap_job_t *job)
+{
+    mapping_t *m = job->mapping;
+    fanmap_error_t err;
+    m->log_check.until = INT64_MAX;
+    m->log_check.at_ms = INT64_MAX;
+    if (log_query_end(job, job->queue->results, (int32_t)job->spec.results_partition, on_log_end, &err) != FANMAP_OK)
+        job_fail(job, &err);
+}

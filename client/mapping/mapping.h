@@ -1,0 +1,122 @@
+/* A map from inside.
+ *
+ *   map.c            how it begins and ends
+ *   push.c, item.c   its input; error_json.c: items that stand for an error
+ *   produce.c        carries out what the producer core says; delivered.c: what became of it
+ *   gathered.c       what the job's own log says to the producer
+ *   fleet_limits.c   what workers allow is asked before it begins; no_worker.c: whether there are any
+ *   resubmit.c       a job id that is submitted again; retry_failed.c, retry_failed_collect.c: failed items run again
+ */
+#ifndef CLIENT_MAPPING_MAPPING_H
+#define CLIENT_MAPPING_MAPPING_H
+
+#include "client/connection/client.h"
+#include "client/gathering/gather.h"
+#include "client/joblog/lookup.h"
+#include "client/mapping/map.h"
+#include "producer/core.h"
+
+typedef struct resubmit resubmit_t;
+typedef struct retry_failed retry_failed_t;
+typedef struct stash_entry stash_entry_t;
+
+/* What the bus had no room for; sent in order before anything newer. Bounded by the producer's window. */
+typedef struct {
+    stash_entry_t *first, **last;
+} stash_t;
+
+struct mapping {
+    producer_t *producer; /* NULL: not begun */
+    producer_actions_t actions;
+    publisher_t publisher;
+    stash_t stash;
+    lookup_t *lookup;
+    resubmit_t *resubmit;  /* NULL: a new job */
+    retry_failed_t *retry; /* NULL: the items are the caller's */
+    fanmap_job_t *source;  /* whose values are its items */
+    buf_t bound;           /* spec.bound points here */
+    struct {
+        buf_t in, refusal; /* the item being pushed, as msgpack; or why it is not sent */
+    } item;
+    loop_timer_t *timer, *no_worker_timer;
+    int64_t timer_ms;    /* what it is set to */
+    int64_t deadline_ms; /* loop clock; INT64_MAX: none, or said */
+    struct {
+        int64_t at_ms; /* when to ask for the end of the log again; INT64_MAX: not */
+        int64_t until; /* answer when the log was read so far; INT64_MAX: asked; -1: nothing asked */
+    } log_check;
+    struct {
+        loop_timer_t *timer;
+        int64_t until_ms;
+        bool is_done;
+    } limits; /* fleet_limits.c */
+    struct {
+        uint64_t known, waiting_bytes;
+        char announced[NONCE_MAX + 1];
+        bool is_halting, is_decided;
+    } told; /* what the producer knows of the log */
+    bool input_ended, is_finished, is_cut, was_full;
+    bool is_giving_up; /* failed, but its cancel is still to be stored */
+    char *source_error;
+    uint64_t pushed, spill_bytes;
+};
+
+/* A queue_ready_fn: fixes the places in the spec and starts the producer, or finds out first what there is. */
+void map_begin(fanmap_job_t *job);
+/* Begins to publish what job->spec and, of a job that is resubmitted, m->resubmit say. */
+void map_produce(fanmap_job_t *job);
+/* The job has failed, and not even its cancel is under way. */
+bool map_has_failed(const fanmap_job_t *job);
+
+/* push.c */
+/* What was filled in (item.c) is the next item; `len`: its bytes, for a message. The map is writable. */
+int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error_t *err);
+/* No more items. */
+void map_end_input(fanmap_job_t *job);
+/* The producer hears that the input has ended. */
+void map_tell_end(fanmap_job_t *job);
+
+/* item.c */
+/* The event by which the producer takes the item: as msgpack in m->item.in; or why it cannot be sent, in
+ * m->item.refusal. JSON that stands for an error ({"$error":...}) is that error. */
+void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret);
+/* The same of the parts of a zipped item. */
+void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                      producer_event_t *ret);
+/* An item that is an error already, or whose outcome is known in any other way. */
+void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret);
+
+/* error_json.c */
+/* `mp` is what value_from_json made of `text`. False: it is no {"$error":...}. True: *ret borrows from `mp`, or, if
+ * that is no sound error, *ret_why says so. */
+bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *ret, const char **ret_why);
+/* The same of a msgpack map of the one key $error. */
+bool error_from_msgpack(const void *mp, size_t len, outcome_t *ret, const char **ret_why);
+
+/* produce.c */
+void map_step(fanmap_job_t *job, producer_event_t *event);
+void map_simple_step(fanmap_job_t *job, producer_event_type_t type);
+/* The job's timer: what waits for the bus, the deadline, the producer's own. */
+void map_on_timer(void *arg);
+/* Sets it to what is due next. */
+void map_arm(fanmap_job_t *job);
+void stash_send(fanmap_job_t *job);
+void stash_free(stash_t *stash);
+
+/* delivered.c: a publisher_stored_fn; `arg` is the job. */
+void map_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
+                const fanmap_error_t *err);
+
+/* gathered.c */
+/* A gather_changed_fn. */
+void map_gathered(fanmap_job_t *job);
+/* The job's log is read from its start on, once it is known where that is. */
+void map_read_log(fanmap_job_t *job);
+/* PRODUCER_CHECK_LOG: asks where the log ends; answered when it was read so far. */
+void map_check_log(fanmap_job_t *job);
+
+/* no_worker.c */
+void no_worker_watch(fanmap_job_t *job);
+void no_worker_stop(fanmap_job_t *job);
+
+#endif
