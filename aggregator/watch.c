@@ -327,11 +327,6 @@ void watch_ended(watch_t *watch, uint64_t number, watch_result_t result, int64_t
     enqueue(watch, job);
 }
 
-size_t watch_open_n(const watch_t *watch)
-{
-    return watch->open_n;
-}
-
 size_t watch_waiting_n(const watch_t *watch)
 {
     return watch->finished_n + watch->writing_n;

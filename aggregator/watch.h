@@ -80,7 +80,6 @@ bool watch_next_commit(watch_t *watch, watch_commit_t *ret);
 /* That commit was not stored: it is to be taken again. */
 void watch_commit_failed(watch_t *watch, int32_t partition);
 
-size_t watch_open_n(const watch_t *watch);
 size_t watch_waiting_n(const watch_t *watch);   /* finished and not written */
 size_t watch_failed_n(const watch_t *watch);    /* of them, those that the disk has refused */
 uint64_t watch_dropped_n(const watch_t *watch); /* open jobs that are no longer watched: there were too many */

@@ -28,18 +28,6 @@ static void end_frame(buf_t *b, size_t start)
         b->data[start + i] = (uint8_t)(len >> (8 * i));
 }
 
-void slot_put_hello(buf_t *b)
-{
-    size_t start = begin_frame(b, 2, SLOT_HELLO);
-    mp_put_uint(b, SLOTWIRE_VERSION);
-    end_frame(b, start);
-}
-
-void slot_put_ready(buf_t *b)
-{
-    end_frame(b, begin_frame(b, 1, SLOT_READY));
-}
-
 void slot_put_bye(buf_t *b)
 {
     end_frame(b, begin_frame(b, 1, SLOT_BYE));

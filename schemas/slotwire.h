@@ -63,8 +63,6 @@ typedef struct {
 /* The frame at the start of `bytes`: 1 and its whole length, 0 when more bytes are needed, -1 when it is bad or longer
  * than `frame_max`. Everything is borrowed from `bytes`. */
 int slot_frame_decode(const void *bytes, size_t len, size_t frame_max, slot_frame_t *ret, size_t *ret_used);
-void slot_put_hello(buf_t *b);
-void slot_put_ready(buf_t *b);
 void slot_put_job(buf_t *b, const slot_job_t *job);
 void slot_put_run(buf_t *b, const slot_run_t *run);
 void slot_put_cancel(buf_t *b, uint32_t n);

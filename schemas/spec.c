@@ -236,17 +236,6 @@ bool spec_read(mp_reader_t *r, spec_t *ret)
     return true;
 }
 
-bool spec_decode(const void *bytes, size_t len, spec_t *ret)
-{
-    mp_reader_t r;
-    spec_t spec;
-    mp_reader_init(&r, bytes, len);
-    if (!spec_read(&r, &spec) || !mp_done(&r))
-        return false;
-    *ret = spec;
-    return true;
-}
-
 static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');

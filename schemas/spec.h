@@ -67,9 +67,8 @@ typedef struct {
 /* A spec with every default; the caller fills job, task, queue. */
 void spec_init(spec_t *spec);
 void spec_encode(buf_t *b, const spec_t *spec);
-/* Decodes and validates names and bounds. ret->bound points into `bytes`. False: not a sound spec, *ret untouched. */
-bool spec_decode(const void *bytes, size_t len, spec_t *ret);
-/* The same from where a reader stands: the spec as one object inside a message. Steps over it. */
+/* Reads the spec as one object inside a message, steps over it, and validates names and bounds. ret->bound points into
+ * the reader's bytes. False: not a sound spec, *ret untouched. */
 bool spec_read(mp_reader_t *r, spec_t *ret);
 bool spec_exit_is_final(const spec_t *spec, int status);
 bool job_id_valid(const char *id);

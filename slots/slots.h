@@ -36,7 +36,6 @@ typedef struct {
     size_t tasks_n;
     int log_fd;          /* where the attempts' own output goes, each line with job, index and attempt; -1: nowhere */
     uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it; 0: never */
-    uint32_t ahead_n, ahead_bytes; /* how much may wait unstarted in one slot */
     size_t value_bytes_max;
     uint32_t start_timeout_ms; /* TASK_SERVE: from a program's start until it is ready; 0: a minute */
     uint32_t bye_ms;           /* what runs nothing has so long to end by itself at slots_close; 0: 800 ms */
@@ -124,11 +123,9 @@ void slots_catalogue_free(slots_catalogue_t *c);
 /* Sets the job of the runs that follow; only while nothing is in the slot. `job_key` is the caller's number for the
  * job: by it slots_set_lapse finds the slots that the job is in. */
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);
-/* Queues one run and returns its number n (rising by one, per slot, for ever). The caller has checked slots_room. The
- * bytes are copied. Nothing leaves before slots_flush. */
+/* Queues one run and returns its number n (rising by one, per slot, for ever). The caller bounds how many
+ * wait there. The bytes are copied. Nothing leaves before slots_flush. */
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run);
-/* Whether the slot takes one more run of `in_len` bytes now. An empty slot always takes one. */
-bool slots_room(const slots_t *s, uint32_t slot, size_t in_len);
 /* Sends what slots_run has queued, and tells the guardian of nearer lapses. */
 void slots_flush(slots_t *s);
 /* Takes back every run of this slot that was not started and returns the first n taken back (the next n when there was

@@ -124,11 +124,6 @@ int64_t tokens_lapse_at_ms(const tokens_t *t)
     return t->n > 0 ? t->deadline_ms : INT64_MAX;
 }
 
-bool tokens_waiters(const tokens_t *t)
-{
-    return t->n > 0 && t->waiters;
-}
-
 /* A token that we hold and cannot use: there is nothing to run, or we may not start it. */
 static bool has_unused(const tokens_t *t, int64_t now_ms)
 {

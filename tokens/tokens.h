@@ -79,6 +79,5 @@ uint64_t tokens_fence(const tokens_t *t);
 int64_t tokens_lapse_at_ms(const tokens_t *t);
 /* When to call tokens_poll again at the latest. */
 int64_t tokens_next_ms(const tokens_t *t, int64_t now_ms);
-bool tokens_waiters(const tokens_t *t);
 
 #endif

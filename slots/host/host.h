@@ -60,10 +60,6 @@ typedef struct {
 
 /* ---- library.c ---- */
 
-/* Loads a library and checks its table. NULL: `why` says what is wrong. */
-const fanmap_task_table_t *library_load(const char *path, char *why, size_t why_cap);
-/* The i-th task of a table, whatever size its entries have. */
-const fanmap_task_t *library_task(const fanmap_task_table_t *table, uint32_t i);
 /* Prints the names of the tasks to descriptor 3, one a line. The exit status. */
 int library_list(const char *path);
 /* Loads every library of the plan. False: `why`. */

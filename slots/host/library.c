@@ -8,7 +8,8 @@
 
 enum { TASKS_MAX = 4096, LIST_FD = 3 };
 
-const fanmap_task_t *library_task(const fanmap_task_table_t *table, uint32_t i)
+/* The i-th task of a table, whatever size its entries have. */
+static const fanmap_task_t *library_task(const fanmap_task_table_t *table, uint32_t i)
 {
     const char *first = (const char *)table->tasks;
     return (const fanmap_task_t *)(const void *)(first + (size_t)i * table->sizeof_task);
@@ -37,7 +38,8 @@ static bool check_table(const fanmap_task_table_t *t, char *why, size_t why_cap)
     return true;
 }
 
-const fanmap_task_table_t *library_load(const char *path, char *why, size_t why_cap)
+/* Loads a library and checks its table. NULL: `why` says what is wrong. */
+static const fanmap_task_table_t *library_load(const char *path, char *why, size_t why_cap)
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const char *said = library ? NULL : dlerror();

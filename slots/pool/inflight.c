@@ -22,12 +22,11 @@ static bool grow(inflight_t *q)
     return true;
 }
 
-bool inflight_push(inflight_t *q, uint32_t n, size_t bytes)
+bool inflight_push(inflight_t *q, uint32_t n)
 {
     if (q->n == q->cap && !grow(q))
         return false;
-    *nth(q, q->n++) = (inflight_run_t){.n = n, .bytes = (uint32_t)bytes};
-    q->bytes += bytes;
+    *nth(q, q->n++) = (inflight_run_t){.n = n};
     q->live++;
     return true;
 }
@@ -40,7 +39,6 @@ inflight_run_t *inflight_head(const inflight_t *q)
 static void pop(inflight_t *q)
 {
     inflight_run_t *head = nth(q, 0);
-    q->bytes -= head->bytes;
     q->live -= !head->revoked;
     q->first = (q->first + 1) & (q->cap - 1);
     q->n--;
@@ -78,7 +76,7 @@ bool inflight_has(const inflight_t *q, uint32_t n)
 
 void inflight_clear(inflight_t *q)
 {
-    q->first = q->n = q->bytes = q->live = 0;
+    q->first = q->n = q->live = 0;
 }
 
 void inflight_free(inflight_t *q)

@@ -30,7 +30,6 @@ enum {
 /* A run that was sent and whose end is not known. */
 typedef struct {
     uint32_t n;
-    uint32_t bytes;
     bool revoked; /* taken back; its frame may still lie in the socket */
 } inflight_run_t;
 
@@ -38,7 +37,7 @@ typedef struct {
 typedef struct {
     inflight_run_t *at;
     size_t first, n, cap; /* cap: a power of two */
-    size_t bytes, live;   /* of all; how many are not revoked */
+    size_t live;          /* how many are not revoked */
 } inflight_t;
 
 /* The worker's end of a data socket. */
@@ -90,7 +89,6 @@ struct slots {
     slots_callbacks_t callbacks;
     void *arg;
     plan_t plan;
-    uint32_t ahead_n, ahead_bytes;
     int log_fd, plan_fd;
     size_t frame_max;
 
@@ -153,7 +151,7 @@ void slots_shut_down_idle(slots_t *s, int64_t wait_ms);
 
 /* ---- inflight.c ---- */
 
-bool inflight_push(inflight_t *q, uint32_t n, size_t bytes);
+bool inflight_push(inflight_t *q, uint32_t n);
 /* NULL: empty. */
 inflight_run_t *inflight_head(const inflight_t *q);
 /* Drops everything up to and with n, and what is revoked after it. */

@@ -117,8 +117,6 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     s->arg = arg;
     s->log_fd = config->log_fd;
     s->ctl_fd = s->plan_fd = -1;
-    s->ahead_n = config->ahead_n;
-    s->ahead_bytes = config->ahead_bytes;
     s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
     int code = make_plan(s, config, err);
     if (code == FANMAP_OK && s->plan.use_cgroups)
@@ -274,23 +272,12 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     s->owes_look = s->owes_look || (timeout_ms > 0 && timeout_ms < LOOK_AHEAD_MS);
 }
 
-bool slots_room(const slots_t *s, uint32_t slot, size_t in_len)
-{
-    const slot_t *t = &s->slots[slot];
-    if (t->state != SLOT_UP || board_is_closed(t->board))
-        return false;
-    if (t->inflight.n == 0)
-        return true;
-    size_t running_bytes = inflight_head(&t->inflight)->bytes;
-    return t->inflight.n <= s->ahead_n && t->inflight.bytes - running_bytes + in_len <= s->ahead_bytes;
-}
-
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
 {
     slot_t *t = &s->slots[slot];
     slot_run_t numbered = *run;
     numbered.n = t->next_n;
-    if (!inflight_push(&t->inflight, numbered.n, run->in_len))
+    if (!inflight_push(&t->inflight, numbered.n))
         return numbered.n;
     t->next_n++;
     slot_put_run(&slot_end(t)->out, &numbered);

@@ -21,7 +21,7 @@ static void encode_task(buf_t *b, const plan_task_t *task)
     terms_encode(b, &task->terms);
 }
 
-void plan_encode(buf_t *b, const plan_t *plan)
+static void plan_encode(buf_t *b, const plan_t *plan)
 {
     mp_put_array(b, PLAN_FIELDS);
     mp_put_uint(b, PLAN_VERSION);
@@ -51,7 +51,7 @@ static void decode_task(mp_reader_t *r, plan_task_t *task)
     task->terms = terms_decode(r);
 }
 
-bool plan_decode(const void *bytes, size_t len, plan_t *ret)
+static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
 {
     mp_reader_t r;
     plan_t plan = {0};

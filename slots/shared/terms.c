@@ -119,7 +119,7 @@ char *limits_format(char *ret, size_t cap, const limits_t *l)
     return ret;
 }
 
-void limits_encode(buf_t *b, const limits_t *l)
+static void limits_encode(buf_t *b, const limits_t *l)
 {
     mp_put_array(b, LIMITS_FIELDS);
     mp_put_uint(b, l->memory_bytes);
@@ -130,7 +130,7 @@ void limits_encode(buf_t *b, const limits_t *l)
     mp_put_uint(b, l->processes_n);
 }
 
-limits_t limits_decode(mp_reader_t *r)
+static limits_t limits_decode(mp_reader_t *r)
 {
     limits_t l = {0};
     r->bad = mp_read_array(r) != LIMITS_FIELDS || r->bad;

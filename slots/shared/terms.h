@@ -35,10 +35,8 @@ bool limits_any(const limits_t *limits);
  * `ret`, of at least LIMITS_TEXT_MAX. */
 char *limits_format(char *ret, size_t cap, const limits_t *limits);
 
-void limits_encode(buf_t *b, const limits_t *limits);
 void terms_encode(buf_t *b, const terms_t *terms);
 /* What cannot be read makes r->bad. */
-limits_t limits_decode(mp_reader_t *r);
 terms_t terms_decode(mp_reader_t *r);
 /* A deep copy; false: no memory, and *ret is empty. */
 bool terms_copy(terms_t *ret, const terms_t *terms);

@@ -21,17 +21,6 @@ void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const co
         l->folder_fds[i] = l->procs_fds[i] = -1;
 }
 
-void limiter_close(limiter_t *l)
-{
-    for (int i = 0; i < CONTROLS_N; i++) {
-        if (l->folder_fds[i] >= 0)
-            close(l->folder_fds[i]);
-        if (l->procs_fds[i] >= 0)
-            close(l->procs_fds[i]);
-        l->folder_fds[i] = l->procs_fds[i] = -1;
-    }
-}
-
 static bool open_folder(limiter_t *l, control_t which)
 {
     if (l->folder_fds[which] >= 0)

@@ -29,7 +29,6 @@ typedef struct {
 
 void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const controls_place_t *place,
                   engine_folder_t engine, const ordinary_t *ordinary);
-void limiter_close(limiter_t *l);
 /* From now on these limits are in force. False: one cannot be kept; `why` says which. */
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap);
 /* In the child, between vfork and exec. False: it may not go on. */

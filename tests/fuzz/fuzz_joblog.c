@@ -30,6 +30,13 @@ static void read_outcomes(joblog_record_t *record, const uint8_t *data, size_t s
     buf_free(&pack);
 }
 
+static bool spec_decode(const void *bytes, size_t len, spec_t *ret)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, bytes, len);
+    return spec_read(&r, ret) && mp_done(&r);
+}
+
 static void read_start(const spec_t *spec)
 {
     spec_t again;

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "schemas/value.h"
+#include "slots/pool/pool.h"
 #include "slots/shared/proc.h"
 #include "slots/slots.h"
 
@@ -216,13 +217,16 @@ static inline void rig_init(rig_t *r, uint32_t slots_n)
     r->log_read = pair[0];
     r->log_write = pair[1];
     assert_int_equal(loop_new(&r->loop, &err), FANMAP_OK);
-    r->config = (slots_config_t){.slots_n = slots_n,
-                                 .log_fd = r->log_write,
-                                 .session_ms = 45000,
-                                 .ahead_n = 64,
-                                 .ahead_bytes = 256 * 1024,
-                                 .value_bytes_max = 1 << 20};
+    r->config =
+        (slots_config_t){.slots_n = slots_n, .log_fd = r->log_write, .session_ms = 45000, .value_bytes_max = 1 << 20};
     r->job = (slots_job_t){.job = "job-1", .attempts_max = 3, .value_bytes_max = 1 << 20, .grace_ms = 200};
+}
+
+/* The slot is up, and not more than this waits in it. */
+static inline bool rig_has_room(const rig_t *r, uint32_t slot)
+{
+    const slot_t *t = &r->slots->slots[slot];
+    return t->state == SLOT_UP && !board_is_closed(t->board) && t->inflight.n <= 64;
 }
 
 #define rig_wait(r, condition) rig_wait_for(r, condition, RIG_WAIT_MS, #condition, __LINE__)

@@ -62,6 +62,13 @@ static bool decode_log(const void *bytes, size_t len)
     return joblog_decode(bytes, len, &record);
 }
 
+static bool spec_decode(const void *bytes, size_t len, spec_t *ret)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, bytes, len);
+    return spec_read(&r, ret) && mp_done(&r);
+}
+
 static bool decode_spec(const void *bytes, size_t len)
 {
     spec_t spec;

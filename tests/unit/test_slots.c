@@ -14,7 +14,7 @@ typedef struct {
 static void many_fill(rig_t *r, many_t *m)
 {
     for (uint32_t slot = 0; slot < r->config.slots_n; slot++)
-        for (; m->next < m->end && slots_room(r->slots, slot, 9); m->next++) {
+        for (; m->next < m->end && rig_has_room(r, slot); m->next++) {
             uint8_t space[16];
             buf_t in = {.data = space, .cap = sizeof space};
             mp_put_uint(&in, m->next);
@@ -98,7 +98,7 @@ static void test_take_back_is_exact(void **state)
     r->on_done = taken_done;
     t->runs[n++] = 1;
     for (int64_t end_ms = loop_clock_ms() + RIG_WAIT_MS; n < 4000 && loop_clock_ms() < end_ms;) {
-        while (n < 4000 && slots_room(r->slots, 0, 1))
+        while (n < 4000 && rig_has_room(r, 0))
             n = rig_run(r, 0, n, "1") + 1;
         if (n % 3 != 0)
             slots_flush(r->slots);
@@ -231,7 +231,7 @@ static void test_values_larger_than_the_ring(void **state)
     item[len + 2] = '\0';
     rig_set_job(r, 0, "echo");
     for (int i = 0; i < 5; i++) {
-        rig_wait(r, slots_room(r->slots, 0, len));
+        rig_wait(r, rig_has_room(r, 0));
         rig_run(r, 0, 0, item);
         slots_flush(r->slots);
         rig_wait(r, r->dones_n == (uint64_t)i + 1);

@@ -160,7 +160,7 @@ static void test_many_in_a_row(void **state)
     (void)state;
     rig_set_job(r, 0, "nasty");
     for (uint64_t i = 0; i < 2000;) {
-        for (; i < 2000 && slots_room(r->slots, 0, 10); i++)
+        for (; i < 2000 && rig_has_room(r, 0); i++)
             rig_run(r, 0, i, "\"fine\"");
         slots_flush(r->slots);
         loop_run_once(r->loop, 5);

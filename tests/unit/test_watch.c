@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "aggregator/watch.h"
+#include "aggregator/watch_state.h"
 #include "base/random.h"
 #include "schemas/gathered.h"
 #include "schemas/joblog.h"
@@ -134,7 +134,7 @@ static void a_job_is_written_when_it_has_ended(void **state)
     assert_true(read_to(rig, 0, 2));
     expect_nothing_to_write(rig);
     assert_true(read_to(rig, 2, 3));
-    assert_int_equal(watch_open_n(rig->watch), 1);
+    assert_int_equal(rig->watch->open_n, 1);
     assert_int_equal(watch_waiting_n(rig->watch), 1);
     write_next(rig, "b");
     expect_nothing_to_write(rig);
@@ -238,7 +238,7 @@ static void a_partition_that_left_takes_its_jobs_along(void **state)
     assert_int_equal(watch_waiting_n(rig->watch), 0);
     expect_nothing_to_write(rig);
     read_to(rig, 0, 4); /* records that were on their way */
-    assert_int_equal(watch_open_n(rig->watch), 0);
+    assert_int_equal(rig->watch->open_n, 0);
     rig_free(rig);
 }
 
@@ -255,7 +255,7 @@ static void a_gap_loses_the_jobs_that_began_in_it(void **state)
     start_instance(rig);
     assert_int_equal(watch_gap(rig->watch, PARTITION, 2), 2); /* named by the commit, never read here */
     read_to(rig, 2, 4);
-    assert_int_equal(watch_open_n(rig->watch), 2);
+    assert_int_equal(rig->watch->open_n, 2);
     assert_int_equal(watch_gap(rig->watch, PARTITION, 1), 0);
     rig_free(rig);
 }
@@ -269,7 +269,7 @@ static void foreign_records_change_nothing(void **state)
     snprintf(rig->log[1].key, sizeof rig->log[1].key, "z"); /* a start under another key */
     log_end(rig, "no-such-job");
     assert_false(read_to(rig, 0, 3));
-    assert_int_equal(watch_open_n(rig->watch), 0);
+    assert_int_equal(rig->watch->open_n, 0);
     commit(rig);
     assert_int_equal(rig->committed, 3);
     rig_free(rig);

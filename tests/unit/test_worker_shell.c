@@ -122,14 +122,6 @@ uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
     return f->n;
 }
 
-bool slots_room(const slots_t *s, uint32_t slot, size_t in_len)
-{
-    (void)s;
-    (void)slot;
-    (void)in_len;
-    return true;
-}
-
 void slots_flush(slots_t *s)
 {
     unsigned running = 0;

@@ -178,8 +178,6 @@ int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
                              .log_fd = shell->config.task_log_fd,
                              .session_ms = shell->config.session_ms,
                              .start_timeout_ms = shell->config.start_timeout_ms,
-                             .ahead_n = AHEAD_N + 1,
-                             .ahead_bytes = 2 * AHEAD_BYTES,
                              .value_bytes_max = shell->config.value_bytes_max};
     return slots_open(shell->loop, &config, &callbacks, shell, &shell->slots, err);
 }
