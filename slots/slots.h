@@ -66,12 +66,17 @@ typedef struct {
 typedef struct {
     void (*up)(void *arg, uint32_t slot);
     void (*done)(void *arg, uint32_t slot, const slot_done_t *done); /* in order of n */
-    void (*down)(void *arg, uint32_t slot, const slot_down_t *down);
+    void (*down)(void *arg, uint32_t slot, const slot_down_t *down); /* a slot that was up */
     /* The guardian was silent for 3 s or is gone: everything was killed; every slot also gets its `down`. The pool
-     * starts a new guardian by itself. */
-    void (*guardian_lost)(void *arg);
+     * starts a new guardian by itself. `why` says how it ended; borrowed. */
+    void (*guardian_lost)(void *arg, const char *why);
     /* A line for the log about a slot that goes on; borrowed. */
     void (*note)(void *arg, uint32_t slot, const char *line);
+    /* Guardian or slots cannot be started, and the pool tries again: a line that says why; borrowed. */
+    void (*trouble)(void *arg, const char *line);
+    /* It has tried often enough and nothing is up: the pool starts nothing any more. Once; close it later, not from
+     * inside. */
+    void (*failed)(void *arg, const fanmap_error_t *err);
 } slots_callbacks_t;
 
 /* What later runs of a slot belong to. */

@@ -37,6 +37,7 @@ static void ward_empty(guardian_t *g, ward_t *w)
 static void ward_failed(guardian_t *g, ward_t *w, const char *what)
 {
     w->down.why = SLOT_DOWN_UNUSABLE;
+    w->down.is_short = proc_is_shortage(errno);
     snprintf(w->down.text, sizeof w->down.text, "a slot cannot be started: %s: %s", what, strerror(errno));
     ward_empty(g, w);
 }
@@ -195,8 +196,11 @@ void ward_exited(ward_t *w, int status)
     w->down.why = was_up || WIFSIGNALED(status) ? SLOT_DOWN_DIED : SLOT_DOWN_UNUSABLE;
     w->down.signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     w->down.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    snprintf(w->down.text, sizeof w->down.text, "the slot's supervisor %s",
-             WIFSIGNALED(status) ? "was killed" : "cannot run");
+    if (WIFSIGNALED(status))
+        snprintf(w->down.text, sizeof w->down.text, "the slot's supervisor was killed");
+    else
+        snprintf(w->down.text, sizeof w->down.text, "a slot cannot be started: fanmap-supervisor ended with status %d",
+                 WEXITSTATUS(status));
 }
 
 /* Children of the guardian that are not left behind by anyone. */

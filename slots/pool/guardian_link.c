@@ -23,7 +23,7 @@
 #include "slots/shared/proc.h"
 
 static void read_ctl(slots_t *s);
-static void lose_guardian(slots_t *s);
+static void lose_guardian(slots_t *s, bool was_silent);
 
 static void on_ctl(void *arg, int fd, unsigned events)
 {
@@ -47,16 +47,18 @@ void guardian_plan_step(slots_t *s, int64_t at_ms)
     loop_timer_at(s->step_timer, at_ms);
 }
 
-int guardian_start(slots_t *s, fanmap_error_t *err)
+int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err)
 {
     char path[4096];
     char *argv[] = {(char[]){"fanmap-guardian"}, s->log_fd >= 0 ? (char[]){"log"} : (char[]){"-"}, NULL};
     int pair[2];
     snprintf(path, sizeof path, "%s/fanmap-guardian", s->plan.libexec);
     char **env = proc_clean_env();
+    s->is_proven = false;
     if (!env || ctl_pair(SOCK_SEQPACKET, pair) != 0) {
+        *ret_errno = errno;
         free(env);
-        return err_set_retry(err, FANMAP_EIO, "no socket for the guardian: %s", strerror(errno));
+        return err_set_retry(err, FANMAP_EIO, "no socket for the guardian: %s", strerror(*ret_errno));
     }
     int fds[] = {pair[1], s->plan_fd, s->log_fd};
     proc_program_t program = {path, argv, env, fds, s->log_fd >= 0 ? 3 : 2, s->log_fd, true};
@@ -66,8 +68,10 @@ int guardian_start(slots_t *s, fanmap_error_t *err)
     if (error) {
         close(pair[0]);
         s->guardian_pid = 0;
+        *ret_errno = error;
         return err_set_retry(err, FANMAP_EIO, "cannot start %s: %s", path, strerror(error));
     }
+    *ret_errno = 0;
     s->ctl_fd = pair[0];
     s->ctl_is_full = false;
     s->started_ms = s->heard_ms = s->beat_at_ms = loop_now_ms(s->loop);
@@ -151,7 +155,7 @@ static void read_ctl(slots_t *s)
         handle(s, &m, fds);
     }
     if (got == 0)
-        lose_guardian(s);
+        lose_guardian(s, false);
 }
 
 /* Often enough that two lost beats are no silence. */
@@ -175,17 +179,18 @@ void guardian_on_beat(void *arg)
     if (was_stopped)
         s->heard_ms = now_ms;
     if (s->ctl_fd >= 0 && now_ms - s->heard_ms >= GUARDIAN_SILENT_MS)
-        lose_guardian(s);
+        lose_guardian(s, true);
     send_ctl(s, &beat, NULL, 0);
 }
 
 /* ---- a guardian that is gone ---- */
 
-static void lose_guardian(slots_t *s)
+static void lose_guardian(slots_t *s, bool was_silent)
 {
     if (s->is_lost)
         return;
     s->is_lost = true;
+    s->was_silent = was_silent;
     s->lost_at_ms = loop_now_ms(s->loop);
     if (s->ctl_watch)
         loop_watch_remove(s->ctl_watch);
@@ -202,7 +207,7 @@ static void lose_guardian(slots_t *s)
 
 static bool guardian_is_reaped(slots_t *s)
 {
-    if (s->guardian_pid > 0 && waitpid(s->guardian_pid, NULL, WNOHANG) == 0)
+    if (s->guardian_pid > 0 && waitpid(s->guardian_pid, &s->lost_status, WNOHANG) == 0)
         return false;
     s->guardian_pid = 0;
     return true;
@@ -240,10 +245,26 @@ static bool clean_up(slots_t *s, pid_t guardian, int64_t now_ms)
     return is_clean;
 }
 
+static void say_how_it_ended(const slots_t *s, char *ret, size_t cap)
+{
+    int status = s->lost_status;
+    if (s->was_silent)
+        snprintf(ret, cap, "the guardian was silent for %d s", GUARDIAN_SILENT_MS / 1000);
+    else if (WIFSIGNALED(status))
+        snprintf(ret, cap, "the guardian was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(ret, cap, "the guardian ended with status %d", WEXITSTATUS(status));
+}
+
 static void report_lost(slots_t *s)
 {
     ctl_message_t m = {.type = CTL_DOWN, .why = SLOT_DOWN_GUARDIAN, .text = "the guardian was lost"};
-    s->callbacks.guardian_lost(s->arg);
+    char how[120];
+    say_how_it_ended(s, how, sizeof how);
+    if (s->is_proven)
+        s->callbacks.guardian_lost(s->arg, how);
+    else
+        start_failed(s, &s->failures, false, how);
     for (uint32_t i = 0; i < s->plan.slots_n; i++) {
         slot_t *t = &s->slots[i];
         if (t->board && t->state != SLOT_OFF)
@@ -251,6 +272,13 @@ static void report_lost(slots_t *s)
         else if (t->board)
             slot_release(t);
     }
+}
+
+static void plan_guardian(slots_t *s, int64_t now_ms)
+{
+    uint32_t next_ms = s->restart_ms ? s->restart_ms * 2 : RESTART_MS_MIN;
+    s->start_at_ms = now_ms + s->restart_ms;
+    s->restart_ms = next_ms < RESTART_MS_MAX ? next_ms : RESTART_MS_MAX;
 }
 
 static void go_on_losing(slots_t *s, int64_t now_ms)
@@ -265,24 +293,43 @@ static void go_on_losing(slots_t *s, int64_t now_ms)
     report_lost(s);
     if (s->lost_at_ms - s->started_ms >= STEADY_MS)
         s->restart_ms = 0;
-    s->start_at_ms = now_ms + s->restart_ms;
-    s->restart_ms =
-        s->restart_ms ? (s->restart_ms * 2 < RESTART_MS_MAX ? s->restart_ms * 2 : RESTART_MS_MAX) : RESTART_MS_MIN;
+    plan_guardian(s, now_ms);
+}
+
+static void start_again(slots_t *s, int64_t now_ms)
+{
+    fanmap_error_t err;
+    int error;
+    if (guardian_start(s, &error, &err) == FANMAP_OK)
+        return;
+    start_failed(s, &s->failures, proc_is_shortage(error), err.message);
+    plan_guardian(s, now_ms);
+}
+
+static void prepare_again(slot_t *t)
+{
+    fanmap_error_t err;
+    if (slot_prepare(t, &err) == FANMAP_OK)
+        return;
+    start_failed(t->pool, &t->failures, true, err.message);
+    slot_plan_restart(t, false);
 }
 
 void guardian_on_step(void *arg)
 {
     slots_t *s = arg;
     int64_t now_ms = loop_now_ms(s->loop);
+    if (s->has_failed)
+        return;
     if (s->is_lost)
         go_on_losing(s, now_ms);
     else if (s->ctl_fd < 0 && now_ms >= s->start_at_ms)
-        (void)guardian_start(s, NULL);
+        start_again(s, now_ms);
     bool wait = s->is_lost || s->ctl_fd < 0;
     for (uint32_t i = 0; i < s->plan.slots_n && !wait; i++) {
         slot_t *t = &s->slots[i];
-        if (t->state == SLOT_OFF && !t->board && now_ms >= t->start_at_ms && slot_prepare(t, NULL) != FANMAP_OK)
-            t->start_at_ms = now_ms + RESTART_MS_MIN;
+        if (t->state == SLOT_OFF && !t->board && now_ms >= t->start_at_ms)
+            prepare_again(t);
     }
     guardian_send_pending(s);
     for (uint32_t i = 0; i < s->plan.slots_n; i++)

@@ -23,8 +23,10 @@ enum {
     PULL_MS_MAX = 16,
     RESTART_MS_MIN = 100, /* of a slot that ends without having run anything; doubled up to the maximum */
     RESTART_MS_MAX = 5000,
-    STEADY_MS = 60000,   /* a guardian that lived so long is started again at once */
-    LOOK_AHEAD_MS = 2000 /* a nearer deadline must be told to the guardian, who looks every second anyway */
+    START_FAILURES = 5,        /* in a row, and nothing is up: the pool gives up */
+    START_FAILURES_SHORT = 20, /* where the machine is short of something, which may pass: more than a minute */
+    STEADY_MS = 60000,         /* a guardian that lived so long is started again at once */
+    LOOK_AHEAD_MS = 2000       /* a nearer deadline must be told to the guardian, who looks every second anyway */
 };
 
 /* A run that was sent and whose end is not known. */
@@ -76,6 +78,7 @@ typedef struct {
     uint32_t kill_grace_ms;
     bool has_run; /* something was claimed in this life */
     uint32_t restart_ms;
+    unsigned failures;   /* starts in a row after which it did not come up */
     int64_t start_at_ms; /* OFF: when to ask */
 } slot_t;
 
@@ -100,11 +103,16 @@ struct slots {
     bool owes_look, ctl_is_full;
     char abilities[BOARD_TEXT_BYTES];
 
-    bool is_lost;   /* the guardian is being cleaned up after */
-    pid_t lost_pid; /* of the guardian that was lost */
+    bool is_lost;    /* the guardian is being cleaned up after */
+    pid_t lost_pid;  /* of the guardian that was lost, */
+    int lost_status; /* and its wait status */
+    bool was_silent;
     int64_t lost_at_ms;
     uint32_t restart_ms;
     int64_t start_at_ms; /* no guardian: when to start one */
+    unsigned failures;   /* guardians in a row under which no slot came up */
+    bool is_proven;      /* a slot came up under this guardian */
+    bool has_failed;     /* it was told: nothing is started any more */
 
     unsigned pull_ms;
     slot_t *slots;
@@ -114,7 +122,8 @@ struct slots {
 
 /* ---- guardian_link.c: the worker's side of the guardian ---- */
 
-int guardian_start(slots_t *s, fanmap_error_t *err);
+/* On failure *ret_errno says of what kind; 0: none that the system knows. */
+int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err);
 /* Tells the guardian whatever it was not told yet: starts, kills, freezes. */
 void guardian_send_pending(slots_t *s);
 /* Closes the socket, upon which the guardian ends everything below it and itself. Waits for that at most `wait_ms`, then
@@ -124,6 +133,11 @@ void guardian_on_beat(void *arg);
 void guardian_on_step(void *arg);
 void guardian_plan_step(slots_t *s, int64_t at_ms);
 
+/* ---- start_failure.c ---- */
+
+/* One more start that came to nothing, counted in `failures`: says so, and gives the pool up where that is enough. */
+void start_failed(slots_t *s, unsigned *failures, bool is_short, const char *why);
+
 /* ---- slot_life.c: the lives of one slot ---- */
 
 /* Makes board and sockets for a new life; the guardian is asked by guardian_send_pending. */
@@ -132,6 +146,8 @@ void slot_went_up(slot_t *t, const ctl_message_t *m, int pidfd);
 /* Reports the end of a life and gets ready for the next one. */
 void slot_went_down(slot_t *t, const ctl_message_t *m);
 void slot_release(slot_t *t);
+/* When to start it again; `has_run`: at once. */
+void slot_plan_restart(slot_t *t, bool has_run);
 
 /* ---- slot_io.c: runs out, results in ---- */
 

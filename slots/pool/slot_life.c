@@ -69,13 +69,15 @@ void slot_went_up(slot_t *t, const ctl_message_t *m, int pidfd)
         return;
     }
     t->state = SLOT_UP;
+    t->failures = s->failures = 0;
+    s->is_proven = true;
     t->pid = m->pid;
     t->pidfd = pidfd;
     s->callbacks.up(s->arg, t->number);
 }
 
 /* A slot that ended before it ran anything would end again at once: it waits longer and longer. */
-static void plan_restart(slot_t *t, bool has_run)
+void slot_plan_restart(slot_t *t, bool has_run)
 {
     int64_t now_ms = loop_now_ms(t->pool->loop);
     if (has_run)
@@ -128,8 +130,12 @@ void slot_went_down(slot_t *t, const ctl_message_t *m)
     down.stderr_tail = tail.data ? (const char *)tail.data : "";
     down.stderr_len = tail.len;
     bool has_run = t->has_run || down.has_attempt || down.why == SLOT_DOWN_KILLED;
+    bool was_up = t->state == SLOT_UP;
     slot_release(t);
-    plan_restart(t, has_run);
-    s->callbacks.down(s->arg, t->number, &down);
+    slot_plan_restart(t, has_run);
+    if (was_up)
+        s->callbacks.down(s->arg, t->number, &down);
+    else if (m->why == SLOT_DOWN_UNUSABLE || m->why == SLOT_DOWN_DIED)
+        start_failed(s, &t->failures, m->is_short, m->text);
     buf_free(&tail);
 }

@@ -118,7 +118,7 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     s->log_fd = config->log_fd;
     s->ctl_fd = s->plan_fd = -1;
     s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
-    int code = make_plan(s, config, err);
+    int error, code = make_plan(s, config, err);
     if (code == FANMAP_OK && s->plan.use_cgroups)
         controls_make_room();
     if (code == FANMAP_OK)
@@ -128,7 +128,7 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     if (code == FANMAP_OK)
         code = make_timers(s, err);
     if (code == FANMAP_OK)
-        code = guardian_start(s, err);
+        code = guardian_start(s, &error, err);
     if (code != FANMAP_OK) {
         slots_close(s);
         return code;

@@ -30,6 +30,7 @@ typedef struct {
     uint32_t why;        /* slot_down_why_t */
     uint32_t grace_ms;
     int32_t exit_status, signo;
+    uint32_t is_short;           /* CTL_DOWN: it did not start, for lack of processes, memory or descriptors */
     uint32_t out_of_memory;      /* CTL_DOWN: something of the attempt was killed for its memory limit */
     int32_t pid;                 /* CTL_UP of a guardian: of the supervisor */
     char text[BOARD_TEXT_BYTES]; /* NUL-terminated */

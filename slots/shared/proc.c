@@ -84,6 +84,11 @@ int proc_spawn(const proc_program_t *program, pid_t *ret_pid)
     return error;
 }
 
+bool proc_is_shortage(int error)
+{
+    return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 void proc_close_from(unsigned first)
 {
     if (syscall(SYS_close_range, first, ~0U, 0) == 0)

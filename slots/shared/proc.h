@@ -23,6 +23,8 @@ typedef struct {
 
 /* Starts a program of ours by posix_spawn (never by a bare fork), with default signals. 0, or an errno. */
 int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
+/* Whether this errno is about the machine's or the user's stock of processes, memory or descriptors. */
+bool proc_is_shortage(int error);
 /* For the program itself, first of all: closes every descriptor from `first` on. */
 void proc_close_from(unsigned first);
 /* A pidfd, close-on-exec; -1 with errno. */

@@ -67,13 +67,32 @@ void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const 
     command_send_result(s, proc_now_ns());
 }
 
+/* No process, memory or descriptor to be had, and the job's own limits are not why. */
+static bool is_short(const supervisor_t *s, int error)
+{
+    const limits_t *limits = &s->command.limiter.limits;
+    if ((error == ENOMEM && limits->memory_bytes) || (error == EMFILE && limits->files_n) ||
+        (error == EAGAIN && limits->processes_n))
+        return false;
+    return proc_is_shortage(error);
+}
+
+/* That is the worker's trouble: the run was never started, and the slot is away for a while. */
+static void give_back(supervisor_t *s, const char *message)
+{
+    if (board_unclaim(s->board))
+        supervisor_give_up(s, message);
+}
+
 static void refuse_spawn(supervisor_t *s, int error)
 {
     command_t *c = &s->command;
     char message[300], why[180];
     spawn_reason(&c->task->terms, error, why, sizeof why);
     snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], why);
-    if (error == E2BIG)
+    if (is_short(s, error))
+        give_back(s, message);
+    else if (error == E2BIG)
         command_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
     else if (error == EILSEQ)
         command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");

@@ -1,7 +1,8 @@
 """Tasks that attack what runs them, and files that others can write to."""
 import json
+import os
 
-from fleet import Case
+from fleet import BUILD, Case, seq, squares
 
 # The parent of a command is its slot's supervisor, whose parent is the guardian.
 KILL_GUARDIAN = ("x=$(cat); read -r a b c guardian rest </proc/$PPID/stat; case $x in *[!0-9]*) kill -9 $guardian; sleep 60;; esac; "
@@ -22,7 +23,26 @@ class Attacks:
                 self.assertEqual(record["value"], items[i] + "\n", record)
 
 
+    def broken(self, name):
+        """A folder of our programs in which one does nothing but to end with status 3."""
+        folder = os.path.join(self.folder, "libexec")
+        os.mkdir(folder)
+        for program in ("fanmap-guardian", "fanmap-supervisor", "fanmap-host"):
+            path = os.path.join(folder, program)
+            if program != name:
+                os.symlink(os.path.join(BUILD, program), path)
+                continue
+            with open(path, "w") as f:
+                f.write("#!/bin/sh\nexit 3\n")
+            os.chmod(path, 0o755)
+        return {"FANMAP_LIBEXEC": folder}
+
+
 class Embedded(Attacks, Case):
+    def test_slots_that_cannot_start_end_the_map(self):
+        run = self.run_fanmap("map", "--local", "--no-progress", "--", "cat", data="1\n", env=self.broken("fanmap-supervisor"), exit_status=6)
+        self.assertIn("fanmap-supervisor ended with status 3 (5 tries in a row)", run.err())
+
     def map_over(self, script, data):
         return self.run_fanmap("map", "--local", "--slots", 3, "--records", "--input-format", "lines", "--exec", f"t=sh -c '{script}'", "t",
                                data=data, exit_status=1, bound_s=90)
@@ -32,6 +52,15 @@ class OnAFleet(Attacks, Case):
     def setUp(self):
         super().setUp()
         self.on_fleet()
+
+    def test_a_worker_whose_slots_cannot_start_leaves_the_rest_to_others(self):
+        self.worker(tasks=os.path.join(BUILD, "examples", "numbers.so"), slots=2)
+        broken = self.worker(tasks=os.path.join(BUILD, "examples", "numbers.so"), slots=2, name="broken", env=self.broken("fanmap-guardian"))
+        run = self.run_map("square", data=seq(1, 2000))
+        self.assert_same(run.out(), squares(2000))
+        self.assertEqual(broken.wait(30), 6)
+        self.assertIn("the guardian ended with status 3 (5 tries in a row)", broken.err())
+        self.assertIn("the guardian ended with status 3 (try 1)", broken.err())
 
     def map_over(self, script, data):
         self.worker("--exec", f"t=sh -c '{script}'", tasks=None, slots=3)

@@ -52,6 +52,8 @@ typedef struct {
     rig_done_t dones[RIG_EVENTS_MAX]; /* the last ones, dones[i % MAX] */
     unsigned downs_n;
     rig_down_t downs[RIG_EVENTS_MAX];
+    unsigned troubles_n, failures_n;
+    char lost_why[128], trouble[640], failure[640]; /* the last ones */
     unsigned notes_n;
     char notes[RIG_SLOTS_MAX][512];                                     /* the last one of each slot */
     void (*on_done)(void *rig, uint32_t slot, const slot_done_t *done); /* may be NULL */
@@ -98,9 +100,25 @@ static inline void rig_down(void *arg, uint32_t slot, const slot_down_t *d)
     snprintf(to->tail, sizeof to->tail, "%.*s", (int)d->stderr_len, d->stderr_tail);
 }
 
-static inline void rig_lost(void *arg)
+static inline void rig_lost(void *arg, const char *why)
 {
-    ((rig_t *)arg)->lost++;
+    rig_t *r = arg;
+    r->lost++;
+    snprintf(r->lost_why, sizeof r->lost_why, "%s", why);
+}
+
+static inline void rig_trouble(void *arg, const char *line)
+{
+    rig_t *r = arg;
+    r->troubles_n++;
+    snprintf(r->trouble, sizeof r->trouble, "%s", line);
+}
+
+static inline void rig_failed(void *arg, const fanmap_error_t *err)
+{
+    rig_t *r = arg;
+    r->failures_n++;
+    snprintf(r->failure, sizeof r->failure, "%s", err->message);
 }
 
 static inline void rig_note(void *arg, uint32_t slot, const char *line)
@@ -240,14 +258,21 @@ static inline bool rig_has_room(const rig_t *r, uint32_t slot)
         }                                                                                                              \
     } while (0)
 
-static inline void rig_open(rig_t *r)
+/* Waits for nothing. */
+static inline void rig_open_only(rig_t *r)
 {
-    static const slots_callbacks_t callbacks = {rig_up, rig_done, rig_down, rig_lost, rig_note};
+    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,  rig_lost,
+                                                rig_note, rig_trouble, rig_failed};
     fanmap_error_t err = {0};
     r->config.tasks = r->tasks.tasks;
     r->config.tasks_n = r->tasks.n;
     if (slots_open(r->loop, &r->config, &callbacks, r, &r->slots, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
+}
+
+static inline void rig_open(rig_t *r)
+{
+    rig_open_only(r);
     rig_wait(r, r->ups == r->config.slots_n);
 }
 

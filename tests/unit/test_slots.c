@@ -322,7 +322,8 @@ static void test_catalogue(void **state)
 static void test_wrong_numbers_of_slots_are_refused(void **state)
 {
     rig_t *r = test_malloc(sizeof *r);
-    static const slots_callbacks_t callbacks = {rig_up, rig_done, rig_down, rig_lost, rig_note};
+    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,  rig_lost,
+                                                rig_note, rig_trouble, rig_failed};
     fanmap_error_t err = {0};
     (void)state;
     rig_init(r, 0);

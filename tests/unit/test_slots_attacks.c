@@ -1,6 +1,7 @@
 /* Tasks that attack what runs them: our memory, our processes, the items beside theirs. */
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "tests/unit/slots_rig.h"
@@ -136,6 +137,86 @@ static void test_attempts_have_ordinary_settings_and_no_new_privileges(void **st
     close_rig(r);
 }
 
+/* ---- what cannot be started ---- */
+
+/* The supervisor may open nothing more: no command can be started, which is no item's fault. */
+static void test_a_shortage_is_the_workers_trouble(void **state)
+{
+    rig_t *r = open_rig(1);
+    (void)state;
+    pid_t guardian = find_child(getpid(), "fanmap-guardian"), supervisor = find_child(guardian, "fanmap-supervis");
+    struct rlimit none = {9, 4096};
+    assert_int_equal(prlimit(supervisor, RLIMIT_NOFILE, &none, NULL), 0);
+    const rig_down_t *down = rig_one_down(r, "cat", "\"x\"");
+    assert_int_equal(down->down.why, SLOT_DOWN_UNUSABLE);
+    assert_false(down->down.has_attempt);
+    assert_int_equal(down->down.unstarted_from, 0);
+    assert_non_null(strstr(down->message, "cannot start 'cat'"));
+    assert_int_equal(r->dones_n, 0);
+    assert_string_equal(rig_one(r, "cat", "\"x\"")->value, "\"x\""); /* a new supervisor, which may */
+    close_rig(r);
+}
+
+/* A folder of our programs in which one does nothing but to end with status 3. */
+static void break_program(const char *broken, char *folder)
+{
+    static const char *const programs[] = {"fanmap-guardian", "fanmap-supervisor", "fanmap-host"};
+    char from[2200], to[2200];
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+        rig_folder(from, sizeof from, "/");
+        snprintf(from + strlen(from), sizeof from - strlen(from), "%s", programs[i]);
+        snprintf(to, sizeof to, "%s/%s", folder, programs[i]);
+        if (strcmp(programs[i], broken) != 0) {
+            assert_int_equal(symlink(from, to), 0);
+            continue;
+        }
+        FILE *f = fopen(to, "we");
+        assert_non_null(f);
+        fputs("#!/bin/sh\nexit 3\n", f);
+        fchmod(fileno(f), 0755);
+        fclose(f);
+    }
+    setenv("FANMAP_LIBEXEC", folder, 1);
+}
+
+static void remove_folder(const char *folder)
+{
+    char command[300];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+    unsetenv("FANMAP_LIBEXEC");
+}
+
+static void given_up(const char *broken)
+{
+    char folder[] = "/tmp/fanmap-attacks.XXXXXX";
+    rig_t *r = test_malloc(sizeof *r);
+    rig_init(r, 2);
+    rig_add_command(r, "cat", "cat");
+    break_program(broken, folder);
+    rig_open_only(r);
+    rig_wait(r, r->failures_n == 1);
+    assert_non_null(strstr(r->failure, "ended with status 3 (5 tries in a row)"));
+    assert_true(r->troubles_n >= 4); /* each of the others was said */
+    assert_non_null(strstr(r->trouble, "ended with status 3 (try "));
+    assert_int_equal(r->ups + r->lost + r->downs_n, 0);
+    close_rig(r);
+    remove_folder(folder);
+}
+
+static void test_a_guardian_that_cannot_run_is_given_up(void **state)
+{
+    (void)state;
+    given_up("fanmap-guardian");
+}
+
+static void test_supervisors_that_cannot_run_are_given_up(void **state)
+{
+    (void)state;
+    given_up("fanmap-supervisor");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +224,9 @@ int main(int argc, char **argv)
         rig_test(test_an_item_is_not_the_one_before),
         rig_test(test_our_processes_are_closed_and_leave_no_cores),
         rig_test(test_attempts_have_ordinary_settings_and_no_new_privileges),
+        rig_test(test_a_shortage_is_the_workers_trouble),
+        rig_test(test_a_guardian_that_cannot_run_is_given_up),
+        rig_test(test_supervisors_that_cannot_run_are_given_up),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

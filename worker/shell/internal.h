@@ -5,7 +5,7 @@
 
 #include "worker/shell/shell.h"
 
-enum { TOLD_JOBS = 64 };
+enum { TOLD_JOBS = 64, TROUBLE_EVERY_MS = 1000, TROUBLE_BYTES = 560 };
 enum {
     PACK_BYTES = 64 * 1024,
     PACK_LINGER_MS = 1,
@@ -68,6 +68,8 @@ struct worker_shell {
 
     slots_t *slots;
     bool told_abilities;
+    int64_t trouble_next_ms; /* when trouble with slots may be said again */
+    unsigned trouble_unsaid;
     uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
     uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
 

@@ -105,6 +105,22 @@ static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
     shell_step(arg, &event);
 }
 
+/* Slots fail together, and again and again: a line a second says enough. */
+static void say_trouble(worker_shell_t *shell, const char *line)
+{
+    int64_t now_ms = loop_now_ms(shell->loop);
+    if (now_ms < shell->trouble_next_ms) {
+        shell->trouble_unsaid++;
+        return;
+    }
+    if (shell->trouble_unsaid > 0)
+        shell_log(shell, FANMAP_LOG_ERROR, "%s (and %u lines like it before)", line, shell->trouble_unsaid);
+    else
+        shell_log(shell, FANMAP_LOG_ERROR, "%s", line);
+    shell->trouble_unsaid = 0;
+    shell->trouble_next_ms = now_ms + TROUBLE_EVERY_MS;
+}
+
 static fanmap_kind_t down_kind(const slot_down_t *down)
 {
     if (down->why == SLOT_DOWN_TIMEOUT)
@@ -153,15 +169,27 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
                                      .exit_status = down->exit_status,
                                      .signo = down->signo};
     shell->slot_job[slot] = 0;
-    if (down->why == SLOT_DOWN_UNUSABLE)
-        shell_log(shell, FANMAP_LOG_ERROR, "slot %u: %s", slot, message);
+    if (down->why == SLOT_DOWN_UNUSABLE) {
+        char line[TROUBLE_BYTES];
+        snprintf(line, sizeof line, "slot %u: %s", slot, message);
+        say_trouble(shell, line);
+    }
     shell_step(shell, &event);
 }
 
-static void on_guardian_lost(void *arg)
+static void on_guardian_lost(void *arg, const char *why)
 {
-    shell_log(arg, FANMAP_LOG_ERROR,
-              "the guardian was silent or died: every attempt was killed, and what ran is charged; a new one starts");
+    shell_log(arg, FANMAP_LOG_ERROR, "%s: every attempt was killed and is charged, a new guardian starts", why);
+}
+
+static void on_trouble(void *arg, const char *line)
+{
+    say_trouble(arg, line);
+}
+
+static void on_failed(void *arg, const fanmap_error_t *err)
+{
+    shell_fail(arg, err);
 }
 
 static void on_note(void *arg, uint32_t slot, const char *line)
@@ -171,7 +199,8 @@ static void on_note(void *arg, uint32_t slot, const char *line)
 
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
 {
-    static const slots_callbacks_t callbacks = {on_up, on_done, on_down, on_guardian_lost, on_note};
+    static const slots_callbacks_t callbacks = {on_up,   on_done,    on_down,  on_guardian_lost,
+                                                on_note, on_trouble, on_failed};
     slots_config_t config = {.slots_n = shell->config.slots_n,
                              .tasks = shell->config.catalogue->tasks,
                              .tasks_n = shell->config.catalogue->n,
