@@ -13,22 +13,10 @@
 
 #include "io/loop/loop.h"
 #include "schemas/slotwire.h"
-#include "slots/shared/terms.h"
+#include "slots/shared/ctl.h"
+#include "slots/shared/task.h"
 
 typedef struct slots slots_t;
-
-/* A function of a shared object, a command per item, or a program that is started once per slot and served items. */
-typedef enum { TASK_SO, TASK_EXEC, TASK_SERVE } task_engine_t;
-
-/* One task that this worker serves. */
-typedef struct {
-    char name[TASK_NAME_MAX + 1];
-    task_engine_t engine;
-    const char *library;     /* TASK_SO: path */
-    const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {}; TASK_SERVE: taken as it is */
-    bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
-    terms_t terms;
-} slots_task_t;
 
 typedef struct {
     uint32_t slots_n;
@@ -40,15 +28,6 @@ typedef struct {
     uint32_t start_timeout_ms; /* TASK_SERVE: from a program's start until it is ready; 0: a minute */
     uint32_t bye_ms;           /* what runs nothing has so long to end by itself at slots_close; 0: 800 ms */
 } slots_config_t;
-
-typedef enum {
-    SLOT_DOWN_DIED,    /* the process ended or was killed by something else: charged to the attempt that ran */
-    SLOT_DOWN_TIMEOUT, /* the guardian ended the attempt for its timeout */
-    SLOT_DOWN_KILLED,  /* slots_kill */
-    SLOT_DOWN_LAPSED,  /* frozen past its token deadline for a minute, or the worker was silent: not the item's fault */
-    SLOT_DOWN_UNUSABLE, /* the task library cannot be loaded or its open failed: charged to no item */
-    SLOT_DOWN_GUARDIAN  /* the guardian was lost, perhaps by what ran here or in another slot */
-} slot_down_why_t;
 
 /* The end of what a slot ran without a `done` of its own. The slot restarts by itself; on_up follows. */
 typedef struct {
@@ -98,33 +77,6 @@ void slots_close(slots_t *slots);
 /* One line for the start-up log: how attempts are killed and frozen here. "" until the guardian has said it (before the
  * first `up`). */
 const char *slots_abilities(const slots_t *slots);
-/* ---- catalogue/: which tasks a worker serves ---- */
-
-/* Zeroed is empty. Names, paths and words live as long as the catalogue. Each of the functions that add fails with
- * FANMAP_EUSAGE, which says what is wrong with the task, or FANMAP_ENOMEM. */
-typedef struct {
-    slots_task_t *tasks;
-    size_t n;
-} slots_catalogue_t;
-/* Reads a task library's table in a helper process (never in this one) and adds its tasks. An unreadable library, or
- * one with no table, is FANMAP_EUSAGE. */
-int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
-/* One task of a library. */
-int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err);
-/* `command` is split on blanks, honouring quotes; nothing is expanded. */
-int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
-int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err);
-/* A program that speaks the slot protocol (docs/tasks.md); split as a command is. */
-int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err);
-/* Puts a command into containers: `template` is the runtime's command line with the word {argv} where the task's own
- * words go; {container} in a word becomes a name of the attempt's own. */
-int slots_catalogue_contain(slots_task_t *task, const char *const *template, fanmap_error_t *err);
-/* Splits as slots_catalogue_add_command does. The words are the caller's, to be freed with words_free. */
-int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err);
-void slots_catalogue_free(slots_catalogue_t *c);
-
-/* ---- pool/: runs go in, results come out ---- */
-
 /* Sets the job of the runs that follow; only while nothing is in the slot. `job_key` is the caller's number for the
  * job: by it slots_set_lapse finds the slots that the job is in. */
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);

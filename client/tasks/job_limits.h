@@ -3,7 +3,7 @@
 #define CLIENT_TASKS_JOB_LIMITS_H
 
 #include "client/options/options.h"
-#include "slots/slots.h"
+#include "slots/catalogue/catalogue.h"
 
 /* The same options at a worker: limits of the tasks that name none. */
 void job_limits_default(const fanmap_options_t *options, slots_catalogue_t *catalogue);

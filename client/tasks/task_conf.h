@@ -2,7 +2,7 @@
 #ifndef CLIENT_TASKS_TASK_CONF_H
 #define CLIENT_TASKS_TASK_CONF_H
 
-#include "slots/slots.h"
+#include "slots/catalogue/catalogue.h"
 
 /* Adds every task of a file to a catalogue, which may be partly filled on failure. Errors name file and line. Paths of
  * libraries are relative to the file's folder. */

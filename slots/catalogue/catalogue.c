@@ -12,8 +12,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "slots/catalogue/catalogue.h"
 #include "slots/shared/proc.h"
-#include "slots/slots.h"
 
 enum { LIST_BYTES_MAX = 1 << 20, LIST_WAIT_MS = 10000 };
 

@@ -16,7 +16,6 @@
 #include "slots/shared/controls.h"
 #include "slots/shared/ctl.h"
 #include "slots/shared/plan.h"
-#include "slots/slots.h"
 
 typedef enum { WARD_EMPTY, WARD_STARTING, WARD_UP, WARD_ENDING, WARD_SWEEPING } ward_state_t;
 

@@ -21,6 +21,16 @@ typedef enum {
     CTL_NOTE = 10,     /* supervisor, guardian: something about the slot for the log; it goes on */
 } ctl_type_t;
 
+/* How a slot's life ended. */
+typedef enum {
+    SLOT_DOWN_DIED,    /* the process ended or was killed by something else: charged to the attempt that ran */
+    SLOT_DOWN_TIMEOUT, /* the guardian ended the attempt for its timeout */
+    SLOT_DOWN_KILLED,  /* slots_kill */
+    SLOT_DOWN_LAPSED,  /* frozen past its token deadline for a minute, or the worker was silent: not the item's fault */
+    SLOT_DOWN_UNUSABLE, /* the task library cannot be loaded or its open failed: charged to no item */
+    SLOT_DOWN_GUARDIAN  /* the guardian was lost, perhaps by what ran here or in another slot */
+} slot_down_why_t;
+
 /* What comes with CTL_START, in this order. */
 enum { CTL_FD_BOARD, CTL_FD_COMMANDS, CTL_FD_HOST, CTL_START_FDS, CTL_FDS_MAX = CTL_START_FDS };
 

@@ -54,19 +54,6 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     serve_set_job(s, job);
 }
 
-void command_send_result(supervisor_t *s, int64_t now_ns)
-{
-    command_t *c = &s->command;
-    if (board_finish(s->board))
-        outlet_put(&c->outlet, c->frame.data, c->frame.len, now_ns);
-}
-
-void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message)
-{
-    result_of_refusal(&s->command, kind, exit_status, message);
-    command_send_result(s, proc_now_ns());
-}
-
 /* No process, memory or descriptor to be had, and the job's own limits are not why. */
 static bool is_short(const supervisor_t *s, int error)
 {
@@ -93,18 +80,18 @@ static void refuse_spawn(supervisor_t *s, int error)
     if (is_short(s, error))
         give_back(s, message);
     else if (error == E2BIG)
-        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
+        result_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");
     else if (error == EILSEQ)
-        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");
+        result_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for the command's stdin");
     else
-        command_refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
+        result_refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
 }
 
 static void start(supervisor_t *s, const slot_run_t *run)
 {
     command_t *c = &s->command;
     if (!c->task) {
-        command_refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
+        result_refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
         return;
     }
     if (c->task->is_served) {
@@ -122,7 +109,7 @@ static void start(supervisor_t *s, const slot_run_t *run)
     if (is_contained)
         container_name(c->container, sizeof c->container, getppid(), s->slot, s->generation, run->n);
     if (!args_expand(&c->args, c->task->argv, &values)) {
-        command_refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
+        result_refuse(s, FANMAP_BAD_INPUT, 0, c->args.why);
         return;
     }
     if (c->task->terms.kill_argv) {
@@ -234,7 +221,7 @@ static void finish(supervisor_t *s)
         buf_free(&c->out);
     if (left_some)
         command_renew_pipes(c);
-    command_send_result(s, now_ns);
+    result_send(s, now_ns);
 }
 
 bool command_step(supervisor_t *s)

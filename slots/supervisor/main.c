@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "slots/shared/ctl.h"
-#include "slots/slots.h"
 #include "slots/supervisor/supervisor.h"
 
 enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };

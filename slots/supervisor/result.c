@@ -1,3 +1,5 @@
+/* What a run ended with, as a `done` frame, and its way into the ring. A command says it with its exit status, stdout and
+ * stderr; a served program in its answer (serve_result.c); a run that could not begin has an error of the slot's own. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,7 +23,7 @@ static void put(command_t *c, slot_done_t *done, const char *message)
     slot_put_done(&c->frame, done);
 }
 
-void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message)
+static void encode_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message)
 {
     slot_done_t done = {.kind = kind, .exit_status = exit_status};
     put(c, &done, message);
@@ -107,6 +109,19 @@ void result_of_exit(command_t *c, const board_t *board, int64_t now_ns)
     } else if (c->status != 0) {
         put_failure(c, board, &done);
     } else if (!put_value(c, &done)) {
-        result_of_refusal(c, FANMAP_MEMORY, 0, "no memory for the value");
+        encode_refusal(c, FANMAP_MEMORY, 0, "no memory for the value");
     }
+}
+
+void result_send(supervisor_t *s, int64_t now_ns)
+{
+    command_t *c = &s->command;
+    if (board_finish(s->board))
+        outlet_put(&c->outlet, c->frame.data, c->frame.len, now_ns);
+}
+
+void result_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message)
+{
+    encode_refusal(&s->command, kind, exit_status, message);
+    result_send(s, proc_now_ns());
 }

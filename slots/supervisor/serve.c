@@ -259,11 +259,11 @@ void serve_run(supervisor_t *s, const slot_run_t *run)
     if (!served_has_task(p->tasks.data, p->tasks.len, s->command.task->name)) {
         snprintf(message, sizeof message, "'%.60s' serves no task %.63s: its hello does not name it", p->argv[0],
                  s->command.task->name);
-        command_refuse(s, FANMAP_UNKNOWN_TASK, 0, message);
+        result_refuse(s, FANMAP_UNKNOWN_TASK, 0, message);
     } else if (!put_job(s, p)) {
-        command_refuse(s, FANMAP_BAD_INPUT, 0, "the bound arguments cannot be written as JSON for this task");
+        result_refuse(s, FANMAP_BAD_INPUT, 0, "the bound arguments cannot be written as JSON for this task");
     } else if (!served_put_run(&p->out, p->reader.encoding, run, s->serve.job_id)) {
-        command_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for this task");
+        result_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for this task");
     } else {
         s->command.state = COMMAND_SERVED;
         p->written_bytes = p->out.len;
@@ -363,7 +363,7 @@ void serve_send_broken(supervisor_t *s)
     outlet_t *outlet = &s->command.outlet;
     if (!s->serve.broken[0] || s->command.state != COMMAND_SERVED)
         return;
-    command_refuse(s, FANMAP_PROTOCOL, 0, s->serve.broken);
+    result_refuse(s, FANMAP_PROTOCOL, 0, s->serve.broken);
     for (int i = 0; i < RESULT_TURNS && !outlet_pump(outlet); i++) {
         outlet_ring(outlet);
         ring_wait(s->board, RESULT_WAIT_MS);

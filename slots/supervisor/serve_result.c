@@ -8,7 +8,7 @@ enum { TYPE_MAX = 128, MESSAGE_MAX = 2048 };
 static void send(supervisor_t *s, int64_t now_ns)
 {
     s->command.state = COMMAND_IDLE;
-    command_send_result(s, now_ns);
+    result_send(s, now_ns);
 }
 
 static void send_error(supervisor_t *s, const served_message_t *answer, slot_done_t *done, int64_t now_ns)
@@ -47,7 +47,7 @@ void serve_result(supervisor_t *s, const served_message_t *answer)
     if (answer->value_len > c->value_bytes_max) {
         snprintf(message, sizeof message, "the value is over the limit of %zu bytes", c->value_bytes_max);
         c->state = COMMAND_IDLE;
-        command_refuse(s, FANMAP_TOO_LARGE, 0, message);
+        result_refuse(s, FANMAP_TOO_LARGE, 0, message);
         return;
     }
     done.value = answer->value;

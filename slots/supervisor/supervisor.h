@@ -125,10 +125,6 @@ bool command_fill(supervisor_t *s);
 /* The next thing that the worker says here is bye: it does so before it says it to the task host. */
 bool command_sees_bye(supervisor_t *s);
 void command_exited(supervisor_t *s, int status);
-/* c->frame becomes the result of the claimed run, unless the slot was ended meanwhile. */
-void command_send_result(supervisor_t *s, int64_t now_ns);
-/* The claimed run has this error instead of a value. */
-void command_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message);
 /* What came on stdout and stderr, at most `turns_max` reads of each. */
 void command_drain(supervisor_t *s, int turns_max);
 /* When command_step wants to be called again at the latest, in ms from now; -1: when something happens. */
@@ -154,9 +150,12 @@ char *command_find_program(const char *name);
 
 /* ---- result.c ---- */
 
-/* Encodes the `done` of the run into c->frame. */
+/* Encodes the `done` of a command that has exited into c->frame. */
 void result_of_exit(command_t *c, const board_t *board, int64_t now_ns);
-void result_of_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message);
+/* c->frame becomes the result of the claimed run, unless the slot was ended meanwhile. */
+void result_send(supervisor_t *s, int64_t now_ns);
+/* The claimed run has this error instead of a value. */
+void result_refuse(supervisor_t *s, fanmap_kind_t kind, int exit_status, const char *message);
 
 /* ---- host_child.c ---- */
 

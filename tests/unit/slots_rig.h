@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "schemas/value.h"
+#include "slots/catalogue/catalogue.h"
 #include "slots/pool/pool.h"
 #include "slots/shared/proc.h"
 #include "slots/slots.h"

@@ -13,6 +13,7 @@
 #include "io/bus.h"
 #include "schemas/item.h"
 #include "schemas/jobs.h"
+#include "slots/slots.h"
 #include "tokens/local_port.h"
 #include "worker/shell/shell.h"
 

@@ -3,6 +3,7 @@
 #ifndef WORKER_SHELL_INTERNAL_H
 #define WORKER_SHELL_INTERNAL_H
 
+#include "slots/slots.h"
 #include "worker/shell/shell.h"
 
 enum { TOLD_JOBS = 64, TROUBLE_EVERY_MS = 1000, TROUBLE_BYTES = 560 };

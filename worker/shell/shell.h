@@ -7,7 +7,7 @@
 #define WORKER_SHELL_SHELL_H
 
 #include "io/bus.h"
-#include "slots/slots.h"
+#include "slots/catalogue/catalogue.h"
 #include "tokens/port.h"
 #include "worker/core/core.h"
 

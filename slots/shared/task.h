@@ -1,0 +1,21 @@
+/* One task as the worker's operator named it. */
+#ifndef SLOTS_SHARED_TASK_H
+#define SLOTS_SHARED_TASK_H
+
+#include "schemas/spec.h"
+#include "slots/shared/terms.h"
+
+/* A function of a shared object, a command per item, or a program that is started once per slot and served items. */
+typedef enum { TASK_SO, TASK_EXEC, TASK_SERVE } task_engine_t;
+
+/* One task that this worker serves. */
+typedef struct {
+    char name[TASK_NAME_MAX + 1];
+    task_engine_t engine;
+    const char *library;     /* TASK_SO: path */
+    const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {}; TASK_SERVE: taken as it is */
+    bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
+    terms_t terms;
+} slots_task_t;
+
+#endif
