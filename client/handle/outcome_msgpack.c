@@ -25,6 +25,12 @@ static void put_number(buf_t *b, const char *name, uint64_t value)
     mp_put_uint(b, value);
 }
 
+static void put_signed(buf_t *b, const char *name, int64_t value)
+{
+    mp_put_text(b, name);
+    mp_put_int(b, value);
+}
+
 static void put_text(buf_t *b, const char *name, const char *text, size_t len)
 {
     mp_put_text(b, name);
@@ -33,7 +39,7 @@ static void put_text(buf_t *b, const char *name, const char *text, size_t len)
 
 static void put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
 {
-    bool has_type = o->type[0] != '\0', has_status = o->exit_status > 0, has_signal = o->signo > 0;
+    bool has_type = o->type[0] != '\0', has_status = o->exit_status != 0, has_signal = o->signo != 0;
     bool has_stderr = o->stderr_len > 0;
     mp_put_map(b, 2u + has_type + with_attempts + has_status + has_signal + has_stderr);
     put_text(b, "kind", fanmap_kind_name(o->kind), strlen(fanmap_kind_name(o->kind)));
@@ -43,9 +49,9 @@ static void put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
     if (with_attempts)
         put_number(b, "attempts", o->attempts);
     if (has_status)
-        put_number(b, "exit_status", (uint64_t)o->exit_status);
+        put_signed(b, "exit_status", o->exit_status);
     if (has_signal)
-        put_number(b, "signal", (uint64_t)o->signo);
+        put_signed(b, "signal", o->signo);
     if (has_stderr)
         put_text(b, "stderr", o->stderr_tail, o->stderr_len);
 }
