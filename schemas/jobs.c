@@ -58,6 +58,7 @@ static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
 {
     if (record->field == JOBS_SPEC) {
         r->bad = !spec_read(r, &record->spec) || r->bad || strcmp(record->spec.job, record->job) != 0;
+        r->bad = r->bad || record->spec.start_offset < 0;
         return 2;
     }
     uint64_t value = mp_read_uint(r);

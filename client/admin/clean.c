@@ -71,7 +71,7 @@ static void on_deleted(void *arg, const fanmap_error_t *err)
 
 static bool may_forget(const fold_entry_t *entry)
 {
-    return entry->is_known && entry->has_end && !entry->is_opaque;
+    return entry->view.is_known && entry->view.has_end && !entry->is_opaque;
 }
 
 static int by_place(const fold_entry_t *a, const fold_entry_t *b)
@@ -101,12 +101,13 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
     {
         if (!may_forget(entry))
             continue;
-        if (asked != entry->results_partition)
+        bool is_there = entry->results_partition < c->queue->results_n;
+        if (is_there && asked != entry->results_partition)
             r = ask_begin_of(c, c->queue->results, (int32_t)entry->results_partition, err);
         if (r != FANMAP_OK)
             return r;
-        asked = entry->results_partition;
-        if (c->begin <= entry->start_offset)
+        asked = is_there ? entry->results_partition : asked;
+        if (is_there && c->begin <= entry->start_offset)
             continue;
         r = bury(c, entry, err);
         if (r != FANMAP_OK)
@@ -129,7 +130,7 @@ static bool is_needed(const cleaning_t *c, const bus_record_t *record)
     if (!record->key || record->key_len == 0 || record->key_len > JOB_ID_MAX)
         return false;
     HASH_FIND(hh, c->fold.entries, record->key, (unsigned)record->key_len, entry);
-    return entry && (entry->is_known || entry->is_opaque);
+    return entry && (entry->view.is_known || entry->is_opaque);
 }
 
 static void on_item(void *arg, const bus_record_t *record)

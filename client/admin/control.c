@@ -1,14 +1,16 @@
 /* Live control: find the job on the jobs topic, write the one record that changes it, wait until Kafka has stored it.
  *
  * pause, resume and concurrency are versioned fields of the jobs topic (version = seen + 1; the highest counts). cancel
- * is an `end` in the job's own log, which is what closes the list, and then its copy J/end, by which workers drop the
- * rest.
+ * is an `end` in the job's own log, which is what closes the list, and, once that is stored, its copy J/end, by which
+ * workers drop the rest. What can fail: a J/end whose log goes on leaves a job that nobody works on and nobody ends.
+ * Then cancel writes the `end` that is missing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/admin/query.h"
+#include "client/joblog/job_counts.h"
 
 typedef struct {
     ask_t ask;
@@ -34,32 +36,111 @@ static int put_versioned(control_t *c, jobs_field_t field, uint64_t number, uint
     return r;
 }
 
-static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+static int put_end(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
 {
-    buf_t log = {0}, copy = {0};
+    buf_t log = {0};
     joblog_encode_end(&log, END_CANCEL);
-    jobs_encode_end(&copy, END_CANCEL);
     int r = log.failed ? err_set(err, FANMAP_ENOMEM, "out of memory")
                        : ask_put(&c->ask, c->queue, TOPIC_RESULTS, (int32_t)seen->spec.results_partition, c->job,
                                  strlen(c->job), log.data, log.len, err);
+    buf_free(&log);
+    return r == FANMAP_OK ? ask_stored(&c->ask, err) : r;
+}
+
+static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+{
+    buf_t copy = {0};
+    int r = put_end(c, seen, err);
+    jobs_encode_end(&copy, END_CANCEL);
     if (r == FANMAP_OK)
         r = put_field(c, JOBS_END, &copy, err);
-    buf_free(&log);
     buf_free(&copy);
+    return r == FANMAP_OK ? ask_stored(&c->ask, err) : r;
+}
+
+/* ---- a job that the jobs topic calls ended ---- */
+
+static void on_log_record(void *arg, const bus_record_t *record)
+{
+    tally_record(arg, record);
+}
+
+/* Whether its log, which alone decides, is still open. */
+static int read_log(control_t *c, const lookup_result_t *seen, bool *ret_is_open, fanmap_error_t *err)
+{
+    tally_t *tally = tally_new(c->job);
+    if (!tally)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    int r = ask_read(&c->ask, c->queue->results, (int32_t)seen->spec.results_partition, seen->spec.start_offset, -1,
+                     on_log_record, tally, NULL, err);
+    if (r == FANMAP_OK && list_out_of_memory(tally->list))
+        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", c->job);
+    *ret_is_open = !tally->is_decided;
+    tally_free(tally);
     return r;
 }
 
-static int write_verb(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+static int control_ended(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
 {
-    if (!seen->is_found)
-        return err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job, c->ask.f->namespace_name);
-    if (seen->has_end)
+    bool is_open = false;
+    int r = read_log(c, seen, &is_open, err);
+    if (r == FANMAP_ELOST || (r == FANMAP_OK && !is_open))
         return err_set(err, FANMAP_ESTOPPED, "job %s has ended already", c->job);
+    if (r != FANMAP_OK)
+        return r;
     if (strcmp(c->verb, "cancel") == 0)
-        return put_cancel(c, seen, err);
-    if (strcmp(c->verb, "concurrency") == 0)
-        return put_versioned(c, JOBS_CONCURRENCY, strtoull(c->arg, NULL, 10), seen->concurrency_version + 1, err);
-    return put_versioned(c, JOBS_PAUSED, strcmp(c->verb, "pause") == 0, seen->paused_version + 1, err);
+        return put_end(c, seen, err);
+    return err_set(err, FANMAP_ESTOPPED,
+                   "the jobs topic says that job %s has ended, and its log does not: workers have dropped it; "
+                   "fanmap cancel %s closes its list",
+                   c->job, c->job);
+}
+
+/* ---- fields with a version ---- */
+
+static int no_version_left(const control_t *c, fanmap_error_t *err)
+{
+    return err_set(err, FANMAP_ESTOPPED,
+                   "%s has no effect on job %s: the jobs topic holds the highest version there is of that field, and "
+                   "nothing counts behind it; cancel the job and submit it anew",
+                   c->verb, c->job);
+}
+
+/* Of records with the same version the first counts, and it may be another writer's: what was written is looked at
+ * again, and written with the next version if it does not count. */
+static int put_until_it_counts(control_t *c, lookup_result_t *seen, fanmap_error_t *err)
+{
+    bool is_limit = strcmp(c->verb, "concurrency") == 0;
+    jobs_field_t field = is_limit ? JOBS_CONCURRENCY : JOBS_PAUSED;
+    uint64_t wanted = is_limit ? strtoull(c->arg, NULL, 10) : (uint64_t)(strcmp(c->verb, "pause") == 0);
+    for (;;) {
+        const job_view_t *view = &seen->view;
+        uint64_t version = is_limit ? view->concurrency_version : view->paused_version;
+        if (version == UINT64_MAX)
+            return no_version_left(c, err);
+        int r = put_versioned(c, field, wanted, ++version, err);
+        if (r == FANMAP_OK)
+            r = ask_stored(&c->ask, err);
+        if (r == FANMAP_OK)
+            r = ask_job(&c->ask, c->queue, c->job, seen, err);
+        if (r != FANMAP_OK)
+            return r;
+        bool is_later = (is_limit ? view->concurrency_version : view->paused_version) > version;
+        if (is_later || !view->is_known || (is_limit ? view->concurrency : view->paused) == wanted)
+            return FANMAP_OK; /* somebody's later word, or ours */
+    }
+}
+
+static int carry_out(control_t *c, lookup_result_t *seen, fanmap_error_t *err)
+{
+    if (!seen->view.is_known)
+        return err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job, c->ask.f->namespace_name);
+    int r = lookup_check_log(c->queue, &seen->spec, err);
+    if (r != FANMAP_OK)
+        return r;
+    if (seen->view.has_end)
+        return control_ended(c, seen, err);
+    return strcmp(c->verb, "cancel") == 0 ? put_cancel(c, seen, err) : put_until_it_counts(c, seen, err);
 }
 
 static int check_verb(const char *verb, const char *arg, fanmap_error_t *err)
@@ -104,9 +185,7 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (r == FANMAP_OK)
         r = ask_job(&c.ask, c.queue, job_id, &seen, err);
     if (r == FANMAP_OK)
-        r = write_verb(&c, &seen, err);
-    if (r == FANMAP_OK)
-        r = ask_stored(&c.ask, err);
+        r = carry_out(&c, &seen, err);
     ask_finish(&c.ask);
     if (r == FANMAP_OK)
         tell_handles(f, job_id, verb);

@@ -234,7 +234,7 @@ static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err
         known = known_add(d, &d->jobs, job);
         if (!known)
             return err_set(err, FANMAP_ENOMEM, "out of memory");
-        known->is_running = seen.is_found && !seen.has_end;
+        known->is_running = seen.view.is_known && !seen.view.has_end;
     }
     *ret = known->is_running;
     return FANMAP_OK;

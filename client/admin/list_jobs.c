@@ -35,14 +35,14 @@ static int64_t wall_ms(void)
 static bool is_wanted(const listing_t *l, const fold_entry_t *entry)
 {
     const char *task = options_text(l->filter, "task");
-    if (!entry->is_known || (task && strcmp(task, entry->task) != 0))
+    if (!entry->view.is_known || (task && strcmp(task, entry->task) != 0))
         return false;
     if (options_is_set(l->filter, "queue") && strcmp(options_text(l->filter, "queue"), entry->queue) != 0)
         return false;
     if (options_is_set(l->filter, "since") && entry->submitted_ms < l->now_ms - (int64_t)options_ms(l->filter, "since"))
         return false;
     const char *state = options_text(l->filter, "state");
-    if (!state || !entry->has_end)
+    if (!state || !entry->view.has_end)
         return true;
     return strcmp(state, "ended") == 0;
 }
@@ -90,7 +90,7 @@ static void on_log_record(void *arg, const bus_record_t *record)
 
 static bool is_counted(const fold_entry_t *entry)
 {
-    return !entry->has_end && !entry->is_log_gone;
+    return !entry->view.has_end && !entry->is_log_gone;
 }
 
 /* `first` and those behind it on its partition. *ret_next: the first of another. */
@@ -98,7 +98,9 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
 {
     fold_entry_t *entry = first;
     int64_t low = -1;
+    bool is_there = first->results_partition < l->queue->results_n;
     for (; entry && entry->results_partition == first->results_partition; entry = entry->hh.next) {
+        entry->is_log_gone |= !is_there; /* a spec that points elsewhere spoils its own row and no other */
         if (!is_counted(entry) || *left == 0)
             continue;
         entry->tally = tally_new(entry->id);
@@ -150,15 +152,15 @@ static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_
                               .task = entry->task,
                               .queue = entry->queue,
                               .reason = "",
-                              .concurrency = entry->concurrency,
+                              .concurrency = entry->view.concurrency,
                               .submitted_ms = entry->submitted_ms,
                               .is_log_gone = entry->is_log_gone,
                               .total = -1};
-    if (entry->has_end) {
+    if (entry->view.has_end) {
         info.state = FANMAP_JOB_ENDED;
-        info.reason = tally_reason_word(entry->reason);
+        info.reason = tally_reason_word(entry->view.end_reason);
     } else {
-        info.state = entry->paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
+        info.state = entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
         if (entry->tally)
             tally_info(entry->tally, &info);
     }

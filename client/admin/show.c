@@ -49,7 +49,7 @@ static void put_wait(showing_t *s, const char *format, ...)
 static int look_up(showing_t *s, fanmap_error_t *err)
 {
     int r = ask_job(&s->ask, s->queue, s->id, &s->seen, err);
-    if (r == FANMAP_OK && !s->seen.is_found)
+    if (r == FANMAP_OK && !s->seen.view.is_known)
         r = err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, s->ask.f->namespace_name);
     return r;
 }
@@ -65,8 +65,11 @@ static int read_log(showing_t *s, fanmap_error_t *err)
     s->tally = tally_new(s->id);
     if (!s->tally)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = ask_read(&s->ask, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset, -1,
-                     on_record, s, &low, err);
+    int r = lookup_check_log(s->queue, &s->seen.spec, err);
+    if (r != FANMAP_OK)
+        return r;
+    r = ask_read(&s->ask, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset, -1,
+                 on_record, s, &low, err);
     s->show.summary.is_log_gone = r == FANMAP_ELOST && low >= 0;
     if (s->show.summary.is_log_gone)
         return FANMAP_OK;
@@ -83,9 +86,11 @@ static void fill(showing_t *s)
     info->job = s->id;
     info->task = spec->task;
     info->queue = spec->queue;
-    info->state = s->seen.has_end ? FANMAP_JOB_ENDED : s->seen.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
-    info->reason = s->seen.has_end ? tally_reason_word(s->seen.end_reason) : "";
-    info->concurrency = s->seen.concurrency_version > 0 ? s->seen.concurrency : spec->concurrency;
+    info->state = s->seen.view.has_end  ? FANMAP_JOB_ENDED
+                  : s->seen.view.paused ? FANMAP_JOB_PAUSED
+                                        : FANMAP_JOB_RUNNING;
+    info->reason = s->seen.view.has_end ? tally_reason_word(s->seen.view.end_reason) : "";
+    info->concurrency = s->seen.view.concurrency;
     info->submitted_ms = spec->submitted_ms;
     info->total = -1;
     if (!info->is_log_gone)

@@ -204,15 +204,15 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     fanmap_error_t err;
     lookup_free(g->lookup);
     g->lookup = NULL;
-    if (!result->is_found) {
+    if (!result->view.is_known) {
         err_set(&err, FANMAP_ENOJOB, "there is no job %s in namespace %s", job->id, job->f->namespace_name);
         job_fail(job, &err);
         return;
     }
     job->spec = result->spec;
-    g->has_end_copy = result->has_end;
-    job->is_paused = result->paused;
-    if (gather_begin(job, &err) != FANMAP_OK)
+    g->has_end_copy = result->view.has_end;
+    job->is_paused = result->view.paused;
+    if (lookup_check_log(job->queue, &job->spec, &err) != FANMAP_OK || gather_begin(job, &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 

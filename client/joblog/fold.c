@@ -21,45 +21,16 @@ static fold_entry_t *entry_get(fold_t *fold, const char *id)
     return NULL;
 }
 
-static void note_spec(fold_entry_t *entry, const jobs_record_t *record)
+static void note(fold_entry_t *entry, const jobs_record_t *record)
 {
-    entry->is_known = !record->tombstone;
-    if (record->tombstone)
+    job_view_record(&entry->view, record);
+    if (record->field != JOBS_SPEC || record->tombstone)
         return;
     memcpy(entry->task, record->spec.task, sizeof entry->task);
     memcpy(entry->queue, record->spec.queue, sizeof entry->queue);
     entry->results_partition = record->spec.results_partition;
     entry->start_offset = record->spec.start_offset;
     entry->submitted_ms = record->spec.submitted_ms;
-    if (entry->concurrency_version == 0)
-        entry->concurrency = record->spec.concurrency;
-}
-
-static void note(fold_entry_t *entry, const jobs_record_t *record)
-{
-    switch (record->field) {
-    case JOBS_SPEC:
-        note_spec(entry, record);
-        break;
-    case JOBS_CONCURRENCY:
-        if (!record->tombstone && record->version >= entry->concurrency_version) {
-            entry->concurrency_version = record->version;
-            entry->concurrency = record->value;
-        }
-        break;
-    case JOBS_PAUSED:
-        if (!record->tombstone && record->version >= entry->paused_version) {
-            entry->paused_version = record->version;
-            entry->paused = record->value != 0;
-        }
-        break;
-    case JOBS_HALT:
-        break;
-    case JOBS_END:
-        entry->has_end = !record->tombstone;
-        entry->reason = record->end_reason;
-        break;
-    }
 }
 
 /* Also of what cannot be read it is known whose it is. */

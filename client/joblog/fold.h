@@ -4,18 +4,16 @@
 
 #include "base/table.h"
 #include "client/joblog/job_counts.h"
-#include "schemas/jobs.h"
+#include "client/joblog/job_view.h"
 
 typedef struct {
     char id[JOB_ID_MAX + 1];
     char task[TASK_NAME_MAX + 1], queue[NAME_MAX_LEN + 1];
-    bool is_known;  /* there is a spec */
+    job_view_t view;
+    bool is_log_gone;
     bool is_opaque; /* something of it is of a version that we do not know: hands off */
     uint32_t results_partition;
     int64_t start_offset, submitted_ms;
-    uint64_t concurrency, concurrency_version, paused_version;
-    bool paused, has_end, is_log_gone;
-    end_reason_t reason;
     tally_t *tally; /* the fold's user fills it, fold_free frees it */
     UT_hash_handle hh;
 } fold_entry_t;

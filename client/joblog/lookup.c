@@ -15,32 +15,12 @@ struct lookup {
 
 static void note(lookup_result_t *result, const jobs_record_t *record)
 {
-    switch (record->field) {
-    case JOBS_SPEC:
-        result->is_found = !record->tombstone;
-        result->spec = record->spec;
-        result->spec.bound = NULL; /* it dies with the record, and a gatherer has no use for it */
-        result->spec.bound_len = 0;
-        break;
-    case JOBS_CONCURRENCY:
-        if (record->version >= result->concurrency_version) {
-            result->concurrency_version = record->version;
-            result->concurrency = record->value;
-        }
-        break;
-    case JOBS_PAUSED:
-        if (record->version >= result->paused_version) {
-            result->paused_version = record->version;
-            result->paused = record->value != 0;
-        }
-        break;
-    case JOBS_HALT:
-        break;
-    case JOBS_END:
-        result->has_end = true;
-        result->end_reason = record->end_reason;
-        break;
-    }
+    job_view_record(&result->view, record);
+    if (record->field != JOBS_SPEC)
+        return;
+    result->spec = record->spec;
+    result->spec.bound = NULL; /* it dies with the record, and a gatherer has no use for it */
+    result->spec.bound_len = 0;
 }
 
 static bool on_record(void *arg, const bus_record_t *record)
@@ -97,4 +77,13 @@ void lookup_free(lookup_t *lookup)
         return;
     bus_reader_close(lookup->reader);
     free(lookup);
+}
+
+int lookup_check_log(const queue_t *queue, const spec_t *spec, fanmap_error_t *err)
+{
+    if (spec->results_partition < queue->results_n)
+        return FANMAP_OK;
+    return err_set(err, FANMAP_ELOST,
+                   "job %s has no log: its spec names partition %u of the results topic, which has %u", spec->job,
+                   (unsigned)spec->results_partition, (unsigned)queue->results_n);
 }

@@ -3,16 +3,13 @@
 #define CLIENT_JOBLOG_LOOKUP_H
 
 #include "client/connection/queue.h"
-#include "schemas/jobs.h"
+#include "client/joblog/job_view.h"
 
 typedef struct lookup lookup_t;
 
 typedef struct {
-    bool is_found;
-    spec_t spec; /* with start_offset; bound stays behind */
-    uint64_t concurrency_version, paused_version, concurrency;
-    bool paused, has_end;
-    end_reason_t end_reason;
+    job_view_t view;
+    spec_t spec; /* where view.is_known, with start_offset; bound stays behind */
 } lookup_result_t;
 typedef void (*lookup_fn)(void *arg, const lookup_result_t *result);
 
@@ -20,5 +17,8 @@ typedef void (*lookup_fn)(void *arg, const lookup_result_t *result);
  */
 int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, lookup_t **ret, fanmap_error_t *err);
 void lookup_free(lookup_t *lookup);
+/* FANMAP_ELOST: the spec names a partition that the results topic does not have, so the job has no log to read. The
+ * queue's topics are known to exist. */
+int lookup_check_log(const queue_t *queue, const spec_t *spec, fanmap_error_t *err);
 
 #endif

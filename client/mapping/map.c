@@ -190,13 +190,13 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     if (is_in_use_here(job)) {
         err_set(&err, FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id);
         job_fail(job, &err);
-    } else if (result->is_found && job->f->is_local) {
+    } else if (result->view.is_known && job->f->is_local) {
         err_set(&err, FANMAP_ECONFLICT,
                 "job %s was mapped by this program already: choose another --job-id (embedded there is nothing to "
                 "resume: a job ends with its program)",
                 job->id);
         job_fail(job, &err);
-    } else if (!result->is_found) {
+    } else if (!result->view.is_known) {
         begin_new(job);
     } else if (resubmit_begin(job, result, &err) != FANMAP_OK) {
         job_fail(job, &err);

@@ -220,6 +220,9 @@ int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    int checked = lookup_check_log(job->queue, &found->spec, err);
+    if (checked != FANMAP_OK)
+        return checked;
     resubmit_t *r = calloc(1, sizeof *r);
     if (!r)
         return err_set(err, FANMAP_ENOMEM, "out of memory");

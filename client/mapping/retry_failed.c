@@ -175,7 +175,7 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
     fanmap_error_t err;
     lookup_free(r->lookup);
     r->lookup = NULL;
-    if (!found->is_found) {
+    if (!found->view.is_known) {
         retry_fail(r, FANMAP_ENOJOB, "there is no such job");
         return;
     }
@@ -183,6 +183,8 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
     r->list = list_new(r->of, &list_callbacks, r);
     if (!r->list)
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
+    else if (lookup_check_log(r->job->queue, &r->spec, &err) != FANMAP_OK)
+        job_fail(r->job, &err);
     else if (bus_read(r->job->queue->results, (int32_t)r->spec.results_partition, r->spec.start_offset,
                       &reader_callbacks, r, &r->reader, &err) != FANMAP_OK)
         job_fail(r->job, &err);

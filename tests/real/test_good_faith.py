@@ -1,6 +1,20 @@
 """What nobody sent in good faith, or by mistake: records and keys that this version would never write."""
-import fleet
-from fleet import Case
+import json
+
+import raw
+from fleet import Case, seq
+from test_list_rules import Maker
+
+
+def pack(value):
+    return Maker(None, 0).pack(value)
+
+
+def spec(job, partition=0, start_offset=0, **changed):
+    """A spec as schemas/README.md has it."""
+    fields = [1, job, "echo", "default", 8, partition, start_offset, 1700000000000, 0, "n" * 32, 15000, 0, 1000, 2000, 300000, 0, 5000, 0, False,
+              [0, 0, 1, False], 3, 1 << 20, 1 << 20, changed.get("is_signed", False), None]
+    return fields
 
 
 class Keys(Case):
@@ -10,5 +24,67 @@ class Keys(Case):
         for key in ("serve.default.echo", "bounds.default.echo", "workers", "workers.seen"):
             self.redis.ask("SET", f"{self.namespace}.{key}", "x")
         self.worker()
-        self.run_map("echo", "--no-wait", "-j", "2", data=fleet.seq(1, 20))
+        self.run_map("echo", "--no-wait", "-j", "2", data=seq(1, 20))
         self.assertIn("echo", self.run_fanmap("workers").out().decode())
+
+
+class JobsTopic(Case):
+    partitions = 2
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.run_fanmap("topics", "--create", "--partitions", self.partitions)
+
+    def jobs(self, *records):
+        raw.produce(self.kafka.brokers, f"{self.namespace}.jobs", 0, [(key.encode(), pack(value)) for key, value in records])
+
+    def submit(self, job):
+        self.run_fanmap("submit", "echo", "--job-id", job, "-j", "2", "--partitions", self.partitions, data=seq(1, 5))
+
+    def test_an_end_without_one_in_the_log_is_repaired_by_cancel(self):
+        self.submit("stranded")
+        self.jobs(("stranded/end", [1, 1]))
+        said = self.run_fanmap("pause", "stranded", exit_status=3)
+        self.assert_one_line(said, "its log does not", "cancel")
+        self.run_fanmap("cancel", "stranded")
+        gathered = self.run_fanmap("gather", "stranded", "--records", exit_status=3)
+        self.assertEqual([json.loads(line)["error"]["kind"] for line in gathered.out().splitlines()], ["cancelled"] * 5)
+        self.assert_one_line(self.run_fanmap("cancel", "stranded", exit_status=3), "ended already")
+
+    def test_a_version_behind_which_there_is_none(self):
+        self.submit("stuck")
+        highest = (1 << 64) - 1
+        self.jobs(("stuck/paused", [1, 1, highest]), ("stuck/concurrency", [1, 1, highest]))
+        self.assert_one_line(self.run_fanmap("resume", "stuck", exit_status=3), "no effect", "highest version")
+        self.assert_one_line(self.run_fanmap("set", "stuck", "-j", "5", exit_status=3), "no effect", "highest version")
+        self.run_fanmap("cancel", "stuck")
+
+    def test_of_equal_versions_the_first_counts(self):
+        """For who only looks as for the workers; and what is set behind them takes effect."""
+        self.submit("twice")
+        self.jobs(("twice/concurrency", [1, 7, 3]), ("twice/concurrency", [1, 9, 3]), ("twice/concurrency", [1, 11, 2]),
+                  ("twice/paused", [1, 1, 1]), ("twice/paused", [1, 0, 1]))
+        shown = json.loads(self.run_fanmap("show", "twice", "--json").out())
+        self.assertEqual((shown["concurrency"], shown["state"]), (7, "paused"))
+        self.run_fanmap("resume", "twice")
+        self.run_fanmap("set", "twice", "-j", "4")
+        shown = json.loads(self.run_fanmap("show", "twice", "--json").out())
+        self.assertEqual((shown["concurrency"], shown["state"]), (4, "running"))
+
+    def test_a_spec_that_points_elsewhere_is_one_bad_row(self):
+        self.submit("good")
+        self.jobs(("bad/spec", [1, spec("bad", partition=77)]), ("gone/spec", [1, spec("gone", partition=78)]), ("gone/end", [1, 1]))
+        rows = [json.loads(line) for line in self.run_fanmap("jobs", "--json").out().splitlines()]
+        rows = {row["job"]: row for row in rows}
+        self.assertEqual(rows["good"]["published"], 5)
+        self.assertTrue(rows["bad"]["log_gone"])
+        for words in (("gather", "bad"), ("show", "bad"), ("cancel", "bad")):
+            self.assert_one_line(self.run_fanmap(*words, exit_status=6), "partition 77", "which has 2")
+        self.run_fanmap("topics", "--clean", bound_s=60)
+
+    def test_a_signed_job_is_refused(self):
+        self.submit("plain")
+        self.jobs(("signed/spec", [1, spec("signed", is_signed=True)]))
+        self.assertNotIn("signed", self.run_fanmap("jobs").out().decode())
+        self.run_fanmap("gather", "signed", exit_status=2)

@@ -311,6 +311,10 @@ static void test_jobs(void **state)
     buf_t b = {0};
     spec_t spec = a_spec();
     jobs_encode_spec(&b, &spec);
+    assert_false(decode_jobs("j1/spec", 7, b.data, b.len)); /* it must say where its log begins */
+    buf_clear(&b);
+    spec.start_offset = 0;
+    jobs_encode_spec(&b, &spec);
     assert_true(decode_jobs("j1/spec", 7, b.data, b.len));
     assert_false(decode_jobs("j2/spec", 7, b.data, b.len)); /* another job's */
     assert_false(decode_jobs("j1/spec", 7, b.data, b.len - 1));
