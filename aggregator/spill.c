@@ -1,3 +1,5 @@
+/* pread and pwrite on a file without a name. A short write is tried on, and a full disk is said with the folder's
+ * name. */
 #include "aggregator/spill.h"
 
 #include <errno.h>

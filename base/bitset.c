@@ -1,3 +1,5 @@
+/* Chunks of 4 KiB in a hash table by their number. The full prefix has none: a chunk is given back as the prefix
+ * leaves it. */
 #include "base/bitset.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* Growth by doubling; after a failed allocation nothing is appended any more, so that a chain of appends is either
+ * whole or marked. */
 #include "base/buf.h"
 
 #include <stdarg.h>

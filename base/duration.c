@@ -1,3 +1,5 @@
+/* A number and a unit, for durations and for sizes. Parsing and formatting share the tables, so that what is shown can
+ * be given back. */
 #include "base/duration.h"
 
 #include <inttypes.h>

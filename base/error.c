@@ -1,3 +1,4 @@
+/* Messages that do not fit are cut at a whole character. With context in front, the end of the message is what goes. */
 #include "base/error.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* A binary heap of pointers in which every node knows its place, so that it can be moved and removed from the middle.
+ */
 #include "base/heap.h"
 
 #include <stdlib.h>

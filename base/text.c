@@ -1,3 +1,4 @@
+/* UTF-8 decoded strictly, and each character judged by whether it may reach a terminal as it is. */
 #include "base/text.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* Actions and their values. The values of a step lie in one buffer, which may move as it grows; the actions get their
+ * pointers when the step is over. */
 #include <stdlib.h>
 #include <string.h>
 

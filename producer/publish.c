@@ -1,3 +1,9 @@
+/* Items, packs of refused ones, progress and `input`: what is due goes out in the order of the input.
+ *
+ * An item leaves the queue when the windows have room for it and the log is known to be this producer's. What is
+ * already there from an earlier producer is compared and not published again. An item that is refused, by the caller
+ * or by the broker, gets its outcome in a pack; both kinds count as acknowledged when their record is stored.
+ * `progress` follows about once a second, `input` behind the last acknowledgement. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* A pack that fills up with outcomes of items that are never sent; it goes out when it is large or a few milliseconds
+ * old. */
 #include "producer/refused.h"
 
 static size_t cut(const char *text, size_t len)

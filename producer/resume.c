@@ -1,3 +1,6 @@
+/* Records go in as they are found, in any order of partitions; items are sorted once all were read and then asked for
+ * by index. The marks of the hash chain are thinned out when there are too many: every second one goes, and the rest
+ * still bound what can differ. */
 #include "producer/resume.h"
 
 #include <stdlib.h>

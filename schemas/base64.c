@@ -1,3 +1,4 @@
+/* Base64 with padding, strictly: no blanks, no bits that do not count. */
 #include "schemas/value.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

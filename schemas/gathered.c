@@ -1,3 +1,5 @@
+/* The offsets of jobs without a file as differences from the prefix; as many as there is room for, and `until` then
+ * says how far that goes. */
 #include "schemas/gathered.h"
 
 #include "schemas/mp.h"

@@ -1,3 +1,5 @@
+/* An item, and the two notes about one, as arrays: version, type, fields. Fields that this version does not know are
+ * stepped over. */
 #include "schemas/item.h"
 
 enum { ITEM_VERSION = 1 };

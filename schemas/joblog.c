@@ -1,3 +1,5 @@
+/* The records of a job's log as arrays: version, type, fields. Decoding borrows from the record and copies nothing;
+ * the outcomes of a pack are read one by one, and a bad one ends the pack there. */
 #include "schemas/joblog.h"
 
 #include <string.h>

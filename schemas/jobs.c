@@ -1,3 +1,4 @@
+/* Keys and values of the jobs topic: JOB/FIELD, and what each field holds. */
 #include "schemas/jobs.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* A walk over an object's members that only finds where each one begins and ends: quotes, brackets and their escapes
+ * are looked at, numbers and words are not. */
 #include "schemas/json_members.h"
 
 #include <string.h>

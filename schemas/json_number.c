@@ -1,3 +1,5 @@
+/* A number is looked at as the grammar has it, then read: whole ones into 64 bits, few digits with a small power of ten
+ * by one exact operation, the rest by strtod, which rounds correctly. */
 #include "schemas/json_number.h"
 
 #include <locale.h>

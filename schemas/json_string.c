@@ -1,3 +1,5 @@
+/* A string is scanned to its end, eight plain bytes at a time where it can be, and then copied with its escapes
+ * resolved. The first flaw is kept with its place. */
 #include "schemas/json_string.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* Places of keys, those of the innermost object last. At its end an object's are sorted by their bytes, and equal
+ * neighbours are what is looked for. */
 #include "schemas/keys.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/* The cursor. Every object has a head, which is taken apart in one place (parse); all reading, skipping and scanning
+ * steps over heads. A str, bin or ext that claims more bytes than there are, or an array or map that claims more
+ * objects than bytes, is bad before anybody believes it. Depth is bounded, and no function calls itself. */
 #include <string.h>
 
 #include "schemas/mp.h"

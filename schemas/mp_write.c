@@ -1,3 +1,4 @@
+/* msgpack-c's packer, writing into a buf_t, always in the shortest form. */
 #include <string.h>
 
 #include <msgpack/pack.h>

@@ -1,3 +1,5 @@
+/* A message of a served program in either encoding. msgpack frames are cut by their length; JSON lines are put into
+ * the same fields first (served_json.c). Then one reader judges both. */
 #include "schemas/served.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* The JSON lines of the slot protocol: members into the order of the msgpack fields, and what a program is told into a
+ * line. */
 #include "schemas/served_json.h"
 
 #include <inttypes.h>

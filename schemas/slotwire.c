@@ -1,3 +1,5 @@
+/* Frames: four bytes of length, then an array of type and fields. Decoding borrows from the bytes; a frame that is not
+ * whole yet is told apart from a bad one. */
 #include "schemas/slotwire.h"
 
 #include <string.h>

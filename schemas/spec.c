@@ -1,3 +1,5 @@
+/* The spec as an array: what was there from the beginning, then later fields, left out from the last one that is not
+ * its default on. Reading also judges it: names, bounds, ranges. */
 #include "schemas/spec.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Values that need no JSON: texts and bytes. */
 #include "schemas/value.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* A list of answers and a timer that tells them in the loop's next turn. Closing from inside a callback is allowed:
+ * the list is then freed when the turn is over. */
 #include "tokens/answers.h"
 
 #include <stdio.h>

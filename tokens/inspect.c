@@ -1,3 +1,5 @@
+/* A connection of its own, one command or a short script, its reply as a list of texts. Every failure is the answer
+ * that there is none. */
 #include "tokens/inspect.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* URLs of Redis, part by part, with percent-escapes. A message about a bad one never quotes what could be a password.
+ */
 #include "tokens/redis_url.h"
 
 #include <errno.h>

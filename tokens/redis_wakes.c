@@ -1,3 +1,5 @@
+/* SUBSCRIBE for each listener at every connect. A message becomes an answer in the queue of the port, so that
+ * callbacks run outside hiredis. */
 #include "tokens/redis_wakes.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* The thread and the loop's side share one struct; whoever is the last to leave frees it. The thread writes the
+ * addresses, says so, and rings an eventfd; it touches nothing else. */
 #include "tokens/resolve.h"
 
 #include <errno.h>

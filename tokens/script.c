@@ -1,3 +1,4 @@
+/* The arguments and replies of the scripts as texts and numbers. The order is that of sync.lua's ARGV. */
 #include "tokens/script.h"
 
 #include <inttypes.h>

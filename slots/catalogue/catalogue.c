@@ -1,3 +1,7 @@
+/* Tasks and where they come from. A task library is never loaded here: fanmap-host lists it in a process of its own,
+ * which may hang, crash or print, and is killed when it has said what it had to say or its time is over. A command
+ * line is split into words, a container's template is put around a task's words, and everything that cannot work is
+ * refused with the task's name. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,12 @@
+/* One slot from its supervisor's start to the moment when nothing of it lives.
+ *
+ * Happy path: ward_start maps the board and spawns the supervisor; its `up` comes over the link; ward_tick then
+ * watches the run's timeout and the job's lapse, and freezes and thaws; ward_end asks the supervisor to end its
+ * attempt, its `down` is kept, it leaves, what it left behind is swept, and `down` is owed to the worker.
+ *
+ * What can fail. The supervisor does not do what it is asked: half a second after the grace period everything is
+ * killed, the supervisor too. It dies by itself: what it leaves becomes a child of the guardian, or is in the slot's
+ * cgroup, and is found there. It is frozen: it hears nothing, so that an end kills hard at once. */
 #include "slots/guardian/ward.h"
 
 #include <errno.h>

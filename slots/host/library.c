@@ -1,3 +1,5 @@
+/* Task libraries in the process that runs them: loading, checking that a table is one we know, listing its names, and
+ * finding every task of the plan. What is wrong with a library is told as text, for the worker's log. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/* One claimed run after the other: the item is put into the task's shape, the function is called, and what it returned
+ * becomes a `done` frame. Output of an attempt that nobody has read yet is told apart from the next one's by a marker
+ * (slots/shared/marker.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdio_ext.h>

@@ -1,3 +1,5 @@
+/* The program at the other end of a check: started as a slot would start it, with the slot's descriptor and its stdin
+ * and stdout, talked to with deadlines, and killed with its whole group at the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,3 +1,5 @@
+/* The runs that a slot was sent and whose end is not known, first in, first out. What was taken back stays in the
+ * queue, revoked, while something older is still before it: its frame may lie in the socket. */
 #include <stdlib.h>
 
 #include "slots/pool/pool.h"

@@ -1,3 +1,12 @@
+/* Runs out, results in.
+ *
+ * Happy path: frames go into the slot's socket as far as it takes them; results come through the ring on the board,
+ * and a byte on the socket is the bell. Where several runs wait in a slot its ring is also looked at by a timer: the
+ * bell is rung late on purpose.
+ *
+ * What can fail. The process closes its end: what was to be sent is dropped, and the guardian will say how it ended.
+ * What lies in the ring makes no sense, or answers a run that is not the oldest: a task wrote over the board, and the
+ * slot is closed and killed. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -1,3 +1,6 @@
+/* The lives of one slot: a board and sockets are made, the guardian is asked to start it, it comes up, and at its end
+ * the worker is told what it ran and what never began. The next life is prepared at once, and started later and later
+ * where slots end without having run anything. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

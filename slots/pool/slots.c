@@ -1,3 +1,6 @@
+/* The worker's side as its caller sees it: opening and closing all slots, giving a slot its job, its runs and its
+ * lapse, taking runs back, killing and freezing. What has to be asked of the guardian is noted on the slot and sent by
+ * guardian_link.c; frames and results are slot_io.c's, a slot's beginning and end slot_life.c's. */
 #include "slots/slots.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The word of a board and its changes, each one compare-and-swap: see the story in board.h. Nothing here waits. */
 #include "slots/shared/board.h"
 
 #include <fcntl.h>

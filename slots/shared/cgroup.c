@@ -1,3 +1,6 @@
+/* Folders of cgroup v2: finding out where this process may make them, the guardian's and one for each life of a slot,
+ * and killing, freezing and removing them. The cgroup that this process is in is read from /proc; folders of our own
+ * making are no base for new ones. What dead guardians left is told by its name and removed at the next start. */
 #include "slots/shared/cgroup.h"
 
 #include <dirent.h>

@@ -1,3 +1,5 @@
+/* Containers by their names: the operator's own command lines with {container} filled in, started without a shell,
+ * waited for with a bound. */
 #include "slots/shared/container.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/* Controllers of memory, processes and processors: found in v2 where they may be passed on, else in the controller's
+ * own v1 hierarchy, else not at all. Folders are made where a limit is first needed. What dead guardians left in v1 is
+ * killed and removed at the next start. */
 #include "slots/shared/controls.h"
 
 #include <dirent.h>

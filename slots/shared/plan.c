@@ -1,3 +1,5 @@
+/* The plan as msgpack in a sealed memfd. It comes from our own worker; it is read with bounds all the same, for the
+ * processes that read it outlive what wrote it. */
 #include "slots/shared/plan.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* Starting our own programs by posix_spawn with nothing but what they are given, and finding them: near the file that
+ * this code stands in, near the running program, or where the build put them. */
 #include "slots/shared/proc.h"
 
 #include <dlfcn.h>

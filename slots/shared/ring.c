@@ -1,3 +1,5 @@
+/* The ring's two positions and its bell. The writer sleeps on a futex on the board when there is no room; the reader
+ * wakes it. */
 #include "slots/shared/ring.h"
 
 #include <linux/futex.h>

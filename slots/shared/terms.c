@@ -1,3 +1,5 @@
+/* Terms and limits in msgpack and for people, and lists of words. A decoder that runs out of memory makes its reader
+ * bad, so that what was read is dropped as a whole. */
 #include "slots/shared/terms.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* The words of a template are copied with the item put in. Values are put in as text and never looked at again, so
+ * that no item can name another placeholder or another word. */
 #include "slots/supervisor/args.h"
 
 #include <ctype.h>

@@ -1,3 +1,6 @@
+/* Limits before, at and after a process's start. Controllers hold them where there are any: a folder for each limit
+ * that was ever needed, which a command enters before its exec. Where there are none rlimits do, as far as they go;
+ * RLIMIT_NPROC counts all of the user's processes, so that those that there are are added. */
 #include "slots/supervisor/limiter.h"
 
 #include <dirent.h>

@@ -1,3 +1,5 @@
+/* Lines are put together, labelled, escaped and written whole, or not at all: a pipe that is full, or whose reader is
+ * stuck, never holds up a slot. What was dropped is counted and said when the attempt ends. */
 #include "slots/supervisor/log.h"
 
 #include <errno.h>

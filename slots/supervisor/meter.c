@@ -1,3 +1,5 @@
+/* Processor time is asked of /proc, which costs something; so the next look is as late as all processors together
+ * would need to use up what is left. */
 #include "slots/supervisor/meter.h"
 
 #include <sys/resource.h>

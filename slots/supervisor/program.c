@@ -1,3 +1,5 @@
+/* One program and its descriptors: started with the slot's socket and with pipes, its protocol on whichever of the two
+ * its hello comes, its messages read in pieces and cut apart, and what is written to it kept until it is taken. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

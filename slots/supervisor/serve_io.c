@@ -1,3 +1,5 @@
+/* What served programs print, which of their descriptors are polled, and how long they are waited for. The stdout of a
+ * program is the protocol if its first bytes are a hello, and output otherwise. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
