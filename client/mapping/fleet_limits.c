@@ -10,7 +10,7 @@ static void go_on(fanmap_job_t *job)
     job->mapping->limits.is_done = true;
     fleet_limits_stop(job);
     if (!job->error.code)
-        map_begin(job);
+        job->mapping->limits.then(job);
 }
 
 static void on_answer(void *arg, int workers_n)
@@ -50,7 +50,7 @@ static void on_timer(void *arg)
     presence_query_bounds(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 
-bool fleet_limits_may_begin(fanmap_job_t *job)
+bool fleet_limits_may_begin(fanmap_job_t *job, queue_ready_fn then)
 {
     mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
@@ -62,6 +62,7 @@ bool fleet_limits_may_begin(fanmap_job_t *job)
         return false;
     if (loop_timer_new(f->loop, on_timer, job, &m->limits.timer, &err) != FANMAP_OK)
         return true;
+    m->limits.then = then;
     m->limits.until_ms = loop_now_ms(f->loop) + PATIENCE_MS;
     loop_timer_at(m->limits.timer, loop_now_ms(f->loop));
     return false;

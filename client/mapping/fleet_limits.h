@@ -5,9 +5,9 @@
 
 #include "client/mapping/mapping.h"
 
-/* True: the job may begin. False: map_begin is called again when it may, or the job has failed. Where Redis does not
+/* True: the job may begin. False: `then` is called when it may, or the job has failed. Where Redis does not
  * answer in time, or no worker serves the task yet, it may begin. */
-bool fleet_limits_may_begin(fanmap_job_t *job);
+bool fleet_limits_may_begin(fanmap_job_t *job, queue_ready_fn then);
 void fleet_limits_stop(fanmap_job_t *job);
 
 #endif

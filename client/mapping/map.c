@@ -12,7 +12,7 @@
 
 #include "client/connection/local.h"
 #include "client/mapping/fleet_limits.h"
-#include "client/mapping/mapping.h"
+#include "client/mapping/item_scan.h"
 #include "client/mapping/resubmit.h"
 #include "client/mapping/retry_failed.h"
 #include "client/options/policy_rules.h"
@@ -98,12 +98,14 @@ static int name_job(fanmap_job_t *job, fanmap_error_t *err)
     return FANMAP_OK;
 }
 
+static void map_begin(fanmap_job_t *job);
+
 static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
 {
     const char *of = options_text(job->options, "retry-failed");
     if (job->is_detached && job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
-    return of ? retry_new(job, of, err) : queue_wait(job, job->spec.queue, map_begin, err);
+    return of ? retry_new(job, of, map_begin, err) : queue_wait(job, job->spec.queue, map_begin, err);
 }
 
 int map_new(fanmap_job_t *job, const char *task, fanmap_error_t *err)
@@ -148,7 +150,7 @@ static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
     return m->producer ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory for a producer");
 }
 
-void map_produce(fanmap_job_t *job)
+static void map_produce(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t err;
@@ -198,16 +200,17 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
         job_fail(job, &err);
     } else if (!result->view.is_known) {
         begin_new(job);
-    } else if (resubmit_begin(job, result, &err) != FANMAP_OK) {
+    } else if (resubmit_begin(job, result, map_produce, &err) != FANMAP_OK) {
         job_fail(job, &err);
     }
 }
 
-void map_begin(fanmap_job_t *job)
+/* The topics are there: fixes the places in the spec and starts the producer, or finds out first what there is. */
+static void map_begin(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t err;
-    if (!fleet_limits_may_begin(job) || (m->retry && !retry_begin(m->retry)))
+    if (!fleet_limits_may_begin(job, map_begin) || (m->retry && !retry_begin(m->retry)))
         return;
     if (!options_text(job->options, "job-id"))
         begin_new(job);
@@ -216,11 +219,6 @@ void map_begin(fanmap_job_t *job)
 }
 
 /* ---- ending ---- */
-
-bool map_has_failed(const fanmap_job_t *job)
-{
-    return job->error.code && !job->mapping->is_giving_up;
-}
 
 /* What a caller that left need not wait for any more. */
 static bool is_stored(const mapping_t *m)
@@ -244,28 +242,13 @@ bool map_may_leave(const fanmap_job_t *job)
     return gather_is_closed(job) || (m->input_ended && (producer_settled(m->producer) || m->is_finished));
 }
 
-static bool can_be_cancelled(const fanmap_job_t *job)
-{
-    return job->mapping && job->mapping->producer && !gather_decision(job)->is_decided && !job->error.code;
-}
-
-void map_give_up(fanmap_job_t *job, const fanmap_error_t *err)
-{
-    if (can_be_cancelled(job)) {
-        job->mapping->is_giving_up = true;
-        map_simple_step(job, PRODUCER_CANCEL);
-    }
-    job->is_detached = true;
-    job_fail(job, err);
-}
-
 void map_close(fanmap_job_t *job, bool detach)
 {
     if (!job->mapping)
         return;
     no_worker_stop(job);
     bool is_let_go = detach || (job->is_detached && job->mapping->input_ended);
-    if (!is_let_go && can_be_cancelled(job))
+    if (!is_let_go && map_can_be_cancelled(job))
         map_simple_step(job, PRODUCER_CANCEL);
 }
 
@@ -283,6 +266,7 @@ void map_free(fanmap_job_t *job)
     producer_free(m->producer);
     resubmit_free(m->resubmit);
     retry_free(m->retry);
+    item_scan_free(m->scan);
     producer_actions_free(&m->actions);
     stash_free(&m->stash);
     free(m->source_error);

@@ -5,7 +5,8 @@
  *   produce.c        carries out what the producer core says; delivered.c: what became of it
  *   gathered.c       what the job's own log says to the producer
  *   fleet_limits.c   what workers allow is asked before it begins; no_worker.c: whether there are any
- *   resubmit.c       a job id that is submitted again; retry_failed.c, retry_failed_collect.c: failed items run again
+ *   resubmit.c       a job id that is submitted again; retry_failed.c, retry_failed_collect.c: failed items run again;
+ *                    item_scan.c: the items partitions, for both
  */
 #ifndef CLIENT_MAPPING_MAPPING_H
 #define CLIENT_MAPPING_MAPPING_H
@@ -16,6 +17,7 @@
 #include "client/mapping/map.h"
 #include "producer/core.h"
 
+typedef struct item_scan item_scan_t;
 typedef struct resubmit resubmit_t;
 typedef struct retry_failed retry_failed_t;
 typedef struct stash_entry stash_entry_t;
@@ -32,6 +34,7 @@ struct mapping {
     stash_t stash;
     lookup_t *lookup;
     resubmit_t *resubmit;  /* NULL: a new job */
+    item_scan_t *scan;     /* the last one */
     retry_failed_t *retry; /* NULL: the items are the caller's */
     fanmap_job_t *source;  /* whose values are its items */
     buf_t bound;           /* spec.bound points here */
@@ -48,6 +51,7 @@ struct mapping {
     struct {
         loop_timer_t *timer;
         int64_t until_ms;
+        queue_ready_fn then;
         bool is_done;
     } limits; /* fleet_limits.c */
     struct {
@@ -60,13 +64,6 @@ struct mapping {
     char *source_error;
     uint64_t pushed, spill_bytes;
 };
-
-/* A queue_ready_fn: fixes the places in the spec and starts the producer, or finds out first what there is. */
-void map_begin(fanmap_job_t *job);
-/* Begins to publish what job->spec and, of a job that is resubmitted, m->resubmit say. */
-void map_produce(fanmap_job_t *job);
-/* The job has failed, and not even its cancel is under way. */
-bool map_has_failed(const fanmap_job_t *job);
 
 /* push.c */
 /* What was filled in (item.c) is the next item; `len`: its bytes, for a message. The map is writable. */
@@ -94,6 +91,10 @@ bool error_from_json(const char *text, size_t len, const buf_t *mp, outcome_t *r
 bool error_from_msgpack(const void *mp, size_t len, outcome_t *ret, const char **ret_why);
 
 /* produce.c */
+/* The job has failed, and not even its cancel is under way. */
+bool map_has_failed(const fanmap_job_t *job);
+/* Its producer is at work and its end is not decided. */
+bool map_can_be_cancelled(const fanmap_job_t *job);
 void map_step(fanmap_job_t *job, producer_event_t *event);
 void map_simple_step(fanmap_job_t *job, producer_event_type_t type);
 /* The job's timer: what waits for the bus, the deadline, the producer's own. */

@@ -26,6 +26,11 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+bool map_has_failed(const fanmap_job_t *job)
+{
+    return job->error.code && !job->mapping->is_giving_up;
+}
+
 void map_arm(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
@@ -195,6 +200,21 @@ void map_step(fanmap_job_t *job, producer_event_t *event)
 void map_simple_step(fanmap_job_t *job, producer_event_type_t type)
 {
     map_step(job, &(producer_event_t){.type = type});
+}
+
+bool map_can_be_cancelled(const fanmap_job_t *job)
+{
+    return job->mapping && job->mapping->producer && !gather_decision(job)->is_decided && !job->error.code;
+}
+
+void map_give_up(fanmap_job_t *job, const fanmap_error_t *err)
+{
+    if (map_can_be_cancelled(job)) {
+        job->mapping->is_giving_up = true;
+        map_simple_step(job, PRODUCER_CANCEL);
+    }
+    job->is_detached = true;
+    job_fail(job, err);
 }
 
 void map_on_timer(void *arg)

@@ -2,7 +2,7 @@
  *
  * The jobs topic says that the job exists (map.c). Its log is read once up to its present end: what was published, how
  * far, and when the last producer was heard of. Then the producer core begins, with what was found: it compares the
- * input that is read again, and asks for the items partitions to be read (resume_scan) once the job is its own.
+ * input that is read again, and asks for the items partitions to be read (resubmit_scan) once the job is its own.
  *
  * Refused here: another task, queue, bound arguments or shape of the items; a producer that was heard of within the
  * last 10 s. The rest of the policy is what the job was submitted with; where that differs it is said. How long ago a
@@ -15,17 +15,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/connection/log_queries.h"
+#include "client/mapping/item_scan.h"
 #include "client/mapping/resubmit.h"
 
-enum { SILENT_MS = 10000, SCANS_MAX = 8, CLOCK_SLACK_MS = 3600000 };
-
-typedef struct {
-    resubmit_t *resubmit;
-    int32_t partition;
-    bool is_open;
-    bus_reader_t *reader; /* NULL: it waits to know from where */
-} scan_t;
+enum { SILENT_MS = 10000 };
 
 struct resubmit {
     fanmap_job_t *job;
@@ -35,9 +28,7 @@ struct resubmit {
     bus_reader_t *reader;
     int64_t heard_ms; /* unix time: of the newest `progress`, or of `start` */
     end_reason_t reason;
-    scan_t scans[SCANS_MAX];
-    uint32_t scanned_n; /* partitions begun */
-    unsigned open_n;
+    queue_ready_fn produce; /* what comes then */
 };
 
 static int64_t wall_ms(void)
@@ -52,14 +43,12 @@ void resubmit_free(resubmit_t *r)
     if (!r)
         return;
     (void)bus_reader_drop(&r->reader);
-    for (size_t i = 0; i < SCANS_MAX; i++)
-        (void)bus_reader_drop(&r->scans[i].reader);
     list_free(r->list);
     resume_free(&r->known);
     free(r);
 }
 
-static void fail(fanmap_job_t *job, int code, const char *why)
+static void resubmit_fail(fanmap_job_t *job, int code, const char *why)
 {
     fanmap_error_t err;
     err_set(&err, code, "job %s: %s", job->id, why);
@@ -183,11 +172,11 @@ static void begin(resubmit_t *r)
     const spec_t *spec = list_spec(r->list);
     const char *other = spec ? other_job(r, spec) : "its log does not hold its beginning";
     if (list_out_of_memory(r->list) || r->known.failed) {
-        fail(job, FANMAP_ENOMEM, "out of memory");
+        resubmit_fail(job, FANMAP_ENOMEM, "out of memory");
         return;
     }
     if (other) {
-        fail(job, spec ? FANMAP_ECONFLICT : FANMAP_ELOST, other);
+        resubmit_fail(job, spec ? FANMAP_ECONFLICT : FANMAP_ELOST, other);
         return;
     }
     if (is_too_early(r))
@@ -198,7 +187,7 @@ static void begin(resubmit_t *r)
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
     r->known.reason = r->reason;
     job->spec = *spec; /* its bound arguments live in r->list */
-    map_produce(job);
+    r->produce(job);
 }
 
 static void on_end(void *arg, int64_t position)
@@ -213,10 +202,10 @@ static void on_gone(void *arg, int64_t low)
 {
     resubmit_t *r = arg;
     (void)low;
-    fail(r->job, FANMAP_ELOST, "its log is no longer whole (retention): it cannot be resumed");
+    resubmit_fail(r->job, FANMAP_ELOST, "its log is no longer whole (retention): it cannot be resumed");
 }
 
-int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error_t *err)
+int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_fn produce, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
@@ -228,6 +217,7 @@ int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, fanmap_error
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     job->mapping->resubmit = r;
     r->job = job;
+    r->produce = produce;
     r->wanted = job->spec;
     r->list = list_new(job->id, &list_callbacks, r);
     if (!r->list || !resume_init(&r->known, job->id, found->spec.items_partitions))
@@ -243,102 +233,48 @@ resume_t *resubmit_known(resubmit_t *r)
 
 /* ---- the items partitions ---- */
 
-static void scan_more(resubmit_t *r);
-
-static bool on_scanned_record(void *arg, const bus_record_t *record)
+static int64_t scan_from(void *arg, int32_t partition)
 {
-    scan_t *scan = arg;
-    resume_record(&scan->resubmit->known, scan->partition, record->offset, record->key, record->key_len, record->value,
-                  record->value_len);
-    return false;
+    const resubmit_t *r = arg;
+    int64_t from = r->known.offsets[partition];
+    return from >= 0 ? from : SCAN_BY_TIME;
 }
 
-static void on_scanned(void *arg, int64_t position)
+static bool on_scanned_record(void *arg, int32_t partition, const bus_record_t *record)
 {
-    scan_t *scan = arg;
-    resubmit_t *r = scan->resubmit;
-    (void)position;
-    if (!bus_reader_drop(&scan->reader))
-        return;
-    scan->is_open = false;
-    r->open_n--;
-    scan_more(r);
-}
-
-static void read_partition(scan_t *scan, int64_t from);
-
-/* Which of the scans is `tag`; it waited for where to begin. */
-static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
-{
-    read_partition(&job->mapping->resubmit->scans[tag], offset);
-}
-
-/* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
-static void find_beginning(scan_t *scan)
-{
-    resubmit_t *r = scan->resubmit;
-    fanmap_error_t err;
-    if (log_query_time(r->job, r->job->queue->items, scan->partition, r->job->spec.submitted_ms - CLOCK_SLACK_MS,
-                       on_time, (int32_t)(scan - r->scans), &err) != FANMAP_OK)
-        job_fail(r->job, &err);
+    resubmit_t *r = arg;
+    resume_record(&r->known, partition, record->offset, record->key, record->key_len, record->value, record->value_len);
+    return true;
 }
 
 /* Items behind the prefix were deleted before we looked: those without an outcome are published again. */
-static void on_scan_gone(void *arg, int64_t low)
+static bool on_scan_gone(void *arg, int32_t partition, int64_t low)
 {
-    scan_t *scan = arg;
-    resubmit_t *r = scan->resubmit;
+    const resubmit_t *r = arg;
     if (low < 0) {
-        fail(r->job, FANMAP_ELOST, "a partition of its items cannot be read");
-        return;
+        resubmit_fail(r->job, FANMAP_ELOST, "a partition of its items cannot be read");
+        return false;
     }
     client_log(r->job->f, FANMAP_LOG_WARNING,
                "job %s: Kafka deleted items before offset %" PRId64
                " of partition %d; what of them has no outcome is published again",
-               r->job->id, low, (int)scan->partition);
-    bus_reader_close(scan->reader);
-    read_partition(scan, low);
+               r->job->id, low, (int)partition);
+    return true;
 }
 
-static void read_partition(scan_t *scan, int64_t from)
+static void on_scanned(void *arg)
 {
-    static const bus_reader_callbacks_t callbacks = {on_scanned_record, on_scanned, on_scan_gone};
-    fanmap_job_t *job = scan->resubmit->job;
-    fanmap_error_t err;
-    scan->reader = NULL;
-    if (bus_read(job->queue->items, scan->partition, from, &callbacks, scan, &scan->reader, &err) != FANMAP_OK)
-        job_fail(job, &err);
-}
-
-static void scan_done(resubmit_t *r)
-{
+    resubmit_t *r = arg;
     if (r->known.failed) {
-        fail(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
+        resubmit_fail(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
         return;
     }
     resume_sort(&r->known);
     map_simple_step(r->job, PRODUCER_SCANNED);
 }
 
-static void scan_more(resubmit_t *r)
-{
-    for (size_t i = 0; i < SCANS_MAX && !r->job->error.code && r->scanned_n < r->known.partitions; i++) {
-        scan_t *scan = &r->scans[i];
-        if (scan->is_open)
-            continue;
-        *scan = (scan_t){.resubmit = r, .partition = (int32_t)r->scanned_n, .is_open = true};
-        int64_t from = r->known.offsets[r->scanned_n++];
-        r->open_n++;
-        if (from >= 0)
-            read_partition(scan, from);
-        else
-            find_beginning(scan);
-    }
-    if (r->open_n == 0 && r->scanned_n == r->known.partitions)
-        scan_done(r);
-}
-
 void resubmit_scan(resubmit_t *r)
 {
-    scan_more(r);
+    static const item_scan_callbacks_t callbacks = {scan_from, on_scanned_record, on_scan_gone, on_scanned};
+    item_scan_begin(r->job, r->known.partitions, r->job->spec.submitted_ms, &callbacks, r);
 }

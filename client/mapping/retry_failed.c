@@ -30,8 +30,6 @@ void retry_free(retry_failed_t *r)
         return;
     lookup_free(r->lookup);
     (void)bus_reader_drop(&r->reader);
-    for (size_t i = 0; i < RETRY_SCANS_MAX; i++)
-        (void)bus_reader_drop(&r->scans[i].reader);
     list_free(r->list);
     list_free(r->again);
     order_free(r->order);
@@ -45,7 +43,7 @@ void retry_free(retry_failed_t *r)
     free(r);
 }
 
-int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err)
+int retry_new(fanmap_job_t *job, const char *of, queue_ready_fn begin, fanmap_error_t *err)
 {
     if (job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--retry-failed needs a fleet: an embedded map leaves nothing behind");
@@ -55,11 +53,12 @@ int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err)
     if (!r)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     r->job = job;
+    r->begin = begin;
     job->mapping->retry = r;
     job->f->retries_n++;
     snprintf(r->of, sizeof r->of, "%s", of);
     memcpy(job->spec.retry_of, r->of, sizeof r->of);
-    return queue_wait(job, NULL, map_begin, err);
+    return queue_wait(job, NULL, begin, err);
 }
 
 bool retry_wants(const retry_failed_t *r, uint64_t index)
@@ -98,7 +97,7 @@ static int take_over(retry_failed_t *r, fanmap_error_t *err)
         spec->value_bytes_max = r->spec.value_bytes_max;
     if (!take_bound(job, &r->spec))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return queue_wait(job, spec->queue, map_begin, err);
+    return queue_wait(job, spec->queue, r->begin, err);
 }
 
 /* ---- the first reading ---- */
@@ -205,7 +204,7 @@ bool retry_begin(retry_failed_t *r)
 void retry_collected(retry_failed_t *r)
 {
     r->is_collected = true;
-    map_begin(r->job);
+    r->begin(r->job);
 }
 
 /* ---- feeding ---- */

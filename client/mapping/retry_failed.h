@@ -7,17 +7,9 @@
 #include "base/bitset.h"
 #include "client/mapping/mapping.h"
 
-enum { RETRY_SCANS_MAX = 8 };
-
-typedef struct {
-    retry_failed_t *retry;
-    int32_t partition;
-    bool is_open;
-    bus_reader_t *reader; /* NULL: it waits to know from where */
-} retry_scan_t;
-
 struct retry_failed {
     fanmap_job_t *job;
+    queue_ready_fn begin;    /* what comes when the inputs are collected */
     char of[JOB_ID_MAX + 1]; /* the old job */
     lookup_t *lookup;
     spec_t spec;  /* of the old job; bound lives in `list` */
@@ -37,9 +29,6 @@ struct retry_failed {
     uint64_t *wanted; /* per partition, inputs that are still to be found */
     bitset_t found;
     order_t *order; /* values, errors that stay, and inputs, by index */
-    retry_scan_t scans[RETRY_SCANS_MAX];
-    uint32_t scanned_n;
-    unsigned open_n;
 };
 
 /* In `order`: an input, not an outcome. */
@@ -47,8 +36,8 @@ struct retry_failed {
 
 /* job->options name a job whose failed items the new one runs again: it is found out what there is before the new job
  * begins. Sets job->queue. */
-int retry_new(fanmap_job_t *job, const char *of, fanmap_error_t *err);
-/* False: it goes on, and calls map_begin when it knows more, or fails the job. */
+int retry_new(fanmap_job_t *job, const char *of, queue_ready_fn begin, fanmap_error_t *err);
+/* False: it goes on, and calls `begin` again when it knows more, or fails the job. */
 bool retry_begin(retry_failed_t *retry);
 void retry_free(retry_failed_t *retry);
 

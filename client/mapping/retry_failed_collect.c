@@ -12,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/connection/log_queries.h"
+#include "client/mapping/item_scan.h"
 #include "client/mapping/retry_failed.h"
 #include "schemas/item.h"
 #include "schemas/place.h"
 
-enum { CLOCK_SLACK_MS = 3600000 };
 static const char NEVER_PUBLISHED[] = "the item was never published: its job ended before";
 static const char NOT_WHOLE[] = "Kafka no longer has all inputs of its failed items";
 
@@ -30,33 +29,29 @@ static void put(retry_failed_t *r, const outcome_t *outcome)
 
 /* ---- the inputs ---- */
 
-static void scan_more(retry_failed_t *r);
-
-static void end_scan(retry_scan_t *scan)
+static bool is_wanted(const retry_failed_t *r, int32_t partition, const bus_record_t *record, item_t *ret)
 {
-    (void)bus_reader_drop(&scan->reader);
-    scan->is_open = false;
-    scan->retry->open_n--;
-    scan_more(scan->retry);
-}
-
-static bool is_wanted(const retry_scan_t *scan, const bus_record_t *record, item_t *ret)
-{
-    const retry_failed_t *r = scan->retry;
     if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
         !item_decode(record->value, record->value_len, ret) || ret->type != ITEM_RECORD || ret->lane != 0)
         return false;
     return ret->index < r->n && retry_wants(r, ret->index) && !bitset_test(&r->found, ret->index) &&
-           (int32_t)place_item(place_job_hash(r->of), r->spec.items_partitions, ret->index) == scan->partition;
+           (int32_t)place_item(place_job_hash(r->of), r->spec.items_partitions, ret->index) == partition;
 }
 
-static bool on_scanned_record(void *arg, const bus_record_t *record)
+static int64_t scan_from(void *arg, int32_t partition)
 {
-    retry_scan_t *scan = arg;
-    retry_failed_t *r = scan->retry;
+    const retry_failed_t *r = arg;
+    if (r->wanted[partition] == 0)
+        return SCAN_NOT_AT_ALL;
+    return r->offsets[partition] >= 0 ? r->offsets[partition] : SCAN_BY_TIME;
+}
+
+static bool on_scanned_record(void *arg, int32_t partition, const bus_record_t *record)
+{
+    retry_failed_t *r = arg;
     item_t item;
-    if (!scan->reader || !is_wanted(scan, record, &item))
-        return false;
+    if (!is_wanted(r, partition, record, &item))
+        return true;
     put(r, &(outcome_t){.index = item.index,
                         .kind = FANMAP_VALUE,
                         .attempts = RETRY_IS_INPUT,
@@ -64,24 +59,15 @@ static bool on_scanned_record(void *arg, const bus_record_t *record)
                         .value_len = item.in_len});
     if (!bitset_set(&r->found, item.index))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
-    if (--r->wanted[scan->partition] == 0)
-        end_scan(scan);
-    return false;
+    return --r->wanted[partition] > 0;
 }
 
-static void on_scanned(void *arg, int64_t position)
+static bool on_scan_gone(void *arg, int32_t partition, int64_t low)
 {
-    retry_scan_t *scan = arg;
-    (void)position;
-    if (scan->reader)
-        end_scan(scan);
-}
-
-static void on_scan_gone(void *arg, int64_t low)
-{
-    retry_scan_t *scan = arg;
+    (void)partition;
     (void)low;
-    retry_fail(scan->retry, FANMAP_ELOST, NOT_WHOLE);
+    retry_fail(arg, FANMAP_ELOST, NOT_WHOLE);
+    return false;
 }
 
 static void say(const retry_failed_t *r, uint64_t n, const char *what)
@@ -92,8 +78,9 @@ static void say(const retry_failed_t *r, uint64_t n, const char *what)
 }
 
 /* What was not found was never published, or is gone. */
-static void settle(retry_failed_t *r)
+static void on_scanned(void *arg)
 {
+    retry_failed_t *r = arg;
     uint64_t missing = 0;
     for (uint64_t i = r->lowest; i < r->n && !r->job->error.code; i++) {
         if (!retry_wants(r, i) || bitset_test(&r->found, i))
@@ -114,48 +101,6 @@ static void settle(retry_failed_t *r)
     say(r, bitset_count(&r->kept), "they could not be parsed or sent, and keep their error");
     if (!r->job->error.code)
         retry_collected(r);
-}
-
-static void read_partition(retry_scan_t *scan, int64_t from)
-{
-    static const bus_reader_callbacks_t callbacks = {on_scanned_record, on_scanned, on_scan_gone};
-    fanmap_job_t *job = scan->retry->job;
-    fanmap_error_t err;
-    if (bus_read(job->queue->items, scan->partition, from, &callbacks, scan, &scan->reader, &err) != FANMAP_OK)
-        job_fail(job, &err);
-}
-
-static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
-{
-    read_partition(&job->mapping->retry->scans[tag], offset);
-}
-
-/* Where no progress says where to begin, the time of the submission does: no record of the job is older. */
-static void scan_one(retry_failed_t *r, retry_scan_t *scan, int32_t partition)
-{
-    fanmap_error_t err;
-    int64_t from = r->offsets[partition];
-    *scan = (retry_scan_t){.retry = r, .partition = partition, .is_open = true};
-    r->open_n++;
-    if (from >= 0)
-        read_partition(scan, from);
-    else if (log_query_time(r->job, r->job->queue->items, partition, r->spec.submitted_ms - CLOCK_SLACK_MS, on_time,
-                            (int32_t)(scan - r->scans), &err) != FANMAP_OK)
-        job_fail(r->job, &err);
-}
-
-static void scan_more(retry_failed_t *r)
-{
-    for (size_t i = 0; i < RETRY_SCANS_MAX && !r->job->error.code; i++) {
-        while (r->scanned_n < r->spec.items_partitions && r->wanted[r->scanned_n] == 0)
-            r->scanned_n++;
-        if (r->scanned_n == r->spec.items_partitions)
-            break;
-        if (!r->scans[i].is_open)
-            scan_one(r, &r->scans[i], (int32_t)r->scanned_n++);
-    }
-    if (r->open_n == 0 && !r->job->error.code)
-        settle(r);
 }
 
 /* ---- the log, once more ---- */
@@ -192,6 +137,7 @@ static bool on_record(void *arg, const bus_record_t *record)
 
 static void on_end(void *arg, int64_t position)
 {
+    static const item_scan_callbacks_t callbacks = {scan_from, on_scanned_record, on_scan_gone, on_scanned};
     retry_failed_t *r = arg;
     (void)position;
     if (!bus_reader_drop(&r->reader))
@@ -199,7 +145,7 @@ static void on_end(void *arg, int64_t position)
     if (list_out_of_memory(r->again))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
     if (!r->job->error.code)
-        scan_more(r);
+        item_scan_begin(r->job, r->spec.items_partitions, r->spec.submitted_ms, &callbacks, r);
 }
 
 static void on_gone(void *arg, int64_t low)
