@@ -1,5 +1,5 @@
-/* What comes in its turn is handed through. What comes early is copied into the store (blocks.h) and its place is noted
- * under its index (pages.h); when the position gets there, it is read from its place and the place is forgotten. */
+/* What comes is copied into the store (blocks.h) and its place is noted under its index (pages.h); when the position
+ * gets there, it is read from its place and the place is forgotten. */
 #include "aggregator/order.h"
 
 #include <inttypes.h>
@@ -66,14 +66,6 @@ static void advance(order_t *order)
 {
     order->position++;
     pages_pass(order->pages, order->position);
-}
-
-bool order_hand_through(order_t *order, const outcome_t *outcome)
-{
-    if (outcome->index != order->position)
-        return false;
-    advance(order);
-    return true;
 }
 
 /* ---- in ---- */

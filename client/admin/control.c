@@ -62,21 +62,21 @@ static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t 
 
 static void on_log_record(void *arg, const bus_record_t *record)
 {
-    tally_record(arg, record);
+    job_counts_record(arg, record);
 }
 
 /* Whether its log, which alone decides, is still open. */
 static int read_log(control_t *c, const lookup_result_t *seen, bool *ret_is_open, fanmap_error_t *err)
 {
-    tally_t *tally = tally_new(c->job);
-    if (!tally)
+    job_counts_t *counts = job_counts_new(c->job);
+    if (!counts)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     int r = ask_read(&c->ask, c->queue->results, (int32_t)seen->spec.results_partition, seen->spec.start_offset, -1,
-                     on_log_record, tally, NULL, err);
-    if (r == FANMAP_OK && list_out_of_memory(tally->list))
+                     on_log_record, counts, NULL, err);
+    if (r == FANMAP_OK && list_out_of_memory(counts->list))
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", c->job);
-    *ret_is_open = !tally->is_decided;
-    tally_free(tally);
+    *ret_is_open = !counts->is_decided;
+    job_counts_free(counts);
     return r;
 }
 

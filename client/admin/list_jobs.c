@@ -82,10 +82,10 @@ static void on_log_record(void *arg, const bus_record_t *record)
     if (!record->key || record->key_len > JOB_ID_MAX)
         return;
     HASH_FIND(hh, l->fold.entries, record->key, (unsigned)record->key_len, entry);
-    if (!entry || !entry->tally || record->offset < entry->start_offset)
+    if (!entry || !entry->counts || record->offset < entry->start_offset)
         return;
-    tally_record(entry->tally, record);
-    l->fold.is_out_of_memory |= list_out_of_memory(entry->tally->list);
+    job_counts_record(entry->counts, record);
+    l->fold.is_out_of_memory |= list_out_of_memory(entry->counts->list);
 }
 
 static bool is_counted(const fold_entry_t *entry)
@@ -103,14 +103,14 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
         entry->is_log_gone |= !is_there; /* a spec that points elsewhere spoils its own row and no other */
         if (!is_counted(entry) || *left == 0)
             continue;
-        entry->tally = tally_new(entry->id);
-        if (!entry->tally)
+        entry->counts = job_counts_new(entry->id);
+        if (!entry->counts)
             return err_set(err, FANMAP_ENOMEM, "out of memory");
         --*left;
     }
     *ret_next = entry;
     for (entry = first; entry && entry != *ret_next;) {
-        if (!entry->tally) {
+        if (!entry->counts) {
             entry = entry->hh.next;
             continue;
         }
@@ -120,8 +120,8 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
             return r;
         for (; entry && entry != *ret_next && entry->start_offset < low; entry = entry->hh.next) {
             entry->is_log_gone = true;
-            tally_free(entry->tally);
-            entry->tally = NULL;
+            job_counts_free(entry->counts);
+            entry->counts = NULL;
         }
     }
     return FANMAP_OK;
@@ -158,11 +158,11 @@ static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_
                               .total = -1};
     if (entry->view.has_end) {
         info.state = FANMAP_JOB_ENDED;
-        info.reason = tally_reason_word(entry->view.end_reason);
+        info.reason = end_reason_word(entry->view.end_reason);
     } else {
         info.state = entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
-        if (entry->tally)
-            tally_info(entry->tally, &info);
+        if (entry->counts)
+            job_counts_info(entry->counts, &info);
     }
     if (is_in_state(l, info.state))
         fn(arg, &info);

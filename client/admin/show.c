@@ -19,7 +19,7 @@ typedef struct {
     const char *id;
     queue_t *queue;
     lookup_result_t seen;
-    tally_t *tally;
+    job_counts_t *counts;
     policy_t policy;
     fanmap_show_t show;
     int64_t now_ms;
@@ -56,14 +56,14 @@ static int look_up(showing_t *s, fanmap_error_t *err)
 
 static void on_record(void *arg, const bus_record_t *record)
 {
-    tally_record(((showing_t *)arg)->tally, record);
+    job_counts_record(((showing_t *)arg)->counts, record);
 }
 
 static int read_log(showing_t *s, fanmap_error_t *err)
 {
     int64_t low = -1;
-    s->tally = tally_new(s->id);
-    if (!s->tally)
+    s->counts = job_counts_new(s->id);
+    if (!s->counts)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     int r = lookup_check_log(s->queue, &s->seen.spec, err);
     if (r != FANMAP_OK)
@@ -73,7 +73,7 @@ static int read_log(showing_t *s, fanmap_error_t *err)
     s->show.summary.is_log_gone = r == FANMAP_ELOST && low >= 0;
     if (s->show.summary.is_log_gone)
         return FANMAP_OK;
-    if (r == FANMAP_OK && list_out_of_memory(s->tally->list))
+    if (r == FANMAP_OK && list_out_of_memory(s->counts->list))
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", s->id);
     return r;
 }
@@ -89,28 +89,28 @@ static void fill(showing_t *s)
     info->state = s->seen.view.has_end  ? FANMAP_JOB_ENDED
                   : s->seen.view.paused ? FANMAP_JOB_PAUSED
                                         : FANMAP_JOB_RUNNING;
-    info->reason = s->seen.view.has_end ? tally_reason_word(s->seen.view.end_reason) : "";
+    info->reason = s->seen.view.has_end ? end_reason_word(s->seen.view.end_reason) : "";
     info->concurrency = s->seen.view.concurrency;
     info->submitted_ms = spec->submitted_ms;
     info->total = -1;
     if (!info->is_log_gone)
-        tally_info(s->tally, info);
+        job_counts_info(s->counts, info);
     policy_fill(&s->policy, spec);
     show->policy_n = s->policy.n;
     for (size_t i = 0; i < s->policy.n; i++) {
         show->policy_names[i] = s->policy.names[i];
         show->policy_values[i] = s->policy.values[i];
     }
-    memcpy(show->kinds, s->tally->kinds, sizeof show->kinds);
-    show->rate = tally_rate(s->tally, s->now_ms);
-    show->last_outcome_ms = s->tally->last_ms;
-    show->oldest_index = info->state == FANMAP_JOB_ENDED ? -1 : tally_oldest(s->tally);
-    show->bad_records = list_bad_records(s->tally->list);
+    memcpy(show->kinds, s->counts->kinds, sizeof show->kinds);
+    show->rate = job_counts_rate(s->counts, s->now_ms);
+    show->last_outcome_ms = s->counts->last_ms;
+    show->oldest_index = info->state == FANMAP_JOB_ENDED ? -1 : job_counts_oldest(s->counts);
+    show->bad_records = list_bad_records(s->counts->list);
     show->running_index = -1;
     show->running_worker = s->running_worker;
     show->producer_silent_ms = -1;
-    if (info->state != FANMAP_JOB_ENDED && info->total < 0 && s->tally->producer_ms > 0)
-        show->producer_silent_ms = s->now_ms > s->tally->producer_ms ? s->now_ms - s->tally->producer_ms : 0;
+    if (info->state != FANMAP_JOB_ENDED && info->total < 0 && s->counts->producer_ms > 0)
+        show->producer_silent_ms = s->now_ms > s->counts->producer_ms ? s->now_ms - s->counts->producer_ms : 0;
 }
 
 /* ---- Redis ---- */
@@ -309,7 +309,7 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
         explain(s, ask_fleet(s));
         fn(arg, &s->show);
     }
-    tally_free(s->tally);
+    job_counts_free(s->counts);
     free(s);
     client_mark(f);
     return r;

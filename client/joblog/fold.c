@@ -67,7 +67,7 @@ void fold_free(fold_t *fold)
     HASH_ITER(hh, fold->entries, entry, next)
     {
         HASH_DEL(fold->entries, entry);
-        tally_free(entry->tally);
+        job_counts_free(entry->counts);
         free(entry);
     }
 }

@@ -14,7 +14,7 @@ typedef struct {
     bool is_opaque; /* something of it is of a version that we do not know: hands off */
     uint32_t results_partition;
     int64_t start_offset, submitted_ms;
-    tally_t *tally; /* the fold's user fills it, fold_free frees it */
+    job_counts_t *counts; /* the fold's user fills it, fold_free frees it */
     UT_hash_handle hh;
 } fold_entry_t;
 

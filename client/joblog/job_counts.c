@@ -4,55 +4,55 @@
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
-    tally_t *tally = arg;
+    job_counts_t *counts = arg;
     if ((unsigned)outcome->kind < FANMAP_KINDS)
-        tally->kinds[outcome->kind]++;
-    tally->in_record_n++;
+        counts->kinds[outcome->kind]++;
+    counts->in_record_n++;
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
-    tally_t *tally = arg;
-    uint64_t known = list_known(tally->list);
-    tally->is_decided = true;
-    tally->state = state;
-    tally->reason = reason;
+    job_counts_t *counts = arg;
+    uint64_t known = list_known(counts->list);
+    counts->is_decided = true;
+    counts->state = state;
+    counts->reason = reason;
     if (n > known)
-        tally->kinds[missing] += n - known;
+        counts->kinds[missing] += n - known;
 }
 
-tally_t *tally_new(const char *job)
+job_counts_t *job_counts_new(const char *job)
 {
     static const list_callbacks_t callbacks = {on_outcome, on_decided};
-    tally_t *tally = calloc(1, sizeof *tally);
-    if (!tally || !(tally->list = list_new(job, &callbacks, tally))) {
-        free(tally);
+    job_counts_t *counts = calloc(1, sizeof *counts);
+    if (!counts || !(counts->list = list_new(job, &callbacks, counts))) {
+        free(counts);
         return NULL;
     }
-    return tally;
+    return counts;
 }
 
-void tally_free(tally_t *tally)
+void job_counts_free(job_counts_t *counts)
 {
-    if (!tally)
+    if (!counts)
         return;
-    list_free(tally->list);
-    free(tally);
+    list_free(counts->list);
+    free(counts);
 }
 
-static void count_seconds(tally_t *tally)
+static void count_seconds(job_counts_t *counts)
 {
-    int64_t second = tally->at_ms / 1000;
-    size_t place = (size_t)(second % TALLY_RATE_S);
-    if (tally->at_ms <= 0)
+    int64_t second = counts->at_ms / 1000;
+    size_t place = (size_t)(second % JOB_COUNTS_RATE_S);
+    if (counts->at_ms <= 0)
         return;
-    if (tally->second[place] != second)
-        tally->in_second[place] = 0;
-    tally->second[place] = second;
-    tally->in_second[place] += tally->in_record_n;
-    if (tally->first_ms == 0)
-        tally->first_ms = tally->at_ms;
-    tally->last_ms = tally->at_ms;
+    if (counts->second[place] != second)
+        counts->in_second[place] = 0;
+    counts->second[place] = second;
+    counts->in_second[place] += counts->in_record_n;
+    if (counts->first_ms == 0)
+        counts->first_ms = counts->at_ms;
+    counts->last_ms = counts->at_ms;
 }
 
 static bool is_of_producer(const bus_record_t *record)
@@ -63,47 +63,47 @@ static bool is_of_producer(const bus_record_t *record)
     return decoded.type == JOBLOG_START || decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_PRODUCER;
 }
 
-void tally_record(tally_t *tally, const bus_record_t *record)
+void job_counts_record(job_counts_t *counts, const bus_record_t *record)
 {
-    tally->at_ms = record->timestamp_ms;
-    tally->in_record_n = 0;
-    (void)list_record(tally->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    if (tally->in_record_n > 0)
-        count_seconds(tally);
+    counts->at_ms = record->timestamp_ms;
+    counts->in_record_n = 0;
+    (void)list_record(counts->list, record->offset, record->key, record->key_len, record->value, record->value_len);
+    if (counts->in_record_n > 0)
+        count_seconds(counts);
     else if (is_of_producer(record))
-        tally->producer_ms = record->timestamp_ms;
+        counts->producer_ms = record->timestamp_ms;
 }
 
-double tally_rate(const tally_t *tally, int64_t now_ms)
+double job_counts_rate(const job_counts_t *counts, int64_t now_ms)
 {
     uint64_t n = 0;
-    int64_t from = now_ms / 1000 - TALLY_RATE_S;
-    if (tally->last_ms == 0)
+    int64_t from = now_ms / 1000 - JOB_COUNTS_RATE_S;
+    if (counts->last_ms == 0)
         return 0;
-    if (tally->is_decided) {
-        int64_t took_ms = tally->last_ms - tally->first_ms;
-        return (double)list_known(tally->list) * 1000 / (double)(took_ms < 1 ? 1 : took_ms);
+    if (counts->is_decided) {
+        int64_t took_ms = counts->last_ms - counts->first_ms;
+        return (double)list_known(counts->list) * 1000 / (double)(took_ms < 1 ? 1 : took_ms);
     }
-    for (size_t i = 0; i < TALLY_RATE_S; i++)
-        if (tally->second[i] > from)
-            n += tally->in_second[i];
-    int64_t over_ms = now_ms - tally->first_ms;
-    over_ms = over_ms > TALLY_RATE_S * 1000 ? TALLY_RATE_S * 1000 : over_ms < 1000 ? 1000 : over_ms;
+    for (size_t i = 0; i < JOB_COUNTS_RATE_S; i++)
+        if (counts->second[i] > from)
+            n += counts->in_second[i];
+    int64_t over_ms = now_ms - counts->first_ms;
+    over_ms = over_ms > JOB_COUNTS_RATE_S * 1000 ? JOB_COUNTS_RATE_S * 1000 : over_ms < 1000 ? 1000 : over_ms;
     return (double)n * 1000 / (double)over_ms;
 }
 
-int64_t tally_oldest(const tally_t *tally)
+int64_t job_counts_oldest(const job_counts_t *counts)
 {
-    uint64_t index = 0, published = list_progress_prefix(tally->list);
-    int64_t total = list_total(tally->list);
-    while (list_has(tally->list, index))
+    uint64_t index = 0, published = list_progress_prefix(counts->list);
+    int64_t total = list_total(counts->list);
+    while (list_has(counts->list, index))
         index++;
     if (total >= 0)
         return index < (uint64_t)total ? (int64_t)index : -1;
     return index < published ? (int64_t)index : -1;
 }
 
-const char *tally_reason_word(end_reason_t reason)
+const char *end_reason_word(end_reason_t reason)
 {
     switch (reason) {
     case END_CANCEL:
@@ -122,19 +122,19 @@ const char *tally_reason_word(end_reason_t reason)
     return "";
 }
 
-void tally_info(const tally_t *tally, fanmap_job_info_t *info)
+void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info)
 {
-    int64_t total = list_total(tally->list);
-    info->has_counts = list_spec(tally->list) != NULL;
-    info->known = list_known(tally->list);
-    info->failed = list_failed(tally->list);
-    info->retried = list_retried(tally->list);
+    int64_t total = list_total(counts->list);
+    info->has_counts = list_spec(counts->list) != NULL;
+    info->known = list_known(counts->list);
+    info->failed = list_failed(counts->list);
+    info->retried = list_retried(counts->list);
     info->total = total;
-    info->published = total >= 0 ? (uint64_t)total : list_progress_prefix(tally->list);
+    info->published = total >= 0 ? (uint64_t)total : list_progress_prefix(counts->list);
     if (info->published < info->known)
         info->published = info->known;
-    if (tally->is_decided) {
+    if (counts->is_decided) {
         info->state = FANMAP_JOB_ENDED;
-        info->reason = tally_reason_word(tally->reason);
+        info->reason = end_reason_word(counts->reason);
     }
 }

@@ -6,7 +6,7 @@
 #include "fanmap/admin.h"
 #include "io/bus.h"
 
-enum { TALLY_RATE_S = 60 };
+enum { JOB_COUNTS_RATE_S = 60 };
 
 typedef struct {
     list_t *list;
@@ -14,25 +14,25 @@ typedef struct {
     bool is_decided;
     list_state_t state;
     end_reason_t reason;
-    int64_t at_ms;                                 /* of the record in hand, by Kafka's timestamps */
-    int64_t first_ms, last_ms;                     /* of outcomes; 0: none */
-    int64_t producer_ms;                           /* of the producer's last word; 0: none */
-    int64_t second[TALLY_RATE_S];                  /* which second a place counts, ... */
-    uint64_t in_second[TALLY_RATE_S], in_record_n; /* ... and how many outcomes it had */
-} tally_t;
+    int64_t at_ms;                                      /* of the record in hand, by Kafka's timestamps */
+    int64_t first_ms, last_ms;                          /* of outcomes; 0: none */
+    int64_t producer_ms;                                /* of the producer's last word; 0: none */
+    int64_t second[JOB_COUNTS_RATE_S];                  /* which second a place counts, ... */
+    uint64_t in_second[JOB_COUNTS_RATE_S], in_record_n; /* ... and how many outcomes it had */
+} job_counts_t;
 
 /* NULL: no memory. */
-tally_t *tally_new(const char *job);
-void tally_free(tally_t *tally);
+job_counts_t *job_counts_new(const char *job);
+void job_counts_free(job_counts_t *counts);
 /* The next record of the partition. */
-void tally_record(tally_t *tally, const bus_record_t *record);
+void job_counts_record(job_counts_t *counts, const bus_record_t *record);
 /* Outcomes a second as of `now_ms`; of a decided list over its whole life. */
-double tally_rate(const tally_t *tally, int64_t now_ms);
+double job_counts_rate(const job_counts_t *counts, int64_t now_ms);
 /* The first index without an outcome; -1: every one has one, as far as is known. */
-int64_t tally_oldest(const tally_t *tally);
+int64_t job_counts_oldest(const job_counts_t *counts);
 /* The counts of `info`, and its state and reason where the log decides them. */
-void tally_info(const tally_t *tally, fanmap_job_info_t *info);
+void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info);
 /* A word for a reason; "" for one that is none. */
-const char *tally_reason_word(end_reason_t reason);
+const char *end_reason_word(end_reason_t reason);
 
 #endif

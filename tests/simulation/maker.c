@@ -98,9 +98,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 {
     const reader_arg_t *to = arg;
     fanmap_error_t err;
-    if (order_hand_through(to->m->order, outcome))
-        output_put(&to->m->output, outcome);
-    else if (order_put(to->m->order, outcome, &err) != FANMAP_OK)
+    if (order_put(to->m->order, outcome, &err) != FANMAP_OK)
         sim_break(to->sim, "%s: order_put: %s", to->m->job->id, err.message);
 }
 

@@ -108,21 +108,6 @@ static void test_in_order_and_out_of_order(void **state)
     order_free(order);
 }
 
-static void test_handing_through(void **state)
-{
-    (void)state;
-    order_t *order = new_order(MIB, NULL);
-    outcome_t zero = {.index = 0}, one = {.index = 1}, two = {.index = 2};
-    assert_false(order_hand_through(order, &one));
-    assert_true(order_hand_through(order, &zero));
-    put(order, 2, 8);
-    assert_true(order_hand_through(order, &one));
-    assert_int_equal(order_position(order), 2);
-    expect(order, 2, 8);
-    assert_false(order_hand_through(order, &two));
-    order_free(order);
-}
-
 static void test_every_field_of_an_error(void **state)
 {
     (void)state;
@@ -421,7 +406,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order_and_out_of_order),
-        cmocka_unit_test(test_handing_through),
         cmocka_unit_test(test_every_field_of_an_error),
         cmocka_unit_test(test_missing_outcomes_are_made),
         cmocka_unit_test(test_a_borrowed_outcome_stays_while_others_are_put),

@@ -15,7 +15,7 @@ enum { SECOND = 1000 };
 static const int64_t BEGAN_MS = 1700000000000;
 
 typedef struct {
-    tally_t *tally;
+    job_counts_t *counts;
     int64_t offset;
 } log_t;
 
@@ -27,7 +27,7 @@ static void put(log_t *log, int64_t at_ms, buf_t *value)
                            .key_len = strlen(JOB),
                            .value = value->data,
                            .value_len = value->len};
-    tally_record(log->tally, &record);
+    job_counts_record(log->counts, &record);
     buf_free(value);
 }
 
@@ -82,8 +82,8 @@ static void put_input(log_t *log, uint64_t n)
 
 static log_t begin(void)
 {
-    log_t log = {tally_new(JOB), 0};
-    assert_non_null(log.tally);
+    log_t log = {job_counts_new(JOB), 0};
+    assert_non_null(log.counts);
     put_start(&log);
     return log;
 }
@@ -96,7 +96,7 @@ static void counts_what_the_list_says(void **state)
     put_progress(&log, BEGAN_MS, 10);
     put_outcomes(&log, BEGAN_MS, 0, 4, FANMAP_VALUE);
     put_outcomes(&log, BEGAN_MS, 2, 3, FANMAP_EXIT); /* two of them are known already */
-    tally_info(log.tally, &info);
+    job_counts_info(log.counts, &info);
     assert_true(info.has_counts);
     assert_int_equal(info.state, FANMAP_JOB_RUNNING);
     assert_int_equal(info.known, 5);
@@ -104,17 +104,17 @@ static void counts_what_the_list_says(void **state)
     assert_int_equal(info.retried, 5);
     assert_int_equal(info.published, 10);
     assert_int_equal(info.total, -1);
-    assert_int_equal(log.tally->kinds[FANMAP_VALUE], 4);
-    assert_int_equal(log.tally->kinds[FANMAP_EXIT], 1);
-    assert_int_equal(tally_oldest(log.tally), 5);
+    assert_int_equal(log.counts->kinds[FANMAP_VALUE], 4);
+    assert_int_equal(log.counts->kinds[FANMAP_EXIT], 1);
+    assert_int_equal(job_counts_oldest(log.counts), 5);
     put_outcomes(&log, BEGAN_MS, 5, 1, FANMAP_VALUE);
     put_input(&log, 6);
-    tally_info(log.tally, &info);
+    job_counts_info(log.counts, &info);
     assert_int_equal(info.state, FANMAP_JOB_ENDED);
     assert_string_equal(info.reason, "complete");
     assert_int_equal(info.total, 6);
-    assert_int_equal(tally_oldest(log.tally), -1);
-    tally_free(log.tally);
+    assert_int_equal(job_counts_oldest(log.counts), -1);
+    job_counts_free(log.counts);
 }
 
 static void what_a_closed_list_lacks_is_counted_as_cancelled(void **state)
@@ -127,37 +127,37 @@ static void what_a_closed_list_lacks_is_counted_as_cancelled(void **state)
     put_outcomes(&log, BEGAN_MS, 1, 2, FANMAP_VALUE);
     joblog_encode_end(&value, END_CANCEL);
     put(&log, BEGAN_MS, &value);
-    tally_info(log.tally, &info);
+    job_counts_info(log.counts, &info);
     assert_string_equal(info.reason, "cancel");
-    assert_int_equal(log.tally->kinds[FANMAP_CANCELLED], 3);
-    tally_free(log.tally);
+    assert_int_equal(log.counts->kinds[FANMAP_CANCELLED], 3);
+    job_counts_free(log.counts);
 }
 
 static void the_rate_is_of_the_last_minute(void **state)
 {
     (void)state;
     log_t log = begin();
-    assert_true(tally_rate(log.tally, BEGAN_MS) == 0);
+    assert_true(job_counts_rate(log.counts, BEGAN_MS) == 0);
     put_outcomes(&log, BEGAN_MS, 0, 100, FANMAP_VALUE);
-    assert_true(tally_rate(log.tally, BEGAN_MS + 10 * SECOND) == 10); /* a young job: over its life */
+    assert_true(job_counts_rate(log.counts, BEGAN_MS + 10 * SECOND) == 10); /* a young job: over its life */
     put_outcomes(&log, BEGAN_MS + 100 * SECOND, 100, 30, FANMAP_VALUE);
     put_outcomes(&log, BEGAN_MS + 100 * SECOND, 130, 30, FANMAP_VALUE);
-    assert_true(tally_rate(log.tally, BEGAN_MS + 110 * SECOND) == 1); /* the first hundred are too old */
-    assert_true(tally_rate(log.tally, BEGAN_MS + 300 * SECOND) == 0);
+    assert_true(job_counts_rate(log.counts, BEGAN_MS + 110 * SECOND) == 1); /* the first hundred are too old */
+    assert_true(job_counts_rate(log.counts, BEGAN_MS + 300 * SECOND) == 0);
     put_input(&log, 160);
-    assert_true(tally_rate(log.tally, BEGAN_MS + 9999 * SECOND) == 1.6); /* ended: 160 in 100 s */
-    tally_free(log.tally);
+    assert_true(job_counts_rate(log.counts, BEGAN_MS + 9999 * SECOND) == 1.6); /* ended: 160 in 100 s */
+    job_counts_free(log.counts);
 }
 
 static void the_producers_last_word_is_kept(void **state)
 {
     (void)state;
     log_t log = begin();
-    assert_int_equal(log.tally->producer_ms, BEGAN_MS);
+    assert_int_equal(log.counts->producer_ms, BEGAN_MS);
     put_progress(&log, BEGAN_MS + 5 * SECOND, 1);
     put_outcomes(&log, BEGAN_MS + 9 * SECOND, 0, 1, FANMAP_VALUE);
-    assert_int_equal(log.tally->producer_ms, BEGAN_MS + 5 * SECOND);
-    tally_free(log.tally);
+    assert_int_equal(log.counts->producer_ms, BEGAN_MS + 5 * SECOND);
+    job_counts_free(log.counts);
 }
 
 static const char *value_of(const policy_t *policy, const char *name)
