@@ -55,7 +55,7 @@ void close_cancel(producer_t *p, end_reason_t reason)
 
 bool close_is_elsewhere(const producer_t *p)
 {
-    return p->phase == PHASE_PUBLISHING && p->config.resume && !p->input_put;
+    return p->phase == PHASE_PUBLISHING && p->config.prior && !p->input_put;
 }
 
 void close_elsewhere(producer_t *p)

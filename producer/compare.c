@@ -65,29 +65,29 @@ static void only_wait_for_end(producer_t *p)
 
 static void same(producer_t *p)
 {
-    const resume_t *resume = p->config.resume;
+    const prior_t *prior = p->config.prior;
     actions_add(p, PRODUCER_READ_LOG);
-    p->input_ended |= resume->is_halting && resume->total >= 0;
-    if (resume->is_closed)
-        close_found_closed(p, resume->reason);
-    else if (resume->total >= 0)
+    p->input_ended |= prior->is_halting && prior->total >= 0;
+    if (prior->is_closed)
+        close_found_closed(p, prior->reason);
+    else if (prior->total >= 0)
         only_wait_for_end(p);
     else
         announce_takeover(p);
 }
 
 /* How many items can be compared by their chain, and must be there. */
-static uint64_t needed(const resume_t *resume)
+static uint64_t needed(const prior_t *prior)
 {
-    return resume->total >= 0 ? (uint64_t)resume->total : resume->prefix;
+    return prior->total >= 0 ? (uint64_t)prior->total : prior->prefix;
 }
 
 /* With `input` in the log the end is needed too. */
 static bool has_compared_all(const producer_t *p)
 {
-    const resume_t *resume = p->config.resume;
-    bool may_go_on = resume->total < 0 || resume->is_halting;
-    return p->compared == needed(resume) && (may_go_on || p->input_ended);
+    const prior_t *prior = p->config.prior;
+    bool may_go_on = prior->total < 0 || prior->is_halting;
+    return p->compared == needed(prior) && (may_go_on || p->input_ended);
 }
 
 /* ---- events ---- */
@@ -101,16 +101,16 @@ void compare_begin(producer_t *p)
 
 void compare_item(producer_t *p, const producer_event_t *event)
 {
-    resume_t *resume = p->config.resume;
+    prior_t *prior = p->config.prior;
     uint64_t from;
-    if (resume->total >= 0 && p->compared == (uint64_t)resume->total) {
+    if (prior->total >= 0 && p->compared == (uint64_t)prior->total) {
         too_long(p, p->compared);
         return;
     }
     bool is_sent = event->kind == FANMAP_VALUE && !event->is_outcome;
     p->compared_chain = place_chain(p->compared_chain, event->in, is_sent ? event->in_len : 0);
     p->compared++;
-    if (!resume_compare(resume, p->compared, p->compared_chain, &from))
+    if (!prior_compare(prior, p->compared, p->compared_chain, &from))
         compare_differs(p, from, p->compared);
     else if (has_compared_all(p))
         same(p);
@@ -118,7 +118,7 @@ void compare_item(producer_t *p, const producer_event_t *event)
 
 void compare_end_input(producer_t *p)
 {
-    uint64_t n = needed(p->config.resume);
+    uint64_t n = needed(p->config.prior);
     if (p->compared < n)
         compare_too_short(p, p->compared, n - 1);
     else if (has_compared_all(p))

@@ -7,11 +7,11 @@
 
 #include "producer/state.h"
 
-static void begin_at_prefix(producer_t *p, const resume_t *resume)
+static void begin_at_prefix(producer_t *p, const prior_t *prior)
 {
-    window_resume(&p->window, resume->prefix, resume->chain, resume->offsets);
+    window_begin_at(&p->window, prior->prefix, prior->chain, prior->offsets);
     p->refused.pack = 1; /* pack 0 is what the log had before */
-    p->progress.prefix = p->progress.stored = resume->prefix;
+    p->progress.prefix = p->progress.stored = prior->prefix;
     p->spec_put = true;
 }
 
@@ -23,7 +23,7 @@ producer_t *producer_new(const producer_config_t *config)
     p->config = *config;
     if (p->config.ahead_n < 1)
         p->config.ahead_n = 1;
-    if (!config->resume)
+    if (!config->prior)
         p->config.spec.start_offset = -1;
     p->owner_ms = INT64_MIN;
     uint32_t partitions = config->spec.items_partitions;
@@ -33,8 +33,8 @@ producer_t *producer_new(const producer_config_t *config)
         producer_free(p);
         return NULL;
     }
-    if (config->resume)
-        begin_at_prefix(p, config->resume);
+    if (config->prior)
+        begin_at_prefix(p, config->prior);
     return p;
 }
 

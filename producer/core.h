@@ -15,7 +15,7 @@
  * The hash chain of `progress` takes an item that was never sent (bad_input, too_large by the caller's word) as zero
  * bytes.
  *
- * One that resumes a job (config.resume) writes no `start`. It takes the input from item 0 and compares it with the
+ * One that resumes a job (config.prior) writes no `start`. It takes the input from item 0 and compares it with the
  * hash chain of each stored `progress`; nothing is said to Kafka before the newest of them was reached and matched.
  * Then it announces itself, reads the log, has the items partitions read from the offsets in `progress`, and goes on
  * from the prefix: what has a record (which must be the same input) or an outcome is not published again. Where the job
@@ -26,7 +26,7 @@
 #ifndef PRODUCER_CORE_H
 #define PRODUCER_CORE_H
 
-#include "producer/resume.h"
+#include "producer/prior.h"
 #include "schemas/jobs.h"
 
 typedef struct producer producer_t;
@@ -38,8 +38,8 @@ typedef enum {
     PRODUCER_PUT_ITEM,     /* an item record to `partition`; answer PRODUCER_ITEM_STORED with the index */
     PRODUCER_CHECK_LOG,    /* read the log up to its present end, then PRODUCER_LOG_CHECKED */
     PRODUCER_READ_LOG,     /* resuming: the input is that of the job: its outcomes may be handed out */
-    PRODUCER_SCAN,         /* resuming: resume_record for all that the items partitions hold from resume->offsets up to
-                              their present ends, then resume_sort and PRODUCER_SCANNED */
+    PRODUCER_SCAN,         /* resuming: prior_record for all that the items partitions hold from prior->offsets up to
+                              their present ends, then prior_sort and PRODUCER_SCANNED */
     PRODUCER_FINISHED,     /* nothing is left to say: the producer may be freed. Detached: `input` or J/end is stored */
     PRODUCER_FAILED        /* refused or superseded: `error` says why */
 } producer_action_type_t;
@@ -109,7 +109,7 @@ typedef struct {
     uint64_t spill_bytes;         /* outcomes waiting to be handed out */
     bool attached;                /* false (submit): ahead and spill do not bind */
     uint64_t outbox_n;            /* items from the first unacknowledged one on; 16 bytes each */
-    resume_t *resume; /* NULL: a new job. Else `spec` is the job's own with its start_offset; borrowed, to outlive the
+    prior_t *prior; /* NULL: a new job. Else `spec` is the job's own with its start_offset; borrowed, to outlive the
                          producer */
 } producer_config_t;
 

@@ -37,14 +37,14 @@ static bool is_to_be_sent(const queue_item_t *item)
 static bool is_there(producer_t *p, const queue_item_t *item)
 {
     bool is_bad = item->kind == FANMAP_BAD_INPUT;
-    resume_t *resume = p->config.resume;
+    prior_t *prior = p->config.prior;
     uint64_t index = p->window.next;
-    const resume_item_t *found = resume ? resume_find(resume, index) : NULL;
-    if (!found && !(resume && bitset_test(&resume->known, index)))
+    const prior_item_t *found = prior ? prior_find(prior, index) : NULL;
+    if (!found && !(prior && bitset_test(&prior->known, index)))
         return false;
     bool is_sent = is_to_be_sent(item);
-    bool is_same = found ? is_sent && resume_hash(item->bytes, item->len) == found->hash
-                         : item->is_outcome || bitset_test(&resume->bad, index) == is_bad;
+    bool is_same = found ? is_sent && prior_hash(item->bytes, item->len) == found->hash
+                         : item->is_outcome || bitset_test(&prior->bad, index) == is_bad;
     if (!is_same) {
         compare_differs(p, index, index + 1);
         return true;
@@ -62,9 +62,9 @@ static bool is_there(producer_t *p, const queue_item_t *item)
 /* Records that were found and whose turn has not come yet stay within reach of the next one who resumes. */
 static void keep_in_reach(const producer_t *p, int64_t *offsets)
 {
-    const resume_t *resume = p->config.resume;
-    for (size_t i = resume ? resume->item_at : 0; resume && i < resume->items_n; i++) {
-        const resume_item_t *item = &resume->items[i];
+    const prior_t *prior = p->config.prior;
+    for (size_t i = prior ? prior->item_at : 0; prior && i < prior->items_n; i++) {
+        const prior_item_t *item = &prior->items[i];
         int64_t *offset = &offsets[window_partition(&p->window, item->index)];
         if (item->index >= p->window.next && item->offset < *offset)
             *offset = item->offset;
@@ -80,8 +80,8 @@ static void put_refused(producer_t *p)
 /* What an earlier producer had published belongs to the job, and so does all before it. */
 static bool halt_cuts(const producer_t *p)
 {
-    const resume_t *resume = p->config.resume;
-    return p->was_halted && p->unmet == 0 && p->window.next >= (resume ? resume_end(resume) : 0);
+    const prior_t *prior = p->config.prior;
+    return p->was_halted && p->unmet == 0 && p->window.next >= (prior ? prior_end(prior) : 0);
 }
 
 static void cut(producer_t *p)
@@ -217,10 +217,10 @@ static void publish_queued(producer_t *p)
 /* True: the input ended before an item that was published. */
 static bool ends_too_early(producer_t *p)
 {
-    const resume_t *resume = p->config.resume;
-    if (!resume || p->unmet || p->input_put || !all_published(p) || resume_end(resume) <= p->window.next)
+    const prior_t *prior = p->config.prior;
+    if (!prior || p->unmet || p->input_put || !all_published(p) || prior_end(prior) <= p->window.next)
         return false;
-    compare_too_short(p, p->window.next, resume_end(resume) - 1);
+    compare_too_short(p, p->window.next, prior_end(prior) - 1);
     return true;
 }
 

@@ -19,7 +19,7 @@ void start_begin(producer_t *p)
 {
     if (p->phase != PHASE_NEW)
         return;
-    if (p->config.resume) {
+    if (p->config.prior) {
         compare_begin(p);
         return;
     }
@@ -114,7 +114,7 @@ void start_announced(producer_t *p, const char *announced)
 {
     if (strcmp(announced, p->config.announce) == 0)
         p->announcement_seen = true;
-    else if ((p->announcement_seen || !p->config.resume) && p->phase == PHASE_PUBLISHING && !p->settled)
+    else if ((p->announcement_seen || !p->config.prior) && p->phase == PHASE_PUBLISHING && !p->settled)
         superseded(p);
 }
 

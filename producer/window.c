@@ -24,7 +24,7 @@ bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_
     return true;
 }
 
-void window_resume(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets)
+void window_begin_at(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets)
 {
     window->prefix = window->next = prefix;
     window->prefix_chain = window->next_chain = chain;

@@ -27,7 +27,7 @@ typedef struct {
 
 bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_t items_max);
 /* Begins at a prefix instead of 0, with what `progress` says of it. Pack 0 then counts as stored. */
-void window_resume(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets);
+void window_begin_at(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets);
 void window_free(window_t *window);
 bool window_full(const window_t *window);
 /* The next item; not when full. Returns its index. */

@@ -142,7 +142,7 @@ static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
                                 .ahead_n = options_count(job->options, "ahead"),
                                 .spill_bytes = m->spill_bytes,
                                 .attached = !job->is_detached,
-                                .resume = resubmit_known(m->resubmit),
+                                .prior = resubmit_known(m->resubmit),
                                 .outbox_n = OUTBOX_MAX};
     if (random_id(config.announce, 16) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");

@@ -23,7 +23,7 @@ enum { SILENT_MS = 10000 };
 struct resubmit {
     fanmap_job_t *job;
     spec_t wanted; /* what this caller asks for */
-    resume_t known;
+    prior_t known;
     list_t *list;
     bus_reader_t *reader;
     int64_t heard_ms; /* unix time: of the newest `progress`, or of `start` */
@@ -44,7 +44,7 @@ void resubmit_free(resubmit_t *r)
         return;
     (void)bus_reader_drop(&r->reader);
     list_free(r->list);
-    resume_free(&r->known);
+    prior_free(&r->known);
     free(r);
 }
 
@@ -113,7 +113,7 @@ static void say_policy(const resubmit_t *r, const spec_t *is)
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
     resubmit_t *r = arg;
-    resume_outcome(&r->known, outcome);
+    prior_outcome(&r->known, outcome);
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
@@ -134,7 +134,7 @@ static void note_producer(resubmit_t *r, const bus_record_t *record)
         !joblog_decode(record->value, record->value_len, &decoded))
         return;
     if (decoded.type == JOBLOG_PROGRESS)
-        resume_progress(&r->known, &decoded.progress);
+        prior_progress(&r->known, &decoded.progress);
     if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
         r->heard_ms = record->timestamp_ms;
 }
@@ -220,13 +220,13 @@ int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_
     r->produce = produce;
     r->wanted = job->spec;
     r->list = list_new(job->id, &list_callbacks, r);
-    if (!r->list || !resume_init(&r->known, job->id, found->spec.items_partitions))
+    if (!r->list || !prior_init(&r->known, job->id, found->spec.items_partitions))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     return bus_read(job->queue->results, (int32_t)found->spec.results_partition, found->spec.start_offset,
                     &reader_callbacks, r, &r->reader, err);
 }
 
-resume_t *resubmit_known(resubmit_t *r)
+prior_t *resubmit_known(resubmit_t *r)
 {
     return r ? &r->known : NULL;
 }
@@ -243,7 +243,7 @@ static int64_t scan_from(void *arg, int32_t partition)
 static bool on_scanned_record(void *arg, int32_t partition, const bus_record_t *record)
 {
     resubmit_t *r = arg;
-    resume_record(&r->known, partition, record->offset, record->key, record->key_len, record->value, record->value_len);
+    prior_record(&r->known, partition, record->offset, record->key, record->key_len, record->value, record->value_len);
     return true;
 }
 
@@ -269,7 +269,7 @@ static void on_scanned(void *arg)
         resubmit_fail(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
         return;
     }
-    resume_sort(&r->known);
+    prior_sort(&r->known);
     map_simple_step(r->job, PRODUCER_SCANNED);
 }
 

@@ -386,7 +386,7 @@ void maker_launch(sim_t *sim, maker_t *m, int64_t delay_ms)
                                 .spill_bytes = 1 << 20,
                                 .attached = true,
                                 .outbox_n = 1 + dice(&sim->clock, 100),
-                                .resume = m->is_resumed ? &m->known : NULL};
+                                .prior = m->is_resumed ? &m->known : NULL};
     snprintf(config.announce, sizeof config.announce, "%s", m->announce);
     if (m->is_resumed)
         config.spec.start_offset = m->read_offset = m->job->start_offset;
@@ -427,7 +427,7 @@ void maker_die(sim_t *sim, maker_t *m)
 static void maker_free(maker_t *m)
 {
     producer_free(m->producer);
-    resume_free(&m->known);
+    prior_free(&m->known);
     list_free(m->list);
     order_free(m->order);
     buf_free(&m->output);

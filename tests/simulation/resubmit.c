@@ -17,7 +17,7 @@ void resubmit_input(buf_t *b, const maker_t *m, uint64_t index)
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
-    resume_outcome(&((maker_t *)arg)->known, outcome);
+    prior_outcome(&((maker_t *)arg)->known, outcome);
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
@@ -36,7 +36,7 @@ static void read_record(maker_t *m, list_t *list, int64_t offset, const record_t
     if (was_open && counts && record->key_len == strlen(m->job->id) &&
         memcmp(record->key, m->job->id, record->key_len) == 0 &&
         joblog_decode(record->value, record->value_len, &decoded) && decoded.type == JOBLOG_PROGRESS)
-        resume_progress(&m->known, &decoded.progress);
+        prior_progress(&m->known, &decoded.progress);
 }
 
 static void read_log(sim_t *sim, maker_t *m)
@@ -44,7 +44,7 @@ static void read_log(sim_t *sim, maker_t *m)
     const job_t *job = m->job;
     int32_t partition = (int32_t)job->spec.results_partition;
     list_t *list = list_new(job->id, &(list_callbacks_t){.outcome = on_outcome, .decided = on_decided}, m);
-    if (list == NULL || !resume_init(&m->known, job->id, job->spec.items_partitions))
+    if (list == NULL || !prior_init(&m->known, job->id, job->spec.items_partitions))
         abort();
     for (int64_t offset = job->start_offset; offset < kafka_log_end(sim, TOPIC_RESULTS, partition); offset++)
         read_record(m, list, offset, kafka_record(sim, TOPIC_RESULTS, partition, offset));
@@ -157,10 +157,10 @@ void resubmit_scan(sim_t *sim, maker_t *m)
             const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, offset);
             look(sim, m, p, offset);
             if (offset >= from)
-                resume_record(&m->known, p, offset, record->key, record->key_len, record->value, record->value_len);
+                prior_record(&m->known, p, offset, record->key, record->key_len, record->value, record->value_len);
         }
     }
-    resume_sort(&m->known);
+    prior_sort(&m->known);
 }
 
 /* ---- what must hold ---- */

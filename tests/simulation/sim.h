@@ -97,7 +97,7 @@ typedef struct {
     /* resuming */
     bool is_resumed, has_read; /* has_read: it may read the log for its caller */
     bool has_said_input;
-    resume_t known;
+    prior_t known;
     uint64_t wrong_at;    /* its input differs at this index; UINT64_MAX: nowhere */
     uint64_t announced_n; /* the place of its announcement in the job's log; 0: not stored */
     int64_t announced_ms;
@@ -191,7 +191,7 @@ void sim_cancel(sim_t *sim, job_t *job);
 
 /* maker.c */
 void maker_start(sim_t *sim, job_t *job);
-/* One more program for the job; it begins in delay_ms. resume_init was done in maker->known where it resumes. */
+/* One more program for the job; it begins in delay_ms. prior_init was done in maker->known where it resumes. */
 maker_t *maker_new(sim_t *sim, job_t *job);
 void maker_launch(sim_t *sim, maker_t *maker, int64_t delay_ms);
 void maker_end(job_t *job);

@@ -57,7 +57,7 @@ typedef struct {
     producer_actions_t actions;
     buf_t out;
     producer_config_t config;
-    resume_t resume;
+    prior_t resume;
     uint64_t pushed;
     bool sent[ITEMS_MAX]; /* by index */
     uint64_t items_seen;
@@ -275,7 +275,7 @@ static void put_progress(play_t *play, uint64_t prefix, const int64_t *offsets)
         .prefix = prefix, .chain = chain_of_numbers(prefix), .partitions = play->config.spec.items_partitions};
     joblog_encode_progress(&b, &progress, offsets);
     assert_true(joblog_decode(b.data, b.len, &record));
-    resume_progress(&play->resume, &record.progress);
+    prior_progress(&play->resume, &record.progress);
     buf_free(&b);
 }
 
@@ -297,20 +297,20 @@ static void add_offset(play_t *play, size_t i, int64_t n)
 static void add_known(play_t *play, size_t i, int64_t n)
 {
     (void)i;
-    resume_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_VALUE, .attempts = 1});
+    prior_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_VALUE, .attempts = 1});
 }
 
 static void add_bad(play_t *play, size_t i, int64_t n)
 {
     (void)i;
-    resume_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_BAD_INPUT});
+    prior_outcome(&play->resume, &(outcome_t){.index = (uint64_t)n, .kind = FANMAP_BAD_INPUT});
 }
 
 static void configure_resume(play_t *play, const char *words)
 {
     char reason[32];
     producer_config_t *config = &play->config;
-    assert_true(resume_init(&play->resume, config->spec.job, config->spec.items_partitions));
+    assert_true(prior_init(&play->resume, config->spec.job, config->spec.items_partitions));
     for (size_t i = 0; i < 4; i++)
         resume_offsets[i] = -1;
     numbers(play, words, "marks=", add_mark);
@@ -323,7 +323,7 @@ static void configure_resume(play_t *play, const char *words)
     if (play->resume.is_closed)
         play->resume.reason = reason_of(reason);
     config->spec.start_offset = 7;
-    config->resume = &play->resume;
+    config->prior = &play->resume;
 }
 
 static void scanned(play_t *play, producer_event_t event, const char *words)
@@ -338,13 +338,13 @@ static void scanned(play_t *play, producer_event_t event, const char *words)
         mp_put_uint(&in, is_other ? index + 1000 : index);
         item_encode(&b, index, in.data, in.len);
         uint32_t p = place_item(place_job_hash("j"), play->config.spec.items_partitions, index);
-        resume_record(&play->resume, (int32_t)p, (int64_t)offset, "j", 1, b.data, b.len);
-        resume_record(&play->resume, (int32_t)(p + 1), (int64_t)offset, "j", 1, b.data, b.len); /* handed off: a copy */
-        resume_record(&play->resume, (int32_t)p, (int64_t)offset, "k", 1, b.data, b.len);
+        prior_record(&play->resume, (int32_t)p, (int64_t)offset, "j", 1, b.data, b.len);
+        prior_record(&play->resume, (int32_t)(p + 1), (int64_t)offset, "j", 1, b.data, b.len); /* handed off: a copy */
+        prior_record(&play->resume, (int32_t)p, (int64_t)offset, "k", 1, b.data, b.len);
         buf_free(&b);
         buf_free(&in);
     }
-    resume_sort(&play->resume);
+    prior_sort(&play->resume);
     event.type = PRODUCER_SCANNED;
     step(play, &event);
 }
@@ -568,7 +568,7 @@ static void play_file(const char *path)
     else if (strcmp(expected, got) != 0)
         fail_msg("%s came out as:\n%s", path, got);
     producer_free(play.producer);
-    resume_free(&play.resume);
+    prior_free(&play.resume);
     producer_actions_free(&play.actions);
     buf_free(&play.out);
     free(expected);

@@ -4,8 +4,8 @@
  * items partitions: there stand the items behind the stored prefix that the old producer had sent. Up to the prefix the
  * input is compared by the hash chain, at every stored progress; behind it item by item.
  */
-#ifndef PRODUCER_RESUME_H
-#define PRODUCER_RESUME_H
+#ifndef PRODUCER_PRIOR_H
+#define PRODUCER_PRIOR_H
 
 #include "base/bitset.h"
 #include "schemas/joblog.h"
@@ -13,15 +13,15 @@
 /* The chain over the first `prefix` inputs. */
 typedef struct {
     uint64_t prefix, chain;
-} resume_mark_t;
+} prior_mark_t;
 
 /* An item behind the prefix that has a record. */
 typedef struct {
     uint64_t index, hash; /* of its input as sent */
     int64_t offset;
-} resume_item_t;
+} prior_item_t;
 
-/* Zeroed and given to resume_init. Belongs to the caller of the producer, who fills it; the producer moves `mark_at`
+/* Zeroed and given to prior_init. Belongs to the caller of the producer, who fills it; the producer moves `mark_at`
  * and `item_at` on. */
 typedef struct {
     char job[JOB_ID_MAX + 1];
@@ -33,35 +33,35 @@ typedef struct {
     end_reason_t reason;    /* is_closed */
     uint64_t prefix, chain; /* of the progress with the largest prefix */
     int64_t *offsets;       /* its offsets: where the items behind the prefix begin; -1: from the beginning */
-    resume_mark_t *marks;   /* by prefix; every second one is dropped when there are too many */
+    prior_mark_t *marks;    /* by prefix; every second one is dropped when there are too many */
     size_t marks_n, marks_cap, mark_at;
-    resume_item_t *items; /* by index, once resume_sort was called */
+    prior_item_t *items; /* by index, once prior_sort was called */
     size_t items_n, items_cap, item_at;
     bitset_t known, bad; /* indexes with an outcome; of them those that could not be parsed */
     bool failed;         /* out of memory: give up */
-} resume_t;
+} prior_t;
 
-enum { RESUME_MARKS_MAX = 65536 };
+enum { PRIOR_MARKS_MAX = 65536 };
 
-bool resume_init(resume_t *resume, const char *job, uint32_t partitions);
-void resume_free(resume_t *resume);
+bool prior_init(prior_t *prior, const char *job, uint32_t partitions);
+void prior_free(prior_t *prior);
 /* From the log, in its order; only what counts there (aggregator/list.h says so). */
-void resume_progress(resume_t *resume, const progress_t *progress);
-void resume_outcome(resume_t *resume, const outcome_t *outcome);
+void prior_progress(prior_t *prior, const progress_t *progress);
+void prior_outcome(prior_t *prior, const outcome_t *outcome);
 /* A record of an items partition, from offsets[partition] on; what is not an item of this job behind the prefix and
  * within reach, on the partition where it belongs, is ignored. */
-void resume_record(resume_t *resume, int32_t partition, int64_t offset, const void *key, size_t key_len,
-                   const void *value, size_t value_len);
+void prior_record(prior_t *prior, int32_t partition, int64_t offset, const void *key, size_t key_len, const void *value,
+                  size_t value_len);
 /* Every partition was read. */
-void resume_sort(resume_t *resume);
+void prior_sort(prior_t *prior);
 
 /* The record of this index, asked for in order; NULL: none was found. */
-const resume_item_t *resume_find(resume_t *resume, uint64_t index);
+const prior_item_t *prior_find(prior_t *prior, uint64_t index);
 /* Behind the highest index that was found published. */
-uint64_t resume_end(const resume_t *resume);
-uint64_t resume_hash(const void *in, size_t in_len);
+uint64_t prior_end(const prior_t *prior);
+uint64_t prior_hash(const void *in, size_t in_len);
 /* The chain over the first n inputs, for each n in order: false when a stored mark says that they were others; then
  * *ret_from is where the input was the same for sure. */
-bool resume_compare(resume_t *resume, uint64_t n, uint64_t chain, uint64_t *ret_from);
+bool prior_compare(prior_t *prior, uint64_t n, uint64_t chain, uint64_t *ret_from);
 
 #endif
