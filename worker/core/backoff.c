@@ -31,7 +31,6 @@ void retry_turn(worker_t *w)
         heap_remove(&w->delayed, node);
         item_unlink(item);
         item_enqueue(w, item, false);
-        schedule_job(w, job);
-        limits_turn(w, job);
+        job_mark(w, job);
     }
 }

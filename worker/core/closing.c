@@ -16,9 +16,7 @@ void closing_write_end(worker_t *w, worker_job_t *job, end_reason_t reason)
     action->end.spec = job->spec;
     action->end.reason = job->end_reason = reason;
     job->end_written = job->is_closing = true;
-    schedule_job(w, job);
-    slots_withdraw(w, job, NULL);
-    limits_turn(w, job);
+    job_stop_starting(w, job);
 }
 
 void closing_check_deadline(worker_t *w, worker_job_t *job)

@@ -238,7 +238,7 @@ void parts_doubt(worker_t *w)
     }
     if (!w->is_doubtful)
         return;
-    slots_withdraw(w, NULL, NULL);
+    slots_withdraw(w, NULL);
     note(w, FANMAP_LOG_WARNING, "the worker was stopped for a while: nothing starts until the group answers");
 }
 

@@ -147,11 +147,11 @@ static void begin_drain(worker_t *w)
     w->is_draining = true;
     w->drain_end_ms = w->now_ms + w->config.drain_ms;
     w->drain_over_ms = w->drain_end_ms + 1000;
-    slots_withdraw(w, NULL, NULL);
+    slots_withdraw(w, NULL);
     hand_back_unstarted(w);
     withdraw_all(w);
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next)
-        limits_turn(w, job);
+        job_mark(w, job);
 }
 
 static bool is_quiet(const worker_t *w)
@@ -286,7 +286,9 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     dispatch(w, event);
     claims_turn(w);
     names_turn(w);
+    jobs_settle(w);
     schedule_turn(w);
+    jobs_settle(w); /* what it started changed demands */
     parts_turn(w);
     intake_turn(w);
     if (w->is_draining)

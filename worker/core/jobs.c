@@ -57,6 +57,7 @@ static void job_free(worker_t *w, worker_job_t *job)
 {
     if (w->recent == job)
         w->recent = NULL;
+    job_unmark(w, job);
     HASH_DEL(w->jobs, job);
     tokens_free(job->tokens);
     forget_spec(job);
@@ -194,12 +195,9 @@ void job_policy_changed(worker_t *w, worker_job_t *job)
         leave_queue(w, job);
     if (job->tokens != NULL && job->concurrency_version > 0)
         tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);
-    if (!job_may_start(job)) {
-        slots_withdraw(w, job, NULL);
-        names_withdraw(w, job);
-    }
-    limits_turn(w, job);
-    schedule_job(w, job);
+    if (!job_may_start(job))
+        job_stop_starting(w, job);
+    job_mark(w, job);
 }
 
 static bool obeys_halt(const worker_job_t *job)
@@ -315,14 +313,12 @@ void job_end(worker_t *w, worker_job_t *job)
     if (job->is_ended)
         return;
     job->is_ended = true;
-    schedule_job(w, job);
+    job_stop_starting(w, job);
     finish_left(job);
     drop_some(w, job);
-    slots_withdraw(w, job, NULL);
     for (uint32_t i = 0; i < w->config.slots_n; i++)
         if (w->slots[i].job == job)
             slot_review(w, i);
-    limits_turn(w, job);
     if (!job->is_active)
         forget_spec(job);
 }
@@ -354,7 +350,8 @@ void jobs_turn(worker_t *w)
             closing_cancel_some(w, job);
         if (job->is_ended && job->items_n == 0 && job->running == 0)
             limits_end(w, job);
-        limits_turn(w, job);
+        if (job->tokens != NULL)
+            job_mark(w, job);
         if (is_over(job))
             retire(w, job);
     }

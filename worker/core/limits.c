@@ -129,7 +129,7 @@ static void obey(worker_t *w, worker_job_t *job)
     else if (job->is_frozen)
         freeze_all(w, job, false);
     if (job->running > tokens_allow(job->tokens, w->now_ms))
-        slots_withdraw(w, job, NULL);
+        slots_withdraw_job(w, job);
 }
 
 static void tell_lapse(worker_t *w, worker_job_t *job)
@@ -193,8 +193,7 @@ void limits_reply(worker_t *w, const char *id, uint64_t seq, const tokens_reply_
         tokens_on_error(job->tokens, seq, w->now_ms);
     if (tokens_fence(job->tokens) > fence)
         end_refence(w, job);
-    limits_turn(w, job);
-    schedule_job(w, job);
+    job_mark(w, job);
 }
 
 void limits_wake(worker_t *w, const char *id)
@@ -203,5 +202,5 @@ void limits_wake(worker_t *w, const char *id)
     if (job == NULL || job->tokens == NULL)
         return;
     tokens_wake(job->tokens, w->now_ms);
-    limits_turn(w, job);
+    job_mark(w, job);
 }

@@ -186,7 +186,7 @@ void outcome_down(worker_t *w, const worker_event_t *e)
         slot_leave_idle(w, e->down.slot);
     slot->is_frozen = slot->is_killing = slot->is_killed_hard = false;
     if (job != NULL)
-        schedule_job(w, job);
+        job_mark(w, job);
     slot_emptied(w, e->down.slot);
 }
 

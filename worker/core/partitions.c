@@ -132,7 +132,7 @@ static void drop_unstarted(worker_t *w, worker_part_t *part)
         said_note_counts(part, item);
         item_discard(w, item);
     }
-    slots_withdraw(w, NULL, part);
+    slots_withdraw(w, part);
 }
 
 /* What stays is claimed, or over: no later commit of ours names it for having a name now. */

@@ -136,8 +136,7 @@ void item_file(worker_t *w, worker_item_t *item)
     if (item->attempts > 0 && job->tokens != NULL)
         item->fence = tokens_fence(job->tokens); /* tried elsewhere: it needs a newer grant than any before it came */
     item_enqueue(w, item, false);
-    schedule_job(w, job);
-    limits_turn(w, job);
+    job_mark(w, job);
 }
 
 /* ---- names ---- */
@@ -234,7 +233,7 @@ void names_guardian_lost(worker_t *w)
         for (uint32_t i = 0; i < job->queue.lanes_n; i++)
             wait_for_names(w, &job->queue.lanes[i]->items);
         wait_for_names(w, &job->refence);
-        schedule_job(w, job);
+        job_mark(w, job);
     }
 }
 
@@ -288,7 +287,7 @@ static void admit(worker_t *w, worker_job_t *job)
         item_queue(w, item);
         left--;
     }
-    schedule_job(w, job);
+    job_mark(w, job);
 }
 
 void names_turn(worker_t *w)
@@ -334,7 +333,6 @@ void names_accepted(worker_t *w, worker_part_t *part, uint64_t number)
             item_unlink(item);
             item_queue(w, item);
         }
-        schedule_job(w, job);
-        limits_turn(w, job);
+        job_mark(w, job);
     }
 }

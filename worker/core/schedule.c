@@ -80,8 +80,10 @@ static void run(worker_t *w, uint32_t number, worker_item_t *item)
     item->fence = job->tokens != NULL ? tokens_fence(job->tokens) : 0;
     if (slot->runs.n == 0)
         slot->head_since_ms = w->now_ms;
-    else
+    else {
         slot->bytes += item->in_len;
+        slot->has_unstarted = true;
+    }
     item_list_append(&slot->runs, item);
     action->run.slot = number;
     action->run.item = item;
@@ -175,7 +177,7 @@ void schedule_turn(worker_t *w)
             begin_slot(w, job);
         w->turn = job->turn_next;
         schedule_job(w, job);
-        limits_turn(w, job);
+        job_mark(w, job);
     }
 }
 
@@ -270,15 +272,14 @@ void slot_emptied(worker_t *w, uint32_t number)
     if (job == NULL)
         return;
     job->running--;
-    limits_turn(w, job);
-    schedule_job(w, job);
+    job_mark(w, job);
 }
 
 void slot_take_back(worker_t *w, uint32_t number)
 {
     worker_slot_t *slot = &w->slots[number];
     worker_action_t *action;
-    if (slot->is_taking || slot->runs.n < 2 || (action = act(w, WORKER_TAKE_BACK)) == NULL)
+    if (!slot->has_unstarted || slot->is_taking || slot->runs.n < 2 || (action = act(w, WORKER_TAKE_BACK)) == NULL)
         return;
     slot->is_taking = true;
     action->take_back.slot = number;
@@ -290,7 +291,7 @@ void slot_taken_back(worker_t *w, uint32_t number, uint32_t n)
     if (slot == NULL)
         return;
     worker_job_t *job = slot->job;
-    slot->is_taking = false;
+    slot->is_taking = slot->has_unstarted = false;
     while (slot->runs.tail != NULL && slot->runs.tail->run_n >= n) {
         worker_item_t *item = slot->runs.tail;
         slot_take_out(w, number, item);
@@ -298,7 +299,7 @@ void slot_taken_back(worker_t *w, uint32_t number, uint32_t n)
         item_requeue(w, item);
     }
     if (job != NULL)
-        schedule_job(w, job);
+        job_mark(w, job);
     if (slot->runs.n == 0)
         slot_emptied(w, number);
     else
@@ -336,6 +337,13 @@ void slot_review(worker_t *w, uint32_t number)
         slot_kill(w, number, false);
 }
 
+void slots_withdraw_job(worker_t *w, const worker_job_t *job)
+{
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (w->slots[i].job == job)
+            slot_take_back(w, i);
+}
+
 static bool holds(const worker_slot_t *slot, const worker_part_t *part)
 {
     for (const worker_item_t *item = slot->runs.head; item != NULL; item = item->next)
@@ -344,13 +352,11 @@ static bool holds(const worker_slot_t *slot, const worker_part_t *part)
     return false;
 }
 
-void slots_withdraw(worker_t *w, const worker_job_t *job, const worker_part_t *part)
+void slots_withdraw(worker_t *w, const worker_part_t *part)
 {
-    for (uint32_t i = 0; i < w->config.slots_n; i++) {
-        const worker_slot_t *slot = &w->slots[i];
-        if (slot->runs.n > 1 && (job == NULL || slot->job == job) && (part == NULL || holds(slot, part)))
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (part == NULL || holds(&w->slots[i], part))
             slot_take_back(w, i);
-    }
 }
 
 void schedule_tick(worker_t *w)
@@ -370,7 +376,7 @@ int64_t schedule_next_ms(const worker_t *w)
     for (uint32_t i = 0; i < w->config.slots_n; i++) {
         const worker_slot_t *slot = &w->slots[i];
         int64_t due = INT64_MAX;
-        if (slot->runs.n > 1 && !slot->is_taking)
+        if (slot->runs.n > 1 && slot->has_unstarted && !slot->is_taking)
             due = slot->head_since_ms + TAKE_BACK_AFTER_MS;
         if (slot->is_killing && !slot->is_killed_hard && slot->kill_hard_at_ms < due)
             due = slot->kill_hard_at_ms;

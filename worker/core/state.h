@@ -69,6 +69,8 @@ struct worker_job {
     bool in_turn;
     worker_job_t *active_prev, *active_next; /* with items, attempts or tokens */
     bool is_active;
+    worker_job_t *marked_next; /* those that jobs_settle looks at */
+    bool is_marked, must_withdraw;
     UT_hash_handle hh;
 };
 
@@ -130,6 +132,7 @@ struct worker_part {
 
 typedef struct {
     bool is_up, is_idle, is_taking, is_frozen;
+    bool has_unstarted; /* perhaps: a run was put behind another since the last answer to a TAKE_BACK */
     worker_job_t *job;
     item_list_t runs; /* head: what runs */
     size_t bytes;     /* of the inputs behind the head */
@@ -156,6 +159,7 @@ struct worker {
     worker_job_t *jobs;   /* table by id */
     worker_job_t *recent; /* of the last record */
     worker_job_t *active;
+    worker_job_t *marked;
     worker_job_t *turn;
     size_t turn_n;
     uint32_t job_keys;
@@ -311,6 +315,15 @@ void jobs_free(worker_t *w);
 /* Nothing but tokens, slots and turns stands between its items and their start. */
 bool job_may_start(const worker_job_t *job);
 
+/* settle.c: what follows from changes. */
+/* Its queue, policy, tokens or slots changed: jobs_settle draws the conclusions, once, at the end of the step. */
+void job_mark(worker_t *w, worker_job_t *job);
+/* The same, and what waits unstarted in slots or under a name is taken back: nothing of it may start any more, for now. */
+void job_stop_starting(worker_t *w, worker_job_t *job);
+/* It is about to be freed. */
+void job_unmark(worker_t *w, const worker_job_t *job);
+void jobs_settle(worker_t *w);
+
 /* schedule.c: which job's items go to which slot. */
 void schedule_job(worker_t *w, worker_job_t *job);  /* its queue, policy or tokens changed: in the ring, or out */
 void schedule_turn(worker_t *w);                    /* gives idle slots work */
@@ -327,8 +340,9 @@ void slot_take_back(worker_t *w, uint32_t number);
 void slot_kill(worker_t *w, uint32_t number, bool hard);
 /* After a change of heads: kills what must not run (its job ended, its partition gone). */
 void slot_review(worker_t *w, uint32_t number);
-/* Slots of the job, or of the partition (the other NULL): unstarted runs are taken back. */
-void slots_withdraw(worker_t *w, const worker_job_t *job, const worker_part_t *part);
+/* Unstarted runs are taken back: in slots that hold items of the partition (NULL: in all), or that run the job. */
+void slots_withdraw(worker_t *w, const worker_part_t *part);
+void slots_withdraw_job(worker_t *w, const worker_job_t *job);
 
 /* retry.c: backoff. */
 void retry_later(worker_t *w, worker_item_t *item, int64_t wait_ms);
