@@ -94,3 +94,35 @@ bool jobs_decode(const void *key, size_t key_len, const void *value, size_t valu
     *ret = record;
     return true;
 }
+
+const char jobs_dead_key[] = "-dead";
+
+void jobs_dead_encode(buf_t *b, const jobs_dead_t *mark)
+{
+    mp_put_array(b, 5);
+    mp_put_uint(b, JOBS_VERSION);
+    mp_put_int(b, mark->until);
+    mp_put_int(b, mark->target);
+    mp_put_uint(b, mark->number);
+    mp_put_text(b, mark->who);
+}
+
+bool jobs_dead_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_dead_t *ret)
+{
+    mp_reader_t r;
+    jobs_dead_t mark;
+    if (key_len != sizeof jobs_dead_key - 1 || memcmp(key, jobs_dead_key, key_len) != 0)
+        return false;
+    mp_reader_init(&r, value, value_len);
+    uint32_t fields = mp_read_array(&r);
+    if (mp_read_uint(&r) != JOBS_VERSION)
+        return false;
+    mark.until = mp_read_int(&r);
+    mark.target = mp_read_int(&r);
+    mark.number = mp_read_uint(&r);
+    mp_read_text(&r, mark.who, sizeof mark.who);
+    if (!mp_end_fields(&r, fields, 5) || mark.until < 0 || mark.target < mark.until || mark.number == UINT64_MAX)
+        return false;
+    *ret = mark;
+    return true;
+}

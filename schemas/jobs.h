@@ -23,4 +23,16 @@ void jobs_encode_spec(buf_t *b, const spec_t *spec);
 void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version);
 void jobs_encode_end(buf_t *b, end_reason_t reason); /* also of JOBS_HALT */
 
+/* The key "-dead": who puts which records of this topic on the dead letters. Everything below `until` is there. */
+enum { JOBS_DEAD_WHO_MAX = 64 };
+typedef struct {
+    int64_t until, target; /* a claim on the offsets between them; nothing is claimed where they are the same */
+    uint64_t number;       /* of the claim: the first record of the highest one counts */
+    char who[JOBS_DEAD_WHO_MAX + 1];
+} jobs_dead_t;
+
+extern const char jobs_dead_key[];
+bool jobs_dead_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_dead_t *ret);
+void jobs_dead_encode(buf_t *b, const jobs_dead_t *mark);
+
 #endif

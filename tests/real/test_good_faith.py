@@ -1,8 +1,9 @@
 """What nobody sent in good faith, or by mistake: records and keys that this version would never write."""
 import json
+import signal
 
 import raw
-from fleet import Case, seq
+from fleet import PATIENCE, Case, seq, wait_until
 from test_list_rules import Maker
 
 
@@ -82,6 +83,34 @@ class JobsTopic(Case):
         for words in (("gather", "bad"), ("show", "bad"), ("cancel", "bad")):
             self.assert_one_line(self.run_fanmap(*words, exit_status=6), "partition 77", "which has 2")
         self.run_fanmap("topics", "--clean", bound_s=60)
+
+    def test_records_that_cannot_be_right_go_to_the_dead_letters_once(self):
+        """Of two workers, and of those that start later; each says in one line what it has put there, and no other."""
+        jobs = f"{self.namespace}.jobs"
+
+        def put(first, n):
+            raw.produce(self.kafka.brokers, jobs, 0, [(b"job%d/spec" % i, b"\x93\x01\xc0junk") for i in range(first, first + n)])
+
+        def letters():
+            lines = self.run_fanmap("dead", "list", "--json").out().splitlines()
+            return sorted(json.loads(line)["offset"] for line in lines)
+
+        put(0, 2000)
+        workers = [self.worker(slots=1), self.worker(slots=1)]
+        wait_until(lambda: len(letters()) >= 2000, 30 * PATIENCE, "the records that were there before the workers", 0.5)
+        put(2000, 3)
+        wait_until(lambda: len(letters()) >= 2003, 30 * PATIENCE, "those that came while they ran", 0.5)
+        workers[0].signal(signal.SIGTERM)
+        self.finish(workers[0], 30)
+        workers.append(self.worker(slots=1))
+        put(2003, 1)
+        wait_until(lambda: len(letters()) >= 2004, 30 * PATIENCE, "the last one", 0.5)
+        self.assertEqual(len(set(letters())), 2004)
+        self.assertEqual(len(letters()), 2004)
+        said = [line for w in workers for line in w.err().splitlines() if "records of the jobs topic" in line]
+        self.assertEqual(sum(int(line.split("warning: ")[1].split()[0]) for line in said), 2004, said)
+        self.assertLessEqual(len(said), 4)
+        self.run_map("echo", "-j", "2", data=seq(1, 20))
 
     def test_a_signed_job_is_refused(self):
         self.submit("plain")

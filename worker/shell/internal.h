@@ -21,6 +21,7 @@ enum {
 };
 
 typedef struct sent sent_t;
+typedef struct shell_burial shell_burial_t;
 
 /* One items partition that is read for notes. */
 typedef struct watch watch_t;
@@ -63,6 +64,7 @@ struct worker_shell {
     bus_reader_t *jobs_reader;
     watch_t *watches;
     int64_t jobs_position;
+    shell_burial_t *burial;       /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
     size_t queries_n;
     bool is_caught_up;
@@ -121,6 +123,14 @@ void shell_watch(worker_shell_t *shell, const worker_action_t *action);
 void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 /* Nothing is deferred any more. */
 void shell_topics_close(worker_shell_t *shell);
+
+/* burial.c */
+int shell_burial_open(worker_shell_t *shell, shell_burial_t **ret, fanmap_error_t *err);
+void shell_burial_close(shell_burial_t *burial);
+/* A record of the jobs topic that is none of a job. */
+void shell_burial_record(shell_burial_t *burial, const bus_record_t *record);
+/* The jobs topic was read to where it ended when the worker began. */
+void shell_burial_caught_up(shell_burial_t *burial);
 
 /* shell_packs.c */
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);

@@ -289,6 +289,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = shell_open_slots(shell, err);
     if (r == FANMAP_OK)
+        r = shell_burial_open(shell, &shell->burial, err);
+    if (r == FANMAP_OK)
         r = shell_open_topics(shell, err);
     if (r == FANMAP_OK && shell->tokens)
         shell->tokens->listen(shell->tokens, shell->incarnation, on_wake, shell);
@@ -373,6 +375,7 @@ void worker_shell_close(worker_shell_t *shell)
         loop_timer_free(shell->timer);
     if (shell->linger)
         loop_timer_free(shell->linger);
+    shell_burial_close(shell->burial);
     shell_topics_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, tell_ended, shell);

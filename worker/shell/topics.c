@@ -51,8 +51,7 @@ static bool on_jobs_record(void *arg, const bus_record_t *record)
     if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
         shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = &decoded});
     else
-        shell_log(shell, FANMAP_LOG_WARNING, "jobs topic, offset %lld: not a record of ours",
-                  (long long)record->offset);
+        shell_burial_record(shell->burial, record);
     answer_queries(shell);
     return false;
 }
@@ -327,6 +326,7 @@ static void on_jobs_caught_up(void *arg, int64_t position)
     if (shell->is_caught_up)
         return;
     shell->is_caught_up = true;
+    shell_burial_caught_up(shell->burial);
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, false}});
     if (!shell->is_draining)
         shell_join(shell);
