@@ -63,8 +63,8 @@ static int clean(arguments_t *arguments, fanmap_t *f)
     fanmap_error_t err;
     fanmap_cleaned_t cleaned = {0};
     int r = fanmap_clean(f, arguments->options, ASK_TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
-    printf("%" PRIu64 " jobs forgotten, %" PRIu64 " records deleted\n", cleaned.jobs_forgotten,
-           cleaned.records_deleted);
+    printf("%" PRIu64 " jobs forgotten, %" PRIu64 " records deleted, %" PRIu64 " topics deleted\n",
+           cleaned.jobs_forgotten, cleaned.records_deleted, cleaned.topics_deleted);
     return ask_close(f, r, &err);
 }
 

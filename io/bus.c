@@ -105,6 +105,13 @@ int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
     return ops->delete_before == NULL ? only_kafka(err) : ops->delete_before(topic, partition, offset, fn, arg, err);
 }
 
+int bus_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
+                     fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->delete_topic == NULL ? only_kafka(err) : ops->delete_topic(topic, fn, arg, err);
+}
+
 int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
                       fanmap_error_t *err)
 {
@@ -118,16 +125,18 @@ int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void 
     return topic->bus->ops->query_time(topic, partition, time_ms, fn, arg, err);
 }
 
-int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                   bus_group_t **ret, fanmap_error_t *err)
+int bus_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                   const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err)
 {
-    return topic->bus->ops->group_join(topic, group_id, callbacks, arg, ret, err);
+    if (topics_n == 0 || topics_n > BUS_GROUP_TOPICS_MAX)
+        return err_set(err, FANMAP_EUSAGE, "a group of %zu topics", topics_n);
+    return topics[0]->bus->ops->group_join(topics, topics_n, group_id, callbacks, arg, ret, err);
 }
 
-void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+void bus_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                       uint64_t cookie)
 {
-    group->bus->ops->group_commit(group, partition, offset, metadata, metadata_len, cookie);
+    group->bus->ops->group_commit(group, lane, offset, metadata, metadata_len, cookie);
 }
 
 void bus_group_describe(bus_group_t *group, uint64_t cookie)
@@ -135,10 +144,10 @@ void bus_group_describe(bus_group_t *group, uint64_t cookie)
     group->bus->ops->group_describe(group, cookie);
 }
 
-bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                          size_t metadata_len, int timeout_ms)
+bool bus_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                          int timeout_ms)
 {
-    return group->bus->ops->group_commit_now(group, partition, offset, metadata, metadata_len, timeout_ms);
+    return group->bus->ops->group_commit_now(group, lane, offset, metadata, metadata_len, timeout_ms);
 }
 
 bool bus_group_hold(bus_group_t *group)

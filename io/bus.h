@@ -27,6 +27,7 @@ enum { BUS_HEADERS_MAX = 16 }; /* of a record; what a stranger wrote beyond them
 
 typedef struct {
     int32_t partition;
+    int32_t lane; /* of a group: where in its topics; see there */
     int64_t offset;
     int64_t timestamp_ms;
     const void *key;
@@ -145,7 +146,10 @@ static inline bool bus_reader_drop(bus_reader_t **reader)
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
-/* How many members a group has now, of whatever topic; answers through `fn` once (-1: it could not be found out). Kafka
+/* Deletes the topic, for good. err NULL: done. Kafka only. */
+int bus_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
+                     fanmap_error_t *err);
+/* How many members a group has now that subscribe to the topic; answers through `fn` once (-1: it could not be found out). Kafka
  * only. `group_id` is copied. */
 int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
                       fanmap_error_t *err);
@@ -166,39 +170,51 @@ int bus_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bu
 int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
                       void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
 
-/* ---- a consumer group on one topic ---- */
+/* ---- a consumer group ----
+ *
+ * A group has topics, and each member subscribes to some of them: a topic's partitions are dealt out among the members
+ * that subscribe to it. A lane is a partition of one of the topics of this member, as a number: BUS_LANE. With a single
+ * topic that is the partition's own number.
+ */
+
+enum { BUS_TOPIC_LANES = 1 << 16, BUS_GROUP_TOPICS_MAX = 1 << 14 };
+/* `topic`: its place among those that bus_group_join was given. */
+#define BUS_LANE(topic, partition) ((int32_t)((topic)*BUS_TOPIC_LANES + (partition)))
+#define BUS_LANE_TOPIC(lane)       ((size_t)((lane) / BUS_TOPIC_LANES))
+#define BUS_LANE_PARTITION(lane)   ((int32_t)((lane) % BUS_TOPIC_LANES))
 
 typedef struct {
-    /* This member owns the partition from now on. offset: what was committed, or the low watermark when nothing was
+    /* This member owns the lane from now on. offset: what was committed, or the low watermark when nothing was
      * (metadata
      * "" then); records follow from there. `metadata` is borrowed. */
-    void (*assigned)(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
+    void (*assigned)(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
                      size_t metadata_len);
     /* All assigned callbacks of one rebalance are done; perhaps there were none. */
     void (*rebalanced)(void *arg);
-    /* These partitions are being taken away. lost: they are already someone else's. The callee sends its closing
+    /* These lanes are being taken away. lost: they are already someone else's. The callee sends its closing
      * commits from inside the callback with bus_group_commit_now. */
-    void (*revoked)(void *arg, const int32_t *partitions, size_t n, bool lost);
+    void (*revoked)(void *arg, const int32_t *lanes, size_t n, bool lost);
     bus_record_fn record;
     /* The answer to bus_group_commit, whose cookie it has. A commit that a later one replaced has no answer of its own.
      */
-    void (*committed)(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok);
+    void (*committed)(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok);
     /* Records between were deleted by retention: the position moved from `from` to `to`. */
-    void (*gap)(void *arg, int32_t partition, int64_t from, int64_t to);
+    void (*gap)(void *arg, int32_t lane, int64_t from, int64_t to);
     /* The answer to bus_group_describe: the ids of those who are members, borrowed. ok false: nothing is known. */
     void (*described)(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok);
 } bus_group_callbacks_t;
-int bus_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                   bus_group_t **ret, fanmap_error_t *err);
-/* Asynchronous; at most one under way a partition (a later one replaces one that waits). */
-void bus_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+/* Topics of one bus, at least one and at most BUS_GROUP_TOPICS_MAX; they must be there. The list is copied. */
+int bus_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                   const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
+/* Asynchronous; at most one under way a lane (a later one replaces one that waits). */
+void bus_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                       uint64_t cookie);
 /* Asks the broker who is in the group now; `described` follows, unless the group is left or asked about again before.
  */
 void bus_group_describe(bus_group_t *group, uint64_t cookie);
 /* Blocking, for the revoked callback only; bounded by timeout_ms. */
-bool bus_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                          size_t metadata_len, int timeout_ms);
+bool bus_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                          int timeout_ms);
 /* From inside `revoked`, when it is not lost: true: the partitions stay ours, without further records, until
  * bus_group_let_go, so that what runs can end; Kafka waits for us as long as its rebalance timeout (librdkafka:
  * max.poll.interval.ms). false: this bus cannot wait. */

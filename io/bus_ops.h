@@ -35,12 +35,14 @@ typedef struct {
                            fanmap_error_t *err);
     int (*delete_before)(bus_topic_t *topic, int32_t partition, int64_t offset,
                          void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
-    int (*group_join)(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                      bus_group_t **ret, fanmap_error_t *err);
-    void (*group_commit)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len, uint64_t cookie);
+    int (*delete_topic)(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
+                        fanmap_error_t *err); /* NULL: cannot */
+    int (*group_join)(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                      const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
+    void (*group_commit)(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                         uint64_t cookie);
     void (*group_describe)(bus_group_t *group, uint64_t cookie);
-    bool (*group_commit_now)(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+    bool (*group_commit_now)(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
     bool (*group_hold)(bus_group_t *group); /* NULL: cannot */
     void (*group_let_go)(bus_group_t *group);

@@ -1,11 +1,44 @@
 #include "schemas/names.h"
 
 #include <stdio.h>
+#include <string.h>
 
-char *name_items(char *ret, const char *name_space, const char *queue)
+char *name_items(char *ret, const char *name_space, const char *queue, const char *task)
 {
-    snprintf(ret, TOPIC_NAME_MAX, "%s.items.%s", name_space, queue);
+    snprintf(ret, TOPIC_NAME_MAX, "%s.items.%s.%s", name_space, queue, task);
     return ret;
+}
+
+char *name_items_of_queue(char *ret, const char *name_space, const char *queue)
+{
+    return name_items(ret, name_space, queue, "");
+}
+
+char *name_items_of_all(char *ret, const char *name_space)
+{
+    snprintf(ret, TOPIC_NAME_MAX, "%s.items.", name_space);
+    return ret;
+}
+
+/* A queue's name has no dot, so the first one behind the prefix ends it. */
+bool name_items_parse(const char *topic, const char *name_space, char ret_queue[NAME_MAX_LEN + 1],
+                      char ret_task[TASK_NAME_MAX + 1])
+{
+    char prefix[TOPIC_NAME_MAX], queue[NAME_MAX_LEN + 1];
+    size_t prefix_len = strlen(name_items_of_all(prefix, name_space));
+    if (strncmp(topic, prefix, prefix_len) != 0)
+        return false;
+    const char *at = topic + prefix_len, *dot = strchr(at, '.');
+    size_t len = dot ? (size_t)(dot - at) : 0;
+    if (!dot || len > NAME_MAX_LEN)
+        return false;
+    memcpy(queue, at, len);
+    queue[len] = '\0';
+    if (!queue_name_valid(queue) || !task_name_valid(dot + 1))
+        return false;
+    memcpy(ret_queue, queue, len + 1);
+    memcpy(ret_task, dot + 1, strlen(dot + 1) + 1);
+    return true;
 }
 
 char *name_results(char *ret, const char *name_space)

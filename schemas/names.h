@@ -2,16 +2,25 @@
 #ifndef SCHEMAS_NAMES_H
 #define SCHEMAS_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { TOPIC_NAME_MAX = 160 };
+#include "schemas/spec.h"
+
+enum { TOPIC_NAME_MAX = 192 };
 
 /* Each writes a NUL-terminated name into `ret` (TOPIC_NAME_MAX bytes are always enough) and returns it. */
-char *name_items(char *ret, const char *name_space, const char *queue);            /* NS.items.QUEUE */
+char *name_items(char *ret, const char *name_space, const char *queue, const char *task); /* NS.items.QUEUE.TASK */
+char *name_items_of_queue(char *ret, const char *name_space, const char *queue);   /* NS.items.QUEUE., a prefix */
+char *name_items_of_all(char *ret, const char *name_space);                        /* NS.items., a prefix */
 char *name_results(char *ret, const char *name_space);                             /* NS.results */
 char *name_jobs(char *ret, const char *name_space);                                /* NS.jobs */
 char *name_dead(char *ret, const char *name_space);                                /* NS.dead */
 char *name_group(char *ret, const char *name_space, const char *queue);            /* NS.workers.QUEUE */
 char *name_aggregator_group(char *ret, const char *name_space, const char *group); /* NS.aggregator.GROUP */
+
+/* The queue and the task of an items topic of this namespace; false: it is none. */
+bool name_items_parse(const char *topic, const char *name_space, char ret_queue[NAME_MAX_LEN + 1],
+                      char ret_task[TASK_NAME_MAX + 1]);
 
 #endif

@@ -82,7 +82,7 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
     const char *name_space = options_text(p->options, "namespace"), *queue = options_text(p->options, "queue");
     switch (resource) {
     case ON_ITEMS:
-        return name_items(name, name_space, queue);
+        return name_items_of_queue(name, name_space, queue);
     case ON_RESULTS:
         return name_results(name, name_space);
     case ON_JOBS:
@@ -104,9 +104,10 @@ static void print_right(const printing_t *p, const char *principal, const right_
     snprintf(copy, sizeof copy, "%s", right->operations);
     for (char *rest = copy, *word; (word = strsep(&rest, " "));)
         n += (size_t)snprintf(operations + n, sizeof operations - n, " --operation %s", word);
-    say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s",
+    say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s%s",
         brokers && *brokers ? brokers : "HOST:PORT", principal, operations,
-        right->resource >= ON_GROUP ? "group" : "topic", name_of(p, right->resource, name));
+        right->resource >= ON_GROUP ? "group" : "topic", name_of(p, right->resource, name),
+        right->resource == ON_ITEMS ? " --resource-pattern-type prefixed" : "");
 }
 
 static void print_role(const printing_t *p, const role_t *role)

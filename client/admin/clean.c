@@ -9,6 +9,9 @@
  * finished by a worker that knew its job (or buried it), so its job stands in what is read afterwards, or is forgotten.
  * What cannot be read (a newer version) counts as known. Nothing is deleted where the jobs topic itself has lost
  * records.
+ *
+ * With the option "clean" topics of items go too, whose task nobody uses: no member of the queue's group subscribes, no
+ * known job is of that task, and no record is left.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +21,26 @@
 
 enum { COMMITTED_TRIES = 5 };
 
+/* The topic of one task. */
+typedef struct {
+    char task[TASK_NAME_MAX + 1];
+    queue_t *queue;
+    int64_t *committed; /* of each partition; -1: nothing */
+} cleaned_topic_t;
+
 typedef struct {
     ask_t ask;
-    queue_t *queue;
+    const char *queue_name;
+    queue_t *shared; /* jobs and results */
     fold_t fold;
     fanmap_cleaned_t cleaned;
     char group[TOPIC_NAME_MAX];
+    cleaned_topic_t *topics;
+    size_t topics_n;
     /* answers */
-    int64_t begin, *committed;
+    int64_t begin, members_n, *committed;
     /* one partition */
+    bus_topic_t *items;
     int64_t until, keep_from;
 } cleaning_t;
 
@@ -85,7 +99,7 @@ static int bury(cleaning_t *c, const fold_entry_t *entry, fanmap_error_t *err)
     int r = FANMAP_OK;
     for (int field = JOBS_SPEC; r == FANMAP_OK && field <= JOBS_HALT; field++) {
         size_t len = jobs_key(key, sizeof key, entry->id, (jobs_field_t)field);
-        r = ask_put(&c->ask, c->queue, TOPIC_JOBS, 0, key, len, NULL, 0, err);
+        r = ask_put(&c->ask, c->shared, TOPIC_JOBS, 0, key, len, NULL, 0, err);
     }
     return r;
 }
@@ -101,9 +115,9 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
     {
         if (!may_forget(entry))
             continue;
-        bool is_there = entry->results_partition < c->queue->results_n;
+        bool is_there = entry->results_partition < c->shared->results_n;
         if (is_there && asked != entry->results_partition)
-            r = ask_begin_of(c, c->queue->results, (int32_t)entry->results_partition, err);
+            r = ask_begin_of(c, c->shared->results, (int32_t)entry->results_partition, err);
         if (r != FANMAP_OK)
             return r;
         asked = is_there ? entry->results_partition : asked;
@@ -144,15 +158,15 @@ static void on_item(void *arg, const bus_record_t *record)
 
 static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
 {
-    int r = ask_begin_of(c, c->queue->items, partition, err);
+    int r = ask_begin_of(c, c->items, partition, err);
     int64_t begin = c->keep_from = c->begin;
     c->until = c->committed[partition];
     if (r != FANMAP_OK || begin < 0 || begin >= c->until)
         return r;
-    r = ask_read(&c->ask, c->queue->items, partition, begin, c->until, on_item, c, NULL, err);
+    r = ask_read(&c->ask, c->items, partition, begin, c->until, on_item, c, NULL, err);
     if (r != FANMAP_OK || c->keep_from <= begin)
         return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
-    r = bus_delete_before(c->queue->items, partition, c->keep_from, on_deleted, c, err);
+    r = bus_delete_before(c->items, partition, c->keep_from, on_deleted, c, err);
     if (r == FANMAP_OK)
         r = ask_wait(&c->ask, "Kafka", err);
     if (r == FANMAP_OK)
@@ -160,30 +174,131 @@ static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
     return r;
 }
 
+static int delete_items_of(cleaning_t *c, const cleaned_topic_t *topic, fanmap_error_t *err)
+{
+    int r = FANMAP_OK;
+    c->items = topic->queue->items;
+    c->committed = topic->committed;
+    for (uint32_t p = 0; r == FANMAP_OK && p < topic->queue->items_n; p++)
+        if (c->committed[p] > 0)
+            r = delete_of(c, (int32_t)p, err);
+    return r;
+}
+
 static int delete_items(cleaning_t *c, fanmap_error_t *err)
 {
-    int r = ask_begin_of(c, c->queue->jobs, 0, err);
+    int r = ask_begin_of(c, c->shared->jobs, 0, err);
     if (r == FANMAP_OK && c->begin != 0) /* compaction moves nothing there: records were deleted, and jobs with them */
         return c->begin < 0
                    ? FANMAP_OK
                    : err_set(err, FANMAP_ELOST,
                              "the jobs topic has lost its first records: no items are deleted, as nobody knows "
                              "whose they are (is it compacted?)");
-    for (uint32_t p = 0; r == FANMAP_OK && p < c->queue->items_n; p++)
-        if (c->committed[p] > 0)
-            r = delete_of(c, (int32_t)p, err);
+    for (size_t i = 0; r == FANMAP_OK && i < c->topics_n; i++)
+        r = delete_items_of(c, &c->topics[i], err);
+    return r;
+}
+
+/* ---- topics ---- */
+
+static void on_members(void *arg, int64_t n)
+{
+    cleaning_t *c = arg;
+    c->members_n = n;
+    c->ask.heard++;
+    c->ask.is_done = true;
+}
+
+static bool has_jobs(const cleaning_t *c, const char *task)
+{
+    for (const fold_entry_t *entry = c->fold.entries; entry; entry = entry->hh.next)
+        if (entry->is_opaque ||
+            (entry->view.is_known && strcmp(entry->task, task) == 0 && strcmp(entry->queue, c->queue_name) == 0))
+            return true;
+    return false;
+}
+
+static void on_end(void *arg, int64_t end)
+{
+    cleaning_t *c = arg;
+    c->until = end;
+    c->ask.heard++;
+    c->ask.is_done = true;
+}
+
+/* Not empty where the broker does not say. */
+static int is_empty(cleaning_t *c, const cleaned_topic_t *topic, bool *ret, fanmap_error_t *err)
+{
+    int r = FANMAP_OK;
+    *ret = true;
+    for (uint32_t p = 0; r == FANMAP_OK && *ret && p < topic->queue->items_n; p++) {
+        r = ask_begin_of(c, topic->queue->items, (int32_t)p, err);
+        if (r == FANMAP_OK)
+            r = bus_query_end(topic->queue->items, (int32_t)p, on_end, c, err);
+        if (r == FANMAP_OK)
+            r = ask_wait(&c->ask, "Kafka", err);
+        *ret = c->begin >= 0 && c->begin == c->until;
+    }
+    return r;
+}
+
+static int delete_topic(cleaning_t *c, const cleaned_topic_t *topic, fanmap_error_t *err)
+{
+    bool may_go = !has_jobs(c, topic->task);
+    int r = may_go ? bus_query_members(topic->queue->items, c->group, on_members, c, err) : FANMAP_OK;
+    if (may_go && r == FANMAP_OK)
+        r = ask_wait(&c->ask, "Kafka", err);
+    may_go = may_go && c->members_n == 0;
+    if (may_go && r == FANMAP_OK)
+        r = is_empty(c, topic, &may_go, err);
+    if (!may_go || r != FANMAP_OK)
+        return r;
+    r = bus_delete_topic(topic->queue->items, on_deleted, c, err);
+    if (r == FANMAP_OK)
+        r = ask_wait(&c->ask, "Kafka", err);
+    c->cleaned.topics_deleted += r == FANMAP_OK;
     return r;
 }
 
 /* ---- the pass ---- */
 
+static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
+{
+    cleaning_t *c = arg;
+    char queue[NAME_MAX_LEN + 1];
+    c->ask.heard++;
+    c->ask.is_done = true;
+    if (err)
+        c->ask.error = *err;
+    else if (!(c->topics = calloc(n + 1, sizeof *c->topics)))
+        err_set(&c->ask.error, FANMAP_ENOMEM, "out of memory");
+    for (size_t i = 0; c->topics && i < n; i++)
+        if (name_items_parse(topics[i].name, c->ask.f->namespace_name, queue, c->topics[c->topics_n].task) &&
+            strcmp(queue, c->queue_name) == 0)
+            c->topics_n++;
+}
+
+static int list_topics(cleaning_t *c, fanmap_error_t *err)
+{
+    char prefix[TOPIC_NAME_MAX];
+    int r = bus_survey(c->ask.f->bus, name_items_of_queue(prefix, c->ask.f->namespace_name, c->queue_name), on_survey,
+                       c, err);
+    return r == FANMAP_OK ? ask_wait(&c->ask, "Kafka", err) : r;
+}
+
 /* A group that nobody has joined yet may have no coordinator for a while. */
-static int read_commits(cleaning_t *c, fanmap_error_t *err)
+static int read_commits(cleaning_t *c, cleaned_topic_t *topic, fanmap_error_t *err)
 {
     fanmap_error_t why = {0};
-    int r = FANMAP_AGAIN;
+    int r = ask_queue(&c->ask, c->queue_name, topic->task, &topic->queue, err);
+    if (r != FANMAP_OK)
+        return r;
+    c->committed = topic->committed = malloc((topic->queue->items_n + 1) * sizeof *c->committed);
+    if (!topic->committed)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    r = FANMAP_AGAIN;
     for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
-        r = bus_query_committed(c->queue->items, c->group, c->queue->items_n, on_committed, c, &why);
+        r = bus_query_committed(topic->queue->items, c->group, topic->queue->items_n, on_committed, c, &why);
         if (r == FANMAP_OK)
             r = ask_wait(&c->ask, "Kafka", &why);
         if (r != FANMAP_OK && (!why.retry_may_help || c->ask.f->error.code))
@@ -192,28 +307,30 @@ static int read_commits(cleaning_t *c, fanmap_error_t *err)
     return r == FANMAP_OK ? r : err_copy(err, &why);
 }
 
-static int clean(cleaning_t *c, fanmap_error_t *err)
+static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)
 {
-    int r = read_commits(c, err);
+    int r = list_topics(c, err);
+    for (size_t i = 0; r == FANMAP_OK && i < c->topics_n; i++)
+        r = read_commits(c, &c->topics[i], err);
     if (r == FANMAP_OK)
-        r = ask_read(&c->ask, c->queue->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
+        r = ask_read(&c->ask, c->shared->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
     if (r == FANMAP_OK && c->fold.is_out_of_memory)
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
     if (r == FANMAP_OK)
         r = forget_jobs(c, err);
-    return r == FANMAP_OK ? delete_items(c, err) : r;
+    if (r == FANMAP_OK)
+        r = delete_items(c, err);
+    for (size_t i = 0; with_topics && r == FANMAP_OK && i < c->topics_n; i++)
+        r = delete_topic(c, &c->topics[i], err);
+    return r;
 }
 
 static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
 {
-    const char *queue = options_text(options, "queue");
     int r = ask_begin(&c->ask, f, timeout_ms, err);
-    name_group(c->group, f->namespace_name, queue);
-    if (r == FANMAP_OK)
-        r = ask_queue(&c->ask, queue, &c->queue, err);
-    if (r == FANMAP_OK && !(c->committed = malloc((c->queue->items_n + 1) * sizeof *c->committed)))
-        r = err_set(err, FANMAP_ENOMEM, "out of memory");
-    return r;
+    c->queue_name = options_text(options, "queue");
+    name_group(c->group, f->namespace_name, c->queue_name);
+    return r == FANMAP_OK ? ask_queue(&c->ask, NULL, NULL, &c->shared, err) : r;
 }
 
 int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret, size_t sizeof_ret,
@@ -222,10 +339,12 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
     cleaning_t c = {0};
     int r = begin(&c, f, options, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = clean(&c, err);
+        r = clean(&c, options_switch(options, "clean"), err);
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
     ask_finish(&c.ask);
-    free(c.committed);
+    for (size_t i = 0; i < c.topics_n; i++)
+        free(c.topics[i].committed);
+    free(c.topics);
     fold_free(&c.fold);
     client_mark(f);
     return r;

@@ -181,7 +181,7 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (r == FANMAP_OK && f->error.code)
         r = err_copy(err, &f->error);
     if (r == FANMAP_OK)
-        r = ask_queue(&c.ask, NULL, &c.queue, err);
+        r = ask_queue(&c.ask, NULL, NULL, &c.queue, err);
     if (r == FANMAP_OK)
         r = ask_job(&c.ask, c.queue, job_id, &seen, err);
     if (r == FANMAP_OK)

@@ -226,7 +226,7 @@ static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err
     queue_t *queue;
     known_t *known = known_find(d->jobs, job);
     if (!known) {
-        int r = ask_queue(&d->ask, NULL, &queue, err);
+        int r = ask_queue(&d->ask, NULL, NULL, &queue, err);
         if (r == FANMAP_OK)
             r = ask_job(&d->ask, queue, job, &seen, err);
         if (r != FANMAP_OK)
@@ -240,25 +240,25 @@ static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err
     return FANMAP_OK;
 }
 
-/* The queue of an items topic of ours; NULL: it is none. */
-static const char *queue_of(const dead_t *d, const letter_t *letter)
+typedef struct {
+    char queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
+} home_t;
+
+/* False: it stood on no items topic of ours. */
+static bool find_home(const dead_t *d, const letter_t *letter, home_t *ret)
 {
-    char prefix[TOPIC_NAME_MAX];
-    name_items(prefix, d->ask.f->namespace_name, "");
-    size_t len = strlen(prefix);
-    if (strncmp(letter->topic, prefix, len) != 0 || !queue_name_valid(letter->topic + len))
-        return NULL;
-    return letter->topic + len;
+    return name_items_parse(letter->topic, d->ask.f->namespace_name, ret->queue, ret->task);
 }
 
 /* *ret_why: why it stays; NULL: it may go. */
 static int judge(dead_t *d, const letter_t *letter, const char **ret_why, fanmap_error_t *err)
 {
     bool runs = true;
+    home_t home;
     *ret_why = NULL;
     if (letter->told.origin_partition < 0 || letter->topic[0] == '\0')
         *ret_why = "it does not say where it stood";
-    else if (!queue_of(d, letter))
+    else if (!find_home(d, letter, &home))
         *ret_why = "it stood on no items topic of this namespace";
     if (*ret_why || options_switch(d->filter, "force"))
         return FANMAP_OK;
@@ -276,6 +276,8 @@ static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
 {
     char origin[NAME_OF_KNOWN_MAX];
     queue_t *queue;
+    home_t home = {0};
+    (void)find_home(d, letter, &home);
     snprintf(origin, sizeof origin, "%s %d %" PRId64, letter->topic, letter->told.origin_partition,
              letter->told.origin_offset);
     if (known_find(d->origins, origin))
@@ -283,7 +285,7 @@ static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
     if (!known_add(d, &d->origins, origin))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     const fanmap_dead_t *told = &letter->told;
-    int r = ask_queue(&d->ask, queue_of(d, letter), &queue, err);
+    int r = ask_queue(&d->ask, home.queue, home.task, &queue, err);
     if (r == FANMAP_OK && (uint32_t)letter->told.origin_partition >= queue->items_n)
         r = err_set(err, FANMAP_EUSAGE, "dead letter %" PRId64 ": topic %s has no partition %d", letter->told.offset,
                     letter->topic, letter->told.origin_partition);

@@ -32,10 +32,18 @@ static int64_t wall_ms(void)
 
 /* ---- which are wanted ---- */
 
+static bool is_of_task(const fanmap_options_t *filter, const char *task)
+{
+    const char *wanted = fanmap_options_get(filter, "task", 0);
+    for (size_t i = 0; wanted && strcmp(wanted, task) != 0; i++)
+        if (!(wanted = fanmap_options_get(filter, "task", i + 1)))
+            return false;
+    return true;
+}
+
 static bool is_wanted(const listing_t *l, const fold_entry_t *entry)
 {
-    const char *task = options_text(l->filter, "task");
-    if (!entry->view.is_known || (task && strcmp(task, entry->task) != 0))
+    if (!entry->view.is_known || !is_of_task(l->filter, entry->task))
         return false;
     if (options_is_set(l->filter, "queue") && strcmp(options_text(l->filter, "queue"), entry->queue) != 0)
         return false;
@@ -174,7 +182,7 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
     listing_t l = {.filter = filter, .now_ms = wall_ms()};
     int r = ask_begin(&l.ask, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_queue(&l.ask, NULL, &l.queue, err);
+        r = ask_queue(&l.ask, NULL, NULL, &l.queue, err);
     if (r == FANMAP_OK)
         r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
     drop_unwanted(&l);

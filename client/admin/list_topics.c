@@ -6,38 +6,58 @@
 #include "base/duration.h"
 #include "client/admin/query.h"
 
-enum { WANTED_N = 4, LIMIT_SLACK_BYTES = 64 * 1024 };
+enum { SHARED_N = 3, LIMIT_SLACK_BYTES = 64 * 1024 };
 
 typedef struct {
     ask_t ask;
     const fanmap_options_t *options;
-    char names[WANTED_N][TOPIC_NAME_MAX];
-    bus_topic_config_t wanted[WANTED_N];
+    char (*names)[TOPIC_NAME_MAX];
+    bus_topic_config_t *wanted; /* results, jobs, dead, the items of each "task" */
+    size_t wanted_n;
+    bus_topic_config_t items; /* as every topic of items should be */
     fanmap_topic_info_fn fn;
     void *arg;
-    char items_prefix[TOPIC_NAME_MAX];
 } topics_t;
 
-static void want(topics_t *t)
+static void want(topics_t *t, const char *name, const bus_topic_config_t *config)
+{
+    t->wanted[t->wanted_n] = *config;
+    t->wanted[t->wanted_n++].name = name;
+}
+
+static int want_all(topics_t *t, fanmap_error_t *err)
 {
     const fanmap_options_t *o = t->options;
-    const char *name_space = t->ask.f->namespace_name;
+    const char *name_space = t->ask.f->namespace_name, *task;
     uint32_t bytes = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
     uint32_t partitions = (uint32_t)options_count(o, "partitions");
     int64_t retention = (int64_t)options_ms(o, "retention");
-    t->wanted[0] = (bus_topic_config_t){name_items(t->names[0], name_space, options_text(o, "queue")), partitions,
-                                        false, -1, bytes};
-    t->wanted[1] = (bus_topic_config_t){name_results(t->names[1], name_space), partitions, false, retention, bytes};
-    t->wanted[2] = (bus_topic_config_t){name_jobs(t->names[2], name_space), 1, true, -1, bytes};
-    t->wanted[3] = (bus_topic_config_t){name_dead(t->names[3], name_space), 1, false, retention, bytes};
-    name_items(t->items_prefix, name_space, "");
+    size_t n = 0;
+    while (fanmap_options_get(o, "task", n))
+        n++;
+    t->names = calloc(SHARED_N + n, sizeof *t->names);
+    t->wanted = calloc(SHARED_N + n, sizeof *t->wanted);
+    if (!t->names || !t->wanted)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    t->items = (bus_topic_config_t){NULL, partitions, false, -1, bytes};
+    want(t, name_results(t->names[0], name_space), &(bus_topic_config_t){NULL, partitions, false, retention, bytes});
+    want(t, name_jobs(t->names[1], name_space), &(bus_topic_config_t){NULL, 1, true, -1, bytes});
+    want(t, name_dead(t->names[2], name_space), &(bus_topic_config_t){NULL, 1, false, retention, bytes});
+    for (size_t i = 0; i < n; i++) {
+        task = fanmap_options_get(o, "task", i);
+        if (!task_name_valid(task))
+            return err_set(err, FANMAP_EUSAGE, "--task: \"%s\" is not a task name", task);
+        want(t, name_items(t->names[SHARED_N + i], name_space, options_text(o, "queue"), task), &t->items);
+    }
+    return FANMAP_OK;
 }
 
 /* What loses items or outcomes comes first. */
 static void find_problem(const topics_t *t, const fanmap_topic_info_t *info, char *ret, size_t cap)
 {
     char text[DURATION_TEXT_MAX];
-    bool is_items = strncmp(info->name, t->items_prefix, strlen(t->items_prefix)) == 0;
+    char queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
+    bool is_items = name_items_parse(info->name, t->ask.f->namespace_name, queue, task);
     ret[0] = '\0';
     if (!info->exists)
         snprintf(ret, cap, "it does not exist (fanmap topics --create)");
@@ -59,7 +79,7 @@ static void find_problem(const topics_t *t, const fanmap_topic_info_t *info, cha
 
 static void tell(const topics_t *t, const bus_topic_config_t *wanted, const bus_topic_state_t *state)
 {
-    char problem[200], group[TOPIC_NAME_MAX] = "";
+    char problem[200], group[TOPIC_NAME_MAX] = "", queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
     fanmap_topic_info_t info = {.name = state ? state->name : wanted->name,
                                 .group = group,
                                 .exists = state != NULL,
@@ -75,8 +95,8 @@ static void tell(const topics_t *t, const bus_topic_config_t *wanted, const bus_
         info.retention_ms = state->retention_ms;
         info.message_bytes_max = state->message_bytes_max;
     }
-    if (strncmp(info.name, t->items_prefix, strlen(t->items_prefix)) == 0)
-        name_group(group, t->ask.f->namespace_name, info.name + strlen(t->items_prefix));
+    if (name_items_parse(info.name, t->ask.f->namespace_name, queue, task))
+        name_group(group, t->ask.f->namespace_name, queue);
     find_problem(t, &info, problem, sizeof problem);
     t->fn(t->arg, &info);
 }
@@ -89,6 +109,16 @@ static const bus_topic_state_t *find(const bus_topic_state_t *topics, size_t n, 
     return NULL;
 }
 
+/* Of any queue and task, and not named by "task". */
+static bool is_other_items(const topics_t *t, const char *name)
+{
+    char queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
+    for (size_t i = 0; i < t->wanted_n; i++)
+        if (strcmp(t->wanted[i].name, name) == 0)
+            return false;
+    return name_items_parse(name, t->ask.f->namespace_name, queue, task);
+}
+
 static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
 {
     topics_t *t = arg;
@@ -98,12 +128,11 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
         t->ask.error = *err;
         return;
     }
-    for (size_t i = 0; i < WANTED_N; i++)
+    for (size_t i = 0; i < t->wanted_n; i++)
         tell(t, &t->wanted[i], find(topics, n, t->wanted[i].name));
-    for (size_t i = 0; i < n; i++) /* of other queues */
-        if (strncmp(topics[i].name, t->items_prefix, strlen(t->items_prefix)) == 0 &&
-            strcmp(topics[i].name, t->wanted[0].name) != 0)
-            tell(t, &t->wanted[0], &topics[i]);
+    for (size_t i = 0; i < n; i++)
+        if (is_other_items(t, topics[i].name))
+            tell(t, &t->items, &topics[i]);
 }
 
 static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
@@ -116,8 +145,7 @@ static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int 
     if (!*ret_merged)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     t->options = *ret_merged;
-    want(t);
-    return FANMAP_OK;
+    return want_all(t, err);
 }
 
 /* Waits for the answer of what was asked, where r says that it was. A broker that is not there is told by the connect
@@ -129,6 +157,8 @@ static int finish(topics_t *t, fanmap_t *f, int r, fanmap_options_t *merged, fan
     if (r == FANMAP_OK)
         f->is_connected = true;
     fanmap_options_free(merged);
+    free(t->names);
+    free(t->wanted);
     client_mark(f);
     return r;
 }
@@ -163,6 +193,6 @@ int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeo
     fanmap_options_t *merged = NULL;
     int r = begin(&t, f, options, timeout_ms, &merged, err);
     if (r == FANMAP_OK)
-        r = bus_ensure_topics(f->bus, t.wanted, WANTED_N, true, on_created, &t, err);
+        r = bus_ensure_topics(f->bus, t.wanted, t.wanted_n, true, on_created, &t, err);
     return finish(&t, f, r, merged, err);
 }

@@ -63,13 +63,13 @@ int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err)
     return r == FANMAP_OK ? take_error(ask, err) : r;
 }
 
-int ask_queue(ask_t *ask, const char *name, queue_t **ret, fanmap_error_t *err)
+int ask_queue(ask_t *ask, const char *name, const char *task, queue_t **ret, fanmap_error_t *err)
 {
     queue_t *queue;
-    int r = queue_get(ask->f, name, &queue, err);
+    int r = queue_get(ask->f, name, task, &queue, err);
     listen(ask, INT32_MAX); /* the connect timeout ends it */
     while (r == FANMAP_OK && !queue->is_ready)
-        r = ask_turn(ask, "Kafka", err);
+        r = queue->error.code && !queue->is_asked ? err_copy(err, &queue->error) : ask_turn(ask, "Kafka", err);
     if (r == FANMAP_OK)
         *ret = queue;
     return r;

@@ -27,8 +27,8 @@ int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
 /* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing was heard for the timeout:
  * `what` did not answer; FANMAP_AGAIN if is_bounded. */
 int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err);
-/* A queue (NULL: the jobs and the results topic), once its topics are known to exist. */
-int ask_queue(ask_t *ask, const char *name, queue_t **ret, fanmap_error_t *err);
+/* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist. */
+int ask_queue(ask_t *ask, const char *name, const char *task, queue_t **ret, fanmap_error_t *err);
 /* What the jobs topic says of a job now. */
 int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err);
 

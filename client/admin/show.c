@@ -27,7 +27,7 @@ typedef struct {
     /* Redis */
     bool has_table;
     int64_t table_now_ms, held, learn, clock, last;
-    uint64_t waiting_workers, others, others_partitions; /* workers of its queue that do not serve its task */
+    uint64_t waiting_workers;
 } showing_t;
 
 static void put_wait(showing_t *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -121,15 +121,6 @@ static void on_servers(void *arg, const char *const *texts, size_t n, const fanm
     ((showing_t *)arg)->show.workers_n = (int)((n - 1) / 2);
 }
 
-static bool is_among(const char *list, const char *name)
-{
-    size_t len = strlen(name);
-    for (; *list; list += strcspn(list, ","), list += *list == ',')
-        if (strcspn(list, ",") == len && memcmp(list, name, len) == 0)
-            return true;
-    return false;
-}
-
 static void note_oldest(showing_t *s, const fanmap_worker_info_t *worker)
 {
     fanmap_show_t *show = &s->show;
@@ -150,19 +141,11 @@ static void note_oldest(showing_t *s, const fanmap_worker_info_t *worker)
     }
 }
 
-/* A list so long that the row may have cut it says nothing of what is missing in it. */
 static void on_worker(void *arg, const fanmap_worker_info_t *worker)
 {
     showing_t *s = arg;
     if (worker->silent_ms <= WORKER_SILENT_MS && s->show.summary.state != FANMAP_JOB_ENDED)
         note_oldest(s, worker);
-    if (strlen(worker->tasks) > PRESENCE_ROW_MAX / 2)
-        return;
-    if (worker->silent_ms > WORKER_SILENT_MS || worker->partitions == 0 ||
-        strcmp(worker->queue, s->seen.spec.queue) != 0 || is_among(worker->tasks, s->seen.spec.task))
-        return;
-    s->others++;
-    s->others_partitions += worker->partitions;
 }
 
 static void take_field(showing_t *s, const char *field, const char *value)
@@ -271,11 +254,6 @@ static void explain(showing_t *s, bool knows_fleet)
             "no worker serves task %s on queue %s (fanmap worker --queue %s --namespace %s --tasks F.so, or --exec "
             "'%s=CMD')",
             info->task, info->queue, info->queue, s->ask.f->namespace_name, info->task);
-    if (knows_fleet && s->show.workers_n > 0 && s->others > 0)
-        put_wait(s,
-                 "%" PRIu64 " of the workers of queue %s do not serve task %s: its items on their %" PRIu64
-                 " partitions wait until workers that serve it hold these (give each set of tasks a queue of its own)",
-                 s->others, info->queue, info->task, s->others_partitions);
     if (knows_fleet && info->state == FANMAP_JOB_RUNNING)
         explain_tokens(s);
     explain_input(s);
@@ -299,7 +277,7 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
     s->now_ms = wall_ms();
     int r = ask_begin(&s->ask, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_queue(&s->ask, NULL, &s->queue, err);
+        r = ask_queue(&s->ask, NULL, NULL, &s->queue, err);
     if (r == FANMAP_OK)
         r = look_up(s, err);
     if (r == FANMAP_OK)

@@ -4,7 +4,7 @@
  *   client.c       open and close
  *   dispatch.c     turns of the loop, the descriptor's readiness
  *   job.c          the list of jobs and what every room knows of one
- *   topics.c       the topics of a queue (queue.h)
+ *   topics.c       the topics of a queue's task (queue.h)
  *   publisher.c    who writes records, and where their delivery reports go
  *   log_queries.c  questions about a partition that may outlive their job
  *   connect.c      Kafka and Redis as the options say; local.c: the embedded worker in their place

@@ -23,9 +23,26 @@ static void begin_waiting(queue_t *queue)
     }
 }
 
+static void fail_waiting(queue_t *queue, const fanmap_error_t *err)
+{
+    queue->error = *err;
+    for (fanmap_job_t *job = queue->f->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->queue == queue && !job->error.code)
+            job_fail(job, err);
+    }
+}
+
+/* A task whose topic cannot be there (its name collides, nobody made it) is the trouble of its own jobs only. */
 static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
     queue_t *queue = arg;
+    queue->is_asked = false;
+    if (err && err->code == FANMAP_EUSAGE && queue->name[0]) {
+        queue->f->is_connected = true;
+        fail_waiting(queue, err);
+        return;
+    }
     if (err) {
         client_fail(queue->f, err);
         return;
@@ -37,16 +54,20 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
     begin_waiting(queue);
 }
 
-static int ensure(queue_t *queue, const char *items, const char *results, const char *jobs, fanmap_error_t *err)
+static int ensure(queue_t *queue, fanmap_error_t *err)
 {
+    char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
     const fanmap_options_t *o = queue->f->options;
     uint32_t message_max = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
     uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, "partitions");
+    const char *name_space = queue->f->namespace_name;
     const bus_topic_config_t topics[] = {
-        {results, partitions, false, (int64_t)options_ms(o, "retention"), message_max},
-        {jobs, 1, true, -1, message_max},
-        {items, partitions, false, -1, message_max},
+        {name_results(results, name_space), partitions, false, (int64_t)options_ms(o, "retention"), message_max},
+        {name_jobs(jobs, name_space), 1, true, -1, message_max},
+        {name_items(items, name_space, queue->name, queue->task), partitions, false, -1, message_max},
     };
+    queue->is_asked = true;
+    queue->error.code = 0;
     return bus_ensure_topics(queue->f->bus, topics, queue->name[0] ? 3 : 2, options_switch(o, "create-topics"),
                              on_topics, queue, err);
 }
@@ -55,7 +76,7 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
 {
     fanmap_t *f = queue->f;
     char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
-    name_items(items, f->namespace_name, queue->name);
+    name_items(items, f->namespace_name, queue->name, queue->task);
     name_results(results, f->namespace_name);
     name_jobs(jobs, f->namespace_name);
     int r = FANMAP_OK;
@@ -65,23 +86,34 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
         r = bus_topic_open(f->bus, results, publisher_results_delivered, f, &queue->results, err);
     if (r == FANMAP_OK)
         r = bus_topic_open(f->bus, jobs, publisher_jobs_delivered, f, &queue->jobs, err);
-    return r == FANMAP_OK ? ensure(queue, items, results, jobs, err) : r;
+    return r == FANMAP_OK ? ensure(queue, err) : r;
 }
 
-int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err)
+static queue_t *find(const fanmap_t *f, const char *name, const char *task)
+{
+    queue_t *queue = f->queues;
+    while (queue && (strcmp(queue->name, name) != 0 || strcmp(queue->task, task) != 0))
+        queue = queue->next;
+    return queue;
+}
+
+int queue_get(fanmap_t *f, const char *name, const char *task, queue_t **ret, fanmap_error_t *err)
 {
     name = name ? name : "";
-    for (queue_t *queue = f->queues; queue; queue = queue->next) {
-        if (strcmp(queue->name, name) == 0) {
+    task = name[0] ? task : "";
+    queue_t *queue = find(f, name, task);
+    if (queue) {
+        int r = queue->error.code && !queue->is_asked ? ensure(queue, err) : FANMAP_OK;
+        if (r == FANMAP_OK)
             *ret = queue;
-            return FANMAP_OK;
-        }
+        return r;
     }
-    queue_t *queue = calloc(1, sizeof *queue);
+    queue = calloc(1, sizeof *queue);
     if (!queue)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     queue->f = f;
     snprintf(queue->name, sizeof queue->name, "%s", name);
+    snprintf(queue->task, sizeof queue->task, "%s", task);
     queue->next = f->queues;
     f->queues = queue; /* before anything can fail: the bus may hold a callback to it until it is closed */
     int r = open_topics(queue, err);
@@ -90,9 +122,9 @@ int queue_get(fanmap_t *f, const char *name, queue_t **ret, fanmap_error_t *err)
     return r;
 }
 
-int queue_wait(fanmap_job_t *job, const char *name, queue_ready_fn ready, fanmap_error_t *err)
+int queue_wait(fanmap_job_t *job, const char *name, const char *task, queue_ready_fn ready, fanmap_error_t *err)
 {
-    int r = queue_get(job->f, name, &job->queue, err);
+    int r = queue_get(job->f, name, task, &job->queue, err);
     if (r != FANMAP_OK)
         return r;
     job->on_queue = ready;

@@ -101,7 +101,7 @@ int gather_at(fanmap_t *f, const char *job_id, int32_t results_partition, int64_
     fanmap_job_t *job = NULL;
     int r = gather_of(f, job_id, options, &job, err);
     if (r == FANMAP_OK)
-        r = queue_get(f, NULL, &job->queue, err);
+        r = queue_get(f, NULL, NULL, &job->queue, err);
     if (r == FANMAP_OK) {
         job->spec.results_partition = (uint32_t)results_partition;
         job->spec.start_offset = start_offset;
@@ -122,7 +122,7 @@ int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *optio
     fanmap_job_t *job = NULL;
     int r = gather_of(f, job_id, options, &job, err);
     if (r == FANMAP_OK)
-        r = queue_wait(job, NULL, gather_lookup, err);
+        r = queue_wait(job, NULL, NULL, gather_lookup, err);
     return job ? begun(job, r, ret_job) : r;
 }
 

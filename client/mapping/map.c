@@ -105,7 +105,7 @@ static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
     const char *of = options_text(job->options, "retry-failed");
     if (job->is_detached && job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
-    return of ? retry_new(job, of, map_begin, err) : queue_wait(job, job->spec.queue, map_begin, err);
+    return of ? retry_new(job, of, map_begin, err) : queue_wait(job, job->spec.queue, job->spec.task, map_begin, err);
 }
 
 int map_new(fanmap_job_t *job, const char *task, fanmap_error_t *err)

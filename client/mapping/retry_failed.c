@@ -58,7 +58,7 @@ int retry_new(fanmap_job_t *job, const char *of, queue_ready_fn begin, fanmap_er
     job->f->retries_n++;
     snprintf(r->of, sizeof r->of, "%s", of);
     memcpy(job->spec.retry_of, r->of, sizeof r->of);
-    return queue_wait(job, NULL, begin, err);
+    return queue_wait(job, NULL, NULL, begin, err);
 }
 
 bool retry_wants(const retry_failed_t *r, uint64_t index)
@@ -97,7 +97,7 @@ static int take_over(retry_failed_t *r, fanmap_error_t *err)
         spec->value_bytes_max = r->spec.value_bytes_max;
     if (!take_bound(job, &r->spec))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return queue_wait(job, spec->queue, r->begin, err);
+    return queue_wait(job, r->spec.queue, r->spec.task, r->begin, err); /* the inputs are there */
 }
 
 /* ---- the first reading ---- */
@@ -203,8 +203,11 @@ bool retry_begin(retry_failed_t *r)
 
 void retry_collected(retry_failed_t *r)
 {
+    fanmap_job_t *job = r->job;
+    fanmap_error_t err;
     r->is_collected = true;
-    r->begin(r->job);
+    if (queue_wait(job, job->spec.queue, job->spec.task, r->begin, &err) != FANMAP_OK)
+        job_fail(job, &err);
 }
 
 /* ---- feeding ---- */

@@ -86,7 +86,7 @@
     ROW("joblog",            0,  NULL,      "FILE",       NULL,        OUT,            false, OPTION_TEXT,      0, 0,                 "a line for each item that ran, in GNU parallel's columns") \
     ROW("progress",          0,  NULL,      NULL,         "true",      OUT,            false, OPTION_SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
     ROW("state",             0,  NULL,      "running|paused|ended", NULL, JOBS,        false, OPTION_CHOICE,    0, 0,                 "only jobs in this state") \
-    ROW("task",              0,  NULL,      "NAME",       NULL,        JOBS,           false, OPTION_TEXT,      0, 0,                 "only jobs of this task") \
+    ROW("task",              0,  NULL,      "NAME",       NULL,        JOBS | TOPICS,  true,  OPTION_TEXT,      0, 0,                 "only jobs of this task; of topics: make and check the topic of its items too") \
     ROW("since",             0,  NULL,      "DUR",        NULL,        JOBS,           false, OPTION_DURATION,  1, 0,                 "only jobs submitted within this time") \
     ROW("counts",            0,  NULL,      NULL,         "true",      JOBS,           false, OPTION_SWITCH,    0, 0,                 "read the logs of jobs without an end, for their counts (--no-counts: do not)") \
     ROW("create",            0,  NULL,      NULL,         "false",     TOPICS,         false, OPTION_SWITCH,    0, 0,                 "make what is missing") \

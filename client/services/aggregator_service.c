@@ -134,7 +134,7 @@ static int join(fanmap_aggregator_t *a, fanmap_error_t *err)
     char name[TOPIC_NAME_MAX];
     const char *group = options_text(a->f->options, "group");
     name_aggregator_group(name, a->f->namespace_name, group);
-    int r = bus_group_join(a->topics->results, name, &callbacks, a, &a->group, err);
+    int r = bus_group_join(&a->topics->results, 1, name, &callbacks, a, &a->group, err);
     if (r == FANMAP_OK)
         aggregator_log(a, FANMAP_LOG_INFO, "ready: jobs of namespace %s go to %s (group %s)", a->f->namespace_name,
                        a->dir, group);
@@ -218,7 +218,7 @@ static int open_parts(fanmap_aggregator_t *a, const fanmap_options_t *options, f
     if (r == FANMAP_OK)
         r = loop_timer_new(a->f->loop, on_drain_timer, a, &a->drain_timer, err);
     if (r == FANMAP_OK)
-        r = queue_get(a->f, NULL, &a->topics, err);
+        r = queue_get(a->f, NULL, NULL, &a->topics, err);
     if (r == FANMAP_OK)
         r = dead_open(a, err);
     if (r == FANMAP_OK)

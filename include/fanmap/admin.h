@@ -231,11 +231,12 @@ FANMAP_API int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, v
 /* Grows only at its end. */
 typedef struct {
     uint64_t jobs_forgotten;  /* ended, and retention took the beginning of their log */
-    uint64_t records_deleted; /* of the items topic of "queue": finished, and of no job that is still known */
+    uint64_t records_deleted; /* of the items topics of "queue": finished, and of no job that is still known */
+    uint64_t topics_deleted;  /* of items: of a task that no worker serves, no known job is of, and without a record */
 } fanmap_cleaned_t;
 
 /* One pass: forgets those jobs (tombstones on the jobs topic), then deletes such records from the front of each items
- * partition. Idempotent; any number of programs may do it at the same time. Workers do it by themselves
+ * partition; with the option "clean" also such topics. Idempotent; any number of programs may do it at the same time. Workers do it by themselves
  * (--clean-every). FANMAP_EREFUSED: a right is missing (Write on the jobs topic, Delete on the items topic); *ret says
  * how far it came. */
 FANMAP_API int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret,

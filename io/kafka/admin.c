@@ -1,4 +1,4 @@
-/* Two requests of Kafka's admin interface: what a group has committed, and deleting records for good. One attempt each;
+/* Requests of Kafka's admin interface: what a group has committed, deleting records or a topic for good. One attempt each;
  * who asks asks again. */
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +122,30 @@ static void delete_run(kafka_ask_t *ask)
     rd_kafka_queue_destroy(queue);
 }
 
+static void delete_topic_run(kafka_ask_t *ask)
+{
+    admin_t *admin = (admin_t *)ask;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(ask->rk);
+    rd_kafka_AdminOptions_t *options = options_new(ask->rk, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    rd_kafka_DeleteTopic_t *request = rd_kafka_DeleteTopic_new(admin->topic);
+    rd_kafka_DeleteTopics(ask->rk, &request, 1, options, queue);
+    rd_kafka_event_t *event = answer(queue);
+    const rd_kafka_DeleteTopics_result_t *result = event == NULL ? NULL : rd_kafka_event_DeleteTopics_result(event);
+    size_t n = 0;
+    const rd_kafka_topic_result_t **topics = result == NULL ? NULL : rd_kafka_DeleteTopics_result_topics(result, &n);
+    if (event != NULL && rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        failed(admin, rd_kafka_event_error(event), "Delete");
+    else if (n != 1)
+        failed(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "Delete");
+    else if (rd_kafka_topic_result_error(topics[0]) != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        failed(admin, rd_kafka_topic_result_error(topics[0]), "Delete");
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(request);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
 static void delete_done(kafka_ask_t *ask)
 {
     admin_t *admin = (admin_t *)ask;
@@ -172,6 +196,18 @@ int kafka_delete_before(bus_topic_t *base, int32_t partition, int64_t offset,
     admin->ask = (kafka_ask_t){.run = delete_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
     admin->partition = partition;
     admin->offset = offset;
+    admin->deleted_fn = fn;
+    kafka_ask(admin->bus, &admin->ask);
+    return FANMAP_OK;
+}
+
+int kafka_delete_topic(bus_topic_t *base, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
+                       fanmap_error_t *err)
+{
+    admin_t *admin = admin_new((kafka_topic_t *)base, NULL, 0, arg);
+    if (admin == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    admin->ask = (kafka_ask_t){.run = delete_topic_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
     admin->deleted_fn = fn;
     kafka_ask(admin->bus, &admin->ask);
     return FANMAP_OK;

@@ -17,20 +17,38 @@ typedef struct {
     rd_kafka_resp_err_t failed;
 } start_t;
 
+/* Of those without a commit, in one request a broker however many there are. */
+static rd_kafka_resp_err_t look_up_lows(start_t *start)
+{
+    const rd_kafka_topic_partition_list_t *all = start->list;
+    rd_kafka_topic_partition_list_t *asked = rd_kafka_topic_partition_list_new(all->cnt);
+    for (int i = 0; i < all->cnt; i++)
+        if (all->elems[i].offset < 0)
+            rd_kafka_topic_partition_list_add(asked, all->elems[i].topic, all->elems[i].partition)->offset =
+                RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (asked->cnt > 0)
+        code = rd_kafka_offsets_for_times(start->ask.rk, asked, KAFKA_ASK_MS);
+    for (int i = 0, n = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
+        if (all->elems[i].offset >= 0)
+            continue;
+        code = asked->elems[n].err;
+        start->lows[i] = asked->elems[n++].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(asked);
+    return code;
+}
+
 static void start_run(kafka_ask_t *ask)
 {
     start_t *start = (start_t *)ask;
     start->failed = rd_kafka_committed(ask->rk, start->list, KAFKA_ASK_MS);
     for (int i = 0; start->failed == RD_KAFKA_RESP_ERR_NO_ERROR && i < start->list->cnt; i++) {
-        const rd_kafka_topic_partition_t *element = &start->list->elems[i];
-        int64_t high;
         start->lows[i] = -1;
-        if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            start->failed = element->err;
-        else if (element->offset < 0)
-            start->failed = rd_kafka_query_watermark_offsets(ask->rk, element->topic, element->partition,
-                                                             &start->lows[i], &high, KAFKA_ASK_MS);
+        start->failed = start->list->elems[i].err;
     }
+    if (start->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
+        start->failed = look_up_lows(start);
 }
 
 static void start_free(kafka_ask_t *ask)
@@ -60,7 +78,7 @@ static void start_done(kafka_ask_t *ask)
     }
     if (start->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (kafka_error_class(start->failed) == FANMAP_EREFUSED)
-            kafka_refused(group->bus, start->failed, KAFKA_WANTED("Read", group->topic->name), NULL);
+            kafka_refused(group->bus, start->failed, KAFKA_WANTED("Read", start->list->elems[0].topic), NULL);
         start_free(ask);
         kafka_group_start_later(group);
         return;

@@ -39,6 +39,7 @@ static const bus_ops_t KAFKA_OPS = {
     .query_begin = kafka_query_begin,
     .query_committed = kafka_query_committed,
     .delete_before = kafka_delete_before,
+    .delete_topic = kafka_delete_topic,
     .group_join = kafka_group_join,
     .group_commit = kafka_group_commit,
     .group_describe = kafka_group_describe,

@@ -14,10 +14,10 @@ void kafka_commit_forget(kafka_partition_t *partition)
     partition->commit_waits = false;
 }
 
-static bool add(rd_kafka_topic_partition_list_t *list, const kafka_group_t *group, int32_t partition, int64_t offset,
+static bool add(rd_kafka_topic_partition_list_t *list, const kafka_partition_t *owned, int64_t offset,
                 const char *metadata, size_t metadata_len)
 {
-    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(list, group->topic->name, partition);
+    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(list, owned->topic->name, owned->partition);
     element->offset = offset;
     if (metadata_len == 0)
         return true;
@@ -31,14 +31,20 @@ static bool add(rd_kafka_topic_partition_list_t *list, const kafka_group_t *grou
 
 /* ---- asynchronous ---- */
 
-static void tell(kafka_group_t *group, int32_t partition, int64_t offset, bool ok)
+static void tell(kafka_group_t *group, const rd_kafka_topic_partition_t *element, bool ok)
 {
-    kafka_partition_t *owned = kafka_group_find(group, partition);
+    int32_t lane = kafka_group_lane(group, element->topic, element->partition);
+    kafka_partition_t *owned = kafka_group_find(group, lane);
     if (owned == NULL || !owned->commit_sent || group->leaving)
         return;
     owned->commit_sent = false;
     if (group->callbacks.committed != NULL)
-        group->callbacks.committed(group->arg, partition, offset, owned->sent_cookie, ok);
+        group->callbacks.committed(group->arg, lane, element->offset, owned->sent_cookie, ok);
+}
+
+static const char *a_topic(const kafka_group_t *group, const rd_kafka_topic_partition_list_t *list)
+{
+    return list != NULL && list->cnt > 0 ? list->elems[0].topic : group->topics[0]->name;
 }
 
 static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
@@ -47,11 +53,11 @@ static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     group->commit_sent = false;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && kafka_error_class(code) == FANMAP_EREFUSED)
-        kafka_refused(group->bus, code, KAFKA_WANTED("Read", group->topic->name), NULL);
+        kafka_refused(group->bus, code, KAFKA_WANTED("Read", a_topic(group, list)), NULL);
     for (int i = 0; list != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && element->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-        tell(group, element->partition, element->offset, ok);
+        tell(group, element, ok);
     }
 }
 
@@ -73,8 +79,7 @@ static void send_waiting(kafka_group_t *group)
         kafka_partition_t *owned = &group->owned[i];
         if (!owned->commit_waits)
             continue;
-        ok =
-            add(list, group, owned->id, owned->commit_offset, owned->commit_metadata, owned->commit_metadata_len) && ok;
+        ok = add(list, owned, owned->commit_offset, owned->commit_metadata, owned->commit_metadata_len) && ok;
         owned->commit_sent = true;
         owned->sent_cookie = owned->commit_cookie;
         kafka_commit_forget(owned);
@@ -82,7 +87,7 @@ static void send_waiting(kafka_group_t *group)
     group->commit_sent =
         ok && rd_kafka_commit_queue(group->rk, list, group->commit_queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int i = 0; !group->commit_sent && i < list->cnt; i++)
-        tell(group, list->elems[i].partition, list->elems[i].offset, false);
+        tell(group, &list->elems[i], false);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -106,11 +111,11 @@ void kafka_commit_deferred(void *arg)
         send_waiting(group);
 }
 
-void kafka_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len,
+void kafka_group_commit(bus_group_t *base, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                         uint64_t cookie)
 {
     kafka_group_t *group = (kafka_group_t *)base;
-    kafka_partition_t *owned = kafka_group_find(group, partition);
+    kafka_partition_t *owned = kafka_group_find(group, lane);
     char *copy = owned == NULL ? NULL : malloc(metadata_len + 1);
     if (copy == NULL)
         return; /* not ours any more, or out of memory: the next one will do */
@@ -146,15 +151,16 @@ static bool wait_answer(rd_kafka_queue_t *queue, int timeout_ms)
     return false;
 }
 
-bool kafka_group_commit_now(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata,
-                            size_t metadata_len, int timeout_ms)
+bool kafka_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                            int timeout_ms)
 {
     kafka_group_t *group = (kafka_group_t *)base;
-    if (kafka_group_find(group, partition) == NULL)
+    const kafka_partition_t *owned = kafka_group_find(group, lane);
+    if (owned == NULL)
         return false;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(group->rk);
-    bool ok = add(list, group, partition, offset, metadata, metadata_len) &&
+    bool ok = add(list, owned, offset, metadata, metadata_len) &&
               rd_kafka_commit_queue(group->rk, list, queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR &&
               wait_answer(queue, timeout_ms);
     rd_kafka_queue_destroy(queue);

@@ -7,17 +7,25 @@
 
 enum { LEAVE_MS = 10000 };
 
-kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t partition)
+kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t lane)
 {
     size_t low = 0, high = group->owned_n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (group->owned[middle].id < partition)
+        if (group->owned[middle].lane < lane)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < group->owned_n && group->owned[low].id == partition ? &group->owned[low] : NULL;
+    return low < group->owned_n && group->owned[low].lane == lane ? &group->owned[low] : NULL;
+}
+
+int32_t kafka_group_lane(const kafka_group_t *group, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; partition >= 0 && partition < BUS_TOPIC_LANES && i < group->topics_n; i++)
+        if (strcmp(group->topics[i]->name, topic) == 0)
+            return BUS_LANE((int32_t)i, partition);
+    return -1;
 }
 
 const char *kafka_group_member(bus_group_t *base)
@@ -91,6 +99,7 @@ static void group_close(kafka_group_t *group)
         destroy->close_queue = group->close_queue;
         kafka_ask(group->bus, &destroy->ask);
     }
+    free(group->topics);
     free(group);
 }
 
@@ -140,12 +149,13 @@ void kafka_groups_close(kafka_bus_t *bus)
 
 static int subscribe(kafka_group_t *group, fanmap_error_t *err)
 {
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, group->topic->name, RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)group->topics_n);
+    for (size_t i = 0; i < group->topics_n; i++)
+        rd_kafka_topic_partition_list_add(topics, group->topics[i]->name, RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(group->rk, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return err_set(err, FANMAP_EUSAGE, "topic %s: %s", group->topic->name, rd_kafka_err2str(code));
+        return err_set(err, FANMAP_EUSAGE, "group %s: %s", group->id, rd_kafka_err2str(code));
     return FANMAP_OK;
 }
 
@@ -170,23 +180,30 @@ static int group_open(kafka_group_t *group, const char *group_id, fanmap_error_t
     return subscribe(group, err);
 }
 
-int kafka_group_join(bus_topic_t *base, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                     bus_group_t **ret, fanmap_error_t *err)
+int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                     const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err)
 {
-    kafka_topic_t *topic = (kafka_topic_t *)base;
+    kafka_bus_t *bus = ((kafka_topic_t *)topics[0])->bus;
     kafka_group_t *group = calloc(1, sizeof *group);
-    if (group == NULL)
+    kafka_topic_t **copy = calloc(topics_n, sizeof(kafka_topic_t *));
+    if (group == NULL || copy == NULL) {
+        free(group);
+        free(copy);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    *group = (kafka_group_t){.base.bus = base->bus,
-                             .bus = topic->bus,
-                             .next = topic->bus->groups,
-                             .topic = topic,
+    }
+    for (size_t i = 0; i < topics_n; i++)
+        copy[i] = (kafka_topic_t *)topics[i];
+    *group = (kafka_group_t){.base.bus = &bus->base,
+                             .bus = bus,
+                             .next = bus->groups,
+                             .topics = copy,
+                             .topics_n = topics_n,
                              .callbacks = *callbacks,
                              .arg = arg,
                              .source.fd = -1,
                              .wanted = true};
     (void)snprintf(group->id, sizeof group->id, "%s", group_id);
-    topic->bus->groups = group;
+    bus->groups = group;
     int code = group_open(group, group_id, err);
     if (code != FANMAP_OK) {
         group_close(group);

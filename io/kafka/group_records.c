@@ -26,7 +26,7 @@ static void assign_again(kafka_group_t *group)
         return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)group->owned_n);
     for (size_t i = 0; i < group->owned_n; i++)
-        rd_kafka_topic_partition_list_add(list, group->topic->name, group->owned[i].id)->offset =
+        rd_kafka_topic_partition_list_add(list, group->owned[i].topic->name, group->owned[i].partition)->offset =
             group->owned[i].position;
     rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -39,7 +39,7 @@ static kafka_partition_t *find_asker(const kafka_watermarks_t *marks, kafka_grou
     kafka_group_t *group = marks->bus->groups;
     while (group != NULL && group != marks->of)
         group = group->next;
-    kafka_partition_t *partition = group == NULL ? NULL : kafka_group_find(group, marks->partition);
+    kafka_partition_t *partition = group == NULL ? NULL : kafka_group_find(group, marks->lane);
     *ret_group = group;
     return partition != NULL && partition->asked == marks->number ? partition : NULL;
 }
@@ -59,17 +59,18 @@ static void cross_gap(kafka_ask_t *ask)
         partition->asked = 0;
         assign_again(group);
         if (to != from && group->callbacks.gap != NULL)
-            group->callbacks.gap(group->arg, partition->id, from, to);
+            group->callbacks.gap(group->arg, partition->lane, from, to);
     }
     kafka_watermarks_free(ask);
 }
 
 static void ask_where_it_begins(kafka_group_t *group, kafka_partition_t *partition)
 {
-    kafka_watermarks_t *marks = kafka_watermarks_new(group->topic, partition->id, group->rk, cross_gap);
+    kafka_watermarks_t *marks = kafka_watermarks_new(partition->topic, partition->partition, group->rk, cross_gap);
     if (marks == NULL)
         return;
     marks->of = group;
+    marks->lane = partition->lane;
     marks->number = partition->asked = ++group->bus->asked;
     kafka_ask(group->bus, &marks->ask);
 }
@@ -86,7 +87,7 @@ static void partition_event(kafka_group_t *group, kafka_partition_t *partition, 
         ask_where_it_begins(group, partition);
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        kafka_refused(group->bus, message->err, KAFKA_WANTED("Read", group->topic->name), NULL);
+        kafka_refused(group->bus, message->err, KAFKA_WANTED("Read", partition->topic->name), NULL);
         break;
     default:
         kafka_error(group->bus, message->err, rd_kafka_message_errstr(message));
@@ -102,8 +103,8 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
         return;
     }
     partition->position = message->offset + 1;
-    kafka_kick(&partition->kick, group->topic, group->rk, message);
-    kafka_hand_out(group->bus, message, group->callbacks.record, group->arg);
+    kafka_kick(&partition->kick, partition->topic, group->rk, message);
+    kafka_hand_out(group->bus, message, partition->lane, group->callbacks.record, group->arg);
 }
 
 /* False: the turn is over. */

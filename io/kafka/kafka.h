@@ -204,6 +204,9 @@ int kafka_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, 
 int kafka_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
                         void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
 
+int kafka_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
+                       fanmap_error_t *err);
+
 /* kafka_survey.c */
 int kafka_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);
 
@@ -304,13 +307,14 @@ void kafka_readers_close(kafka_bus_t *bus);
 
 /* kafka_records.c: hands a message out as a record and destroys it, now or with kafka_release. True: with that, and the
  * handle must live as long. */
-bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg);
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg);
 void kafka_release(bus_t *bus, void *owner);
 
 /* ---- the group: kafka_group.c, kafka_start.c, kafka_group_records.c, kafka_commit.c ---- */
 
 typedef struct {
-    int32_t id;
+    int32_t lane, partition; /* of this topic: */
+    kafka_topic_t *topic;
     rd_kafka_queue_t *queue;
     int64_t position; /* the next record's offset */
     kafka_kick_t kick;
@@ -326,7 +330,8 @@ struct kafka_group {
     bus_group_t base;
     kafka_bus_t *bus;
     kafka_group_t *next;
-    kafka_topic_t *topic;
+    kafka_topic_t **topics;
+    size_t topics_n;
     bus_group_callbacks_t callbacks;
     void *arg;
     rd_kafka_t *rk;
@@ -335,7 +340,7 @@ struct kafka_group {
     rd_kafka_queue_t *commit_queue;
     kafka_source_t source;
     loop_timer_t *poll, *leave, *start_again;
-    kafka_partition_t *owned; /* sorted by id */
+    kafka_partition_t *owned; /* sorted by lane */
     size_t owned_n, turn_from;
     uint64_t describing; /* the number of the last ask for who is in it; answers to others are out of date */
     uint64_t asked;      /* the number of the ask for where the assignment begins; another answer is out of date */
@@ -346,8 +351,8 @@ struct kafka_group {
     char id[256]; /* the group's name */
 };
 
-int kafka_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                     bus_group_t **ret, fanmap_error_t *err);
+int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                     const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
 void kafka_group_leave(bus_group_t *group);
 /* kafka_rebalance.c. Destroys the event. */
 void kafka_group_rebalance(kafka_group_t *group, rd_kafka_event_t *event);
@@ -361,7 +366,9 @@ void kafka_group_let_go(bus_group_t *group);
 const char *kafka_group_member(bus_group_t *group);
 void kafka_groups_close(kafka_bus_t *bus);
 /* NULL: not owned. */
-kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t partition);
+kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t lane);
+/* The lane of a partition; -1: none of this group's. */
+int32_t kafka_group_lane(const kafka_group_t *group, const char *topic, int32_t partition);
 
 /* Finds out where the partitions in group->starting begin; kafka_group_begin follows from the loop. */
 void kafka_group_start(kafka_group_t *group);
@@ -374,10 +381,10 @@ void kafka_group_want(bus_group_t *group, bool want);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 
-void kafka_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                        size_t metadata_len, uint64_t cookie);
-bool kafka_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                            size_t metadata_len, int timeout_ms);
+void kafka_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                        uint64_t cookie);
+bool kafka_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                            int timeout_ms);
 /* Serves the answers to commits. */
 void kafka_group_committed(kafka_group_t *group);
 /* kafka_describe.c */
@@ -396,6 +403,7 @@ typedef struct {
     kafka_bus_t *bus;
     char *topic;
     int32_t partition;
+    int32_t lane;      /* of a group that asks */
     int64_t low, high; /* -1: failed */
     int64_t time_ms;   /* of kafka_query_time, whose answer is `high` */
     bool failed_for_good;

@@ -1,4 +1,7 @@
-/* bus_query_members: how many are in a consumer group, asked by somebody who is not. */
+/* bus_query_members: how many of a consumer group subscribe to a topic, asked by somebody who is not in it.
+ *
+ * What a member subscribes to stands in its metadata (the consumer protocol's: int16 version, an array of topics, more),
+ * which the broker gives only while the group is stable; otherwise nothing is known. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,11 +9,51 @@
 
 typedef struct {
     kafka_ask_t ask;
-    char *group;
+    char *group, *topic;
     int64_t n; /* -1: failed */
     void (*fn)(void *arg, int64_t n);
     void *arg;
 } members_t;
+
+/* Both: -1 where the bytes do not hold it. */
+static int64_t take(const uint8_t **at, size_t *left, size_t bytes)
+{
+    int64_t value = 0;
+    if (*left < bytes)
+        return -1;
+    for (size_t i = 0; i < bytes; i++)
+        value = value << 8 | (*at)[i];
+    *at += bytes;
+    *left -= bytes;
+    return value;
+}
+
+static bool subscribes(const struct rd_kafka_group_member_info *member, const char *topic)
+{
+    const uint8_t *at = member->member_metadata;
+    size_t left = member->member_metadata_size > 0 ? (size_t)member->member_metadata_size : 0, len = strlen(topic);
+    (void)take(&at, &left, 2);
+    for (int64_t n = take(&at, &left, 4); n > 0; n--) {
+        int64_t size = take(&at, &left, 2);
+        if (size < 0 || (size_t)size > left)
+            return false;
+        if ((size_t)size == len && memcmp(at, topic, len) == 0)
+            return true;
+        at += size;
+        left -= (size_t)size;
+    }
+    return false;
+}
+
+static int64_t count(const struct rd_kafka_group_info *group, const char *topic)
+{
+    int64_t n = 0;
+    if (group->member_cnt > 0 && strcmp(group->state, "Stable") != 0)
+        return -1;
+    for (int i = 0; i < group->member_cnt; i++)
+        n += subscribes(&group->members[i], topic);
+    return n;
+}
 
 static void members_run(kafka_ask_t *ask)
 {
@@ -18,15 +61,17 @@ static void members_run(kafka_ask_t *ask)
     const struct rd_kafka_group_list *list;
     rd_kafka_resp_err_t code;
     const struct rd_kafka_group_info *group = kafka_list_group(ask->rk, members->group, &list, &code);
-    members->n = group != NULL ? group->member_cnt : code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
+    members->n = group != NULL ? count(group, members->topic) : code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
     if (list != NULL)
         rd_kafka_group_list_destroy(list);
 }
 
 static void members_free(kafka_ask_t *ask)
 {
-    free(((members_t *)ask)->group);
-    free(ask);
+    members_t *members = (members_t *)ask;
+    free(members->group);
+    free(members->topic);
+    free(members);
 }
 
 static void members_done(kafka_ask_t *ask)
@@ -41,8 +86,12 @@ int kafka_query_members(bus_topic_t *base, const char *group_id, void (*fn)(void
 {
     kafka_topic_t *topic = (kafka_topic_t *)base;
     members_t *members = calloc(1, sizeof *members);
-    if (members == NULL || (members->group = strdup(group_id)) == NULL) {
-        free(members);
+    if (members == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    members->group = strdup(group_id);
+    members->topic = strdup(topic->name);
+    if (members->group == NULL || members->topic == NULL) {
+        members_free(&members->ask);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
     members->ask = (kafka_ask_t){.run = members_run, .done = members_done, .drop = members_free, .of_producer = true};

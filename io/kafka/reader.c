@@ -174,7 +174,7 @@ static bool reader_turn(void *arg)
         }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             kafka_kick(&reader->kick, reader->topic, reader->client->rk, message);
-            if (kafka_hand_out(reader->bus, message, reader->callbacks.record, reader->arg))
+            if (kafka_hand_out(reader->bus, message, reader->partition, reader->callbacks.record, reader->arg))
                 reader->client->must_stay = true;
             continue;
         }

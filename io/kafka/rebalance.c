@@ -26,9 +26,9 @@ static void learn_member(kafka_group_t *group)
     rd_kafka_mem_free(group->rk, member);
 }
 
-static int by_id(const void *a, const void *b)
+static int by_lane(const void *a, const void *b)
 {
-    int32_t x = ((const kafka_partition_t *)a)->id, y = ((const kafka_partition_t *)b)->id;
+    int32_t x = ((const kafka_partition_t *)a)->lane, y = ((const kafka_partition_t *)b)->lane;
     return (x > y) - (x < y);
 }
 
@@ -63,10 +63,17 @@ static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *lis
     kafka_kick_t kick = kafka_kick_new(group->rk);
     group->owned = calloc((size_t)list->cnt + 1, sizeof *group->owned);
     for (int i = 0; group->owned != NULL && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &list->elems[i];
         kafka_partition_t *partition = &group->owned[group->owned_n];
-        *partition =
-            (kafka_partition_t){.id = list->elems[i].partition, .position = list->elems[i].offset, .kick = kick};
-        partition->queue = rd_kafka_queue_get_partition(group->rk, list->elems[i].topic, partition->id);
+        int32_t lane = kafka_group_lane(group, element->topic, element->partition);
+        if (lane < 0)
+            return false;
+        *partition = (kafka_partition_t){.lane = lane,
+                                         .partition = element->partition,
+                                         .topic = group->topics[BUS_LANE_TOPIC(lane)],
+                                         .position = element->offset,
+                                         .kick = kick};
+        partition->queue = rd_kafka_queue_get_partition(group->rk, element->topic, element->partition);
         if (partition->queue == NULL)
             return false;
         rd_kafka_queue_forward(partition->queue, NULL);
@@ -74,7 +81,7 @@ static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *lis
         group->owned_n++;
     }
     if (group->owned != NULL)
-        qsort(group->owned, group->owned_n, sizeof *group->owned, by_id);
+        qsort(group->owned, group->owned_n, sizeof *group->owned, by_lane);
     return group->owned != NULL;
 }
 
@@ -85,8 +92,9 @@ static void announce(kafka_group_t *group, const rd_kafka_topic_partition_list_t
         const char *metadata = element->metadata == NULL ? "" : element->metadata;
         size_t metadata_len = element->metadata == NULL ? 0 : element->metadata_size;
         bool was_committed = lows[i] < 0;
-        group->callbacks.assigned(group->arg, element->partition, element->offset, was_committed,
-                                  was_committed ? metadata : "", was_committed ? metadata_len : 0);
+        group->callbacks.assigned(group->arg, kafka_group_lane(group, element->topic, element->partition),
+                                  element->offset, was_committed, was_committed ? metadata : "",
+                                  was_committed ? metadata_len : 0);
     }
     if (!group->leaving && group->callbacks.rebalanced != NULL)
         group->callbacks.rebalanced(group->arg);
@@ -122,12 +130,12 @@ static void on_assign(kafka_group_t *group, const rd_kafka_topic_partition_list_
 void kafka_group_tell_revoked(kafka_group_t *group, bool lost)
 {
     size_t n = group->owned_n;
-    int32_t *ids = n == 0 ? NULL : calloc(n, sizeof *ids);
-    for (size_t i = 0; ids != NULL && i < n; i++)
-        ids[i] = group->owned[i].id;
+    int32_t *lanes = n == 0 ? NULL : calloc(n, sizeof *lanes);
+    for (size_t i = 0; lanes != NULL && i < n; i++)
+        lanes[i] = group->owned[i].lane;
     group->told_revoked = true;
-    group->callbacks.revoked(group->arg, ids, ids == NULL ? 0 : n, lost);
-    free(ids);
+    group->callbacks.revoked(group->arg, lanes, lanes == NULL ? 0 : n, lost);
+    free(lanes);
 }
 
 static void give_up(kafka_group_t *group)

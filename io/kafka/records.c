@@ -74,11 +74,12 @@ static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
     return n;
 }
 
-bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg)
 {
     rd_kafka_timestamp_type_t type;
     bus_record_t record = {
         .partition = message->partition,
+        .lane = lane,
         .offset = message->offset,
         .timestamp_ms = rd_kafka_message_timestamp(message, &type),
         .key = message->key,

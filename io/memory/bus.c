@@ -44,6 +44,7 @@ bus_record_t memory_record_view(memory_record_t *record, int64_t offset)
 {
     return (bus_record_t){
         .partition = record->partition,
+        .lane = record->partition,
         .offset = offset,
         .timestamp_ms = record->timestamp_ms,
         .key = record->has_key ? record->bytes : NULL,
@@ -58,7 +59,7 @@ bus_record_t memory_record_view(memory_record_t *record, int64_t offset)
 
 bool memory_topic_is_read(const memory_topic_t *topic)
 {
-    return topic->readers != NULL || topic->groups != NULL;
+    return topic->readers != NULL || topic->shares != NULL;
 }
 
 static void memory_release(bus_t *bus, void *owner)
@@ -83,9 +84,10 @@ static void run_turn(void *arg)
         bus->turn_left = MEMORY_TURN_RECORDS;
         memory_outbox_run(topic);
     }
+    bus->turn_left = MEMORY_TURN_RECORDS;
+    memory_groups_run(bus);
     for (memory_topic_t *topic = bus->topics; topic != NULL; topic = topic->next) {
         bus->turn_left = MEMORY_TURN_RECORDS;
-        memory_groups_run(topic);
         memory_readers_run(topic);
     }
     bus->in_turn = false;
@@ -102,7 +104,6 @@ static void free_topic(memory_topic_t *topic)
     while (topic->outbox != NULL)
         memory_record_unref(memory_outbox_pop(topic));
     memory_readers_sweep(topic, true);
-    memory_groups_free(topic);
     for (uint32_t i = 0; i < topic->partitions_n; i++)
         memory_log_free(&topic->logs[i]);
     free(topic->logs);
@@ -119,6 +120,7 @@ static void memory_close(bus_t *base, int timeout_ms)
     memory_bus_t *bus = (memory_bus_t *)base;
     (void)timeout_ms;
     loop_defer_cancel(bus->loop, run_turn, bus);
+    memory_groups_free(bus);
     while (bus->topics != NULL) {
         memory_topic_t *next = bus->topics->next;
         free_topic(bus->topics);

@@ -24,6 +24,7 @@ typedef struct memory_topic memory_topic_t;
 typedef struct memory_handle memory_handle_t;
 typedef struct memory_reader memory_reader_t;
 typedef struct memory_group memory_group_t;
+typedef struct memory_share memory_share_t;
 typedef struct memory_answer memory_answer_t;
 
 /* The topic itself. It appears with the first bus_topic_open or bus_ensure_topics; without partitions until the latter.
@@ -40,7 +41,7 @@ struct memory_topic {
     size_t outbox_n, outbox_bytes;
     memory_handle_t *handles;
     memory_reader_t *readers;
-    memory_group_t *groups;
+    memory_share_t *shares;
 };
 
 /* What bus_topic_open gives out. */
@@ -74,10 +75,26 @@ typedef struct {
     bool owes_committed;
 } memory_group_partition_t;
 
+typedef struct {
+    memory_share_t *share;
+    uint32_t partition;
+} memory_lane_t;
+
+/* What a group has of one topic. */
+struct memory_share {
+    memory_group_t *group;
+    memory_topic_t *topic;
+    memory_share_t *next;    /* of the topic */
+    memory_share_t *sibling; /* of the group */
+    int32_t place;           /* of the topic among the member's; -1: it does not subscribe to it */
+    uint32_t partitions_n;   /* known to the group */
+    memory_group_partition_t *partitions;
+};
+
 /* A group outlives its member: its commits stay. */
 struct memory_group {
     bus_group_t base;
-    memory_topic_t *topic;
+    memory_bus_t *bus;
     memory_group_t *next;
     char id[MEMORY_NAME_MAX + 1], member[32];
     bus_group_callbacks_t callbacks;
@@ -85,9 +102,9 @@ struct memory_group {
     bool joined, leaving, assigned, wanted;
     bool owes_described;
     uint64_t described_cookie;
-    uint32_t partitions_n; /* known to the member */
-    uint32_t turn_from;    /* the partition that is served first in the next turn */
-    memory_group_partition_t *partitions;
+    memory_share_t *shares;    /* by sibling */
+    memory_lane_t *lanes;      /* of the member, once it is assigned */
+    size_t lanes_n, turn_from; /* the lane that is served first in the next turn */
 };
 
 /* An answer that is due in the next turn: to bus_ensure_topics (topics_fn), bus_query_end (topic) or bus_query_time. */
@@ -112,6 +129,7 @@ struct memory_bus {
     int64_t turn_until_ms;
     uint32_t members; /* given out so far, for member ids */
     memory_topic_t *topics;
+    memory_group_t *groups;
     memory_answer_t *answers, **answers_end;
 };
 
@@ -161,19 +179,19 @@ int64_t memory_readers_floor(const memory_topic_t *topic, int32_t partition, int
 void memory_readers_sweep(memory_topic_t *topic, bool all);
 
 /* memory_group.c */
-int memory_group_join(bus_topic_t *topic, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                      bus_group_t **ret, fanmap_error_t *err);
-void memory_group_commit(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len, uint64_t cookie);
+int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                      const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
+void memory_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                         uint64_t cookie);
 void memory_group_describe(bus_group_t *group, uint64_t cookie);
-bool memory_group_commit_now(bus_group_t *group, int32_t partition, int64_t offset, const char *metadata,
+bool memory_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
 void memory_group_want(bus_group_t *group, bool want);
 const char *memory_group_member(bus_group_t *group);
 void memory_group_leave(bus_group_t *group);
-void memory_groups_run(memory_topic_t *topic);
+void memory_groups_run(memory_bus_t *bus);
 /* The lowest committed offset of the groups (0 for one that never committed), or `none` without a group. */
 int64_t memory_groups_floor(const memory_topic_t *topic, int32_t partition, int64_t none);
-void memory_groups_free(memory_topic_t *topic);
+void memory_groups_free(memory_bus_t *bus); /* before the topics */
 
 #endif

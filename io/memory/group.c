@@ -1,62 +1,100 @@
-/* A group of one member, which owns every partition of its topic. Its commits outlive it, as in Kafka. */
+/* A group of one member, which owns every partition of its topics. Its commits outlive it, as in Kafka. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/memory/bus.h"
 
-enum { RECORDS_IN_A_ROW = 64 }; /* of one partition, before the next one's */
+enum { RECORDS_IN_A_ROW = 64 }; /* of one lane, before the next one's */
 
-static memory_group_t *find_group(const memory_topic_t *topic, const char *id)
+static memory_group_t *get_group(memory_bus_t *bus, const char *id)
 {
-    memory_group_t *group = topic->groups;
+    memory_group_t *group = bus->groups;
     while (group != NULL && strcmp(group->id, id) != 0)
         group = group->next;
-    return group;
-}
-
-static memory_group_t *get_group(memory_topic_t *topic, const char *id)
-{
-    memory_group_t *group = find_group(topic, id);
     if (group != NULL || (group = calloc(1, sizeof *group)) == NULL)
         return group;
     memcpy(group->id, id, strlen(id) + 1);
-    group->base.bus = &topic->bus->base;
-    group->topic = topic;
-    group->next = topic->groups;
-    topic->groups = group;
+    group->base.bus = &bus->base;
+    group->bus = bus;
+    group->next = bus->groups;
+    bus->groups = group;
     return group;
 }
 
-int memory_group_join(bus_topic_t *base, const char *group_id, const bus_group_callbacks_t *callbacks, void *arg,
-                      bus_group_t **ret, fanmap_error_t *err)
+static memory_share_t *get_share(memory_group_t *group, memory_topic_t *topic)
 {
-    memory_topic_t *topic = ((memory_handle_t *)base)->topic;
+    memory_share_t *share = group->shares;
+    while (share != NULL && share->topic != topic)
+        share = share->sibling;
+    if (share != NULL || (share = calloc(1, sizeof *share)) == NULL)
+        return share;
+    *share = (memory_share_t){group, topic, topic->shares, group->shares, -1, 0, NULL};
+    return topic->shares = group->shares = share;
+}
+
+static bool subscribe(memory_group_t *group, bus_topic_t *const *topics, size_t topics_n)
+{
+    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling)
+        share->place = -1;
+    for (size_t i = 0; i < topics_n; i++) {
+        memory_share_t *share = get_share(group, ((memory_handle_t *)topics[i])->topic);
+        if (share == NULL)
+            return false;
+        share->place = (int32_t)i;
+    }
+    return true;
+}
+
+int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
+                      const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err)
+{
+    memory_bus_t *bus = ((memory_handle_t *)topics[0])->topic->bus;
     if (strlen(group_id) > MEMORY_NAME_MAX)
         return err_set(err, FANMAP_EUSAGE, "the group's name is too long");
-    memory_group_t *group = get_group(topic, group_id);
-    if (group == NULL)
-        return err_set(err, FANMAP_ENOMEM, "out of memory for group %s", group_id);
-    if (group->joined)
+    memory_group_t *group = get_group(bus, group_id);
+    if (group != NULL && group->joined)
         return err_set(err, FANMAP_EUSAGE, "group %s has its one member already", group_id);
+    if (group == NULL || !subscribe(group, topics, topics_n))
+        return err_set(err, FANMAP_ENOMEM, "out of memory for group %s", group_id);
     group->callbacks = *callbacks;
     group->arg = arg;
     group->joined = group->wanted = true;
     group->assigned = group->leaving = group->owes_described = false;
     group->member[0] = 0;
-    memory_bus_schedule(topic->bus);
+    memory_bus_schedule(bus);
     *ret = &group->base;
     return FANMAP_OK;
 }
 
 /* ---- commits ---- */
 
-static bool commit(memory_group_t *group, int32_t partition, int64_t offset, const char *metadata, size_t metadata_len)
+/* NULL: not the member's. */
+static memory_group_partition_t *find(const memory_group_t *group, int32_t lane)
 {
-    if (!group->assigned || partition < 0 || (uint32_t)partition >= group->partitions_n)
-        return false;
-    memory_group_partition_t *p = &group->partitions[partition];
-    char *copy = malloc(metadata_len + 1);
+    if (!group->assigned || lane < 0)
+        return NULL;
+    const memory_share_t *share = group->shares;
+    while (share != NULL && share->place != (int32_t)BUS_LANE_TOPIC(lane))
+        share = share->sibling;
+    uint32_t partition = (uint32_t)BUS_LANE_PARTITION(lane);
+    return share != NULL && partition < share->partitions_n ? &share->partitions[partition] : NULL;
+}
+
+static memory_group_partition_t *at(const memory_lane_t *lane)
+{
+    return &lane->share->partitions[lane->partition];
+}
+
+static int32_t number(const memory_lane_t *lane)
+{
+    return BUS_LANE(lane->share->place, (int32_t)lane->partition);
+}
+
+static bool commit(memory_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len)
+{
+    memory_group_partition_t *p = find(group, lane);
+    char *copy = p == NULL ? NULL : malloc(metadata_len + 1);
     if (copy == NULL)
         return false;
     if (metadata_len > 0)
@@ -68,33 +106,34 @@ static bool commit(memory_group_t *group, int32_t partition, int64_t offset, con
     return true;
 }
 
-void memory_group_commit(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata,
-                         size_t metadata_len, uint64_t cookie)
+void memory_group_commit(bus_group_t *base, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                         uint64_t cookie)
 {
     memory_group_t *group = (memory_group_t *)base;
-    if (!commit(group, partition, offset, metadata, metadata_len))
+    if (!commit(group, lane, offset, metadata, metadata_len))
         return;
-    group->partitions[partition].cookie = cookie;
-    group->partitions[partition].owes_committed = true;
-    memory_bus_schedule(group->topic->bus);
+    memory_group_partition_t *p = find(group, lane);
+    p->cookie = cookie;
+    p->owes_committed = true;
+    memory_bus_schedule(group->bus);
 }
 
-bool memory_group_commit_now(bus_group_t *base, int32_t partition, int64_t offset, const char *metadata,
-                             size_t metadata_len, int timeout_ms)
+bool memory_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
+                             int timeout_ms)
 {
     (void)timeout_ms;
-    return commit((memory_group_t *)base, partition, offset, metadata, metadata_len);
+    return commit((memory_group_t *)base, lane, offset, metadata, metadata_len);
 }
 
 static void answer_commits(memory_group_t *group)
 {
-    for (uint32_t i = 0; group->assigned && i < group->partitions_n; i++) {
-        memory_group_partition_t *p = &group->partitions[i];
+    for (size_t i = 0; group->assigned && i < group->lanes_n; i++) {
+        memory_group_partition_t *p = at(&group->lanes[i]);
         if (!p->owes_committed)
             continue;
         p->owes_committed = false;
         if (group->callbacks.committed != NULL)
-            group->callbacks.committed(group->arg, (int32_t)i, p->committed, p->cookie, true);
+            group->callbacks.committed(group->arg, number(&group->lanes[i]), p->committed, p->cookie, true);
     }
 }
 
@@ -105,7 +144,7 @@ void memory_group_describe(bus_group_t *base, uint64_t cookie)
     memory_group_t *group = (memory_group_t *)base;
     group->owes_described = true;
     group->described_cookie = cookie;
-    memory_bus_schedule(group->topic->bus);
+    memory_bus_schedule(group->bus);
 }
 
 static void answer_description(memory_group_t *group)
@@ -118,54 +157,72 @@ static void answer_description(memory_group_t *group)
         group->callbacks.described(group->arg, group->described_cookie, members, group->assigned, true);
 }
 
-static bool know_partitions(memory_group_t *group)
+static bool know_partitions(memory_share_t *share)
 {
-    uint32_t n = group->topic->partitions_n;
-    if (n == 0)
-        return false; /* the topic is still to be created */
-    if (group->partitions != NULL)
-        return true;
-    group->partitions = calloc(n, sizeof *group->partitions);
-    if (group->partitions == NULL)
+    uint32_t n = share->topic->partitions_n;
+    if (share->partitions != NULL || n == 0) /* 0: the topic is still to be created */
+        return n > 0;
+    share->partitions = calloc(n, sizeof *share->partitions);
+    if (share->partitions == NULL)
         return false;
     for (uint32_t i = 0; i < n; i++)
-        group->partitions[i].committed = -1;
-    group->partitions_n = n;
+        share->partitions[i].committed = -1;
+    share->partitions_n = n;
     return true;
 }
 
-static void announce(memory_group_t *group, int32_t partition)
+static bool list_lanes(memory_group_t *group)
 {
-    memory_group_partition_t *p = &group->partitions[partition];
-    int64_t low = group->topic->logs[partition].low, committed = p->committed;
-    int64_t end = memory_log_end(&group->topic->logs[partition]);
+    size_t n = 0;
+    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling) {
+        if (share->place >= 0 && !know_partitions(share))
+            return false;
+        n += share->place >= 0 ? share->partitions_n : 0;
+    }
+    memory_lane_t *lanes = calloc(n, sizeof *lanes);
+    if (lanes == NULL)
+        return false;
+    free(group->lanes);
+    group->lanes = lanes;
+    group->lanes_n = group->turn_from = 0;
+    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling)
+        for (uint32_t i = 0; share->place >= 0 && i < share->partitions_n; i++)
+            lanes[group->lanes_n++] = (memory_lane_t){share, i};
+    return true;
+}
+
+static void announce(memory_group_t *group, const memory_lane_t *lane)
+{
+    memory_group_partition_t *p = at(lane);
+    const memory_log_t *log = &lane->share->topic->logs[lane->partition];
+    int64_t low = log->low, committed = p->committed, end = memory_log_end(log);
     p->owes_committed = false;
     p->position = committed < low ? low : committed > end ? end : committed;
     const char *metadata = p->metadata == NULL ? "" : p->metadata;
-    group->callbacks.assigned(group->arg, partition, committed < 0 ? low : committed, committed >= 0, metadata,
+    group->callbacks.assigned(group->arg, number(lane), committed < 0 ? low : committed, committed >= 0, metadata,
                               p->metadata_len);
     if (committed >= 0 && committed < low && group->callbacks.gap != NULL)
-        group->callbacks.gap(group->arg, partition, committed, low);
+        group->callbacks.gap(group->arg, number(lane), committed, low);
 }
 
 static void assign(memory_group_t *group)
 {
-    if (!know_partitions(group))
+    if (!list_lanes(group))
         return;
     group->assigned = true;
-    (void)snprintf(group->member, sizeof group->member, "memory-%u", ++group->topic->bus->members);
-    for (uint32_t i = 0; i < group->partitions_n && !group->leaving; i++)
-        announce(group, (int32_t)i);
+    (void)snprintf(group->member, sizeof group->member, "memory-%u", ++group->bus->members);
+    for (size_t i = 0; i < group->lanes_n && !group->leaving; i++)
+        announce(group, &group->lanes[i]);
     if (!group->leaving && group->callbacks.rebalanced != NULL)
         group->callbacks.rebalanced(group->arg);
 }
 
 static void leave(memory_group_t *group)
 {
-    uint32_t n = group->assigned ? group->partitions_n : 0;
+    size_t n = group->assigned ? group->lanes_n : 0;
     int32_t *all = n == 0 ? NULL : calloc(n, sizeof *all);
-    for (uint32_t i = 0; all != NULL && i < n; i++)
-        all[i] = (int32_t)i;
+    for (size_t i = 0; all != NULL && i < n; i++)
+        all[i] = number(&group->lanes[i]);
     group->callbacks.revoked(group->arg, all, all == NULL ? 0 : n, false);
     free(all);
     group->joined = group->assigned = group->leaving = false;
@@ -175,7 +232,7 @@ void memory_group_leave(bus_group_t *base)
 {
     memory_group_t *group = (memory_group_t *)base;
     group->leaving = true;
-    memory_bus_schedule(group->topic->bus);
+    memory_bus_schedule(group->bus);
 }
 
 const char *memory_group_member(bus_group_t *base)
@@ -190,16 +247,16 @@ void memory_group_want(bus_group_t *base, bool want)
     memory_group_t *group = (memory_group_t *)base;
     group->wanted = want;
     if (want)
-        memory_bus_schedule(group->topic->bus);
+        memory_bus_schedule(group->bus);
 }
 
-/* Hands out some records of one partition. False: no more in this turn, of any partition. */
-static bool run_partition(memory_group_t *group, uint32_t partition, bool *ret_any)
+/* Hands out some records of one lane. False: no more in this turn, of any lane. */
+static bool run_lane(memory_group_t *group, const memory_lane_t *lane, bool *ret_any)
 {
-    const memory_log_t *log = &group->topic->logs[partition];
-    memory_group_partition_t *p = &group->partitions[partition];
+    const memory_log_t *log = &lane->share->topic->logs[lane->partition];
+    memory_group_partition_t *p = at(lane);
     for (int i = 0; i < RECORDS_IN_A_ROW && p->position < memory_log_end(log); i++) {
-        if (!group->wanted || group->leaving || !memory_bus_spend(group->topic->bus))
+        if (!group->wanted || group->leaving || !memory_bus_spend(group->bus))
             return false;
         memory_record_t *record = memory_log_at(log, p->position);
         if (record == NULL) {
@@ -207,6 +264,7 @@ static bool run_partition(memory_group_t *group, uint32_t partition, bool *ret_a
             continue;
         }
         bus_record_t view = memory_record_view(record, p->position++);
+        view.lane = number(lane);
         record->refs++;
         if (!group->callbacks.record(group->arg, &view))
             memory_record_unref(record);
@@ -220,18 +278,18 @@ static void run_records(memory_group_t *group)
     bool any = true;
     while (any) {
         any = false;
-        for (uint32_t i = 0; i < group->partitions_n; i++) {
-            uint32_t partition = group->turn_from;
-            if (!run_partition(group, partition, &any))
+        for (size_t i = 0; i < group->lanes_n; i++) {
+            size_t lane = group->turn_from;
+            if (!run_lane(group, &group->lanes[lane], &any))
                 return;
-            group->turn_from = (partition + 1) % group->partitions_n;
+            group->turn_from = (lane + 1) % group->lanes_n;
         }
     }
 }
 
-void memory_groups_run(memory_topic_t *topic)
+void memory_groups_run(memory_bus_t *bus)
 {
-    for (memory_group_t *group = topic->groups; group != NULL; group = group->next) {
+    for (memory_group_t *group = bus->groups; group != NULL; group = group->next) {
         if (group->joined && !group->leaving && !group->assigned)
             assign(group);
         answer_commits(group);
@@ -246,24 +304,37 @@ void memory_groups_run(memory_topic_t *topic)
 int64_t memory_groups_floor(const memory_topic_t *topic, int32_t partition, int64_t none)
 {
     int64_t floor = none;
-    for (const memory_group_t *group = topic->groups; group != NULL; group = group->next) {
-        int64_t committed = group->partitions == NULL ? 0 : group->partitions[partition].committed;
+    for (const memory_share_t *share = topic->shares; share != NULL; share = share->next) {
+        int64_t committed = share->partitions == NULL ? 0 : share->partitions[partition].committed;
         if (committed < floor)
             floor = committed;
     }
     return floor;
 }
 
-void memory_groups_free(memory_topic_t *topic)
+static void free_share(memory_share_t *share)
 {
-    while (topic->groups != NULL) {
-        memory_group_t *group = topic->groups;
-        topic->groups = group->next;
+    for (uint32_t i = 0; i < share->partitions_n; i++)
+        free(share->partitions[i].metadata);
+    free(share->partitions);
+    free(share);
+}
+
+void memory_groups_free(memory_bus_t *bus)
+{
+    while (bus->groups != NULL) {
+        memory_group_t *group = bus->groups;
+        bus->groups = group->next;
         if (group->leaving)
             group->callbacks.revoked(group->arg, NULL, 0, false);
-        for (uint32_t i = 0; i < group->partitions_n; i++)
-            free(group->partitions[i].metadata);
-        free(group->partitions);
+        while (group->shares != NULL) {
+            memory_share_t *next = group->shares->sibling;
+            free_share(group->shares);
+            group->shares = next;
+        }
+        free(group->lanes);
         free(group);
     }
+    for (memory_topic_t *topic = bus->topics; topic != NULL; topic = topic->next)
+        topic->shares = NULL;
 }

@@ -16,6 +16,7 @@ SCRAM_USER, SCRAM_PASSWORD = "bob", "bob-secret"
 
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
 TOPIC, GROUP = 2, 3
+LITERAL, PREFIXED = b"\x03", b"\x04"
 
 
 def openssl(folder, *args):
@@ -93,22 +94,22 @@ class SecureKafka(Kafka):
     def request(self, key, version, body):
         return raw.request(self.port, key, version, body)
 
-    def grant(self, kind, name, principal, operations):
+    def grant(self, kind, name, principal, operations, pattern=LITERAL):
         def text(s):
             return struct.pack(">h", len(s)) + s.encode()
         body = struct.pack(">i", len(operations))
         for operation in operations:
-            body += (struct.pack(">b", kind) + text(name) + b"\x03" + text(principal) + text("*") +
+            body += (struct.pack(">b", kind) + text(name) + pattern + text(principal) + text("*") +
                      struct.pack(">bb", OPERATIONS[operation], 3))
         answer = self.request(30, 1, body)  # CreateAcls
         for i in range(len(operations)):
             assert answer[8:10] == b"\0\0", answer
-        wait_until(lambda: self.knows(name, principal, len(operations)), 20, "the broker knows the rights")
+        wait_until(lambda: self.knows(name, principal, len(operations), pattern), 20, "the broker knows the rights")
 
-    def knows(self, name, principal, n):
+    def knows(self, name, principal, n, pattern):
         def text(s):
             return struct.pack(">h", len(s)) + s.encode()
-        body = b"\x01" + text(name) + b"\x03" + text(principal) + struct.pack(">h", -1) + b"\x01\x01"
+        body = b"\x01" + text(name) + pattern + text(principal) + struct.pack(">h", -1) + b"\x01\x01"
         answer = self.request(29, 1, body)  # DescribeAcls
         return answer.count(principal.encode()) >= n
 
@@ -121,5 +122,6 @@ class SecureKafka(Kafka):
         name = words[words.index(kind) + 1]
         operations = [words[i + 1] for i, word in enumerate(words) if word == "--operation"]
         operations = [o for o in operations if (o, name) not in without]
+        pattern = PREFIXED if words[-2:] == ["--resource-pattern-type", "prefixed"] else LITERAL
         if operations:
-            self.grant(TOPIC if kind == "--topic" else GROUP, name, principal, operations)
+            self.grant(TOPIC if kind == "--topic" else GROUP, name, principal, operations, pattern)

@@ -36,10 +36,10 @@ class Ahead(Case):
         return before
 
     def published(self):
-        return sum(raw.end(self.kafka.port, f"{self.namespace}.items.default", p) for p in range(self.partitions))
+        return sum(raw.end(self.kafka.port, f"{self.namespace}.items.default.gate", p) for p in range(self.partitions))
 
     def test_items_without_an_outcome(self):
-        self.run_fanmap("topics", "--create", "--partitions", self.partitions)
+        self.run_fanmap("topics", "--create", "--task", "gate", "--partitions", self.partitions)
         run = self.start_map("gate", "--ahead", 40, "--output-format", "lines", data="".join(f"{i}\n" for i in range(300)))
         self.assertEqual(self.stays_at(self.published, 40, "publishing"), 40)
         open(self.go, "w").close()

@@ -90,7 +90,7 @@ class LostItems(Case):
 
     def lose(self, n):
         """Submits a job of ten items, of which the first n go before any worker reads them. Gives the offset of the first one."""
-        topic = f"{self.namespace}.items.default"
+        topic = f"{self.namespace}.items.default.echo"
         begins = raw.end(self.kafka.port, topic, 0)
         self.finish(self.start_map("echo", "--job-id", "gone", data=seq(1, 10), command="submit"), 30)
         raw.delete_records(self.kafka.port, topic, 0, begins + n)
@@ -113,10 +113,10 @@ class LostItems(Case):
         worker.signal(signal.SIGTERM)
         self.finish(worker, 40)
         begins = self.lose(6)
-        self.check(f"items partition 0: Kafka no longer has offsets {begins} to {begins + 5}; submit their jobs again")
+        self.check(f"items.default.echo, partition 0: Kafka no longer has offsets {begins} to {begins + 5}; submit their jobs again")
 
     def test_where_nobody_has_committed_yet(self):
         self.on_fleet()
-        self.run_fanmap("topics", "--create", "--partitions", 1)
+        self.run_fanmap("topics", "--create", "--task", "echo", "--partitions", 1)
         self.lose(6)
-        self.check("items partition 0: Kafka no longer has offsets before 6, and no commit says that they ran")
+        self.check("items.default.echo, partition 0: Kafka no longer has offsets before 6, and no commit says that they ran")

@@ -68,7 +68,8 @@ class Listing(Operator):
         wait_until(lambda: self.ask("workers")[0]["slots"] == 3, 30, "its slots are up")
         self.assertEqual((one["pid"], one["queue"]), (worker.pid, "default"))
         self.assertIn("shout", one["tasks"].split(","))
-        wait_until(lambda: self.ask("workers")[0]["partitions"] == self.partitions, 30, "it has every partition")
+        every = self.partitions * len(one["tasks"].split(","))
+        wait_until(lambda: self.ask("workers")[0]["partitions"] == every, 30, "it has every partition")
         self.assertIn(b"shout", self.run_fanmap("workers").out())
 
 
@@ -79,23 +80,61 @@ class Topics(Operator):
     def test_listed_created_and_judged(self):
         self.assertEqual({t["problem"] for t in self.topics().values()}, {"it does not exist (fanmap topics --create)"})
         self.run_fanmap("topics", "--create", "--partitions", "3", "--retention", "2h", "--item-max", "100KiB",
-                        "--queue", "gpu")
-        topics = self.topics("--queue", "gpu", "--item-max", "100KiB")
-        self.assertEqual(set(topics), {"items.gpu", "results", "jobs", "dead"})
+                        "--queue", "gpu", "--task", "echo", "--task", "other")
+        topics = self.topics("--queue", "gpu", "--task", "echo", "--item-max", "100KiB")
+        self.assertEqual(set(topics), {"items.gpu.echo", "items.gpu.other", "results", "jobs", "dead"})
         self.assertEqual({t["problem"] for t in topics.values()}, {""})
-        self.assertEqual((topics["items.gpu"]["partitions"], topics["items.gpu"]["retention_ms"]), (3, -1))
+        self.assertEqual((topics["items.gpu.echo"]["partitions"], topics["items.gpu.echo"]["retention_ms"]), (3, -1))
         self.assertEqual((topics["results"]["retention_ms"], topics["jobs"]["compacted"]), (7200000, True))
-        self.assertEqual(topics["items.gpu"]["group"], self.namespace + ".workers.gpu")
-        # Another queue is missing; what exists takes less than the default needs; the other queue's topic is listed.
-        others = self.topics()
-        self.assertFalse(others["items.default"]["exists"])
-        self.assertIn("--item-max", others["items.gpu"]["problem"])
+        self.assertEqual(topics["items.gpu.echo"]["group"], self.namespace + ".workers.gpu")
+        # Another queue's is missing; what exists takes less than the default needs; the other queue's topic is listed.
+        others = self.topics("--task", "echo")
+        self.assertFalse(others["items.default.echo"]["exists"])
+        self.assertIn("--item-max", others["items.gpu.echo"]["problem"])
         self.assertIn(b"compacted", self.run_fanmap("topics").out())
 
     def test_what_was_created_serves(self):
-        self.run_fanmap("topics", "--create", "--partitions", "3")
-        self.worker("--no-create-topics", slots=1)
-        self.assertEqual(self.run_map("echo", "--no-create-topics", "-j", "1", data=b"1\n").out(), b"1\n")
+        self.run_fanmap("topics", "--create", "--partitions", "3", "--task", "echo")
+        self.worker("--no-create-topics", "--exec", "echo=cat", tasks=None, slots=1)
+        self.assertEqual(self.run_map("echo", "--no-create-topics", "-j", "1", data=b"1\n").out(), b'"1"\n')
+
+    def test_a_missing_topic_is_named(self):
+        self.run_fanmap("topics", "--create")
+        worker = self.finish(self.worker("--no-create-topics", "--exec", "echo=cat", tasks=None, slots=1), 30, 2)
+        self.assertIn(f"topic {self.namespace}.items.default.echo does not exist", worker.err())
+
+    def test_names_that_kafka_takes_for_the_same(self):
+        """Of a_b and a.b only the first has a topic; the second is refused by name, and only it."""
+        self.worker("--exec", "a.b=cat", tasks=None, slots=1)
+        self.assertEqual(self.run_map("a.b", data=b"1\n").out(), b'"1"\n')
+        for run in (self.start_map("a_b", data=b"1\n"), self.worker("--exec", "a_b=cat", tasks=None, slots=1)):
+            self.finish(run, 30, 2)
+            self.assertIn(f"{self.namespace}.items.default.a_b", run.err())
+            self.assertIn("collides", run.err())
+        self.assertEqual(self.run_map("a.b", data=b"2\n").out(), b'"2"\n')
+
+    def test_topics_that_nobody_uses_go(self):
+        """With --clean: not while a worker serves the task, nor while a job of it is known or its items are there."""
+        def items():
+            return {name for name in self.topics() if name.startswith("items.")}
+        self.run_fanmap("topics", "--create", "--task", "unused", "--task", "served", "--partitions", "2")
+        worker = self.worker("--exec", "served=cat", tasks=None, slots=1)
+        self.run_map("served", data=b"1\n")
+        self.finish(self.start_map("waits", data=b"1\n", command="submit"), 30)
+        self.assertEqual(items(), {"items.default.unused", "items.default.served", "items.default.waits"})
+        self.run_fanmap("topics", "--clean")
+        wait_until(lambda: items() == {"items.default.served", "items.default.waits"}, 30, "the unused topic is gone", 0.2)
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)
+        self.run_fanmap("topics", "--clean")
+        self.assertEqual(items(), {"items.default.served", "items.default.waits"})
+        for partition in range(2):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.results", partition, -1)
+
+        def gone():
+            self.run_fanmap("topics", "--clean")
+            return items() == {"items.default.waits"}
+        wait_until(gone, 30, "the topic of the forgotten job is gone", 0.2)
 
 
 class Show(Operator):
@@ -152,17 +191,6 @@ class Show(Operator):
         self.run_fanmap("pause", "unserved")
         self.waits("unserved", "paused", "fanmap resume unserved")
 
-    def test_it_waits_for_partitions_of_others(self):
-        """A queue whose workers serve different tasks: items wait for one that serves theirs, and that is said."""
-        self.worker("--exec", "shout=tr a-z A-Z", tasks=None, slots=2)
-        other = self.worker("--exec", "whisper=tr A-Z a-z", tasks=None, slots=2)
-        wait_until(lambda: len(w := self.ask("workers")) == 2 and all(x["partitions"] for x in w), 60, "both hold some")
-        self.submit("shout", "--job-id", "mixed", data=b'"a"\n' * 50)
-        self.waits("mixed", "1 of the workers of queue default do not serve task shout", "a queue of its own")
-        other.signal(signal.SIGTERM)
-        self.finish(self.start("gather", "mixed"), 90)
-        self.assertEqual(self.show("mixed")["waits"], [])
-
     def test_it_waits_for_tokens(self):
         recorder = self.recorder()
         self.worker(slots=4)
@@ -202,8 +230,8 @@ class RedisAway(Operator):
 class Dead(Operator):
     def setUp(self):
         super().setUp()
-        self.run_fanmap("topics", "--create", "--partitions", "2")
-        self.items = f"{self.namespace}.items.default"
+        self.run_fanmap("topics", "--create", "--task", "echo", "--partitions", "2")
+        self.items = f"{self.namespace}.items.default.echo"
 
     def letters(self, n, *args):
         return wait_until(lambda: len(got := self.ask("dead", "list", *args)) == n and got, 30, f"{n} dead letters", 0.2)
@@ -256,7 +284,7 @@ class Dead(Operator):
 class Retention(Operator):
     def setUp(self):
         super().setUp()
-        self.run_fanmap("topics", "--create", "--partitions", "2")
+        self.run_fanmap("topics", "--create", "--task", "echo", "--partitions", "2")
 
     def lose_logs(self):
         """As retention does it."""
@@ -296,7 +324,7 @@ class Retention(Operator):
 
     def items_from(self):
         """How many records are gone from the front of the items partitions."""
-        return sum(raw.begin(self.kafka.port, f"{self.namespace}.items.default", p) for p in range(2))
+        return sum(raw.begin(self.kafka.port, f"{self.namespace}.items.default.echo", p) for p in range(2))
 
     def test_a_job_without_an_end_is_kept(self):
         self.finish(self.start_map("nobody", "--job-id", "waits", data=seq(1, 6), command="submit"), 30)

@@ -222,9 +222,9 @@ class Rights(Secure):
         self.refused(run, "denies", f"User:{USER}", "--print-acls", *words)
 
     def test_what_a_producer_misses(self):
-        self.grant("producer", ("Write", "items.default"))
-        self.denied(("map", "echo"), "Write", f"{self.namespace}.items.default")
-        self.denied(("submit", "echo"), "Write", f"{self.namespace}.items.default")
+        self.grant("producer", ("Write", "items.default."))
+        self.denied(("map", "echo"), "Write", f"{self.namespace}.items.default.echo")
+        self.denied(("submit", "echo"), "Write", f"{self.namespace}.items.default.echo")
 
     def test_what_a_worker_misses(self):
         self.grant("worker", ("Read", "workers.default"))
@@ -232,7 +232,7 @@ class Rights(Secure):
         self.assertIn(f"denies User:{USER} Read on group {self.namespace}.workers.default", worker.err())
 
     def test_what_a_worker_may_not_delete(self):
-        self.grant("worker", ("Delete", "items.default"))
+        self.grant("worker", ("Delete", "items.default."))
         self.worker(slots=1)
         self.run_map("echo", "--job-id", "j", data=seq(1, 10))
         for partition in range(2):
@@ -243,11 +243,11 @@ class Rights(Secure):
             run.wait(30)
             return run.err()
         text = wait_until(denied, 30, "the right is missed", 0.3)  # once the workers have committed
-        self.assertIn(f"denies User:{USER} Delete on topic {self.namespace}.items.default", text)
+        self.assertIn(f"denies User:{USER} Delete on topic {self.namespace}.items.default.echo", text)
 
     def test_what_a_worker_may_not_read(self):
-        self.grant("worker", ("Read", "items.default"), ("Write", "items.default"), ("Delete", "items.default"))
-        self.denied(("worker", "--tasks", RECORDED), "Describe", f"{self.namespace}.items.default")
+        self.grant("worker", ("Read", "items.default."), ("Write", "items.default."), ("Delete", "items.default."))
+        self.denied(("worker", "--tasks", RECORDED), "Describe", f"{self.namespace}.items.default.echo")
 
     def test_what_a_worker_may_not_write(self):
         self.grant("worker", ("Write", "results"))
@@ -268,7 +268,7 @@ class Rights(Secure):
 
     def test_what_an_operator_misses(self):
         self.finish(self.start_map("echo", "--job-id", "j", data=b"1\n", command="submit"), 60)
-        self.grant("operator", ("Write", "jobs"), ("Write", "results"), ("Write", "items.default"))
+        self.grant("operator", ("Write", "jobs"), ("Write", "results"), ("Write", "items.default."))
         self.denied(("pause", "j"), "Write", f"{self.namespace}.jobs")
         self.denied(("cancel", "j"), f"Write on topic {self.namespace}.")
 
@@ -278,7 +278,7 @@ class Rights(Secure):
                 self.denied(command, "Describe", f"{self.namespace}.")
 
     def test_who_may_write_nowhere(self):
-        self.grant("producer", *(("Write", name) for name in ("items.default", "results", "jobs")))
+        self.grant("producer", *(("Write", name) for name in ("items.default.", "results", "jobs")))
         self.denied(("map", "echo"), f"Write on topic {self.namespace}.results")
         self.finish(self.start_map("echo", "--job-id", "j", data=b"1\n", command="submit"), 60)
         self.assertIn(b"echo", self.run_fanmap("jobs", *self.as_user()).out())

@@ -180,7 +180,7 @@ static void commit(sim_t *sim, node_t *node, const worker_action_t *whole)
 
 static void commit_weakened(sim_t *sim, node_t *node, const worker_action_t *action)
 {
-    int32_t partition = action->commit.partition;
+    int32_t partition = action->commit.lane;
     int64_t offset = action->commit.offset;
     if (!sim_protects(sim, PROTECTION_PREFIX))
         offset = node->consumer.position[partition];
@@ -212,12 +212,12 @@ static void tell(sim_t *sim, node_t *node, const worker_action_t *action)
                    .charges = action->tell.charges};
     buf_t value = {0};
     memcpy(note.member, action->tell.member, sizeof note.member);
-    sim_say(sim, "%s: %d@%lld, which it had claimed, is %s", node->process.name, (int)action->tell.partition,
+    sim_say(sim, "%s: %d@%lld, which it had claimed, is %s", node->process.name, (int)action->tell.lane,
             (long long)action->tell.offset, action->tell.is_done ? "done" : "given up");
     if (!sim_protects(sim, PROTECTION_NOTES))
         return;
     item_encode_note(&value, &note);
-    kafka_produce(sim, &node->process, TOPIC_ITEMS, action->tell.partition, action->tell.job, strlen(action->tell.job),
+    kafka_produce(sim, &node->process, TOPIC_ITEMS, action->tell.lane, action->tell.job, strlen(action->tell.job),
                   value.data, value.len, 0, on_note_stored);
     buf_free(&value);
 }
@@ -314,7 +314,7 @@ static void dead_letter(sim_t *sim, node_t *node, const worker_action_t *action)
 {
     item_t item;
     size_t j = sim_job(sim, action->dead.key, action->dead.key_len);
-    sim_say(sim, "%s: dead letter %d@%lld: %s", node->process.name, (int)action->dead.partition,
+    sim_say(sim, "%s: dead letter %d@%lld: %s", node->process.name, (int)action->dead.lane,
             (long long)action->dead.offset, action->dead.why);
     worker_item_t **kept = take(sizeof(worker_item_t *));
     *kept = action->dead.item;
@@ -382,7 +382,7 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
         group_describe(sim, &node->process, action->describe.number);
         break;
     case WORKER_WATCH:
-        node->watched[action->watch.partition] = action->watch.on ? action->watch.from : -1;
+        node->watched[action->watch.lane] = action->watch.on ? action->watch.from : -1;
         node_poke_notes(sim, node);
         break;
     case WORKER_TELL:
@@ -410,7 +410,7 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
         break;
     case WORKER_LET_GO:
         if (node->consumer.is_giving_up)
-            group_let_go(sim, &node->process, &node->consumer, action->let_go.partition);
+            group_let_go(sim, &node->process, &node->consumer, action->let_go.lane);
         break;
     case WORKER_SYNC:
         ask_tokens(sim, node, &action->sync.request);
@@ -435,7 +435,10 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
         query_jobs_end(sim, node);
         break;
     case WORKER_NOTE:
-        sim_say(sim, "%s notes: %s", node->process.name, action->note.line);
+        if (action->note.lane < 0)
+            sim_say(sim, "%s notes: %s", node->process.name, action->note.line);
+        else
+            sim_say(sim, "%s notes: lane %d: %s", node->process.name, (int)action->note.lane, action->note.line);
         break;
     case WORKER_DRAINED:
         leave(sim, node);

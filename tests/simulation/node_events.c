@@ -17,7 +17,7 @@ void node_assigned(sim_t *sim, node_t *node)
         node->consumer.position[p] = offset;
         char *metadata = take_copy(partition->metadata, partition->metadata_len);
         worker_event_t event = {.type = WORKER_ASSIGNED};
-        event.assigned.partition = p;
+        event.assigned.lane = event.assigned.partition = p;
         event.assigned.offset = offset;
         event.assigned.was_committed = partition->was_committed;
         event.assigned.metadata = metadata;
@@ -41,7 +41,7 @@ void node_revoked(sim_t *sim, node_t *node, bool lost)
         if (!node->consumer.owns[p])
             continue;
         worker_event_t event = {.type = WORKER_REVOKED};
-        event.revoked.partition = p;
+        event.revoked.lane = p;
         event.revoked.may_wait = false;
         node_step(sim, node, &event);
     }
@@ -57,7 +57,7 @@ void node_must_give_up(sim_t *sim, node_t *node)
             continue;
         owned = true;
         worker_event_t event = {.type = WORKER_REVOKED};
-        event.revoked.partition = p;
+        event.revoked.lane = p;
         event.revoked.may_wait = true;
         node_step(sim, node, &event);
     }
@@ -81,7 +81,7 @@ void node_members(sim_t *sim, node_t *node, const char (*ids)[MEMBER_ID_MAX], si
 void node_committed(sim_t *sim, node_t *node, int32_t partition, int64_t offset, uint64_t number, bool ok)
 {
     worker_event_t event = {.type = WORKER_COMMITTED};
-    event.committed.partition = partition;
+    event.committed.lane = partition;
     event.committed.offset = offset;
     event.committed.number = number;
     event.committed.ok = ok;

@@ -116,7 +116,7 @@ static void read_item(sim_t *sim, node_t *node, int32_t p)
     int64_t offset = node->consumer.position[p]++;
     payload_t *payload = payload_new(node, kafka_record(sim, TOPIC_ITEMS, p, offset));
     worker_event_t event = {.type = WORKER_ITEM};
-    event.item.partition = p;
+    event.item.lane = p;
     event.item.offset = offset;
     event.item.key = (const char *)payload->key;
     event.item.key_len = payload->key_len;
@@ -185,7 +185,7 @@ static void hear(sim_t *sim, node_t *node, int32_t p)
     const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, node->watched[p]);
     uint8_t *value = take_copy(record->value, record->value_len);
     worker_event_t event = {.type = WORKER_HEARD};
-    event.item.partition = p;
+    event.item.lane = p;
     event.item.offset = node->watched[p]++;
     event.item.value = value;
     event.item.value_len = record->value_len;

@@ -355,7 +355,7 @@ static inline void rig_read(rig_t *rig, int32_t partition, int64_t from)
 static inline void rig_join(rig_t *rig, const char *group)
 {
     fanmap_error_t err = {0};
-    assert_int_equal(bus_group_join(rig->topic, group, &RIG_GROUP, rig, &rig->group, &err), FANMAP_OK);
+    assert_int_equal(bus_group_join(&rig->topic, 1, group, &RIG_GROUP, rig, &rig->group, &err), FANMAP_OK);
 }
 
 /* Retention at work: the first `before` records of the partition go. */

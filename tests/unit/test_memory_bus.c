@@ -333,7 +333,7 @@ static const bus_group_callbacks_t GROUP = {
 static void join(bed_t *bed)
 {
     fanmap_error_t err;
-    assert_int_equal(bus_group_join(bed->items, "g", &GROUP, bed, &bed->group, &err), FANMAP_OK);
+    assert_int_equal(bus_group_join(&bed->items, 1, "g", &GROUP, bed, &bed->group, &err), FANMAP_OK);
 }
 
 static void test_a_group_owns_everything(void **state)
@@ -351,7 +351,7 @@ static void test_a_group_owns_everything(void **state)
     assert_true(strlen(bus_group_member(bed->group)) > 0);
     bus_group_t *second = NULL;
     fanmap_error_t err;
-    assert_int_equal(bus_group_join(bed->items, "g", &GROUP, bed, &second, &err), FANMAP_EUSAGE);
+    assert_int_equal(bus_group_join(&bed->items, 1, "g", &GROUP, bed, &second, &err), FANMAP_EUSAGE);
     assert_null(second);
 }
 
@@ -434,7 +434,7 @@ static void test_a_group_waits_for_its_topic(void **state)
     fanmap_error_t err;
     bus_topic_t *later;
     assert_int_equal(bus_topic_open(bed->bus, "later", NULL, NULL, &later, &err), FANMAP_OK);
-    assert_int_equal(bus_group_join(later, "g", &GROUP, bed, &bed->group, &err), FANMAP_OK);
+    assert_int_equal(bus_group_join(&later, 1, "g", &GROUP, bed, &bed->group, &err), FANMAP_OK);
     turn(bed, 2);
     assert_int_equal(bed->assigned, 0);
     const bus_topic_config_t config = {.name = "later", .partitions = 3};

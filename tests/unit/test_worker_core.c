@@ -112,11 +112,11 @@ static void remember(world_t *x, worker_item_t *item, int32_t partition, int64_t
 
 static void say_commit(world_t *x, const worker_action_t *a)
 {
-    buf_printf(&x->out, "    commit %d at %lld%s:", a->commit.partition, (long long)a->commit.offset,
+    buf_printf(&x->out, "    commit %d at %lld%s:", a->commit.lane, (long long)a->commit.offset,
                a->commit.is_closing ? " closing" : "");
-    say_metadata(x, a->commit.partition, a->commit.offset, a->commit.metadata, a->commit.metadata_len);
+    say_metadata(x, a->commit.lane, a->commit.offset, a->commit.metadata, a->commit.metadata_len);
     buf_append_text(&x->out, "\n");
-    x->commits[a->commit.partition] = a->commit.number;
+    x->commits[a->commit.lane] = a->commit.number;
 }
 
 static void say_run(world_t *x, const worker_action_t *a)
@@ -180,18 +180,18 @@ static void say_action(world_t *x, const worker_action_t *a)
         say_commit(x, a);
         break;
     case WORKER_LET_GO:
-        say(x, "let go %d", a->let_go.partition);
+        say(x, "let go %d", a->let_go.lane);
         break;
     case WORKER_DESCRIBE:
         x->described = a->describe.number;
         say(x, "describe");
         break;
     case WORKER_WATCH:
-        say(x, "watch %d %s", a->watch.partition, a->watch.on ? "on" : "off");
+        say(x, "watch %d %s", a->watch.lane, a->watch.on ? "on" : "off");
         break;
     case WORKER_TELL:
-        say(x, "tell %d/%lld %s of %s", a->tell.partition, (long long)a->tell.offset,
-            a->tell.is_done ? "done" : "released", a->tell.member);
+        say(x, "tell %d/%lld %s of %s", a->tell.lane, (long long)a->tell.offset, a->tell.is_done ? "done" : "released",
+            a->tell.member);
         break;
     case WORKER_JOIN_ANEW:
         say(x, "join anew");
@@ -206,8 +206,8 @@ static void say_action(world_t *x, const worker_action_t *a)
         say(x, "write end %s reason %d", a->end.spec->job, a->end.reason);
         break;
     case WORKER_DEAD_LETTER:
-        remember(x, a->dead.item, a->dead.partition, a->dead.offset);
-        say(x, "dead letter %d/%lld: %s", a->dead.partition, (long long)a->dead.offset, a->dead.why);
+        remember(x, a->dead.item, a->dead.lane, a->dead.offset);
+        say(x, "dead letter %d/%lld: %s", a->dead.lane, (long long)a->dead.offset, a->dead.why);
         break;
     case WORKER_RELEASE:
         release(x, a->release.payload);
@@ -219,7 +219,10 @@ static void say_action(world_t *x, const worker_action_t *a)
         say(x, "query the end of jobs");
         break;
     case WORKER_NOTE:
-        say(x, "note: %s", a->note.line);
+        if (a->note.lane < 0)
+            say(x, "note: %s", a->note.line);
+        else
+            say(x, "note: lane %d: %s", (int)a->note.lane, a->note.line);
         break;
     case WORKER_DRAINED:
         say(x, "drained");
@@ -342,7 +345,7 @@ static void do_assigned(world_t *x, const words_t *words)
         .clean = true, .mark = -1, .horizon = -1, .done = done, .counts = counts, .names = names, .members = members};
     buf_t text = {0};
     uint32_t left_out;
-    e.assigned.partition = (int32_t)number(words, 1);
+    e.assigned.lane = e.assigned.partition = (int32_t)number(words, 1);
     e.assigned.offset = number(words, 2);
     e.assigned.was_committed = !has(words, "none");
     e.assigned.member = x->member;
@@ -366,7 +369,7 @@ static void do_assigned(world_t *x, const words_t *words)
             meta.clean = false;
     }
     if (has(words, "again"))
-        buf_append(&text, x->metadata[e.assigned.partition].data, x->metadata[e.assigned.partition].len);
+        buf_append(&text, x->metadata[e.assigned.lane].data, x->metadata[e.assigned.lane].len);
     else if (e.assigned.was_committed)
         assert_true(commit_encode(&text, &meta, e.assigned.offset, &left_out));
     e.assigned.metadata = (const char *)text.data;
@@ -376,9 +379,9 @@ static void do_assigned(world_t *x, const words_t *words)
     if (has(words, "slow"))
         return;
     worker_event_t accepted = {.type = WORKER_COMMITTED};
-    accepted.committed.partition = e.assigned.partition;
+    accepted.committed.lane = e.assigned.lane;
     accepted.committed.offset = e.assigned.offset;
-    accepted.committed.number = x->commits[e.assigned.partition];
+    accepted.committed.number = x->commits[e.assigned.lane];
     accepted.committed.ok = true;
     step(x, &accepted);
 }
@@ -391,7 +394,7 @@ static void give(world_t *x, const words_t *words, const char *job, const buf_t 
     memcpy(payload, bytes->data, bytes->len);
     x->payloads[x->payloads_n++] = payload;
     x->payloads_held++;
-    e.item.partition = (int32_t)number(words, 1);
+    e.item.lane = (int32_t)number(words, 1);
     e.item.offset = number(words, 2);
     e.item.key = job;
     e.item.key_len = strlen(job);
@@ -508,7 +511,7 @@ static void do_simple(world_t *x, const words_t *words)
     worker_event_t e = {.type = WORKER_TICK};
     if (strcmp(verb, "revoked") == 0) {
         e.type = WORKER_REVOKED;
-        e.revoked.partition = (int32_t)number(words, 1);
+        e.revoked.lane = (int32_t)number(words, 1);
         e.revoked.may_wait = has(words, "wait");
     } else if (strcmp(verb, "lost") == 0)
         e.type = WORKER_LOST;
@@ -523,14 +526,14 @@ static void do_simple(world_t *x, const words_t *words)
         e.taken_back.n = (uint32_t)number(words, 2);
     } else if (strcmp(verb, "gap") == 0) {
         e.type = WORKER_GAP;
-        e.gap.partition = (int32_t)number(words, 1);
+        e.gap.lane = (int32_t)number(words, 1);
         e.gap.from = number(words, 2);
         e.gap.to = number(words, 3);
     } else if (strcmp(verb, "committed") == 0) {
         e.type = WORKER_COMMITTED;
-        e.committed.partition = (int32_t)number(words, 1);
+        e.committed.lane = (int32_t)number(words, 1);
         e.committed.offset = number(words, 2);
-        e.committed.number = x->commits[e.committed.partition];
+        e.committed.number = x->commits[e.committed.lane];
         e.committed.ok = has(words, "ok");
     } else if (strcmp(verb, "position") == 0) {
         e.type = WORKER_JOBS_POSITION;

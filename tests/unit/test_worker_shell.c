@@ -238,7 +238,7 @@ static bool on_dead(void *arg, const bus_record_t *record)
     assert_int_equal(record->headers_n, 5);
     for (size_t i = 0; i < 5; i++)
         assert_string_equal(record->headers[i].name, names[i]);
-    assert_memory_equal(record->headers[0].value, "t.items.q", record->headers[0].value_len);
+    assert_memory_equal(record->headers[0].value, "t.items.q.echo", record->headers[0].value_len);
     if (record->key_len == 1) {
         assert_memory_equal(record->key, "J", 1);
         assert_int_equal(record->value_len, 4);
@@ -284,14 +284,14 @@ static const slots_catalogue_t catalogue = {(slots_task_t *)(uintptr_t)&echo, 1}
 static void open_topics(world_t *x)
 {
     static const bus_reader_callbacks_t results = {.record = on_result}, dead = {.record = on_dead};
-    const bus_topic_config_t topics[] = {{"t.items.q", 4, false, -1, 1 << 20},
+    const bus_topic_config_t topics[] = {{"t.items.q.echo", 4, false, -1, 1 << 20},
                                          {"t.results", 1, false, -1, 1 << 20},
                                          {"t.jobs", 1, true, -1, 1 << 20},
                                          {"t.dead", 1, false, -1, 1 << 20}};
     fanmap_error_t err;
     assert_int_equal(bus_ensure_topics(x->bus, topics, 4, true, on_topics, x, &err), FANMAP_OK);
     UNTIL(x, x->topics_ready);
-    assert_int_equal(bus_topic_open(x->bus, "t.items.q", on_delivered, x, &x->items, &err), FANMAP_OK);
+    assert_int_equal(bus_topic_open(x->bus, "t.items.q.echo", on_delivered, x, &x->items, &err), FANMAP_OK);
     assert_int_equal(bus_topic_open(x->bus, "t.results", on_delivered, x, &x->results, &err), FANMAP_OK);
     assert_int_equal(bus_topic_open(x->bus, "t.jobs", on_delivered, x, &x->jobs, &err), FANMAP_OK);
     assert_int_equal(bus_topic_open(x->bus, "t.dead", on_delivered, x, &x->dead, &err), FANMAP_OK);

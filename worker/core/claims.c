@@ -86,7 +86,7 @@ static void watch(worker_t *w, worker_part_t *part, bool on)
     if (action == NULL)
         return;
     part->is_watched = on;
-    action->watch.partition = part->number;
+    action->watch.lane = part->number;
     action->watch.from = on ? part->claims[part->claims_n - 1].offset + 1 : 0;
     action->watch.on = on;
 }
@@ -179,7 +179,7 @@ static commit_count_t counts_of(const worker_part_t *part, int64_t offset)
 void claims_note(worker_t *w, worker_part_t *part, const item_t *note)
 {
     const claim_t *claim =
-        note->partition == part->number ? find_of_member(part, note->done_offset, note->member) : NULL;
+        note->partition == part->partition ? find_of_member(part, note->done_offset, note->member) : NULL;
     if (claim == NULL)
         return;
     forget_claim(w, part, (uint32_t)(claim - part->claims));
@@ -200,7 +200,7 @@ void claims_note(worker_t *w, worker_part_t *part, const item_t *note)
 void claims_heard(worker_t *w, const worker_event_t *e)
 {
     item_t note;
-    worker_part_t *part = part_get(w, e->item.partition);
+    worker_part_t *part = part_get(w, e->item.lane);
     if (part != NULL && part->is_owned && !part->is_revoking && item_decode(e->item.value, e->item.value_len, &note) &&
         note.type != ITEM_RECORD)
         claims_note(w, part, &note);
@@ -231,8 +231,7 @@ static void bury_dead(worker_t *w, worker_part_t *part, const worker_event_t *e)
         dead++;
     }
     if (dead > 0)
-        note(w, FANMAP_LOG_WARNING, "items partition %d: %u items ran where a worker died; they are charged for it",
-             part->number, dead);
+        note_part(w, FANMAP_LOG_WARNING, part, "%u items ran where a worker died; they are charged for it", dead);
 }
 
 void claims_members(worker_t *w, const worker_event_t *e)
@@ -318,7 +317,8 @@ void item_tell(worker_t *w, worker_item_t *item, bool is_done)
     worker_action_t *action = act(w, WORKER_TELL);
     if (action == NULL)
         return;
-    action->tell.partition = item->part->number;
+    action->tell.lane = item->part->number;
+    action->tell.partition = item->part->partition;
     action->tell.offset = item->offset;
     action->tell.is_done = is_done;
     action->tell.attempts = item->attempts;

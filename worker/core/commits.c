@@ -142,7 +142,7 @@ static worker_action_t *commit_action(worker_t *w, worker_part_t *part)
 {
     for (size_t i = w->actions->n; part->commit_step == w->steps && i-- > 0;) {
         worker_action_t *action = &w->actions->at[i];
-        if (action->type == WORKER_COMMIT && action->commit.partition == part->number)
+        if (action->type == WORKER_COMMIT && action->commit.lane == part->number)
             return action;
     }
     part->commit_step = w->steps;
@@ -185,7 +185,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     tracker_encode(&part->tracker, &meta, &part->metadata);
     buf_clear(&part->counts);
     w->failed |= part->metadata.failed;
-    action->commit.partition = part->number;
+    action->commit.lane = part->number;
     action->commit.offset = tracker_prefix(&part->tracker);
     action->commit.metadata = (const char *)part->metadata.data;
     action->commit.metadata_len = part->metadata.len;
@@ -256,7 +256,7 @@ static void take_acceptance(worker_t *w, worker_part_t *part, uint64_t number)
 
 void part_committed(worker_t *w, const worker_event_t *e)
 {
-    worker_part_t *part = part_get(w, e->committed.partition);
+    worker_part_t *part = part_get(w, e->committed.lane);
     if (part == NULL || !part->is_owned || e->committed.number < part->first_number)
         return;
     if (e->committed.number > part->answered_number)

@@ -32,15 +32,32 @@ worker_action_t *act(worker_t *w, worker_action_type_t type)
     return action;
 }
 
-void note(worker_t *w, fanmap_log_level_t level, const char *format, ...)
+static void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
+
+static void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane, const char *format, va_list args)
 {
     worker_action_t *action = act(w, WORKER_NOTE);
     if (action == NULL)
         return;
+    action->note.level = level;
+    action->note.lane = lane;
+    vsnprintf(action->note.line, sizeof action->note.line, format, args);
+}
+
+void note(worker_t *w, fanmap_log_level_t level, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    action->note.level = level;
-    vsnprintf(action->note.line, sizeof action->note.line, format, args);
+    put_note(w, level, -1, format, args);
+    va_end(args);
+}
+
+void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_note(w, level, part->number, format, args);
     va_end(args);
 }
 
@@ -198,7 +215,7 @@ static void dispatch_group(worker_t *w, const worker_event_t *e)
         parts_rebalanced(w, e->member);
         break;
     case WORKER_REVOKED:
-        part_revoked(w, e->revoked.partition, e->revoked.may_wait);
+        part_revoked(w, e->revoked.lane, e->revoked.may_wait);
         break;
     case WORKER_LOST:
         parts_lost(w);
@@ -233,7 +250,7 @@ static void dispatch(worker_t *w, const worker_event_t *e)
         intake_item(w, e);
         break;
     case WORKER_GAP:
-        intake_gap(w, e->gap.partition, e->gap.from, e->gap.to);
+        intake_gap(w, e->gap.lane, e->gap.from, e->gap.to);
         break;
     case WORKER_TOKENS:
         limits_reply(w, e->tokens.job, e->tokens.seq, e->tokens.reply);

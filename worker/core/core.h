@@ -16,6 +16,11 @@
 #include "schemas/jobs.h"
 #include "tokens/tokens.h"
 
+/* Items come in lanes. A lane is a partition of the topic of one of the worker's tasks, as a number that the shell gives
+ * out and never takes back. The core knows no topics: of a lane, only which task it is of and the partition's number.
+ */
+enum { WORKER_LANES_MAX = 65536 };
+
 typedef struct worker worker_t;
 typedef struct worker_item worker_item_t; /* one item in hand: worker/core/item.h */
 
@@ -49,21 +54,21 @@ typedef enum {
     WORKER_JOBS_POSITION, /* the jobs topic was read up to (not including) `offset`; at_end: that was its end as asked
                              for by the WORKER_QUERY_JOBS_END before it (one answer for each query, however long it
                              takes) */
-    WORKER_ASSIGNED,      /* partition, offset, and what its commit said */
+    WORKER_ASSIGNED,      /* lane, offset, and what its commit said */
     WORKER_REBALANCED,    /* all WORKER_ASSIGNED of this rebalance were given */
-    WORKER_REVOKED, /* partition is being taken away. What runs there is claimed by the closing commit and stays here.
+    WORKER_REVOKED,       /* lane is being taken away. What runs there is claimed by the closing commit and stays here.
                        may_wait false: that commit is among the actions of this step. may_wait true: outcomes on their
                        way get up to revoke_ms; WORKER_LET_GO follows in a later step or in this one, right after the
                        closing WORKER_COMMIT, and until then the partition is still ours. A closing commit that was not
                        acknowledged is followed by WORKER_LOST. */
-    WORKER_LOST,    /* the membership, or a closing commit: every partition and every claim may be someone else's.
+    WORKER_LOST,          /* the membership, or a closing commit: every partition and every claim may be someone else's.
                        Everything that runs is killed, nothing is committed, WORKER_JOIN_ANEW follows */
-    WORKER_MEMBERS, /* the answer to WORKER_DESCRIBE */
-    WORKER_HEARD,   /* a record that WORKER_WATCH found: partition, offset, value */
-    WORKER_ITEM,    /* a record of the items topic; `payload` keeps its bytes alive until WORKER_RELEASE */
-    WORKER_GAP,     /* retention took partition's [from, to) unread */
-    WORKER_TOKENS,  /* the answer to a sync (reply NULL: it failed) */
-    WORKER_WAKE,    /* the job's table published a wake-up for us */
+    WORKER_MEMBERS,       /* the answer to WORKER_DESCRIBE */
+    WORKER_HEARD,         /* a record that WORKER_WATCH found: lane, offset, value */
+    WORKER_ITEM,          /* a record of a lane; `payload` keeps its bytes alive until WORKER_RELEASE */
+    WORKER_GAP,           /* retention took the lane's [from, to) unread */
+    WORKER_TOKENS,        /* the answer to a sync (reply NULL: it failed) */
+    WORKER_WAKE,          /* the job's table published a wake-up for us */
     WORKER_SLOT_UP,
     WORKER_ATTEMPT_DONE, /* slot, run n, what came out */
     WORKER_SLOT_DOWN,    /* slot; has_attempt and n: that attempt is over for `down`; runs from unstarted_from on never
@@ -71,7 +76,7 @@ typedef enum {
     WORKER_TAKEN_BACK,   /* the answer to WORKER_TAKE_BACK: runs from n on were never started */
     WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
                       pointers are invalid after this step */
-    WORKER_COMMITTED,   /* partition, offset, the commit's number, ok */
+    WORKER_COMMITTED,   /* lane, offset, the commit's number, ok */
     WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
     WORKER_BOUND,       /* the bound arguments of job are ready (from its spec) -- reserved */
@@ -101,7 +106,8 @@ typedef struct {
             bool at_end;
         } position;
         struct {
-            int32_t partition;
+            int32_t lane, partition; /* the partition's number in its topic, which notes name */
+            uint32_t task;           /* its place in the config's tasks */
             int64_t offset;
             bool was_committed;
             const char *metadata;
@@ -109,11 +115,11 @@ typedef struct {
             const char *member; /* our group member id, or NULL */
         } assigned;
         struct {
-            int32_t partition;
+            int32_t lane;
             bool may_wait;
         } revoked;
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t offset;
             const char *key;
             size_t key_len;
@@ -122,7 +128,7 @@ typedef struct {
             void *payload;
         } item;
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t from, to;
         } gap;
         struct {
@@ -157,7 +163,7 @@ typedef struct {
             size_t n;
         } stored;
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t offset;
             uint64_t number;
             bool ok;
@@ -181,28 +187,28 @@ typedef enum {
                    long as the item's payload is (until its WORKER_RELEASE). */
     WORKER_TAKE_BACK, /* take unstarted runs of slot back; WORKER_TAKEN_BACK follows as the next event of that slot but
                          for dones */
-    WORKER_KILL,    /* end run n of slot; hard: without grace. WORKER_SLOT_DOWN follows, unless n's WORKER_ATTEMPT_DONE
+    WORKER_KILL,     /* end run n of slot; hard: without grace. WORKER_SLOT_DOWN follows, unless n's WORKER_ATTEMPT_DONE
                        does. May    come twice for one run: first soft, then hard. */
-    WORKER_FREEZE,  /* slot; on or off */
-    WORKER_LAPSE,   /* job_key's attempts are frozen by the guardian at at_ms */
-    WORKER_PUBLISH, /* append this outcome to the pack of its job; WORKER_STORED follows */
-    WORKER_COMMIT,  /* partition, offset, metadata (valid during this step's actions); is_closing: send now, from inside
+    WORKER_FREEZE,   /* slot; on or off */
+    WORKER_LAPSE,    /* job_key's attempts are frozen by the guardian at at_ms */
+    WORKER_PUBLISH,  /* append this outcome to the pack of its job; WORKER_STORED follows */
+    WORKER_COMMIT,   /* lane, offset, metadata (valid during this step's actions); is_closing: send now, from inside
                        the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
                        sent yet the last may stand for all. */
     WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
-    WORKER_WATCH,    /* on: hand over the notes of this items partition from `from` on as WORKER_HEARD, beside the group
+    WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
-    WORKER_TELL,     /* put a note about a claimed item on its items partition; nothing follows */
-    WORKER_JOIN_ANEW,   /* leave the group and join it as a new member */
-    WORKER_LET_GO,      /* partition: its revocation (may_wait) may go on; nothing of it runs here */
-    WORKER_SYNC,        /* one token sync; WORKER_TOKENS follows */
-    WORKER_COPY_END,    /* publish J/end to jobs; WORKER_END_STORED follows */
-    WORKER_WRITE_END,   /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
-    WORKER_DEAD_LETTER, /* a record that is not an item or of no known job: partition, offset, value, why; the bytes are
+    WORKER_TELL,     /* put a note about a claimed item on its lane; nothing follows */
+    WORKER_JOIN_ANEW, /* leave the group and join it as a new member */
+    WORKER_LET_GO,    /* lane: its revocation (may_wait) may go on; nothing of it runs here */
+    WORKER_SYNC,      /* one token sync; WORKER_TOKENS follows */
+    WORKER_COPY_END,  /* publish J/end to jobs; WORKER_END_STORED follows */
+    WORKER_WRITE_END, /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
+    WORKER_DEAD_LETTER, /* a record that is not an item, of no known job or of a job of another task: lane, offset, value, why; the bytes are
                            valid during this step's actions; WORKER_STORED with `item` follows once it is on the
                            dead-letter topic */
-    WORKER_RELEASE,     /* give the payload back (once for each WORKER_ITEM) */
-    WORKER_INTAKE,      /* on or off: take items from the group, or stop */
+    WORKER_RELEASE,        /* give the payload back (once for each WORKER_ITEM) */
+    WORKER_INTAKE,         /* on or off: take items from the group, or stop */
     WORKER_QUERY_JOBS_END, /* ask for the end of the jobs topic; WORKER_JOBS_POSITION with at_end follows once it is
                               read that far */
     WORKER_NOTE,           /* one line for the operator's log */
@@ -246,7 +252,7 @@ typedef struct {
             outcome_t outcome;
         } publish; /* outcome's bytes: valid during this step's actions */
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t offset;
             const char *metadata;
             size_t metadata_len;
@@ -257,12 +263,12 @@ typedef struct {
             uint64_t number;
         } describe;
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t from;
             bool on;
         } watch;
         struct {
-            int32_t partition;
+            int32_t lane, partition;
             int64_t offset;
             bool is_done; /* false: the claim is given up */
             uint32_t attempts, charges;
@@ -277,7 +283,7 @@ typedef struct {
             end_reason_t reason;
         } end;
         struct {
-            int32_t partition;
+            int32_t lane;
             int64_t offset;
             const char *key;
             size_t key_len;
@@ -287,7 +293,7 @@ typedef struct {
             worker_item_t *item;
         } dead;
         struct {
-            int32_t partition;
+            int32_t lane;
         } let_go;
         struct {
             void *payload;
@@ -297,6 +303,7 @@ typedef struct {
         } intake;
         struct {
             fanmap_log_level_t level;
+            int32_t lane; /* that it is about; -1: none */
             char line[200];
         } note;
     };

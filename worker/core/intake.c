@@ -156,7 +156,7 @@ static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *
     worker_action_t *action = act(w, WORKER_DEAD_LETTER);
     if (item == NULL || action == NULL)
         return;
-    action->dead.partition = e->item.partition;
+    action->dead.lane = e->item.lane;
     action->dead.offset = e->item.offset;
     action->dead.key = e->item.key;
     action->dead.key_len = e->item.key_len;
@@ -167,8 +167,8 @@ static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
     if (w->stats.dead_letters++ == 0)
-        note(w, FANMAP_LOG_WARNING, "items partition %d: the record at offset %lld goes to the dead letters: %s",
-             e->item.partition, (long long)e->item.offset, why);
+        note_part(w, FANMAP_LOG_WARNING, part, "the record at offset %lld goes to the dead letters: %s",
+                  (long long)e->item.offset, why);
     item_release(w, item);
 }
 
@@ -218,7 +218,7 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
         tracker_finish(&part->tracker, e->item.offset);
         return false;
     }
-    if (job->spec != NULL && !job->serves && !job->is_halting && claim_find(part, e->item.offset) == NULL) {
+    if (job->spec != NULL && job->lacks_tokens && !job->is_halting && claim_find(part, e->item.offset) == NULL) {
         job_leave(w, job, part, e->item.offset);
         return false;
     }
@@ -228,7 +228,7 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
 
 void intake_item(worker_t *w, const worker_event_t *e)
 {
-    worker_part_t *part = part_get(w, e->item.partition);
+    worker_part_t *part = part_get(w, e->item.lane);
     bool is_kept = false;
     if (part != NULL && part->is_owned && !part->is_revoking) {
         part->is_dirty = true;
@@ -243,16 +243,16 @@ void intake_item(worker_t *w, const worker_event_t *e)
         release(w, e->item.payload);
 }
 
-void intake_gap(worker_t *w, int32_t number, int64_t from, int64_t to)
+void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to)
 {
-    worker_part_t *part = part_get(w, number);
+    worker_part_t *part = part_get(w, lane);
     if (part == NULL || !part->is_owned || to <= from)
         return;
     w->stats.lost += (uint64_t)(to - from);
     tracker_finish_range(&part->tracker, from, to);
     part->is_dirty = true;
-    note(w, FANMAP_LOG_WARNING, "items partition %d: Kafka no longer has offsets %lld to %lld; submit their jobs again",
-         number, (long long)from, (long long)to - 1);
+    note_part(w, FANMAP_LOG_WARNING, part, "Kafka no longer has offsets %lld to %lld; submit their jobs again",
+              (long long)from, (long long)to - 1);
 }
 
 static bool has_full_window(const worker_t *w)

@@ -1,6 +1,6 @@
-/* The jobs that this worker knows of, from the jobs topic, and what becomes of items whose job is over, or not served
- * here. An item of a task that this worker does not serve is left alone: only its offset is remembered, which holds the
- * prefix back, so that another owner of the partition reads it again.
+/* The jobs that this worker knows of, from the jobs topic, and what becomes of items whose job is over, or has a limit
+ * where there is no Redis. Such an item is left alone: only its offset is remembered, which holds the prefix back, so
+ * that another owner of the lane reads it again.
  */
 #include "worker/core/state.h"
 
@@ -76,7 +76,8 @@ void jobs_free(worker_t *w)
 
 bool job_may_start(const worker_job_t *job)
 {
-    return job->spec != NULL && job->serves && !job->paused && !job->is_closing && !job->is_halting && !job->is_ended;
+    return job->spec != NULL && !job->lacks_tokens && !job->paused && !job->is_closing && !job->is_halting &&
+           !job->is_ended;
 }
 
 void job_activate(worker_t *w, worker_job_t *job)
@@ -128,8 +129,7 @@ static bool extend(worker_job_t *job, const worker_part_t *part, int64_t offset)
 void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offset)
 {
     if (!job->was_noted)
-        note(w, FANMAP_LOG_WARNING, "job %s waits: this worker does not serve its task %s%s", job->id, job->spec->task,
-             job->concurrency > 0 && !w->config.has_tokens ? " with a limit (there is no Redis)" : "");
+        note(w, FANMAP_LOG_WARNING, "job %s waits: it has a limit, and this worker has no Redis", job->id);
     job->was_noted = true;
     if (extend(job, part, offset))
         return;
@@ -161,16 +161,6 @@ static void finish_left(worker_job_t *job)
 
 /* ---- what the jobs topic says ---- */
 
-static bool serves(const worker_t *w, const worker_job_t *job)
-{
-    if (job->concurrency > 0 && !w->config.has_tokens)
-        return false;
-    for (size_t i = 0; i < w->config.tasks_n; i++)
-        if (strcmp(w->tasks[i], job->spec->task) == 0)
-            return true;
-    return false;
-}
-
 /* Everything that waits here, to others. */
 static void leave_queue(worker_t *w, worker_job_t *job)
 {
@@ -188,10 +178,10 @@ void job_policy_changed(worker_t *w, worker_job_t *job)
 {
     if (job->spec == NULL || job->is_ended)
         return;
-    job->serves = serves(w, job);
+    job->lacks_tokens = job->concurrency > 0 && !w->config.has_tokens;
     if (job->items_n > 0)
         limits_begin(w, job);
-    if (!job->serves && !job->is_halting)
+    if (job->lacks_tokens && !job->is_halting)
         leave_queue(w, job);
     if (job->tokens != NULL && job->concurrency_version > 0)
         tokens_set_limit(job->tokens, job->concurrency, job->concurrency_version, w->now_ms);

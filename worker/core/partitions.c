@@ -14,20 +14,33 @@
 
 #include <stdlib.h>
 
-worker_part_t *part_get(worker_t *w, int32_t number)
+static bool grow(worker_t *w, uint32_t n)
 {
-    if (number < 0 || number >= PARTITIONS_MAX)
+    worker_part_t **parts = realloc(w->parts, n * sizeof(worker_part_t *));
+    if (parts == NULL)
+        return false;
+    memset(parts + w->parts_n, 0, (n - w->parts_n) * sizeof(worker_part_t *));
+    w->parts = parts;
+    w->parts_n = n;
+    return true;
+}
+
+worker_part_t *part_get(worker_t *w, int32_t lane)
+{
+    if (lane < 0 || lane >= WORKER_LANES_MAX)
         return NULL;
-    worker_part_t **place = &w->parts[number];
+    if ((uint32_t)lane >= w->parts_n && !grow(w, (uint32_t)lane + 1)) {
+        w->failed = true;
+        return NULL;
+    }
+    worker_part_t **place = &w->parts[lane];
     if (*place == NULL) {
         *place = calloc(1, sizeof **place);
         if (*place == NULL) {
             w->failed = true;
             return NULL;
         }
-        (*place)->number = number;
-        if ((uint32_t)number >= w->parts_n)
-            w->parts_n = (uint32_t)number + 1;
+        (*place)->number = lane;
     }
     return *place;
 }
@@ -46,6 +59,7 @@ void parts_free(worker_t *w)
         free(part->survivors);
         free(part);
     }
+    free(w->parts);
 }
 
 /* ---- being assigned ---- */
@@ -199,13 +213,13 @@ static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *
     bool is_read = tracker_assign(&part->tracker, e->assigned.offset, e->assigned.was_committed, e->assigned.metadata,
                                   e->assigned.metadata_len);
     if (!is_read)
-        note(w, FANMAP_LOG_WARNING, "items partition %d: the last commit's metadata could not be read", part->number);
+        note_part(w, FANMAP_LOG_WARNING, part, "the last commit's metadata could not be read");
     part->mark = -1;
     if (!e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
-        note(w, FANMAP_LOG_WARNING,
-             "items partition %d: Kafka no longer has offsets before %lld, and no commit says that they ran; submit "
-             "jobs again that wait for them",
-             part->number, (long long)e->assigned.offset);
+        note_part(w, FANMAP_LOG_WARNING, part,
+                  "Kafka no longer has offsets before %lld, and no commit says that they ran; submit jobs again that "
+                  "wait for them",
+                  (long long)e->assigned.offset);
     if (!e->assigned.was_committed)
         return;
     if (e->assigned.metadata_len > 0)
@@ -216,7 +230,7 @@ static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *
 
 void part_assigned(worker_t *w, const worker_event_t *e)
 {
-    worker_part_t *part = part_get(w, e->assigned.partition);
+    worker_part_t *part = part_get(w, e->assigned.lane);
     if (part == NULL)
         return;
     if (part->is_owned) {
@@ -225,6 +239,8 @@ void part_assigned(worker_t *w, const worker_event_t *e)
     }
     buf_clear(&part->said);
     take_member(w, e->assigned.member);
+    part->partition = e->assigned.partition;
+    part->task = e->assigned.task;
     part->is_owned = true;
     part->ownership++;
     part->committed = e->assigned.was_committed ? e->assigned.offset : -1;
@@ -254,13 +270,13 @@ void part_let_go(worker_t *w, worker_part_t *part)
     part_commit(w, part, true);
     worker_action_t *action = act(w, WORKER_LET_GO);
     if (action != NULL)
-        action->let_go.partition = part->number;
+        action->let_go.lane = part->number;
     disown(w, part);
 }
 
-void part_revoked(worker_t *w, int32_t number, bool may_wait)
+void part_revoked(worker_t *w, int32_t lane, bool may_wait)
 {
-    worker_part_t *part = part_get(w, number);
+    worker_part_t *part = part_get(w, lane);
     if (part == NULL || !part->is_owned || part->is_revoking)
         return;
     part->is_revoking = true;

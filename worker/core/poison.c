@@ -123,7 +123,11 @@ void item_file(worker_t *w, worker_item_t *item)
         item->query = jobs_ask_end(w);
         return;
     }
-    if (job->spec != NULL && !job->serves && !job->is_halting && !is_anothers) {
+    if (job->spec != NULL && !is_anothers && strcmp(job->spec->task, w->tasks[item->part->task]) != 0) {
+        item_bury(w, item, "it stands on the topic of another task than its job's");
+        return;
+    }
+    if (job->spec != NULL && job->lacks_tokens && !job->is_halting && !is_anothers) {
         job_leave(w, job, item->part, item->offset);
         item_discard(w, item);
         return;

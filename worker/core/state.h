@@ -20,14 +20,13 @@ enum {
     AHEAD_TARGET_US = 2000, /* how much work may wait unstarted in a slot */
     SOFT_KILL_MS = 500,     /* cancelled attempts have so long before they are killed without grace */
     UNUSABLE_WAIT_MS = 1000,
-    DROP_STEP = 1024,     /* queued items of an ended job that one step drops */
-    PARTITIONS_MAX = 4096 /* partition numbers come from the broker */
+    DROP_STEP = 1024, /* queued items of an ended job that one step drops */
 };
 
 typedef struct worker_job worker_job_t;
 typedef struct worker_part worker_part_t;
 
-/* Offsets that this worker leaves alone: items of a task it does not serve. */
+/* Offsets that this worker leaves alone: items of a job with a limit where there are no tokens. */
 typedef struct {
     worker_part_t *part;
     uint32_t ownership;
@@ -42,7 +41,8 @@ struct worker_job {
     uint64_t concurrency, concurrency_version, paused_version;
     uint64_t zero_version; /* the last version seen at which there was no limit */
     uint64_t zero_query;   /* that news does not count before this query of the jobs topic's end is answered; 0: none */
-    bool paused, serves, was_noted;
+    bool paused, was_noted;
+    bool lacks_tokens;       /* it has a limit, and there is no Redis here: its items are left to others */
     bool is_closing;         /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
     bool is_ended;           /* its end is on the jobs topic */
     bool halt_heard;         /* JOB/halt was there; it is obeyed by jobs with a rule "soon" and by no other */
@@ -100,7 +100,9 @@ typedef struct {
 } survivor_t;
 
 struct worker_part {
-    int32_t number;
+    int32_t number;                       /* its lane */
+    int32_t partition;                    /* its number in its topic */
+    uint32_t task;                        /* whose items it has */
     bool is_owned, is_revoking, is_dirty; /* dirty: a commit would say something new */
     uint32_t ownership;
     int64_t revoke_end_ms;
@@ -154,10 +156,10 @@ struct worker {
     bool failed;
 
     item_pool_t pool;
-    worker_part_t *parts[PARTITIONS_MAX];
-    uint32_t parts_n;     /* highest number + 1 */
-    worker_job_t *jobs;   /* table by id */
-    worker_job_t *recent; /* of the last record */
+    worker_part_t **parts; /* by lane */
+    uint32_t parts_n;      /* highest lane + 1 */
+    worker_job_t *jobs;    /* table by id */
+    worker_job_t *recent;  /* of the last record */
     worker_job_t *active;
     worker_job_t *marked;
     worker_job_t *turn;
@@ -194,10 +196,13 @@ struct worker {
 /* core.c: appends an action; NULL when memory ran out (the worker has failed). */
 worker_action_t *act(worker_t *w, worker_action_type_t type);
 void note(worker_t *w, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same about a lane, which the shell names. */
+void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* intake.c: records of the items topic, and whether more are wanted. */
 void intake_item(worker_t *w, const worker_event_t *event);
-void intake_gap(worker_t *w, int32_t number, int64_t from, int64_t to);
+void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to);
 void intake_turn(worker_t *w);
 /* Gives the payload back; the item stays. */
 void item_release(worker_t *w, worker_item_t *item);
@@ -221,10 +226,10 @@ void item_hand_back(worker_t *w, worker_item_t *item);
 void item_requeue(worker_t *w, worker_item_t *item);
 
 /* partitions.c: ownership. */
-worker_part_t *part_get(worker_t *w, int32_t number); /* NULL: impossible number or no memory */
+worker_part_t *part_get(worker_t *w, int32_t lane); /* NULL: impossible number or no memory */
 void part_assigned(worker_t *w, const worker_event_t *event);
 void parts_rebalanced(worker_t *w, const char *member);
-void part_revoked(worker_t *w, int32_t number, bool may_wait);
+void part_revoked(worker_t *w, int32_t lane, bool may_wait);
 void part_let_go(worker_t *w, worker_part_t *part); /* closes it, at the end of a revocation */
 void parts_lost(worker_t *w);
 /* The survivor at this offset, adopted into the present ownership; NULL: none. */
@@ -298,10 +303,12 @@ void names_guardian_lost(worker_t *w);
 
 /* unknown.c: items of jobs that are not known, and how far the jobs topic was read. */
 void jobs_position(worker_t *w, bool at_end);
+/* The item goes to the dead letters. */
+void item_bury(worker_t *w, worker_item_t *item, const char *why);
 /* Asks for the end of the jobs topic; gives the number of the query whose answer holds for what was asked now. */
 uint64_t jobs_ask_end(worker_t *w);
 
-/* jobs.c: the table of jobs, and items of jobs that are ended or not served here. */
+/* jobs.c: the table of jobs, and items of jobs that are ended or cannot be run here. */
 worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
 worker_job_t *job_find(worker_t *w, const char *id);
 void jobs_record(worker_t *w, const jobs_record_t *record);

@@ -23,26 +23,27 @@ uint64_t jobs_ask_end(worker_t *w)
     return decides;
 }
 
-static void bury(worker_t *w, worker_job_t *job, worker_item_t *item)
+void item_bury(worker_t *w, worker_item_t *item, const char *why)
 {
+    worker_job_t *job = item->job;
     worker_action_t *action = act(w, WORKER_DEAD_LETTER);
     if (action == NULL)
         return;
-    action->dead.partition = item->part->number;
+    action->dead.lane = item->part->number;
     action->dead.offset = item->offset;
     action->dead.key = job->id;
     action->dead.key_len = strlen(job->id);
     action->dead.value = item->record;
     action->dead.value_len = item->record_len;
-    action->dead.why = "its job is not known";
+    action->dead.why = why;
     action->dead.item = item;
     item_unlink(item);
     item_set_state(item, STATE_PUBLISHING);
-    item->job->items_n--;
+    job->items_n--;
     item->job = NULL;
     w->stats.publishing++;
     if (w->stats.dead_letters++ == 0)
-        note(w, FANMAP_LOG_WARNING, "items of job %s go to the dead letters: there is no such job", job->id);
+        note(w, FANMAP_LOG_WARNING, "items of job %s go to the dead letters: %s", job->id, why);
     item_release(w, item);
 }
 
@@ -51,7 +52,7 @@ static void bury_answered(worker_t *w, worker_job_t *job)
     worker_item_t *item;
     while (job->spec == NULL && !job->is_ended && (item = lanes_first(&job->queue)) != NULL &&
            item->query <= w->queries_answered)
-        bury(w, job, item);
+        item_bury(w, item, "its job is not known");
 }
 
 void jobs_position(worker_t *w, bool at_end)

@@ -3,6 +3,7 @@
 #ifndef WORKER_SHELL_INTERNAL_H
 #define WORKER_SHELL_INTERNAL_H
 
+#include "schemas/names.h"
 #include "slots/slots.h"
 #include "worker/shell/shell.h"
 
@@ -23,14 +24,20 @@ enum {
 typedef struct sent sent_t;
 typedef struct shell_burial shell_burial_t;
 
-/* One items partition that is read for notes. */
+/* One lane that is read for notes. */
 typedef struct watch watch_t;
 struct watch {
     watch_t *next;
     worker_shell_t *shell;
-    int32_t partition;
+    int32_t lane;
     bus_reader_t *reader;
 };
+
+/* The lanes of one topic, by partition; -1: not seen yet. */
+typedef struct {
+    int32_t *lanes;
+    uint32_t n;
+} lanes_of_t;
 
 /* What the group's callbacks get: it outlives the shell until the group is left. */
 typedef struct {
@@ -58,7 +65,11 @@ struct worker_shell {
     loop_timer_t *timer;
     loop_timer_t *leaving; /* runs once it is drained: a Kafka that is away does not hold it */
 
-    bus_topic_t *items, *results, *jobs, *dead;
+    bus_topic_t **items; /* of each task */
+    bus_topic_t *results, *jobs, *dead;
+    lanes_of_t *lanes_of; /* of each task */
+    int32_t *lanes;       /* of the bus, by ours */
+    size_t lanes_n, lanes_cap;
     bus_group_t *group; /* NULL: not joined, or left */
     group_link_t *link;
     bus_reader_t *jobs_reader;
@@ -108,6 +119,20 @@ void shell_dirty(worker_shell_t *shell);
 /* Tells the group whether records are wanted: by the core, and while what is published is not over its bound. */
 void shell_intake(worker_shell_t *shell);
 
+/* lanes.c */
+/* Our number of a lane of the bus; -1: there are too many, or no memory. */
+int32_t shell_lane(worker_shell_t *shell, int32_t bus_lane);
+int32_t shell_bus_lane(const worker_shell_t *shell, int32_t lane);
+bus_topic_t *shell_items_of(const worker_shell_t *shell, int32_t lane);
+int32_t shell_partition_of(const worker_shell_t *shell, int32_t lane);
+/* Of the topic; `ret` has TOPIC_NAME_MAX bytes. */
+char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret);
+void shell_lanes_free(worker_shell_t *shell);
+
+/* notes.c */
+void shell_watch(worker_shell_t *shell, const worker_action_t *action);
+void shell_watches_close(worker_shell_t *shell);
+
 /* shell_topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
 void shell_query_jobs_end(worker_shell_t *shell);
@@ -119,7 +144,6 @@ void shell_let_go(worker_shell_t *shell);
 void shell_join(worker_shell_t *shell);
 /* Leaves the group, and joins it as a new member once that is done. */
 void shell_join_anew(worker_shell_t *shell);
-void shell_watch(worker_shell_t *shell, const worker_action_t *action);
 void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 /* Nothing is deferred any more. */
 void shell_topics_close(worker_shell_t *shell);

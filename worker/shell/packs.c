@@ -23,7 +23,8 @@ struct sent {
     char key[JOB_ID_MAX + 17];
     size_t key_len;
     char job[JOB_ID_MAX + 1];
-    char from[2][24]; /* DEAD: partition and offset */
+    int32_t from_lane; /* DEAD */
+    char from[2][24];  /* DEAD: partition and offset */
     const char *why;
     buf_t body, value;     /* DEAD: body is the key */
     uint32_t count;        /* outcomes in body */
@@ -123,7 +124,8 @@ static int try_send(worker_shell_t *shell, sent_t *sent)
     bus_header_t headers[BUS_HEADERS_MAX];
     char topic[TOPIC_NAME_MAX];
     bool is_dead = sent->type == SENT_DEAD;
-    name_items(topic, shell->name_space, shell->queue);
+    if (is_dead)
+        shell_items_name(shell, sent->from_lane, topic);
     size_t headers_n = is_dead ? origin_headers(sent, topic, headers) : 0;
     int r = bus_produce_with(sent->topic, sent->partition, is_dead ? (const char *)sent->body.data : sent->key,
                              is_dead ? sent->body.len : sent->key_len, sent->value.data, sent->value.len, headers,
@@ -298,7 +300,8 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
     sent_t *sent = sent_new(shell, SENT_DEAD);
     if (!sent || !keep_item(sent, a->dead.item))
         return;
-    (void)snprintf(sent->from[0], sizeof sent->from[0], "%d", (int)a->dead.partition);
+    sent->from_lane = a->dead.lane;
+    (void)snprintf(sent->from[0], sizeof sent->from[0], "%d", (int)shell_partition_of(shell, a->dead.lane));
     (void)snprintf(sent->from[1], sizeof sent->from[1], "%lld", (long long)a->dead.offset);
     sent->why = a->dead.why;
     buf_append(&sent->value, a->dead.value, a->dead.value_len);
@@ -320,7 +323,7 @@ void shell_tell(worker_shell_t *shell, const worker_action_t *a)
     item_encode_note(&sent->value, &note);
     sent->key_len = strlen(a->tell.job);
     memcpy(sent->key, a->tell.job, sent->key_len + 1);
-    send_record(shell, sent, shell->items, a->tell.partition);
+    send_record(shell, sent, shell_items_of(shell, a->tell.lane), a->tell.partition);
 }
 
 /* ---- reports ---- */

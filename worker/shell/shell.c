@@ -115,7 +115,12 @@ static void on_synced(void *arg, const char *job, uint64_t seq, const tokens_rep
 
 static void note(worker_shell_t *shell, const worker_action_t *action)
 {
-    shell_log(shell, action->note.level, "%s", action->note.line);
+    char topic[TOPIC_NAME_MAX];
+    if (action->note.lane < 0)
+        shell_log(shell, action->note.level, "%s", action->note.line);
+    else
+        shell_log(shell, action->note.level, "%s, partition %d: %s", shell_items_name(shell, action->note.lane, topic),
+                  (int)shell_partition_of(shell, action->note.lane), action->note.line);
 }
 
 static void carry_out(worker_shell_t *shell, const worker_action_t *a)
@@ -376,6 +381,7 @@ void worker_shell_close(worker_shell_t *shell)
     if (shell->linger)
         loop_timer_free(shell->linger);
     shell_burial_close(shell->burial);
+    shell_watches_close(shell);
     shell_topics_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, tell_ended, shell);
@@ -383,6 +389,8 @@ void worker_shell_close(worker_shell_t *shell)
     worker_free(shell->core);
     worker_actions_free(&shell->actions);
     shell_free_packs(shell);
+    shell_lanes_free(shell);
+    free(shell->items);
     free(shell->task_names);
     free(shell->takes);
     free(shell->take_n);

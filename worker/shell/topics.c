@@ -4,6 +4,8 @@
 #include "schemas/names.h"
 #include "worker/shell/internal.h"
 
+enum { SHARED_TOPICS = 3 }; /* results, jobs, dead */
+
 /* ---- the jobs topic ---- */
 
 static void answer_queries(worker_shell_t *shell)
@@ -58,14 +60,30 @@ static bool on_jobs_record(void *arg, const bus_record_t *record)
 
 /* ---- the group ---- */
 
-static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
+static void too_many_lanes(worker_shell_t *shell)
+{
+    fanmap_error_t err;
+    err_set(&err, FANMAP_EUSAGE,
+            "this worker has more than %d partitions of items, or no memory for them: serve fewer tasks, or make their "
+            "topics with fewer partitions",
+            WORKER_LANES_MAX);
+    shell_fail(shell, &err);
+}
+
+static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_committed, const char *metadata,
                         size_t metadata_len)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
     worker_event_t event = {.type = WORKER_ASSIGNED};
-    if (!shell)
+    int32_t lane = shell ? shell_lane(shell, bus_lane) : -1;
+    if (lane < 0) {
+        if (shell)
+            too_many_lanes(shell);
         return;
-    event.assigned.partition = partition;
+    }
+    event.assigned.lane = lane;
+    event.assigned.partition = BUS_LANE_PARTITION(bus_lane);
+    event.assigned.task = (uint32_t)BUS_LANE_TOPIC(bus_lane);
     event.assigned.offset = offset;
     event.assigned.was_committed = was_committed;
     event.assigned.metadata = metadata;
@@ -81,7 +99,7 @@ static void on_rebalanced(void *arg)
         shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED, .member = bus_group_member(shell->group)});
 }
 
-static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, bool lost)
+static void revoke(worker_shell_t *shell, const int32_t *bus_lanes, size_t n, bool lost)
 {
     if (lost)
         shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
@@ -89,7 +107,8 @@ static void revoke(worker_shell_t *shell, const int32_t *partitions, size_t n, b
     shell->closing_failed = false;
     shell->held_n = holds ? n : 0;
     for (size_t i = 0; i < n && !lost; i++)
-        shell_step(shell, &(worker_event_t){.type = WORKER_REVOKED, .revoked = {partitions[i], holds}});
+        shell_step(shell,
+                   &(worker_event_t){.type = WORKER_REVOKED, .revoked = {shell_lane(shell, bus_lanes[i]), holds}});
 }
 
 static void join_again(void *arg)
@@ -112,12 +131,12 @@ static void left(worker_shell_t *shell)
         shell_left(shell);
 }
 
-static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
+static void on_revoked(void *arg, const int32_t *bus_lanes, size_t n, bool lost)
 {
     group_link_t *link = arg;
     bool is_last = !link->shell || link->shell->is_leaving || link->is_left;
     if (link->shell)
-        revoke(link->shell, partitions, n, lost);
+        revoke(link->shell, bus_lanes, n, lost);
     if (is_last && link->shell)
         left(link->shell);
     if (is_last)
@@ -130,7 +149,7 @@ static bool on_item(void *arg, const bus_record_t *record)
     worker_event_t event = {.type = WORKER_ITEM};
     if (!shell)
         return false;
-    event.item.partition = record->partition;
+    event.item.lane = shell_lane(shell, record->lane);
     event.item.offset = record->offset;
     event.item.key = record->key;
     event.item.key_len = record->key_len;
@@ -141,11 +160,17 @@ static bool on_item(void *arg, const bus_record_t *record)
     return true;
 }
 
-static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
+static void on_committed(void *arg, int32_t bus_lane, int64_t offset, uint64_t cookie, bool ok)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_COMMITTED, .committed = {partition, offset, cookie, ok}});
+    worker_event_t event = {.type = WORKER_COMMITTED};
+    if (!shell)
+        return;
+    event.committed.lane = shell_lane(shell, bus_lane);
+    event.committed.offset = offset;
+    event.committed.number = cookie;
+    event.committed.ok = ok;
+    shell_step(shell, &event);
 }
 
 static void on_described(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok)
@@ -155,11 +180,11 @@ static void on_described(void *arg, uint64_t cookie, const char *const *members,
         shell_step(shell, &(worker_event_t){.type = WORKER_MEMBERS, .members = {cookie, members, n, ok}});
 }
 
-static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
+static void on_gap(void *arg, int32_t bus_lane, int64_t from, int64_t to)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
     if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {partition, from, to}});
+        shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {shell_lane(shell, bus_lane), from, to}});
 }
 
 void shell_leave(worker_shell_t *shell)
@@ -191,68 +216,7 @@ void shell_join_anew(worker_shell_t *shell)
     loop_defer(shell->loop, leave_to_join, shell); /* we may be inside a callback of the group */
 }
 
-/* ---- notes ---- */
-
-static bool on_watched(void *arg, const bus_record_t *record)
-{
-    watch_t *watch = arg;
-    worker_event_t event = {.type = WORKER_HEARD};
-    event.item.partition = watch->partition;
-    event.item.offset = record->offset;
-    event.item.value = record->value;
-    event.item.value_len = record->value_len;
-    if (record->value_len < NOTE_BYTES_MAX)
-        shell_step(watch->shell, &event);
-    return false;
-}
-
-static void on_watched_end(void *arg, int64_t position)
-{
-    (void)arg;
-    (void)position;
-}
-
-/* Retention took what it was to read: the group will find that too, and until then the claimant's death decides. */
-static void on_watched_gone(void *arg, int64_t low)
-{
-    (void)arg;
-    (void)low;
-}
-
-static void unwatch(watch_t **at)
-{
-    watch_t *watch = *at;
-    *at = watch->next;
-    bus_reader_close(watch->reader);
-    free(watch);
-}
-
-void shell_watch(worker_shell_t *shell, const worker_action_t *a)
-{
-    static const bus_reader_callbacks_t callbacks = {on_watched, on_watched_end, on_watched_gone};
-    fanmap_error_t err;
-    watch_t **at = &shell->watches;
-    while (*at && (*at)->partition != a->watch.partition)
-        at = &(*at)->next;
-    if (*at)
-        unwatch(at);
-    if (!a->watch.on)
-        return;
-    watch_t *watch = calloc(1, sizeof *watch);
-    if (!watch) {
-        err_set(&err, FANMAP_ENOMEM, "out of memory");
-        shell_fail(shell, &err);
-        return;
-    }
-    *watch = (watch_t){.next = shell->watches, .shell = shell, .partition = a->watch.partition};
-    if (bus_read(shell->items, a->watch.partition, a->watch.from, &callbacks, watch, &watch->reader, &err) !=
-        FANMAP_OK) {
-        shell_fail(shell, &err);
-        free(watch);
-        return;
-    }
-    shell->watches = watch;
-}
+/* ---- what the core asks of the group ---- */
 
 void shell_describe(worker_shell_t *shell, const worker_action_t *a)
 {
@@ -271,11 +235,11 @@ void shell_commit(worker_shell_t *shell, const worker_action_t *a)
     if (!shell->group)
         return;
     if (a->commit.is_closing)
-        shell->closing_failed |=
-            !bus_group_commit_now(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
-                                  a->commit.metadata_len, shell->closing_failed ? 0 : CLOSING_COMMIT_MS);
+        shell->closing_failed |= !bus_group_commit_now(shell->group, shell_bus_lane(shell, a->commit.lane),
+                                                       a->commit.offset, a->commit.metadata, a->commit.metadata_len,
+                                                       shell->closing_failed ? 0 : CLOSING_COMMIT_MS);
     else
-        bus_group_commit(shell->group, a->commit.partition, a->commit.offset, a->commit.metadata,
+        bus_group_commit(shell->group, shell_bus_lane(shell, a->commit.lane), a->commit.offset, a->commit.metadata,
                          a->commit.metadata_len, a->commit.number);
 }
 
@@ -293,7 +257,8 @@ void shell_join(worker_shell_t *shell)
         return;
     }
     shell->link->shell = shell;
-    if (bus_group_join(shell->items, group, &callbacks, shell->link, &shell->group, &err) != FANMAP_OK) {
+    if (bus_group_join(shell->items, shell->config.catalogue->n, group, &callbacks, shell->link, &shell->group, &err) !=
+        FANMAP_OK) {
         free(shell->link);
         shell->link = NULL;
         shell_fail(shell, &err);
@@ -310,8 +275,6 @@ void shell_join(worker_shell_t *shell)
 
 void shell_topics_close(worker_shell_t *shell)
 {
-    while (shell->watches)
-        unwatch(&shell->watches);
     loop_defer_cancel(shell->loop, join_again, shell);
     loop_defer_cancel(shell->loop, leave_to_join, shell);
 }
@@ -356,30 +319,53 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
         shell_fail(shell, &why);
 }
 
+static uint32_t bytes_max(const worker_shell_t *shell)
+{
+    return shell->config.item_bytes_max + 64 * 1024;
+}
+
 static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
 {
     return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
 }
 
+static int open_items(worker_shell_t *shell, size_t i, bus_topic_config_t *ret, char *name, fanmap_error_t *err)
+{
+    name_items(name, shell->name_space, shell->queue, shell->task_names[i]);
+    *ret = (bus_topic_config_t){name, shell->config.partitions, false, -1, bytes_max(shell)};
+    return open_topic(shell, name, &shell->items[i], err);
+}
+
+static int open_all(worker_shell_t *shell, bus_topic_config_t *topics, char (*names)[TOPIC_NAME_MAX],
+                    fanmap_error_t *err)
+{
+    const worker_shell_config_t *c = &shell->config;
+    size_t n = 0;
+    topics[n] = (bus_topic_config_t){name_results(names[n], shell->name_space), c->partitions, false, c->retention_ms,
+                                     bytes_max(shell)};
+    int r = open_topic(shell, names[n++], &shell->results, err);
+    topics[n] = (bus_topic_config_t){name_jobs(names[n], shell->name_space), 1, true, -1, bytes_max(shell)};
+    if (r == FANMAP_OK)
+        r = open_topic(shell, names[n++], &shell->jobs, err);
+    topics[n] =
+        (bus_topic_config_t){name_dead(names[n], shell->name_space), 1, false, c->retention_ms, bytes_max(shell)};
+    if (r == FANMAP_OK)
+        r = open_topic(shell, names[n++], &shell->dead, err);
+    for (size_t i = 0; r == FANMAP_OK && i < c->catalogue->n; i++, n++)
+        r = open_items(shell, i, &topics[n], names[n], err);
+    return r == FANMAP_OK ? bus_ensure_topics(shell->bus, topics, n, c->create_topics, on_topics, shell, err) : r;
+}
+
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err)
 {
-    char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX], dead[TOPIC_NAME_MAX];
-    const worker_shell_config_t *c = &shell->config;
-    uint32_t bytes_max = c->item_bytes_max + 64 * 1024;
-    const bus_topic_config_t topics[] = {
-        {name_items(items, shell->name_space, shell->queue), c->partitions, false, -1, bytes_max},
-        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, bytes_max},
-        {name_jobs(jobs, shell->name_space), 1, true, -1, bytes_max},
-        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, bytes_max},
-    };
-    int r = open_topic(shell, items, &shell->items, err);
-    if (r == FANMAP_OK)
-        r = open_topic(shell, results, &shell->results, err);
-    if (r == FANMAP_OK)
-        r = open_topic(shell, jobs, &shell->jobs, err);
-    if (r == FANMAP_OK)
-        r = open_topic(shell, dead, &shell->dead, err);
-    if (r == FANMAP_OK)
-        r = bus_ensure_topics(shell->bus, topics, 4, c->create_topics, on_topics, shell, err);
+    size_t tasks_n = shell->config.catalogue->n;
+    bus_topic_config_t *topics = calloc(tasks_n + SHARED_TOPICS, sizeof *topics);
+    char(*names)[TOPIC_NAME_MAX] = calloc(tasks_n + SHARED_TOPICS, sizeof *names);
+    shell->items = calloc(tasks_n + 1, sizeof(bus_topic_t *));
+    shell->lanes_of = calloc(tasks_n + 1, sizeof *shell->lanes_of);
+    int r = topics && names && shell->items && shell->lanes_of ? open_all(shell, topics, names, err)
+                                                               : err_set(err, FANMAP_ENOMEM, "out of memory");
+    free(topics);
+    free(names);
     return r;
 }

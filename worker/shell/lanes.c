@@ -1,0 +1,75 @@
+/* Lanes: what the core calls a partition of the topic of one of our tasks. The bus numbers them by the topic's place
+ * and the partition (BUS_LANE), with wide gaps; the core's numbers are given out one after the other, as lanes are first
+ * seen, and stay, also through a membership that is lost. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/shell/internal.h"
+
+static bool grow(lanes_of_t *of, uint32_t n)
+{
+    int32_t *lanes = realloc(of->lanes, n * sizeof *lanes);
+    if (!lanes)
+        return false;
+    for (uint32_t i = of->n; i < n; i++)
+        lanes[i] = -1;
+    of->lanes = lanes;
+    of->n = n;
+    return true;
+}
+
+static int32_t give_out(worker_shell_t *shell, int32_t bus_lane)
+{
+    if (shell->lanes_n == WORKER_LANES_MAX)
+        return -1;
+    if (shell->lanes_n == shell->lanes_cap) {
+        size_t cap = shell->lanes_cap ? 2 * shell->lanes_cap : 64;
+        int32_t *lanes = realloc(shell->lanes, cap * sizeof *lanes);
+        if (!lanes)
+            return -1;
+        shell->lanes = lanes;
+        shell->lanes_cap = cap;
+    }
+    shell->lanes[shell->lanes_n] = bus_lane;
+    return (int32_t)shell->lanes_n++;
+}
+
+int32_t shell_lane(worker_shell_t *shell, int32_t bus_lane)
+{
+    lanes_of_t *of = &shell->lanes_of[BUS_LANE_TOPIC(bus_lane)];
+    uint32_t partition = (uint32_t)BUS_LANE_PARTITION(bus_lane);
+    if (partition >= of->n && !grow(of, partition + 1))
+        return -1;
+    if (of->lanes[partition] < 0)
+        of->lanes[partition] = give_out(shell, bus_lane);
+    return of->lanes[partition];
+}
+
+int32_t shell_bus_lane(const worker_shell_t *shell, int32_t lane)
+{
+    return shell->lanes[lane];
+}
+
+bus_topic_t *shell_items_of(const worker_shell_t *shell, int32_t lane)
+{
+    return shell->items[BUS_LANE_TOPIC(shell->lanes[lane])];
+}
+
+int32_t shell_partition_of(const worker_shell_t *shell, int32_t lane)
+{
+    return BUS_LANE_PARTITION(shell->lanes[lane]);
+}
+
+char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret)
+{
+    const char *task = shell->task_names[BUS_LANE_TOPIC(shell->lanes[lane])];
+    return name_items(ret, shell->name_space, shell->queue, task);
+}
+
+void shell_lanes_free(worker_shell_t *shell)
+{
+    for (size_t i = 0; shell->lanes_of && i < shell->config.catalogue->n; i++)
+        free(shell->lanes_of[i].lanes);
+    free(shell->lanes_of);
+    free(shell->lanes);
+}
