@@ -15,17 +15,12 @@ struct block {
     _Alignas(8) uint8_t bytes[];
 };
 
-/* What stands before the bytes of an outcome: value, or type, message and stderr. */
-typedef struct {
-    outcome_t outcome; /* its pointers mean nothing here */
-    size_t len;        /* of the bytes */
-} head_t;
-
 struct arrival {
     arrival_known_fn known;
     const void *known_arg;
     block_t *first, *last;
     uint64_t waiting_n, waiting_bytes;
+    buf_t scratch;
     bool is_decided;
     uint64_t n, missing_from; /* indexes below missing_from were looked at */
     fanmap_kind_t missing;
@@ -56,20 +51,16 @@ void arrival_free(arrival_t *arrival)
         return;
     while (arrival->first)
         drop_first(arrival);
+    buf_free(&arrival->scratch);
     free(arrival);
 }
 
 /* ---- in ---- */
 
-static size_t bytes_of(const outcome_t *o)
+/* The length of an outcome's entry, then the entry. Lengths stay aligned. */
+static size_t room_for(size_t len)
 {
-    return o->kind == FANMAP_VALUE ? o->value_len : o->type_len + o->message_len + o->stderr_len;
-}
-
-/* Heads stay aligned. */
-static size_t room_for(size_t bytes)
-{
-    return (sizeof(head_t) + bytes + 7) & ~(size_t)7;
+    return (sizeof len + len + 7) & ~(size_t)7;
 }
 
 static uint8_t *reserve(arrival_t *arrival, size_t room)
@@ -92,29 +83,17 @@ static uint8_t *reserve(arrival_t *arrival, size_t room)
     return to;
 }
 
-static uint8_t *append(uint8_t *to, const void *bytes, size_t len)
-{
-    if (len > 0)
-        memcpy(to, bytes, len);
-    return to + len;
-}
-
 int arrival_put(arrival_t *arrival, const outcome_t *outcome, fanmap_error_t *err)
 {
-    head_t head = {.outcome = *outcome, .len = bytes_of(outcome)};
-    uint8_t *to = reserve(arrival, room_for(head.len));
+    size_t len;
+    const void *entry = joblog_entry(outcome, &arrival->scratch, &len);
+    uint8_t *to = entry ? reserve(arrival, room_for(len)) : NULL;
     if (!to)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the outcome of item %" PRIu64, outcome->index);
-    to = append(to, &head, sizeof head);
-    if (outcome->kind == FANMAP_VALUE) {
-        append(to, outcome->value, outcome->value_len);
-    } else {
-        to = append(to, outcome->type, outcome->type_len);
-        to = append(to, outcome->message, outcome->message_len);
-        append(to, outcome->stderr_tail, outcome->stderr_len);
-    }
+    memcpy(to, &len, sizeof len);
+    memcpy(to + sizeof len, entry, len);
     arrival->waiting_n++;
-    arrival->waiting_bytes += room_for(head.len);
+    arrival->waiting_bytes += room_for(len);
     return FANMAP_OK;
 }
 
@@ -127,31 +106,18 @@ void arrival_decide(arrival_t *arrival, uint64_t n, fanmap_kind_t missing)
 
 /* ---- out ---- */
 
-static void restore(const uint8_t *from, outcome_t *ret)
+static bool take(arrival_t *arrival, outcome_t *ret)
 {
-    head_t head;
-    memcpy(&head, from, sizeof head);
-    *ret = head.outcome;
-    const char *bytes = (const char *)from + sizeof head;
-    if (ret->kind == FANMAP_VALUE) {
-        ret->value = (const uint8_t *)bytes;
-        return;
-    }
-    ret->type = bytes;
-    ret->message = ret->type + ret->type_len;
-    ret->stderr_tail = ret->message + ret->message_len;
-}
-
-static void take(arrival_t *arrival, outcome_t *ret)
-{
+    size_t len;
     if (arrival->first->at == arrival->first->len) /* the one handed out before was its last */
         drop_first(arrival);
     block_t *block = arrival->first;
-    restore(block->bytes + block->at, ret);
-    size_t room = room_for(bytes_of(ret));
-    block->at += room;
+    const uint8_t *from = block->bytes + block->at;
+    memcpy(&len, from, sizeof len);
+    block->at += room_for(len);
     arrival->waiting_n--;
-    arrival->waiting_bytes -= room;
+    arrival->waiting_bytes -= room_for(len);
+    return joblog_read_entry(from + sizeof len, len, ret);
 }
 
 static int next_missing(arrival_t *arrival, outcome_t *ret)
@@ -166,11 +132,12 @@ static int next_missing(arrival_t *arrival, outcome_t *ret)
     return FANMAP_END;
 }
 
-int arrival_next(arrival_t *arrival, outcome_t *ret)
+int arrival_next(arrival_t *arrival, outcome_t *ret, fanmap_error_t *err)
 {
     while (arrival->waiting_n > 0) {
         outcome_t outcome;
-        take(arrival, &outcome);
+        if (!take(arrival, &outcome))
+            return err_set(err, FANMAP_EIO, "an outcome is not what was kept");
         if (arrival->is_decided && outcome.index >= arrival->n)
             continue;
         *ret = outcome;

@@ -10,15 +10,7 @@
 #include "aggregator/pages.h"
 #include "aggregator/spill.h"
 
-/* The head of a stored outcome; one with a value ends before exit_status. */
-typedef struct {
-    uint64_t run_us;
-    uint32_t attempts;
-    int32_t exit_status, signo;
-    uint32_t type_len, message_len, stderr_len;
-} head_t;
-
-enum { VALUE_HEAD = offsetof(head_t, exit_status), ERROR_HEAD = sizeof(head_t), OUTCOME_BYTES_MAX = 1 << 30 };
+enum { OUTCOME_BYTES_MAX = 1 << 30 };
 #define INDEX_MAX ((uint64_t)1 << 58) /* 16 bytes an index must fit into a file */
 
 struct order {
@@ -27,6 +19,7 @@ struct order {
     uint64_t n;
     fanmap_kind_t missing;
     uint64_t waiting_n, waiting_bytes;
+    buf_t scratch;
     bool has_out;
     place_t out; /* what order_next gave out last */
     pages_t *pages;
@@ -59,6 +52,7 @@ void order_free(order_t *order)
     blocks_free(order->blocks);
     spill_free(&order->places_file);
     spill_free(&order->outcomes_file);
+    buf_free(&order->scratch);
     free(order);
 }
 
@@ -70,45 +64,15 @@ static void advance(order_t *order)
 
 /* ---- in ---- */
 
-static uint64_t stored_len(const outcome_t *outcome)
-{
-    if (outcome->kind == FANMAP_VALUE)
-        return VALUE_HEAD + (uint64_t)outcome->value_len;
-    return ERROR_HEAD + (uint64_t)outcome->type_len + outcome->message_len + outcome->stderr_len;
-}
-
-static uint8_t *append(uint8_t *to, const void *bytes, size_t len)
-{
-    if (len > 0)
-        memcpy(to, bytes, len);
-    return to + len;
-}
-
-static void store(uint8_t *to, const outcome_t *outcome)
-{
-    head_t head = {.run_us = outcome->run_us, .attempts = outcome->attempts};
-    if (outcome->kind == FANMAP_VALUE) {
-        to = append(to, &head, VALUE_HEAD);
-        append(to, outcome->value, outcome->value_len);
-        return;
-    }
-    head.exit_status = outcome->exit_status;
-    head.signo = outcome->signo;
-    head.type_len = (uint32_t)outcome->type_len;
-    head.message_len = (uint32_t)outcome->message_len;
-    head.stderr_len = (uint32_t)outcome->stderr_len;
-    to = append(to, &head, ERROR_HEAD);
-    to = append(to, outcome->type, outcome->type_len);
-    to = append(to, outcome->message, outcome->message_len);
-    append(to, outcome->stderr_tail, outcome->stderr_len);
-}
-
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
 {
-    uint64_t len = stored_len(outcome);
+    size_t len;
+    const void *entry = joblog_entry(outcome, &order->scratch, &len);
+    if (!entry)
+        return err_set(err, FANMAP_ENOMEM, "out of memory for the outcome of item %" PRIu64, outcome->index);
     if (len > OUTCOME_BYTES_MAX || outcome->index >= INDEX_MAX)
-        return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " cannot be kept (%" PRIu64 " bytes)",
-                       outcome->index, len);
+        return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " cannot be kept (%zu bytes)", outcome->index,
+                       len);
     place_t *place;
     int code = pages_at(order->pages, outcome->index, &place, err);
     if (code)
@@ -117,8 +81,8 @@ int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
     code = blocks_put(order->blocks, (uint32_t)len, place, &to, err);
     if (code)
         return code;
-    store(to, outcome);
-    place->mark = (uint32_t)outcome->kind + 1;
+    memcpy(to, entry, len);
+    place->mark = 1;
     order->waiting_n++;
     order->waiting_bytes += len;
     return FANMAP_OK;
@@ -132,27 +96,6 @@ void order_decide(order_t *order, uint64_t n, fanmap_kind_t missing)
 }
 
 /* ---- out ---- */
-
-static void restore(const uint8_t *from, uint32_t len, outcome_t *ret)
-{
-    head_t head = {0};
-    memcpy(&head, from, ret->kind == FANMAP_VALUE ? VALUE_HEAD : ERROR_HEAD);
-    ret->attempts = head.attempts;
-    ret->run_us = head.run_us;
-    if (ret->kind == FANMAP_VALUE) {
-        ret->value = from + VALUE_HEAD;
-        ret->value_len = len - VALUE_HEAD;
-        return;
-    }
-    ret->exit_status = head.exit_status;
-    ret->signo = head.signo;
-    ret->type = (const char *)from + ERROR_HEAD;
-    ret->type_len = head.type_len;
-    ret->message = ret->type + head.type_len;
-    ret->message_len = head.message_len;
-    ret->stderr_tail = ret->message + head.message_len;
-    ret->stderr_len = head.stderr_len;
-}
 
 static outcome_t blank(uint64_t index, fanmap_kind_t kind)
 {
@@ -172,8 +115,8 @@ static int take(order_t *order, const place_t *place, outcome_t *ret, fanmap_err
     int code = blocks_get(order->blocks, place, &from, err);
     if (code)
         return code;
-    *ret = blank(order->position, (fanmap_kind_t)(place->mark - 1));
-    restore(from, place->len, ret);
+    if (!joblog_read_entry(from, place->len, ret))
+        return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " is not what was kept", order->position);
     order->out = *place;
     order->has_out = true;
     order->waiting_n--;

@@ -18,7 +18,7 @@ typedef struct order order_t;
 /* `dir` for the spill file (NULL: TMPDIR or /var/tmp); it is made at the first need and has no name. FANMAP_ENOMEM. */
 int order_new(size_t memory_bytes, const char *dir, order_t **ret, fanmap_error_t *err);
 void order_free(order_t *order);
-/* An outcome that counts, in any order, each index once, none below the position; copied. FANMAP_EIO when the disk is
+/* An outcome that counts, in any order, each index once, none below the position, its value at least a byte; copied. FANMAP_EIO when the disk is
  * full or fails (this outcome is then not in, the others are), FANMAP_ENOMEM. */
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err);
 /* The list is decided: n entries, the missing ones are of this kind, made here and never stored. Nothing is put

@@ -90,29 +90,68 @@ static void read_error(mp_reader_t *r, outcome_t *o)
     o->stderr_tail = mp_read_bin(r, &o->stderr_len);
 }
 
+/* What stands before the value or the error. Returns how many fields the entry has. */
+static uint32_t read_entry_head(mp_reader_t *r, outcome_t *ret, uint32_t *ret_known)
+{
+    uint32_t fields = mp_read_array(r);
+    ret->index = mp_read_uint(r);
+    uint64_t attempts = mp_read_uint(r), kind = mp_read_uint(r);
+    ret->run_us = mp_read_uint(r);
+    *ret_known = kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS;
+    r->bad = r->bad || fields < *ret_known || attempts > UINT32_MAX || kind > FANMAP_LOST;
+    ret->attempts = (uint32_t)attempts;
+    ret->kind = (fanmap_kind_t)kind;
+    return fields;
+}
+
 bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
 {
     mp_reader_t *r = &record->outcomes;
     if (record->outcomes_left == 0 || r->bad)
         return false;
     record->outcomes_left--;
-    outcome_t o = {0};
-    uint32_t fields = mp_read_array(r);
-    o.index = mp_read_uint(r);
-    uint64_t attempts = mp_read_uint(r), kind = mp_read_uint(r);
-    o.run_us = mp_read_uint(r);
-    uint32_t known = kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS;
-    r->bad = r->bad || fields < known || attempts > UINT32_MAX || kind > FANMAP_LOST;
-    o.attempts = (uint32_t)attempts;
-    o.kind = (fanmap_kind_t)kind;
+    outcome_t o = {.entry = r->at};
+    uint32_t known, fields = read_entry_head(r, &o, &known);
     if (r->bad)
         return false;
     if (o.kind == FANMAP_VALUE)
         o.value = mp_skip(r, &o.value_len);
     else
         read_error(r, &o);
+    o.entry_len = (size_t)(r->at - o.entry); /* without fields that we do not know */
     mp_skip_fields(r, fields - known);
     if (r->bad)
+        return false;
+    *ret = o;
+    return true;
+}
+
+const void *joblog_entry(const outcome_t *outcome, buf_t *scratch, size_t *ret_len)
+{
+    if (outcome->entry) {
+        *ret_len = outcome->entry_len;
+        return outcome->entry;
+    }
+    buf_clear(scratch);
+    joblog_put_outcome(scratch, outcome);
+    *ret_len = scratch->len;
+    return scratch->failed ? NULL : scratch->data;
+}
+
+bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret)
+{
+    outcome_t o = {.entry = entry, .entry_len = len};
+    mp_reader_t r;
+    uint32_t known;
+    mp_reader_init(&r, entry, len);
+    (void)read_entry_head(&r, &o, &known);
+    if (!r.bad && o.kind == FANMAP_VALUE) {
+        o.value = r.at;
+        o.value_len = (size_t)(r.end - r.at);
+    } else if (!r.bad) {
+        read_error(&r, &o);
+    }
+    if (r.bad)
         return false;
     *ret = o;
     return true;

@@ -41,6 +41,8 @@ typedef struct {
     size_t type_len, message_len, stderr_len;
     int32_t exit_status, signo;
     uint64_t run_us;
+    const uint8_t *entry; /* its own bytes in the pack, as joblog_entry says; NULL: it was not read from one */
+    size_t entry_len;
 } outcome_t;
 
 /* The producer's word on how far it has come: what it needs to resume, what a closed list needs for its length. */
@@ -81,6 +83,11 @@ bool joblog_progress_offset(const progress_t *progress, uint32_t partition, int6
 /* A pack is built by appending entries to a body and, at its end, putting the head before it:
  * joblog_encode_pack(out, body.data, body.len, count). */
 void joblog_put_outcome(buf_t *body, const outcome_t *outcome);
+/* An outcome as one run of bytes, to be kept and read again: those that it has in its pack, or those that are made in
+ * `scratch` for one that was not read from a pack. NULL: no memory. */
+const void *joblog_entry(const outcome_t *outcome, buf_t *scratch, size_t *ret_len);
+/* What joblog_entry gave. True: *ret borrows from the entry. */
+bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret);
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count);
 
 #endif

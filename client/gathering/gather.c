@@ -267,7 +267,7 @@ int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
     const gathering_t *g = job->gathering;
     if (!gather_has_next(job))
         return FANMAP_AGAIN;
-    int r = g->arrival ? arrival_next(g->arrival, ret) : order_next(g->order, ret, err);
+    int r = g->arrival ? arrival_next(g->arrival, ret, err) : order_next(g->order, ret, err);
     gather_relieve(job);
     return r;
 }
