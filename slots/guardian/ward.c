@@ -19,22 +19,15 @@
 
 #include "slots/shared/proc.h"
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* Nothing of the slot is alive: forgets it and owes its `down`. */
 static void ward_empty(guardian_t *g, ward_t *w)
 {
-    close_fd(&w->pidfd);
-    close_fd(&w->link_fd);
+    proc_close_fd(&w->pidfd);
+    proc_close_fd(&w->link_fd);
     controls_remove_slot(&g->controls, &(controls_place_t){getpid(), w->slot, w->generation});
     if (w->cgroup_fd >= 0)
         cgroup_slot_remove(&g->cgroups, w->slot, w->generation);
-    close_fd(&w->cgroup_fd);
+    proc_close_fd(&w->cgroup_fd);
     board_unmap(w->board);
     w->board = NULL;
     w->pid = 0;
@@ -82,7 +75,7 @@ void ward_start(guardian_t *g, ward_t *w, uint32_t generation, int *fds)
     if (!ward_try_start(g, w, fds, &what))
         ward_failed(g, w, what);
     for (int i = 0; i < CTL_START_FDS; i++)
-        close_fd(&fds[i]);
+        proc_close_fd(&fds[i]);
 }
 
 /* Kills everything in the slot, the supervisor too. What is left is found while sweeping. */
@@ -190,7 +183,7 @@ void ward_read_link(ward_t *w)
         }
     }
     if (got == 0)
-        close_fd(&w->link_fd);
+        proc_close_fd(&w->link_fd);
 }
 
 void ward_exited(ward_t *w, int status)

@@ -17,13 +17,6 @@
 
 enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 4 };
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* Above every number that a program is given, so that no dup2 hits one that is still needed. */
 static int lift(int fd)
 {
@@ -103,7 +96,7 @@ int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *e
         error = spawn(p, argv, theirs, env);
     free(env);
     for (int i = 0; i < ENDS; i++)
-        close_fd(&theirs[i]);
+        proc_close_fd(&theirs[i]);
     if (!error) {
         p->pidfd = proc_pidfd(p->pid);
         return FANMAP_OK;
@@ -143,7 +136,7 @@ static bool read_into(int *fd, buf_t *b)
     if (n > 0)
         b->len += (size_t)n;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        close_fd(fd);
+        proc_close_fd(fd);
     return n > 0;
 }
 
@@ -157,7 +150,7 @@ static void read_stdout(peer_t *p)
     int got = p->is_first ? served_decode(&reader, p->first.data, p->first.len, p->frame_max, &message, &used) : -1;
     served_reader_free(&reader);
     if (got > 0 && message.type == SLOT_HELLO) {
-        close_fd(&p->from_fd);
+        proc_close_fd(&p->from_fd);
         p->from_fd = p->out_fd;
         p->to_fd = p->stdin_fd;
         p->out_fd = p->stdin_fd = -1;
@@ -184,7 +177,7 @@ static bool next(peer_t *p, peer_event_t *ret)
     *ret = got > 0 ? PEER_MESSAGE : got < 0 ? PEER_BAD : PEER_CLOSED;
     p->is_first = false;
     if (!p->is_stdio)
-        close_fd(&p->stdin_fd);
+        proc_close_fd(&p->stdin_fd);
     return true;
 }
 
@@ -211,7 +204,7 @@ peer_event_t peer_receive(peer_t *p, int64_t wait_ms)
 void peer_end_writing(peer_t *p)
 {
     if (p->is_stdio)
-        close_fd(&p->to_fd);
+        proc_close_fd(&p->to_fd);
     else if (p->to_fd >= 0)
         (void)shutdown(p->to_fd, SHUT_WR);
 }
@@ -244,11 +237,11 @@ void peer_close(peer_t *p)
     p->pid = 0;
     if (p->to_fd == p->from_fd)
         p->to_fd = -1;
-    close_fd(&p->pidfd);
-    close_fd(&p->from_fd);
-    close_fd(&p->to_fd);
-    close_fd(&p->stdin_fd);
-    close_fd(&p->out_fd);
+    proc_close_fd(&p->pidfd);
+    proc_close_fd(&p->from_fd);
+    proc_close_fd(&p->to_fd);
+    proc_close_fd(&p->stdin_fd);
+    proc_close_fd(&p->out_fd);
     buf_free(&p->in);
     buf_free(&p->first);
     served_reader_free(&p->reader);

@@ -8,13 +8,7 @@
 
 #include "slots/pool/pool.h"
 #include "slots/shared/clean_text.h"
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
+#include "slots/shared/proc.h"
 
 static int prepare_end(slot_t *t, int which, fanmap_error_t *err)
 {
@@ -44,16 +38,16 @@ int slot_prepare(slot_t *t, fanmap_error_t *err)
 void slot_release(slot_t *t)
 {
     for (int i = 0; i < CTL_START_FDS; i++)
-        close_fd(&t->start_fds[i]);
+        proc_close_fd(&t->start_fds[i]);
     for (int i = 0; i < SLOT_ENDS; i++) {
         if (t->ends[i].watch)
             loop_watch_remove(t->ends[i].watch);
         t->ends[i].watch = NULL;
-        close_fd(&t->ends[i].fd);
+        proc_close_fd(&t->ends[i].fd);
         buf_free(&t->ends[i].out);
         t->ends[i].was_used = false;
     }
-    close_fd(&t->pidfd);
+    proc_close_fd(&t->pidfd);
     board_unmap(t->board);
     t->board = NULL;
     t->pid = 0;
@@ -68,7 +62,7 @@ void slot_went_up(slot_t *t, const ctl_message_t *m, int pidfd)
 {
     slots_t *s = t->pool;
     if (t->state != SLOT_ASKED) {
-        close_fd(&pidfd);
+        proc_close_fd(&pidfd);
         return;
     }
     t->state = SLOT_UP;

@@ -41,21 +41,35 @@ int cgroup_open_dir(int at_fd, const char *name)
     return openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Where cgroup v2 is mounted: the fifth field of the line of mountinfo whose file system is cgroup2. */
-static bool find_mount(char *ret, size_t cap)
+bool cgroup_has_word(const char *words, const char *word, const char *separators)
+{
+    size_t len = strlen(word);
+    for (const char *at = words; *at;) {
+        size_t n = strcspn(at, separators);
+        if (n == len && memcmp(at, word, len) == 0)
+            return true;
+        at += n;
+        at += strspn(at, separators);
+    }
+    return false;
+}
+
+/* A line of mountinfo: root and mount are its fourth and fifth field, the file system and its options stand behind the
+ * dash. */
+bool cgroup_find_mount(const char *controller, char *mount, char *root, size_t cap)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
     size_t line_cap = 0;
     bool found = false;
     while (f && !found && getline(&line, &line_cap, f) > 0) {
-        char root[PATH_MAX], mount[PATH_MAX];
-        const char *rest = strstr(line, " - cgroup2 ");
-        if (rest && sscanf(line, "%*s %*s %*s %4095s %4095s", root, mount) == 2) {
-            found = strlen(mount) < cap;
-            if (found)
-                memcpy(ret, mount, strlen(mount) + 1);
-        }
+        char from[PATH_MAX], at[PATH_MAX], options[512];
+        const char *rest = strstr(line, controller ? " - cgroup " : " - cgroup2 ");
+        if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", from, at) != 2 ||
+            sscanf(rest, " - %*s %*s %511s", options) != 1 ||
+            (controller && !cgroup_has_word(options, controller, ",")))
+            continue;
+        found = (size_t)snprintf(mount, cap, "%s", at) < cap && (size_t)snprintf(root, cap, "%s", from) < cap;
     }
     free(line);
     if (f)
@@ -63,17 +77,19 @@ static bool find_mount(char *ret, size_t cap)
     return found;
 }
 
-/* The path of this process below the mount: the line "0::PATH". */
-static bool find_own(char *ret, size_t cap)
+bool cgroup_find_own(const char *controller, char *ret, size_t cap)
 {
     char text[8192], *save = NULL;
     if (!cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text))
         return false;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (strncmp(line, "0::", 3) == 0 && strlen(line + 3) < cap) {
-            memcpy(ret, line + 3, strlen(line + 3) + 1);
-            return true;
-        }
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *names = strchr(line, ':'), *path = names ? strchr(names + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = '\0';
+        if (controller ? cgroup_has_word(names + 1, controller, ",") : strcmp(line, "0:") == 0)
+            return (size_t)snprintf(ret, cap, "%s", path) < cap;
+    }
     return false;
 }
 
@@ -105,8 +121,8 @@ static void strip_own_folders(char *own, pid_t guardian)
 
 int cgroup_open_base(char *path, size_t cap, pid_t guardian)
 {
-    char mount[PATH_MAX], own[PATH_MAX];
-    if (!find_mount(mount, sizeof mount) || !find_own(own, sizeof own))
+    char mount[PATH_MAX], root[PATH_MAX], own[PATH_MAX];
+    if (!cgroup_find_mount(NULL, mount, root, sizeof mount) || !cgroup_find_own(NULL, own, sizeof own))
         return -1;
     strip_own_folders(own, guardian);
     int n = snprintf(path, cap, "%s%s", mount, strcmp(own, "/") == 0 ? "" : own);

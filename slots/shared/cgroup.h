@@ -45,6 +45,11 @@ bool cgroup_write(int dir_fd, const char *name, const char *text);
 /* NUL-terminated; false: cannot be read. */
 bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap);
 int cgroup_open_dir(int at_fd, const char *name);
+bool cgroup_has_word(const char *words, const char *word, const char *separators);
+/* Where the v1 hierarchy of a controller is mounted (NULL: that of v2), and which of its folders the mount shows. */
+bool cgroup_find_mount(const char *controller, char *mount, char *root, size_t cap);
+/* The path of this process in it. */
+bool cgroup_find_own(const char *controller, char *ret, size_t cap);
 /* The folder of cgroup v2 that this process is in, without those that we made ourselves: `guardian` is the one that
  * started this process, 0 for others. -1: none. Writes its path. */
 int cgroup_open_base(char *path, size_t cap, pid_t guardian);

@@ -24,61 +24,10 @@ static const char *const engines[ENGINES_N] = {"command", "host", "serve"};
 
 /* ---- finding ---- */
 
-static bool has_word(const char *words, const char *word, const char *separators)
-{
-    size_t len = strlen(word);
-    for (const char *at = words; *at;) {
-        size_t n = strcspn(at, separators);
-        if (n == len && memcmp(at, word, len) == 0)
-            return true;
-        at += n;
-        at += strspn(at, separators);
-    }
-    return false;
-}
-
-/* Where the v1 hierarchy of a controller is mounted, and which of its folders that mount shows. */
-static bool find_v1_mount(const char *controller, char *mount, char *root, size_t cap)
-{
-    FILE *f = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL;
-    size_t line_cap = 0;
-    bool found = false;
-    while (f && !found && getline(&line, &line_cap, f) > 0) {
-        char from[PATH_MAX], at[PATH_MAX], options[512];
-        const char *rest = strstr(line, " - cgroup ");
-        if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", from, at) != 2 ||
-            sscanf(rest, " - cgroup %*s %511s", options) != 1 || !has_word(options, controller, ","))
-            continue;
-        found = (size_t)snprintf(mount, cap, "%s", at) < cap && (size_t)snprintf(root, cap, "%s", from) < cap;
-    }
-    free(line);
-    if (f)
-        fclose(f);
-    return found;
-}
-
-/* The line "N:CONTROLLERS:PATH" of this process. */
-static bool find_v1_own(const char *controller, char *ret, size_t cap)
-{
-    char text[8192], *save = NULL;
-    if (!cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text))
-        return false;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *names = strchr(line, ':'), *path = names ? strchr(names + 1, ':') : NULL;
-        if (!path)
-            continue;
-        *path++ = '\0';
-        if (has_word(names + 1, controller, ","))
-            return (size_t)snprintf(ret, cap, "%s", path) < cap;
-    }
-    return false;
-}
-
 static int open_v1(const char *controller)
 {
     char mount[PATH_MAX], root[PATH_MAX], own[PATH_MAX], path[2 * PATH_MAX];
-    if (!find_v1_mount(controller, mount, root, sizeof mount) || !find_v1_own(controller, own, sizeof own))
+    if (!cgroup_find_mount(controller, mount, root, sizeof mount) || !cgroup_find_own(controller, own, sizeof own))
         return -1;
     size_t skip = strcmp(root, "/") != 0 && strncmp(own, root, strlen(root)) == 0 ? strlen(root) : 0;
     snprintf(path, sizeof path, "%s%s", mount, own + skip);
@@ -90,9 +39,9 @@ static int open_v1(const char *controller)
 static bool pass_on(int dir_fd, const char *controller)
 {
     char text[256], add[32];
-    if (!cgroup_read(dir_fd, "cgroup.controllers", text, sizeof text) || !has_word(text, controller, " \n"))
+    if (!cgroup_read(dir_fd, "cgroup.controllers", text, sizeof text) || !cgroup_has_word(text, controller, " \n"))
         return false;
-    if (cgroup_read(dir_fd, "cgroup.subtree_control", text, sizeof text) && has_word(text, controller, " \n"))
+    if (cgroup_read(dir_fd, "cgroup.subtree_control", text, sizeof text) && cgroup_has_word(text, controller, " \n"))
         return true;
     snprintf(add, sizeof add, "+%s", controller);
     return cgroup_write(dir_fd, "cgroup.subtree_control", add);
@@ -121,8 +70,9 @@ void controls_make_room(void)
     int fd = cgroup_open_base(path, sizeof path, 0);
     bool has_controllers = false;
     for (int i = 0; i < CONTROLS_N && fd >= 0; i++)
-        has_controllers = has_controllers || (cgroup_read(fd, "cgroup.controllers", text, sizeof text) &&
-                                              has_word(text, controllers[i], " \n") && !pass_on(fd, controllers[i]));
+        has_controllers =
+            has_controllers || (cgroup_read(fd, "cgroup.controllers", text, sizeof text) &&
+                                cgroup_has_word(text, controllers[i], " \n") && !pass_on(fd, controllers[i]));
     if (has_controllers)
         cgroup_move_aside(fd);
     if (fd >= 0)

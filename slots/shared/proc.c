@@ -33,6 +33,13 @@ int64_t proc_now_ms(void)
     return proc_now_ns() / 1000000;
 }
 
+void proc_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 /* The sources are copied out of the way first, so that no target overwrites a source. */
 static int add_fds(posix_spawn_file_actions_t *actions, const proc_program_t *program, int *copies)
 {

@@ -25,6 +25,8 @@ typedef struct {
 int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
 /* Whether this errno is about the machine's or the user's stock of processes, memory or descriptors. */
 bool proc_is_shortage(int error);
+/* Closes it unless it is -1, which it is then. */
+void proc_close_fd(int *fd);
 /* For the program itself, first of all: closes every descriptor from `first` on. */
 void proc_close_from(unsigned first);
 /* A pidfd, close-on-exec; -1 with errno. */

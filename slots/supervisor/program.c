@@ -21,17 +21,10 @@ typedef struct {
     int theirs[SLOT_FD + 1], ours[SLOT_FD + 1];
 } ends_t;
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 static void close_all(int *fds)
 {
     for (int i = 0; i <= SLOT_FD; i++)
-        close_fd(&fds[i]);
+        proc_close_fd(&fds[i]);
 }
 
 /* 0: a pipe that it reads; 1, 2: pipes that it writes; 3: a socket. Only our ends do not block. */
@@ -135,11 +128,11 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_m
 void program_close(program_t *p)
 {
     if (p->to_fd != p->from_fd)
-        close_fd(&p->to_fd);
-    close_fd(&p->from_fd);
-    close_fd(&p->stdin_fd);
-    close_fd(&p->out_fd);
-    close_fd(&p->err_fd);
+        proc_close_fd(&p->to_fd);
+    proc_close_fd(&p->from_fd);
+    proc_close_fd(&p->stdin_fd);
+    proc_close_fd(&p->out_fd);
+    proc_close_fd(&p->err_fd);
     p->to_fd = -1;
     buf_free(&p->in);
     buf_free(&p->first);
@@ -218,11 +211,11 @@ void program_drop(program_t *p)
 void program_choose_protocol(program_t *p, bool is_stdio)
 {
     if (!is_stdio) {
-        close_fd(&p->stdin_fd);
+        proc_close_fd(&p->stdin_fd);
         p->stdout_is_log = true;
         return;
     }
-    close_fd(&p->from_fd);
+    proc_close_fd(&p->from_fd);
     p->from_fd = p->out_fd;
     p->to_fd = p->stdin_fd;
     p->out_fd = p->stdin_fd = -1;
@@ -237,7 +230,7 @@ bool program_drain(program_t *p, int *fd, const char *label, board_t *tail)
     char bytes[READ_BYTES];
     ssize_t n = *fd >= 0 ? read(*fd, bytes, sizeof bytes) : -1;
     if (n == 0)
-        close_fd(fd);
+        proc_close_fd(fd);
     if (n <= 0)
         return false;
     if (tail)
