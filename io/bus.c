@@ -1,3 +1,4 @@
+/* The functions of io/bus.h and io/bus_admin.h: each goes to the implementation that its handle belongs to. */
 #include "io/bus_ops.h"
 
 void bus_close(bus_t *bus, int timeout_ms)

@@ -1,5 +1,5 @@
-/* Topics and partitions as the stages see them: Kafka (io/kafka_*.c) or, in the embedded mode, this process's memory
- * (io/memory/bus.c). Every call returns at once; everything that happens comes by callback from inside the loop.
+/* Topics and partitions as the stages see them: Kafka (io/kafka) or, in the embedded mode, this process's memory
+ * (io/memory). What Kafka alone can do is in io/bus_admin.h. Every call returns at once; everything that happens comes by callback from inside the loop.
  *
  * Errors of the connection (unreachable, refused) come to the one on_error of the bus; calls under way stay under way
  * and are retried without end (message.timeout.ms=0); who wants a bound keeps a timer.
@@ -85,19 +85,6 @@ typedef void (*bus_topics_fn)(void *arg, const uint32_t *partitions_n, const fan
  * Replication is the broker's default. Retries while the broker is away. */
 int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                       void *arg, fanmap_error_t *err);
-typedef struct {
-    const char *name;
-    uint32_t partitions;
-    bool has_config; /* false: we may not see it, and what follows is 0 */
-    bool compacted;
-    int64_t retention_ms;
-    uint32_t message_bytes_max;
-} bus_topic_state_t;
-
-/* Once; borrowed until it returns. */
-typedef void (*bus_survey_fn)(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err);
-/* Every topic that we may see and whose name begins with `prefix`, as it is now, sorted. Kafka only (FANMAP_EUSAGE). */
-int bus_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);
 /* A topic to produce to or read from; `delivered` gets the reports of every record produced through it. Lives until
  * bus_close. */
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
@@ -146,29 +133,10 @@ static inline bool bus_reader_drop(bus_reader_t **reader)
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
-/* Deletes the topic, for good. err NULL: done. Kafka only. */
-int bus_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
-                     fanmap_error_t *err);
-/* How many members a group has now that subscribe to the topic; answers through `fn` once (-1: it could not be found out). Kafka
- * only. `group_id` is copied. */
-int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
-                      fanmap_error_t *err);
 /* Asks where the first record lies that is not older than `time_ms` (unix time, by the records' own timestamps);
  * answers through `fn` once: BUS_END when there is none, BUS_BEGIN when it could not be found out. */
 int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                    void *arg, fanmap_error_t *err);
-
-/* Likewise where it begins: the first offset that is still there. Kafka only. */
-int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
-                    fanmap_error_t *err);
-/* What a group has committed of the topic's first `n` partitions; -1: nothing. Borrowed until it returns. Kafka only.
- */
-typedef void (*bus_offsets_fn)(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err);
-int bus_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
-                        fanmap_error_t *err);
-/* Deletes every record before `offset`, for good. err NULL: done. Kafka only. */
-int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
-                      void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
 
 /* ---- a consumer group ----
  *
@@ -185,8 +153,7 @@ enum { BUS_TOPIC_LANES = 1 << 16, BUS_GROUP_TOPICS_MAX = 1 << 14 };
 
 typedef struct {
     /* This member owns the lane from now on. offset: what was committed, or the low watermark when nothing was
-     * (metadata
-     * "" then); records follow from there. `metadata` is borrowed. */
+     * (metadata "" then); records follow from there. `metadata` is borrowed. */
     void (*assigned)(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
                      size_t metadata_len);
     /* All assigned callbacks of one rebalance are done; perhaps there were none. */

@@ -1,9 +1,9 @@
-/* What an implementation of io/bus.h provides. Every handle begins with its bus, so that bus.c can find the functions.
- */
+/* What an implementation of io/bus.h and io/bus_admin.h provides. Every handle begins with its bus, so that bus.c can
+ * find the functions. */
 #ifndef IO_BUS_OPS_H
 #define IO_BUS_OPS_H
 
-#include "io/bus.h"
+#include "io/bus_admin.h"
 
 typedef struct {
     void (*close)(bus_t *bus, int timeout_ms);

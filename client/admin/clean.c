@@ -18,6 +18,7 @@
 
 #include "client/admin/query.h"
 #include "client/joblog/fold.h"
+#include "io/bus_admin.h"
 
 enum { COMMITTED_TRIES = 5 };
 

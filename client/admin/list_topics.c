@@ -5,6 +5,7 @@
 
 #include "base/duration.h"
 #include "client/admin/query.h"
+#include "io/bus_admin.h"
 
 enum { SHARED_N = 3, LIMIT_SLACK_BYTES = 64 * 1024 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "client/connection/client.h"
+#include "io/bus_admin.h"
 
 struct log_query {
     log_query_t *next;

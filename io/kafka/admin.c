@@ -3,10 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/config.h"
+#include "io/kafka/events.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     char *topic, *group;
     int32_t partition; /* delete */
@@ -19,16 +24,16 @@ typedef struct {
     void *arg;
 } admin_t;
 
-static void admin_drop(kafka_ask_t *ask)
+static void admin_drop(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
+    admin_t *admin = (admin_t *)call;
     free(admin->topic);
     free(admin->group);
     free(admin->offsets);
     free(admin);
 }
 
-static void failed(admin_t *admin, rd_kafka_resp_err_t code, const char *operation)
+static void admin_fail(admin_t *admin, rd_kafka_resp_err_t code, const char *operation)
 {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
@@ -44,14 +49,14 @@ static void failed(admin_t *admin, rd_kafka_resp_err_t code, const char *operati
 /* The answer to one request; NULL: none in time. */
 static rd_kafka_event_t *answer(rd_kafka_queue_t *queue)
 {
-    return rd_kafka_queue_poll(queue, 2 * KAFKA_ASK_MS);
+    return rd_kafka_queue_poll(queue, 2 * KAFKA_CALL_MS);
 }
 
 static rd_kafka_AdminOptions_t *options_new(rd_kafka_t *rk, rd_kafka_admin_op_t op)
 {
     char text[128];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, op);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, text, sizeof text);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_CALL_MS, text, sizeof text);
     return options;
 }
 
@@ -62,7 +67,7 @@ static void take_offsets(admin_t *admin, const rd_kafka_topic_partition_list_t *
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            failed(admin, element->err, "Describe");
+            admin_fail(admin, element->err, "Describe");
         else if (element->offset >= 0)
             admin->offsets[element->partition] = element->offset;
     }
@@ -70,50 +75,50 @@ static void take_offsets(admin_t *admin, const rd_kafka_topic_partition_list_t *
 
 /* By a handle of the group that never joins it: the request that does without (ListConsumerGroupOffsets) brings 2.0.2
  * down where the group has no coordinator yet. */
-static void committed_run(kafka_ask_t *ask)
+static void committed_run(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
+    admin_t *admin = (admin_t *)call;
     rd_kafka_t *rk = NULL;
     if (kafka_handle_new(admin->bus, KAFKA_GROUP, admin->group, &rk, &admin->err) != FANMAP_OK)
         return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)admin->n);
     for (uint32_t i = 0; i < admin->n; i++)
         rd_kafka_topic_partition_list_add(list, admin->topic, (int32_t)i);
-    rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, 2 * KAFKA_ASK_MS);
+    rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, 2 * KAFKA_CALL_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         take_offsets(admin, list);
     else
-        failed(admin, code, "Describe");
+        admin_fail(admin, code, "Describe");
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-static void committed_done(kafka_ask_t *ask)
+static void committed_done(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
+    admin_t *admin = (admin_t *)call;
     admin->offsets_fn(admin->arg, admin->offsets, admin->n, admin->err.code == 0 ? NULL : &admin->err);
-    admin_drop(ask);
+    admin_drop(call);
 }
 
 /* ---- deleting ---- */
 
-static void delete_run(kafka_ask_t *ask)
+static void delete_run(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(ask->rk);
-    rd_kafka_AdminOptions_t *options = options_new(ask->rk, RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    admin_t *admin = (admin_t *)call;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(call->rk);
+    rd_kafka_AdminOptions_t *options = options_new(call->rk, RD_KAFKA_ADMIN_OP_DELETERECORDS);
     rd_kafka_topic_partition_list_t *before = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(before, admin->topic, admin->partition)->offset = admin->offset;
     rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(before);
-    rd_kafka_DeleteRecords(ask->rk, &request, 1, options, queue);
+    rd_kafka_DeleteRecords(call->rk, &request, 1, options, queue);
     rd_kafka_event_t *event = answer(queue);
     const rd_kafka_DeleteRecords_result_t *result = event == NULL ? NULL : rd_kafka_event_DeleteRecords_result(event);
     if (event != NULL && rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        failed(admin, rd_kafka_event_error(event), "Delete");
+        admin_fail(admin, rd_kafka_event_error(event), "Delete");
     else if (result == NULL || rd_kafka_DeleteRecords_result_offsets(result)->cnt != 1)
-        failed(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "Delete");
+        admin_fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "Delete");
     else
-        failed(admin, rd_kafka_DeleteRecords_result_offsets(result)->elems[0].err, "Delete");
+        admin_fail(admin, rd_kafka_DeleteRecords_result_offsets(result)->elems[0].err, "Delete");
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_DeleteRecords_destroy(request);
@@ -122,23 +127,23 @@ static void delete_run(kafka_ask_t *ask)
     rd_kafka_queue_destroy(queue);
 }
 
-static void delete_topic_run(kafka_ask_t *ask)
+static void delete_topic_run(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(ask->rk);
-    rd_kafka_AdminOptions_t *options = options_new(ask->rk, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    admin_t *admin = (admin_t *)call;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(call->rk);
+    rd_kafka_AdminOptions_t *options = options_new(call->rk, RD_KAFKA_ADMIN_OP_DELETETOPICS);
     rd_kafka_DeleteTopic_t *request = rd_kafka_DeleteTopic_new(admin->topic);
-    rd_kafka_DeleteTopics(ask->rk, &request, 1, options, queue);
+    rd_kafka_DeleteTopics(call->rk, &request, 1, options, queue);
     rd_kafka_event_t *event = answer(queue);
     const rd_kafka_DeleteTopics_result_t *result = event == NULL ? NULL : rd_kafka_event_DeleteTopics_result(event);
     size_t n = 0;
     const rd_kafka_topic_result_t **topics = result == NULL ? NULL : rd_kafka_DeleteTopics_result_topics(result, &n);
     if (event != NULL && rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        failed(admin, rd_kafka_event_error(event), "Delete");
+        admin_fail(admin, rd_kafka_event_error(event), "Delete");
     else if (n != 1)
-        failed(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "Delete");
+        admin_fail(admin, RD_KAFKA_RESP_ERR__TIMED_OUT, "Delete");
     else if (rd_kafka_topic_result_error(topics[0]) != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        failed(admin, rd_kafka_topic_result_error(topics[0]), "Delete");
+        admin_fail(admin, rd_kafka_topic_result_error(topics[0]), "Delete");
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_DeleteTopic_destroy(request);
@@ -146,11 +151,11 @@ static void delete_topic_run(kafka_ask_t *ask)
     rd_kafka_queue_destroy(queue);
 }
 
-static void delete_done(kafka_ask_t *ask)
+static void delete_done(kafka_call_t *call)
 {
-    admin_t *admin = (admin_t *)ask;
+    admin_t *admin = (admin_t *)call;
     admin->deleted_fn(admin->arg, admin->err.code == 0 ? NULL : &admin->err);
-    admin_drop(ask);
+    admin_drop(call);
 }
 
 /* ---- asking ---- */
@@ -171,7 +176,7 @@ static admin_t *admin_new(const kafka_topic_t *topic, const char *group, uint32_
             admin->offsets[i] = -1;
         return admin;
     }
-    admin_drop(&admin->ask);
+    admin_drop(&admin->call);
     return NULL;
 }
 
@@ -181,9 +186,9 @@ int kafka_query_committed(bus_topic_t *base, const char *group_id, uint32_t n, b
     admin_t *admin = admin_new((kafka_topic_t *)base, group_id, n, arg);
     if (admin == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    admin->ask = (kafka_ask_t){.run = committed_run, .done = committed_done, .drop = admin_drop, .of_producer = true};
+    admin->call = (kafka_call_t){.run = committed_run, .done = committed_done, .drop = admin_drop, .of_producer = true};
     admin->offsets_fn = fn;
-    kafka_ask(admin->bus, &admin->ask);
+    kafka_call_submit(admin->bus, &admin->call);
     return FANMAP_OK;
 }
 
@@ -193,11 +198,11 @@ int kafka_delete_before(bus_topic_t *base, int32_t partition, int64_t offset,
     admin_t *admin = admin_new((kafka_topic_t *)base, NULL, 0, arg);
     if (admin == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    admin->ask = (kafka_ask_t){.run = delete_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
+    admin->call = (kafka_call_t){.run = delete_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
     admin->partition = partition;
     admin->offset = offset;
     admin->deleted_fn = fn;
-    kafka_ask(admin->bus, &admin->ask);
+    kafka_call_submit(admin->bus, &admin->call);
     return FANMAP_OK;
 }
 
@@ -207,8 +212,8 @@ int kafka_delete_topic(bus_topic_t *base, void (*fn)(void *arg, const fanmap_err
     admin_t *admin = admin_new((kafka_topic_t *)base, NULL, 0, arg);
     if (admin == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    admin->ask = (kafka_ask_t){.run = delete_topic_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
+    admin->call = (kafka_call_t){.run = delete_topic_run, .done = delete_done, .drop = admin_drop, .of_producer = true};
     admin->deleted_fn = fn;
-    kafka_ask(admin->bus, &admin->ask);
+    kafka_call_submit(admin->bus, &admin->call);
     return FANMAP_OK;
 }

@@ -5,123 +5,128 @@
  * held back. */
 #include <stdlib.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/group.h"
+#include "io/kafka/rights.h"
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     const kafka_group_t *group; /* if it still is there ... */
     uint64_t number;            /* ... and asked for this */
     rd_kafka_topic_partition_list_t *list;
     int64_t *lows; /* -1: committed, nobody asked */
     rd_kafka_resp_err_t failed;
-} start_t;
+} assignment_t;
 
 /* Of those without a commit, in one request a broker however many there are. */
-static rd_kafka_resp_err_t look_up_lows(start_t *start)
+static rd_kafka_resp_err_t look_up_lows(assignment_t *assignment)
 {
-    const rd_kafka_topic_partition_list_t *all = start->list;
-    rd_kafka_topic_partition_list_t *asked = rd_kafka_topic_partition_list_new(all->cnt);
+    const rd_kafka_topic_partition_list_t *all = assignment->list;
+    rd_kafka_topic_partition_list_t *call_number = rd_kafka_topic_partition_list_new(all->cnt);
     for (int i = 0; i < all->cnt; i++)
         if (all->elems[i].offset < 0)
-            rd_kafka_topic_partition_list_add(asked, all->elems[i].topic, all->elems[i].partition)->offset =
+            rd_kafka_topic_partition_list_add(call_number, all->elems[i].topic, all->elems[i].partition)->offset =
                 RD_KAFKA_OFFSET_BEGINNING;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (asked->cnt > 0)
-        code = rd_kafka_offsets_for_times(start->ask.rk, asked, KAFKA_ASK_MS);
+    if (call_number->cnt > 0)
+        code = rd_kafka_offsets_for_times(assignment->call.rk, call_number, KAFKA_CALL_MS);
     for (int i = 0, n = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
         if (all->elems[i].offset >= 0)
             continue;
-        code = asked->elems[n].err;
-        start->lows[i] = asked->elems[n++].offset;
+        code = call_number->elems[n].err;
+        assignment->lows[i] = call_number->elems[n++].offset;
     }
-    rd_kafka_topic_partition_list_destroy(asked);
+    rd_kafka_topic_partition_list_destroy(call_number);
     return code;
 }
 
-static void start_run(kafka_ask_t *ask)
+static void assignment_run(kafka_call_t *call)
 {
-    start_t *start = (start_t *)ask;
-    start->failed = rd_kafka_committed(ask->rk, start->list, KAFKA_ASK_MS);
-    for (int i = 0; start->failed == RD_KAFKA_RESP_ERR_NO_ERROR && i < start->list->cnt; i++) {
-        start->lows[i] = -1;
-        start->failed = start->list->elems[i].err;
+    assignment_t *assignment = (assignment_t *)call;
+    assignment->failed = rd_kafka_committed(call->rk, assignment->list, KAFKA_CALL_MS);
+    for (int i = 0; assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR && i < assignment->list->cnt; i++) {
+        assignment->lows[i] = -1;
+        assignment->failed = assignment->list->elems[i].err;
     }
-    if (start->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
-        start->failed = look_up_lows(start);
+    if (assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
+        assignment->failed = look_up_lows(assignment);
 }
 
-static void start_free(kafka_ask_t *ask)
+static void assignment_free(kafka_call_t *call)
 {
-    start_t *start = (start_t *)ask;
-    if (start->list != NULL)
-        rd_kafka_topic_partition_list_destroy(start->list);
-    free(start->lows);
-    free(start);
+    assignment_t *assignment = (assignment_t *)call;
+    if (assignment->list != NULL)
+        rd_kafka_topic_partition_list_destroy(assignment->list);
+    free(assignment->lows);
+    free(assignment);
 }
 
-static kafka_group_t *find_group(const start_t *start)
+static kafka_group_t *assignment_group(const assignment_t *assignment)
 {
-    kafka_group_t *group = start->bus->groups;
-    while (group != NULL && (group != start->group || group->asked != start->number))
+    kafka_group_t *group = assignment->bus->groups;
+    while (group != NULL && (group != assignment->group || group->call_number != assignment->number))
         group = group->next;
     return group;
 }
 
-static void start_done(kafka_ask_t *ask)
+static void assignment_done(kafka_call_t *call)
 {
-    start_t *start = (start_t *)ask;
-    kafka_group_t *group = find_group(start);
+    assignment_t *assignment = (assignment_t *)call;
+    kafka_group_t *group = assignment_group(assignment);
     if (group == NULL || group->leaving) {
-        start_free(ask);
+        assignment_free(call);
         return;
     }
-    if (start->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (kafka_error_class(start->failed) == FANMAP_EREFUSED)
-            kafka_refused(group->bus, start->failed, KAFKA_WANTED("Read", start->list->elems[0].topic), NULL);
-        start_free(ask);
-        kafka_group_start_later(group);
+    if (assignment->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (kafka_error_class(assignment->failed) == FANMAP_EREFUSED)
+            kafka_refused(group->bus, assignment->failed, KAFKA_WANTED("Read", assignment->list->elems[0].topic), NULL);
+        assignment_free(call);
+        kafka_assignment_look_up_later(group);
         return;
     }
-    kafka_group_begin(group, start->list, start->lows);
-    start_free(ask);
+    kafka_assignment_take(group, assignment->list, assignment->lows);
+    assignment_free(call);
 }
 
-static start_t *start_new(kafka_group_t *group)
+static assignment_t *assignment_new(kafka_group_t *group)
 {
-    start_t *start = calloc(1, sizeof *start);
-    if (start == NULL)
+    assignment_t *assignment = calloc(1, sizeof *assignment);
+    if (assignment == NULL)
         return NULL;
-    start->ask = (kafka_ask_t){.run = start_run, .done = start_done, .drop = start_free, .rk = group->rk};
-    start->bus = group->bus;
-    start->group = group;
-    start->list = rd_kafka_topic_partition_list_copy(group->starting);
-    start->lows = calloc((size_t)group->starting->cnt + 1, sizeof *start->lows);
-    if (start->lows != NULL)
-        return start;
-    start_free(&start->ask);
+    assignment->call =
+        (kafka_call_t){.run = assignment_run, .done = assignment_done, .drop = assignment_free, .rk = group->rk};
+    assignment->bus = group->bus;
+    assignment->group = group;
+    assignment->list = rd_kafka_topic_partition_list_copy(group->assigning);
+    assignment->lows = calloc((size_t)group->assigning->cnt + 1, sizeof *assignment->lows);
+    if (assignment->lows != NULL)
+        return assignment;
+    assignment_free(&assignment->call);
     return NULL;
 }
 
-void kafka_group_start(kafka_group_t *group)
+void kafka_assignment_look_up(kafka_group_t *group)
 {
-    start_t *start = start_new(group);
-    if (start == NULL) {
-        kafka_group_start_later(group);
+    assignment_t *assignment = assignment_new(group);
+    if (assignment == NULL) {
+        kafka_assignment_look_up_later(group);
         return;
     }
-    start->number = group->asked = ++group->bus->asked;
-    kafka_ask(group->bus, &start->ask);
+    assignment->number = group->call_number = ++group->bus->call_number;
+    kafka_call_submit(group->bus, &assignment->call);
 }
 
-void kafka_group_start_again(void *arg)
+void kafka_assignment_look_up_again(void *arg)
 {
     kafka_group_t *group = arg;
-    if (group->starting != NULL)
-        kafka_group_start(group);
+    if (group->assigning != NULL)
+        kafka_assignment_look_up(group);
 }
 
-void kafka_group_start_later(kafka_group_t *group)
+void kafka_assignment_look_up_later(kafka_group_t *group)
 {
-    loop_timer_at(group->start_again, loop_now_ms(group->bus->loop) + KAFKA_RETRY_MS);
+    loop_timer_at(group->look_up_again, loop_now_ms(group->bus->loop) + KAFKA_RETRY_MS);
 }

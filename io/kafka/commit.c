@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/group.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
 
 void kafka_commit_forget(kafka_partition_t *partition)
 {
@@ -31,7 +35,7 @@ static bool add(rd_kafka_topic_partition_list_t *list, const kafka_partition_t *
 
 /* ---- asynchronous ---- */
 
-static void tell(kafka_group_t *group, const rd_kafka_topic_partition_t *element, bool ok)
+static void report_commit(kafka_group_t *group, const rd_kafka_topic_partition_t *element, bool ok)
 {
     int32_t lane = kafka_group_lane(group, element->topic, element->partition);
     kafka_partition_t *owned = kafka_group_find(group, lane);
@@ -57,7 +61,7 @@ static void on_answer(kafka_group_t *group, rd_kafka_event_t *event)
     for (int i = 0; list != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR && element->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-        tell(group, element, ok);
+        report_commit(group, element, ok);
     }
 }
 
@@ -87,7 +91,7 @@ static void send_waiting(kafka_group_t *group)
     group->commit_sent =
         ok && rd_kafka_commit_queue(group->rk, list, group->commit_queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int i = 0; !group->commit_sent && i < list->cnt; i++)
-        tell(group, &list->elems[i], false);
+        report_commit(group, &list->elems[i], false);
     rd_kafka_topic_partition_list_destroy(list);
 }
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/rights.h"
 
 typedef struct {
     const char *key, *value;
@@ -26,12 +28,12 @@ static const setting_t PRODUCING[] = {
     /* Records reach librdkafka in runs and pile up behind the five requests under way: waiting only makes them late. */
     {"linger.ms", "0"},
     {"batch.num.messages", "10000"},
-    {"queue.buffering.max.messages", "1000000"}, /* the outbox is bounded in kafka_produce.c */
+    {"queue.buffering.max.messages", "1000000"}, /* the outbox is bounded in produce.c */
     {"queue.buffering.max.kbytes", "2097151"},
 };
 
 static const setting_t CONSUMING[] = {
-    /* What is fetched ahead a partition; see kafka_kick.c. */
+    /* What is fetched ahead a partition; see fetch_nudge.c. */
     {"queued.min.messages", "20000"},
     {"queued.max.messages.kbytes", "8192"},
     /* One idle partition must not make the others of its broker wait for long. */
@@ -227,7 +229,7 @@ static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *grou
     return FANMAP_OK;
 }
 
-bool kafka_needs_kicks(void)
+bool kafka_needs_nudges(void)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool knows = rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "20", NULL, 0) == RD_KAFKA_CONF_OK;

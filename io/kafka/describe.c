@@ -12,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/describe.h"
+#include "io/kafka/events.h"
+#include "io/kafka/group.h"
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     const kafka_group_t *group; /* if it still is there ... */
     uint64_t number;            /* ... and asked for this */
@@ -31,7 +35,7 @@ const struct rd_kafka_group_info *kafka_list_group(rd_kafka_t *rk, const char *i
                                                    rd_kafka_resp_err_t *ret_code)
 {
     *ret_list = NULL;
-    *ret_code = rd_kafka_list_groups(rk, id, ret_list, KAFKA_ASK_MS);
+    *ret_code = rd_kafka_list_groups(rk, id, ret_list, KAFKA_CALL_MS);
     for (int i = 0; *ret_list != NULL && i < (*ret_list)->group_cnt; i++) {
         const struct rd_kafka_group_info *group = &(*ret_list)->groups[i];
         if (strcmp(group->group, id) != 0)
@@ -42,21 +46,21 @@ const struct rd_kafka_group_info *kafka_list_group(rd_kafka_t *rk, const char *i
     return NULL;
 }
 
-static void describe_run(kafka_ask_t *ask)
+static void describe_run(kafka_call_t *call)
 {
-    describe_t *describe = (describe_t *)ask;
-    describe->info = kafka_list_group(ask->rk, describe->id, &describe->list, &describe->code);
+    describe_t *describe = (describe_t *)call;
+    describe->info = kafka_list_group(call->rk, describe->id, &describe->list, &describe->code);
 }
 
-static void describe_free(kafka_ask_t *ask)
+static void describe_free(kafka_call_t *call)
 {
-    describe_t *describe = (describe_t *)ask;
+    describe_t *describe = (describe_t *)call;
     if (describe->list != NULL)
         rd_kafka_group_list_destroy(describe->list);
     free(describe);
 }
 
-static kafka_group_t *find_group(const describe_t *describe)
+static kafka_group_t *describe_group(const describe_t *describe)
 {
     kafka_group_t *group = describe->bus->groups;
     while (group != NULL && (group != describe->group || group->describing != describe->number))
@@ -76,16 +80,16 @@ static void tell_members(kafka_group_t *group, uint64_t cookie, const struct rd_
     free(members);
 }
 
-static void describe_done(kafka_ask_t *ask)
+static void describe_done(kafka_call_t *call)
 {
-    describe_t *describe = (describe_t *)ask;
-    kafka_group_t *group = find_group(describe);
+    describe_t *describe = (describe_t *)call;
+    kafka_group_t *group = describe_group(describe);
     if (group != NULL && !group->leaving) {
         if (kafka_error_class(describe->code) == FANMAP_EREFUSED)
             kafka_error(group->bus, describe->code, "the workers' group cannot be described");
         tell_members(group, describe->cookie, describe->info);
     }
-    describe_free(ask);
+    describe_free(call);
 }
 
 void kafka_group_describe(bus_group_t *base, uint64_t cookie)
@@ -94,11 +98,11 @@ void kafka_group_describe(bus_group_t *base, uint64_t cookie)
     describe_t *describe = group->leaving ? NULL : calloc(1, sizeof *describe);
     if (describe == NULL)
         return; /* the caller asks again */
-    describe->ask = (kafka_ask_t){.run = describe_run, .done = describe_done, .drop = describe_free, .rk = group->rk};
+    describe->call = (kafka_call_t){.run = describe_run, .done = describe_done, .drop = describe_free, .rk = group->rk};
     describe->bus = group->bus;
     describe->group = group;
-    describe->number = group->describing = ++group->bus->asked;
+    describe->number = group->describing = ++group->bus->call_number;
     describe->cookie = cookie;
     memcpy(describe->id, group->id, sizeof describe->id);
-    kafka_ask(group->bus, &describe->ask);
+    kafka_call_submit(group->bus, &describe->call);
 }

@@ -8,12 +8,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/events.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
 
 enum { LEADERS_TRIES = 50, LEADERS_WAIT_MS = 20 };
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     bus_topic_config_t *topics; /* names are ours */
     uint32_t *partitions;       /* 0: missing */
@@ -27,8 +31,8 @@ typedef struct {
 /* ---- in the helper ---- */
 
 /* Sorts a failure: final, or worth another attempt. */
-static void failed(ensure_t *ensure, const char *operation, const char *name, rd_kafka_resp_err_t code,
-                   const char *text)
+static void ensure_fail(ensure_t *ensure, const char *operation, const char *name, rd_kafka_resp_err_t code,
+                        const char *text)
 {
     if (text == NULL)
         text = rd_kafka_err2str(code);
@@ -59,12 +63,12 @@ static bool look_all_up(ensure_t *ensure)
         if (ensure->partitions[i] != 0)
             continue;
         const char *name = ensure->topics[i].name;
-        rd_kafka_resp_err_t code = kafka_look_up(ensure->ask.rk, name, &ensure->partitions[i]);
+        rd_kafka_resp_err_t code = kafka_look_up(ensure->call.rk, name, &ensure->partitions[i]);
         if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !ensure->create)
             (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist (fanmap topics --create makes it)",
                           name);
         else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            failed(ensure, "Describe", name, code, NULL);
+            ensure_fail(ensure, "Describe", name, code, NULL);
         whole = whole && code == RD_KAFKA_RESP_ERR_NO_ERROR;
         if (ensure->err.code != 0 || ensure->again)
             return false;
@@ -99,26 +103,26 @@ static void judge_created(ensure_t *ensure, const rd_kafka_CreateTopics_result_t
     for (size_t i = 0; i < n && ensure->err.code == 0; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-            failed(ensure, "Create", rd_kafka_topic_result_name(topics[i]), code,
-                   rd_kafka_topic_result_error_string(topics[i]));
+            ensure_fail(ensure, "Create", rd_kafka_topic_result_name(topics[i]), code,
+                        rd_kafka_topic_result_error_string(topics[i]));
     }
 }
 
 static void create(ensure_t *ensure, rd_kafka_NewTopic_t **topics, size_t n)
 {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(ensure->ask.rk);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(ensure->ask.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(ensure->call.rk);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(ensure->call.rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     char text[128];
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, text, sizeof text);
-    (void)rd_kafka_AdminOptions_set_operation_timeout(options, KAFKA_ASK_MS, text, sizeof text);
-    rd_kafka_CreateTopics(ensure->ask.rk, topics, n, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_ASK_MS);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_CALL_MS, text, sizeof text);
+    (void)rd_kafka_AdminOptions_set_operation_timeout(options, KAFKA_CALL_MS, text, sizeof text);
+    rd_kafka_CreateTopics(ensure->call.rk, topics, n, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_CALL_MS);
     const rd_kafka_CreateTopics_result_t *result = event == NULL ? NULL : rd_kafka_event_CreateTopics_result(event);
     if (result == NULL)
         ensure->again = true;
     else if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        failed(ensure, "Create", ensure->topics[0].name, rd_kafka_event_error(event),
-               rd_kafka_event_error_string(event));
+        ensure_fail(ensure, "Create", ensure->topics[0].name, rd_kafka_event_error(event),
+                    rd_kafka_event_error_string(event));
     else
         judge_created(ensure, result);
     if (event != NULL)
@@ -128,14 +132,14 @@ static void create(ensure_t *ensure, rd_kafka_NewTopic_t **topics, size_t n)
 }
 
 /* Metadata names a leader a moment before that leader takes records; whoever produces in between can lose them
- * (kafka_producer.c). A leader that answers for its partition is ready. */
+ * (producer.c). A leader that answers for its partition is ready. */
 static bool leaders_answer(const ensure_t *ensure)
 {
     for (size_t i = 0; i < ensure->topics_n; i++) {
         for (uint32_t p = 0; p < ensure->partitions[i]; p++) {
             int64_t low, high;
-            if (rd_kafka_query_watermark_offsets(ensure->ask.rk, ensure->topics[i].name, (int32_t)p, &low, &high,
-                                                 KAFKA_ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            if (rd_kafka_query_watermark_offsets(ensure->call.rk, ensure->topics[i].name, (int32_t)p, &low, &high,
+                                                 KAFKA_CALL_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
                 return false;
         }
     }
@@ -163,9 +167,9 @@ static void pause_ms(int ms)
     (void)nanosleep(&time, NULL);
 }
 
-static void ensure_run(kafka_ask_t *ask)
+static void ensure_run(kafka_call_t *call)
 {
-    ensure_t *ensure = (ensure_t *)ask;
+    ensure_t *ensure = (ensure_t *)call;
     ensure->again = false;
     if (look_all_up(ensure) || ensure->err.code != 0 || ensure->again)
         return;
@@ -190,16 +194,16 @@ static void ensure_free(ensure_t *ensure)
     free(ensure);
 }
 
-static void ensure_drop(kafka_ask_t *ask)
+static void ensure_drop(kafka_call_t *call)
 {
-    ensure_free((ensure_t *)ask);
+    ensure_free((ensure_t *)call);
 }
 
-static void ensure_done(kafka_ask_t *ask)
+static void ensure_done(kafka_call_t *call)
 {
-    ensure_t *ensure = (ensure_t *)ask;
+    ensure_t *ensure = (ensure_t *)call;
     if (ensure->again && ensure->err.code == 0) {
-        kafka_ask_later(ensure->bus, ask);
+        kafka_call_submit_later(ensure->bus, call);
         return;
     }
     const fanmap_error_t *err = ensure->err.code == 0 ? NULL : &ensure->err;
@@ -233,11 +237,11 @@ int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t to
     ensure_t *ensure = ensure_new(topics, topics_n);
     if (ensure == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    ensure->ask = (kafka_ask_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
+    ensure->call = (kafka_call_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
     ensure->bus = (kafka_bus_t *)base;
     ensure->create = create_them;
     ensure->fn = fn;
     ensure->arg = arg;
-    kafka_ask(ensure->bus, &ensure->ask);
+    kafka_call_submit(ensure->bus, &ensure->call);
     return FANMAP_OK;
 }

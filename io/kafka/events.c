@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/rights.h"
 
 void kafka_log(kafka_bus_t *bus, fanmap_log_level_t level, const char *format, ...)
 {
@@ -38,7 +40,7 @@ int kafka_error_class(rd_kafka_resp_err_t code)
     }
 }
 
-static void tell(kafka_bus_t *bus, int class, const char *what)
+static void report_error(kafka_bus_t *bus, int class, const char *what)
 {
     fanmap_error_t err;
     (void)err_set_retry(&err, class, "Kafka at %s cannot be reached: %s", bus->config.brokers,
@@ -59,7 +61,7 @@ void kafka_error(kafka_bus_t *bus, rd_kafka_resp_err_t code, const char *what)
     if (class == FANMAP_EREFUSED)
         kafka_refused(bus, code, NULL, what);
     else if (class != 0)
-        tell(bus, class, what);
+        report_error(bus, class, what);
     else if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT)
         kafka_log(bus, FANMAP_LOG_DEBUG, "kafka: %s", what);
     else

@@ -1,34 +1,37 @@
 /* Before 2.2.0 librdkafka stops fetching a partition once its queue holds queued.min.messages (or the bytes), and looks
  * again only when its broker thread wakes, which can take a second: at full speed that is most of the time. Anything
- * that is sent to the broker wakes the thread. So whenever a
- * partition handed out half of what its queue holds, the helper asks for its watermarks and forgets the answer. */
+ * that is sent to the broker wakes the thread. So whenever a partition handed out half of what its queue holds, the helper asks for
+ * its watermarks and forgets the answer. */
 #include <stdlib.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/fetch_nudge.h"
+#include "io/kafka/topics.h"
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     int32_t partition;
     const char *topic; /* lives as long as the bus's handles */
-} kick_t;
+} nudge_t;
 
-static void kick_run(kafka_ask_t *ask)
+static void nudge_run(kafka_call_t *call)
 {
-    kick_t *kick = (kick_t *)ask;
+    nudge_t *nudge = (nudge_t *)call;
     int64_t low, high;
-    (void)rd_kafka_query_watermark_offsets(ask->rk, kick->topic, kick->partition, &low, &high, KAFKA_KICK_ASK_MS);
+    (void)rd_kafka_query_watermark_offsets(call->rk, nudge->topic, nudge->partition, &low, &high, KAFKA_NUDGE_MS);
 }
 
-static void kick_done(kafka_ask_t *ask)
+static void nudge_done(kafka_call_t *call)
 {
-    ((kick_t *)ask)->bus->kicks_n--;
-    free(ask);
+    ((nudge_t *)call)->bus->nudges_n--;
+    free(call);
 }
 
-static void kick_drop(kafka_ask_t *ask)
+static void nudge_drop(kafka_call_t *call)
 {
-    free(ask);
+    free(call);
 }
 
 static uint64_t setting(const rd_kafka_conf_t *conf, const char *key, uint64_t otherwise)
@@ -38,32 +41,33 @@ static uint64_t setting(const rd_kafka_conf_t *conf, const char *key, uint64_t o
     return rd_kafka_conf_get(conf, key, text, &size) == RD_KAFKA_CONF_OK ? strtoull(text, NULL, 10) : otherwise;
 }
 
-kafka_kick_t kafka_kick_new(rd_kafka_t *rk)
+kafka_nudge_t kafka_nudge_new(rd_kafka_t *rk)
 {
     const rd_kafka_conf_t *conf = rd_kafka_conf(rk);
-    return (kafka_kick_t){
+    return (kafka_nudge_t){
         .records_max = (size_t)setting(conf, "queued.min.messages", 20000) / 2 + 1,
         .bytes_max = (size_t)setting(conf, "queued.max.messages.kbytes", 8192) * 512,
     };
 }
 
-void kafka_kick(kafka_kick_t *kick, const kafka_topic_t *topic, rd_kafka_t *rk, const rd_kafka_message_t *message)
+void kafka_fetch_nudge(kafka_nudge_t *nudge, const kafka_topic_t *topic, rd_kafka_t *rk,
+                       const rd_kafka_message_t *message)
 {
     kafka_bus_t *bus = topic->bus;
-    kick->records++;
-    kick->bytes += message->len;
-    if (kick->records < kick->records_max && kick->bytes < kick->bytes_max)
+    nudge->records++;
+    nudge->bytes += message->len;
+    if (nudge->records < nudge->records_max && nudge->bytes < nudge->bytes_max)
         return;
-    if (!bus->needs_kicks || bus->kicks_n >= KAFKA_KICKS_MAX)
+    if (!bus->needs_nudges || bus->nudges_n >= KAFKA_NUDGES_MAX)
         return;
-    kick_t *asked = calloc(1, sizeof *asked);
-    if (asked == NULL)
+    nudge_t *request = calloc(1, sizeof *request);
+    if (request == NULL)
         return;
-    kick->records = kick->bytes = 0;
-    asked->ask = (kafka_ask_t){.run = kick_run, .done = kick_done, .drop = kick_drop, .rk = rk};
-    asked->bus = bus;
-    asked->partition = message->partition;
-    asked->topic = topic->name;
-    bus->kicks_n++;
-    kafka_ask(bus, &asked->ask);
+    nudge->records = nudge->bytes = 0;
+    request->call = (kafka_call_t){.run = nudge_run, .done = nudge_done, .drop = nudge_drop, .rk = rk};
+    request->bus = bus;
+    request->partition = message->partition;
+    request->topic = topic->name;
+    bus->nudges_n++;
+    kafka_call_submit(bus, &request->call);
 }

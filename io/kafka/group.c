@@ -1,9 +1,15 @@
-/* Membership of a consumer group: joining, turns, leaving. kafka_rebalance.c has what comes between. */
+/* Membership of a consumer group: joining, turns, leaving. rebalance.c has what comes between. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/events.h"
+#include "io/kafka/group.h"
+#include "io/kafka/source.h"
+#include "io/kafka/topics.h"
 
 enum { LEAVE_MS = 10000 };
 
@@ -80,12 +86,12 @@ static void group_close(kafka_group_t *group)
         at = &(*at)->next;
     if (*at != NULL)
         *at = group->next;
-    if (group->starting != NULL)
-        rd_kafka_topic_partition_list_destroy(group->starting);
+    if (group->assigning != NULL)
+        rd_kafka_topic_partition_list_destroy(group->assigning);
     kafka_group_disown(group);
     loop_timer_free(group->poll);
     loop_timer_free(group->leave);
-    loop_timer_free(group->start_again);
+    loop_timer_free(group->look_up_again);
     loop_defer_cancel(group->bus->loop, kafka_commit_deferred, group);
     loop_defer_cancel(group->bus->loop, kafka_group_let_go_deferred, group);
     kafka_source_unfeed(group->queue);
@@ -97,7 +103,7 @@ static void group_close(kafka_group_t *group)
     kafka_destroy_t *destroy = group->rk == NULL ? NULL : kafka_destroy_new(group->rk, group->queue);
     if (destroy != NULL) {
         destroy->close_queue = group->close_queue;
-        kafka_ask(group->bus, &destroy->ask);
+        kafka_call_submit(group->bus, &destroy->call);
     }
     free(group->topics);
     free(group);
@@ -105,8 +111,8 @@ static void group_close(kafka_group_t *group)
 
 static void group_gone(kafka_group_t *group)
 {
-    if (!group->told_revoked)
-        kafka_group_tell_revoked(group, false);
+    if (!group->revoked_announced)
+        kafka_group_announce_revoked(group, false);
     group_close(group);
 }
 
@@ -123,9 +129,9 @@ void kafka_group_leave(bus_group_t *base)
         return;
     kafka_group_let_go_deferred(group);
     group->leaving = true;
-    group->told_revoked = false;
-    if (group->starting != NULL) { /* librdkafka waits for our word */
-        kafka_group_stop_starting(group);
+    group->revoked_announced = false;
+    if (group->assigning != NULL) { /* librdkafka waits for our word */
+        kafka_assignment_forget(group);
         (void)rd_kafka_assign(group->rk, NULL);
     }
     /* The events of closing come to a queue of their own. */
@@ -141,7 +147,7 @@ void kafka_groups_close(kafka_bus_t *bus)
 {
     while (bus->groups != NULL) {
         kafka_group_t *group = bus->groups;
-        if (group->leaving && !group->told_revoked)
+        if (group->leaving && !group->revoked_announced)
             group->callbacks.revoked(group->arg, NULL, 0, false);
         group_close(group);
     }
@@ -166,7 +172,7 @@ static int group_open(kafka_group_t *group, const char *group_id, fanmap_error_t
     if (code == FANMAP_OK)
         code = loop_timer_new(loop, poll_again, group, &group->poll, err);
     if (code == FANMAP_OK)
-        code = loop_timer_new(loop, kafka_group_start_again, group, &group->start_again, err);
+        code = loop_timer_new(loop, kafka_assignment_look_up_again, group, &group->look_up_again, err);
     if (code == FANMAP_OK)
         code = loop_timer_new(loop, leave_at_last, group, &group->leave, err);
     if (code == FANMAP_OK)

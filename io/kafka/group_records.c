@@ -6,7 +6,15 @@
  * partition cannot be sought). */
 #include <stdlib.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/fetch_nudge.h"
+#include "io/kafka/group.h"
+#include "io/kafka/records.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/source.h"
+#include "io/kafka/topics.h"
 
 enum { RECORDS_IN_A_ROW = 128 };
 
@@ -34,45 +42,45 @@ static void assign_again(kafka_group_t *group)
         kafka_log(group->bus, FANMAP_LOG_ERROR, "kafka: cannot move past a gap: %s", rd_kafka_err2str(code));
 }
 
-static kafka_partition_t *find_asker(const kafka_watermarks_t *marks, kafka_group_t **ret_group)
+static kafka_partition_t *find_waiting_partition(const kafka_watermarks_t *marks, kafka_group_t **ret_group)
 {
     kafka_group_t *group = marks->bus->groups;
     while (group != NULL && group != marks->of)
         group = group->next;
     kafka_partition_t *partition = group == NULL ? NULL : kafka_group_find(group, marks->lane);
     *ret_group = group;
-    return partition != NULL && partition->asked == marks->number ? partition : NULL;
+    return partition != NULL && partition->call_number == marks->number ? partition : NULL;
 }
 
-static void cross_gap(kafka_ask_t *ask)
+static void cross_gap(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
     kafka_group_t *group;
-    kafka_partition_t *partition = find_asker(marks, &group);
+    kafka_partition_t *partition = find_waiting_partition(marks, &group);
     if (partition != NULL && marks->low < 0) {
-        kafka_ask_later(marks->bus, ask);
+        kafka_call_submit_later(marks->bus, call);
         return;
     }
     if (partition != NULL) {
         int64_t from = partition->position, to = from < marks->low || from > marks->high ? marks->low : from;
         partition->position = to;
-        partition->asked = 0;
+        partition->call_number = 0;
         assign_again(group);
         if (to != from && group->callbacks.gap != NULL)
             group->callbacks.gap(group->arg, partition->lane, from, to);
     }
-    kafka_watermarks_free(ask);
+    kafka_watermarks_free(call);
 }
 
-static void ask_where_it_begins(kafka_group_t *group, kafka_partition_t *partition)
+static void partition_query_begin(kafka_group_t *group, kafka_partition_t *partition)
 {
     kafka_watermarks_t *marks = kafka_watermarks_new(partition->topic, partition->partition, group->rk, cross_gap);
     if (marks == NULL)
         return;
     marks->of = group;
     marks->lane = partition->lane;
-    marks->number = partition->asked = ++group->bus->asked;
-    kafka_ask(group->bus, &marks->ask);
+    marks->number = partition->call_number = ++group->bus->call_number;
+    kafka_call_submit(group->bus, &marks->call);
 }
 
 /* ---- records ---- */
@@ -84,7 +92,7 @@ static void partition_event(kafka_group_t *group, kafka_partition_t *partition, 
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        ask_where_it_begins(group, partition);
+        partition_query_begin(group, partition);
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         kafka_refused(group->bus, message->err, KAFKA_WANTED("Read", partition->topic->name), NULL);
@@ -103,7 +111,7 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
         return;
     }
     partition->position = message->offset + 1;
-    kafka_kick(&partition->kick, partition->topic, group->rk, message);
+    kafka_fetch_nudge(&partition->nudge, partition->topic, group->rk, message);
     kafka_hand_out(group->bus, message, partition->lane, group->callbacks.record, group->arg);
 }
 

@@ -6,42 +6,45 @@
  * between it and the bus; closing waits for as long as it may and then leaves the thread to finish by itself.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/source.h"
 
 typedef struct {
-    kafka_ask_t *first, **end;
-} asks_t;
+    kafka_call_t *first, **end;
+} calls_t;
 
 struct kafka_helper {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    asks_t todo, finished;
+    calls_t todo, finished;
     bool closing, ended;
     unsigned refs;         /* the bus and the thread */
     kafka_source_t source; /* of the loop's thread; its descriptor is written to under the mutex */
 };
 
-static void asks_put(asks_t *asks, kafka_ask_t *ask)
+static void calls_push(calls_t *asks, kafka_call_t *call)
 {
-    ask->next = NULL;
-    *asks->end = ask;
-    asks->end = &ask->next;
+    call->next = NULL;
+    *asks->end = call;
+    asks->end = &call->next;
 }
 
-static kafka_ask_t *asks_take(asks_t *asks)
+static kafka_call_t *calls_pop(calls_t *asks)
 {
-    kafka_ask_t *ask = asks->first;
-    if (ask == NULL)
+    kafka_call_t *call = asks->first;
+    if (call == NULL)
         return NULL;
-    asks->first = ask->next;
+    asks->first = call->next;
     if (asks->first == NULL)
         asks->end = &asks->first;
-    return ask;
+    return call;
 }
 
 static void unref(kafka_helper_t *helper) /* with the mutex held */
@@ -55,15 +58,15 @@ static void unref(kafka_helper_t *helper) /* with the mutex held */
     free(helper);
 }
 
-static void finish(kafka_helper_t *helper, kafka_ask_t *ask) /* with the mutex held */
+static void call_finish(kafka_helper_t *helper, kafka_call_t *call) /* with the mutex held */
 {
     if (helper->closing) {
         pthread_mutex_unlock(&helper->mutex);
-        ask->drop(ask);
+        call->drop(call);
         pthread_mutex_lock(&helper->mutex);
         return;
     }
-    asks_put(&helper->finished, ask);
+    calls_push(&helper->finished, call);
     uint64_t one = 1;
     if (write(helper->source.fd, &one, sizeof one) < 0)
         return; /* full: it is readable already */
@@ -74,19 +77,19 @@ static void *thread_main(void *arg)
     kafka_helper_t *helper = arg;
     pthread_mutex_lock(&helper->mutex);
     for (;;) {
-        kafka_ask_t *ask = asks_take(&helper->todo);
-        if (ask == NULL && helper->closing)
+        kafka_call_t *call = calls_pop(&helper->todo);
+        if (call == NULL && helper->closing)
             break;
-        if (ask == NULL) {
+        if (call == NULL) {
             pthread_cond_wait(&helper->changed, &helper->mutex);
             continue;
         }
-        bool runs = ask->must_run || !helper->closing;
+        bool runs = call->must_run || !helper->closing;
         pthread_mutex_unlock(&helper->mutex);
         if (runs)
-            ask->run(ask);
+            call->run(call);
         pthread_mutex_lock(&helper->mutex);
-        finish(helper, ask);
+        call_finish(helper, call);
     }
     helper->ended = true;
     pthread_cond_broadcast(&helper->changed);
@@ -94,16 +97,16 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static bool tell_finished(void *arg)
+static bool run_done_callbacks(void *arg)
 {
     kafka_helper_t *helper = arg;
     for (;;) {
         pthread_mutex_lock(&helper->mutex);
-        kafka_ask_t *ask = asks_take(&helper->finished);
+        kafka_call_t *call = calls_pop(&helper->finished);
         pthread_mutex_unlock(&helper->mutex);
-        if (ask == NULL)
+        if (call == NULL)
             return false;
-        ask->done(ask);
+        call->done(call);
     }
 }
 
@@ -137,7 +140,7 @@ int kafka_helper_new(kafka_bus_t *bus, kafka_helper_t **ret, fanmap_error_t *err
     helper->todo.end = &helper->todo.first;
     helper->finished.end = &helper->finished.first;
     helper->refs = 2;
-    int code = kafka_source_open(&helper->source, bus->loop, tell_finished, helper, err);
+    int code = kafka_source_open(&helper->source, bus->loop, run_done_callbacks, helper, err);
     if (code == FANMAP_OK && start_thread(helper) != 0) {
         kafka_source_close(&helper->source);
         code = err_set(err, FANMAP_EIO, "cannot start a thread");
@@ -153,10 +156,10 @@ int kafka_helper_new(kafka_bus_t *bus, kafka_helper_t **ret, fanmap_error_t *err
     return FANMAP_OK;
 }
 
-void kafka_helper_ask(kafka_helper_t *helper, kafka_ask_t *ask)
+void kafka_helper_submit(kafka_helper_t *helper, kafka_call_t *call)
 {
     pthread_mutex_lock(&helper->mutex);
-    asks_put(&helper->todo, ask);
+    calls_push(&helper->todo, call);
     pthread_cond_signal(&helper->changed);
     pthread_mutex_unlock(&helper->mutex);
 }
@@ -173,8 +176,8 @@ void kafka_helper_close(kafka_helper_t *helper, int timeout_ms)
     helper->closing = true;
     kafka_source_close(&helper->source);
     pthread_cond_signal(&helper->changed);
-    for (kafka_ask_t *ask; (ask = asks_take(&helper->finished)) != NULL;)
-        ask->drop(ask);
+    for (kafka_call_t *call; (call = calls_pop(&helper->finished)) != NULL;)
+        call->drop(call);
     int code = 0;
     while (!helper->ended && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&helper->changed, &helper->mutex, &until);

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/describe.h"
+#include "io/kafka/group.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/topics.h"
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     char *group, *topic;
     int64_t n; /* -1: failed */
     void (*fn)(void *arg, int64_t n);
@@ -55,30 +59,30 @@ static int64_t count(const struct rd_kafka_group_info *group, const char *topic)
     return n;
 }
 
-static void members_run(kafka_ask_t *ask)
+static void members_run(kafka_call_t *call)
 {
-    members_t *members = (members_t *)ask;
+    members_t *members = (members_t *)call;
     const struct rd_kafka_group_list *list;
     rd_kafka_resp_err_t code;
-    const struct rd_kafka_group_info *group = kafka_list_group(ask->rk, members->group, &list, &code);
+    const struct rd_kafka_group_info *group = kafka_list_group(call->rk, members->group, &list, &code);
     members->n = group != NULL ? count(group, members->topic) : code == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -1;
     if (list != NULL)
         rd_kafka_group_list_destroy(list);
 }
 
-static void members_free(kafka_ask_t *ask)
+static void members_free(kafka_call_t *call)
 {
-    members_t *members = (members_t *)ask;
+    members_t *members = (members_t *)call;
     free(members->group);
     free(members->topic);
     free(members);
 }
 
-static void members_done(kafka_ask_t *ask)
+static void members_done(kafka_call_t *call)
 {
-    members_t *members = (members_t *)ask;
+    members_t *members = (members_t *)call;
     members->fn(members->arg, members->n);
-    members_free(ask);
+    members_free(call);
 }
 
 int kafka_query_members(bus_topic_t *base, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
@@ -91,12 +95,12 @@ int kafka_query_members(bus_topic_t *base, const char *group_id, void (*fn)(void
     members->group = strdup(group_id);
     members->topic = strdup(topic->name);
     if (members->group == NULL || members->topic == NULL) {
-        members_free(&members->ask);
+        members_free(&members->call);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
-    members->ask = (kafka_ask_t){.run = members_run, .done = members_done, .drop = members_free, .of_producer = true};
+    members->call = (kafka_call_t){.run = members_run, .done = members_done, .drop = members_free, .of_producer = true};
     members->fn = fn;
     members->arg = arg;
-    kafka_ask(topic->bus, &members->ask);
+    kafka_call_submit(topic->bus, &members->call);
     return FANMAP_OK;
 }

@@ -2,12 +2,15 @@
  *
  * bus_produce copies a record to the end of the outbox. At the end of the turn (earlier when many wait) runs of records
  * for the same partition go to librdkafka in one call each, which costs two thirds of what single calls cost.
- * librdkafka sends the values from our records, so a record stays where it is until its report; see kafka_producer.c.
+ * librdkafka sends the values from our records, so a record stays where it is until its report; see producer.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/producer.h"
+#include "io/kafka/source.h"
+#include "io/kafka/topics.h"
 
 static void send_deferred(void *arg);
 

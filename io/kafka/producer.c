@@ -20,7 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/events.h"
+#include "io/kafka/producer.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/source.h"
+#include "io/kafka/topics.h"
 
 static void unlink_record(kafka_producer_t *producer, kafka_record_t *record)
 {
@@ -159,7 +166,7 @@ static bool may_not_write(kafka_bus_t *bus, rd_kafka_event_t *event)
     return true;
 }
 
-static void on_event(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
+static void producer_event(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
 {
     if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
         report_all(bus, event, budget);
@@ -172,7 +179,7 @@ static void on_event(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *
     kafka_event(bus, event);
 }
 
-static void recover(kafka_bus_t *bus);
+static void producer_recover(kafka_bus_t *bus);
 
 static bool turn(void *arg)
 {
@@ -184,13 +191,13 @@ static bool turn(void *arg)
     for (rd_kafka_event_t *event; producer->rk != NULL && !more;) {
         if ((event = rd_kafka_queue_poll(producer->queue, 0)) == NULL)
             break;
-        on_event(bus, event, &budget);
+        producer_event(bus, event, &budget);
         more = !kafka_budget_spend(&budget);
     }
     if (producer->unsent != NULL && producer->rk != NULL)
         kafka_send(bus);
     if (producer->must_recover && !more && producer->rk != NULL)
-        recover(bus);
+        producer_recover(bus);
     return more;
 }
 
@@ -265,7 +272,7 @@ kafka_destroy_t *kafka_producer_detach(kafka_bus_t *bus)
     return destroy;
 }
 
-static void recover(kafka_bus_t *bus)
+static void producer_recover(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
     report_failed(bus);
@@ -287,7 +294,7 @@ static void recover(kafka_bus_t *bus)
     producer->must_shrink_to = 0;
     destroy->after = begin_again;
     destroy->arg = bus;
-    kafka_ask(bus, &destroy->ask);
+    kafka_call_submit(bus, &destroy->call);
 }
 
 int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err)
@@ -316,5 +323,5 @@ void kafka_producer_close(kafka_bus_t *bus)
     if (destroy == NULL)
         return; /* out of memory: better lost than freed too early */
     destroy->records = producer->first;
-    kafka_helper_ask(bus->helper, &destroy->ask);
+    kafka_helper_submit(bus->helper, &destroy->call);
 }

@@ -8,7 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/events.h"
+#include "io/kafka/fetch_nudge.h"
+#include "io/kafka/reader.h"
+#include "io/kafka/records.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/source.h"
+#include "io/kafka/topics.h"
 
 enum { IDLE_MAX = 4 };
 
@@ -76,7 +85,7 @@ static void client_close(kafka_client_t *client)
     kafka_source_close(&client->source);
     kafka_destroy_t *destroy = kafka_destroy_new(client->rk, client->queue);
     if (destroy != NULL)
-        kafka_ask(client->bus, &destroy->ask);
+        kafka_call_submit(client->bus, &destroy->call);
     free(client);
 }
 
@@ -105,22 +114,22 @@ static void gone(kafka_reader_t *reader, int64_t low)
         reader->callbacks.gone(reader->arg, low);
 }
 
-static void tell_gone(kafka_ask_t *ask)
+static void tell_gone(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
     kafka_reader_t *reader = marks->bus->readers;
-    while (reader != NULL && (reader != marks->of || reader->asked != marks->number))
+    while (reader != NULL && (reader != marks->of || reader->call_number != marks->number))
         reader = reader->next;
     if (reader != NULL && marks->low < 0 && !marks->failed_for_good) {
-        kafka_ask_later(marks->bus, ask);
+        kafka_call_submit_later(marks->bus, call);
         return;
     }
     if (reader != NULL && !reader->closed && !reader->over)
         gone(reader, marks->low);
-    kafka_watermarks_free(ask);
+    kafka_watermarks_free(call);
 }
 
-static void ask_where_it_begins(kafka_reader_t *reader)
+static void reader_query_begin(kafka_reader_t *reader)
 {
     kafka_watermarks_t *marks = kafka_watermarks_new(reader->topic, reader->partition, NULL, tell_gone);
     if (marks == NULL) {
@@ -128,8 +137,8 @@ static void ask_where_it_begins(kafka_reader_t *reader)
         return;
     }
     marks->of = reader;
-    marks->number = reader->asked = ++reader->bus->asked;
-    kafka_ask(reader->bus, &marks->ask);
+    marks->number = reader->call_number = ++reader->bus->call_number;
+    kafka_call_submit(reader->bus, &marks->call);
 }
 
 static void reader_event(kafka_reader_t *reader, const rd_kafka_message_t *message)
@@ -141,7 +150,7 @@ static void reader_event(kafka_reader_t *reader, const rd_kafka_message_t *messa
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        ask_where_it_begins(reader);
+        reader_query_begin(reader);
         break;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
@@ -173,7 +182,7 @@ static bool reader_turn(void *arg)
             break;
         }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            kafka_kick(&reader->kick, reader->topic, reader->client->rk, message);
+            kafka_fetch_nudge(&reader->nudge, reader->topic, reader->client->rk, message);
             if (kafka_hand_out(reader->bus, message, reader->partition, reader->callbacks.record, reader->arg))
                 reader->client->must_stay = true;
             continue;
@@ -191,14 +200,14 @@ static bool reader_turn(void *arg)
 
 /* ---- life ---- */
 
-static int start(kafka_reader_t *reader, int64_t from, fanmap_error_t *err)
+static int reader_start(kafka_reader_t *reader, int64_t from, fanmap_error_t *err)
 {
     reader->rkt = rd_kafka_topic_new(reader->client->rk, reader->topic->name, NULL);
     reader->queue = rd_kafka_queue_new(reader->client->rk);
     if (reader->rkt == NULL || rd_kafka_consume_start_queue(reader->rkt, reader->partition, from, reader->queue) != 0)
         return err_set(err, FANMAP_EUSAGE, "topic %s, partition %d: %s", reader->topic->name, (int)reader->partition,
                        rd_kafka_err2str(rd_kafka_last_error()));
-    reader->kick = kafka_kick_new(reader->client->rk);
+    reader->nudge = kafka_nudge_new(reader->client->rk);
     kafka_source_feed(&reader->source, reader->queue);
     return FANMAP_OK;
 }
@@ -237,7 +246,7 @@ int kafka_read(bus_topic_t *base, int32_t partition, int64_t from, const bus_rea
                                .arg = arg};
     code = kafka_source_open(&reader->source, bus->loop, reader_turn, reader, err);
     if (code == FANMAP_OK)
-        code = start(reader, from, err);
+        code = reader_start(reader, from, err);
     if (code != FANMAP_OK) {
         stop(reader);
         free(reader);

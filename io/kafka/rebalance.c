@@ -1,7 +1,7 @@
 /* Rebalances of a consumer group.
  *
  * The happy path of a rebalance (eager: everything is given up and dealt out anew): Kafka assigns -> the helper reads
- * what was committed (kafka_start.c) -> each partition gets a queue of its own, then rd_kafka_assign -> `assigned` for
+ * what was committed (assignment.c) -> each partition gets a queue of its own, then rd_kafka_assign -> `assigned` for
  * each, `rebalanced` -> records -> Kafka revokes -> `revoked`, which commits and waits for that, or holds the
  * partitions while what runs there ends -> rd_kafka_assign(NULL) -> the group goes on.
  *
@@ -15,7 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/fetch_nudge.h"
+#include "io/kafka/group.h"
+#include "io/kafka/source.h"
 
 static void learn_member(kafka_group_t *group)
 {
@@ -49,18 +53,18 @@ void kafka_group_disown(kafka_group_t *group)
     group->owned_n = group->turn_from = 0;
 }
 
-void kafka_group_stop_starting(kafka_group_t *group)
+void kafka_assignment_forget(kafka_group_t *group)
 {
-    if (group->starting != NULL)
-        rd_kafka_topic_partition_list_destroy(group->starting);
-    group->starting = NULL;
-    group->asked = 0;
-    loop_timer_stop(group->start_again);
+    if (group->assigning != NULL)
+        rd_kafka_topic_partition_list_destroy(group->assigning);
+    group->assigning = NULL;
+    group->call_number = 0;
+    loop_timer_stop(group->look_up_again);
 }
 
 static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *list)
 {
-    kafka_kick_t kick = kafka_kick_new(group->rk);
+    kafka_nudge_t nudge = kafka_nudge_new(group->rk);
     group->owned = calloc((size_t)list->cnt + 1, sizeof *group->owned);
     for (int i = 0; group->owned != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
@@ -72,7 +76,7 @@ static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *lis
                                          .partition = element->partition,
                                          .topic = group->topics[BUS_LANE_TOPIC(lane)],
                                          .position = element->offset,
-                                         .kick = kick};
+                                         .nudge = nudge};
         partition->queue = rd_kafka_queue_get_partition(group->rk, element->topic, element->partition);
         if (partition->queue == NULL)
             return false;
@@ -100,7 +104,7 @@ static void announce(kafka_group_t *group, const rd_kafka_topic_partition_list_t
         group->callbacks.rebalanced(group->arg);
 }
 
-void kafka_group_begin(kafka_group_t *group, rd_kafka_topic_partition_list_t *list, const int64_t *lows)
+void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t *list, const int64_t *lows)
 {
     for (int i = 0; i < list->cnt; i++)
         if (lows[i] >= 0)
@@ -111,36 +115,36 @@ void kafka_group_begin(kafka_group_t *group, rd_kafka_topic_partition_list_t *li
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_log(group->bus, FANMAP_LOG_ERROR, "kafka: cannot take the partitions: %s", rd_kafka_err2str(code));
         kafka_group_disown(group);
-        kafka_group_start_later(group);
+        kafka_assignment_look_up_later(group);
         return;
     }
-    kafka_group_stop_starting(group);
+    kafka_assignment_forget(group);
     learn_member(group);
     announce(group, list, lows);
 }
 
 static void on_assign(kafka_group_t *group, const rd_kafka_topic_partition_list_t *list)
 {
-    kafka_group_stop_starting(group);
+    kafka_assignment_forget(group);
     learn_member(group);
-    group->starting = rd_kafka_topic_partition_list_copy(list);
-    kafka_group_start(group);
+    group->assigning = rd_kafka_topic_partition_list_copy(list);
+    kafka_assignment_look_up(group);
 }
 
-void kafka_group_tell_revoked(kafka_group_t *group, bool lost)
+void kafka_group_announce_revoked(kafka_group_t *group, bool lost)
 {
     size_t n = group->owned_n;
     int32_t *lanes = n == 0 ? NULL : calloc(n, sizeof *lanes);
     for (size_t i = 0; lanes != NULL && i < n; i++)
         lanes[i] = group->owned[i].lane;
-    group->told_revoked = true;
+    group->revoked_announced = true;
     group->callbacks.revoked(group->arg, lanes, lanes == NULL ? 0 : n, lost);
     free(lanes);
 }
 
 static void give_up(kafka_group_t *group)
 {
-    kafka_group_stop_starting(group);
+    kafka_assignment_forget(group);
     kafka_group_disown(group);
     (void)rd_kafka_assign(group->rk, NULL);
     if (!group->leaving) /* else librdkafka may have ended the membership by now, and would never answer */
@@ -153,7 +157,7 @@ static void on_revoke(kafka_group_t *group)
     group->is_holding = false;
     group->may_hold = !lost && !group->leaving;
     if (group->owned_n > 0)
-        kafka_group_tell_revoked(group, lost);
+        kafka_group_announce_revoked(group, lost);
     group->may_hold = false;
     if (!group->is_holding)
         give_up(group);

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/producer.h"
+#include "io/kafka/records.h"
 
 struct kafka_copy {
     size_t cap;

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/group.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
 
 static const char ALERT[] = "SSL alert number "; /* in TLS 1.3 it comes after the handshake, as a lost connection */
 /* Before, librdkafka repeated its nonce, which Kafka refuses since 3.7.2. */
@@ -83,10 +86,10 @@ void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka
         return;
     }
     if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-        bool is_asked = wanted != NULL && wanted->group != NULL;
-        operation = is_asked ? wanted->operation : "Read";
+        bool is_known = wanted != NULL && wanted->group != NULL;
+        operation = is_known ? wanted->operation : "Read";
         kind = "group";
-        name = is_asked ? wanted->group : bus->groups != NULL ? bus->groups->id : name;
+        name = is_known ? wanted->group : bus->groups != NULL ? bus->groups->id : name;
     } else if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
         kind = "the cluster, for topic";
     }
@@ -131,7 +134,7 @@ static const char *certificate_word(int error)
     }
 }
 
-/* In a thread of librdkafka's. What it says comes to the loop as a log line, see kafka_events.c. */
+/* In a thread of librdkafka's. What it says comes to the loop as a log line, see events.c. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): the type of librdkafka's callback */
 static int verify(rd_kafka_t *rk, const char *broker, int32_t id, int *error, int depth, const char *bytes, size_t size,
                   char *text, size_t cap, void *opaque)

@@ -5,9 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/source.h"
 
-static void run_again(void *arg);
+static void source_run_again(void *arg);
 
 static void run(kafka_source_t *source)
 {
@@ -15,7 +15,7 @@ static void run(kafka_source_t *source)
         kafka_source_again(source);
 }
 
-static void on_event(void *arg, int fd, unsigned events)
+static void source_event(void *arg, int fd, unsigned events)
 {
     kafka_source_t *source = arg;
     uint64_t count;
@@ -27,7 +27,7 @@ static void on_event(void *arg, int fd, unsigned events)
         run(source);
 }
 
-static void run_again(void *arg)
+static void source_run_again(void *arg)
 {
     kafka_source_t *source = arg;
     source->again = false;
@@ -40,7 +40,7 @@ int kafka_source_open(kafka_source_t *source, loop_t *loop, kafka_turn_fn turn, 
     source->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (source->fd < 0)
         return err_set(err, FANMAP_EIO, "cannot make an event descriptor: %s", strerror(errno));
-    int code = loop_watch_add(loop, source->fd, LOOP_READ, on_event, source, &source->watch, err);
+    int code = loop_watch_add(loop, source->fd, LOOP_READ, source_event, source, &source->watch, err);
     if (code != FANMAP_OK) {
         close(source->fd);
         source->fd = -1;
@@ -53,7 +53,7 @@ void kafka_source_close(kafka_source_t *source)
     if (source->loop == NULL || source->fd < 0)
         return;
     loop_watch_remove(source->watch);
-    loop_defer_cancel(source->loop, run_again, source);
+    loop_defer_cancel(source->loop, source_run_again, source);
     close(source->fd);
     source->fd = -1;
 }
@@ -76,7 +76,7 @@ void kafka_source_again(kafka_source_t *source)
     if (source->again || source->fd < 0)
         return;
     source->again = true;
-    loop_defer(source->loop, run_again, source);
+    loop_defer(source->loop, source_run_again, source);
 }
 
 kafka_budget_t kafka_budget(void)

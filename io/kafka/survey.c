@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/events.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
 
 enum { SURVEY_MAX = 4096 };
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     kafka_bus_t *bus;
     char *prefix;
     bus_topic_state_t *topics; /* names are ours */
@@ -22,7 +26,7 @@ typedef struct {
 
 /* ---- in the helper ---- */
 
-static void failed(survey_t *survey, rd_kafka_resp_err_t code)
+static void survey_fail(survey_t *survey, rd_kafka_resp_err_t code)
 {
     if (kafka_error_class(code) == FANMAP_EREFUSED)
         kafka_refusal(survey->bus, code, KAFKA_WANTED("Describe", survey->prefix), rd_kafka_err2str(code),
@@ -87,17 +91,17 @@ static void take_configs(survey_t *survey, const rd_kafka_DescribeConfigs_result
 static void describe(survey_t *survey)
 {
     rd_kafka_ConfigResource_t **resources = calloc(survey->topics_n + 1, sizeof(rd_kafka_ConfigResource_t *));
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(survey->ask.rk);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(survey->ask.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(survey->call.rk);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(survey->call.rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     char text[128];
     size_t n = 0;
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ASK_MS, text, sizeof text);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_CALL_MS, text, sizeof text);
     for (size_t i = 0; resources != NULL && i < survey->topics_n; i++)
         if ((resources[n] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, survey->topics[i].name)) != NULL)
             n++;
     if (n > 0)
-        rd_kafka_DescribeConfigs(survey->ask.rk, resources, n, options, queue);
-    rd_kafka_event_t *event = n > 0 ? rd_kafka_queue_poll(queue, 2 * KAFKA_ASK_MS) : NULL;
+        rd_kafka_DescribeConfigs(survey->call.rk, resources, n, options, queue);
+    rd_kafka_event_t *event = n > 0 ? rd_kafka_queue_poll(queue, 2 * KAFKA_CALL_MS) : NULL;
     const rd_kafka_DescribeConfigs_result_t *result =
         event == NULL ? NULL : rd_kafka_event_DescribeConfigs_result(event);
     if (result != NULL)
@@ -111,14 +115,14 @@ static void describe(survey_t *survey)
     rd_kafka_queue_destroy(queue);
 }
 
-static void survey_run(kafka_ask_t *ask)
+static void survey_run(kafka_call_t *call)
 {
-    survey_t *survey = (survey_t *)ask;
+    survey_t *survey = (survey_t *)call;
     const rd_kafka_metadata_t *metadata = NULL;
     survey->again = false;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(ask->rk, 1, NULL, &metadata, KAFKA_ASK_MS);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(call->rk, 1, NULL, &metadata, KAFKA_CALL_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        failed(survey, code);
+        survey_fail(survey, code);
         return;
     }
     if (keep(survey, metadata))
@@ -130,9 +134,9 @@ static void survey_run(kafka_ask_t *ask)
 
 /* ---- in the loop ---- */
 
-static void survey_drop(kafka_ask_t *ask)
+static void survey_drop(kafka_call_t *call)
 {
-    survey_t *survey = (survey_t *)ask;
+    survey_t *survey = (survey_t *)call;
     for (size_t i = 0; i < survey->topics_n; i++)
         free((char *)(uintptr_t)survey->topics[i].name);
     free(survey->topics);
@@ -140,15 +144,15 @@ static void survey_drop(kafka_ask_t *ask)
     free(survey);
 }
 
-static void survey_done(kafka_ask_t *ask)
+static void survey_done(kafka_call_t *call)
 {
-    survey_t *survey = (survey_t *)ask;
+    survey_t *survey = (survey_t *)call;
     if (survey->again && survey->err.code == 0) {
-        kafka_ask_later(survey->bus, ask);
+        kafka_call_submit_later(survey->bus, call);
         return;
     }
     survey->fn(survey->arg, survey->topics, survey->topics_n, survey->err.code == 0 ? NULL : &survey->err);
-    survey_drop(ask);
+    survey_drop(call);
 }
 
 int kafka_survey(bus_t *base, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err)
@@ -158,10 +162,10 @@ int kafka_survey(bus_t *base, const char *prefix, bus_survey_fn fn, void *arg, f
         free(survey);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
-    survey->ask = (kafka_ask_t){.run = survey_run, .done = survey_done, .drop = survey_drop, .of_producer = true};
+    survey->call = (kafka_call_t){.run = survey_run, .done = survey_done, .drop = survey_drop, .of_producer = true};
     survey->bus = (kafka_bus_t *)base;
     survey->fn = fn;
     survey->arg = arg;
-    kafka_ask(survey->bus, &survey->ask);
+    kafka_call_submit(survey->bus, &survey->call);
     return FANMAP_OK;
 }

@@ -2,7 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/events.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/topics.h"
 
 static bool has_leaders(const rd_kafka_metadata_topic_t *topic)
 {
@@ -18,7 +22,7 @@ rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *re
     const rd_kafka_metadata_t *metadata = NULL;
     if (rkt == NULL)
         return rd_kafka_last_error();
-    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &metadata, KAFKA_ASK_MS);
+    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &metadata, KAFKA_CALL_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && !has_leaders(&metadata->topics[0]))
@@ -34,19 +38,19 @@ rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *re
 /* ---- handles of topics ---- */
 
 typedef struct {
-    kafka_ask_t ask;
+    kafka_call_t call;
     char name[];
 } warm_t;
 
-static void warm_run(kafka_ask_t *ask)
+static void warm_run(kafka_call_t *call)
 {
     uint32_t partitions;
-    (void)kafka_look_up(ask->rk, ((warm_t *)ask)->name, &partitions);
+    (void)kafka_look_up(call->rk, ((warm_t *)call)->name, &partitions);
 }
 
-static void warm_free(kafka_ask_t *ask)
+static void warm_free(kafka_call_t *call)
 {
-    free(ask);
+    free(call);
 }
 
 void kafka_topic_warm(kafka_topic_t *topic)
@@ -55,9 +59,9 @@ void kafka_topic_warm(kafka_topic_t *topic)
     warm_t *warm = calloc(1, sizeof *warm + size);
     if (warm == NULL)
         return; /* the first record is late, no more */
-    warm->ask = (kafka_ask_t){.run = warm_run, .done = warm_free, .drop = warm_free, .of_producer = true};
+    warm->call = (kafka_call_t){.run = warm_run, .done = warm_free, .drop = warm_free, .of_producer = true};
     memcpy(warm->name, topic->name, size);
-    kafka_ask(topic->bus, &warm->ask);
+    kafka_call_submit(topic->bus, &warm->call);
 }
 
 int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
@@ -82,11 +86,11 @@ int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, 
 
 /* ---- watermarks ---- */
 
-static void watermarks_run(kafka_ask_t *ask)
+static void watermarks_run(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(ask->rk, marks->topic, marks->partition, &marks->low,
-                                                                &marks->high, KAFKA_ASK_MS);
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(call->rk, marks->topic, marks->partition, &marks->low,
+                                                                &marks->high, KAFKA_CALL_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         marks->low = marks->high = -1;
     marks->failed_for_good = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
@@ -94,42 +98,42 @@ static void watermarks_run(kafka_ask_t *ask)
                              kafka_error_class(code) == FANMAP_EREFUSED;
 }
 
-void kafka_watermarks_free(kafka_ask_t *ask)
+void kafka_watermarks_free(kafka_call_t *call)
 {
-    free(((kafka_watermarks_t *)ask)->topic);
-    free(ask);
+    free(((kafka_watermarks_t *)call)->topic);
+    free(call);
 }
 
 kafka_watermarks_t *kafka_watermarks_new(const kafka_topic_t *topic, int32_t partition, rd_kafka_t *rk,
-                                         void (*done)(kafka_ask_t *ask))
+                                         void (*done)(kafka_call_t *call))
 {
     kafka_watermarks_t *marks = calloc(1, sizeof *marks);
     if (marks == NULL || (marks->topic = strdup(topic->name)) == NULL) {
         free(marks);
         return NULL;
     }
-    marks->ask = (kafka_ask_t){
+    marks->call = (kafka_call_t){
         .run = watermarks_run, .done = done, .drop = kafka_watermarks_free, .rk = rk, .of_producer = rk == NULL};
     marks->bus = topic->bus;
     marks->partition = partition;
     return marks;
 }
 
-static void tell_end(kafka_ask_t *ask)
+static void tell_end(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
     marks->end_fn(marks->arg, marks->high);
-    kafka_watermarks_free(ask);
+    kafka_watermarks_free(call);
 }
 
-static void tell_begin(kafka_ask_t *ask)
+static void tell_begin(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
     marks->end_fn(marks->arg, marks->low);
-    kafka_watermarks_free(ask);
+    kafka_watermarks_free(call);
 }
 
-static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_ask_t *ask),
+static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_call_t *call),
                  void (*fn)(void *arg, int64_t offset), void *arg, fanmap_error_t *err)
 {
     kafka_topic_t *topic = (kafka_topic_t *)base;
@@ -138,7 +142,7 @@ static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_ask_t 
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     marks->end_fn = fn;
     marks->arg = arg;
-    kafka_ask(topic->bus, &marks->ask);
+    kafka_call_submit(topic->bus, &marks->call);
     return FANMAP_OK;
 }
 
@@ -156,13 +160,13 @@ int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, 
 
 /* ---- the first record that is not older than a time ---- */
 
-static void time_run(kafka_ask_t *ask)
+static void time_run(kafka_call_t *call)
 {
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)ask;
+    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(list, marks->topic, marks->partition);
     place->offset = marks->time_ms;
-    bool found = rd_kafka_offsets_for_times(ask->rk, list, KAFKA_ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+    bool found = rd_kafka_offsets_for_times(call->rk, list, KAFKA_CALL_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
                  place->err == RD_KAFKA_RESP_ERR_NO_ERROR;
     marks->high = !found ? BUS_BEGIN : place->offset >= 0 ? place->offset : BUS_END;
     rd_kafka_topic_partition_list_destroy(list);
@@ -175,10 +179,10 @@ int kafka_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void
     kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_end);
     if (marks == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    marks->ask.run = time_run;
+    marks->call.run = time_run;
     marks->time_ms = time_ms;
     marks->end_fn = fn;
     marks->arg = arg;
-    kafka_ask(topic->bus, &marks->ask);
+    kafka_call_submit(topic->bus, &marks->call);
     return FANMAP_OK;
 }

@@ -1,4 +1,4 @@
-/* The parts of the loop that its two files share: loop.c (descriptors, turns) and loop_timers.c. */
+/* The parts of the loop that its two files share: loop.c (descriptors, turns) and timers.c. */
 #ifndef IO_LOOP_INTERNAL_H
 #define IO_LOOP_INTERNAL_H
 

@@ -1,5 +1,5 @@
-/* The embedded mode's bus: what its files share. memory_bus.c: the turn; memory_read.c and
- * memory_group.c: consumers.
+/* The embedded mode's bus: what its files share. bus.c has the turn, produce.c, log.c and topics.c
+ * the records, read.c and group.c the consumers.
  *
  * Everything happens in memory_bus_turn, which bus_* calls ask the loop to run later (memory_bus_schedule) and which
  * stops after MEMORY_TURN_RECORDS records or MEMORY_TURN_MS, so that timers and descriptors stay live. What is freed

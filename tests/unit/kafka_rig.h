@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/bus.h"
 
 enum { RIG_PARTITIONS = 8, RIG_BOUND_MS = 60000 };
 

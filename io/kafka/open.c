@@ -1,11 +1,20 @@
+/* Opening and closing the bus, and the table of what it can do. */
 #include <stdlib.h>
 
-#include "io/kafka/kafka.h"
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/group.h"
+#include "io/kafka/producer.h"
+#include "io/kafka/reader.h"
+#include "io/kafka/records.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/topics.h"
 
 static void kafka_close(bus_t *base, int timeout_ms)
 {
     kafka_bus_t *bus = (kafka_bus_t *)base;
-    kafka_asks_drop(bus);
+    kafka_calls_drop(bus);
     kafka_readers_close(bus);
     kafka_groups_close(bus);
     kafka_producer_close(bus);
@@ -53,7 +62,7 @@ static const bus_ops_t KAFKA_OPS = {
 
 static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
 {
-    int code = loop_timer_new(bus->loop, kafka_asks_retry, bus, &bus->retry, err);
+    int code = loop_timer_new(bus->loop, kafka_calls_resubmit, bus, &bus->retry, err);
     if (code == FANMAP_OK && (code = kafka_helper_new(bus, &bus->helper, err)) != FANMAP_OK)
         return code;
     return code == FANMAP_OK ? kafka_producer_open(bus, err) : code;
@@ -69,7 +78,7 @@ int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_err
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     *bus = (kafka_bus_t){.base.ops = &KAFKA_OPS, .loop = loop, .on_error = on_error, .log = log, .arg = arg};
     bus->producer.source.fd = -1;
-    bus->needs_kicks = kafka_needs_kicks();
+    bus->needs_nudges = kafka_needs_nudges();
     int code = kafka_config_copy(config, &bus->config, err);
     if (code != FANMAP_OK) {
         free(bus);

@@ -1,0 +1,30 @@
+/* The bus itself. */
+#ifndef IO_KAFKA_BUS_H
+#define IO_KAFKA_BUS_H
+
+#include "io/kafka/producer.h"
+
+struct kafka_bus {
+    bus_t base;
+    loop_t *loop;
+    bus_config_t config;
+    bus_error_fn on_error;
+    bus_log_fn log;
+    void *arg;
+    kafka_helper_t *helper;
+    kafka_producer_t producer;
+    kafka_call_t *calls_waiting; /* to be submitted when `retry` fires */
+    loop_timer_t *retry;
+    kafka_topic_t *topics;
+    kafka_client_t *clients;
+    kafka_reader_t *readers;
+    kafka_group_t *groups;
+    uint64_t call_number; /* numbers given to calls */
+    unsigned nudges_n;    /* under way */
+    bool needs_nudges;
+    kafka_copy_t *spare;
+    char reason[256];      /* why the last connection failed */
+    char certificate[256]; /* what was wrong with the broker's, if anything */
+};
+
+#endif

@@ -1,0 +1,42 @@
+/* Topics: their handles, and what is asked about them. */
+#ifndef IO_KAFKA_TOPICS_H
+#define IO_KAFKA_TOPICS_H
+
+#include "io/kafka/blocking_call.h"
+
+struct kafka_topic {
+    bus_topic_t base;
+    kafka_bus_t *bus;
+    kafka_topic_t *next;
+    bus_delivered_fn delivered;
+    void *arg;
+    rd_kafka_topic_t *rkt; /* of the producer; NULL while there is none */
+    char name[];
+};
+
+/* In the helper. LEADER_NOT_AVAILABLE: not every partition has a leader yet. */
+rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
+/* Looks the topic up so that its first record need not wait for that. */
+void kafka_topic_warm(kafka_topic_t *topic);
+
+/* A call that looks up the watermarks of one partition. */
+typedef struct {
+    kafka_call_t call;
+    kafka_bus_t *bus;
+    char *topic;
+    int32_t partition;
+    int32_t lane;      /* of a group that asks */
+    int64_t low, high; /* -1: failed */
+    int64_t time_ms;   /* of kafka_query_time, whose answer is `high` */
+    bool failed_for_good;
+    const void *of;  /* a reader or a group, if it still is there ... */
+    uint64_t number; /* ... and asked for this */
+    void (*end_fn)(void *arg, int64_t end);
+    void *arg;
+} kafka_watermarks_t;
+/* rk NULL: through the producer's handle. `done` ends with kafka_watermarks_free. NULL: no memory. */
+kafka_watermarks_t *kafka_watermarks_new(const kafka_topic_t *topic, int32_t partition, rd_kafka_t *rk,
+                                         void (*done)(kafka_call_t *call));
+void kafka_watermarks_free(kafka_call_t *call);
+
+#endif
