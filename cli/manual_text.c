@@ -29,12 +29,14 @@ static const struct {
      "Prints the outcomes of JOB in input order, as fanmap-map(1) would, and waits for those that are not there yet. "
      "The list "
      "is the same each time, for as long as Kafka keeps the job's log whole; when it does not, gather refuses."},
-    {"worker", "Serves tasks: takes items from its queue and runs each in a slot, a process of its own. A worker runs "
-               "only what is "
-               "named here; no message can name a file or a command.\n\n"
-               "TERM lets running attempts finish within --drain, then hands back the rest. A worker that is killed "
-               "loses nothing: its "
-               "items run elsewhere. INT is as TERM, and the third of them ends the worker without waiting."},
+    {"worker",
+     "Serves tasks: takes items of these from its queue and runs each in a slot, a process of its own. Workers "
+     "of one queue may serve different tasks. A worker runs "
+     "only what is "
+     "named here; no message can name a file or a command.\n\n"
+     "TERM lets running attempts finish within --drain, then hands back the rest. A worker that is killed "
+     "loses nothing: its "
+     "items run elsewhere. INT is as TERM, and the third of them ends the worker without waiting."},
     {"aggregator",
      "A service that writes DIR/JOB.jsonl for every job of the namespace that ends: the lines of fanmap-gather(1). A "
      "file is "
@@ -56,7 +58,9 @@ static const struct {
              "running items, and why it "
              "waits if it does."},
     {"topics", "Lists every topic of the namespace with its settings, and says what is wrong with them. --create makes "
-               "what is missing; "
+               "what is missing, with the topic of each --task; "
+               "--clean deletes what nobody can need any more: items of forgotten jobs, and topics of tasks that no "
+               "worker serves and no known job is of; "
                "--print-acls prints the rights that each role needs, as commands for Kafka and Redis."},
     {"workers", "Lists the workers that are alive: the tasks they serve, their slots and what runs on them."},
     {"dead", "Records that nobody could use are set aside as they were, on the dead-letter topic. list and show look "

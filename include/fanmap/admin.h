@@ -213,11 +213,11 @@ typedef struct {
 } fanmap_topic_info_t;
 
 typedef void (*fanmap_topic_info_fn)(void *arg, const fanmap_topic_info_t *topic);
-/* The topics of the namespace: those that there must be for the connection's "queue" option, and those of other queues
- * that exist. */
+/* The topics of the namespace: those that there must be, among them the items of each "task" on "queue", and all other
+ * topics of items that exist. */
 FANMAP_API int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_topic_info_fn fn,
                              void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
-/* Makes what is missing of the topics that the option "queue" needs, with "partitions", "retention" and "item-max". */
+/* Makes what is missing of the topics that there must be, with "partitions", "retention" and "item-max". */
 FANMAP_API int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
                                     fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* The rights that each role needs, as lines of a shell script: kafka-acls for Kafka and ACL SETUSER for Redis. Nothing
@@ -237,7 +237,7 @@ typedef struct {
 
 /* One pass: forgets those jobs (tombstones on the jobs topic), then deletes such records from the front of each items
  * partition; with the option "clean" also such topics. Idempotent; any number of programs may do it at the same time. Workers do it by themselves
- * (--clean-every). FANMAP_EREFUSED: a right is missing (Write on the jobs topic, Delete on the items topic); *ret says
+ * (--clean-every). FANMAP_EREFUSED: a right is missing (Write on the jobs topic, Delete on the topics of items); *ret says
  * how far it came. */
 FANMAP_API int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret,
                             size_t sizeof_ret, fanmap_error_t *err) FANMAP_MUST_CHECK;

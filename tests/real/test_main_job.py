@@ -25,7 +25,7 @@ class MainJob(Case):
 
     def test_a_small_job_reaches_every_worker(self):
         """Eight items that wait for each other, on two workers of four slots and twice as many partitions."""
-        self.run_fanmap("topics", "--create", "--partitions", 16)
+        self.run_fanmap("topics", "--create", "--task", "meet", "--partitions", 16)
         script = f"mkdir -p {self.folder}/$FANMAP_JOB; cd {self.folder}/$FANMAP_JOB; >$FANMAP_INDEX; " \
                  "until test $(ls | wc -l) = 8; do sleep 0.05; done; printf met"
         for _ in range(2):
