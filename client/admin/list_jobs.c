@@ -7,8 +7,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "client/admin/query.h"
 #include "client/joblog/fold.h"
 #include "client/joblog/job_counts.h"
@@ -22,13 +22,6 @@ typedef struct {
     fold_t fold;
     int64_t now_ms;
 } listing_t;
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- which are wanted ---- */
 

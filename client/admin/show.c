@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "client/admin/query.h"
 #include "client/joblog/job_counts.h"
 #include "client/options/policy.h"
@@ -257,13 +257,6 @@ static void explain(showing_t *s, bool knows_fleet)
     if (knows_fleet && info->state == FANMAP_JOB_RUNNING)
         explain_tokens(s);
     explain_input(s);
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn fn, void *arg, fanmap_error_t *err)

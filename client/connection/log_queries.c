@@ -13,7 +13,7 @@ struct log_query {
     int32_t tag;
 };
 
-static void forget(log_query_t *query)
+static void query_free(log_query_t *query)
 {
     log_query_t **at = &query->f->log_queries;
     while (*at != query)
@@ -25,19 +25,19 @@ static void forget(log_query_t *query)
 void log_queries_free(fanmap_t *f)
 {
     while (f->log_queries)
-        forget(f->log_queries);
+        query_free(f->log_queries);
 }
 
 static void on_answer(void *arg, int64_t answer)
 {
     const log_query_t query = *(log_query_t *)arg;
     fanmap_job_t *job = job_by_number(query.f, query.number);
-    forget(arg);
+    query_free(arg);
     if (job)
         query.fn(job, query.tag, answer);
 }
 
-static log_query_t *remember(fanmap_job_t *job, log_query_fn fn, int32_t tag)
+static log_query_t *query_new(fanmap_job_t *job, log_query_fn fn, int32_t tag)
 {
     log_query_t *query = malloc(sizeof *query);
     if (!query)
@@ -47,30 +47,30 @@ static log_query_t *remember(fanmap_job_t *job, log_query_fn fn, int32_t tag)
 }
 
 /* The bus has taken the question, or has not. */
-static int asked(log_query_t *query, int r, fanmap_error_t *err)
+static int query_sent(log_query_t *query, int r, fanmap_error_t *err)
 {
     if (!query)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     if (r != FANMAP_OK)
-        forget(query);
+        query_free(query);
     return r;
 }
 
 int log_query_end(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, log_query_fn fn, fanmap_error_t *err)
 {
-    log_query_t *query = remember(job, fn, 0);
-    return asked(query, query ? bus_query_end(topic, partition, on_answer, query, err) : 0, err);
+    log_query_t *query = query_new(job, fn, 0);
+    return query_sent(query, query ? bus_query_end(topic, partition, on_answer, query, err) : 0, err);
 }
 
 int log_query_members(fanmap_job_t *job, bus_topic_t *topic, const char *group_id, log_query_fn fn, fanmap_error_t *err)
 {
-    log_query_t *query = remember(job, fn, 0);
-    return asked(query, query ? bus_query_members(topic, group_id, on_answer, query, err) : 0, err);
+    log_query_t *query = query_new(job, fn, 0);
+    return query_sent(query, query ? bus_query_members(topic, group_id, on_answer, query, err) : 0, err);
 }
 
 int log_query_time(fanmap_job_t *job, bus_topic_t *topic, int32_t partition, int64_t time_ms, log_query_fn fn,
                    int32_t tag, fanmap_error_t *err)
 {
-    log_query_t *query = remember(job, fn, tag);
-    return asked(query, query ? bus_query_time(topic, partition, time_ms, on_answer, query, err) : 0, err);
+    log_query_t *query = query_new(job, fn, tag);
+    return query_sent(query, query ? bus_query_time(topic, partition, time_ms, on_answer, query, err) : 0, err);
 }

@@ -6,7 +6,7 @@
 
 enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 
-static void tell_ready(fanmap_job_t *job)
+static void call_ready(fanmap_job_t *job)
 {
     queue_ready_fn ready = job->on_queue;
     job->on_queue = NULL;
@@ -14,12 +14,12 @@ static void tell_ready(fanmap_job_t *job)
         ready(job);
 }
 
-static void begin_waiting(queue_t *queue)
+static void call_waiting(queue_t *queue)
 {
     for (fanmap_job_t *job = queue->f->jobs, *next; job; job = next) {
         next = job->next;
         if (job->queue == queue && !job->error.code)
-            tell_ready(job);
+            call_ready(job);
     }
 }
 
@@ -51,7 +51,7 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
     queue->results_n = partitions_n[0];
     queue->items_n = queue->name[0] ? partitions_n[2] : 0;
     queue->is_ready = true;
-    begin_waiting(queue);
+    call_waiting(queue);
 }
 
 static int ensure(queue_t *queue, fanmap_error_t *err)
@@ -129,7 +129,7 @@ int queue_wait(fanmap_job_t *job, const char *name, const char *task, queue_read
         return r;
     job->on_queue = ready;
     if (job->queue->is_ready)
-        tell_ready(job);
+        call_ready(job);
     return FANMAP_OK;
 }
 

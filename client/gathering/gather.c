@@ -57,7 +57,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
         order_decide(g->order, n, missing);
 }
 
-static void tell_changed(fanmap_job_t *job)
+static void report_change(fanmap_job_t *job)
 {
     if (job->gathering->changed)
         job->gathering->changed(job);
@@ -91,7 +91,7 @@ static void hold_reader(fanmap_job_t *job)
 }
 
 /* Tells the workers, by a copy on the jobs topic, so that they drop the rest. A hint, which may be lost. */
-static bool tell_workers(const fanmap_job_t *job, jobs_field_t field, end_reason_t reason)
+static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_reason_t reason)
 {
     char key[JOB_ID_MAX + 17];
     fanmap_error_t err;
@@ -122,14 +122,14 @@ static bool on_record(void *arg, const bus_record_t *record)
     (void)list_record(g->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     check_list(job);
     if (!g->halt_told && list_is_halting(g->list)) /* until the bus has taken it, with each record */
-        g->halt_told = tell_workers(job, JOBS_HALT, END_HALT);
-    tell_changed(job);
+        g->halt_told = copy_to_workers(job, JOBS_HALT, END_HALT);
+    report_change(job);
     if (!g->decision.is_decided) {
         hold_reader(job);
         return false;
     }
     if (!g->changed)
-        (void)tell_workers(job, JOBS_END, g->decision.reason);
+        (void)copy_to_workers(job, JOBS_END, g->decision.reason);
     bus_reader_close(g->reader); /* nothing after the decision counts */
     g->reader = NULL;
     g->is_reader_held = false;
@@ -141,7 +141,7 @@ static void on_end_of_log(void *arg, int64_t position)
     fanmap_job_t *job = arg;
     if (position > job->gathering->position)
         job->gathering->position = position;
-    tell_changed(job);
+    report_change(job);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -249,7 +249,7 @@ void gather_relieve(fanmap_job_t *job)
 {
     if (job->gathering->is_reader_held)
         hold_reader(job);
-    tell_changed(job);
+    report_change(job);
 }
 
 bool gather_has_next(const fanmap_job_t *job)

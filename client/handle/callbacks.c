@@ -38,7 +38,7 @@ static void call_once(fanmap_job_t *job)
             job->handout->on_writable(job->handout->callback_arg, job);
         return;
     }
-    int r = job_take(job, &outcome, &err);
+    int r = job_poll(job, &outcome, &err);
     if (r == FANMAP_OK && job->handout->on_outcome)
         job->handout->on_outcome(job->handout->callback_arg, job, outcome);
     else if (r != FANMAP_OK && r != FANMAP_AGAIN && job->handout->on_end)

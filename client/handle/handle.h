@@ -46,7 +46,7 @@ int job_result(const fanmap_job_t *job, fanmap_error_t *err);
 /* A call for the next outcome of this job would say something. */
 bool job_has_news(const fanmap_job_t *job);
 /* One outcome, or FANMAP_AGAIN, or how it ended. */
-int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err);
+int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err);
 
 /* callbacks.c */
 bool callbacks_due(const fanmap_t *f);

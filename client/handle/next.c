@@ -22,7 +22,7 @@ int job_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
 }
 
 /* Why it was stopped, by which item, and what that cost. */
-static int stopped(const fanmap_job_t *job, fanmap_error_t *err)
+static int set_stopped(const fanmap_job_t *job, fanmap_error_t *err)
 {
     const struct handout *out = job->handout;
     const decision_t *decision = gather_decision(job);
@@ -44,10 +44,10 @@ int job_result(const fanmap_job_t *job, fanmap_error_t *err)
         const char *why = list_input_error(gather_list(job));
         return err_set(err, FANMAP_EIO, "the input of job %s broke off: %s", job->id, why ? why : "no reason given");
     }
-    return stopped(job, err);
+    return set_stopped(job, err);
 }
 
-int job_take(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
+int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     outcome_t outcome;
     fanmap_error_t why;
@@ -125,10 +125,10 @@ static bool was_woken(fanmap_t *f)
 
 /* What fanmap_next has to say now. The outcomes of a job with callbacks or a pipe go there; here only its end is told.
  */
-static int look(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
+static int poll_job(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     bool calls = job->handout->on_outcome || job->handout->on_end;
-    return (calls && !job->handout->end_was_told) || job->handout->pipe_to ? FANMAP_AGAIN : job_take(job, ret, err);
+    return (calls && !job->handout->end_was_told) || job->handout->pipe_to ? FANMAP_AGAIN : job_poll(job, ret, err);
 }
 
 static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret, fanmap_error_t *err)
@@ -137,7 +137,7 @@ static int next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret,
     for (;;) {
         if (job->is_abandoned)
             return err_set(err, FANMAP_EUSAGE, "the job was closed while it was waited for");
-        int r = look(job, ret, err);
+        int r = poll_job(job, ret, err);
         if (r != FANMAP_AGAIN || wait.is_over || map_became_writable(job) || was_woken(job->f))
             return r;
         r = wait_turn(job->f, &wait, err);
@@ -158,15 +158,15 @@ int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_
 }
 
 /* The first job with something to say. *ret_left: there are jobs that have not ended. */
-static int look_at_all(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome_t **ret, bool *ret_left,
-                       fanmap_error_t *err)
+static int poll_jobs(fanmap_t *f, fanmap_job_t **ret_job, const fanmap_outcome_t **ret, bool *ret_left,
+                     fanmap_error_t *err)
 {
     *ret_left = false;
     for (fanmap_job_t *job = f->jobs; job; job = job->next) {
         if (job->is_abandoned || job->handout->end_was_told)
             continue;
         *ret_left = true;
-        int r = look(job, ret, err);
+        int r = poll_job(job, ret, err);
         if (r == FANMAP_AGAIN && (job->handout->on_writable || !map_became_writable(job)))
             continue;
         *ret_job = job;
@@ -183,7 +183,7 @@ static int next_any(fanmap_t *f, int timeout_ms, fanmap_job_t **ret_job, const f
     for (;;) {
         fanmap_job_t *job = NULL;
         bool is_any_left;
-        int r = look_at_all(f, &job, ret, &is_any_left, err);
+        int r = poll_jobs(f, &job, ret, &is_any_left, err);
         if (job || !is_any_left) {
             *ret_job = job;
             return job ? r : FANMAP_END;

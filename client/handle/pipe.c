@@ -20,7 +20,7 @@ enum { PIPE_TURN = 1024 };
 
 /* ---- putting together and taking apart ---- */
 
-static void cut(fanmap_job_t *from)
+static void unlink_pipe(fanmap_job_t *from)
 {
     map_set_source(from->handout->pipe_to, NULL);
     from->handout->pipe_to = NULL;
@@ -66,22 +66,22 @@ int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t *err)
 }
 
 /* `from` ended, whole or not. */
-static void break_off(fanmap_job_t *from, const char *why)
+static void end_reader_input(fanmap_job_t *from, const char *why)
 {
     fanmap_job_t *to = from->handout->pipe_to;
     fanmap_error_t err;
-    cut(from);
+    unlink_pipe(from);
     if (!to->error.code && fanmap_end_input(to, why, &err) < 0)
         job_fail(to, &err);
 }
 
 /* Nobody reads `from` any more. */
-static void reader_left(fanmap_job_t *from)
+static void cancel_source(fanmap_job_t *from)
 {
     fanmap_error_t err;
     err_set(&err, FANMAP_ESTOPPED, "job %s was cancelled: job %s, which took its values, is over", from->id,
             from->handout->pipe_to->id);
-    cut(from);
+    unlink_pipe(from);
     map_give_up(from, &err);
 }
 
@@ -90,20 +90,20 @@ void pipe_closed(fanmap_job_t *job, bool detach)
     char why[JOB_ID_MAX + 80];
     if (job->handout->pipe_to) {
         snprintf(why, sizeof why, "job %s, whose values were the items, was closed", job->id);
-        break_off(job, why);
+        end_reader_input(job, why);
     }
     if (map_source(job) && detach)
-        cut(map_source(job));
+        unlink_pipe(map_source(job));
     else if (map_source(job))
-        reader_left(map_source(job));
+        cancel_source(map_source(job));
 }
 
 void pipe_forget(fanmap_job_t *job)
 {
     if (job->handout->pipe_to)
-        cut(job);
+        unlink_pipe(job);
     if (map_source(job))
-        cut(map_source(job));
+        unlink_pipe(map_source(job));
 }
 
 /* ---- moving ---- */
@@ -124,15 +124,15 @@ bool pipe_due(const fanmap_job_t *from)
     return gather_has_next(from) ? map_writable(from->handout->pipe_to) : from->error.code != 0;
 }
 
-static void end_of(fanmap_job_t *from)
+static void end_pipe(fanmap_job_t *from)
 {
     fanmap_error_t why;
     bool is_whole = job_result(from, &why) == FANMAP_END;
-    break_off(from, is_whole ? NULL : why.message);
+    end_reader_input(from, is_whole ? NULL : why.message);
 }
 
 /* False: nothing more can be moved now. */
-static bool move_one(fanmap_job_t *from)
+static bool move_outcome(fanmap_job_t *from)
 {
     outcome_t outcome;
     fanmap_error_t why;
@@ -144,24 +144,24 @@ static bool move_one(fanmap_job_t *from)
         return r == FANMAP_OK;
     }
     if (r == FANMAP_END) {
-        end_of(from);
+        end_pipe(from);
     } else if (r < 0) { /* an outcome is missing now: there is no going on */
         job_fail(from, &why);
-        break_off(from, from->error.message);
+        end_reader_input(from, from->error.message);
     }
     return false;
 }
 
-static void run_one(fanmap_job_t *from)
+static void run_pipe(fanmap_job_t *from)
 {
     if (is_reader_over(from->handout->pipe_to)) {
-        reader_left(from);
+        cancel_source(from);
         return;
     }
     for (int i = 0; i < PIPE_TURN && pipe_due(from); i++) {
         if (!gather_has_next(from))
-            break_off(from, from->error.message);
-        else if (!move_one(from))
+            end_reader_input(from, from->error.message);
+        else if (!move_outcome(from))
             return;
     }
 }
@@ -179,5 +179,5 @@ void pipes_run(fanmap_t *f)
     fanmap_job_t *job = f->pipes_n ? f->jobs : NULL;
     for (; job; job = job->next)
         if (pipe_due(job))
-            run_one(job);
+            run_pipe(job);
 }

@@ -2,7 +2,7 @@
 #include "client/mapping/mapping.h"
 
 /* Kafka will never store it. */
-static void refused(fanmap_job_t *job, const char *what, const fanmap_error_t *err)
+static void fail_refused(fanmap_job_t *job, const char *what, const fanmap_error_t *err)
 {
     fanmap_error_t why = *err;
     err_wrap(&why, "storing %s of job %s", what, job->id);
@@ -18,7 +18,7 @@ void map_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partitio
     if (!m->producer || map_has_failed(job))
         return;
     if (err && (topic != TOPIC_ITEMS || err->code != FANMAP_EUSAGE)) { /* which is: too large */
-        refused(job, topic == TOPIC_ITEMS ? "an item" : "a record", err);
+        fail_refused(job, topic == TOPIC_ITEMS ? "an item" : "a record", err);
         return;
     }
     producer_event_t event = {.partition = partition, .offset = offset};

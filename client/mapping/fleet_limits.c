@@ -1,11 +1,13 @@
-#include "client/mapping/fleet_limits.h"
+/* A job that asks for memory, processors or processor time is begun only once Redis has said what workers allow: then
+ * one that asks for more than any of them does is refused before anything is sent. */
+#include "client/mapping/mapping.h"
 
 #include "client/tasks/job_limits.h"
 #include "tokens/presence.h"
 
 enum { TURN_MS = 50, PATIENCE_MS = 2000 };
 
-static void go_on(fanmap_job_t *job)
+static void begin_map(fanmap_job_t *job)
 {
     job->mapping->limits.is_done = true;
     fleet_limits_stop(job);
@@ -26,7 +28,7 @@ static void on_answer(void *arg, int workers_n)
         .memory_bytes = bounds[0], .cpus_milli = (uint32_t)bounds[1], .cpu_time_ms = (uint32_t)bounds[2]};
     if (workers_n > 0 && job_limits_check(&job->spec, &allowed, "any worker of this task", &err) != FANMAP_OK)
         job_fail(job, &err);
-    go_on(job);
+    begin_map(job);
 }
 
 /* Presence takes one question at a time. */
@@ -39,7 +41,7 @@ static void on_timer(void *arg)
     if (now_ms >= m->limits.until_ms) {
         if (f->asked_number == job->number)
             f->asked_number = 0;
-        go_on(job);
+        begin_map(job);
         return;
     }
     loop_timer_at(m->limits.timer, now_ms + TURN_MS);

@@ -8,29 +8,29 @@
 enum { CHECK_RETRY_MS = 500 };
 
 /* A newer announcement than its own stops a producer. */
-static void tell_announced(fanmap_job_t *job, const char *announced)
+static void pass_announcement(fanmap_job_t *job, const char *announced)
 {
     mapping_t *m = job->mapping;
-    if (strcmp(announced, m->told.announced) == 0)
+    if (strcmp(announced, m->passed.announced) == 0)
         return;
-    snprintf(m->told.announced, sizeof m->told.announced, "%s", announced);
-    map_step(job, &(producer_event_t){.type = PRODUCER_ANNOUNCED, .announced = m->told.announced});
+    snprintf(m->passed.announced, sizeof m->passed.announced, "%s", announced);
+    map_step(job, &(producer_event_t){.type = PRODUCER_ANNOUNCED, .announced = m->passed.announced});
 }
 
 /* With an outcome more, and when what waits no longer stops the producer. */
-static void tell_known(fanmap_job_t *job, uint64_t known)
+static void pass_known(fanmap_job_t *job, uint64_t known)
 {
     mapping_t *m = job->mapping;
     uint64_t waiting_bytes = job->is_abandoned ? 0 : gather_waiting_bytes(job);
-    bool is_relieved = m->told.waiting_bytes > m->spill_bytes && waiting_bytes <= m->spill_bytes / 2;
-    if (known == m->told.known && !is_relieved)
+    bool is_relieved = m->passed.waiting_bytes > m->spill_bytes && waiting_bytes <= m->spill_bytes / 2;
+    if (known == m->passed.known && !is_relieved)
         return;
-    m->told.known = known;
-    m->told.waiting_bytes = waiting_bytes;
+    m->passed.known = known;
+    m->passed.waiting_bytes = waiting_bytes;
     map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN, .known = known, .waiting_bytes = waiting_bytes});
 }
 
-static void answer_check(fanmap_job_t *job, const list_t *list)
+static void answer_log_check(fanmap_job_t *job, const list_t *list)
 {
     mapping_t *m = job->mapping;
     if (m->log_check.until < 0 || gather_position(job) < m->log_check.until)
@@ -55,17 +55,17 @@ void map_gathered(fanmap_job_t *job)
     if (!m->producer || !list)
         return;
     if (is_listening(job))
-        tell_announced(job, list_producer(list));
-    if (!m->told.is_halting && list_is_halting(list)) {
-        m->told.is_halting = true;
+        pass_announcement(job, list_producer(list));
+    if (!m->passed.is_halting && list_is_halting(list)) {
+        m->passed.is_halting = true;
         map_simple_step(job, PRODUCER_HALTED);
     }
     if (is_listening(job))
-        tell_known(job, list_known(list));
-    answer_check(job, list);
-    if (m->told.is_decided || !gather_decision(job)->is_decided)
+        pass_known(job, list_known(list));
+    answer_log_check(job, list);
+    if (m->passed.is_decided || !gather_decision(job)->is_decided)
         return;
-    m->told.is_decided = true;
+    m->passed.is_decided = true;
     m->log_check.until = -1; /* nothing more is read */
     map_step(job, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = gather_decision(job)->reason});
 }

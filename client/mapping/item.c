@@ -8,7 +8,7 @@
 
 enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 takes nine bytes */
 
-static void refuse(fanmap_job_t *job, fanmap_kind_t kind, const char *why, producer_event_t *ret)
+static void refuse_item(fanmap_job_t *job, fanmap_kind_t kind, const char *why, producer_event_t *ret)
 {
     mapping_t *m = job->mapping;
     const char *source = options_text(job->options, "source");
@@ -26,7 +26,7 @@ static void refuse_size(fanmap_job_t *job, size_t len, producer_event_t *ret)
     char why[160];
     snprintf(why, sizeof why, "the item has %s%zu bytes, over the limit of %" PRIu32 " (--item-max)",
              len > job->spec.item_bytes_max ? "at least " : "", len, job->spec.item_bytes_max);
-    refuse(job, FANMAP_TOO_LARGE, why, ret);
+    refuse_item(job, FANMAP_TOO_LARGE, why, ret);
 }
 
 void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret)
@@ -96,7 +96,7 @@ static void fill_checked(fanmap_job_t *job, int r, fanmap_error_t *why, producer
         r = err_set(why, FANMAP_EUSAGE, "not an array of %" PRIu32 " parts (the inputs are zipped)",
                     job->spec.sequences_n);
     if (r != FANMAP_OK)
-        refuse(job, FANMAP_BAD_INPUT, why->message, ret);
+        refuse_item(job, FANMAP_BAD_INPUT, why->message, ret);
     else if (m->item.in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
         refuse_size(job, m->item.in.len, ret);
     else
@@ -116,7 +116,7 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
     int r = convert(job, format, item, len, &why);
     if (r == FANMAP_OK && is_error(job, format, item, len, &error, &wrong)) {
         if (wrong)
-            refuse(job, FANMAP_BAD_INPUT, wrong, ret);
+            refuse_item(job, FANMAP_BAD_INPUT, wrong, ret);
         else
             item_fill_error(job, &error, ret);
         return;

@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "client/connection/local.h"
-#include "client/mapping/fleet_limits.h"
 #include "client/mapping/item_scan.h"
-#include "client/mapping/resubmit.h"
+#include "client/mapping/mapping.h"
 #include "client/mapping/retry_failed.h"
 #include "client/options/policy_rules.h"
 #include "io/random_id.h"
@@ -21,13 +20,6 @@
 
 enum { OUTBOX_MAX = 50000 };
 static const char LOCAL_QUEUE[] = "default"; /* one worker serves every embedded map, whatever queue it names */
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- beginning ---- */
 
@@ -162,7 +154,7 @@ static void map_produce(fanmap_job_t *job)
         m->deadline_ms = loop_now_ms(job->f->loop) + job->spec.deadline_ms - wall_ms();
     map_simple_step(job, PRODUCER_BEGIN);
     if (m->input_ended)
-        map_tell_end(job);
+        map_step_end_input(job);
     no_worker_watch(job);
 }
 

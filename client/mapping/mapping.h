@@ -58,7 +58,7 @@ struct mapping {
         uint64_t known, waiting_bytes;
         char announced[NONCE_MAX + 1];
         bool is_halting, is_decided;
-    } told; /* what the producer knows of the log */
+    } passed; /* what the producer knows of the log */
     bool input_ended, is_finished, is_cut, was_full;
     bool is_giving_up; /* failed, but its cancel is still to be stored */
     char *source_error;
@@ -71,7 +71,7 @@ int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error
 /* No more items. */
 void map_end_input(fanmap_job_t *job);
 /* The producer hears that the input has ended. */
-void map_tell_end(fanmap_job_t *job);
+void map_step_end_input(fanmap_job_t *job);
 
 /* item.c */
 /* The event by which the producer takes the item: as msgpack in m->item.in; or why it cannot be sent, in
@@ -115,6 +115,21 @@ void map_gathered(fanmap_job_t *job);
 void map_read_log(fanmap_job_t *job);
 /* PRODUCER_CHECK_LOG: asks where the log ends; answered when it was read so far. */
 void map_check_log(fanmap_job_t *job);
+
+/* resubmit.c */
+/* Finds out what the job has already, then has its producer started (`produce`) or fails the job. */
+int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_fn produce, fanmap_error_t *err);
+/* For the producer; NULL where nothing is resubmitted. */
+prior_t *resubmit_known(resubmit_t *resubmit);
+/* PRODUCER_SCAN. */
+void resubmit_scan(resubmit_t *resubmit);
+void resubmit_free(resubmit_t *resubmit);
+
+/* fleet_limits.c */
+/* True: the job may begin. False: `then` is called when it may, or the job has failed. Where Redis does not
+ * answer in time, or no worker serves the task yet, it may begin. */
+bool fleet_limits_may_begin(fanmap_job_t *job, queue_ready_fn then);
+void fleet_limits_stop(fanmap_job_t *job);
 
 /* no_worker.c */
 void no_worker_watch(fanmap_job_t *job);

@@ -8,12 +8,12 @@
 enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
 
 /* Presence takes one question at a time; one that is not answered does not stop the others for ever. */
-static bool is_taken(const fanmap_t *f, int64_t now_ms)
+static bool is_presence_busy(const fanmap_t *f, int64_t now_ms)
 {
     return f->asked_number && now_ms - f->asked_ms < ANSWER_MAX_MS;
 }
 
-static void judge(fanmap_job_t *job, int64_t workers_n)
+static void on_workers_counted(fanmap_job_t *job, int64_t workers_n)
 {
     mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
@@ -42,16 +42,16 @@ static void on_answer(void *arg, int workers_n)
     fanmap_job_t *job = job_by_number(f, f->asked_number);
     f->asked_number = 0;
     if (job)
-        judge(job, workers_n);
+        on_workers_counted(job, workers_n);
 }
 
 static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
 {
     (void)tag;
-    judge(job, n);
+    on_workers_counted(job, n);
 }
 
-static void ask_kafka(fanmap_job_t *job)
+static void query_members(fanmap_job_t *job)
 {
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
@@ -70,11 +70,11 @@ static void on_timer(void *arg)
         return;
     }
     if (!f->presence) {
-        ask_kafka(job);
+        query_members(job);
         return;
     }
     int64_t now = loop_now_ms(f->loop);
-    if (is_taken(f, now)) {
+    if (is_presence_busy(f, now)) {
         loop_timer_at(job->mapping->no_worker_timer, now + TURN_MS);
         return;
     }

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "client/mapping/mapping.h"
-#include "client/mapping/resubmit.h"
 
 enum { STASH_RETRY_MS = 10 };
 
@@ -20,11 +20,6 @@ struct stash_entry {
     size_t key_len, value_len;
     char bytes[]; /* key, value */
 };
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 bool map_has_failed(const fanmap_job_t *job)
 {

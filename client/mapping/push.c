@@ -135,7 +135,7 @@ int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_p
     return end_push(job, &event, job->mapping->item.in.len, err);
 }
 
-void map_tell_end(fanmap_job_t *job)
+void map_step_end_input(fanmap_job_t *job)
 {
     map_step(job, &(producer_event_t){.type = PRODUCER_END_INPUT, .message = job->mapping->source_error});
 }
@@ -145,7 +145,7 @@ void map_end_input(fanmap_job_t *job)
     mapping_t *m = job->mapping;
     m->input_ended = true;
     if (m->producer)
-        map_tell_end(job);
+        map_step_end_input(job);
 }
 
 /* It goes into the log, where texts are UTF-8. */

@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "client/mapping/item_scan.h"
-#include "client/mapping/resubmit.h"
+#include "client/mapping/mapping.h"
 
 enum { SILENT_MS = 10000 };
 
@@ -31,13 +31,6 @@ struct resubmit {
     queue_ready_fn produce; /* what comes then */
 };
 
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void resubmit_free(resubmit_t *r)
 {
     if (!r)
@@ -48,7 +41,7 @@ void resubmit_free(resubmit_t *r)
     free(r);
 }
 
-static void resubmit_fail(fanmap_job_t *job, int code, const char *why)
+static void fail_resubmit(fanmap_job_t *job, int code, const char *why)
 {
     fanmap_error_t err;
     err_set(&err, code, "job %s: %s", job->id, why);
@@ -87,7 +80,7 @@ static int64_t deadline_span(const spec_t *spec)
 }
 
 /* What of the policy is another now: it stays what it was. */
-static void say_policy(const resubmit_t *r, const spec_t *is)
+static void warn_of_other_policy(const resubmit_t *r, const spec_t *is)
 {
     const spec_t *asked = &r->wanted;
     bool backoff = asked->backoff_base_ms != is->backoff_base_ms || asked->backoff_cap_ms != is->backoff_cap_ms ||
@@ -166,22 +159,22 @@ static bool is_too_early(resubmit_t *r)
     return true;
 }
 
-static void begin(resubmit_t *r)
+static void begin_producer(resubmit_t *r)
 {
     fanmap_job_t *job = r->job;
     const spec_t *spec = list_spec(r->list);
     const char *other = spec ? other_job(r, spec) : "its log does not hold its beginning";
     if (list_out_of_memory(r->list) || r->known.failed) {
-        resubmit_fail(job, FANMAP_ENOMEM, "out of memory");
+        fail_resubmit(job, FANMAP_ENOMEM, "out of memory");
         return;
     }
     if (other) {
-        resubmit_fail(job, spec ? FANMAP_ECONFLICT : FANMAP_ELOST, other);
+        fail_resubmit(job, spec ? FANMAP_ECONFLICT : FANMAP_ELOST, other);
         return;
     }
     if (is_too_early(r))
         return;
-    say_policy(r, spec);
+    warn_of_other_policy(r, spec);
     r->known.total = list_input_n(r->list);
     r->known.is_halting = list_is_halting(r->list);
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
@@ -195,14 +188,14 @@ static void on_end(void *arg, int64_t position)
     resubmit_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
-        begin(r);
+        begin_producer(r);
 }
 
 static void on_gone(void *arg, int64_t low)
 {
     resubmit_t *r = arg;
     (void)low;
-    resubmit_fail(r->job, FANMAP_ELOST, "its log is no longer whole (retention): it cannot be resumed");
+    fail_resubmit(r->job, FANMAP_ELOST, "its log is no longer whole (retention): it cannot be resumed");
 }
 
 int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_fn produce, fanmap_error_t *err)
@@ -252,7 +245,7 @@ static bool on_scan_gone(void *arg, int32_t partition, int64_t low)
 {
     const resubmit_t *r = arg;
     if (low < 0) {
-        resubmit_fail(r->job, FANMAP_ELOST, "a partition of its items cannot be read");
+        fail_resubmit(r->job, FANMAP_ELOST, "a partition of its items cannot be read");
         return false;
     }
     client_log(r->job->f, FANMAP_LOG_WARNING,
@@ -266,7 +259,7 @@ static void on_scanned(void *arg)
 {
     resubmit_t *r = arg;
     if (r->known.failed) {
-        resubmit_fail(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
+        fail_resubmit(r->job, FANMAP_ENOMEM, "out of memory for the items that were found");
         return;
     }
     prior_sort(&r->known);

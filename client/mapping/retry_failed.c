@@ -68,7 +68,7 @@ bool retry_wants(const retry_failed_t *r, uint64_t index)
 
 /* ---- what the new job takes over ---- */
 
-static bool take_bound(fanmap_job_t *job, const spec_t *old)
+static bool inherit_bound(fanmap_job_t *job, const spec_t *old)
 {
     mapping_t *m = job->mapping;
     if (options_is_set(job->options, "bind") || old->bound_len == 0)
@@ -80,7 +80,7 @@ static bool take_bound(fanmap_job_t *job, const spec_t *old)
     return !m->bound.failed;
 }
 
-static int take_over(retry_failed_t *r, fanmap_error_t *err)
+static int inherit_spec(retry_failed_t *r, fanmap_error_t *err)
 {
     fanmap_job_t *job = r->job;
     spec_t *spec = &job->spec;
@@ -95,7 +95,7 @@ static int take_over(retry_failed_t *r, fanmap_error_t *err)
         spec->item_bytes_max = r->spec.item_bytes_max;
     if (spec->value_bytes_max < r->spec.value_bytes_max)
         spec->value_bytes_max = r->spec.value_bytes_max;
-    if (!take_bound(job, &r->spec))
+    if (!inherit_bound(job, &r->spec))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     return queue_wait(job, r->spec.queue, r->spec.task, r->begin, err); /* the inputs are there */
 }
@@ -131,7 +131,7 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
-static void judge(retry_failed_t *r)
+static void check_first_reading(retry_failed_t *r)
 {
     char why[160];
     fanmap_error_t err;
@@ -148,7 +148,7 @@ static void judge(retry_failed_t *r)
     }
     r->spec = *spec;
     r->is_judged = true;
-    if (take_over(r, &err) != FANMAP_OK)
+    if (inherit_spec(r, &err) != FANMAP_OK)
         job_fail(r->job, &err);
 }
 
@@ -157,7 +157,7 @@ static void on_end(void *arg, int64_t position)
     retry_failed_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
-        judge(r);
+        check_first_reading(r);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -226,7 +226,7 @@ bool maps_due(const fanmap_t *f)
     return job != NULL;
 }
 
-static int put(retry_failed_t *r, const outcome_t *outcome, fanmap_error_t *err)
+static int push_next(retry_failed_t *r, const outcome_t *outcome, fanmap_error_t *err)
 {
     fanmap_job_t *job = r->job;
     producer_event_t event = {.kind = FANMAP_VALUE, .in = outcome->value, .in_len = outcome->value_len};
@@ -235,7 +235,7 @@ static int put(retry_failed_t *r, const outcome_t *outcome, fanmap_error_t *err)
     return map_put(job, &event, outcome->value_len, err);
 }
 
-static void feed(fanmap_job_t *job)
+static void feed_producer(fanmap_job_t *job)
 {
     retry_failed_t *r = job->mapping->retry;
     outcome_t outcome;
@@ -249,7 +249,7 @@ static void feed(fanmap_job_t *job)
         }
         code = order_next(r->order, &outcome, &err);
         if (code == FANMAP_OK)
-            code = put(r, &outcome, &err);
+            code = push_next(r, &outcome, &err);
     }
     if (code < 0)
         job_fail(job, &err);
@@ -260,5 +260,5 @@ void maps_run(fanmap_t *f)
     fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
     for (; job; job = job->next)
         if (is_due(job))
-            feed(job);
+            feed_producer(job);
 }

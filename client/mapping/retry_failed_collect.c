@@ -20,7 +20,7 @@
 static const char NEVER_PUBLISHED[] = "the item was never published: its job ended before";
 static const char NOT_WHOLE[] = "Kafka no longer has all inputs of its failed items";
 
-static void put(retry_failed_t *r, const outcome_t *outcome)
+static void keep_outcome(retry_failed_t *r, const outcome_t *outcome)
 {
     fanmap_error_t err;
     if (!r->job->error.code && order_put(r->order, outcome, &err) != FANMAP_OK)
@@ -52,11 +52,11 @@ static bool on_scanned_record(void *arg, int32_t partition, const bus_record_t *
     item_t item;
     if (!is_wanted(r, partition, record, &item))
         return true;
-    put(r, &(outcome_t){.index = item.index,
-                        .kind = FANMAP_VALUE,
-                        .attempts = RETRY_IS_INPUT,
-                        .value = item.in,
-                        .value_len = item.in_len});
+    keep_outcome(r, &(outcome_t){.index = item.index,
+                                 .kind = FANMAP_VALUE,
+                                 .attempts = RETRY_IS_INPUT,
+                                 .value = item.in,
+                                 .value_len = item.in_len});
     if (!bitset_set(&r->found, item.index))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
     return --r->wanted[partition] > 0;
@@ -70,7 +70,7 @@ static bool on_scan_gone(void *arg, int32_t partition, int64_t low)
     return false;
 }
 
-static void say(const retry_failed_t *r, uint64_t n, const char *what)
+static void warn_without_input(const retry_failed_t *r, uint64_t n, const char *what)
 {
     if (n > 0)
         client_log(r->job->f, FANMAP_LOG_WARNING,
@@ -90,15 +90,15 @@ static void on_scanned(void *arg)
             return;
         }
         missing++;
-        put(r, &(outcome_t){.index = i,
-                            .kind = FANMAP_CANCELLED,
-                            .type = "",
-                            .message = NEVER_PUBLISHED,
-                            .message_len = sizeof NEVER_PUBLISHED - 1,
-                            .stderr_tail = ""});
+        keep_outcome(r, &(outcome_t){.index = i,
+                                     .kind = FANMAP_CANCELLED,
+                                     .type = "",
+                                     .message = NEVER_PUBLISHED,
+                                     .message_len = sizeof NEVER_PUBLISHED - 1,
+                                     .stderr_tail = ""});
     }
-    say(r, missing, "they were never published and stay cancelled");
-    say(r, bitset_count(&r->kept), "they could not be parsed or sent, and keep their error");
+    warn_without_input(r, missing, "they were never published and stay cancelled");
+    warn_without_input(r, bitset_count(&r->kept), "they could not be parsed or sent, and keep their error");
     if (!r->job->error.code)
         retry_collected(r);
 }
@@ -109,7 +109,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 {
     retry_failed_t *r = arg;
     if (outcome->index < r->n && !retry_wants(r, outcome->index))
-        put(r, outcome);
+        keep_outcome(r, outcome);
 }
 
 static void note_progress(retry_failed_t *r, const bus_record_t *record)

@@ -1,6 +1,6 @@
 /* From bus_produce into the logs, and what keeps the logs within their bounds. */
-#include <time.h>
 
+#include "base/clock.h"
 #include "io/memory/bus.h"
 
 int memory_produce(bus_topic_t *base, int32_t partition, const void *key, size_t key_len, const void *value,
@@ -67,13 +67,6 @@ static void report(memory_record_t *record, int64_t offset, const fanmap_error_t
     memory_handle_t *handle = record->topic;
     if (handle->delivered != NULL)
         handle->delivered(handle->arg, record->cookie, record->partition, offset, err);
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void store(memory_topic_t *topic, memory_record_t *record)

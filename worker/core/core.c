@@ -8,6 +8,7 @@
  * partition (partitions.c), the job itself, which may end at any moment (jobs.c). Nothing here waits for anything: what
  * is under way is a state, and its answer is an event.
  */
+#include "base/clock.h"
 #include "worker/core/state.h"
 
 #include <stdarg.h>
@@ -317,11 +318,6 @@ void worker_ran(worker_t *w, worker_item_t *item, uint32_t n)
 {
     (void)w;
     item->run_n = n;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 int64_t worker_next_ms(const worker_t *w)

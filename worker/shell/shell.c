@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "io/random_id.h"
 #include "worker/shell/internal.h"
 
@@ -48,13 +48,6 @@ void shell_fail(worker_shell_t *shell, const fanmap_error_t *err)
 }
 
 /* ---- stepping ---- */
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void end_of_turn(void *arg)
 {
