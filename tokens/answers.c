@@ -15,7 +15,7 @@ struct answers {
 answer_t *answer_new(answer_kind_t kind, const char *job, void *arg)
 {
     answer_t *a = calloc(1, sizeof *a);
-    if (a == NULL)
+    if (!a)
         return NULL;
     a->kind = kind;
     a->arg = arg;
@@ -36,7 +36,7 @@ static void call_back(const answer_t *a)
     const fanmap_error_t *err = a->code < 0 ? &a->err : NULL;
     switch (a->kind) {
     case ANSWER_SYNC:
-        a->sync_fn(a->arg, a->job, a->seq, err == NULL ? &a->reply : NULL, err);
+        a->sync_fn(a->arg, a->job, a->seq, !err ? &a->reply : NULL, err);
         break;
     case ANSWER_CREATE:
         a->create_fn(a->arg, a->job, a->nonce, a->created, err);
@@ -49,7 +49,7 @@ static void call_back(const answer_t *a)
 
 static void release(answers_t *answers)
 {
-    while (answers->first != NULL) {
+    while (answers->first) {
         answer_t *a = answers->first;
         answers->first = a->next;
         free(a);
@@ -66,7 +66,7 @@ static void run(void *arg)
     answers->first = NULL;
     answers->last = &answers->first;
     answers->running = true;
-    while (a != NULL) {
+    while (a) {
         answer_t *next = a->next;
         if (!answers->closed)
             call_back(a);
@@ -81,7 +81,7 @@ static void run(void *arg)
 int answers_new(loop_t *loop, answers_t **ret, fanmap_error_t *err)
 {
     answers_t *answers = calloc(1, sizeof *answers);
-    if (answers == NULL)
+    if (!answers)
         return err_set(err, FANMAP_ENOMEM, "no memory for the token tables");
     answers->loop = loop;
     answers->last = &answers->first;

@@ -36,7 +36,7 @@ static void local_sync(tokens_port_t *port, const tokens_request_t *request, tok
 {
     local_port_t *p = local_of(port);
     answer_t *a = answer_new(ANSWER_SYNC, request->job, arg);
-    if (a == NULL)
+    if (!a)
         return; /* as a lost reply: after its timeout the client asks again */
     a->seq = request->seq;
     a->sync_fn = fn;
@@ -51,7 +51,7 @@ static void local_create(tokens_port_t *port, const char *job, const char *nonce
     (void)n;
     (void)lease_ms;
     answer_t *a = answer_new(ANSWER_CREATE, job, arg);
-    if (a == NULL)
+    if (!a)
         return;
     snprintf(a->nonce, sizeof a->nonce, "%s", nonce);
     a->create_fn = fn;
@@ -77,7 +77,7 @@ static void local_close(tokens_port_t *port)
 int tokens_local_port_open(loop_t *loop, tokens_port_t **ret, fanmap_error_t *err)
 {
     local_port_t *p = calloc(1, sizeof *p);
-    if (p == NULL)
+    if (!p)
         return err_set(err, FANMAP_ENOMEM, "no memory for the tokens");
     p->port = (tokens_port_t){local_sync, local_create, local_listen, local_close};
     p->fence = (uint64_t)loop_clock_ms(); /* above those of an earlier process */

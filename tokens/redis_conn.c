@@ -58,7 +58,7 @@ const fanmap_error_t *redis_conn_why(const redis_conn_t *conn)
 
 static bool starts_with_any(const char *text, const char *const *words)
 {
-    for (; *words != NULL; words++)
+    for (; *words; words++)
         if (strncmp(text, *words, strlen(*words)) == 0)
             return true;
     return false;
@@ -81,8 +81,7 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
         err_set(ret, FANMAP_EREFUSED, "Redis at %s refused the login: %s", conn->place, said);
     else if (strncmp(start, "DENIED", 6) == 0)
         err_set(ret, FANMAP_EREFUSED, "Redis at %s is in protected mode and refuses other hosts", conn->place);
-    else if (strncmp(start, "NOPERM", 6) == 0 || strstr(said, "can't run this command") != NULL ||
-             strstr(said, "NOPERM") != NULL)
+    else if (strncmp(start, "NOPERM", 6) == 0 || strstr(said, "can't run this command") || strstr(said, "NOPERM"))
         err_set(ret, FANMAP_EREFUSED,
                 "Redis at %s denies user %s a right that fanmap needs (fanmap topics --print-acls lists them): %s",
                 conn->place, conn->url.user[0] ? conn->url.user : "default", said);
@@ -95,8 +94,7 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
 static void give_up_lost(redis_conn_t *c, const char *what)
 {
     fanmap_error_t why;
-    err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: %s", c->place,
-                  what != NULL && what[0] != '\0' ? what : "lost");
+    err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: %s", c->place, what && what[0] != '\0' ? what : "lost");
     give_up(c, &why);
 }
 
@@ -104,7 +102,7 @@ static void give_up_lost(redis_conn_t *c, const char *what)
 static void drop_context(redis_conn_t *c)
 {
     redisAsyncContext *context = c->context;
-    if (context == NULL)
+    if (!context)
         return;
     c->context = NULL;
     context->data = NULL;
@@ -140,7 +138,7 @@ static void on_login_reply(redisAsyncContext *context, void *reply_arg, void *ar
     (void)arg;
     redis_conn_t *c = context->data;
     const redisReply *reply = reply_arg;
-    if (c == NULL || reply == NULL || c->state != CONN_LOGIN)
+    if (!c || !reply || c->state != CONN_LOGIN)
         return; /* the end of the connection is told otherwise */
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) != 0) { /* a user may lack just PING */
         fanmap_error_t why;
@@ -177,7 +175,7 @@ static void log_in(redis_conn_t *c)
 static void on_connect(const redisAsyncContext *context, int status)
 {
     redis_conn_t *c = context->data;
-    if (c == NULL)
+    if (!c)
         return;
     if (status == REDIS_OK) {
         if (c->url.path[0] == '\0') /* else it fails, and hiredis takes that for a lost connection */
@@ -195,11 +193,11 @@ static void on_disconnect(const redisAsyncContext *context, int status)
 {
     (void)status;
     redis_conn_t *c = context->data;
-    if (c == NULL)
+    if (!c)
         return;
     c->context = NULL;
     const char *said = context->errstr;
-    if (said != NULL && context->err == REDIS_ERR_OTHER) { /* an error that the server sent unasked, before it closed */
+    if (said && context->err == REDIS_ERR_OTHER) { /* an error that the server sent unasked, before it closed */
         fanmap_error_t why;
         redis_conn_explain(c, said, strlen(said), &why);
         if (why.code == FANMAP_EIO)
@@ -213,7 +211,7 @@ static void on_disconnect(const redisAsyncContext *context, int status)
 static bool begin_connect(redis_conn_t *c, redisAsyncContext *context)
 {
     fanmap_error_t why;
-    if (context == NULL)
+    if (!context)
         return false;
     if (context->err != 0 || redis_loop_attach(c->loop, context, &why) != FANMAP_OK) {
         snprintf(c->why.message, sizeof c->why.message, "%s", context->err != 0 ? context->errstr : why.message);
@@ -273,7 +271,7 @@ static void begin_resolve(redis_conn_t *c)
     }
     c->state = CONN_RESOLVING;
     fanmap_error_t why;
-    if (c->resolve == NULL && resolve_start(c->loop, host, on_resolved, c, &c->resolve, &why) != FANMAP_OK)
+    if (!c->resolve && resolve_start(c->loop, host, on_resolved, c, &c->resolve, &why) != FANMAP_OK)
         give_up(c, &why);
 }
 
@@ -285,7 +283,7 @@ static void begin_try(redis_conn_t *c)
     c->begun = true;
     c->state = CONN_RESOLVING;
     c->login = c->url;
-    if (c->password_file != NULL && redis_url_read_password(&c->login, c->password_file, &why) != FANMAP_OK) {
+    if (c->password_file && redis_url_read_password(&c->login, c->password_file, &why) != FANMAP_OK) {
         why.code = FANMAP_EREFUSED;
         give_up(c, &why);
         return;
@@ -312,7 +310,7 @@ static int open_parts(redis_conn_t *c, const redis_conn_config_t *config, fanmap
     c->config = *config;
     c->url = *config->url;
     redis_url_place(&c->url, c->place, sizeof c->place);
-    if (config->password_file != NULL && (c->password_file = strdup(config->password_file)) == NULL)
+    if (config->password_file && (c->password_file = strdup(config->password_file)) == NULL)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     return loop_timer_new(c->loop, on_timer, c, &c->timer, err);
 }
@@ -320,7 +318,7 @@ static int open_parts(redis_conn_t *c, const redis_conn_config_t *config, fanmap
 int redis_conn_open(loop_t *loop, const redis_conn_config_t *config, redis_conn_t **ret, fanmap_error_t *err)
 {
     redis_conn_t *c = calloc(1, sizeof *c);
-    if (c == NULL)
+    if (!c)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     c->loop = loop;
     int code = open_parts(c, config, err);
@@ -353,7 +351,7 @@ void redis_conn_close(redis_conn_t *conn)
     conn->closed = true;
     conn->state = CONN_WAITING;
     drop_context(conn);
-    if (conn->resolve != NULL)
+    if (conn->resolve)
         resolve_forget(conn->resolve);
     loop_timer_free(conn->timer);
     free(conn->password_file);

@@ -68,7 +68,7 @@ static void calls_add(calls_t *calls, call_t *c)
 static void calls_remove(calls_t *calls, call_t *c)
 {
     *c->link = c->next;
-    if (c->next != NULL)
+    if (c->next)
         c->next->link = c->link;
     else
         calls->last = c->link;
@@ -95,7 +95,7 @@ static void finish_failed(call_t *c, const fanmap_error_t *why)
 
 static void watch_oldest(redis_port_t *p)
 {
-    if (p->sent.first != NULL)
+    if (p->sent.first)
         loop_timer_at(p->oldest, p->sent.first->sent_ms + p->timeout_ms);
     else
         loop_timer_stop(p->oldest);
@@ -146,7 +146,7 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
         watch_oldest(p);
     if (p->closed) {
         finish(c);
-    } else if (reply == NULL) {
+    } else if (!reply) {
         fanmap_error_t why = *redis_conn_why(p->calls); /* given up by us */
         if (context->err != 0)
             err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis: connection lost: %s", context->errstr);
@@ -198,7 +198,7 @@ static void send_call(call_t *c)
 static void submit(call_t *c)
 {
     redis_port_t *p = c->port;
-    if (redis_conn_context(p->calls) != NULL)
+    if (redis_conn_context(p->calls))
         send_call(c);
     else if (redis_conn_trying(p->calls))
         calls_add(&p->waiting, c);
@@ -210,7 +210,7 @@ static void on_calls_up(void *arg, redisAsyncContext *context)
 {
     (void)context;
     redis_port_t *p = arg;
-    while (p->waiting.first != NULL) {
+    while (p->waiting.first) {
         call_t *c = p->waiting.first;
         calls_remove(&p->waiting, c);
         send_call(c);
@@ -219,7 +219,7 @@ static void on_calls_up(void *arg, redisAsyncContext *context)
 
 static void fail_waiting(redis_port_t *p, const fanmap_error_t *why)
 {
-    while (p->waiting.first != NULL) {
+    while (p->waiting.first) {
         call_t *c = p->waiting.first;
         calls_remove(&p->waiting, c);
         finish_failed(c, why);
@@ -235,8 +235,8 @@ static void on_calls_down(void *arg, const fanmap_error_t *why)
 static call_t *call_new(redis_port_t *p, answer_kind_t kind, const char *job, void *arg)
 {
     call_t *c = p->calls_n < CALLS_MAX ? calloc(1, sizeof *c) : NULL;
-    answer_t *a = c != NULL ? answer_new(kind, job, arg) : NULL;
-    if (a == NULL) {
+    answer_t *a = c ? answer_new(kind, job, arg) : NULL;
+    if (!a) {
         free(c);
         return NULL;
     }
@@ -249,7 +249,7 @@ static call_t *call_new(redis_port_t *p, answer_kind_t kind, const char *job, vo
 static void redis_sync(tokens_port_t *port, const tokens_request_t *request, tokens_sync_fn fn, void *arg)
 {
     call_t *c = call_new(redis_of(port), ANSWER_SYNC, request->job, arg);
-    if (c == NULL)
+    if (!c)
         return;
     c->request = *request;
     c->answer->seq = request->seq;
@@ -261,7 +261,7 @@ static void redis_create(tokens_port_t *port, const char *job, const char *nonce
                          tokens_create_fn fn, void *arg)
 {
     call_t *c = call_new(redis_of(port), ANSWER_CREATE, job, arg);
-    if (c == NULL)
+    if (!c)
         return;
     snprintf(c->answer->nonce, sizeof c->answer->nonce, "%s", nonce);
     c->answer->create_fn = fn;
@@ -275,7 +275,7 @@ static void redis_listen(tokens_port_t *port, const char *incarnation, tokens_wa
     redis_port_t *p = redis_of(port);
     char channel[REDIS_CHANNEL_MAX];
     snprintf(channel, sizeof channel, "%s%s", p->channel_prefix, incarnation);
-    if (p->wakes != NULL || redis_wakes_open(p->loop, &p->config, p->answers, &p->wakes, NULL) == FANMAP_OK)
+    if (p->wakes || redis_wakes_open(p->loop, &p->config, p->answers, &p->wakes, NULL) == FANMAP_OK)
         redis_wakes_add(p->wakes, channel, fn, arg);
 }
 
@@ -283,14 +283,14 @@ static void redis_close(tokens_port_t *port)
 {
     redis_port_t *p = redis_of(port);
     p->closed = true;
-    if (p->wakes != NULL)
+    if (p->wakes)
         redis_wakes_close(p->wakes);
-    if (p->calls != NULL)
+    if (p->calls)
         redis_conn_close(p->calls);
     fail_waiting(p, &(fanmap_error_t){.code = FANMAP_EUNREACHABLE});
-    if (p->answers != NULL)
+    if (p->answers)
         answers_close(p->answers);
-    if (p->oldest != NULL)
+    if (p->oldest)
         loop_timer_free(p->oldest);
     free(p->password_file);
     free(p);
@@ -304,14 +304,14 @@ static int fill_config(redis_port_t *p, const redis_port_config_t *config, fanma
     snprintf(p->name_space, sizeof p->name_space, "%s", config->name_space);
     script_channel_prefix(p->channel_prefix, sizeof p->channel_prefix, p->name_space);
     p->timeout_ms = config->connect_timeout_ms > 0 ? config->connect_timeout_ms : REDIS_TIMEOUT_MS;
-    if (config->password_file == NULL)
+    if (!config->password_file)
         return FANMAP_OK;
     redis_url_t with_password = p->url;
     code = redis_url_read_password(&with_password, config->password_file, err);
     if (code != FANMAP_OK)
         return code;
     p->password_file = strdup(config->password_file);
-    return p->password_file != NULL ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
+    return p->password_file ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
 }
 
 static int open_calls(redis_port_t *p, fanmap_error_t *err)
@@ -327,7 +327,7 @@ static int open_calls(redis_port_t *p, fanmap_error_t *err)
 int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port_t **ret, fanmap_error_t *err)
 {
     redis_port_t *p = calloc(1, sizeof *p);
-    if (p == NULL)
+    if (!p)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     p->port = (tokens_port_t){redis_sync, redis_create, redis_listen, redis_close};
     p->loop = loop;

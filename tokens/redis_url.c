@@ -56,7 +56,7 @@ static bool parse_number(const char *from, const char *to, unsigned long max, un
 static bool parse_login(const char *from, const char *to, redis_url_t *url)
 {
     const char *colon = memchr(from, ':', (size_t)(to - from));
-    if (!decode(from, colon != NULL ? colon : to, url->user, sizeof url->user))
+    if (!decode(from, colon ? colon : to, url->user, sizeof url->user))
         return false;
     return colon == NULL || decode(colon + 1, to, url->password, sizeof url->password);
 }
@@ -73,23 +73,23 @@ static bool parse_db(const char *from, const char *to, redis_url_t *url)
 static int parse_tcp(const char *from, redis_url_t *url, fanmap_error_t *err)
 {
     const char *end = from + strlen(from), *slash = strchr(from, '/');
-    const char *to = slash != NULL ? slash : end, *host_end, *colon;
+    const char *to = slash ? slash : end, *host_end, *colon;
     if (*from == '[') {
         host_end = memchr(from, ']', (size_t)(to - from));
-        if (host_end == NULL)
+        if (!host_end)
             return err_set(err, FANMAP_EUSAGE, "the Redis URL lacks a ] after its IPv6 address");
         from++;
         colon = host_end + 1 < to ? host_end + 1 : NULL;
     } else {
         colon = memchr(from, ':', (size_t)(to - from));
-        host_end = colon != NULL ? colon : to;
+        host_end = colon ? colon : to;
     }
     unsigned long port = 6379;
     if (from == host_end || !decode(from, host_end, url->host, sizeof url->host))
         return err_set(err, FANMAP_EUSAGE, "the Redis URL has no host; write redis://HOST:PORT");
-    if (colon != NULL && (*colon != ':' || !parse_number(colon + 1, to, 65535, &port) || port == 0))
+    if (colon && (*colon != ':' || !parse_number(colon + 1, to, 65535, &port) || port == 0))
         return err_set(err, FANMAP_EUSAGE, "the port in the Redis URL must be a number from 1 to 65535");
-    if (slash != NULL && !parse_db(slash + 1, end, url))
+    if (slash && !parse_db(slash + 1, end, url))
         return err_set(err, FANMAP_EUSAGE, "what follows the / in the Redis URL must be the number of a database");
     url->port = (uint16_t)port;
     return FANMAP_OK;
@@ -98,11 +98,11 @@ static int parse_tcp(const char *from, redis_url_t *url, fanmap_error_t *err)
 static int parse_unix(const char *from, redis_url_t *url, fanmap_error_t *err)
 {
     const char *end = from + strlen(from), *query = strchr(from, '?');
-    const char *to = query != NULL ? query : end;
+    const char *to = query ? query : end;
     if (*from != '/' || !decode(from, to, url->path, sizeof url->path))
         return err_set(err, FANMAP_EUSAGE, "the Redis URL needs an absolute path of at most %d bytes after unix://",
                        REDIS_PATH_MAX);
-    if (query != NULL && (strncmp(query, "?db=", 4) != 0 || !parse_db(query + 4, end, url)))
+    if (query && (strncmp(query, "?db=", 4) != 0 || !parse_db(query + 4, end, url)))
         return err_set(err, FANMAP_EUSAGE, "after the path the Redis URL may only have ?db=NUMBER");
     return FANMAP_OK;
 }
@@ -128,7 +128,7 @@ int redis_url_parse(const char *text, redis_url_t *ret, fanmap_error_t *err)
     if (!is_unix && !begins(text, "redis://", &rest))
         return err_set(err, FANMAP_EUSAGE, "a Redis URL begins with redis:// or unix://");
     const char *at = strrchr(rest, '@');
-    if (at != NULL) {
+    if (at) {
         if (!parse_login(rest, at, &url))
             return err_set(err, FANMAP_EUSAGE, "the login in the Redis URL is too long or has a broken %%-escape");
         rest = at + 1;
@@ -142,7 +142,7 @@ int redis_url_parse(const char *text, redis_url_t *ret, fanmap_error_t *err)
 int redis_url_read_password(redis_url_t *url, const char *file, fanmap_error_t *err)
 {
     FILE *f = fopen(file, "re");
-    if (f == NULL)
+    if (!f)
         return err_set(err, FANMAP_EUSAGE, "the Redis password file %s: %s", file, strerror(errno));
     char line[REDIS_SECRET_MAX + 2];
     bool ok = fgets(line, sizeof line, f) != NULL;
@@ -159,6 +159,6 @@ char *redis_url_place(const redis_url_t *url, char *ret, size_t cap)
     if (url->path[0] != '\0')
         snprintf(ret, cap, "%s", url->path);
     else
-        snprintf(ret, cap, strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u", url->host, url->port);
+        snprintf(ret, cap, strchr(url->host, ':') ? "[%s]:%u" : "%s:%u", url->host, url->port);
     return ret;
 }

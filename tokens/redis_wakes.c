@@ -27,13 +27,13 @@ static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
     (void)context;
     const listener_t *l = arg;
     const redisReply *reply = reply_arg;
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
         return;
     const redisReply *kind = reply->element[0], *job = reply->element[2];
     if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
         return;
     answer_t *a = answer_new(ANSWER_WAKE, job->str, l->arg);
-    if (a == NULL)
+    if (!a)
         return;
     a->wake_fn = l->fn;
     answers_put(l->wakes->answers, a);
@@ -47,7 +47,7 @@ static void subscribe(listener_t *l, redisAsyncContext *context)
 static void on_up(void *arg, redisAsyncContext *context)
 {
     redis_wakes_t *wakes = arg;
-    for (listener_t *l = wakes->listeners; l != NULL; l = l->next)
+    for (listener_t *l = wakes->listeners; l; l = l->next)
         subscribe(l, context);
 }
 
@@ -61,7 +61,7 @@ int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t 
                      fanmap_error_t *err)
 {
     redis_wakes_t *wakes = calloc(1, sizeof *wakes);
-    if (wakes == NULL)
+    if (!wakes)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     wakes->answers = answers;
     redis_conn_config_t own = *config;
@@ -80,7 +80,7 @@ int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t 
 void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg)
 {
     listener_t *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (!l)
         return;
     snprintf(l->channel, sizeof l->channel, "%s", channel);
     l->wakes = wakes;
@@ -88,14 +88,14 @@ void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn f
     l->arg = arg;
     l->next = wakes->listeners;
     wakes->listeners = l;
-    if (redis_conn_context(wakes->conn) != NULL)
+    if (redis_conn_context(wakes->conn))
         subscribe(l, redis_conn_context(wakes->conn));
 }
 
 void redis_wakes_close(redis_wakes_t *wakes)
 {
     redis_conn_close(wakes->conn);
-    while (wakes->listeners != NULL) {
+    while (wakes->listeners) {
         listener_t *l = wakes->listeners;
         wakes->listeners = l->next;
         free(l);

@@ -43,11 +43,11 @@ static void *look_up(void *arg)
     resolve_t *r = arg;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
     r->failure = getaddrinfo(r->host, NULL, &hints, &found);
-    for (struct addrinfo *a = found; r->failure == 0 && a != NULL && r->n < RESOLVE_MAX; a = a->ai_next)
+    for (struct addrinfo *a = found; r->failure == 0 && a && r->n < RESOLVE_MAX; a = a->ai_next)
         if (getnameinfo(a->ai_addr, a->ai_addrlen, r->addresses[r->n], RESOLVE_ADDRESS_MAX, NULL, 0, NI_NUMERICHOST) ==
             0)
             r->n++;
-    if (found != NULL)
+    if (found)
         freeaddrinfo(found);
     atomic_store(&r->done, true);
     uint64_t one = 1;
@@ -89,7 +89,7 @@ static int start_thread(resolve_t *r)
 int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, resolve_t **ret, fanmap_error_t *err)
 {
     resolve_t *r = calloc(1, sizeof *r);
-    if (r == NULL)
+    if (!r)
         return err_set(err, FANMAP_ENOMEM, "no memory to resolve a name");
     snprintf(r->host, sizeof r->host, "%s", host);
     r->fn = fn;

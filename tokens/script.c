@@ -48,10 +48,10 @@ bool script_sync_reply(const script_value_t *values, size_t n, tokens_reply_t *r
     if (n < SCRIPT_REPLY_FIELDS)
         return false;
     for (size_t i = 0; i < 6; i++)
-        if (values[i].text != NULL || values[i].number < 0)
+        if (values[i].text || values[i].number < 0)
             return false;
     const script_value_t *run = &values[6];
-    if (run->text == NULL || run->len > TOKENS_RUN_ID_MAX)
+    if (!run->text || run->len > TOKENS_RUN_ID_MAX)
         return false;
     *ret = (tokens_reply_t){
         .allow = (uint64_t)values[0].number,

@@ -55,7 +55,7 @@ tokens_t *tokens_new(const char *job, const char *incarnation, const char *nonce
                      int64_t now_ms)
 {
     tokens_t *t = calloc(1, sizeof *t);
-    if (t == NULL)
+    if (!t)
         return NULL;
     snprintf(t->job, sizeof t->job, "%s", job);
     snprintf(t->incarnation, sizeof t->incarnation, "%s", incarnation);
