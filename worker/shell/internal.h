@@ -149,7 +149,9 @@ void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 void shell_topics_close(worker_shell_t *shell);
 
 /* burial.c */
-int shell_burial_open(worker_shell_t *shell, shell_burial_t **ret, fanmap_error_t *err);
+typedef void (*burial_log_fn)(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int shell_burial_open(worker_shell_t *shell, burial_log_fn log, shell_burial_t **ret, fanmap_error_t *err);
 void shell_burial_close(shell_burial_t *burial);
 /* A record of the jobs topic that is none of a job. */
 void shell_burial_record(shell_burial_t *burial, const bus_record_t *record);

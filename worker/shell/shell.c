@@ -287,7 +287,7 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = shell_open_slots(shell, err);
     if (r == FANMAP_OK)
-        r = shell_burial_open(shell, &shell->burial, err);
+        r = shell_burial_open(shell, shell_log, &shell->burial, err);
     if (r == FANMAP_OK)
         r = shell_open_topics(shell, err);
     if (r == FANMAP_OK && shell->tokens)
