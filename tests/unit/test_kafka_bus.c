@@ -350,9 +350,16 @@ static bool lose_the_first(int rtt_ms)
     assert_non_null(host);
     rd_kafka_mock_cluster_t *mock = rd_kafka_mock_cluster_new(host, 1);
     assert_int_equal(rd_kafka_mock_topic_create(mock, "lossy", 1, 1), 0);
+    assert_int_equal(rd_kafka_mock_topic_create(mock, "other", 1, 1), 0);
     rig_t rig;
     rig_open(&rig, rd_kafka_mock_cluster_bootstraps(mock), NULL, 0);
+    rig_topic(&rig, "other", 1, 0);
+    assert_int_equal(rig_produce(&rig, 0, 9, 0), FANMAP_OK);
+    rig_until(&rig, rig.delivered.n == 1); /* now the producer has its id and its connections, which rtt would delay */
     rig_topic(&rig, "lossy", 1, 0);
+    fanmap_error_t err;
+    assert_int_equal(bus_query_end(rig.topic, 0, rig_on_query, &rig, &err), FANMAP_OK);
+    rig_until(&rig, rig.end == 0); /* and knows the leader: the helper looks that up before it asks for the end */
     rd_kafka_mock_push_request_errors(mock, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
     rd_kafka_mock_broker_set_rtt(mock, 1, rtt_ms);
     for (uint64_t i = 0; i < 2; i++) { /* a request each: the second leaves before the first is answered */
@@ -362,7 +369,7 @@ static bool lose_the_first(int rtt_ms)
             assert_true(loop_run_once(rig.loop, 10) >= 0);
     }
     rd_kafka_mock_broker_set_rtt(mock, 1, 0);
-    rig_until(&rig, rig.delivered.n == 2);
+    rig_until(&rig, rig.delivered.n == 3);
     bool was_lost = rig.resent_n == 1;
     rig_read(&rig, 0, 0);
     rig_until(&rig, rig.read.n == 2);
