@@ -1,3 +1,4 @@
+/* Random names from getrandom, which only fails before the system has gathered enough at its start. */
 #include "io/random_id.h"
 
 #include <errno.h>

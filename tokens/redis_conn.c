@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "io/redis_loop.h"
+#include "io/redis/redis_loop.h"
 #include "tokens/resolve.h"
 
 enum { WAIT_MS_MIN = 50, WAIT_MS_MAX = 2000, PLACE_MAX = REDIS_HOST_MAX + 16, SAID_MAX = 200 };

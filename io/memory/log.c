@@ -1,3 +1,4 @@
+/* The log of one partition: a ring of records by offset, and its compaction. */
 #include <stdlib.h>
 #include <string.h>
 

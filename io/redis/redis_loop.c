@@ -1,4 +1,8 @@
-#include "io/redis_loop.h"
+/* The hooks that hiredis calls when it wants to read or write, and the calls back into it when it may.
+ *
+ * What can fail: hiredis ends the context inside such a call. Then the adapter is only marked, and freed once the call is
+ * over. */
+#include "io/redis/redis_loop.h"
 
 #include <fcntl.h>
 #include <signal.h>

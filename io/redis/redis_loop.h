@@ -1,6 +1,6 @@
 /* hiredis on our loop: the hooks that redisAsyncContext wants. */
-#ifndef IO_REDIS_LOOP_H
-#define IO_REDIS_LOOP_H
+#ifndef IO_REDIS_REDIS_LOOP_H
+#define IO_REDIS_REDIS_LOOP_H
 
 #include <hiredis/async.h>
 
