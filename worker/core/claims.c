@@ -28,32 +28,7 @@ enum { MISSED_DEAD = 2 };
 
 enum { DESCRIBE_MS = 1000, DESCRIBE_LOST_MS = 5000, MARK_UNKNOWN = 1 << 16 };
 
-int by_offset(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* ---- claims of others ---- */
-
-static uint32_t find(const worker_part_t *part, int64_t offset)
-{
-    uint32_t low = 0, high = part->claims_n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (part->claims[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-const claim_t *claim_find(const worker_part_t *part, int64_t offset)
-{
-    uint32_t i = part->claims_n > 0 ? find(part, offset) : 0;
-    return i < part->claims_n && part->claims[i].offset == offset ? &part->claims[i] : NULL;
-}
 
 /* An offset can have two: of one who lost its place, and of the same as a new member. */
 static const claim_t *find_of_member(const worker_part_t *part, int64_t offset, const char *member)
@@ -295,34 +270,3 @@ int64_t claims_next_ms(const worker_t *w)
 }
 
 /* ---- our own ---- */
-
-void item_claim(worker_t *w, worker_item_t *item, bool on)
-{
-    if (item->is_claimed == on)
-        return;
-    if (on && w->kept_n == 0)
-        w->describe.listed_ms = w->now_ms; /* the commit that says so is sent as a member */
-    item->is_claimed = on;
-    item->part->kept_n += on ? 1 : UINT32_MAX;
-    w->kept_n += on ? 1 : UINT32_MAX;
-}
-
-bool item_is_lost(const worker_t *w, const worker_item_t *item)
-{
-    return item->lost_n > 0 && item->lost_n == w->lost_n;
-}
-
-void item_tell(worker_t *w, worker_item_t *item, bool is_done)
-{
-    worker_action_t *action = act(w, WORKER_TELL);
-    if (action == NULL)
-        return;
-    action->tell.lane = item->part->number;
-    action->tell.partition = item->part->partition;
-    action->tell.offset = item->offset;
-    action->tell.is_done = is_done;
-    action->tell.attempts = item->attempts;
-    action->tell.charges = item->charges;
-    memcpy(action->tell.member, item_is_lost(w, item) ? w->lost_member : w->member, sizeof action->tell.member);
-    (void)memcpy(action->tell.job, item->job != NULL ? item->job->id : "note", item->job != NULL ? JOB_ID_MAX + 1 : 5);
-}

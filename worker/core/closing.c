@@ -6,6 +6,8 @@
  */
 #include "worker/core/state.h"
 
+enum { DROP_STEP = 1024 /* items of an ended or halting job that one step takes out */ };
+
 void closing_write_end(worker_t *w, worker_job_t *job, end_reason_t reason)
 {
     if (job->end_written)
@@ -49,4 +51,43 @@ void closing_cancel_some(worker_t *w, worker_job_t *job)
         item_unlink(item);
         outcome_publish(w, item, &cancelled);
     }
+}
+
+static bool drop_one(worker_t *w, worker_job_t *job)
+{
+    item_list_t *lists[] = {&job->closing, &job->delayed, &job->refence, &job->unnamed, &job->claimed};
+    if (job->queue.n > 0) {
+        item_finish(w, lanes_first(&job->queue));
+        return true;
+    }
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        if (lists[i]->n == 0)
+            continue;
+        w->stats.publishing -= lists[i] == &job->closing;
+        w->stats.done += lists[i] == &job->closing;
+        item_finish(w, lists[i]->head);
+        return true;
+    }
+    return false;
+}
+
+void closing_drop_some(worker_t *w, worker_job_t *job)
+{
+    for (int i = 0; i < DROP_STEP && drop_one(w, job); i++)
+        ;
+}
+
+void job_end(worker_t *w, worker_job_t *job)
+{
+    if (job->is_ended)
+        return;
+    job->is_ended = true;
+    job_stop_starting(w, job);
+    job_finish_left(job);
+    closing_drop_some(w, job);
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        if (w->slots[i].job == job)
+            slot_review(w, i);
+    if (!job->is_active)
+        job_forget_spec(job);
 }

@@ -12,29 +12,9 @@
 
 #include <stdlib.h>
 
-enum {
-    HORIZON_AHEAD = 16384, /* offsets beyond what has arrived that may start before the next commit */
-    NAME_BYTES = 7,        /* a step below 2^32 and a member's place */
-    FRAME_BYTES = 44       /* everything else that must be there */
-};
-
-uint32_t part_names_max(const worker_t *w, const worker_part_t *part)
-{
-    size_t bytes = (w->config.metadata_max > 0 ? w->config.metadata_max : COMMIT_BYTES_MAX) / 4 * 3;
-    size_t taken = FRAME_BYTES + strlen(w->member) + part->members_bytes;
-    size_t fit = bytes > taken ? (bytes - taken) / NAME_BYTES : 0;
-    size_t most = w->config.names_max > 0 ? w->config.names_max : COMMIT_NAMES_MAX;
-    return (uint32_t)(fit < most ? fit : most);
-}
+enum { HORIZON_AHEAD = 16384 /* offsets beyond what has arrived that may start before the next commit */ };
 
 /* ---- counts ---- */
-
-void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item)
-{
-    commit_count_t count = {item->offset, item->attempts, item->charges};
-    buf_append(&part->counts, &count, sizeof count);
-    w->failed |= part->counts.failed;
-}
 
 /* An outcome on its way used its last attempt; it matters only that its charges are not lost with us. */
 static void note_published(worker_t *w, worker_part_t *part, const worker_item_t *item)
@@ -98,7 +78,7 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, nam
             continue;
         add_name(names, item->offset, w->member);
         if (!item->is_claimed)
-            said_add(w, part, item->offset, number);
+            committed_names_add(w, part, item->offset, number);
         if (item->name == NAME_ASKED && item->name_number == 0)
             item->name_number = number;
     }
@@ -107,7 +87,7 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, nam
         if (item == NULL || item->part != part || !item_is_ours(item) || item->is_claimed || item->name != NAME_NONE)
             continue;
         add_name(names, item->offset, w->member);
-        said_add(w, part, item->offset, number);
+        committed_names_add(w, part, item->offset, number);
     }
     qsort(names->at, names->n, sizeof names->at[0], by_offset);
 }
@@ -115,10 +95,10 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, nam
 static void claim_if_it_fits(worker_t *w, worker_part_t *part, worker_item_t *item)
 {
     if (item->part != part || item->is_claimed || !item_is_ours(item) ||
-        part->claims_n + part->kept_n >= part_names_max(w, part))
+        part->claims_n + part->kept_n >= names_max(w, part))
         return;
-    item_drop_name(w, item);
-    item_claim(w, item, true);
+    name_drop(w, item);
+    claim_set(w, item, true);
 }
 
 /* Everything that would be done twice otherwise: what runs first, then what may run any moment, then what has run. */
@@ -166,7 +146,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     if (action == NULL)
         return;
     claims_prune(w, part);
-    said_prune(part, 0);
+    committed_names_prune(part, 0);
     if (part->mark <= tracker_prefix(&part->tracker))
         part->mark = -1;
     raise_horizon(part, number);
@@ -250,7 +230,7 @@ static void take_acceptance(worker_t *w, worker_part_t *part, uint64_t number)
         if (part->horizons[i].number > 0 && part->horizons[i].number <= number &&
             part->horizons[i].offset > part->horizon)
             part->horizon = part->horizons[i].offset;
-    said_prune(part, number);
+    committed_names_prune(part, number);
     names_accepted(w, part, number);
 }
 

@@ -10,18 +10,18 @@
  */
 #include "worker/core/state.h"
 
-static said_t *find_said(const worker_part_t *part, int64_t offset)
+static committed_name_t *find_name(const worker_part_t *part, int64_t offset)
 {
-    said_t *said = (said_t *)(void *)part->said.data;
+    committed_name_t *said = (committed_name_t *)(void *)part->said.data;
     for (size_t i = 0; i < part->said.len / sizeof *said; i++)
         if (said[i].counts.offset == offset)
             return &said[i];
     return NULL;
 }
 
-void said_add(worker_t *w, worker_part_t *part, int64_t offset, uint64_t number)
+void committed_names_add(worker_t *w, worker_part_t *part, int64_t offset, uint64_t number)
 {
-    said_t *known = find_said(part, offset), said = {.counts.offset = offset, .number = number};
+    committed_name_t *known = find_name(part, offset), said = {.counts.offset = offset, .number = number};
     if (known != NULL)
         known->number = number;
     else
@@ -29,9 +29,9 @@ void said_add(worker_t *w, worker_part_t *part, int64_t offset, uint64_t number)
     w->failed |= part->said.failed;
 }
 
-void said_prune(worker_part_t *part, uint64_t number)
+void committed_names_prune(worker_part_t *part, uint64_t number)
 {
-    said_t *said = (said_t *)(void *)part->said.data;
+    committed_name_t *said = (committed_name_t *)(void *)part->said.data;
     size_t n = part->said.len / sizeof *said, kept = 0;
     for (size_t i = 0; i < n; i++)
         if (said[i].number >= number && !tracker_is_finished(&part->tracker, said[i].counts.offset))
@@ -39,9 +39,9 @@ void said_prune(worker_part_t *part, uint64_t number)
     part->said.len = kept * sizeof *said;
 }
 
-void said_note_counts(worker_part_t *part, const worker_item_t *item)
+void committed_names_note_counts(worker_part_t *part, const worker_item_t *item)
 {
-    said_t *said = item->attempts + item->charges > 0 ? find_said(part, item->offset) : NULL;
+    committed_name_t *said = item->attempts + item->charges > 0 ? find_name(part, item->offset) : NULL;
     if (said != NULL)
         said->counts = (commit_count_t){item->offset, item->attempts, item->charges};
 }
@@ -65,12 +65,12 @@ static void release(worker_t *w, worker_part_t *part, const commit_count_t *coun
     if (item != NULL)
         item->lost_n = w->lost_n;
     else
-        item_tell(w, &gone, false);
+        claim_report(w, &gone, false);
 }
 
-void said_release(worker_t *w, worker_part_t *part)
+void committed_names_release(worker_t *w, worker_part_t *part)
 {
-    const said_t *said = (const said_t *)(const void *)part->said.data;
+    const committed_name_t *said = (const committed_name_t *)(const void *)part->said.data;
     for (size_t i = 0; w->member[0] != '\0' && i < part->said.len / sizeof *said; i++)
         release(w, part, &said[i].counts);
     buf_clear(&part->said);

@@ -1,12 +1,13 @@
 /* The worker's step: one event in, actions out.
  *
- * The happy path of an item: intake.c files it with its job; schedule.c gives it to a slot, when limits.c says that
- * there is a token; outcomes.c publishes what came out and finishes its offset once Kafka has it; partitions.c commits
- * the finished prefix.
+ * The happy path of an item: intake.c decodes it and filing.c files it with its job; dispatch.c gives it to a slot, when
+ * limits.c says that there is a token; outcomes.c judges what came out and publish.c sends it; once Kafka has it its
+ * offset is finished (item.c), and commits.c commits the finished prefix.
  *
- * What can fail: an attempt (retry.c, outcomes.c), its slot (outcomes.c), the tokens (limits.c), the ownership of its
- * partition (partitions.c), the job itself, which may end at any moment (jobs.c). Nothing here waits for anything: what
- * is under way is a state, and its answer is an event.
+ * What can fail: an attempt (backoff.c, outcomes.c), its slot (outcomes.c), the tokens (limits.c), the ownership of its
+ * partition (partitions.c, claims.c), its worker (poison.c), the job itself, which may end at any moment (closing.c).
+ * Nothing here waits for anything: what is under way is a state, and its answer is an event. What follows from a change
+ * of a job is drawn once, at the end of the step (settle.c).
  */
 #include "base/clock.h"
 #include "worker/core/state.h"
@@ -14,72 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-worker_action_t *act(worker_t *w, worker_action_type_t type)
-{
-    worker_actions_t *a = w->actions;
-    if (a->n == a->cap) {
-        size_t cap = a->cap ? a->cap * 2 : 64;
-        worker_action_t *at = realloc(a->at, cap * sizeof *at);
-        if (at == NULL) {
-            w->failed = true;
-            return NULL;
-        }
-        a->at = at;
-        a->cap = cap;
-    }
-    worker_action_t *action = &a->at[a->n++];
-    action->type = type;
-    return action;
-}
-
-static void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane, const char *format, va_list args)
-    __attribute__((format(printf, 4, 0)));
-
-static void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane, const char *format, va_list args)
-{
-    worker_action_t *action = act(w, WORKER_NOTE);
-    if (action == NULL)
-        return;
-    action->note.level = level;
-    action->note.lane = lane;
-    vsnprintf(action->note.line, sizeof action->note.line, format, args);
-}
-
-void note(worker_t *w, fanmap_log_level_t level, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    put_note(w, level, -1, format, args);
-    va_end(args);
-}
-
-void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    put_note(w, level, part->number, format, args);
-    va_end(args);
-}
-
-void worker_actions_clear(worker_actions_t *actions)
-{
-    enum { KEEP = 8192 };
-    if (actions->cap > KEEP) {
-        worker_action_t *at = realloc(actions->at, KEEP * sizeof *at);
-        if (at != NULL) {
-            actions->at = at;
-            actions->cap = KEEP;
-        }
-    }
-    actions->n = 0;
-}
-
-void worker_actions_free(worker_actions_t *actions)
-{
-    free(actions->at);
-    *actions = (worker_actions_t){0};
-}
 
 static bool copy_tasks(worker_t *w, const worker_config_t *config)
 {
@@ -201,12 +136,12 @@ static void drain_turn(worker_t *w)
 
 static void tick(worker_t *w)
 {
-    retry_turn(w);
+    backoff_turn(w);
     jobs_turn(w);
-    schedule_tick(w);
+    slots_tick(w);
 }
 
-static void dispatch_group(worker_t *w, const worker_event_t *e)
+static void handle_group(worker_t *w, const worker_event_t *e)
 {
     switch (e->type) {
     case WORKER_ASSIGNED:
@@ -235,7 +170,7 @@ static void dispatch_group(worker_t *w, const worker_event_t *e)
     }
 }
 
-static void dispatch(worker_t *w, const worker_event_t *e)
+static void handle(worker_t *w, const worker_event_t *e)
 {
     switch (e->type) {
     case WORKER_TICK:
@@ -284,7 +219,7 @@ static void dispatch(worker_t *w, const worker_event_t *e)
         begin_drain(w);
         break;
     default: /* of the group */
-        dispatch_group(w, e);
+        handle_group(w, e);
         break;
     case WORKER_BOUND:
         break;
@@ -301,11 +236,11 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     w->wall_ms = event->wall_ms;
     if (was_stopped)
         parts_doubt(w);
-    dispatch(w, event);
+    handle(w, event);
     claims_turn(w);
     names_turn(w);
     jobs_settle(w);
-    schedule_turn(w);
+    dispatch_turn(w);
     jobs_settle(w); /* what it started changed demands */
     parts_turn(w);
     intake_turn(w);
@@ -331,5 +266,5 @@ int64_t worker_next_ms(const worker_t *w)
         if (w->now_ms < w->drain_end_ms)
             next = earlier(next, w->drain_end_ms);
     }
-    return earlier(next, schedule_next_ms(w));
+    return earlier(next, slots_next_ms(w));
 }

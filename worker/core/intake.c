@@ -2,135 +2,6 @@
 #include "schemas/item.h"
 #include "worker/core/state.h"
 
-bool item_is_published(const worker_item_t *item)
-{
-    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
-}
-
-bool item_is_tried(const worker_item_t *item)
-{
-    return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
-}
-
-void item_set_state(worker_item_t *item, item_state_t state)
-{
-    worker_part_t *part = item->part;
-    part->runs_n -= item->state == STATE_RUNNING;
-    part->publishing_n -= item_is_published(item);
-    item->state = (uint8_t)state;
-    part->runs_n += state == STATE_RUNNING;
-    part->publishing_n += item_is_published(item);
-    part->has_tried |= item_is_tried(item);
-}
-
-static void release(worker_t *w, void *payload)
-{
-    worker_action_t *action = act(w, WORKER_RELEASE);
-    if (action != NULL)
-        action->release.payload = payload;
-}
-
-void item_release(worker_t *w, worker_item_t *item)
-{
-    if (item->payload == NULL)
-        return;
-    release(w, item->payload);
-    item->payload = NULL;
-    w->stats.payload_bytes -= item->record_len;
-}
-
-bool item_is_ours(const worker_item_t *item)
-{
-    return item->part->is_owned && item->ownership == item->part->ownership;
-}
-
-bool item_is_kept(const worker_item_t *item)
-{
-    return item->is_claimed || item_is_ours(item);
-}
-
-bool item_may_run(const worker_item_t *item)
-{
-    return (item->is_claimed || (item_is_ours(item) && !item->part->is_revoking)) && !item->job->is_ended;
-}
-
-static void leave_part(worker_item_t *item)
-{
-    worker_part_t *part = item->part;
-    if (item->part_prev != NULL)
-        item->part_prev->part_next = item->part_next;
-    else
-        part->items = item->part_next;
-    if (item->part_next != NULL)
-        item->part_next->part_prev = item->part_prev;
-    if (item->is_survivor)
-        part_forget_survivor(part, item);
-    item_set_state(item, STATE_QUEUED);
-}
-
-static void join_part(worker_part_t *part, worker_item_t *item)
-{
-    item->part = part;
-    item->ownership = part->ownership;
-    item->part_next = part->items;
-    if (part->items != NULL)
-        part->items->part_prev = item;
-    part->items = item;
-}
-
-void item_discard(worker_t *w, worker_item_t *item)
-{
-    if (item->attempts + item->charges > 0 && item->part->is_revoking && item->state != STATE_PUBLISHING)
-        part_note_counts(w, item->part, item);
-    item_drop_name(w, item);
-    item_end_suspect(w, item);
-    item_claim(w, item, false);
-    heap_remove(&w->delayed, &item->delay);
-    item_unlink(item);
-    item_release(w, item);
-    leave_part(item);
-    if (item->job != NULL)
-        item->job->items_n--;
-    item_free(&w->pool, item);
-}
-
-void item_finish(worker_t *w, worker_item_t *item)
-{
-    worker_part_t *part = item->part;
-    tracker_finish(&part->tracker, item->offset);
-    part->is_dirty = true;
-    w->failed |= part->tracker.done.failed;
-    if (item_is_lost(w, item))
-        item_tell(w, item, true);
-    item->lost_n = 0;
-    if (item->is_claimed && !item_is_ours(item)) /* perhaps under both member ids: either claim ends */
-        item_tell(w, item, true);
-    item->attempts = item->charges = 0;
-    item_discard(w, item);
-}
-
-void item_requeue(worker_t *w, worker_item_t *item)
-{
-    if (item_is_lost(w, item) && !item->job->is_ended)
-        item_tell(w, item, false);
-    item->lost_n = 0;
-    if (item->job->is_ended)
-        item_finish(w, item);
-    else if (item->is_claimed && w->is_draining)
-        item_hand_back(w, item);
-    else if (!item_may_run(item))
-        item_discard(w, item);
-    else
-        item_enqueue(w, item, true);
-}
-
-void item_hand_back(worker_t *w, worker_item_t *item)
-{
-    if (!item_is_ours(item))
-        item_tell(w, item, false);
-    item_discard(w, item);
-}
-
 static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
 {
     worker_item_t *item = item_new(&w->pool);
@@ -138,7 +9,7 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *jo
         w->failed = true;
         return NULL;
     }
-    join_part(part, item);
+    item_join(part, item);
     item->job = job;
     item->offset = e->item.offset;
     item->payload = e->item.payload;
@@ -240,7 +111,7 @@ void intake_item(worker_t *w, const worker_event_t *e)
         w->is_window_full |= tracker_is_full(&part->tracker);
     }
     if (!is_kept)
-        release(w, e->item.payload);
+        item_release_payload(w, e->item.payload);
 }
 
 void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to)

@@ -1,90 +1,161 @@
-#include "worker/core/item.h"
+/* An item's life in this worker: the states and what they count, its places in lists, and its end.
+ *
+ * Where an item may go: into its job's queue; to where it waits for a commit that names it, or for another's claim; into a slot
+ * (slots.c); back from there; out to Kafka (publish.c); and away, with its offset finished or, where it is another's now,
+ * without.
+ */
+#include "worker/core/state.h"
 
-#include <stdlib.h>
-
-enum { BLOCK_ITEMS = 256 };
-
-struct item_block {
-    item_block_t *next;
-    worker_item_t items[BLOCK_ITEMS];
-};
-
-void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next)
+bool item_is_published(const worker_item_t *item)
 {
-    worker_item_t *prev = next != NULL ? next->prev : list->tail;
-    item->list = list;
-    item->prev = prev;
-    item->next = next;
-    *(prev != NULL ? &prev->next : &list->head) = item;
-    *(next != NULL ? &next->prev : &list->tail) = item;
-    list->n++;
-    if (list->sum != NULL)
-        ++*list->sum;
+    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
 }
 
-void item_list_append(item_list_t *list, worker_item_t *item)
+bool item_is_tried(const worker_item_t *item)
 {
-    item_list_insert(list, item, NULL);
+    return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
 }
 
-void item_unlink(worker_item_t *item)
+void item_set_state(worker_item_t *item, item_state_t state)
 {
-    item_list_t *list = item->list;
-    if (list == NULL)
+    worker_part_t *part = item->part;
+    part->runs_n -= item->state == STATE_RUNNING;
+    part->publishing_n -= item_is_published(item);
+    item->state = (uint8_t)state;
+    part->runs_n += state == STATE_RUNNING;
+    part->publishing_n += item_is_published(item);
+    part->has_tried |= item_is_tried(item);
+}
+
+bool item_is_ours(const worker_item_t *item)
+{
+    return item->part->is_owned && item->ownership == item->part->ownership;
+}
+
+bool item_is_kept(const worker_item_t *item)
+{
+    return item->is_claimed || item_is_ours(item);
+}
+
+bool item_may_run(const worker_item_t *item)
+{
+    return (item->is_claimed || (item_is_ours(item) && !item->part->is_revoking)) && !item->job->is_ended;
+}
+
+void item_release_payload(worker_t *w, void *payload)
+{
+    worker_action_t *action = act(w, WORKER_RELEASE);
+    if (action != NULL)
+        action->release.payload = payload;
+}
+
+void item_release(worker_t *w, worker_item_t *item)
+{
+    if (item->payload == NULL)
         return;
-    item->list = NULL;
-    if (item->prev != NULL)
-        item->prev->next = item->next;
+    item_release_payload(w, item->payload);
+    item->payload = NULL;
+    w->stats.payload_bytes -= item->record_len;
+}
+
+static void leave_part(worker_item_t *item)
+{
+    worker_part_t *part = item->part;
+    if (item->part_prev != NULL)
+        item->part_prev->part_next = item->part_next;
     else
-        list->head = item->next;
-    if (item->next != NULL)
-        item->next->prev = item->prev;
+        part->items = item->part_next;
+    if (item->part_next != NULL)
+        item->part_next->part_prev = item->part_prev;
+    if (item->is_survivor)
+        part_forget_survivor(part, item);
+    item_set_state(item, STATE_QUEUED);
+}
+
+void item_join(worker_part_t *part, worker_item_t *item)
+{
+    item->part = part;
+    item->ownership = part->ownership;
+    item->part_next = part->items;
+    if (part->items != NULL)
+        part->items->part_prev = item;
+    part->items = item;
+}
+
+void item_discard(worker_t *w, worker_item_t *item)
+{
+    if (item->attempts + item->charges > 0 && item->part->is_revoking && item->state != STATE_PUBLISHING)
+        part_note_counts(w, item->part, item);
+    name_drop(w, item);
+    suspect_end(w, item);
+    claim_set(w, item, false);
+    heap_remove(&w->delayed, &item->delay);
+    item_unlink(item);
+    item_release(w, item);
+    leave_part(item);
+    if (item->job != NULL)
+        item->job->items_n--;
+    item_free(&w->pool, item);
+}
+
+void item_finish(worker_t *w, worker_item_t *item)
+{
+    worker_part_t *part = item->part;
+    tracker_finish(&part->tracker, item->offset);
+    part->is_dirty = true;
+    w->failed |= part->tracker.done.failed;
+    if (claim_is_lost(w, item))
+        claim_report(w, item, true);
+    item->lost_n = 0;
+    if (item->is_claimed && !item_is_ours(item)) /* perhaps under both member ids: either claim ends */
+        claim_report(w, item, true);
+    item->attempts = item->charges = 0;
+    item_discard(w, item);
+}
+
+void item_queue(worker_t *w, worker_item_t *item)
+{
+    w->failed |= !lanes_add(&item->job->queue, item);
+}
+
+void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)
+{
+    worker_job_t *job = item->job;
+    if (!item->is_claimed && claim_find(item->part, item->offset) != NULL) {
+        item_set_state(item, STATE_CLAIMED);
+        item_list_append(&job->claimed, item);
+        return;
+    }
+    item_set_state(item, STATE_QUEUED);
+    if (!name_must_wait(item)) {
+        item_queue(w, item);
+        return;
+    }
+    if (item->name == NAME_NONE)
+        suspect_end(w, item); /* a closing commit took the name of the one that ran: it asks anew */
+    w->has_unnamed = true;
+    job->is_wary |= name_is_needed(item);
+    item_list_insert(&job->unnamed, item, at_front ? job->unnamed.head : NULL);
+}
+
+void item_hand_back(worker_t *w, worker_item_t *item)
+{
+    if (!item_is_ours(item))
+        claim_report(w, item, false);
+    item_discard(w, item);
+}
+
+void item_requeue(worker_t *w, worker_item_t *item)
+{
+    if (claim_is_lost(w, item) && !item->job->is_ended)
+        claim_report(w, item, false);
+    item->lost_n = 0;
+    if (item->job->is_ended)
+        item_finish(w, item);
+    else if (item->is_claimed && w->is_draining)
+        item_hand_back(w, item);
+    else if (!item_may_run(item))
+        item_discard(w, item);
     else
-        list->tail = item->prev;
-    item->prev = item->next = NULL;
-    list->n--;
-    if (list->sum != NULL)
-        --*list->sum;
-}
-
-static bool add_block(item_pool_t *pool)
-{
-    item_block_t *block = malloc(sizeof *block);
-    if (block == NULL)
-        return false;
-    block->next = pool->blocks;
-    pool->blocks = block;
-    for (size_t i = BLOCK_ITEMS; i-- > 0;) {
-        block->items[i].next = pool->free;
-        pool->free = &block->items[i];
-    }
-    return true;
-}
-
-worker_item_t *item_new(item_pool_t *pool)
-{
-    if (pool->free == NULL && !add_block(pool))
-        return NULL;
-    worker_item_t *item = pool->free;
-    pool->free = item->next;
-    pool->in_use++;
-    *item = (worker_item_t){0};
-    return item;
-}
-
-void item_free(item_pool_t *pool, worker_item_t *item)
-{
-    item->next = pool->free;
-    pool->free = item;
-    pool->in_use--;
-}
-
-void item_pool_free(item_pool_t *pool)
-{
-    while (pool->blocks != NULL) {
-        item_block_t *block = pool->blocks;
-        pool->blocks = block->next;
-        free(block);
-    }
-    *pool = (item_pool_t){0};
+        item_enqueue(w, item, true);
 }

@@ -78,4 +78,36 @@ worker_item_t *item_new(item_pool_t *pool);
 void item_free(item_pool_t *pool, worker_item_t *item);
 void item_pool_free(item_pool_t *pool);
 
+/* ---- its life in the worker: item.c ---- */
+
+struct worker;
+/* Gives bytes back to the shell that an event handed over. */
+void item_release_payload(struct worker *w, void *payload);
+/* Into the list of its partition, of the present ownership. */
+void item_join(struct worker_part *part, worker_item_t *item);
+void item_set_state(worker_item_t *item, item_state_t state);
+bool item_is_published(const worker_item_t *item);
+/* Commits say what it has used: attempts while there is one to come, charges in any case. */
+bool item_is_tried(const worker_item_t *item);
+/* False: its partition went, or came back without it. */
+bool item_is_ours(const worker_item_t *item);
+/* True: ours, or claimed by us: an attempt of it may run here. */
+bool item_is_kept(const worker_item_t *item);
+/* True: it may go (back) into its job's queue. */
+bool item_may_run(const worker_item_t *item);
+/* Gives the payload back; the item stays. */
+void item_release(struct worker *w, worker_item_t *item);
+/* The item is over: out of everything that knows it. */
+void item_discard(struct worker *w, worker_item_t *item);
+/* The same, and its offset needs nothing more. */
+void item_finish(struct worker *w, worker_item_t *item);
+/* Into its job's queue. */
+void item_queue(struct worker *w, worker_item_t *item);
+/* Into its job's queue, or to where it must wait: for a commit, or for another's claim. */
+void item_enqueue(struct worker *w, worker_item_t *item, bool at_front); /* at_front: of those that wait for a commit */
+/* One that was claimed by us and is given up. */
+void item_hand_back(struct worker *w, worker_item_t *item);
+/* An item that was in a slot and is not over: back into its queue, or away. */
+void item_requeue(struct worker *w, worker_item_t *item);
+
 #endif

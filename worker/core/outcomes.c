@@ -7,35 +7,7 @@
  */
 #include "worker/core/state.h"
 
-/* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are judged by who reads
- * the log. */
-static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
-{
-    bool failed = kind != FANMAP_VALUE;
-    const halt_t *halt = &spec->halt;
-    if (spec->fail_fast && failed)
-        return END_FAIL_FAST;
-    if (halt->when != HALT_NOW || halt->is_percent || halt->threshold != 1)
-        return 0;
-    bool counts = halt->what == HALT_DONE || (halt->what == HALT_FAIL) == failed;
-    return counts ? END_HALT : 0;
-}
-
-void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
-{
-    worker_action_t *action = act(w, WORKER_PUBLISH);
-    if (action == NULL)
-        return;
-    action->publish.item = item;
-    action->publish.spec = item->job->spec;
-    action->publish.outcome = *outcome;
-    action->publish.outcome.index = item->index;
-    action->publish.outcome.attempts = item->attempts;
-    item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
-    item_set_state(item, STATE_PUBLISHING);
-    w->stats.publishing++;
-    item_release(w, item);
-}
+enum { UNUSABLE_WAIT_MS = 1000 };
 
 static void retry(worker_t *w, worker_item_t *item)
 {
@@ -44,7 +16,7 @@ static void retry(worker_t *w, worker_item_t *item)
         return;
     }
     w->stats.retried++;
-    retry_later(w, item, retry_backoff_ms(w, item->job->spec, item->attempts));
+    backoff_delay(w, item, backoff_wait_ms(w, item->job->spec, item->attempts));
 }
 
 /* One attempt is used up. */
@@ -61,15 +33,6 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
         outcome_publish(w, item, outcome);
     else
         retry(w, item);
-}
-
-void outcome_crashed(worker_t *w, worker_item_t *item)
-{
-    static const char message[] =
-        "its worker or the guardian of its slots died while it ran, or it killed its slot, too often";
-    outcome_t outcome = {.kind = FANMAP_CRASHED, .message = message, .message_len = sizeof message - 1};
-    item->attempts++; /* the one that ended so */
-    outcome_publish(w, item, &outcome);
 }
 
 static void learn(worker_job_t *job, uint64_t run_us)
@@ -90,12 +53,12 @@ void outcome_done(worker_t *w, const worker_event_t *e)
     learn(item->job, outcome.run_us);
     judge(w, item, &outcome, e->done.final);
     if (slot->runs.n > 0) {
-        schedule_refill(w, e->done.slot);
+        dispatch_refill(w, e->done.slot);
         slot_review(w, e->done.slot);
         return;
     }
     if (slot->job != NULL && slot->is_up && !slot->is_taking)
-        schedule_refill(w, e->done.slot);
+        dispatch_refill(w, e->done.slot);
     slot_emptied(w, e->done.slot);
 }
 
@@ -126,7 +89,7 @@ static void give_back(worker_t *w, worker_item_t *item, const worker_event_t *e)
     if (item->run_n >= e->down.unstarted_from)
         item->fence = 0;
     if (e->down.why == ATTEMPT_UNUSABLE && item_may_run(item) && !(item->is_claimed && w->is_draining))
-        retry_later(w, item, UNUSABLE_WAIT_MS);
+        backoff_delay(w, item, UNUSABLE_WAIT_MS);
     else
         item_requeue(w, item);
 }
@@ -137,8 +100,8 @@ static void suspect(worker_t *w, worker_item_t *item)
 {
     uint32_t cap = item->job->spec->crash_cap;
     item->charges++;
-    item_drop_name(w, item);
-    item_end_suspect(w, item);
+    name_drop(w, item);
+    suspect_end(w, item);
     if (cap > 0 && item->charges >= cap && !item->job->is_ended)
         outcome_crashed(w, item);
     else if (item->is_claimed && !item->job->is_ended)

@@ -14,54 +14,6 @@
 
 #include <stdlib.h>
 
-static bool grow(worker_t *w, uint32_t n)
-{
-    worker_part_t **parts = realloc(w->parts, n * sizeof(worker_part_t *));
-    if (parts == NULL)
-        return false;
-    memset(parts + w->parts_n, 0, (n - w->parts_n) * sizeof(worker_part_t *));
-    w->parts = parts;
-    w->parts_n = n;
-    return true;
-}
-
-worker_part_t *part_get(worker_t *w, int32_t lane)
-{
-    if (lane < 0 || lane >= WORKER_LANES_MAX)
-        return NULL;
-    if ((uint32_t)lane >= w->parts_n && !grow(w, (uint32_t)lane + 1)) {
-        w->failed = true;
-        return NULL;
-    }
-    worker_part_t **place = &w->parts[lane];
-    if (*place == NULL) {
-        *place = calloc(1, sizeof **place);
-        if (*place == NULL) {
-            w->failed = true;
-            return NULL;
-        }
-        (*place)->number = lane;
-    }
-    return *place;
-}
-
-void parts_free(worker_t *w)
-{
-    for (uint32_t i = 0; i < w->parts_n; i++) {
-        worker_part_t *part = w->parts[i];
-        if (part == NULL)
-            continue;
-        tracker_free(&part->tracker);
-        buf_free(&part->metadata);
-        buf_free(&part->counts);
-        buf_free(&part->said);
-        free(part->claims);
-        free(part->survivors);
-        free(part);
-    }
-    free(w->parts);
-}
-
 /* ---- being assigned ---- */
 
 /* Whatever is left of an earlier ownership, by offset. */
@@ -87,47 +39,23 @@ static void list_survivors(worker_t *w, worker_part_t *part)
     qsort(part->survivors, n, sizeof *part->survivors, by_offset);
 }
 
-/* Several can stand at one offset: one being killed, one whose outcome is on its way. The last in line decides. */
-static survivor_t *find_survivor(worker_part_t *part, int64_t offset, const worker_item_t *item)
-{
-    size_t low = 0, high = part->survivors_n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (part->survivors[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < part->survivors_n && part->survivors[low].offset == offset; low++)
-        if (item == NULL ? part->survivors[low].item != NULL : part->survivors[low].item == item)
-            return &part->survivors[low];
-    return NULL;
-}
-
 worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset)
 {
-    survivor_t *found = part->survivors_n > 0 ? find_survivor(part, offset, NULL) : NULL;
+    survivor_t *found = part->survivors_n > 0 ? part_find_survivor(part, offset, NULL) : NULL;
     if (found == NULL)
         return NULL;
     worker_item_t *item = found->item;
     found->item = NULL;
     item->is_survivor = false;
     item->ownership = part->ownership;
-    item_claim(w, item, false);
+    claim_set(w, item, false);
     if (item->state == STATE_RUNNING)
-        item_hold_name(w, item);
+        name_hold(w, item);
     if (item->state == STATE_QUEUED && item->list != &item->job->unnamed) { /* perhaps it needs a name now */
         item_unlink(item);
         item_enqueue(w, item, true);
     }
     return item;
-}
-
-void part_forget_survivor(worker_part_t *part, const worker_item_t *item)
-{
-    survivor_t *found = find_survivor(part, item->offset, item);
-    if (found != NULL)
-        found->item = NULL;
 }
 
 static bool is_unstarted(const worker_item_t *item)
@@ -143,7 +71,7 @@ static void drop_unstarted(worker_t *w, worker_part_t *part)
         next = item->part_next;
         if (!is_unstarted(item) || item->is_claimed)
             continue;
-        said_note_counts(part, item);
+        committed_names_note_counts(part, item);
         item_discard(w, item);
     }
     slots_withdraw(w, part);
@@ -153,7 +81,7 @@ static void drop_unstarted(worker_t *w, worker_part_t *part)
 static void disown(worker_t *w, worker_part_t *part)
 {
     for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next)
-        item_drop_name(w, item);
+        name_drop(w, item);
     part->is_owned = part->is_revoking = part->is_dirty = part->must_commit = false;
     part->ownership++;
     buf_clear(&part->counts);
@@ -171,12 +99,12 @@ static void lose_claims(worker_t *w)
             next = item->part_next;
             if (!item->is_claimed)
                 continue;
-            item_claim(w, item, false);
+            claim_set(w, item, false);
             item->lost_n = w->lost_n;
             if (!is_unstarted(item))
                 continue;
-            if (item_is_lost(w, item))
-                item_tell(w, item, false);
+            if (claim_is_lost(w, item))
+                claim_report(w, item, false);
             item_discard(w, item);
         }
     }
@@ -299,7 +227,7 @@ void parts_lost(worker_t *w)
             disown(w, part);
             drop_unstarted(w, part);
         }
-        said_release(w, part); /* also where the closing commit, which does not say it, may not be stored */
+        committed_names_release(w, part); /* also where the closing commit, which does not say it, may not be stored */
     }
     lose_claims(w);
     w->member[0] = '\0';

@@ -4,30 +4,6 @@
  */
 #include "worker/core/state.h"
 
-void job_mark(worker_t *w, worker_job_t *job)
-{
-    if (job->is_marked)
-        return;
-    job->is_marked = true;
-    job->marked_next = w->marked;
-    w->marked = job;
-}
-
-void job_stop_starting(worker_t *w, worker_job_t *job)
-{
-    job->must_withdraw = true;
-    job_mark(w, job);
-}
-
-void job_unmark(worker_t *w, const worker_job_t *job)
-{
-    worker_job_t **at = &w->marked;
-    while (*at != NULL && *at != job)
-        at = &(*at)->marked_next;
-    if (*at == job)
-        *at = job->marked_next;
-}
-
 /* What may not start is taken back where it waits; demand and verdict of its tokens; its place in the ring. */
 static void settle(worker_t *w, worker_job_t *job)
 {
@@ -37,7 +13,7 @@ static void settle(worker_t *w, worker_job_t *job)
         job->must_withdraw = false;
     }
     limits_turn(w, job);
-    schedule_job(w, job);
+    dispatch_enlist(w, job);
 }
 
 void jobs_settle(worker_t *w)

@@ -5,24 +5,6 @@
 
 #include "worker/core/state.h"
 
-static void query(worker_t *w)
-{
-    w->queries_sent++;
-    w->query_wanted = false;
-    act(w, WORKER_QUERY_JOBS_END);
-}
-
-/* The query that is under way may have been answered by the broker before the question came up: the next one decides.
- */
-uint64_t jobs_ask_end(worker_t *w)
-{
-    uint64_t decides = w->queries_sent + 1;
-    w->query_wanted = true;
-    if (w->queries_sent == w->queries_answered)
-        query(w);
-    return decides;
-}
-
 void item_bury(worker_t *w, worker_item_t *item, const char *why)
 {
     worker_job_t *job = item->job;
@@ -64,5 +46,5 @@ void jobs_position(worker_t *w, bool at_end)
         bury_answered(w, job);
     unlimited_answered(w);
     if (w->query_wanted)
-        query(w);
+        jobs_query_end(w);
 }

@@ -26,7 +26,7 @@ void unlimited_news(worker_t *w, worker_job_t *job, uint64_t n, uint64_t version
     if (n > 0 || (job->spec != NULL && job->concurrency == 0))
         take(w, job, n, version);
     else
-        job->zero_query = jobs_ask_end(w);
+        job->zero_query = jobs_request_end(w);
     w->has_zeros |= job->zero_query > 0;
 }
 

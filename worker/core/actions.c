@@ -1,0 +1,70 @@
+/* What a step says: actions, appended to the list that the shell carries out. */
+#include "worker/core/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+worker_action_t *act(worker_t *w, worker_action_type_t type)
+{
+    worker_actions_t *a = w->actions;
+    if (a->n == a->cap) {
+        size_t cap = a->cap ? a->cap * 2 : 64;
+        worker_action_t *at = realloc(a->at, cap * sizeof *at);
+        if (at == NULL) {
+            w->failed = true;
+            return NULL;
+        }
+        a->at = at;
+        a->cap = cap;
+    }
+    worker_action_t *action = &a->at[a->n++];
+    action->type = type;
+    return action;
+}
+
+static __attribute__((format(printf, 4, 0))) void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane,
+                                                           const char *format, va_list args)
+{
+    worker_action_t *action = act(w, WORKER_NOTE);
+    if (action == NULL)
+        return;
+    action->note.level = level;
+    action->note.lane = lane;
+    vsnprintf(action->note.line, sizeof action->note.line, format, args);
+}
+
+void note(worker_t *w, fanmap_log_level_t level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_note(w, level, -1, format, args);
+    va_end(args);
+}
+
+void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_note(w, level, part->number, format, args);
+    va_end(args);
+}
+
+void worker_actions_clear(worker_actions_t *actions)
+{
+    enum { KEEP = 8192 };
+    if (actions->cap > KEEP) {
+        worker_action_t *at = realloc(actions->at, KEEP * sizeof *at);
+        if (at != NULL) {
+            actions->at = at;
+            actions->cap = KEEP;
+        }
+    }
+    actions->n = 0;
+}
+
+void worker_actions_free(worker_actions_t *actions)
+{
+    free(actions->at);
+    *actions = (worker_actions_t){0};
+}

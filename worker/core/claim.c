@@ -1,0 +1,52 @@
+/* One claim: another's, found by offset, and ours, set and taken away; and the note that ends one. */
+#include "worker/core/state.h"
+
+static uint32_t find(const worker_part_t *part, int64_t offset)
+{
+    uint32_t low = 0, high = part->claims_n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (part->claims[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const claim_t *claim_find(const worker_part_t *part, int64_t offset)
+{
+    uint32_t i = part->claims_n > 0 ? find(part, offset) : 0;
+    return i < part->claims_n && part->claims[i].offset == offset ? &part->claims[i] : NULL;
+}
+
+void claim_set(worker_t *w, worker_item_t *item, bool on)
+{
+    if (item->is_claimed == on)
+        return;
+    if (on && w->kept_n == 0)
+        w->describe.listed_ms = w->now_ms; /* the commit that says so is sent as a member */
+    item->is_claimed = on;
+    item->part->kept_n += on ? 1 : UINT32_MAX;
+    w->kept_n += on ? 1 : UINT32_MAX;
+}
+
+bool claim_is_lost(const worker_t *w, const worker_item_t *item)
+{
+    return item->lost_n > 0 && item->lost_n == w->lost_n;
+}
+
+void claim_report(worker_t *w, worker_item_t *item, bool is_done)
+{
+    worker_action_t *action = act(w, WORKER_TELL);
+    if (action == NULL)
+        return;
+    action->tell.lane = item->part->number;
+    action->tell.partition = item->part->partition;
+    action->tell.offset = item->offset;
+    action->tell.is_done = is_done;
+    action->tell.attempts = item->attempts;
+    action->tell.charges = item->charges;
+    memcpy(action->tell.member, claim_is_lost(w, item) ? w->lost_member : w->member, sizeof action->tell.member);
+    (void)memcpy(action->tell.job, item->job != NULL ? item->job->id : "note", item->job != NULL ? JOB_ID_MAX + 1 : 5);
+}

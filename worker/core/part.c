@@ -1,0 +1,89 @@
+/* A partition of the items topic as the worker knows it: the table of them, survivors of an earlier ownership, counts. */
+#include "worker/core/state.h"
+
+#include <stdlib.h>
+
+static bool grow(worker_t *w, uint32_t n)
+{
+    worker_part_t **parts = realloc(w->parts, n * sizeof(worker_part_t *));
+    if (parts == NULL)
+        return false;
+    memset(parts + w->parts_n, 0, (n - w->parts_n) * sizeof(worker_part_t *));
+    w->parts = parts;
+    w->parts_n = n;
+    return true;
+}
+
+worker_part_t *part_get(worker_t *w, int32_t lane)
+{
+    if (lane < 0 || lane >= WORKER_LANES_MAX)
+        return NULL;
+    if ((uint32_t)lane >= w->parts_n && !grow(w, (uint32_t)lane + 1)) {
+        w->failed = true;
+        return NULL;
+    }
+    worker_part_t **place = &w->parts[lane];
+    if (*place == NULL) {
+        *place = calloc(1, sizeof **place);
+        if (*place == NULL) {
+            w->failed = true;
+            return NULL;
+        }
+        (*place)->number = lane;
+    }
+    return *place;
+}
+
+void parts_free(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        worker_part_t *part = w->parts[i];
+        if (part == NULL)
+            continue;
+        tracker_free(&part->tracker);
+        buf_free(&part->metadata);
+        buf_free(&part->counts);
+        buf_free(&part->said);
+        free(part->claims);
+        free(part->survivors);
+        free(part);
+    }
+    free(w->parts);
+}
+
+int by_offset(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Several can stand at one offset: one being killed, one whose outcome is on its way. The last in line decides. */
+survivor_t *part_find_survivor(worker_part_t *part, int64_t offset, const worker_item_t *item)
+{
+    size_t low = 0, high = part->survivors_n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (part->survivors[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < part->survivors_n && part->survivors[low].offset == offset; low++)
+        if (item == NULL ? part->survivors[low].item != NULL : part->survivors[low].item == item)
+            return &part->survivors[low];
+    return NULL;
+}
+
+void part_forget_survivor(worker_part_t *part, const worker_item_t *item)
+{
+    survivor_t *found = part_find_survivor(part, item->offset, item);
+    if (found != NULL)
+        found->item = NULL;
+}
+
+void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item)
+{
+    commit_count_t count = {item->offset, item->attempts, item->charges};
+    buf_append(&part->counts, &count, sizeof count);
+    w->failed |= part->counts.failed;
+}

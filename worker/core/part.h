@@ -1,0 +1,97 @@
+/* A partition of the items topic: ownership, commits, the claims and names in them. */
+#ifndef WORKER_CORE_PART_H
+#define WORKER_CORE_PART_H
+
+#include "schemas/item.h"
+#include "worker/core/job.h"
+#include "worker/core/tracker.h"
+
+/* What a commit says of an item that runs, or ran, at another member. */
+typedef struct {
+    int64_t offset;
+    unsigned missed; /* how often in a row the member was missing from the group */
+    char member[COMMIT_MEMBER_MAX + 1];
+} claim_t;
+
+typedef struct {
+    uint64_t number; /* of the first commit that says it */
+    int64_t offset;
+} horizon_t;
+enum { HORIZONS_MAX = 4 };
+
+/* What commits say runs here, until the item is finished or a commit without it is accepted. */
+typedef struct {
+    commit_count_t counts; /* as far as it was dropped with any; begins with the offset */
+    uint64_t number;       /* of the last commit that says it */
+} committed_name_t;
+
+/* An item that outlived a revocation, to be matched when its record comes again. */
+typedef struct {
+    int64_t offset;
+    worker_item_t *item; /* NULL: it is over */
+} survivor_t;
+
+struct worker_part {
+    int32_t number;                       /* its lane */
+    int32_t partition;                    /* its number in its topic */
+    uint32_t task;                        /* whose items it has */
+    bool is_owned, is_revoking, is_dirty; /* dirty: a commit would say something new */
+    uint32_t ownership;
+    int64_t revoke_end_ms;
+    tracker_t tracker;
+    worker_item_t *items;          /* by part_next */
+    uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
+    int64_t committed;
+    int64_t mark;         /* items below it start only after a commit that names them; -1: none */
+    int64_t horizon;      /* items below it may start: an accepted commit of this ownership said so */
+    int64_t horizon_sent; /* what the last commit says */
+    horizon_t horizons[HORIZONS_MAX];
+    uint32_t horizons_n;
+    bool must_commit;                                     /* as soon as the commit before is answered */
+    uint64_t first_number, asked_number, answered_number; /* of commits of this ownership */
+    claim_t *claims;                                      /* of others, ascending */
+    uint32_t claims_n;
+    bool is_watched;       /* for notes about them */
+    size_t members_bytes;  /* what their members' ids take in a commit */
+    uint32_t kept_n;       /* items claimed by us */
+    uint32_t names_n;      /* items with a name asked for or held */
+    buf_t metadata;        /* of the last commit, */
+    uint64_t commit_step;  /* which is of this step */
+    bool has_tried;        /* some of `items` may be tried: commits look for their counts */
+    buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
+    buf_t said;            /* committed_name_t: what the next owner charges if we are lost now and do not release it */
+    survivor_t *survivors; /* ascending */
+    size_t survivors_n;
+};
+
+/* part.c */
+worker_part_t *part_get(worker_t *w, int32_t lane); /* NULL: impossible number or no memory */
+void parts_free(worker_t *w);
+int by_offset(const void *a, const void *b); /* for structs that begin with the offset, or offsets */
+/* NULL: no survivor at this offset; `item` not NULL: that one. */
+survivor_t *part_find_survivor(worker_part_t *part, int64_t offset, const worker_item_t *item);
+void part_forget_survivor(worker_part_t *part, const worker_item_t *item);
+/* The attempts that an item of a partition under revocation has used go into the closing commit. */
+void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item);
+
+/* partitions.c: ownership. */
+void part_assigned(worker_t *w, const worker_event_t *event);
+void parts_rebalanced(worker_t *w, const char *member);
+void part_revoked(worker_t *w, int32_t lane, bool may_wait);
+void part_let_go(worker_t *w, worker_part_t *part); /* closes it, at the end of a revocation */
+void parts_lost(worker_t *w);
+/* The survivor at this offset, adopted into the present ownership; NULL: none. */
+worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset);
+
+/* commits.c: what is committed, and what that proves. */
+void part_commit(worker_t *w, worker_part_t *part, bool is_closing);
+void part_committed(worker_t *w, const worker_event_t *event);
+void parts_turn(worker_t *w);
+/* After a gap: nothing starts until the group has shown that it still knows us. */
+void parts_doubt(worker_t *w);
+/* Commits everything, clean, because nothing runs any more. */
+void parts_commit_all(worker_t *w);
+bool parts_are_committed(const worker_t *w);
+int64_t parts_next_ms(const worker_t *w);
+
+#endif

@@ -1,0 +1,41 @@
+/* The outcome of an item on its way to Kafka, and whether it closes its job. */
+#include "worker/core/state.h"
+
+/* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are judged by who reads
+ * the log. */
+static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
+{
+    bool failed = kind != FANMAP_VALUE;
+    const halt_t *halt = &spec->halt;
+    if (spec->fail_fast && failed)
+        return END_FAIL_FAST;
+    if (halt->when != HALT_NOW || halt->is_percent || halt->threshold != 1)
+        return 0;
+    bool counts = halt->what == HALT_DONE || (halt->what == HALT_FAIL) == failed;
+    return counts ? END_HALT : 0;
+}
+
+void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
+{
+    worker_action_t *action = act(w, WORKER_PUBLISH);
+    if (action == NULL)
+        return;
+    action->publish.item = item;
+    action->publish.spec = item->job->spec;
+    action->publish.outcome = *outcome;
+    action->publish.outcome.index = item->index;
+    action->publish.outcome.attempts = item->attempts;
+    item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
+    item_set_state(item, STATE_PUBLISHING);
+    w->stats.publishing++;
+    item_release(w, item);
+}
+
+void outcome_crashed(worker_t *w, worker_item_t *item)
+{
+    static const char message[] =
+        "its worker or the guardian of its slots died while it ran, or it killed its slot, too often";
+    outcome_t outcome = {.kind = FANMAP_CRASHED, .message = message, .message_len = sizeof message - 1};
+    item->attempts++; /* the one that ended so */
+    outcome_publish(w, item, &outcome);
+}
