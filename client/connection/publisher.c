@@ -46,25 +46,10 @@ int publisher_put(publisher_t *publisher, const queue_t *queue, queue_topic_t to
     return bus_produce(topics[topic], partition, key, key_len, value, value_len, full, err);
 }
 
-static void on_delivered(const fanmap_t *f, queue_topic_t topic, uint64_t cookie, int32_t partition, int64_t offset,
-                         const fanmap_error_t *err)
+void publisher_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
 {
-    publisher_t *publisher = publisher_find(f, cookie >> COOKIE_VALUE_BITS);
+    const publisher_reports_t *reports = arg;
+    publisher_t *publisher = publisher_find(reports->f, cookie >> COOKIE_VALUE_BITS);
     if (publisher)
-        publisher->stored(publisher->arg, topic, cookie & COOKIE_VALUE_MASK, partition, offset, err);
-}
-
-void publisher_items_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
-{
-    on_delivered(f, TOPIC_ITEMS, cookie, partition, offset, err);
-}
-
-void publisher_results_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
-{
-    on_delivered(f, TOPIC_RESULTS, cookie, partition, offset, err);
-}
-
-void publisher_jobs_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
-{
-    on_delivered(f, TOPIC_JOBS, cookie, partition, offset, err);
+        publisher->stored(publisher->arg, reports->topic, cookie & COOKIE_VALUE_MASK, partition, offset, err);
 }

@@ -31,10 +31,11 @@ void publisher_close(publisher_t *publisher);
 /* bus_produce on one of the queue's topics: FANMAP_AGAIN while the bus is full. */
 int publisher_put(publisher_t *publisher, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
                   size_t key_len, const void *value, size_t value_len, uint64_t cookie, fanmap_error_t *err);
-/* Delivery reports of the three topics, for bus_topic_open; `f` is the connection. */
-void publisher_items_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
-void publisher_results_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset,
-                                 const fanmap_error_t *err);
-void publisher_jobs_delivered(void *f, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+/* Where the delivery reports of a topic go: the argument of publisher_delivered, a bus_delivered_fn. */
+typedef struct {
+    fanmap_t *f;
+    queue_topic_t topic;
+} publisher_reports_t;
+void publisher_delivered(void *reports, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
 
 #endif

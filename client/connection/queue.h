@@ -3,6 +3,7 @@
 #define CLIENT_CONNECTION_QUEUE_H
 
 #include "client/connection/job.h"
+#include "client/connection/publisher.h"
 #include "io/bus.h"
 
 struct queue {
@@ -13,6 +14,7 @@ struct queue {
     fanmap_error_t error;        /* code not 0: they are not there; asked again for who comes next */
     uint32_t items_n, results_n; /* partitions */
     bus_topic_t *items, *results, *jobs;
+    publisher_reports_t reports[3]; /* by queue_topic_t */
 };
 
 /* The topics of a task on a queue (name NULL: only jobs and results, for a gather); is_ready once they are known to

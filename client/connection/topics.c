@@ -80,12 +80,14 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
     name_results(results, f->namespace_name);
     name_jobs(jobs, f->namespace_name);
     int r = FANMAP_OK;
+    for (int topic = TOPIC_ITEMS; topic <= TOPIC_JOBS; topic++)
+        queue->reports[topic] = (publisher_reports_t){f, (queue_topic_t)topic};
     if (queue->name[0])
-        r = bus_topic_open(f->bus, items, publisher_items_delivered, f, &queue->items, err);
+        r = bus_topic_open(f->bus, items, publisher_delivered, &queue->reports[TOPIC_ITEMS], &queue->items, err);
     if (r == FANMAP_OK)
-        r = bus_topic_open(f->bus, results, publisher_results_delivered, f, &queue->results, err);
+        r = bus_topic_open(f->bus, results, publisher_delivered, &queue->reports[TOPIC_RESULTS], &queue->results, err);
     if (r == FANMAP_OK)
-        r = bus_topic_open(f->bus, jobs, publisher_jobs_delivered, f, &queue->jobs, err);
+        r = bus_topic_open(f->bus, jobs, publisher_delivered, &queue->reports[TOPIC_JOBS], &queue->jobs, err);
     return r == FANMAP_OK ? ensure(queue, err) : r;
 }
 

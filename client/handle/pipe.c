@@ -38,14 +38,11 @@ static int check_pipe(const fanmap_job_t *from, const fanmap_job_t *to, fanmap_e
 {
     if (from->f != to->f)
         return err_set(err, FANMAP_EUSAGE, "a pipe joins two jobs of one connection");
-    if (!to->mapping || map_input_ended(to))
-        return err_set(err, FANMAP_EUSAGE,
-                       to->mapping ? "the input of job %s has ended" : "job %s is a gather: no input", to->id);
-    if (map_is_retry(to))
-        return err_set(err, FANMAP_EUSAGE, "the items of job %s come from job %s (retry-failed)", to->id,
-                       to->spec.retry_of);
-    if (from->handout->pipe_to || map_source(to))
-        return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->handout->pipe_to ? from->id : to->id);
+    int r = map_check_source(to, err);
+    if (r != FANMAP_OK)
+        return r;
+    if (from->handout->pipe_to)
+        return err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", from->id);
     if (from->is_detached || from->handout->end_was_told)
         return err_set(err, FANMAP_EUSAGE, "job %s has nothing to hand out", from->id);
     if (feeds(to, from))
@@ -110,7 +107,7 @@ void pipe_forget(fanmap_job_t *job)
 
 static bool is_reader_over(const fanmap_job_t *to)
 {
-    return to->error.code || map_is_cut(to) || gather_is_closed(to);
+    return to->error.code || map_is_stopped(to);
 }
 
 bool pipe_due(const fanmap_job_t *from)

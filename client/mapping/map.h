@@ -27,14 +27,14 @@ bool map_writable(const fanmap_job_t *job);
 bool map_has_room(const fanmap_job_t *job);
 /* True, once, when map_has_room. */
 bool map_became_writable(fanmap_job_t *job);
-bool map_input_ended(const fanmap_job_t *job);
-/* Its input was ended by --halt soon. */
-bool map_is_cut(const fanmap_job_t *job);
-bool map_is_retry(const fanmap_job_t *job);
+/* It takes no more items: --halt soon, or the list is closed. */
+bool map_is_stopped(const fanmap_job_t *job);
 
 /* The job whose values are its items (fanmap_pipe); NULL: none. */
 fanmap_job_t *map_source(const fanmap_job_t *job);
 void map_set_source(fanmap_job_t *job, fanmap_job_t *source);
+/* FANMAP_EUSAGE: it is a gather, or its items come from elsewhere, or are all there. */
+int map_check_source(const fanmap_job_t *job, fanmap_error_t *err);
 /* What another job handed out, as the next item: a value as it is, an error as this map's outcome of the item. The map
  * is writable. */
 int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err);

@@ -25,19 +25,21 @@ bool map_became_writable(fanmap_job_t *job)
     return true;
 }
 
-bool map_input_ended(const fanmap_job_t *job)
+bool map_is_stopped(const fanmap_job_t *job)
 {
-    return job->mapping && job->mapping->input_ended;
+    return (job->mapping && job->mapping->is_cut) || gather_is_closed(job);
 }
 
-bool map_is_cut(const fanmap_job_t *job)
+int map_check_source(const fanmap_job_t *job, fanmap_error_t *err)
 {
-    return job->mapping && job->mapping->is_cut;
-}
-
-bool map_is_retry(const fanmap_job_t *job)
-{
-    return job->mapping && job->mapping->retry;
+    const mapping_t *m = job->mapping;
+    if (!m || m->input_ended)
+        return err_set(err, FANMAP_EUSAGE, m ? "the input of job %s has ended" : "job %s is a gather: no input",
+                       job->id);
+    if (m->retry)
+        return err_set(err, FANMAP_EUSAGE, "the items of job %s come from job %s (retry-failed)", job->id,
+                       job->spec.retry_of);
+    return m->source ? err_set(err, FANMAP_EUSAGE, "job %s has a pipe already", job->id) : FANMAP_OK;
 }
 
 fanmap_job_t *map_source(const fanmap_job_t *job)
@@ -65,7 +67,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", m->source->id);
     if ((unsigned)format > FANMAP_WRAPPED)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
-    if (m->is_cut || gather_is_closed(job))
+    if (map_is_stopped(job))
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);
     return FANMAP_OK;
 }
