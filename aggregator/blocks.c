@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
+
 enum { BLOCK_BYTES = 64 * 1024, DISK_UNIT = 4096, CACHE_N = 64, TABLE_MIN = 16 };
 static const size_t cache_bytes_max = (size_t)CACHE_N * BLOCK_BYTES;
 
@@ -123,6 +125,7 @@ static int cache_load(blocks_t *blocks, uint32_t number, fanmap_error_t *err)
     }
     blocks->cached[blocks->cached_n++] = number;
     blocks->cached_bytes += block->size;
+    invariant(blocks->cached_n <= CACHE_N);
     return FANMAP_OK;
 }
 
@@ -229,6 +232,7 @@ int blocks_put(blocks_t *blocks, uint32_t len, place_t *place, uint8_t **ret, fa
     *ret = block->bytes + block->used;
     block->used += len;
     block->live++;
+    invariant(block->used <= block->size && blocks->next - blocks->first <= blocks->cap);
     return FANMAP_OK;
 }
 
@@ -276,6 +280,7 @@ void blocks_release(blocks_t *blocks, const place_t *place)
 {
     block_t *block = at(blocks, place->block);
     blocks->has_got = false;
+    invariant(block->live > 0);
     if (--block->live > 0)
         return;
     if (block == last(blocks) && block->offset < 0 && block->size == BLOCK_BYTES) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bitset.h"
+#include "base/invariant.h"
 
 enum { FRAMING_BYTES = 64 * 1024, PERCENT_OUTCOMES_MIN = 3, END_NONE = 0 };
 
@@ -68,6 +69,7 @@ static void decide(list_t *list, list_state_t state, end_reason_t reason)
 {
     uint64_t published = list->end > list->prefix ? list->end : list->prefix;
     uint64_t n = list->total >= 0 ? (uint64_t)list->total : published;
+    invariant(list->state == LIST_OPEN && state != LIST_OPEN);
     list->state = state;
     fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
     if (list->callbacks.decided)
@@ -141,6 +143,8 @@ static void count_outcome(list_t *list, const outcome_t *outcome)
     list->retried_n += outcome->attempts > 1 ? outcome->attempts - 1 : 0;
     if (outcome->index >= list->end)
         list->end = outcome->index + 1;
+    invariant(list->known_n == bitset_count(&list->known) && list->known_n <= list->end &&
+              list->failed_n <= list->given_n);
 }
 
 /* False: it must not count. A duplicate is valid and changes nothing. */

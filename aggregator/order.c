@@ -2,6 +2,8 @@
  * gets there, it is read from its place and the place is forgotten. */
 #include "aggregator/order.h"
 
+#include "base/invariant.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,7 @@ int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
     code = blocks_put(order->blocks, (uint32_t)len, place, &to, err);
     if (code)
         return code;
+    invariant(!order->is_decided && place->mark == 0 && outcome->index >= order->position);
     memcpy(to, entry, len);
     place->mark = 1;
     order->waiting_n++;
@@ -119,6 +122,7 @@ static int take(order_t *order, const place_t *place, outcome_t *ret, fanmap_err
         return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " is not what was kept", order->position);
     order->out = *place;
     order->has_out = true;
+    invariant(order->waiting_n > 0 && order->waiting_bytes >= place->len);
     order->waiting_n--;
     order->waiting_bytes -= place->len;
     advance(order);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "aggregator/watch_state.h"
+#include "base/invariant.h"
 
 watch_t *watch_new(watch_whole_fn is_whole, void *arg)
 {
@@ -30,6 +31,7 @@ static size_t *counter(watch_t *watch, job_state_t state)
 
 static void set_state(watch_t *watch, job_t *job, job_state_t state)
 {
+    invariant(*counter(watch, job->state) > 0 && job->state != state);
     --*counter(watch, job->state);
     ++*counter(watch, state);
     job->state = state;
@@ -38,6 +40,7 @@ static void set_state(watch_t *watch, job_t *job, job_state_t state)
 static void enqueue(watch_t *watch, job_t *job)
 {
     set_state(watch, job, JOB_FINISHED);
+    invariant(*watch->queue_end == NULL);
     job->queued = NULL;
     job->queued_at = watch->queue_end;
     *watch->queue_end = job;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "producer/state.h"
 #include "schemas/item.h"
 
@@ -167,6 +168,7 @@ static void put_progress(producer_t *p)
     keep_in_reach(p, state->offsets);
     joblog_encode_progress(&p->values, &progress, state->offsets);
     actions_put_log(p, RECORD_PROGRESS, ++state->n);
+    invariant(progress.prefix >= state->prefix);
     state->prefix = progress.prefix;
     state->put_ms = p->now_ms;
     state->in_flight = true;
@@ -179,6 +181,7 @@ void publish_progress_stored(producer_t *p, uint64_t number)
     producer_progress_t *state = &p->progress;
     if (number != state->n || !state->in_flight)
         return;
+    invariant(state->stored <= state->prefix && state->prefix <= p->window.prefix);
     state->in_flight = false;
     state->stored = state->prefix;
     if (state->put_ms - state->stored_ms <= PAUSE_MS && state->put_ms > p->owner_ms)
@@ -203,6 +206,7 @@ static void put_input(producer_t *p)
         put_progress(p);
     joblog_encode_input(&p->values, p->window.next, p->source_error);
     actions_put_log(p, RECORD_INPUT, 0);
+    invariant(p->window.prefix == p->window.next && p->queue.n == 0);
     p->input_put = true;
 }
 

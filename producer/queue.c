@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/invariant.h"
+
 typedef struct {
     size_t len;
     fanmap_kind_t kind;
@@ -43,6 +45,7 @@ bool queue_pop(queue_t *queue, queue_item_t *ret)
     *ret =
         (queue_item_t){.kind = head.kind, .is_outcome = head.is_outcome, .bytes = from + sizeof head, .len = head.len};
     queue->head += sizeof head + head.len;
+    invariant(queue->head <= queue->bytes.len && (queue->n > 1 || queue->head == queue->bytes.len));
     if (--queue->n == 0) {
         queue->head = 0;
         buf_clear(&queue->bytes);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 #include "schemas/place.h"
 
 enum { OFFSET_NONE = -1, OFFSET_PACKS = -2 };
@@ -15,6 +17,7 @@ bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_
         cap *= 2;
     *window = (window_t){.mask = cap - 1, .job_hash = place_job_hash(job), .partitions = partitions};
     window->items_max = items_max < 1 ? 1 : items_max < cap ? items_max : cap;
+    invariant((cap & (cap - 1)) == 0 && window->items_max <= cap);
     window->ring = calloc(cap, sizeof *window->ring);
     window->behind = malloc(partitions * sizeof *window->behind);
     if (!window->ring || !window->behind)
@@ -52,6 +55,7 @@ bool window_full(const window_t *window)
 
 uint64_t window_add(window_t *window, const void *in, size_t in_len)
 {
+    invariant(!window_full(window));
     window->next_chain = place_chain(window->next_chain, in, in_len);
     *at(window, window->next) = (window_item_t){.chain = window->next_chain, .offset = OFFSET_NONE};
     return window->next++;
@@ -80,6 +84,7 @@ static void advance(window_t *window)
         window->prefix_chain = item->chain;
         window->prefix++;
     }
+    invariant(window->prefix_chain == window->next_chain);
 }
 
 static bool waits(const window_t *window, uint64_t index)

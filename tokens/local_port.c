@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 #include "tokens/answers.h"
 
 typedef struct {
@@ -25,6 +27,7 @@ static tokens_reply_t grant(const tokens_request_t *request, uint64_t fence)
 {
     uint64_t n = request->n, keep = request->keep, want = request->want > keep ? request->want : keep;
     uint64_t allow = keep > n ? 0 : want < n ? want : n;
+    invariant(allow <= n && (keep <= n || allow == 0));
     return (tokens_reply_t){.allow = allow,
                             .held = keep > allow ? keep : allow,
                             .fence = fence,

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
+
 enum {
     KILL_AFTER_MS = 60000,  /* frozen for so long, attempts are killed and run again */
     AT_ONCE_EVERY_MS = 100, /* syncs beside the heartbeat: ten a second, */
@@ -146,11 +148,13 @@ static void begin_limit(tokens_t *t, int64_t now_ms)
     t->held = UINT64_MAX;
     t->deadline_ms = now_ms + t->lease_ms / 2;
     t->new_limit = true;
+    invariant(t->n > 0 && tokens_allow(t, now_ms) == 0);
 }
 
 /* N to 0: no more calls. What our row still holds expires by itself. */
 static void end_limit(tokens_t *t)
 {
+    invariant(t->n == 0 && t->n_version > t->z);
     t->z = t->n_version;
     t->in_flight = t->kill = t->new_limit = t->slow = false;
     t->sent_want = 0;
@@ -244,6 +248,7 @@ static void fill_request(const tokens_t *t, int64_t now_ms, tokens_request_t *re
     snprintf(ret->job, sizeof ret->job, "%s", t->job);
     snprintf(ret->incarnation, sizeof ret->incarnation, "%s", t->incarnation);
     snprintf(ret->nonce, sizeof ret->nonce, "%s", t->nonce);
+    invariant(ret->keep <= t->keep && ret->want >= t->keep);
 }
 
 bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
@@ -261,6 +266,7 @@ bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
     }
     if (t->in_flight || now_ms < due_ms(t))
         return false;
+    invariant(!t->in_flight && !is_idle(t));
     count_at_once(t, now_ms);
     t->seq++;
     fill_request(t, now_ms, ret);
@@ -271,6 +277,7 @@ bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
     t->wants_sync = false;
     t->in_flight = true;
     t->sent_ms = now_ms;
+    invariant(t->allow <= t->keep); /* what frees while the reply is under way is not used again */
     return true;
 }
 
@@ -284,6 +291,7 @@ static void apply_reply(tokens_t *t, const tokens_reply_t *reply)
         return;
     }
     t->allow = reply->allow < reply->held ? reply->allow : reply->held;
+    invariant(t->allow <= t->held);
     t->has_lease = true;
     t->lease_version = reply->n_version;
     if (t->sent_version == t->n_version)
