@@ -7,7 +7,7 @@
 
 #include "schemas/names.h"
 #include "worker/core/burial.h"
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 enum { UNDER_WAY_MAX = 256, PAUSE_MS = 200 };
 

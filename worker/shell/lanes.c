@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 static bool grow(lanes_of_t *of, uint32_t n)
 {

@@ -1,7 +1,7 @@
 /* Lanes that are read for notes, beside the group. */
 #include <stdlib.h>
 
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 static bool on_watched(void *arg, const bus_record_t *record)
 {

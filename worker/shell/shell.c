@@ -7,45 +7,15 @@
  */
 #include "worker/shell/shell.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "io/random_id.h"
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
-
-void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
-{
-    char line[600];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (shell->callbacks.log)
-        shell->callbacks.log(shell->arg, level, line);
-}
-
-static void tell_ended(void *arg)
-{
-    worker_shell_t *shell = arg;
-    if (shell->was_ended)
-        return;
-    shell->was_ended = true;
-    if (shell->callbacks.ended)
-        shell->callbacks.ended(shell->arg, shell->error.code ? &shell->error : NULL);
-}
-
-void shell_fail(worker_shell_t *shell, const fanmap_error_t *err)
-{
-    if (shell->error.code)
-        return;
-    shell->error = *err;
-    loop_defer(shell->loop, tell_ended, shell);
-}
 
 /* ---- stepping ---- */
 
@@ -63,7 +33,7 @@ static void end_of_turn(void *arg)
 void shell_left(worker_shell_t *shell)
 {
     if (shell->is_drained)
-        loop_defer(shell->loop, tell_ended, shell);
+        loop_defer(shell->loop, shell_tell_ended, shell);
 }
 
 void shell_intake(worker_shell_t *shell)
@@ -226,7 +196,7 @@ static void on_leave_over(void *arg)
     if (!shell->was_ended)
         shell_log(shell, FANMAP_LOG_WARNING,
                   "Kafka did not confirm everything in time: what it lacks runs again elsewhere");
-    tell_ended(shell);
+    shell_tell_ended(shell);
 }
 
 static void on_timer(void *arg)
@@ -377,7 +347,7 @@ void worker_shell_close(worker_shell_t *shell)
     shell_watches_close(shell);
     shell_topics_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
-    loop_defer_cancel(shell->loop, tell_ended, shell);
+    loop_defer_cancel(shell->loop, shell_tell_ended, shell);
     give_back(shell);
     worker_free(shell->core);
     worker_actions_free(&shell->actions);

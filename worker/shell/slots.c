@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 static const slots_task_t *find_task(const worker_shell_t *shell, const char *name)
 {

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "schemas/names.h"
-#include "worker/shell/internal.h"
+#include "worker/shell/state.h"
 
 enum { SHARED_TOPICS = 3 }; /* results, jobs, dead */
 

@@ -1,7 +1,8 @@
-/* The shell from inside: shell.c (life, stepping), shell_topics.c (jobs topic, group, items), shell_packs.c (what is
- * published), shell_slots.c (attempts). */
-#ifndef WORKER_SHELL_INTERNAL_H
-#define WORKER_SHELL_INTERNAL_H
+/* The shell's state, and what its files do for each other: shell.c (life, stepping), news.c (what the caller
+ * hears), topics.c (jobs topic, group, items), lanes.c and notes.c (whose items, and what was noted about them), packs.c
+ * and records.c (what is published, by way of inflight.c), burial.c (records nobody can use), slots.c (attempts). */
+#ifndef WORKER_SHELL_STATE_H
+#define WORKER_SHELL_STATE_H
 
 #include "schemas/names.h"
 #include "slots/slots.h"
@@ -21,7 +22,7 @@ enum {
     REVOKE_MS = 1000 /* what a rebalance waits for outcomes on their way */
 };
 
-typedef struct sent sent_t;
+typedef struct inflight inflight_t;
 typedef struct shell_burial shell_burial_t;
 
 /* One lane that is read for notes. */
@@ -87,11 +88,11 @@ struct worker_shell {
     uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
     uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
 
-    sent_t *open;   /* packs being filled, the last used first */
-    sent_t *unsent; /* what the bus had no room for, in order */
-    sent_t **unsent_last;
-    sent_t *spare;
-    sent_t *made;            /* every one that there is */
+    inflight_t *open;   /* packs being filled, the last used first */
+    inflight_t *unsent; /* what the bus had no room for, in order */
+    inflight_t **unsent_last;
+    inflight_t *spare;
+    inflight_t *made;        /* every one that there is */
     size_t under_way;        /* packs sent and not yet reported */
     size_t publishing_bytes; /* of packs made and not yet reported; over half the budget nothing is taken in */
     bool core_wants, group_wants;
@@ -106,12 +107,16 @@ struct worker_shell {
     fanmap_error_t error;
 };
 
-/* shell.c */
-/* One event into the core, and everything that follows from it. */
-void shell_step(worker_shell_t *shell, worker_event_t *event);
+/* news.c */
+/* Deferred: tells the caller once that the shell has ended. */
+void shell_tell_ended(void *shell);
 void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* shell.c */
+/* One event into the core, and everything that follows from it. */
+void shell_step(worker_shell_t *shell, worker_event_t *event);
 /* The group is left: after a drain, the end. */
 void shell_left(worker_shell_t *shell);
 /* Something is to be flushed at the end of this turn of the loop. */
@@ -133,7 +138,7 @@ void shell_lanes_free(worker_shell_t *shell);
 void shell_watch(worker_shell_t *shell, const worker_action_t *action);
 void shell_watches_close(worker_shell_t *shell);
 
-/* shell_topics.c */
+/* topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
 void shell_query_jobs_end(worker_shell_t *shell);
 /* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
@@ -158,7 +163,7 @@ void shell_burial_record(shell_burial_t *burial, const bus_record_t *record);
 /* The jobs topic was read to where it ended when the worker began. */
 void shell_burial_caught_up(shell_burial_t *burial);
 
-/* shell_packs.c */
+/* packs.c, records.c and inflight.c */
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);
 void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
@@ -170,7 +175,7 @@ void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offs
 void shell_on_linger(void *arg);
 void shell_free_packs(worker_shell_t *shell);
 
-/* shell_slots.c */
+/* slots.c */
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err);
 void shell_run(worker_shell_t *shell, const worker_action_t *action);
 void shell_take_back(worker_shell_t *shell, uint32_t slot);

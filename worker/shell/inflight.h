@@ -1,0 +1,38 @@
+/* Records on their way to the bus, from the making to the report. */
+#ifndef WORKER_SHELL_INFLIGHT_H
+#define WORKER_SHELL_INFLIGHT_H
+
+#include "worker/shell/state.h"
+
+typedef enum { INFLIGHT_PACK, INFLIGHT_END_COPY, INFLIGHT_END, INFLIGHT_DEAD, INFLIGHT_NOTE } inflight_type_t;
+
+struct inflight {
+    inflight_type_t type;
+    inflight_t *next, *next_made;
+    bus_topic_t *topic;
+    int32_t partition;
+    char key[JOB_ID_MAX + 17];
+    size_t key_len;
+    char job[JOB_ID_MAX + 1];
+    int32_t from_lane; /* DEAD */
+    char from[2][24];  /* DEAD: partition and offset */
+    const char *why;
+    buf_t body, value;     /* DEAD: body is the key */
+    uint32_t count;        /* outcomes in body */
+    int64_t began_ms;      /* of the first outcome */
+    worker_item_t **items; /* PACK, DEAD */
+    size_t items_n, items_cap;
+};
+
+/* NULL: out of memory, and the shell has failed. */
+inflight_t *inflight_new(worker_shell_t *shell, inflight_type_t type);
+/* The item is reported as stored with the record. False: out of memory. */
+bool inflight_keep_item(inflight_t *inflight, worker_item_t *item);
+/* To the bus, or behind what the bus has no room for. */
+void inflight_send(worker_shell_t *shell, inflight_t *inflight);
+/* What waits for room on the bus, as far as there is some now. */
+void shell_send_unsent(worker_shell_t *shell);
+/* The record is done with and may serve again. */
+void inflight_reuse(worker_shell_t *shell, inflight_t *inflight);
+
+#endif

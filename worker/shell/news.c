@@ -1,0 +1,34 @@
+/* What the shell says to its caller: log lines, and once that it has ended. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "worker/shell/state.h"
+
+void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
+{
+    char line[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (shell->callbacks.log)
+        shell->callbacks.log(shell->arg, level, line);
+}
+
+void shell_tell_ended(void *arg)
+{
+    worker_shell_t *shell = arg;
+    if (shell->was_ended)
+        return;
+    shell->was_ended = true;
+    if (shell->callbacks.ended)
+        shell->callbacks.ended(shell->arg, shell->error.code ? &shell->error : NULL);
+}
+
+void shell_fail(worker_shell_t *shell, const fanmap_error_t *err)
+{
+    if (shell->error.code)
+        return;
+    shell->error = *err;
+    loop_defer(shell->loop, shell_tell_ended, shell);
+}
