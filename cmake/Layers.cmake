@@ -1,4 +1,5 @@
-# fanmap_layer(NAME [CHECKED] [ROOMS ...] DEPENDS ...): one static library per folder, from every .c file in it and in its ROOMS.
+# fanmap_layer(NAME [CHECKED] [FOLDER ...] DEPENDS ...): one static library from every .c file in a folder, this one if none is
+# named.
 # DEPENDS names the layers and libraries below it; tests/unit/includes checks that nothing else is included.
 #
 # CHECKED: the layer is there a second time, as fanmap_NAME_checked, with the invariants (base/invariant.h) compiled in. The
@@ -19,12 +20,8 @@ function(fanmap_flags target)
 endfunction()
 
 function(fanmap_layer name)
-  cmake_parse_arguments(ARG "CHECKED" "" "DEPENDS;ROOMS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
-  foreach(room ${ARG_ROOMS})
-    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.c)
-    list(APPEND sources ${found})
-  endforeach()
+  cmake_parse_arguments(ARG "CHECKED" "FOLDER" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_FOLDER}/*.c)
   add_library(fanmap_${name} STATIC ${sources})
   fanmap_flags(fanmap_${name})
   target_link_libraries(fanmap_${name} PUBLIC ${ARG_DEPENDS})
