@@ -7,15 +7,17 @@
  *   > config slots=K ahead=N ...             before everything else
  *   > job ID [n= retries= timeout= deadline= failfast= backoff= task= nonce=]    J/spec
  *   > limit ID N VERSION | pause ID 0|1 VERSION | end ID
- *   > assigned P OFFSET none|again|MARKS     no commit; the last one seen of P; or "done A-B" / "count OFFSET ATTEMPTS
- * CHARGES", "name OFFSET MEMBER", "horizon OFFSET", "unclean"; the first commit is accepted unless it is "slow"
+ *   > assigned P OFFSET none|again|MARKS     no commit; the last one seen of P; or "done A-B", "count OFFSET ATTEMPTS CHARGES",
+ *                                            "name OFFSET MEMBER", "horizon OFFSET", "unclean"; the first commit is accepted
+ *                                            unless it is "slow"
  *   > member ID                              ours at the next assignment
  *   > members ID... | members failed         the answer to describe
  *   > revoked P [wait] | lost | rebalanced
  *   > item P OFFSET JOB INDEX | junk P OFFSET | note P OFFSET CLAIMED MEMBER [released] | gap P FROM TO
- *   > up S | done S N value|fail|final US | down S WHY N|- UNSTARTED | taken S N > stored P OFFSET... | committed
- * P OFFSET ok|no | position end | endstored ID | endwritten ID > tokens JOB ALLOW HELD FENCE [learning] [run=X] |
- * tokens JOB failed | wake JOB | tick | drain
+ *   > up S | done S N value|fail|final US | down S WHY N|- UNSTARTED | taken S N
+ *   > stored P OFFSET... | committed P OFFSET ok|no | position end | endstored ID | endwritten ID
+ *   > tokens JOB ALLOW HELD FENCE [learning] [run=X] | tokens JOB failed | wake JOB
+ *   > tick | drain
  */
 #include <setjmp.h>
 #include <stdarg.h>

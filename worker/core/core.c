@@ -166,6 +166,7 @@ static void handle_group(worker_t *w, const worker_event_t *e)
         part_committed(w, e);
         break;
     default:
+        invariant(!"an event of no known type");
         break;
     }
 }
@@ -221,8 +222,6 @@ static void handle(worker_t *w, const worker_event_t *e)
     default: /* of the group */
         handle_group(w, e);
         break;
-    case WORKER_BOUND:
-        break;
     }
 }
 
@@ -246,6 +245,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     intake_turn(w);
     if (w->is_draining)
         drain_turn(w);
+    invariant(w->marked == NULL || w->failed || w->marked->is_marked);
     actions->failed = w->failed;
 }
 

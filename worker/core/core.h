@@ -79,7 +79,6 @@ typedef enum {
     WORKER_COMMITTED,   /* lane, offset, the commit's number, ok */
     WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
-    WORKER_BOUND,       /* the bound arguments of job are ready (from its spec) -- reserved */
     WORKER_DRAIN        /* SIGTERM: take nothing new, finish or hand back */
 } worker_event_type_t;
 
@@ -350,9 +349,5 @@ typedef struct {
 size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
 /* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
 uint64_t worker_running(const worker_t *worker, const char *id);
-/* Of an item that is being published. */
-uint64_t worker_item_index(const worker_item_t *item);
-uint32_t worker_item_attempts(const worker_item_t *item);
-const char *worker_item_job(const worker_item_t *item);
 
 #endif

@@ -14,6 +14,7 @@ enum { AHEAD_TARGET_US = 2000 /* how much work may wait unstarted in a slot */ }
 
 static void enter(worker_t *w, worker_job_t *job)
 {
+    invariant(!job->in_turn && (w->turn == NULL) == (w->turn_n == 0));
     if (w->turn == NULL)
         w->turn = job->turn_prev = job->turn_next = job;
     else { /* last in turn */
@@ -28,12 +29,14 @@ static void enter(worker_t *w, worker_job_t *job)
 
 static void leave(worker_t *w, worker_job_t *job)
 {
+    invariant(job->in_turn && job->turn_prev->turn_next == job && job->turn_next->turn_prev == job);
     job->turn_prev->turn_next = job->turn_next;
     job->turn_next->turn_prev = job->turn_prev;
     if (w->turn == job)
         w->turn = job->turn_next == job ? NULL : job->turn_next;
     job->in_turn = false;
     w->turn_n--;
+    invariant((w->turn == NULL) == (w->turn_n == 0));
 }
 
 void dispatch_enlist(worker_t *w, worker_job_t *job)
@@ -69,6 +72,7 @@ static void run(worker_t *w, uint32_t number, worker_item_t *item)
     worker_action_t *action = act(w, WORKER_RUN);
     if (action == NULL)
         return;
+    invariant(slot->is_up && slot->job == job && job_may_start(job) && item_may_run(item));
     item_unlink(item);
     item_set_state(item, STATE_RUNNING);
     item->fence = job->tokens != NULL ? tokens_fence(job->tokens) : 0;
@@ -156,10 +160,12 @@ static void begin_slot(worker_t *w, worker_job_t *job)
         return;
     w->idle_n--;
     worker_slot_t *slot = &w->slots[number];
+    invariant(slot->is_idle && slot->job == NULL && slot->runs.n == 0);
     slot->is_idle = false;
     slot->job = job;
     slot->bytes = 0;
     job->running++;
+    invariant(!limits_over(w, job)); /* tokens in use stay within what the table allows */
     fill(w, number, job, share < 1 ? 1 : share < most ? share : most);
 }
 

@@ -16,15 +16,44 @@ bool item_is_tried(const worker_item_t *item)
     return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
 }
 
-void item_set_state(worker_item_t *item, item_state_t state)
+/* The edges of an item's life. What is published does not come back, and what another claims is not ours to start or publish. */
+static bool may_become(const worker_item_t *item, item_state_t next)
+{
+    switch ((item_state_t)item->state) {
+    case STATE_RECEIVED:
+    case STATE_QUEUED:
+        return next != STATE_CLOSING;
+    case STATE_DELAYED:
+        return next == STATE_QUEUED || next == STATE_CLAIMED || next == STATE_PUBLISHING;
+    case STATE_RUNNING:
+        return next == STATE_QUEUED || next == STATE_DELAYED || next == STATE_PUBLISHING || next == STATE_CLAIMED;
+    case STATE_PUBLISHING:
+        return next == STATE_CLOSING;
+    case STATE_CLOSING:
+        return false;
+    case STATE_CLAIMED:
+        return next == STATE_QUEUED || next == STATE_RECEIVED || next == STATE_PUBLISHING || next == STATE_CLAIMED;
+    }
+    return false;
+}
+
+static void count_state(worker_item_t *item, item_state_t state)
 {
     worker_part_t *part = item->part;
+    invariant(item->state != STATE_RUNNING || part->runs_n > 0);
+    invariant(!item_is_published(item) || part->publishing_n > 0);
     part->runs_n -= item->state == STATE_RUNNING;
     part->publishing_n -= item_is_published(item);
     item->state = (uint8_t)state;
     part->runs_n += state == STATE_RUNNING;
     part->publishing_n += item_is_published(item);
     part->has_tried |= item_is_tried(item);
+}
+
+void item_set_state(worker_item_t *item, item_state_t state)
+{
+    invariant(may_become(item, state));
+    count_state(item, state);
 }
 
 bool item_is_ours(const worker_item_t *item)
@@ -55,6 +84,7 @@ void item_release(worker_t *w, worker_item_t *item)
         return;
     item_release_payload(w, item->payload);
     item->payload = NULL;
+    invariant(w->stats.payload_bytes >= item->record_len);
     w->stats.payload_bytes -= item->record_len;
 }
 
@@ -69,7 +99,7 @@ static void leave_part(worker_item_t *item)
         item->part_next->part_prev = item->part_prev;
     if (item->is_survivor)
         part_forget_survivor(part, item);
-    item_set_state(item, STATE_QUEUED);
+    count_state(item, STATE_QUEUED); /* nothing counts it any more */
 }
 
 void item_join(worker_part_t *part, worker_item_t *item)
@@ -93,6 +123,7 @@ void item_discard(worker_t *w, worker_item_t *item)
     item_unlink(item);
     item_release(w, item);
     leave_part(item);
+    invariant(item->job == NULL || item->job->items_n > 0);
     if (item->job != NULL)
         item->job->items_n--;
     item_free(&w->pool, item);

@@ -73,6 +73,7 @@ bool name_has_room(const worker_t *w, const worker_item_t *item)
 
 void name_set(worker_t *w, worker_item_t *item, item_name_t name)
 {
+    invariant(item->name == NAME_NONE && name != NAME_NONE);
     item->name = (uint8_t)name;
     item->name_number = 0;
     item->part->names_n++;
@@ -92,6 +93,7 @@ void name_drop(worker_t *w, worker_item_t *item)
 {
     if (item->name == NAME_NONE)
         return;
+    invariant(item->part->names_n > 0 && item->job->names_n > 0 && w->names_n > 0);
     item->name = NAME_NONE;
     item->part->is_dirty = true;
     item->part->names_n--;

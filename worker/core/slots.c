@@ -17,6 +17,7 @@ static void become_idle(worker_t *w, uint32_t number)
     if (!slot->is_up || slot->is_idle || slot->is_taking || slot->runs.n > 0)
         return;
     slot->is_idle = true;
+    invariant(slot->job == NULL && w->idle_n < w->config.slots_n);
     w->idle[w->idle_n++] = number;
 }
 
@@ -52,6 +53,7 @@ void slot_take_out(worker_t *w, uint32_t number, worker_item_t *item)
 {
     worker_slot_t *slot = &w->slots[number];
     bool was_head = slot->runs.head == item;
+    invariant(item->list == &slot->runs && item->state == STATE_RUNNING && item->job == slot->job);
     item_unlink(item);
     if (!was_head) {
         slot->bytes -= item->in_len;
@@ -85,6 +87,7 @@ void slot_emptied(worker_t *w, uint32_t number)
     become_idle(w, number);
     if (job == NULL)
         return;
+    invariant(job->running > 0);
     job->running--;
     job_mark(w, job);
 }

@@ -6,6 +6,7 @@
 #ifndef WORKER_CORE_STATE_H
 #define WORKER_CORE_STATE_H
 
+#include "base/invariant.h"
 #include "base/random.h"
 #include "worker/core/claims.h"
 #include "worker/core/names.h"

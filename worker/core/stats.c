@@ -25,21 +25,6 @@ uint64_t worker_running(const worker_t *w, const char *id)
     return job != NULL ? job->running : 0;
 }
 
-uint64_t worker_item_index(const worker_item_t *item)
-{
-    return item->index;
-}
-
-uint32_t worker_item_attempts(const worker_item_t *item)
-{
-    return item->attempts;
-}
-
-const char *worker_item_job(const worker_item_t *item)
-{
-    return item->job != NULL ? item->job->id : "";
-}
-
 static worker_oldest_t *oldest_of(worker_oldest_t *at, size_t *n, size_t max, const char *job)
 {
     for (size_t i = 0; i < *n; i++)
