@@ -79,7 +79,7 @@ static void say(const printing_t *p, const char *format, ...)
 
 static const char *name_of(const printing_t *p, resource_t resource, char *name)
 {
-    const char *name_space = options_text(p->options, "namespace"), *queue = options_text(p->options, "queue");
+    const char *name_space = options_text(p->options, OPT_NAMESPACE), *queue = options_text(p->options, OPT_QUEUE);
     switch (resource) {
     case ON_ITEMS:
         return name_items_of_queue(name, name_space, queue);
@@ -90,7 +90,7 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
     case ON_DEAD:
         return name_dead(name, name_space);
     case ON_AGGREGATOR_GROUP:
-        return name_aggregator_group(name, name_space, options_text(p->options, "group"));
+        return name_aggregator_group(name, name_space, options_text(p->options, OPT_GROUP));
     default:
         return name_group(name, name_space, queue);
     }
@@ -99,7 +99,7 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
 static void print_right(const printing_t *p, const char *principal, const right_t *right)
 {
     char name[TOPIC_NAME_MAX], operations[128] = "", copy[128];
-    const char *brokers = options_text(p->options, "brokers");
+    const char *brokers = options_text(p->options, OPT_BROKERS);
     size_t n = 0;
     snprintf(copy, sizeof copy, "%s", right->operations);
     for (char *rest = copy, *word; (word = strsep(&rest, " "));)
@@ -113,8 +113,8 @@ static void print_right(const printing_t *p, const char *principal, const right_
 static void print_role(const printing_t *p, const role_t *role)
 {
     char standard[NAME_MAX_LEN + 32];
-    const char *principal = options_text(p->options, "principal");
-    snprintf(standard, sizeof standard, "User:%s-%s", options_text(p->options, "namespace"), role->name);
+    const char *principal = options_text(p->options, OPT_PRINCIPAL);
+    snprintf(standard, sizeof standard, "User:%s-%s", options_text(p->options, OPT_NAMESPACE), role->name);
     say(p, "# %s: %s", role->name, role->who);
     for (const right_t *right = role->rights; right->resource != ON_END; right++)
         print_right(p, principal ? principal : standard, right);
@@ -123,8 +123,8 @@ static void print_role(const printing_t *p, const role_t *role)
 int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg, fanmap_error_t *err)
 {
     printing_t p = {options, fn, arg};
-    const char *name_space = options_text(options, "namespace");
-    const char *principal = options_text(options, "principal");
+    const char *name_space = options_text(options, OPT_NAMESPACE);
+    const char *principal = options_text(options, OPT_PRINCIPAL);
     for (const char *c = principal; c && *c; c++)
         if ((unsigned char)*c < ' ' || *c == '\'')
             return err_set(err, FANMAP_EUSAGE, "--principal \"%s\" cannot stand in a shell script", principal);

@@ -329,7 +329,7 @@ static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)
 static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
 {
     int r = ask_begin(&c->ask, f, timeout_ms, err);
-    c->queue_name = options_text(options, "queue");
+    c->queue_name = options_text(options, OPT_QUEUE);
     name_group(c->group, f->namespace_name, c->queue_name);
     return r == FANMAP_OK ? ask_queue(&c->ask, NULL, NULL, &c->shared, err) : r;
 }
@@ -340,7 +340,7 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
     cleaning_t c = {0};
     int r = begin(&c, f, options, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = clean(&c, options_switch(options, "clean"), err);
+        r = clean(&c, options_switch(options, OPT_CLEAN), err);
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
     ask_finish(&c.ask);
     for (size_t i = 0; i < c.topics_n; i++)

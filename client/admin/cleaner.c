@@ -138,7 +138,7 @@ int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fa
     c->loop = loop;
     c->log = log;
     c->log_arg = log_arg;
-    c->every_ms = (int64_t)options_ms(options, "clean-every");
+    c->every_ms = (int64_t)options_ms(options, OPT_CLEAN_EVERY);
     int r = own_options(c, options, err);
     if (r == FANMAP_OK)
         r = loop_timer_new(loop, on_timer, c, &c->timer, err);

@@ -105,7 +105,7 @@ static letter_t *letter_new(const bus_record_t *record)
 
 static bool is_wanted(const dead_t *d, const letter_t *letter)
 {
-    const char *job = options_text(d->filter, "job");
+    const char *job = options_text(d->filter, OPT_JOB);
     return !job || strcmp(job, letter->job) == 0;
 }
 
@@ -162,8 +162,8 @@ static int begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = ask_end(&d->ask, d->dead, 0, &d->end, err);
     d->next = BUS_BEGIN;
-    if (options_is_set(d->filter, "letter")) {
-        d->next = (int64_t)options_count(d->filter, "letter");
+    if (options_is_set(d->filter, OPT_LETTER)) {
+        d->next = (int64_t)options_count(d->filter, OPT_LETTER);
         if (r == FANMAP_OK && d->next >= d->end)
             r = err_set(err, FANMAP_EUSAGE, "there is no dead letter %" PRId64 " in namespace %s", d->next,
                         f->namespace_name);
@@ -260,7 +260,7 @@ static int judge(dead_t *d, const letter_t *letter, const char **ret_why, fanmap
         *ret_why = "it does not say where it stood";
     else if (!find_home(d, letter, &home))
         *ret_why = "it stood on no items topic of this namespace";
-    if (*ret_why || options_switch(d->filter, "force"))
+    if (*ret_why || options_switch(d->filter, OPT_FORCE))
         return FANMAP_OK;
     if (letter->job[0] == '\0' || !letter->told.is_item) {
         *ret_why = "it is no item, and workers would bury it again (--force)";

@@ -27,9 +27,9 @@ typedef struct {
 
 static bool is_of_task(const fanmap_options_t *filter, const char *task)
 {
-    const char *wanted = fanmap_options_get(filter, "task", 0);
+    const char *wanted = options_nth(filter, OPT_TASK, 0);
     for (size_t i = 0; wanted && strcmp(wanted, task) != 0; i++)
-        if (!(wanted = fanmap_options_get(filter, "task", i + 1)))
+        if (!(wanted = options_nth(filter, OPT_TASK, i + 1)))
             return false;
     return true;
 }
@@ -38,11 +38,12 @@ static bool is_wanted(const listing_t *l, const fold_entry_t *entry)
 {
     if (!entry->view.is_known || !is_of_task(l->filter, entry->task))
         return false;
-    if (options_is_set(l->filter, "queue") && strcmp(options_text(l->filter, "queue"), entry->queue) != 0)
+    if (options_is_set(l->filter, OPT_QUEUE) && strcmp(options_text(l->filter, OPT_QUEUE), entry->queue) != 0)
         return false;
-    if (options_is_set(l->filter, "since") && entry->submitted_ms < l->now_ms - (int64_t)options_ms(l->filter, "since"))
+    if (options_is_set(l->filter, OPT_SINCE) &&
+        entry->submitted_ms < l->now_ms - (int64_t)options_ms(l->filter, OPT_SINCE))
         return false;
-    const char *state = options_text(l->filter, "state");
+    const char *state = options_text(l->filter, OPT_STATE);
     if (!state || !entry->view.has_end)
         return true;
     return strcmp(state, "ended") == 0;
@@ -143,7 +144,7 @@ static int read_logs(listing_t *l, fanmap_error_t *err)
 static bool is_in_state(const listing_t *l, fanmap_job_state_t state)
 {
     static const char *const words[] = {"running", "paused", "ended"};
-    const char *wanted = options_text(l->filter, "state");
+    const char *wanted = options_text(l->filter, OPT_STATE);
     return !wanted || strcmp(wanted, words[state]) == 0;
 }
 
@@ -179,7 +180,7 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
     if (r == FANMAP_OK)
         r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
     drop_unwanted(&l);
-    if (r == FANMAP_OK && options_switch(filter, "counts"))
+    if (r == FANMAP_OK && options_switch(filter, OPT_COUNTS))
         r = read_logs(&l, err);
     if (r == FANMAP_OK && l.fold.is_out_of_memory)
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");

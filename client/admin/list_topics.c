@@ -30,11 +30,11 @@ static int want_all(topics_t *t, fanmap_error_t *err)
 {
     const fanmap_options_t *o = t->options;
     const char *name_space = t->ask.f->namespace_name, *task;
-    uint32_t bytes = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
-    uint32_t partitions = (uint32_t)options_count(o, "partitions");
-    int64_t retention = (int64_t)options_ms(o, "retention");
+    uint32_t bytes = (uint32_t)options_bytes(o, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES;
+    uint32_t partitions = (uint32_t)options_count(o, OPT_PARTITIONS);
+    int64_t retention = (int64_t)options_ms(o, OPT_RETENTION);
     size_t n = 0;
-    while (fanmap_options_get(o, "task", n))
+    while (options_nth(o, OPT_TASK, n))
         n++;
     t->names = calloc(SHARED_N + n, sizeof *t->names);
     t->wanted = calloc(SHARED_N + n, sizeof *t->wanted);
@@ -45,10 +45,10 @@ static int want_all(topics_t *t, fanmap_error_t *err)
     want(t, name_jobs(t->names[1], name_space), &(bus_topic_config_t){NULL, 1, true, -1, bytes});
     want(t, name_dead(t->names[2], name_space), &(bus_topic_config_t){NULL, 1, false, retention, bytes});
     for (size_t i = 0; i < n; i++) {
-        task = fanmap_options_get(o, "task", i);
+        task = options_nth(o, OPT_TASK, i);
         if (!task_name_valid(task))
             return err_set(err, FANMAP_EUSAGE, "--task: \"%s\" is not a task name", task);
-        want(t, name_items(t->names[SHARED_N + i], name_space, options_text(o, "queue"), task), &t->items);
+        want(t, name_items(t->names[SHARED_N + i], name_space, options_text(o, OPT_QUEUE), task), &t->items);
     }
     return FANMAP_OK;
 }

@@ -161,9 +161,9 @@ int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
     const fanmap_options_t *o = ask->f->options;
     char name[TOPIC_NAME_MAX];
     const bus_topic_config_t config = {name_dead(name, ask->f->namespace_name), 1, false,
-                                       (int64_t)options_ms(o, "retention"),
-                                       (uint32_t)options_bytes(o, "item-max") + 64 * 1024};
-    int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, "create-topics"), on_ensured, ask, err);
+                                       (int64_t)options_ms(o, OPT_RETENTION),
+                                       (uint32_t)options_bytes(o, OPT_ITEM_MAX) + 64 * 1024};
+    int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, ask, err);
     if (r == FANMAP_OK)
         r = ask_wait(ask, "Kafka", err);
     if (r != FANMAP_OK)
@@ -276,10 +276,10 @@ static void on_answer(void *arg, const char *const *texts, size_t n, const fanma
 int ask_redis(ask_t *ask, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err)
 {
     const fanmap_options_t *o = ask->f->options;
-    redis_port_config_t config = {.url = options_text(o, "redis"),
-                                  .password_file = options_text(o, "redis-password-file"),
-                                  .name_space = options_text(o, "namespace"),
-                                  .connect_timeout_ms = (uint32_t)options_ms(o, "connect-timeout")};
+    redis_port_config_t config = {.url = options_text(o, OPT_REDIS),
+                                  .password_file = options_text(o, OPT_REDIS_PASSWORD_FILE),
+                                  .name_space = options_text(o, OPT_NAMESPACE),
+                                  .connect_timeout_ms = (uint32_t)options_ms(o, OPT_CONNECT_TIMEOUT)};
     answer_t answer = {ask, fn, arg};
     inspect_t *inspect;
     if (!config.url || strcmp(config.url, "none") == 0)

@@ -180,7 +180,7 @@ static void on_table(void *arg, const char *const *texts, size_t n, const fanmap
 static bool ask_fleet(showing_t *s)
 {
     char name[NAME_MAX_LEN + TASK_NAME_MAX + 2];
-    const char *url = options_text(s->ask.f->options, "redis");
+    const char *url = options_text(s->ask.f->options, OPT_REDIS);
     fanmap_error_t err;
     s->show.workers_n = -1;
     s->show.tokens_held = -1;

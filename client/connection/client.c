@@ -49,10 +49,10 @@ static void on_connect_timeout(void *arg)
     if (f->is_connected)
         return;
     fanmap_error_t err;
-    const char *brokers = options_text(f->options, "brokers");
+    const char *brokers = options_text(f->options, OPT_BROKERS);
     err_set_retry(&err, FANMAP_EUNREACHABLE,
                   "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
-                  brokers ? brokers : "?", options_text(f->options, "connect-timeout"));
+                  brokers ? brokers : "?", options_text(f->options, OPT_CONNECT_TIMEOUT));
     client_fail(f, &err);
 }
 
@@ -91,16 +91,16 @@ int connection_open(const fanmap_options_t *options, uint32_t fetch_kbytes, cons
         free(f);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
-    f->is_local = options_switch(f->options, "local");
+    f->is_local = options_switch(f->options, OPT_LOCAL);
     f->is_connected = f->is_local;
-    f->namespace_name = options_text(f->options, "namespace");
+    f->namespace_name = options_text(f->options, OPT_NAMESPACE);
     int r = open_parts(f, err);
     if (r != FANMAP_OK) {
         connection_close(f);
         return r;
     }
     if (!f->is_local)
-        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, "connect-timeout"));
+        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, OPT_CONNECT_TIMEOUT));
     *ret_f = f;
     return FANMAP_OK;
 }

@@ -8,10 +8,10 @@ enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
                 bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
 {
-    bus_config_t config = {.brokers = options_text(options, "brokers"),
+    bus_config_t config = {.brokers = options_text(options, OPT_BROKERS),
                            .properties = options_properties(options),
-                           .session_ms = (uint32_t)options_ms(options, "session-timeout"),
-                           .message_bytes_max = (uint32_t)options_bytes(options, "item-max") + LIMIT_SLACK_BYTES,
+                           .session_ms = (uint32_t)options_ms(options, OPT_SESSION_TIMEOUT),
+                           .message_bytes_max = (uint32_t)options_bytes(options, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES,
                            .fetch_kbytes = fetch_kbytes,
                            .client_id = "fanmap"};
     if (!config.brokers || !*config.brokers)
@@ -25,10 +25,10 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, presence_t **ret_presence, fanmap_error_t *err)
 {
-    redis_port_config_t config = {.url = options_text(options, "redis"),
-                                  .password_file = options_text(options, "redis-password-file"),
-                                  .name_space = options_text(options, "namespace"),
-                                  .connect_timeout_ms = (uint32_t)options_ms(options, "connect-timeout")};
+    redis_port_config_t config = {.url = options_text(options, OPT_REDIS),
+                                  .password_file = options_text(options, OPT_REDIS_PASSWORD_FILE),
+                                  .name_space = options_text(options, OPT_NAMESPACE),
+                                  .connect_timeout_ms = (uint32_t)options_ms(options, OPT_CONNECT_TIMEOUT)};
     if (!config.url || strcmp(config.url, "none") == 0)
         return FANMAP_OK;
     int r = redis_port_open(loop, &config, ret_tokens, err);

@@ -58,17 +58,17 @@ static int ensure(queue_t *queue, fanmap_error_t *err)
 {
     char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
     const fanmap_options_t *o = queue->f->options;
-    uint32_t message_max = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
-    uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, "partitions");
+    uint32_t message_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES;
+    uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, OPT_PARTITIONS);
     const char *name_space = queue->f->namespace_name;
     const bus_topic_config_t topics[] = {
-        {name_results(results, name_space), partitions, false, (int64_t)options_ms(o, "retention"), message_max},
+        {name_results(results, name_space), partitions, false, (int64_t)options_ms(o, OPT_RETENTION), message_max},
         {name_jobs(jobs, name_space), 1, true, -1, message_max},
         {name_items(items, name_space, queue->name, queue->task), partitions, false, -1, message_max},
     };
     queue->is_asked = true;
     queue->error.code = 0;
-    return bus_ensure_topics(queue->f->bus, topics, queue->name[0] ? 3 : 2, options_switch(o, "create-topics"),
+    return bus_ensure_topics(queue->f->bus, topics, queue->name[0] ? 3 : 2, options_switch(o, OPT_CREATE_TOPICS),
                              on_topics, queue, err);
 }
 

@@ -164,8 +164,8 @@ int gather_new(fanmap_job_t *job, gather_changed_fn changed, fanmap_error_t *err
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     job->gathering = g;
     g->changed = changed;
-    g->window_bytes = options_bytes(job->options, "window");
-    g->is_unordered = options_switch(job->options, "unordered");
+    g->window_bytes = options_bytes(job->options, OPT_WINDOW);
+    g->is_unordered = options_switch(job->options, OPT_UNORDERED);
     return order_new(g->window_bytes, NULL, &g->order, err);
 }
 

@@ -9,7 +9,7 @@
 
 static fanmap_format_t value_format(const fanmap_options_t *options)
 {
-    const char *name = options_text(options, "value-format");
+    const char *name = options_text(options, OPT_VALUE_FORMAT);
     return strcmp(name, "json") == 0 ? FANMAP_JSON : strcmp(name, "text") == 0 ? FANMAP_TEXT : FANMAP_MSGPACK;
 }
 

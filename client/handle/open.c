@@ -50,7 +50,7 @@ static void cancel_and_wait(fanmap_t *f)
         next = job->next;
         fanmap_job_close(job, false);
     }
-    int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, "close-timeout");
+    int64_t until = loop_clock_ms() + (int64_t)options_ms(f->options, OPT_CLOSE_TIMEOUT);
     while (is_under_way(f) && !f->error.code && loop_clock_ms() < until)
         if (client_turn(f, 20, NULL) != FANMAP_OK)
             return;

@@ -11,7 +11,7 @@ enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 tak
 static void refuse_item(fanmap_job_t *job, fanmap_kind_t kind, const char *why, producer_event_t *ret)
 {
     mapping_t *m = job->mapping;
-    const char *source = options_text(job->options, "source");
+    const char *source = options_text(job->options, OPT_SOURCE);
     buf_clear(&m->item.refusal);
     put_utf8(&m->item.refusal, source, strlen(source));
     buf_printf(&m->item.refusal, " %" PRIu64 ": ", m->pushed + 1);

@@ -28,10 +28,10 @@ static int fill_policies(fanmap_job_t *job, fanmap_error_t *err)
     mapping_t *m = job->mapping;
     const fanmap_options_t *o = job->options;
     spec_t *spec = &job->spec;
-    const char *exits = options_text(o, "final-exit");
-    spec->fail_fast = options_switch(o, "fail-fast");
-    spec->sequences_n = (uint32_t)options_count(o, "sequences");
-    int r = halt_parse(options_text(o, "halt"), &spec->halt, err);
+    const char *exits = options_text(o, OPT_FINAL_EXIT);
+    spec->fail_fast = options_switch(o, OPT_FAIL_FAST);
+    spec->sequences_n = (uint32_t)options_count(o, OPT_SEQUENCES);
+    int r = halt_parse(options_text(o, OPT_HALT), &spec->halt, err);
     if (r == FANMAP_OK && spec->fail_fast && spec->halt.when != HALT_NEVER)
         r = err_set(err, FANMAP_EUSAGE, "give --fail-fast (which is --halt now,fail=1) or --halt, not both");
     if (r == FANMAP_OK && exits)
@@ -48,27 +48,27 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     const fanmap_options_t *o = job->options;
     spec_t *spec = &job->spec;
     spec_init(spec);
-    bool is_given = task || !options_text(o, "retry-failed"); /* else it is that of the other job */
+    bool is_given = task || !options_text(o, OPT_RETRY_FAILED); /* else it is that of the other job */
     if (is_given && (!task || !task_name_valid(task)))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a task name: [A-Za-z0-9._-], 1 to %d characters",
                        task ? task : "", TASK_NAME_MAX);
     snprintf(spec->task, sizeof spec->task, "%s", task ? task : "");
-    snprintf(spec->queue, sizeof spec->queue, "%s", job->f->is_local ? LOCAL_QUEUE : options_text(o, "queue"));
+    snprintf(spec->queue, sizeof spec->queue, "%s", job->f->is_local ? LOCAL_QUEUE : options_text(o, OPT_QUEUE));
     spec->submitted_ms = wall_ms();
-    spec->concurrency = options_count(o, "concurrency");
-    spec->lease_ms = (uint32_t)options_ms(o, "lease");
-    spec->retries = (uint32_t)options_count(o, "retries");
+    spec->concurrency = options_count(o, OPT_CONCURRENCY);
+    spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
+    spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
     options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
-    spec->timeout_ms = (uint32_t)options_ms(o, "timeout");
-    spec->grace_ms = (uint32_t)options_ms(o, "grace");
-    spec->memory_bytes = options_bytes(o, "memory");
-    spec->cpus_milli = options_cpus_milli(o, "cpus");
-    spec->cpu_time_ms = (uint32_t)options_ms(o, "cpu-time");
-    int64_t deadline = (int64_t)options_ms(o, "deadline");
+    spec->timeout_ms = (uint32_t)options_ms(o, OPT_TIMEOUT);
+    spec->grace_ms = (uint32_t)options_ms(o, OPT_GRACE);
+    spec->memory_bytes = options_bytes(o, OPT_MEMORY);
+    spec->cpus_milli = options_cpus_milli(o, OPT_CPUS);
+    spec->cpu_time_ms = (uint32_t)options_ms(o, OPT_CPU_TIME);
+    int64_t deadline = (int64_t)options_ms(o, OPT_DEADLINE);
     spec->deadline_ms = deadline ? spec->submitted_ms + deadline : 0;
-    spec->crash_cap = (uint32_t)options_count(o, "crash-cap");
-    spec->item_bytes_max = (uint32_t)options_bytes(o, "item-max");
-    spec->value_bytes_max = (uint32_t)options_bytes(o, "value-max");
+    spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
+    spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
+    spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
     if (spec->concurrency > 0 && !job->f->tokens && !job->f->is_local)
         return err_set(err, FANMAP_EUSAGE,
                        "--concurrency %" PRIu64
@@ -79,7 +79,7 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
 
 static int name_job(fanmap_job_t *job, fanmap_error_t *err)
 {
-    const char *id = options_text(job->options, "job-id");
+    const char *id = options_text(job->options, OPT_JOB_ID);
     if (id)
         snprintf(job->id, sizeof job->id, "%s", id);
     else if (random_id(job->id, 20) != FANMAP_OK)
@@ -94,7 +94,7 @@ static void map_begin(fanmap_job_t *job);
 
 static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
 {
-    const char *of = options_text(job->options, "retry-failed");
+    const char *of = options_text(job->options, OPT_RETRY_FAILED);
     if (job->is_detached && job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
     return of ? retry_new(job, of, map_begin, err) : queue_wait(job, job->spec.queue, job->spec.task, map_begin, err);
@@ -110,10 +110,10 @@ int map_new(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     m->log_check.until = -1;
     m->log_check.at_ms = m->deadline_ms = m->timer_ms = INT64_MAX;
     publisher_open(&m->publisher, f, map_stored, job);
-    job->is_detached = options_switch(job->options, "detach");
-    m->spill_bytes = options_bytes(job->options, "spill");
-    uint64_t window_bytes = options_bytes(job->options, "window");
-    if (options_switch(job->options, "unordered") && m->spill_bytes > window_bytes)
+    job->is_detached = options_switch(job->options, OPT_DETACH);
+    m->spill_bytes = options_bytes(job->options, OPT_SPILL);
+    uint64_t window_bytes = options_bytes(job->options, OPT_WINDOW);
+    if (options_switch(job->options, OPT_UNORDERED) && m->spill_bytes > window_bytes)
         m->spill_bytes = window_bytes; /* what arrives waits in memory only */
     int r = gather_new(job, map_gathered, err);
     if (r == FANMAP_OK)
@@ -131,7 +131,7 @@ static int make_producer(fanmap_job_t *job, fanmap_error_t *err)
 {
     mapping_t *m = job->mapping;
     producer_config_t config = {.spec = job->spec,
-                                .ahead_n = options_count(job->options, "ahead"),
+                                .ahead_n = options_count(job->options, OPT_AHEAD),
                                 .spill_bytes = m->spill_bytes,
                                 .attached = !job->is_detached,
                                 .prior = resubmit_known(m->resubmit),
@@ -204,7 +204,7 @@ static void map_begin(fanmap_job_t *job)
     fanmap_error_t err;
     if (!fleet_limits_may_begin(job, map_begin) || (m->retry && !retry_begin(m->retry)))
         return;
-    if (!options_text(job->options, "job-id"))
+    if (!options_text(job->options, OPT_JOB_ID))
         begin_new(job);
     else if (lookup_begin(job->queue, job->id, on_looked_up, job, &m->lookup, &err) != FANMAP_OK)
         job_fail(job, &err);

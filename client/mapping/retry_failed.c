@@ -71,7 +71,7 @@ bool retry_wants(const retry_failed_t *r, uint64_t index)
 static bool inherit_bound(fanmap_job_t *job, const spec_t *old)
 {
     mapping_t *m = job->mapping;
-    if (options_is_set(job->options, "bind") || old->bound_len == 0)
+    if (options_is_set(job->options, OPT_BIND) || old->bound_len == 0)
         return true;
     buf_clear(&m->bound);
     buf_append(&m->bound, old->bound, old->bound_len);
@@ -86,9 +86,9 @@ static int inherit_spec(retry_failed_t *r, fanmap_error_t *err)
     spec_t *spec = &job->spec;
     if (!spec->task[0])
         memcpy(spec->task, r->spec.task, sizeof spec->task);
-    if (!options_is_set(job->options, "sequences"))
+    if (!options_is_set(job->options, OPT_SEQUENCES))
         spec->sequences_n = r->spec.sequences_n;
-    if (options_is_set(job->options, "queue") && strcmp(spec->queue, r->spec.queue) != 0)
+    if (options_is_set(job->options, OPT_QUEUE) && strcmp(spec->queue, r->spec.queue) != 0)
         return err_set(err, FANMAP_EUSAGE, "--retry-failed %s stays on its queue, %s", r->of, r->spec.queue);
     memcpy(spec->queue, r->spec.queue, sizeof spec->queue);
     if (spec->item_bytes_max < r->spec.item_bytes_max)

@@ -167,7 +167,7 @@ static bool make_room(retry_failed_t *r, fanmap_error_t *err)
     }
     for (uint32_t p = 0; p < partitions; p++)
         r->offsets[p] = -1;
-    return order_new(options_bytes(r->job->options, "window"), NULL, &r->order, err) == FANMAP_OK;
+    return order_new(options_bytes(r->job->options, OPT_WINDOW), NULL, &r->order, err) == FANMAP_OK;
 }
 
 static void count_wanted(retry_failed_t *r)

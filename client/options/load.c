@@ -100,7 +100,7 @@ int fanmap_options_load(fanmap_options_t *options, const char *path, fanmap_erro
     int r = path ? read_file(options, path, false, put_from_file, err) : read_default_file(options, err);
     if (r == FANMAP_OK)
         r = read_environment(options, err);
-    const char *properties = options_text(options, "properties");
+    const char *properties = options_text(options, OPT_PROPERTIES);
     if (r == FANMAP_OK && properties)
         r = read_file(options, properties, false, put_property_from_file, err);
     return r;

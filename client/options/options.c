@@ -122,7 +122,7 @@ int options_put(fanmap_options_t *options, const char *key, const char *value, o
         return r;
     size_t n;
     const fanmap_option_info_t *info = &fanmap_option_table(&n)[option];
-    if (strcmp(info->name, "property") == 0)
+    if (option == OPT_PROPERTY.row)
         return put_pair(options, value, source, err);
     if (!give_way(options, option, NULL, source, info->repeats))
         return FANMAP_OK;
@@ -162,23 +162,25 @@ fanmap_options_t *options_copy(const fanmap_options_t *options)
     return options_merge(options, NULL);
 }
 
-const char *fanmap_options_get(const fanmap_options_t *options, const char *key, size_t nth)
+const char *option_value(const fanmap_options_t *options, int row, size_t nth)
 {
-    int option = option_find(key, strlen(key));
     size_t seen = 0, rows;
-    if (option < 0)
-        return NULL;
     for (size_t i = 0; options && i < options->n; i++)
-        if (options->at[i].option == option && seen++ == nth)
+        if (options->at[i].option == row && seen++ == nth)
             return options->at[i].value;
-    return seen == 0 && nth == 0 ? fanmap_option_table(&rows)[option].standard : NULL;
+    return seen == 0 && nth == 0 ? fanmap_option_table(&rows)[row].standard : NULL;
 }
 
-bool options_is_set(const fanmap_options_t *options, const char *key)
+const char *fanmap_options_get(const fanmap_options_t *options, const char *key, size_t nth)
 {
-    int option = option_find(key, strlen(key));
+    int row = option_find(key, strlen(key));
+    return row < 0 ? NULL : option_value(options, row, nth);
+}
+
+bool option_is_set(const fanmap_options_t *options, int row)
+{
     for (size_t i = 0; options && i < options->n; i++)
-        if (options->at[i].option == option)
+        if (options->at[i].option == row)
             return true;
     return false;
 }
@@ -201,40 +203,35 @@ const char *const *options_properties(const fanmap_options_t *options)
     return list;
 }
 
-const char *options_text(const fanmap_options_t *options, const char *key)
+bool options_switch(const fanmap_options_t *options, struct option_SWITCH option)
 {
-    return fanmap_options_get(options, key, 0);
-}
-
-bool options_switch(const fanmap_options_t *options, const char *key)
-{
-    const char *value = options_text(options, key);
+    const char *value = options_text(options, option);
     return value && strcmp(value, "true") == 0;
 }
 
-uint64_t options_count(const fanmap_options_t *options, const char *key)
+uint64_t options_count(const fanmap_options_t *options, struct option_COUNT option)
 {
-    const char *value = options_text(options, key);
+    const char *value = options_text(options, option);
     return value ? strtoull(value, NULL, 10) : 0;
 }
 
-uint64_t options_ms(const fanmap_options_t *options, const char *key)
+uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option)
 {
-    const char *value = options_text(options, key);
+    const char *value = options_text(options, option);
     int64_t ms = 0;
     return value && duration_parse(value, &ms, NULL) == FANMAP_OK ? (uint64_t)ms : 0;
 }
 
-uint64_t options_bytes(const fanmap_options_t *options, const char *key)
+uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE option)
 {
-    const char *value = options_text(options, key);
+    const char *value = options_text(options, option);
     uint64_t bytes = 0;
     return value && size_parse(value, &bytes, NULL) == FANMAP_OK ? bytes : 0;
 }
 
-uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key)
+uint32_t options_cpus_milli(const fanmap_options_t *options, struct option_CPUS option)
 {
-    const char *value = options_text(options, key);
+    const char *value = options_text(options, option);
     uint32_t milli = 0;
     return value && cpus_parse(value, &milli, NULL) == FANMAP_OK ? milli : 0;
 }
@@ -242,7 +239,7 @@ uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key)
 void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
                      uint32_t *ret_cap_ms)
 {
-    const char *value = options_text(options, "backoff");
+    const char *value = options_text(options, OPT_BACKOFF);
     backoff_t backoff = {0, 0, 0};
     if (value && backoff_parse(value, &backoff, NULL) == FANMAP_OK) {
         *ret_base_ms = backoff.base_ms;
@@ -253,14 +250,14 @@ void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uin
 
 uint64_t fanmap_options_number(const fanmap_options_t *options, const char *key)
 {
-    int option = option_find(key, strlen(key));
-    switch (option < 0 ? OPTION_TEXT : option_rule((size_t)option)->type) {
+    int row = option_find(key, strlen(key));
+    switch (row < 0 ? OPTION_TEXT : option_rule((size_t)row)->type) {
     case OPTION_COUNT:
-        return options_count(options, key);
+        return options_count(options, (struct option_COUNT){row});
     case OPTION_SIZE:
-        return options_bytes(options, key);
+        return options_bytes(options, (struct option_SIZE){row});
     case OPTION_DURATION:
-        return options_ms(options, key);
+        return options_ms(options, (struct option_DURATION){row});
     default:
         return 0;
     }

@@ -1,8 +1,9 @@
-/* The values of the option table (option_table.c), as the rest of the library reads them. */
+/* The values of the option table (table.h), as the rest of the library reads them. */
 #ifndef CLIENT_OPTIONS_OPTIONS_H
 #define CLIENT_OPTIONS_OPTIONS_H
 
 #include "base/error.h"
+#include "client/options/table.h"
 #include "fanmap/admin.h"
 
 typedef enum {
@@ -40,15 +41,46 @@ fanmap_options_t *options_copy(const fanmap_options_t *options);
 /* A merge for one map: the connection's options below, the map's above. NULL: no memory. */
 fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_options_t *above);
 
+/* An option as the code names it, OPT_LEASE: a misspelt name or a reader of the wrong type does not compile. */
+#define OPTION_ROW(id, ...) id##_ROW,
+enum { OPTION_LIST(OPTION_ROW) OPTIONS_N };
+#undef OPTION_ROW
+
+/* clang-format off */
+struct option_TEXT { int row; };
+struct option_NAME { int row; };
+struct option_DURATION { int row; };
+struct option_SWITCH { int row; };
+struct option_COUNT { int row; };
+struct option_BACKOFF { int row; };
+struct option_HALT { int row; };
+struct option_EXITS { int row; };
+struct option_BIND { int row; };
+struct option_SIZE { int row; };
+struct option_CPUS { int row; };
+struct option_JOB_ID { int row; };
+struct option_CHOICE { int row; };
+/* clang-format on */
+
+#define OPTION_KEY(id, name, letter, alias, metavar, standard, scope, repeats, type, ...)                              \
+    static const struct option_##type id = {id##_ROW};
+OPTION_LIST(OPTION_KEY)
+#undef OPTION_KEY
+
 /* Somebody set it: not only its default stands. */
-bool options_is_set(const fanmap_options_t *options, const char *key);
+#define options_is_set(options, option) option_is_set(options, (option).row)
+/* An option of any type as it was written; the nth value of one that repeats. NULL: unset, and without default. */
+#define options_text(options, option)     option_value(options, (option).row, 0)
+#define options_nth(options, option, nth) option_value(options, (option).row, nth)
+/* What these macros stand for. */
+bool option_is_set(const fanmap_options_t *options, int row);
+const char *option_value(const fanmap_options_t *options, int row, size_t nth);
 /* Typed reading. The value was checked when it was set, so these cannot fail; the default stands in the table. */
-const char *options_text(const fanmap_options_t *options, const char *key); /* NULL when unset and without default */
-bool options_switch(const fanmap_options_t *options, const char *key);
-uint64_t options_count(const fanmap_options_t *options, const char *key);
-uint64_t options_ms(const fanmap_options_t *options, const char *key);
-uint64_t options_bytes(const fanmap_options_t *options, const char *key);
-uint32_t options_cpus_milli(const fanmap_options_t *options, const char *key);
+uint64_t options_count(const fanmap_options_t *options, struct option_COUNT option);
+bool options_switch(const fanmap_options_t *options, struct option_SWITCH option);
+uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option);
+uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE option);
+uint32_t options_cpus_milli(const fanmap_options_t *options, struct option_CPUS option);
 void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
                      uint32_t *ret_cap_ms);
 /* librdkafka's properties ("X.NAME"): key, value, key, value, ..., NULL; borrowed. */

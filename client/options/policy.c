@@ -17,7 +17,7 @@ static void put(policy_t *policy, const char *name, const char *format, ...)
     va_start(args, format);
     vsnprintf(policy->values[policy->n], sizeof policy->values[0], format, args);
     va_end(args);
-    const char *standard = options_text(NULL, name);
+    const char *standard = fanmap_options_get(NULL, name, 0);
     policy->names[policy->n] = name;
     policy->n += !standard || strcmp(standard, policy->values[policy->n]) != 0;
 }

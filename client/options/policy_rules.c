@@ -129,10 +129,10 @@ int bind_parse(const char *text, buf_t *b, fanmap_error_t *err)
 
 static bool is_bound_twice(const fanmap_options_t *options, size_t nth)
 {
-    const char *name = fanmap_options_get(options, "bind", nth);
+    const char *name = options_nth(options, OPT_BIND, nth);
     size_t len = strcspn(name, "=") + 1;
     for (size_t i = 0; i < nth; i++)
-        if (strncmp(fanmap_options_get(options, "bind", i), name, len) == 0)
+        if (strncmp(options_nth(options, OPT_BIND, i), name, len) == 0)
             return true;
     return false;
 }
@@ -140,7 +140,7 @@ static bool is_bound_twice(const fanmap_options_t *options, size_t nth)
 int binds_encode(const fanmap_options_t *options, buf_t *b, fanmap_error_t *err)
 {
     uint32_t n = 0;
-    while (n <= BINDS_MAX && fanmap_options_get(options, "bind", n))
+    while (n <= BINDS_MAX && options_nth(options, OPT_BIND, n))
         n++;
     if (n == 0)
         return FANMAP_OK;
@@ -148,7 +148,7 @@ int binds_encode(const fanmap_options_t *options, buf_t *b, fanmap_error_t *err)
         return err_set(err, FANMAP_EUSAGE, "--bind: more than %d bound arguments", BINDS_MAX);
     mp_put_map(b, n);
     for (uint32_t i = 0; i < n; i++) {
-        const char *pair = fanmap_options_get(options, "bind", i);
+        const char *pair = options_nth(options, OPT_BIND, i);
         if (is_bound_twice(options, i))
             return err_set(err, FANMAP_EUSAGE, "--bind: %.*s is bound twice", (int)strcspn(pair, "="), pair);
         int r = bind_parse(pair, b, err);

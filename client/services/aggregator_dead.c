@@ -33,12 +33,12 @@ int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err)
 {
     char name[TOPIC_NAME_MAX];
     const fanmap_options_t *o = a->options;
-    uint32_t bytes = (uint32_t)options_bytes(o, "item-max") + LIMIT_SLACK_BYTES;
+    uint32_t bytes = (uint32_t)options_bytes(o, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES;
     name_dead(name, a->f->namespace_name);
-    bus_topic_config_t topic = {name, 1, false, (int64_t)options_ms(o, "retention"), bytes};
+    bus_topic_config_t topic = {name, 1, false, (int64_t)options_ms(o, OPT_RETENTION), bytes};
     int r = bus_topic_open(a->f->bus, name, on_delivered, a, &a->dead, err);
     if (r == FANMAP_OK)
-        r = bus_ensure_topics(a->f->bus, &topic, 1, options_switch(o, "create-topics"), on_topic, a, err);
+        r = bus_ensure_topics(a->f->bus, &topic, 1, options_switch(o, OPT_CREATE_TOPICS), on_topic, a, err);
     return r;
 }
 

@@ -132,7 +132,7 @@ static int join(fanmap_aggregator_t *a, fanmap_error_t *err)
                                                     .committed = on_committed,
                                                     .gap = on_gap};
     char name[TOPIC_NAME_MAX];
-    const char *group = options_text(a->f->options, "group");
+    const char *group = options_text(a->f->options, OPT_GROUP);
     name_aggregator_group(name, a->f->namespace_name, group);
     int r = bus_group_join(&a->topics->results, 1, name, &callbacks, a, &a->group, err);
     if (r == FANMAP_OK)
@@ -194,8 +194,8 @@ static int open_options(fanmap_aggregator_t *a, const fanmap_options_t *options,
         r = options_put(a->options, "unordered", "false", SOURCE_CALLER, err);
     if (r != FANMAP_OK)
         return r;
-    a->dir = options_text(a->options, "out");
-    a->as_records = options_switch(a->options, "records");
+    a->dir = options_text(a->options, OPT_OUT);
+    a->as_records = options_switch(a->options, OPT_RECORDS);
     r = check_dir(a, err);
     if (r == FANMAP_OK && result_owner(a->owner) != FANMAP_OK)
         r = err_set(err, FANMAP_EIO, "no random numbers");
@@ -275,7 +275,7 @@ static void begin_files(fanmap_aggregator_t *a)
 static void drain(fanmap_aggregator_t *a)
 {
     if (!a->drain_begun)
-        loop_timer_at(a->drain_timer, loop_clock_ms() + (int64_t)options_ms(a->f->options, "drain"));
+        loop_timer_at(a->drain_timer, loop_clock_ms() + (int64_t)options_ms(a->f->options, OPT_DRAIN));
     a->drain_begun = true;
     if (a->is_leaving || writers_n(a) > 0)
         return;

@@ -80,20 +80,20 @@ static void on_connect_timeout(void *arg)
 {
     fanmap_worker_t *w = arg;
     fanmap_error_t err;
-    const char *timeout = options_text(w->options, "connect-timeout");
+    const char *timeout = options_text(w->options, OPT_CONNECT_TIMEOUT);
     if (w->is_ready && w->presence && !presence_was_up(w->presence)) {
         err_set_retry(
             &err, FANMAP_EUNREACHABLE,
             "Redis at %s: no answer within %s; is it running, and is --redis (FANMAP_REDIS) right? (--redis none "
             "serves only jobs without a limit)",
-            options_text(w->options, "redis"), timeout);
+            options_text(w->options, OPT_REDIS), timeout);
         end(w, &err);
     }
     if (w->is_ready)
         return;
     err_set_retry(&err, FANMAP_EUNREACHABLE,
                   "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
-                  options_text(w->options, "brokers"), timeout);
+                  options_text(w->options, OPT_BROKERS), timeout);
     end(w, &err);
 }
 
@@ -122,7 +122,7 @@ static void announce_row(fanmap_worker_t *w)
     int n = snprintf(row, sizeof row,
                      "host=%s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
                      " partitions=%u started=%" PRId64,
-                     host, (int)getpid(), options_text(w->options, "queue"), stats.slots_up, stats.running,
+                     host, (int)getpid(), options_text(w->options, OPT_QUEUE), stats.slots_up, stats.running,
                      stats.queued + stats.delayed, stats.partitions, w->started_ms);
     n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
     n += snprintf(row + n, sizeof row - (size_t)n, " tasks=");
@@ -141,7 +141,7 @@ static void announce_bounds(fanmap_worker_t *w)
         const limits_t *l = &w->catalogue.tasks[i].terms.limits;
         const uint64_t bounds[PRESENCE_BOUNDS] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
         if (bounds[0] || bounds[1] || bounds[2])
-            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks[i],
+            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks[i],
                                      bounds);
     }
 }
@@ -150,7 +150,7 @@ static void on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
     if (w->is_ready && !w->drain_begun) {
-        presence_announce(w->presence, w->incarnation, options_text(w->options, "queue"), w->tasks, w->catalogue.n);
+        presence_announce(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks, w->catalogue.n);
         announce_row(w);
         announce_bounds(w);
     }
@@ -171,7 +171,7 @@ static void on_ready(void *arg)
     fanmap_error_t err;
     w->is_ready = true;
     log_line(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
-             options_text(w->options, "queue"), options_text(w->options, "namespace"));
+             options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
     if (w->presence)
         on_presence(w);
     if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
@@ -186,7 +186,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 /* What librdkafka may hold of a partition beside the budget: a 128th of that. */
 static uint32_t fetch_kbytes(const fanmap_options_t *options)
 {
-    uint64_t kbytes = options_bytes(options, "budget") / 128 / 1024;
+    uint64_t kbytes = options_bytes(options, OPT_BUDGET) / 128 / 1024;
     return kbytes < 64 ? 64 : kbytes > 512 ? 512 : (uint32_t)kbytes;
 }
 
@@ -225,7 +225,7 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
         r = open_connections(w, err);
     if (r != FANMAP_OK)
         return r;
-    r = halt_watch_open(w->bus, options_text(w->options, "namespace"), &w->halts, err);
+    r = halt_watch_open(w->bus, options_text(w->options, OPT_NAMESPACE), &w->halts, err);
     if (r != FANMAP_OK)
         return r;
     serve_config(w->options, &w->catalogue, &config);
@@ -247,7 +247,7 @@ int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void 
         fanmap_worker_close(w);
         return r;
     }
-    loop_timer_at(w->connect_timer, loop_clock_ms() + (int64_t)options_ms(w->options, "connect-timeout"));
+    loop_timer_at(w->connect_timer, loop_clock_ms() + (int64_t)options_ms(w->options, OPT_CONNECT_TIMEOUT));
     *ret_worker = w;
     return FANMAP_OK;
 }

@@ -9,11 +9,11 @@ void job_limits_default(const fanmap_options_t *options, slots_catalogue_t *cata
     for (size_t i = 0; i < catalogue->n; i++) {
         limits_t *limits = &catalogue->tasks[i].terms.limits;
         if (limits->memory_bytes == 0)
-            limits->memory_bytes = options_bytes(options, "memory");
+            limits->memory_bytes = options_bytes(options, OPT_MEMORY);
         if (limits->cpus_milli == 0)
-            limits->cpus_milli = options_cpus_milli(options, "cpus");
+            limits->cpus_milli = options_cpus_milli(options, OPT_CPUS);
         if (limits->cpu_time_ms == 0)
-            limits->cpu_time_ms = (uint32_t)options_ms(options, "cpu-time");
+            limits->cpu_time_ms = (uint32_t)options_ms(options, OPT_CPU_TIME);
     }
 }
 

@@ -18,7 +18,7 @@ static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *cat
 {
     const char *path;
     int r = FANMAP_OK;
-    for (size_t i = 0; r == FANMAP_OK && (path = fanmap_options_get(options, "tasks", i)); i++)
+    for (size_t i = 0; r == FANMAP_OK && (path = options_nth(options, OPT_TASKS, i)); i++)
         r = is_task_file(path) ? task_conf_add(catalogue, path, err)
                                : slots_catalogue_add_library(catalogue, path, err);
     return r;
@@ -56,11 +56,11 @@ static int add_argv(const fanmap_options_t *options, slots_catalogue_t *catalogu
 {
     const char *argv[ARGV_MAX + 1];
     size_t n = 0;
-    while (n < ARGV_MAX && (argv[n] = fanmap_options_get(options, "argv", n)))
+    while (n < ARGV_MAX && (argv[n] = options_nth(options, OPT_ARGV, n)))
         n++;
     if (n == 0)
         return FANMAP_OK;
-    if (fanmap_options_get(options, "argv", n))
+    if (options_nth(options, OPT_ARGV, n))
         return err_set(err, FANMAP_EUSAGE, "a command of more than %d words", ARGV_MAX);
     argv[n] = NULL;
     return slots_catalogue_add_argv(catalogue, "command", argv, err);
@@ -91,7 +91,7 @@ static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catal
 {
     const char *text;
     int r = FANMAP_OK;
-    for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, "container", i)); i++)
+    for (size_t i = 0; r == FANMAP_OK && (text = options_nth(options, OPT_CONTAINER, i)); i++)
         r = contain(catalogue, text, err);
     return r;
 }
@@ -117,25 +117,25 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
 
 static uint32_t slots_n(const fanmap_options_t *options)
 {
-    uint64_t asked = options_count(options, "slots");
+    uint64_t asked = options_count(options, OPT_SLOTS);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     return asked ? (uint32_t)asked : cpus > 0 ? (uint32_t)cpus : 1;
 }
 
 void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)
 {
-    *ret = (worker_shell_config_t){.name_space = options_text(options, "namespace"),
-                                   .queue = options_text(options, "queue"),
+    *ret = (worker_shell_config_t){.name_space = options_text(options, OPT_NAMESPACE),
+                                   .queue = options_text(options, OPT_QUEUE),
                                    .catalogue = catalogue,
                                    .slots_n = slots_n(options),
-                                   .budget_bytes = options_bytes(options, "budget"),
-                                   .drain_ms = (uint32_t)options_ms(options, "drain"),
-                                   .start_timeout_ms = (uint32_t)options_ms(options, "start-timeout"),
-                                   .session_ms = (uint32_t)options_ms(options, "session-timeout"),
-                                   .partitions = (uint32_t)options_count(options, "partitions"),
-                                   .retention_ms = (int64_t)options_ms(options, "retention"),
-                                   .create_topics = options_switch(options, "create-topics"),
-                                   .item_bytes_max = (uint32_t)options_bytes(options, "item-max"),
-                                   .value_bytes_max = (uint32_t)options_bytes(options, "value-max"),
-                                   .task_log_fd = options_switch(options, "task-log") ? STDERR_FILENO : -1};
+                                   .budget_bytes = options_bytes(options, OPT_BUDGET),
+                                   .drain_ms = (uint32_t)options_ms(options, OPT_DRAIN),
+                                   .start_timeout_ms = (uint32_t)options_ms(options, OPT_START_TIMEOUT),
+                                   .session_ms = (uint32_t)options_ms(options, OPT_SESSION_TIMEOUT),
+                                   .partitions = (uint32_t)options_count(options, OPT_PARTITIONS),
+                                   .retention_ms = (int64_t)options_ms(options, OPT_RETENTION),
+                                   .create_topics = options_switch(options, OPT_CREATE_TOPICS),
+                                   .item_bytes_max = (uint32_t)options_bytes(options, OPT_ITEM_MAX),
+                                   .value_bytes_max = (uint32_t)options_bytes(options, OPT_VALUE_MAX),
+                                   .task_log_fd = options_switch(options, OPT_TASK_LOG) ? STDERR_FILENO : -1};
 }

@@ -134,10 +134,10 @@ static void defaults_are_the_tables(void **state)
     assert_int_equal(base, 1000);
     assert_int_equal(factor, 2000);
     assert_int_equal(cap, 300000);
-    assert_int_equal(options_ms(options, "grace"), 5000);
-    assert_int_equal(options_bytes(options, "item-max"), 1 << 20);
-    assert_int_equal(options_ms(options, "timeout"), 0);
-    assert_true(options_switch(options, "wait"));
+    assert_int_equal(options_ms(options, OPT_GRACE), 5000);
+    assert_int_equal(options_bytes(options, OPT_ITEM_MAX), 1 << 20);
+    assert_int_equal(options_ms(options, OPT_TIMEOUT), 0);
+    assert_true(options_switch(options, OPT_WAIT));
     fanmap_options_free(options);
 }
 
