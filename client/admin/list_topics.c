@@ -6,8 +6,9 @@
 #include "base/duration.h"
 #include "client/admin/query.h"
 #include "io/bus_admin.h"
+#include "schemas/topics.h"
 
-enum { SHARED_N = 3, LIMIT_SLACK_BYTES = 64 * 1024 };
+enum { SHARED_N = 3 };
 
 typedef struct {
     ask_t ask;
@@ -30,7 +31,7 @@ static int want_all(topics_t *t, fanmap_error_t *err)
 {
     const fanmap_options_t *o = t->options;
     const char *name_space = t->ask.f->namespace_name, *task;
-    uint32_t bytes = (uint32_t)options_bytes(o, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES;
+    uint32_t bytes = topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX));
     uint32_t partitions = (uint32_t)options_count(o, OPT_PARTITIONS);
     int64_t retention = (int64_t)options_ms(o, OPT_RETENTION);
     size_t n = 0;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "schemas/topics.h"
+
 enum { TURN_MS = 100 };
 
 int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
@@ -162,7 +164,7 @@ int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
     char name[TOPIC_NAME_MAX];
     const bus_topic_config_t config = {name_dead(name, ask->f->namespace_name), 1, false,
                                        (int64_t)options_ms(o, OPT_RETENTION),
-                                       (uint32_t)options_bytes(o, OPT_ITEM_MAX) + 64 * 1024};
+                                       topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX))};
     int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, ask, err);
     if (r == FANMAP_OK)
         r = ask_wait(ask, "Kafka", err);

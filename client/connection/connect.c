@@ -1,9 +1,8 @@
 #include <string.h>
 
 #include "client/connection/connect.h"
+#include "schemas/topics.h"
 #include "tokens/presence.h"
-
-enum { LIMIT_SLACK_BYTES = 64 * 1024 };
 
 int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
                 bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
@@ -11,7 +10,7 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
     bus_config_t config = {.brokers = options_text(options, OPT_BROKERS),
                            .properties = options_properties(options),
                            .session_ms = (uint32_t)options_ms(options, OPT_SESSION_TIMEOUT),
-                           .message_bytes_max = (uint32_t)options_bytes(options, OPT_ITEM_MAX) + LIMIT_SLACK_BYTES,
+                           .message_bytes_max = topic_record_bytes_max((uint32_t)options_bytes(options, OPT_ITEM_MAX)),
                            .fetch_kbytes = fetch_kbytes,
                            .client_id = "fanmap"};
     if (!config.brokers || !*config.brokers)

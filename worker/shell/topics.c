@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "schemas/names.h"
+#include "schemas/topics.h"
 #include "worker/shell/state.h"
 
 enum { SHARED_TOPICS = 3 }; /* results, jobs, dead */
@@ -319,11 +320,6 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
         shell_fail(shell, &why);
 }
 
-static uint32_t bytes_max(const worker_shell_t *shell)
-{
-    return shell->config.item_bytes_max + 64 * 1024;
-}
-
 static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
 {
     return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
@@ -332,7 +328,8 @@ static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret
 static int open_items(worker_shell_t *shell, size_t i, bus_topic_config_t *ret, char *name, fanmap_error_t *err)
 {
     name_items(name, shell->name_space, shell->queue, shell->task_names[i]);
-    *ret = (bus_topic_config_t){name, shell->config.partitions, false, -1, bytes_max(shell)};
+    *ret = (bus_topic_config_t){name, shell->config.partitions, false, -1,
+                                topic_record_bytes_max(shell->config.item_bytes_max)};
     return open_topic(shell, name, &shell->items[i], err);
 }
 
@@ -340,15 +337,15 @@ static int open_all(worker_shell_t *shell, bus_topic_config_t *topics, char (*na
                     fanmap_error_t *err)
 {
     const worker_shell_config_t *c = &shell->config;
+    uint32_t bytes_max = topic_record_bytes_max(c->item_bytes_max);
     size_t n = 0;
     topics[n] = (bus_topic_config_t){name_results(names[n], shell->name_space), c->partitions, false, c->retention_ms,
-                                     bytes_max(shell)};
+                                     bytes_max};
     int r = open_topic(shell, names[n++], &shell->results, err);
-    topics[n] = (bus_topic_config_t){name_jobs(names[n], shell->name_space), 1, true, -1, bytes_max(shell)};
+    topics[n] = (bus_topic_config_t){name_jobs(names[n], shell->name_space), 1, true, -1, bytes_max};
     if (r == FANMAP_OK)
         r = open_topic(shell, names[n++], &shell->jobs, err);
-    topics[n] =
-        (bus_topic_config_t){name_dead(names[n], shell->name_space), 1, false, c->retention_ms, bytes_max(shell)};
+    topics[n] = (bus_topic_config_t){name_dead(names[n], shell->name_space), 1, false, c->retention_ms, bytes_max};
     if (r == FANMAP_OK)
         r = open_topic(shell, names[n++], &shell->dead, err);
     for (size_t i = 0; r == FANMAP_OK && i < c->catalogue->n; i++, n++)

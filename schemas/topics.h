@@ -1,0 +1,13 @@
+/* Settings of the topics that follow from what a namespace allows. */
+#ifndef SCHEMAS_TOPICS_H
+#define SCHEMAS_TOPICS_H
+
+#include <stdint.h>
+
+/* The largest record of a topic whose items have at most so many bytes: room for headers and for an outcome's fields. */
+static inline uint32_t topic_record_bytes_max(uint32_t item_bytes_max)
+{
+    return item_bytes_max + 64 * 1024;
+}
+
+#endif
