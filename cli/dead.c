@@ -1,7 +1,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "cli/ask.h"
+#include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 
@@ -96,10 +96,10 @@ static int replay(arguments_t *arguments, fanmap_t *f)
 {
     fanmap_error_t err;
     uint64_t n = 0, refused = 0;
-    int r = fanmap_dead_replay(f, arguments->options, ASK_TIMEOUT_MS, say_refused, &refused, &n, &err);
+    int r = fanmap_dead_replay(f, arguments->options, ADMIN_TIMEOUT_MS, say_refused, &refused, &n, &err);
     if (r == FANMAP_OK)
         printf("%" PRIu64 " put back, %" PRIu64 " left\n", n, refused);
-    int status = ask_close(f, r, &err);
+    int status = admin_close(f, r, &err);
     return status == EXIT_ALL_WELL && refused > 0 ? EXIT_SOME_FAILED : status;
 }
 
@@ -138,7 +138,7 @@ int run_dead(arguments_t *arguments)
     bool is_begun = false;
     int status = read_words(arguments, &what);
     if (status == EXIT_ALL_WELL)
-        status = ask_open(arguments, &f);
+        status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;
     if (strcmp(what, "replay") == 0)
@@ -146,6 +146,6 @@ int run_dead(arguments_t *arguments)
     fanmap_dead_fn print = is_switch_set(arguments, "json") ? print_json
                            : strcmp(what, "show") == 0      ? print_whole
                                                             : print_row;
-    int r = fanmap_dead(f, arguments->options, ASK_TIMEOUT_MS, print, &is_begun, &err);
-    return ask_close(f, r, &err);
+    int r = fanmap_dead(f, arguments->options, ADMIN_TIMEOUT_MS, print, &is_begun, &err);
+    return admin_close(f, r, &err);
 }

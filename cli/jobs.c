@@ -1,6 +1,6 @@
 #include <inttypes.h>
 
-#include "cli/ask.h"
+#include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/jobs.h"
 #include "cli/json.h"
@@ -72,12 +72,12 @@ int run_jobs(arguments_t *arguments)
     fanmap_t *f;
     fanmap_error_t err;
     bool is_begun = false;
-    int status = ask_open(arguments, &f);
+    int status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;
-    int r = fanmap_jobs(f, arguments->options, ASK_TIMEOUT_MS,
+    int r = fanmap_jobs(f, arguments->options, ADMIN_TIMEOUT_MS,
                         is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
-    return ask_close(f, r, &err);
+    return admin_close(f, r, &err);
 }
 
 /* ---- workers ---- */
@@ -120,10 +120,10 @@ int run_workers(arguments_t *arguments)
     fanmap_t *f;
     fanmap_error_t err;
     bool is_begun = false;
-    int status = ask_open(arguments, &f);
+    int status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;
-    int r = fanmap_workers(f, ASK_TIMEOUT_MS, is_switch_set(arguments, "json") ? print_worker_json : print_worker_row,
+    int r = fanmap_workers(f, ADMIN_TIMEOUT_MS, is_switch_set(arguments, "json") ? print_worker_json : print_worker_row,
                            &is_begun, &err);
-    return ask_close(f, r, &err);
+    return admin_close(f, r, &err);
 }

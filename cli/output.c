@@ -37,14 +37,14 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .can_block = can_block(),
                          .is_command = arguments->argv_n > 0,
                          .is_verbose = is_switch_set(arguments, "verbose")};
-    return joblog_open(&output->joblog, arguments);
+    return parallel_log_open(&output->parallel_log, arguments);
 }
 
 bool output_close(output_t *output)
 {
     free(output->bytes);
     output->bytes = NULL;
-    return joblog_close(&output->joblog);
+    return parallel_log_close(&output->parallel_log);
 }
 
 /* A line of JSON for each outcome: that of its record, or itself where the format is jsonl. */
@@ -130,7 +130,7 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     size_t len;
     output->failures += outcome->kind != FANMAP_VALUE;
     show_failure(output, outcome);
-    joblog_put(&output->joblog, outcome);
+    parallel_log_put(&output->parallel_log, outcome);
     int r = render(output, job, outcome, &line, &len, err);
     if (r != FANMAP_OK)
         return r;
@@ -153,7 +153,7 @@ static bool may_write(void)
 
 bool output_flush(output_t *output)
 {
-    joblog_flush(&output->joblog);
+    parallel_log_flush(&output->parallel_log);
     while (output->at < output->len) {
         size_t len = output->len - output->at;
         if (output->can_block && len > PIPE_BUF)

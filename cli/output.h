@@ -14,7 +14,7 @@ typedef struct {
     size_t at, len, cap;
     int error; /* errno of a write that failed */
     uint64_t failures;
-    joblog_t joblog;
+    parallel_log_t parallel_log;
 } output_t;
 
 /* EXIT_ALL_WELL, or EXIT_IO after a complaint. output_close in every case. */

@@ -8,9 +8,9 @@
 
 static const char COLUMNS[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
-int joblog_open(joblog_t *log, const arguments_t *arguments)
+int parallel_log_open(parallel_log_t *log, const arguments_t *arguments)
 {
-    *log = (joblog_t){.path = option_text(arguments, "joblog"), .arguments = arguments};
+    *log = (parallel_log_t){.path = option_text(arguments, "joblog"), .arguments = arguments};
     if (!log->path)
         return EXIT_ALL_WELL;
     log->file = fopen(log->path, "we");
@@ -45,7 +45,7 @@ static void put_plain(FILE *file, const char *text)
         fputc((unsigned char)*text < ' ' ? ' ' : *text, file);
 }
 
-static void put_command(const joblog_t *log)
+static void put_command(const parallel_log_t *log)
 {
     const arguments_t *a = log->arguments;
     for (int i = 0; i < a->argv_n; i++) {
@@ -57,7 +57,7 @@ static void put_command(const joblog_t *log)
         put_plain(log->file, a->positionals[0]);
 }
 
-void joblog_put(joblog_t *log, const fanmap_outcome_t *o)
+void parallel_log_put(parallel_log_t *log, const fanmap_outcome_t *o)
 {
     struct timespec now;
     if (!log->file || is_left_out(o))
@@ -70,13 +70,13 @@ void joblog_put(joblog_t *log, const fanmap_outcome_t *o)
     fputc('\n', log->file);
 }
 
-void joblog_flush(joblog_t *log)
+void parallel_log_flush(parallel_log_t *log)
 {
     if (log->file && fflush(log->file) != 0)
         log->has_failed = true;
 }
 
-bool joblog_close(joblog_t *log)
+bool parallel_log_close(parallel_log_t *log)
 {
     if (!log->file)
         return true;

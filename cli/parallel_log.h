@@ -12,14 +12,14 @@ typedef struct {
     const char *path;
     const arguments_t *arguments;
     bool has_failed;
-} joblog_t;
+} parallel_log_t;
 
 /* EXIT_ALL_WELL, or EXIT_IO after a complaint. A file that is there is written anew. */
-int joblog_open(joblog_t *log, const arguments_t *arguments);
-void joblog_put(joblog_t *log, const fanmap_outcome_t *outcome);
+int parallel_log_open(parallel_log_t *log, const arguments_t *arguments);
+void parallel_log_put(parallel_log_t *log, const fanmap_outcome_t *outcome);
 /* What was put is in the file. */
-void joblog_flush(joblog_t *log);
+void parallel_log_flush(parallel_log_t *log);
 /* False, after a complaint: the file is not whole. */
-bool joblog_close(joblog_t *log);
+bool parallel_log_close(parallel_log_t *log);
 
 #endif

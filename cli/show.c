@@ -1,6 +1,6 @@
 #include <inttypes.h>
 
-#include "cli/ask.h"
+#include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/jobs.h"
 
@@ -101,10 +101,10 @@ int run_show(arguments_t *arguments)
         complain("which job? fanmap show JOB");
         return EXIT_USAGE;
     }
-    int status = ask_open(arguments, &f);
+    int status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;
-    int r = fanmap_show(f, arguments->positionals[0], ASK_TIMEOUT_MS,
+    int r = fanmap_show(f, arguments->positionals[0], ADMIN_TIMEOUT_MS,
                         is_switch_set(arguments, "json") ? print_json : print_text, NULL, &err);
-    return ask_close(f, r, &err);
+    return admin_close(f, r, &err);
 }

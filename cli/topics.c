@@ -1,6 +1,6 @@
 #include <inttypes.h>
 
-#include "cli/ask.h"
+#include "cli/admin.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 
@@ -62,10 +62,10 @@ static int clean(arguments_t *arguments, fanmap_t *f)
 {
     fanmap_error_t err;
     fanmap_cleaned_t cleaned = {0};
-    int r = fanmap_clean(f, arguments->options, ASK_TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
+    int r = fanmap_clean(f, arguments->options, ADMIN_TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
     printf("%" PRIu64 " jobs forgotten, %" PRIu64 " records deleted, %" PRIu64 " topics deleted\n",
            cleaned.jobs_forgotten, cleaned.records_deleted, cleaned.topics_deleted);
-    return ask_close(f, r, &err);
+    return admin_close(f, r, &err);
 }
 
 int run_topics(arguments_t *arguments)
@@ -82,16 +82,16 @@ int run_topics(arguments_t *arguments)
     if (is_switch_set(arguments, "print-acls"))
         return fanmap_acls(arguments->options, print_line, NULL, &err) == FANMAP_OK ? EXIT_ALL_WELL
                                                                                     : complain_error(&err);
-    int status = ask_open(arguments, &f);
+    int status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;
     int r = FANMAP_OK;
     if (is_switch_set(arguments, "create"))
-        r = fanmap_topics_create(f, arguments->options, ASK_TIMEOUT_MS, &err);
+        r = fanmap_topics_create(f, arguments->options, ADMIN_TIMEOUT_MS, &err);
     if (r == FANMAP_OK && is_switch_set(arguments, "clean"))
         return clean(arguments, f);
     if (r == FANMAP_OK)
-        r = fanmap_topics(f, arguments->options, ASK_TIMEOUT_MS,
+        r = fanmap_topics(f, arguments->options, ADMIN_TIMEOUT_MS,
                           is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
-    return ask_close(f, r, &err);
+    return admin_close(f, r, &err);
 }

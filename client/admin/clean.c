@@ -30,7 +30,7 @@ typedef struct {
 } cleaned_topic_t;
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     const char *queue_name;
     queue_t *shared; /* jobs and results */
     fold_t fold;
@@ -51,24 +51,24 @@ static void on_begin(void *arg, int64_t begin)
 {
     cleaning_t *c = arg;
     c->begin = begin;
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
 }
 
 /* -1: the broker does not say, now. */
 static int ask_begin_of(cleaning_t *c, bus_topic_t *topic, int32_t partition, fanmap_error_t *err)
 {
     int r = bus_query_begin(topic, partition, on_begin, c, err);
-    return r == FANMAP_OK ? ask_wait(&c->ask, "Kafka", err) : r;
+    return r == FANMAP_OK ? query_wait(&c->query, "Kafka", err) : r;
 }
 
 static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
 {
     cleaning_t *c = arg;
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
     if (err)
-        c->ask.error = *err;
+        c->query.error = *err;
     else
         memcpy(c->committed, offsets, n * sizeof *offsets);
 }
@@ -76,10 +76,10 @@ static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanm
 static void on_deleted(void *arg, const fanmap_error_t *err)
 {
     cleaning_t *c = arg;
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
     if (err)
-        c->ask.error = *err;
+        c->query.error = *err;
 }
 
 /* ---- jobs ---- */
@@ -100,7 +100,7 @@ static int bury(cleaning_t *c, const fold_entry_t *entry, fanmap_error_t *err)
     int r = FANMAP_OK;
     for (int field = JOBS_SPEC; r == FANMAP_OK && field <= JOBS_HALT; field++) {
         size_t len = jobs_key(key, sizeof key, entry->id, (jobs_field_t)field);
-        r = ask_put(&c->ask, c->shared, TOPIC_JOBS, 0, key, len, NULL, 0, err);
+        r = query_put(&c->query, c->shared, TOPIC_JOBS, 0, key, len, NULL, 0, err);
     }
     return r;
 }
@@ -131,7 +131,7 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
         free(entry);
         n++;
     }
-    r = ask_stored(&c->ask, err);
+    r = query_stored(&c->query, err);
     if (r == FANMAP_OK)
         c->cleaned.jobs_forgotten = n;
     return r;
@@ -152,7 +152,7 @@ static void on_item(void *arg, const bus_record_t *record)
 {
     cleaning_t *c = arg;
     if (record->offset >= c->until || is_needed(c, record))
-        c->ask.is_done = true;
+        c->query.is_done = true;
     else
         c->keep_from = record->offset + 1;
 }
@@ -164,12 +164,12 @@ static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
     c->until = c->committed[partition];
     if (r != FANMAP_OK || begin < 0 || begin >= c->until)
         return r;
-    r = ask_read(&c->ask, c->items, partition, begin, c->until, on_item, c, NULL, err);
+    r = query_read(&c->query, c->items, partition, begin, c->until, on_item, c, NULL, err);
     if (r != FANMAP_OK || c->keep_from <= begin)
         return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
     r = bus_delete_before(c->items, partition, c->keep_from, on_deleted, c, err);
     if (r == FANMAP_OK)
-        r = ask_wait(&c->ask, "Kafka", err);
+        r = query_wait(&c->query, "Kafka", err);
     if (r == FANMAP_OK)
         c->cleaned.records_deleted += (uint64_t)(c->keep_from - begin);
     return r;
@@ -206,8 +206,8 @@ static void on_members(void *arg, int64_t n)
 {
     cleaning_t *c = arg;
     c->members_n = n;
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
 }
 
 static bool has_jobs(const cleaning_t *c, const char *task)
@@ -223,8 +223,8 @@ static void on_end(void *arg, int64_t end)
 {
     cleaning_t *c = arg;
     c->until = end;
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
 }
 
 /* Not empty where the broker does not say. */
@@ -237,7 +237,7 @@ static int is_empty(cleaning_t *c, const cleaned_topic_t *topic, bool *ret, fanm
         if (r == FANMAP_OK)
             r = bus_query_end(topic->queue->items, (int32_t)p, on_end, c, err);
         if (r == FANMAP_OK)
-            r = ask_wait(&c->ask, "Kafka", err);
+            r = query_wait(&c->query, "Kafka", err);
         *ret = c->begin >= 0 && c->begin == c->until;
     }
     return r;
@@ -248,7 +248,7 @@ static int delete_topic(cleaning_t *c, const cleaned_topic_t *topic, fanmap_erro
     bool may_go = !has_jobs(c, topic->task);
     int r = may_go ? bus_query_members(topic->queue->items, c->group, on_members, c, err) : FANMAP_OK;
     if (may_go && r == FANMAP_OK)
-        r = ask_wait(&c->ask, "Kafka", err);
+        r = query_wait(&c->query, "Kafka", err);
     may_go = may_go && c->members_n == 0;
     if (may_go && r == FANMAP_OK)
         r = is_empty(c, topic, &may_go, err);
@@ -256,7 +256,7 @@ static int delete_topic(cleaning_t *c, const cleaned_topic_t *topic, fanmap_erro
         return r;
     r = bus_delete_topic(topic->queue->items, on_deleted, c, err);
     if (r == FANMAP_OK)
-        r = ask_wait(&c->ask, "Kafka", err);
+        r = query_wait(&c->query, "Kafka", err);
     c->cleaned.topics_deleted += r == FANMAP_OK;
     return r;
 }
@@ -267,14 +267,14 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
 {
     cleaning_t *c = arg;
     char queue[NAME_MAX_LEN + 1];
-    c->ask.heard++;
-    c->ask.is_done = true;
+    c->query.heard++;
+    c->query.is_done = true;
     if (err)
-        c->ask.error = *err;
+        c->query.error = *err;
     else if (!(c->topics = calloc(n + 1, sizeof *c->topics)))
-        err_set(&c->ask.error, FANMAP_ENOMEM, "out of memory");
+        err_set(&c->query.error, FANMAP_ENOMEM, "out of memory");
     for (size_t i = 0; c->topics && i < n; i++)
-        if (name_items_parse(topics[i].name, c->ask.f->namespace_name, queue, c->topics[c->topics_n].task) &&
+        if (name_items_parse(topics[i].name, c->query.f->namespace_name, queue, c->topics[c->topics_n].task) &&
             strcmp(queue, c->queue_name) == 0)
             c->topics_n++;
 }
@@ -282,16 +282,16 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
 static int list_topics(cleaning_t *c, fanmap_error_t *err)
 {
     char prefix[TOPIC_NAME_MAX];
-    int r = bus_survey(c->ask.f->bus, name_items_of_queue(prefix, c->ask.f->namespace_name, c->queue_name), on_survey,
-                       c, err);
-    return r == FANMAP_OK ? ask_wait(&c->ask, "Kafka", err) : r;
+    int r = bus_survey(c->query.f->bus, name_items_of_queue(prefix, c->query.f->namespace_name, c->queue_name),
+                       on_survey, c, err);
+    return r == FANMAP_OK ? query_wait(&c->query, "Kafka", err) : r;
 }
 
 /* A group that nobody has joined yet may have no coordinator for a while. */
 static int read_commits(cleaning_t *c, cleaned_topic_t *topic, fanmap_error_t *err)
 {
     fanmap_error_t why = {0};
-    int r = ask_queue(&c->ask, c->queue_name, topic->task, &topic->queue, err);
+    int r = query_queue(&c->query, c->queue_name, topic->task, &topic->queue, err);
     if (r != FANMAP_OK)
         return r;
     c->committed = topic->committed = malloc((topic->queue->items_n + 1) * sizeof *c->committed);
@@ -301,8 +301,8 @@ static int read_commits(cleaning_t *c, cleaned_topic_t *topic, fanmap_error_t *e
     for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
         r = bus_query_committed(topic->queue->items, c->group, topic->queue->items_n, on_committed, c, &why);
         if (r == FANMAP_OK)
-            r = ask_wait(&c->ask, "Kafka", &why);
-        if (r != FANMAP_OK && (!why.retry_may_help || c->ask.f->error.code))
+            r = query_wait(&c->query, "Kafka", &why);
+        if (r != FANMAP_OK && (!why.retry_may_help || c->query.f->error.code))
             break;
     }
     return r == FANMAP_OK ? r : err_copy(err, &why);
@@ -314,7 +314,7 @@ static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)
     for (size_t i = 0; r == FANMAP_OK && i < c->topics_n; i++)
         r = read_commits(c, &c->topics[i], err);
     if (r == FANMAP_OK)
-        r = ask_read(&c->ask, c->shared->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
+        r = query_read(&c->query, c->shared->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
     if (r == FANMAP_OK && c->fold.is_out_of_memory)
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
     if (r == FANMAP_OK)
@@ -328,10 +328,10 @@ static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)
 
 static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
 {
-    int r = ask_begin(&c->ask, f, timeout_ms, err);
+    int r = query_begin(&c->query, f, timeout_ms, err);
     c->queue_name = options_text(options, OPT_QUEUE);
     name_group(c->group, f->namespace_name, c->queue_name);
-    return r == FANMAP_OK ? ask_queue(&c->ask, NULL, NULL, &c->shared, err) : r;
+    return r == FANMAP_OK ? query_queue(&c->query, NULL, NULL, &c->shared, err) : r;
 }
 
 int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret, size_t sizeof_ret,
@@ -342,7 +342,7 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
     if (r == FANMAP_OK)
         r = clean(&c, options_switch(options, OPT_CLEAN), err);
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
-    ask_finish(&c.ask);
+    query_finish(&c.query);
     for (size_t i = 0; i < c.topics_n; i++)
         free(c.topics[i].committed);
     free(c.topics);

@@ -13,7 +13,7 @@
 #include "client/joblog/job_counts.h"
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     queue_t *queue; /* of jobs and results */
     const char *job, *verb, *arg;
 } control_t;
@@ -24,7 +24,7 @@ static int put_field(control_t *c, jobs_field_t field, const buf_t *value, fanma
     size_t key_len = jobs_key(key, sizeof key, c->job, field);
     if (value->failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return ask_put(&c->ask, c->queue, TOPIC_JOBS, 0, key, key_len, value->data, value->len, err);
+    return query_put(&c->query, c->queue, TOPIC_JOBS, 0, key, key_len, value->data, value->len, err);
 }
 
 static int put_versioned(control_t *c, jobs_field_t field, uint64_t number, uint64_t version, fanmap_error_t *err)
@@ -41,10 +41,10 @@ static int put_end(control_t *c, const lookup_result_t *seen, fanmap_error_t *er
     buf_t log = {0};
     joblog_encode_end(&log, END_CANCEL);
     int r = log.failed ? err_set(err, FANMAP_ENOMEM, "out of memory")
-                       : ask_put(&c->ask, c->queue, TOPIC_RESULTS, (int32_t)seen->spec.results_partition, c->job,
-                                 strlen(c->job), log.data, log.len, err);
+                       : query_put(&c->query, c->queue, TOPIC_RESULTS, (int32_t)seen->spec.results_partition, c->job,
+                                   strlen(c->job), log.data, log.len, err);
     buf_free(&log);
-    return r == FANMAP_OK ? ask_stored(&c->ask, err) : r;
+    return r == FANMAP_OK ? query_stored(&c->query, err) : r;
 }
 
 static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
@@ -55,7 +55,7 @@ static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t 
     if (r == FANMAP_OK)
         r = put_field(c, JOBS_END, &copy, err);
     buf_free(&copy);
-    return r == FANMAP_OK ? ask_stored(&c->ask, err) : r;
+    return r == FANMAP_OK ? query_stored(&c->query, err) : r;
 }
 
 /* ---- a job that the jobs topic calls ended ---- */
@@ -71,8 +71,8 @@ static int read_log(control_t *c, const lookup_result_t *seen, bool *ret_is_open
     job_counts_t *counts = job_counts_new(c->job);
     if (!counts)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = ask_read(&c->ask, c->queue->results, (int32_t)seen->spec.results_partition, seen->spec.start_offset, -1,
-                     on_log_record, counts, NULL, err);
+    int r = query_read(&c->query, c->queue->results, (int32_t)seen->spec.results_partition, seen->spec.start_offset, -1,
+                       on_log_record, counts, NULL, err);
     if (r == FANMAP_OK && list_out_of_memory(counts->list))
         r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", c->job);
     *ret_is_open = !counts->is_decided;
@@ -120,9 +120,9 @@ static int put_until_it_counts(control_t *c, lookup_result_t *seen, fanmap_error
             return no_version_left(c, err);
         int r = put_versioned(c, field, wanted, ++version, err);
         if (r == FANMAP_OK)
-            r = ask_stored(&c->ask, err);
+            r = query_stored(&c->query, err);
         if (r == FANMAP_OK)
-            r = ask_job(&c->ask, c->queue, c->job, seen, err);
+            r = query_job(&c->query, c->queue, c->job, seen, err);
         if (r != FANMAP_OK)
             return r;
         bool is_later = (is_limit ? view->concurrency_version : view->paused_version) > version;
@@ -134,7 +134,7 @@ static int put_until_it_counts(control_t *c, lookup_result_t *seen, fanmap_error
 static int carry_out(control_t *c, lookup_result_t *seen, fanmap_error_t *err)
 {
     if (!seen->view.is_known)
-        return err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job, c->ask.f->namespace_name);
+        return err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job, c->query.f->namespace_name);
     int r = lookup_check_log(c->queue, &seen->spec, err);
     if (r != FANMAP_OK)
         return r;
@@ -173,7 +173,7 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
                    fanmap_error_t *err)
 {
     control_t c = {
-        .ask = {.f = f, .timeout_ms = timeout_ms, .is_bounded = true}, .job = job_id, .verb = verb, .arg = arg};
+        .query = {.f = f, .timeout_ms = timeout_ms, .is_bounded = true}, .job = job_id, .verb = verb, .arg = arg};
     lookup_result_t seen;
     if (!job_id_valid(job_id))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
@@ -181,12 +181,12 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (r == FANMAP_OK && f->error.code)
         r = err_copy(err, &f->error);
     if (r == FANMAP_OK)
-        r = ask_queue(&c.ask, NULL, NULL, &c.queue, err);
+        r = query_queue(&c.query, NULL, NULL, &c.queue, err);
     if (r == FANMAP_OK)
-        r = ask_job(&c.ask, c.queue, job_id, &seen, err);
+        r = query_job(&c.query, c.queue, job_id, &seen, err);
     if (r == FANMAP_OK)
         r = carry_out(&c, &seen, err);
-    ask_finish(&c.ask);
+    query_finish(&c.query);
     if (r == FANMAP_OK)
         tell_handles(f, job_id, verb);
     client_mark(f);

@@ -28,7 +28,7 @@ typedef struct {
 } known_t;
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     const fanmap_options_t *filter;
     bus_topic_t *dead;
     int64_t next, end;
@@ -123,7 +123,7 @@ static void on_record(void *arg, const bus_record_t *record)
     d->last = &letter->next;
     d->n++;
     d->bytes += record->key_len + record->value_len;
-    d->ask.is_done = d->n >= BATCH_N || d->bytes >= BATCH_BYTES;
+    d->query.is_done = d->n >= BATCH_N || d->bytes >= BATCH_BYTES;
 }
 
 static void drop_batch(dead_t *d)
@@ -141,7 +141,7 @@ static int read_batch(dead_t *d, fanmap_error_t *err)
 {
     int64_t low = -1;
     drop_batch(d);
-    int r = ask_read(&d->ask, d->dead, 0, d->next, d->end, on_record, d, &low, err);
+    int r = query_read(&d->query, d->dead, 0, d->next, d->end, on_record, d, &low, err);
     if (r == FANMAP_ELOST && low > d->next) { /* retention was quicker */
         d->next = low;
         return FANMAP_OK;
@@ -156,11 +156,11 @@ static int read_batch(dead_t *d, fanmap_error_t *err)
 static int begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
     d->last = &d->first;
-    int r = ask_begin(&d->ask, f, timeout_ms, err);
+    int r = query_begin(&d->query, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_dead(&d->ask, &d->dead, err);
+        r = query_dead(&d->query, &d->dead, err);
     if (r == FANMAP_OK)
-        r = ask_end(&d->ask, d->dead, 0, &d->end, err);
+        r = query_end(&d->query, d->dead, 0, &d->end, err);
     d->next = BUS_BEGIN;
     if (options_is_set(d->filter, OPT_LETTER)) {
         d->next = (int64_t)options_count(d->filter, OPT_LETTER);
@@ -226,9 +226,9 @@ static int is_running(dead_t *d, const char *job, bool *ret, fanmap_error_t *err
     queue_t *queue;
     known_t *known = known_find(d->jobs, job);
     if (!known) {
-        int r = ask_queue(&d->ask, NULL, NULL, &queue, err);
+        int r = query_queue(&d->query, NULL, NULL, &queue, err);
         if (r == FANMAP_OK)
-            r = ask_job(&d->ask, queue, job, &seen, err);
+            r = query_job(&d->query, queue, job, &seen, err);
         if (r != FANMAP_OK)
             return r;
         known = known_add(d, &d->jobs, job);
@@ -247,7 +247,7 @@ typedef struct {
 /* False: it stood on no items topic of ours. */
 static bool find_home(const dead_t *d, const letter_t *letter, home_t *ret)
 {
-    return name_items_parse(letter->topic, d->ask.f->namespace_name, ret->queue, ret->task);
+    return name_items_parse(letter->topic, d->query.f->namespace_name, ret->queue, ret->task);
 }
 
 /* *ret_why: why it stays; NULL: it may go. */
@@ -285,13 +285,13 @@ static int put_back(dead_t *d, const letter_t *letter, fanmap_error_t *err)
     if (!known_add(d, &d->origins, origin))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     const fanmap_dead_t *told = &letter->told;
-    int r = ask_queue(&d->ask, home.queue, home.task, &queue, err);
+    int r = query_queue(&d->query, home.queue, home.task, &queue, err);
     if (r == FANMAP_OK && (uint32_t)letter->told.origin_partition >= queue->items_n)
         r = err_set(err, FANMAP_EUSAGE, "dead letter %" PRId64 ": topic %s has no partition %d", letter->told.offset,
                     letter->topic, letter->told.origin_partition);
     if (r == FANMAP_OK)
-        r = ask_put(&d->ask, queue, TOPIC_ITEMS, told->origin_partition, told->key, told->key_len, told->value,
-                    told->value_len, err);
+        r = query_put(&d->query, queue, TOPIC_ITEMS, told->origin_partition, told->key, told->key_len, told->value,
+                      told->value_len, err);
     d->sent += r == FANMAP_OK;
     return r;
 }
@@ -307,7 +307,7 @@ static int replay_batch(dead_t *d, fanmap_error_t *err)
         else if (r == FANMAP_OK && d->on_refused)
             d->on_refused(d->arg, &letter->told, why);
     }
-    return r == FANMAP_OK ? ask_stored(&d->ask, err) : r;
+    return r == FANMAP_OK ? query_stored(&d->query, err) : r;
 }
 
 int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_refused_fn on_refused,
@@ -319,7 +319,7 @@ int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_
         r = replay_batch(&d, err);
     if (r == FANMAP_OK)
         *ret_n = d.sent;
-    ask_finish(&d.ask);
+    query_finish(&d.query);
     drop_batch(&d);
     known_free(&d.jobs);
     known_free(&d.origins);

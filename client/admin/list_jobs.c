@@ -16,7 +16,7 @@
 enum { LOGS_MAX = 10000 }; /* as many jobs without an end are counted; the others are listed without counts */
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     const fanmap_options_t *filter;
     queue_t *queue;
     fold_t fold;
@@ -116,8 +116,8 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
             entry = entry->hh.next;
             continue;
         }
-        int r = ask_read(&l->ask, l->queue->results, (int32_t)entry->results_partition, entry->start_offset, -1,
-                         on_log_record, l, &low, err);
+        int r = query_read(&l->query, l->queue->results, (int32_t)entry->results_partition, entry->start_offset, -1,
+                           on_log_record, l, &low, err);
         if (r != FANMAP_ELOST || low < 0)
             return r;
         for (; entry && entry != *ret_next && entry->start_offset < low; entry = entry->hh.next) {
@@ -174,11 +174,11 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
                 fanmap_error_t *err)
 {
     listing_t l = {.filter = filter, .now_ms = wall_ms()};
-    int r = ask_begin(&l.ask, f, timeout_ms, err);
+    int r = query_begin(&l.query, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_queue(&l.ask, NULL, NULL, &l.queue, err);
+        r = query_queue(&l.query, NULL, NULL, &l.queue, err);
     if (r == FANMAP_OK)
-        r = ask_read(&l.ask, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
+        r = query_read(&l.query, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
     drop_unwanted(&l);
     if (r == FANMAP_OK && options_switch(filter, OPT_COUNTS))
         r = read_logs(&l, err);

@@ -11,7 +11,7 @@
 enum { SHARED_N = 3 };
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     const fanmap_options_t *options;
     char (*names)[TOPIC_NAME_MAX];
     bus_topic_config_t *wanted; /* results, jobs, dead, the items of each "task" */
@@ -30,7 +30,7 @@ static void want(topics_t *t, const char *name, const bus_topic_config_t *config
 static int want_all(topics_t *t, fanmap_error_t *err)
 {
     const fanmap_options_t *o = t->options;
-    const char *name_space = t->ask.f->namespace_name, *task;
+    const char *name_space = t->query.f->namespace_name, *task;
     uint32_t bytes = topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX));
     uint32_t partitions = (uint32_t)options_count(o, OPT_PARTITIONS);
     int64_t retention = (int64_t)options_ms(o, OPT_RETENTION);
@@ -59,7 +59,7 @@ static void find_problem(const topics_t *t, const fanmap_topic_info_t *info, cha
 {
     char text[DURATION_TEXT_MAX];
     char queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
-    bool is_items = name_items_parse(info->name, t->ask.f->namespace_name, queue, task);
+    bool is_items = name_items_parse(info->name, t->query.f->namespace_name, queue, task);
     ret[0] = '\0';
     if (!info->exists)
         snprintf(ret, cap, "it does not exist (fanmap topics --create)");
@@ -97,8 +97,8 @@ static void tell(const topics_t *t, const bus_topic_config_t *wanted, const bus_
         info.retention_ms = state->retention_ms;
         info.message_bytes_max = state->message_bytes_max;
     }
-    if (name_items_parse(info.name, t->ask.f->namespace_name, queue, task))
-        name_group(group, t->ask.f->namespace_name, queue);
+    if (name_items_parse(info.name, t->query.f->namespace_name, queue, task))
+        name_group(group, t->query.f->namespace_name, queue);
     find_problem(t, &info, problem, sizeof problem);
     t->fn(t->arg, &info);
 }
@@ -118,16 +118,16 @@ static bool is_other_items(const topics_t *t, const char *name)
     for (size_t i = 0; i < t->wanted_n; i++)
         if (strcmp(t->wanted[i].name, name) == 0)
             return false;
-    return name_items_parse(name, t->ask.f->namespace_name, queue, task);
+    return name_items_parse(name, t->query.f->namespace_name, queue, task);
 }
 
 static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
 {
     topics_t *t = arg;
-    t->ask.heard++;
-    t->ask.is_done = true;
+    t->query.heard++;
+    t->query.is_done = true;
     if (err) {
-        t->ask.error = *err;
+        t->query.error = *err;
         return;
     }
     for (size_t i = 0; i < t->wanted_n; i++)
@@ -140,7 +140,7 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
 static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
                  fanmap_options_t **ret_merged, fanmap_error_t *err)
 {
-    int r = ask_begin(&t->ask, f, timeout_ms, err);
+    int r = query_begin(&t->query, f, timeout_ms, err);
     if (r != FANMAP_OK)
         return r;
     *ret_merged = options_merge(f->options, options);
@@ -155,7 +155,7 @@ static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int 
 static int finish(topics_t *t, fanmap_t *f, int r, fanmap_options_t *merged, fanmap_error_t *err)
 {
     if (r == FANMAP_OK)
-        r = ask_wait(&t->ask, "Kafka", err);
+        r = query_wait(&t->query, "Kafka", err);
     if (r == FANMAP_OK)
         f->is_connected = true;
     fanmap_options_free(merged);
@@ -183,10 +183,10 @@ static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_err
 {
     topics_t *t = arg;
     (void)partitions_n;
-    t->ask.heard++;
-    t->ask.is_done = true;
+    t->query.heard++;
+    t->query.is_done = true;
     if (err)
-        t->ask.error = *err;
+        t->query.error = *err;
 }
 
 int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)

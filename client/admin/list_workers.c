@@ -64,18 +64,18 @@ static void on_workers(void *arg, const char *const *texts, size_t n, const fanm
     }
 }
 
-int ask_workers(ask_t *ask, fanmap_worker_info_fn fn, void *arg, fanmap_error_t *err)
+int query_workers(query_t *query, fanmap_worker_info_fn fn, void *arg, fanmap_error_t *err)
 {
     telling_t telling = {fn, arg};
-    return ask_redis(ask, INSPECT_WORKERS, NULL, on_workers, &telling, err);
+    return query_redis(query, INSPECT_WORKERS, NULL, on_workers, &telling, err);
 }
 
 int fanmap_workers(fanmap_t *f, int timeout_ms, fanmap_worker_info_fn fn, void *arg, fanmap_error_t *err)
 {
-    ask_t ask;
-    int r = ask_begin(&ask, f, timeout_ms, err);
+    query_t query;
+    int r = query_begin(&query, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_workers(&ask, fn, arg, err);
+        r = query_workers(&query, fn, arg, err);
     client_mark(f);
     return r;
 }

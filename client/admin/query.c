@@ -6,79 +6,79 @@
 
 enum { TURN_MS = 100 };
 
-int ask_begin(ask_t *ask, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
+int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
-    *ask = (ask_t){.f = f, .timeout_ms = timeout_ms};
+    *query = (query_t){.f = f, .timeout_ms = timeout_ms};
     if (f->is_local)
         return err_set(err, FANMAP_EUSAGE, "an embedded connection (--local) has nothing to list");
     return f->error.code ? err_copy(err, &f->error) : FANMAP_OK;
 }
 
 /* The time of silence begins. */
-static void listen(ask_t *ask, int64_t span_ms)
+static void listen(query_t *query, int64_t span_ms)
 {
-    if (!ask->is_bounded)
-        ask->until_ms = loop_clock_ms() + span_ms;
-    else if (ask->until_ms == 0)
-        ask->until_ms = loop_clock_ms() + ask->timeout_ms;
+    if (!query->is_bounded)
+        query->until_ms = loop_clock_ms() + span_ms;
+    else if (query->until_ms == 0)
+        query->until_ms = loop_clock_ms() + query->timeout_ms;
 }
 
 /* One turn of the loop; what ends the call otherwise. */
-static int ask_turn(ask_t *ask, const char *what, fanmap_error_t *err)
+static int query_turn(query_t *query, const char *what, fanmap_error_t *err)
 {
-    fanmap_t *f = ask->f;
-    uint64_t heard = ask->heard;
-    int64_t left = ask->until_ms - loop_clock_ms();
+    fanmap_t *f = query->f;
+    uint64_t heard = query->heard;
+    int64_t left = query->until_ms - loop_clock_ms();
     if (f->error.code)
         return err_copy(err, &f->error);
-    if (f->was_woken && !ask->is_bounded) {
+    if (f->was_woken && !query->is_bounded) {
         f->was_woken = false;
         return err_set_retry(err, FANMAP_EUNREACHABLE, "stopped before there was an answer");
     }
-    if (left <= 0 && ask->is_bounded)
+    if (left <= 0 && query->is_bounded)
         return FANMAP_AGAIN;
     if (left <= 0)
-        return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, ask->timeout_ms);
+        return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, query->timeout_ms);
     int r = client_turn(f, left > TURN_MS ? TURN_MS : (int)left, err);
-    if (ask->heard != heard)
-        listen(ask, ask->timeout_ms);
+    if (query->heard != heard)
+        listen(query, query->timeout_ms);
     return r;
 }
 
 /* The error that came instead of an answer. */
-static int take_error(ask_t *ask, fanmap_error_t *err)
+static int take_error(query_t *query, fanmap_error_t *err)
 {
-    if (!ask->error.code)
+    if (!query->error.code)
         return FANMAP_OK;
-    int r = err_copy(err, &ask->error);
-    ask->error.code = 0;
+    int r = err_copy(err, &query->error);
+    query->error.code = 0;
     return r;
 }
 
-int ask_wait(ask_t *ask, const char *what, fanmap_error_t *err)
+int query_wait(query_t *query, const char *what, fanmap_error_t *err)
 {
     int r = FANMAP_OK;
-    listen(ask, ask->timeout_ms);
-    while (r == FANMAP_OK && !ask->is_done && !ask->error.code)
-        r = ask_turn(ask, what, err);
-    ask->is_done = false;
-    return r == FANMAP_OK ? take_error(ask, err) : r;
+    listen(query, query->timeout_ms);
+    while (r == FANMAP_OK && !query->is_done && !query->error.code)
+        r = query_turn(query, what, err);
+    query->is_done = false;
+    return r == FANMAP_OK ? take_error(query, err) : r;
 }
 
-int ask_queue(ask_t *ask, const char *name, const char *task, queue_t **ret, fanmap_error_t *err)
+int query_queue(query_t *query, const char *name, const char *task, queue_t **ret, fanmap_error_t *err)
 {
     queue_t *queue;
-    int r = queue_get(ask->f, name, task, &queue, err);
-    listen(ask, INT32_MAX); /* the connect timeout ends it */
+    int r = queue_get(query->f, name, task, &queue, err);
+    listen(query, INT32_MAX); /* the connect timeout ends it */
     while (r == FANMAP_OK && !queue->is_ready)
-        r = queue->error.code && !queue->is_asked ? err_copy(err, &queue->error) : ask_turn(ask, "Kafka", err);
+        r = queue->error.code && !queue->is_asked ? err_copy(err, &queue->error) : query_turn(query, "Kafka", err);
     if (r == FANMAP_OK)
         *ret = queue;
     return r;
 }
 
 typedef struct {
-    ask_t *ask;
+    query_t *query;
     lookup_result_t *ret;
 } looking_up_t;
 
@@ -86,18 +86,18 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 {
     const looking_up_t *looking_up = arg;
     *looking_up->ret = *result;
-    looking_up->ask->heard++;
-    looking_up->ask->is_done = true;
+    looking_up->query->heard++;
+    looking_up->query->is_done = true;
 }
 
-int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
+int query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
 {
-    looking_up_t looking_up = {ask, ret};
+    looking_up_t looking_up = {query, ret};
     lookup_t *lookup;
     int r = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, err);
     if (r != FANMAP_OK)
         return r;
-    r = ask_wait(ask, "Kafka", err);
+    r = query_wait(query, "Kafka", err);
     lookup_free(lookup);
     return r;
 }
@@ -107,77 +107,77 @@ int ask_job(ask_t *ask, queue_t *queue, const char *job_id, lookup_result_t *ret
 static void on_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
                       const fanmap_error_t *err)
 {
-    ask_t *ask = arg;
+    query_t *query = arg;
     (void)topic, (void)value, (void)partition, (void)offset;
-    ask->heard++;
-    ask->unstored_n--;
-    if (!err || ask->error.code)
+    query->heard++;
+    query->unstored_n--;
+    if (!err || query->error.code)
         return;
-    ask->error = *err;
-    err_wrap(&ask->error, "storing a record");
+    query->error = *err;
+    err_wrap(&query->error, "storing a record");
 }
 
-int ask_put(ask_t *ask, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key, size_t key_len,
-            const void *value, size_t value_len, fanmap_error_t *err)
+int query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
+              size_t key_len, const void *value, size_t value_len, fanmap_error_t *err)
 {
     int r;
-    if (!ask->publisher.f)
-        publisher_open(&ask->publisher, ask->f, on_stored, ask);
-    listen(ask, ask->timeout_ms);
-    while ((r = publisher_put(&ask->publisher, queue, topic, partition, key, key_len, value, value_len, 0, err)) ==
+    if (!query->publisher.f)
+        publisher_open(&query->publisher, query->f, on_stored, query);
+    listen(query, query->timeout_ms);
+    while ((r = publisher_put(&query->publisher, queue, topic, partition, key, key_len, value, value_len, 0, err)) ==
            FANMAP_AGAIN) {
-        r = ask_turn(ask, "Kafka", err);
+        r = query_turn(query, "Kafka", err);
         if (r != FANMAP_OK)
             return r;
     }
-    ask->unstored_n += r == FANMAP_OK;
+    query->unstored_n += r == FANMAP_OK;
     return r;
 }
 
-int ask_stored(ask_t *ask, fanmap_error_t *err)
+int query_stored(query_t *query, fanmap_error_t *err)
 {
     int r = FANMAP_OK;
-    listen(ask, ask->timeout_ms);
-    while (r == FANMAP_OK && ask->unstored_n > 0 && !ask->error.code)
-        r = ask_turn(ask, "Kafka has not stored everything", err);
-    return r == FANMAP_OK ? take_error(ask, err) : r;
+    listen(query, query->timeout_ms);
+    while (r == FANMAP_OK && query->unstored_n > 0 && !query->error.code)
+        r = query_turn(query, "Kafka has not stored everything", err);
+    return r == FANMAP_OK ? take_error(query, err) : r;
 }
 
-void ask_finish(ask_t *ask)
+void query_finish(query_t *query)
 {
-    publisher_close(&ask->publisher);
+    publisher_close(&query->publisher);
 }
 
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
-    ask_t *ask = arg;
+    query_t *query = arg;
     (void)partitions_n;
-    ask->heard++;
-    ask->is_done = true;
+    query->heard++;
+    query->is_done = true;
     if (err)
-        ask->error = *err;
+        query->error = *err;
 }
 
-int ask_dead(ask_t *ask, bus_topic_t **ret, fanmap_error_t *err)
+int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err)
 {
-    const fanmap_options_t *o = ask->f->options;
+    const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
-    const bus_topic_config_t config = {name_dead(name, ask->f->namespace_name), 1, false,
+    const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
                                        (int64_t)options_ms(o, OPT_RETENTION),
                                        topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX))};
-    int r = bus_ensure_topics(ask->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, ask, err);
+    int r = bus_ensure_topics(query->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, query, err);
     if (r == FANMAP_OK)
-        r = ask_wait(ask, "Kafka", err);
+        r = query_wait(query, "Kafka", err);
     if (r != FANMAP_OK)
         return r;
-    ask->f->is_connected = true; /* the connect timeout is for those who were never answered */
-    return bus_topic_open(ask->f->bus, name, NULL, NULL, ret, err);
+    query->f->is_connected = true; /* the connect timeout is for those who were never answered */
+    return bus_topic_open(query->f->bus, name, NULL, NULL, ret, err);
 }
 
 /* ---- a log from somewhere to its end ---- */
 
 typedef struct {
-    ask_t *ask;
+    query_t *query;
     ask_record_fn fn;
     void *arg;
     int64_t end, low;
@@ -188,45 +188,45 @@ static void on_query(void *arg, int64_t end)
 {
     reading_t *reading = arg;
     reading->end = end;
-    reading->ask->heard++;
-    reading->ask->is_done = true;
+    reading->query->heard++;
+    reading->query->is_done = true;
 }
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
     reading_t *reading = arg;
-    if (reading->ask->is_done)
+    if (reading->query->is_done)
         return false;
-    reading->ask->heard++;
+    reading->query->heard++;
     if (record->offset < reading->end)
         reading->fn(reading->arg, record);
-    reading->ask->is_done |= record->offset + 1 >= reading->end;
+    reading->query->is_done |= record->offset + 1 >= reading->end;
     return false;
 }
 
 static void on_end(void *arg, int64_t position)
 {
     reading_t *reading = arg;
-    reading->ask->heard++;
-    reading->ask->is_done |= position >= reading->end;
+    reading->query->heard++;
+    reading->query->is_done |= position >= reading->end;
 }
 
 static void on_gone(void *arg, int64_t low)
 {
     reading_t *reading = arg;
     reading->low = low;
-    reading->is_gone = reading->ask->is_done = true;
+    reading->is_gone = reading->query->is_done = true;
 }
 
-int ask_end(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
+int query_end(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
 {
-    reading_t reading = {.ask = ask, .end = -1};
+    reading_t reading = {.query = query, .end = -1};
     for (int tries = 0; reading.end < 0; tries++) { /* again while the broker cannot say */
         if (tries == 10)
             return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
         int r = bus_query_end(topic, partition, on_query, &reading, err);
         if (r == FANMAP_OK)
-            r = ask_wait(ask, "Kafka", err);
+            r = query_wait(query, "Kafka", err);
         if (r != FANMAP_OK)
             return r;
     }
@@ -234,19 +234,19 @@ int ask_end(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t *ret, fan
     return FANMAP_OK;
 }
 
-int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn, void *arg,
-             int64_t *ret_low, fanmap_error_t *err)
+int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
+               void *arg, int64_t *ret_low, fanmap_error_t *err)
 {
     static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
-    reading_t reading = {.ask = ask, .fn = fn, .arg = arg, .end = end, .low = -1};
+    reading_t reading = {.query = query, .fn = fn, .arg = arg, .end = end, .low = -1};
     bus_reader_t *reader;
-    int r = end < 0 ? ask_end(ask, topic, partition, &reading.end, err) : FANMAP_OK;
+    int r = end < 0 ? query_end(query, topic, partition, &reading.end, err) : FANMAP_OK;
     if (r != FANMAP_OK || from >= reading.end)
         return r;
     r = bus_read(topic, partition, from, &callbacks, &reading, &reader, err);
     if (r != FANMAP_OK)
         return r;
-    r = ask_wait(ask, "Kafka", err);
+    r = query_wait(query, "Kafka", err);
     bus_reader_close(reader);
     if (r != FANMAP_OK || !reading.is_gone)
         return r;
@@ -259,7 +259,7 @@ int ask_read(ask_t *ask, bus_topic_t *topic, int32_t partition, int64_t from, in
 /* ---- Redis ---- */
 
 typedef struct {
-    ask_t *ask;
+    query_t *query;
     inspect_fn fn;
     void *arg;
 } answer_t;
@@ -267,29 +267,29 @@ typedef struct {
 static void on_answer(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
     answer_t *answer = arg;
-    answer->ask->heard++;
-    answer->ask->is_done = true;
+    answer->query->heard++;
+    answer->query->is_done = true;
     if (err)
-        answer->ask->error = *err;
+        answer->query->error = *err;
     else
         answer->fn(answer->arg, texts, n, NULL);
 }
 
-int ask_redis(ask_t *ask, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err)
+int query_redis(query_t *query, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err)
 {
-    const fanmap_options_t *o = ask->f->options;
+    const fanmap_options_t *o = query->f->options;
     redis_port_config_t config = {.url = options_text(o, OPT_REDIS),
                                   .password_file = options_text(o, OPT_REDIS_PASSWORD_FILE),
                                   .name_space = options_text(o, OPT_NAMESPACE),
                                   .connect_timeout_ms = (uint32_t)options_ms(o, OPT_CONNECT_TIMEOUT)};
-    answer_t answer = {ask, fn, arg};
+    answer_t answer = {query, fn, arg};
     inspect_t *inspect;
     if (!config.url || strcmp(config.url, "none") == 0)
         return err_set(err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS");
-    int r = inspect_open(ask->f->loop, &config, what, name, on_answer, &answer, &inspect, err);
+    int r = inspect_open(query->f->loop, &config, what, name, on_answer, &answer, &inspect, err);
     if (r != FANMAP_OK)
         return r;
-    r = ask_wait(ask, "Redis", err);
+    r = query_wait(query, "Redis", err);
     inspect_close(inspect);
     return r;
 }

@@ -15,7 +15,7 @@
 enum { WAIT_TEXT_MAX = 400, PRODUCER_SILENT_MS = 15000, WORKER_SILENT_MS = 15000, HOST_TEXT_MAX = 96 };
 
 typedef struct {
-    ask_t ask;
+    query_t query;
     const char *id;
     queue_t *queue;
     lookup_result_t seen;
@@ -48,9 +48,9 @@ static void put_wait(showing_t *s, const char *format, ...)
 
 static int look_up(showing_t *s, fanmap_error_t *err)
 {
-    int r = ask_job(&s->ask, s->queue, s->id, &s->seen, err);
+    int r = query_job(&s->query, s->queue, s->id, &s->seen, err);
     if (r == FANMAP_OK && !s->seen.view.is_known)
-        r = err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, s->ask.f->namespace_name);
+        r = err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, s->query.f->namespace_name);
     return r;
 }
 
@@ -68,8 +68,8 @@ static int read_log(showing_t *s, fanmap_error_t *err)
     int r = lookup_check_log(s->queue, &s->seen.spec, err);
     if (r != FANMAP_OK)
         return r;
-    r = ask_read(&s->ask, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset, -1,
-                 on_record, s, &low, err);
+    r = query_read(&s->query, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset, -1,
+                   on_record, s, &low, err);
     s->show.summary.is_log_gone = r == FANMAP_ELOST && low >= 0;
     if (s->show.summary.is_log_gone)
         return FANMAP_OK;
@@ -177,21 +177,21 @@ static void on_table(void *arg, const char *const *texts, size_t n, const fanmap
 }
 
 /* False: Redis does not say, which was put down. */
-static bool ask_fleet(showing_t *s)
+static bool query_fleet(showing_t *s)
 {
     char name[NAME_MAX_LEN + TASK_NAME_MAX + 2];
-    const char *url = options_text(s->ask.f->options, OPT_REDIS);
+    const char *url = options_text(s->query.f->options, OPT_REDIS);
     fanmap_error_t err;
     s->show.workers_n = -1;
     s->show.tokens_held = -1;
     if (!url || strcmp(url, "none") == 0)
         return false;
     snprintf(name, sizeof name, "%s.%s", s->seen.spec.queue, s->seen.spec.task);
-    int r = ask_redis(&s->ask, INSPECT_SERVERS, name, on_servers, s, &err);
+    int r = query_redis(&s->query, INSPECT_SERVERS, name, on_servers, s, &err);
     if (r == FANMAP_OK && s->show.summary.concurrency > 0 && s->show.summary.state != FANMAP_JOB_ENDED)
-        r = ask_redis(&s->ask, INSPECT_TABLE, s->id, on_table, s, &err);
+        r = query_redis(&s->query, INSPECT_TABLE, s->id, on_table, s, &err);
     if (r == FANMAP_OK)
-        r = ask_workers(&s->ask, on_worker, s, &err);
+        r = query_workers(&s->query, on_worker, s, &err);
     if (r != FANMAP_OK && s->show.summary.state != FANMAP_JOB_ENDED)
         put_wait(s, "%s%s", s->show.summary.concurrency > 0 ? "a job with a limit starts nothing without Redis: " : "",
                  err.message);
@@ -253,7 +253,7 @@ static void explain(showing_t *s, bool knows_fleet)
             s,
             "no worker serves task %s on queue %s (fanmap worker --queue %s --namespace %s --tasks F.so, or --exec "
             "'%s=CMD')",
-            info->task, info->queue, info->queue, s->ask.f->namespace_name, info->task);
+            info->task, info->queue, info->queue, s->query.f->namespace_name, info->task);
     if (knows_fleet && info->state == FANMAP_JOB_RUNNING)
         explain_tokens(s);
     explain_input(s);
@@ -268,16 +268,16 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     s->id = job_id;
     s->now_ms = wall_ms();
-    int r = ask_begin(&s->ask, f, timeout_ms, err);
+    int r = query_begin(&s->query, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = ask_queue(&s->ask, NULL, NULL, &s->queue, err);
+        r = query_queue(&s->query, NULL, NULL, &s->queue, err);
     if (r == FANMAP_OK)
         r = look_up(s, err);
     if (r == FANMAP_OK)
         r = read_log(s, err);
     if (r == FANMAP_OK) {
         fill(s);
-        explain(s, ask_fleet(s));
+        explain(s, query_fleet(s));
         fn(arg, &s->show);
     }
     job_counts_free(s->counts);

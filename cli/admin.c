@@ -1,4 +1,4 @@
-#include "cli/ask.h"
+#include "cli/admin.h"
 
 /* For all that is about the connection, such as a setting that librdkafka warns of. */
 static void on_log(void *arg, fanmap_log_level_t level, const char *line)
@@ -9,7 +9,7 @@ static void on_log(void *arg, fanmap_log_level_t level, const char *line)
         complain("%s", line);
 }
 
-int ask_open(arguments_t *arguments, fanmap_t **ret)
+int admin_open(arguments_t *arguments, fanmap_t **ret)
 {
     fanmap_error_t err;
     if (fanmap_options_set(arguments->options, "create-topics", "false", &err) != FANMAP_OK ||
@@ -18,7 +18,7 @@ int ask_open(arguments_t *arguments, fanmap_t **ret)
     return EXIT_ALL_WELL;
 }
 
-int ask_close(fanmap_t *f, int r, const fanmap_error_t *err)
+int admin_close(fanmap_t *f, int r, const fanmap_error_t *err)
 {
     fanmap_close(f);
     return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(err);
