@@ -162,6 +162,129 @@ static void test_two_members_share_and_take_over(void **state)
     rig_close(&b);
 }
 
+/* ---- members of different topics ---- */
+
+enum { RED, BLUE, TOPICS_N };
+
+/* A member with the topics that it subscribes to, in this order. */
+typedef struct {
+    rig_t rig;
+    bus_group_t *group;
+    size_t topics[TOPICS_N], topics_n;
+    unsigned owned[TOPICS_N], taken[TOPICS_N], committed_n;
+    int64_t members_n;
+} painter_t;
+
+static size_t colour(const painter_t *p, int32_t lane)
+{
+    assert_true(BUS_LANE_TOPIC(lane) < p->topics_n);
+    assert_true(BUS_LANE_PARTITION(lane) < 6);
+    return p->topics[BUS_LANE_TOPIC(lane)];
+}
+
+static void painter_assigned(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
+                             size_t metadata_len)
+{
+    painter_t *p = arg;
+    (void)offset, (void)was_committed, (void)metadata, (void)metadata_len;
+    p->owned[colour(p, lane)]++;
+}
+
+static void painter_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
+{
+    painter_t *p = arg;
+    assert_false(lost);
+    for (size_t i = 0; i < n; i++)
+        p->owned[colour(p, lanes[i])]--;
+}
+
+/* Each is committed at once, by its lane. */
+static bool painter_record(void *arg, const bus_record_t *record)
+{
+    painter_t *p = arg;
+    assert_int_equal(record->partition, BUS_LANE_PARTITION(record->lane));
+    assert_int_equal(rig_number(record), colour(p, record->lane));
+    p->taken[colour(p, record->lane)]++;
+    bus_group_commit(p->group, record->lane, record->offset + 1, "", 0, 1);
+    return false;
+}
+
+static void painter_committed(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok)
+{
+    painter_t *p = arg;
+    (void)colour(p, lane);
+    assert_true(ok && offset == 1 && cookie == 1);
+    p->committed_n++;
+}
+
+static void painter_counted(void *arg, int64_t n)
+{
+    ((painter_t *)arg)->members_n = n;
+}
+
+static void painter_join(painter_t *p, const size_t *topics, size_t n)
+{
+    static const bus_group_callbacks_t callbacks = {.assigned = painter_assigned,
+                                                    .revoked = painter_revoked,
+                                                    .record = painter_record,
+                                                    .committed = painter_committed};
+    static const char *const names[] = {"red", "blue"};
+    bus_topic_t *handles[TOPICS_N];
+    fanmap_error_t err;
+    *p = (painter_t){.topics_n = n};
+    rig_open(&p->rig, broker.brokers, NULL, 0);
+    for (size_t i = 0; i < n; i++) {
+        rig_topic(&p->rig, names[topics[i]], 6, 0);
+        handles[i] = p->rig.topic;
+        p->topics[i] = topics[i];
+    }
+    assert_int_equal(bus_group_join(handles, n, "painters", &callbacks, p, &p->group, &err), FANMAP_OK);
+}
+
+#define painters_until(condition)                                                                                      \
+    do {                                                                                                               \
+        int64_t painters_until_ms = loop_clock_ms() + RIG_BOUND_MS;                                                    \
+        while (!(condition)) {                                                                                         \
+            for (size_t i_ = 0; i_ < 3; i_++)                                                                          \
+                assert_true(loop_run_once(p[i_].rig.loop, 10) >= 0);                                                   \
+            if (loop_clock_ms() > painters_until_ms)                                                                   \
+                fail_msg("not in time: %s (red %u %u %u, blue %u %u %u)", #condition, p[0].owned[RED],                 \
+                         p[1].owned[RED], p[2].owned[RED], p[0].owned[BLUE], p[1].owned[BLUE], p[2].owned[BLUE]);      \
+        }                                                                                                              \
+    } while (0)
+
+/* A topic's partitions go to those who subscribe to it and to nobody else, in equal shares. */
+static void test_members_of_different_topics(void **state)
+{
+    static painter_t p[3];
+    (void)state;
+    painter_join(&p[0], (const size_t[]){RED}, 1);
+    painter_join(&p[1], (const size_t[]){BLUE, RED}, 2);
+    painter_join(&p[2], (const size_t[]){BLUE}, 1);
+    painters_until(p[0].owned[RED] == 3 && p[1].owned[RED] == 3 && p[1].owned[BLUE] == 3 && p[2].owned[BLUE] == 3);
+    for (int32_t partition = 0; partition < 6; partition++) {
+        assert_int_equal(rig_produce(&p[0].rig, partition, RED, 0), FANMAP_OK);
+        assert_int_equal(rig_produce(&p[2].rig, partition, BLUE, 0), FANMAP_OK);
+    }
+    painters_until(p[0].taken[RED] + p[1].taken[RED] == 6 && p[1].taken[BLUE] + p[2].taken[BLUE] == 6);
+    painters_until(p[0].committed_n == 3 && p[1].committed_n == 6 && p[2].committed_n == 3);
+    for (size_t i = 0; i < 3; i++) {
+        fanmap_error_t err;
+        p[i].members_n = -1;
+        while (p[i].members_n < 0) { /* while the group is not stable nobody knows */
+            p[i].members_n = -2;
+            assert_int_equal(bus_query_members(p[i].rig.topic, "painters", painter_counted, &p[i], &err), FANMAP_OK);
+            painters_until(p[i].members_n != -2);
+        }
+        assert_int_equal(p[i].members_n, 2);
+    }
+    bus_group_leave(p[2].group);
+    painters_until(p[0].owned[RED] == 3 && p[1].owned[RED] == 3 && p[1].owned[BLUE] == 6);
+    assert_int_equal(p[1].taken[BLUE], 3); /* what was committed does not come again */
+    for (size_t i = 0; i < 3; i++)
+        rig_close(&p[i].rig);
+}
+
 static bool lists(const rig_t *rig, const char *member)
 {
     for (size_t i = 0; i < rig->members_n; i++)
@@ -351,6 +474,7 @@ int main(void)
         TEST(test_a_large_metadata_comes_back_whole),
         TEST(test_closing_commits_are_what_the_next_member_finds),
         TEST(test_two_members_share_and_take_over),
+        cmocka_unit_test(test_members_of_different_topics),
         TEST(test_a_description_lists_who_is_a_member),
         TEST(test_want_stops_and_goes_on),
         cmocka_unit_test(test_a_member_that_wants_nothing_stays),
