@@ -150,13 +150,15 @@ static void appended(sim_t *sim, int topic, int32_t partition, int64_t offset, c
 }
 
 /* The record may be forgotten: its outcome is in the log, or the job needs none, or it never was an item of ours. */
-static bool is_finished(const sim_t *sim, const record_t *record)
+static bool is_finished(const sim_t *sim, int32_t lane, const record_t *record)
 {
     item_t item;
     size_t j = sim_job(sim, (const char *)record->key, record->key_len);
     if (j == sim->jobs_n || !item_decode(record->value, record->value_len, &item) || item.type != ITEM_RECORD)
         return true;
     const job_t *job = &sim->jobs[j];
+    if (sim_task_of(sim, lane) != sim_task_of(sim, job->lanes_from))
+        return true;                      /* a stranger put it there */
     int64_t n = list_input_n(job->truth); /* beyond it: a superseded producer's, stored late; nothing of it counts */
     return list_has(job->truth, item.index) || list_state(job->truth) != LIST_OPEN ||
            (n >= 0 && item.index >= (uint64_t)n);
@@ -174,7 +176,7 @@ static void committed(sim_t *sim, process_t *who, int32_t partition, int64_t fro
         sim_break(sim, "%s commits partition %d beyond its end: %lld", who->name, (int)partition, (long long)to);
     for (int64_t offset = from; offset < to; offset++) {
         const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
-        if (record != NULL && !is_finished(sim, record))
+        if (record != NULL && !is_finished(sim, partition, record))
             sim_break(sim, "%s commits partition %d up to %lld, past the unfinished offset %lld", who->name,
                       (int)partition, (long long)to, (long long)offset);
     }

@@ -111,6 +111,7 @@ static void set_scenario(sim_t *sim, const golden_t *golden)
                       .workers_n = golden->workers_n,
                       .slots_n = golden->slots_n,
                       .jobs_n = 1,
+                      .tasks_n = 1,
                       .items_partitions = 2,
                       .results_partitions = 1,
                       .lease_ms = 15000,
@@ -121,7 +122,7 @@ static void set_scenario(sim_t *sim, const golden_t *golden)
                       .order_memory = 1 << 20};
     sim->wall_ms = 1700000000000;
     sim->healed = true; /* no dice on the way to Redis */
-    kafka_begin(&sim->kafka, s->items_partitions, s->results_partitions, &check_hooks);
+    kafka_begin(&sim->kafka, s->tasks_n, s->items_partitions, s->results_partitions, &check_hooks);
     sim->kafka.session_ms = 10000;
     sim->kafka.rebalance_ms = 60000;
 }
@@ -129,7 +130,7 @@ static void set_scenario(sim_t *sim, const golden_t *golden)
 static void set_job(sim_t *sim, const golden_t *golden)
 {
     job_t *job = &sim->jobs[0];
-    job_begin(sim, job, 0);
+    job_begin(sim, job, 0, 0);
     job->items_n = golden->items_n;
     job->plan_seed = 7;
     job->run_ms_min = job->run_ms_max = golden->run_ms;

@@ -18,9 +18,10 @@ struct request {
 
 enum { BLOCKED_RETRY_MS = 40 };
 
-void kafka_begin(kafka_t *kafka, uint32_t items_partitions, uint32_t results_partitions, const kafka_hooks_t *hooks)
+void kafka_begin(kafka_t *kafka, uint32_t tasks_n, uint32_t items_partitions, uint32_t results_partitions,
+                 const kafka_hooks_t *hooks)
 {
-    kafka->partitions_n[TOPIC_ITEMS] = items_partitions;
+    kafka->partitions_n[TOPIC_ITEMS] = tasks_n * items_partitions;
     kafka->partitions_n[TOPIC_RESULTS] = results_partitions;
     kafka->partitions_n[TOPIC_JOBS] = 1;
     kafka->hooks = *hooks;

@@ -2,7 +2,8 @@
  *
  *   produce   in order per producer and partition, stored once; the report may come seconds late. While the broker is
  * away, or the process is stopped or cut off, requests wait. A process that dies leaves a random part of what it had
- * sent. group     eager: a rebalance takes everything away and deals it out anew (range). A member not heard of for a
+ * sent. group     eager: a rebalance takes everything away and deals it out anew, the lanes of each task in ranges of those
+ * who serve it. A member not heard of for a
  * session is out; its commits, and those of an older generation, are refused. commit    one under way a partition; the
  * answer can be late, and can be missing although the commit was stored.
  *
@@ -13,7 +14,9 @@
 #include "clock.h"
 
 enum { TOPIC_ITEMS, TOPIC_RESULTS, TOPIC_JOBS, TOPICS_N };
-enum { PARTITIONS_MAX = 6, MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
+/* The items of a task stand on partitions of their own, its lanes: those of task t are t * P to t * P + P - 1. */
+enum { TASKS_MAX = 3, TASK_PARTITIONS_MAX = 6, PARTITIONS_MAX = TASKS_MAX * TASK_PARTITIONS_MAX };
+enum { MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
 
 typedef struct {
     uint32_t key_len, value_len;
@@ -96,7 +99,8 @@ typedef struct {
     kafka_hooks_t hooks;
 } kafka_t;
 
-void kafka_begin(kafka_t *kafka, uint32_t items_partitions, uint32_t results_partitions, const kafka_hooks_t *hooks);
+void kafka_begin(kafka_t *kafka, uint32_t tasks_n, uint32_t items_partitions, uint32_t results_partitions,
+                 const kafka_hooks_t *hooks);
 void kafka_end(kafka_t *kafka);
 int64_t kafka_latency_ms(sim_t *sim);
 bool kafka_reaches(const sim_t *sim, const process_t *process);

@@ -54,21 +54,45 @@ static void on_assignment(sim_t *sim, event_t *event)
     node_assigned(sim, node);
 }
 
+static bool subscribes(const member_t *member, uint32_t task)
+{
+    return ((const node_t *)member->process->self)->tasks >> task & 1;
+}
+
+/* The lanes of one task, in ranges of those who subscribe. */
+static void deal_out_task(sim_t *sim, uint32_t task)
+{
+    group_t *group = &sim->kafka.group;
+    uint32_t partitions = sim->scenario.items_partitions, next = task * partitions, n = 0, nth = 0;
+    for (size_t i = 0; i < group->n; i++)
+        n += subscribes(&group->members[i], task);
+    for (uint32_t p = next; p < next + partitions; p++)
+        group->owner[p] = -1;
+    for (size_t i = 0; i < group->n; i++) {
+        if (!subscribes(&group->members[i], task))
+            continue;
+        uint32_t share = partitions / n + (nth++ < partitions % n ? 1 : 0);
+        for (uint32_t k = 0; k < share; k++)
+            group->owner[next++] = (int)i;
+    }
+}
+
 static void deal_out(sim_t *sim)
 {
     group_t *group = &sim->kafka.group;
-    uint32_t partitions = sim->kafka.partitions_n[TOPIC_ITEMS], next = 0;
     qsort(group->members, group->n, sizeof group->members[0], by_id);
     group->generation++;
+    for (uint32_t task = 0; task < sim->scenario.tasks_n; task++)
+        deal_out_task(sim, task);
     for (size_t i = 0; i < group->n; i++) {
         member_t *member = &group->members[i];
-        uint32_t share = partitions / (uint32_t)group->n + (i < partitions % group->n ? 1 : 0);
+        uint32_t share = 0;
         assignment_t *assignment = take(sizeof *assignment);
         snprintf(assignment->id, sizeof assignment->id, "%s", member->id);
         assignment->generation = group->generation;
-        for (uint32_t k = 0; k < share; k++, next++) {
-            assignment->owns[next] = true;
-            group->owner[next] = (int)i;
+        for (uint32_t p = 0; p < sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+            assignment->owns[p] = group->owner[p] == (int)i;
+            share += assignment->owns[p];
         }
         sim_say(sim, "group: generation %llu gives %s (%s) %u partitions", (unsigned long long)group->generation,
                 member->id, member->process->name, share);

@@ -55,9 +55,10 @@ static void on_jobs_stored(sim_t *sim, event_t *event)
 
 static void on_item_stored(sim_t *sim, event_t *event)
 {
+    const maker_t *m = event->to->self;
     producer_event_t stored = {.type = event->x < 0 ? PRODUCER_ITEM_REFUSED : PRODUCER_ITEM_STORED,
                                .index = event->a,
-                               .partition = (int32_t)event->b,
+                               .partition = (int32_t)event->b - m->job->lanes_from,
                                .offset = event->x};
     step(sim, event->to->self, &stored);
 }
@@ -235,7 +236,7 @@ static void put(sim_t *sim, maker_t *m, const producer_action_t *action)
                                                    : TOPIC_ITEMS;
     int32_t partition = topic == TOPIC_JOBS      ? 0
                         : topic == TOPIC_RESULTS ? (int32_t)m->job->spec.results_partition
-                                                 : action->partition;
+                                                 : m->job->lanes_from + action->partition;
     joblog_record_t said;
     resubmit_check_put(sim, m, topic, action->cookie);
     m->has_said_input |=

@@ -6,7 +6,7 @@
 
 enum { STEPS_AT_MS_MAX = 20000, STOP_LEEWAY = 64 };
 
-static const char *const served[] = {"double", "other"};
+const char *const sim_tasks[TASKS_MAX] = {"double", "twice", "again"};
 
 int64_t node_now_ms(const sim_t *sim, const node_t *node)
 {
@@ -104,6 +104,7 @@ void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off
     node->process.clock_off_ms = clock_off_ms;
     node->number = number;
     node->slots_n = slots_n;
+    node->tasks = 1;
 }
 
 void node_start(sim_t *sim, node_t *node)
@@ -111,11 +112,16 @@ void node_start(sim_t *sim, node_t *node)
     process_start(&node->process);
     snprintf(node->incarnation, sizeof node->incarnation, "%s-%llu", node->process.name,
              (unsigned long long)node->process.life);
+    const char *served[TASKS_MAX];
+    size_t served_n = 0;
+    for (size_t t = 0; t < TASKS_MAX; t++)
+        if (node->tasks >> t & 1)
+            served[served_n++] = sim_tasks[t];
     worker_config_t config = {.queue = "default",
                               .incarnation = node->incarnation,
                               .slots_n = node->slots_n,
                               .tasks = served,
-                              .tasks_n = sizeof served / sizeof served[0],
+                              .tasks_n = served_n,
                               .budget_bytes = 1 << 20,
                               .items_max = sim->scenario.items_max,
                               .commit_every_ms = 1000,

@@ -27,6 +27,7 @@ typedef struct {
     worker_actions_t actions;
     char incarnation[24];
     unsigned slots_n;
+    unsigned tasks; /* those it serves, a bit each */
     pool_t *pool;
     consumer_t consumer;
     int64_t watched[PARTITIONS_MAX]; /* -1: not; else the next offset to look at for notes */
@@ -59,6 +60,7 @@ typedef struct {
 
 void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off_ms);
 void node_start(sim_t *sim, node_t *node);
+extern const char *const sim_tasks[TASKS_MAX]; /* their names */
 void node_kill(sim_t *sim, node_t *node);
 void node_stop(sim_t *sim, node_t *node);
 void node_continue(sim_t *sim, node_t *node);

@@ -319,7 +319,8 @@ static void dead_letter(sim_t *sim, node_t *node, const worker_action_t *action)
     worker_item_t **kept = take(sizeof(worker_item_t *));
     *kept = action->dead.item;
     clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_dead_stored)->data = kept;
-    if (j < sim->jobs_n && item_decode(action->dead.value, action->dead.value_len, &item))
+    if (j < sim->jobs_n && item_decode(action->dead.value, action->dead.value_len, &item) &&
+        sim_task_of(sim, action->dead.lane) == sim_task_of(sim, sim->jobs[j].lanes_from))
         sim_break(sim, "%s: a sound item of %s becomes a dead letter: %s", node->process.name, sim->jobs[j].id,
                   action->dead.why);
 }

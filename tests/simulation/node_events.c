@@ -7,6 +7,14 @@
 
 /* ---- from the group ---- */
 
+static uint32_t place_among_served(const node_t *node, uint32_t task)
+{
+    uint32_t place = 0;
+    for (uint32_t t = 0; t < task; t++)
+        place += node->tasks >> t & 1;
+    return place;
+}
+
 void node_assigned(sim_t *sim, node_t *node)
 {
     for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
@@ -17,7 +25,9 @@ void node_assigned(sim_t *sim, node_t *node)
         node->consumer.position[p] = offset;
         char *metadata = take_copy(partition->metadata, partition->metadata_len);
         worker_event_t event = {.type = WORKER_ASSIGNED};
-        event.assigned.lane = event.assigned.partition = p;
+        event.assigned.lane = p;
+        event.assigned.partition = p % (int32_t)sim->scenario.items_partitions;
+        event.assigned.task = place_among_served(node, sim_task_of(sim, p));
         event.assigned.offset = offset;
         event.assigned.was_committed = partition->was_committed;
         event.assigned.metadata = metadata;

@@ -78,7 +78,7 @@ static bool came_late(const maker_t *m, uint64_t index, int32_t partition, int64
 static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
 {
     item_t item;
-    const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
+    const record_t *record = kafka_record(sim, TOPIC_ITEMS, m->job->lanes_from + partition, offset);
     if (sim_job(sim, (const char *)record->key, record->key_len) == m->job->number &&
         item_decode(record->value, record->value_len, &item) && item.type == ITEM_RECORD && item.index < ITEMS_MAX &&
         (int32_t)place_item(m->known.job_hash, m->job->spec.items_partitions, item.index) == partition &&
@@ -95,7 +95,7 @@ static uint64_t choose_wrong(sim_t *sim, maker_t *m)
     if (CHANCE(sim, 600) || m->known.is_closed || m->known.total >= 0)
         return n > 0 ? ROLL(sim, n) : UINT64_MAX;
     for (int32_t p = 0; p < (int32_t)m->known.partitions; p++)
-        for (int64_t offset = 0; offset < kafka_log_end(sim, TOPIC_ITEMS, p); offset++)
+        for (int64_t offset = 0; offset < kafka_log_end(sim, TOPIC_ITEMS, m->job->lanes_from + p); offset++)
             look(sim, m, p, offset);
     while (k < ITEMS_MAX && !m->was_there[k])
         k++;
@@ -149,12 +149,12 @@ void resubmit_scan(sim_t *sim, maker_t *m)
 {
     m->scan = ++m->job->scans_n;
     for (int32_t p = 0; p < (int32_t)m->known.partitions; p++) {
-        int64_t end = kafka_log_end(sim, TOPIC_ITEMS, p), from = m->known.offsets[p];
+        int64_t end = kafka_log_end(sim, TOPIC_ITEMS, m->job->lanes_from + p), from = m->known.offsets[p];
         if (!sim_protects(sim, PROTECTION_OFFSETS))
             from = end;
         m->scanned_to[p] = end;
         for (int64_t offset = 0; offset < end; offset++) {
-            const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, offset);
+            const record_t *record = kafka_record(sim, TOPIC_ITEMS, m->job->lanes_from + p, offset);
             look(sim, m, p, offset);
             if (offset >= from)
                 prior_record(&m->known, p, offset, record->key, record->key_len, record->value, record->value_len);

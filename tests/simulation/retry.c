@@ -45,7 +45,8 @@ static void read_log(sim_t *sim, const job_t *old, job_t *job)
 
 static bool has_record(sim_t *sim, const job_t *old, uint64_t index)
 {
-    int32_t partition = (int32_t)place_item(place_job_hash(old->id), old->spec.items_partitions, index);
+    int32_t partition =
+        old->lanes_from + (int32_t)place_item(place_job_hash(old->id), old->spec.items_partitions, index);
     for (int64_t offset = 0; offset < kafka_log_end(sim, TOPIC_ITEMS, partition); offset++) {
         item_t item;
         const record_t *record = kafka_record(sim, TOPIC_ITEMS, partition, offset);
@@ -62,7 +63,7 @@ void retry_job(sim_t *sim, const job_t *old)
     if (sim->jobs_n == JOBS_MAX || old->start_offset < 0)
         return;
     job_t *job = &sim->jobs[sim->jobs_n];
-    job_begin(sim, job, sim->jobs_n);
+    job_begin(sim, job, sim->jobs_n, draw_task(sim));
     job->hash = old->hash; /* its inputs and values are the old ones */
     job->is_second_try = true;
     job->plan_seed = random_next(&sim->clock.random);

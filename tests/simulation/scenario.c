@@ -25,14 +25,20 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 
 static const list_callbacks_t truth_callbacks = {on_outcome, on_decided};
 
-void job_begin(sim_t *sim, job_t *job, size_t number)
+uint32_t sim_task_of(const sim_t *sim, int32_t lane)
+{
+    return (uint32_t)lane / sim->scenario.items_partitions;
+}
+
+void job_begin(sim_t *sim, job_t *job, size_t number, uint32_t task)
 {
     snprintf(job->id, sizeof job->id, "job%zu", number + 1);
     job->number = number;
     job->hash = place_job_hash(job->id);
     spec_init(&job->spec);
     snprintf(job->spec.job, sizeof job->spec.job, "%s", job->id);
-    snprintf(job->spec.task, sizeof job->spec.task, "double");
+    snprintf(job->spec.task, sizeof job->spec.task, "%s", sim_tasks[task]);
+    job->lanes_from = (int32_t)(task * sim->scenario.items_partitions);
     snprintf(job->spec.queue, sizeof job->spec.queue, "default");
     snprintf(job->spec.nonce, sizeof job->spec.nonce, "nonce-%s", job->id);
     job->spec.items_partitions = sim->scenario.items_partitions;
@@ -99,9 +105,14 @@ static void draw_policies(job_t *job)
     job->cancels_from_outside = (dice >> 40) % 2 == 0;
 }
 
+uint32_t draw_task(sim_t *sim)
+{
+    return sim->scenario.tasks_n > 1 ? (uint32_t)ROLL(sim, sim->scenario.tasks_n) : 0;
+}
+
 static void draw_job(sim_t *sim, job_t *job, size_t number)
 {
-    job_begin(sim, job, number);
+    job_begin(sim, job, number, draw_task(sim));
     draw_plan(sim, job);
     job->begin_ms = CHANCE(sim, 600) ? BETWEEN(sim, 0, 2000) : BETWEEN(sim, 0, sim->scenario.chaos_ms / 2);
     bool is_limited = sim->scenario.is_about_tokens || CHANCE(sim, 800);
@@ -184,6 +195,18 @@ static void draw_faults(sim_t *sim)
             s->faults[s->faults_n++] = fault;
 }
 
+/* Each worker serves some of the tasks, and each task is served by some worker. */
+static void draw_tasks(sim_t *sim)
+{
+    unsigned n = sim->scenario.tasks_n, served = 0, all = (1U << n) - 1;
+    for (size_t i = 0; n > 1 && i < sim->nodes_n; i++) {
+        sim->nodes[i].tasks = 1 + (unsigned)ROLL(sim, all);
+        served |= sim->nodes[i].tasks;
+    }
+    if (n > 1)
+        sim->nodes[ROLL(sim, sim->nodes_n)].tasks |= all & ~served;
+}
+
 void scenario_draw(sim_t *sim)
 {
     scenario_t *s = &sim->scenario;
@@ -198,7 +221,9 @@ void scenario_draw(sim_t *sim)
         s->workers_n = 2 + (unsigned)ROLL(sim, 3);
         s->jobs_n = 1;
     }
-    s->items_partitions = 1 + (uint32_t)ROLL(sim, PARTITIONS_MAX);
+    s->tasks_n =
+        !s->is_about_tokens && s->workers_n > 1 && CHANCE(sim, 400) ? 2 + (unsigned)ROLL(sim, TASKS_MAX - 1) : 1;
+    s->items_partitions = 1 + (uint32_t)ROLL(sim, TASK_PARTITIONS_MAX);
     s->results_partitions = 1 + (uint32_t)ROLL(sim, 2);
     s->lease_ms = 15000;
     s->ahead_n = CHANCE(sim, 600) ? (uint32_t)ROLL(sim, POOL_AHEAD_MAX) : 0;
@@ -228,7 +253,7 @@ void scenario_draw(sim_t *sim)
                        s->faults[i] == FAULT_TAKE_OVER;
     s->items_max = (size_t[]){4, 20, 100, 1000}[ROLL(sim, 4)];
     s->order_memory = CHANCE(sim, 100) ? 512 : 1 << 20;
-    kafka_begin(&sim->kafka, s->items_partitions, s->results_partitions, &check_hooks);
+    kafka_begin(&sim->kafka, s->tasks_n, s->items_partitions, s->results_partitions, &check_hooks);
     sim->kafka.session_ms = CHANCE(sim, 500) ? 45000 : 10000;
     sim->kafka.rebalance_ms = 60000;
     if (lacks_a_claim_rule(sim))
@@ -241,5 +266,6 @@ void scenario_draw(sim_t *sim)
         node_begin(&sim->nodes[i], i, 1 + (unsigned)ROLL(sim, POOL_SLOTS_MAX), BETWEEN(sim, -500000, 1000000000));
         faults_back_later(sim, &sim->nodes[i], CHANCE(sim, 800) ? BETWEEN(sim, 0, 1000) : BETWEEN(sim, 0, s->chaos_ms));
     }
+    draw_tasks(sim);
     faults_begin(sim);
 }

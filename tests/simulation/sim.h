@@ -54,8 +54,8 @@ typedef struct {
 
 typedef struct {
     bool is_golden; /* scripted, with fixed latencies */
-    unsigned workers_n, slots_n, jobs_n;
-    uint32_t items_partitions, results_partitions;
+    unsigned workers_n, slots_n, jobs_n, tasks_n;
+    uint32_t items_partitions, results_partitions; /* of each task; of all jobs */
     uint32_t lease_ms, ahead_n;
     uint32_t revoke_ms; /* how long a worker waits for attempts of a partition it gives up */
     bool revoke_waits;
@@ -112,6 +112,7 @@ struct job {
     char id[16];
     uint64_t hash, plan_seed;
     size_t number;
+    int32_t lanes_from; /* the first of its task's */
     uint64_t items_n;
     spec_t spec; /* as configured; producer_spec() has the offset */
     int64_t begin_ms;
@@ -183,11 +184,14 @@ bool sim_protects(const sim_t *sim, protection_t what); /* false: it was taken o
 /* scenario.c */
 void scenario_draw(sim_t *sim);
 bool scenario_golden(sim_t *sim, const char *name); /* false: no such scenario */
-void job_begin(sim_t *sim, job_t *job, size_t number);
+void job_begin(sim_t *sim, job_t *job, size_t number, uint32_t task);
 void sim_set_limit(sim_t *sim, job_t *job, uint64_t n);
 void sim_pause(sim_t *sim, job_t *job, bool pause);
 /* `fanmap cancel` of another program. */
 void sim_cancel(sim_t *sim, job_t *job);
+
+uint32_t draw_task(sim_t *sim);
+uint32_t sim_task_of(const sim_t *sim, int32_t lane);
 
 /* maker.c */
 void maker_start(sim_t *sim, job_t *job);
