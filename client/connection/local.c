@@ -29,7 +29,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 
 static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log, NULL, on_ended, NULL};
+    static const worker_shell_callbacks_t callbacks = {.log = on_log, .ended = on_ended};
     worker_shell_config_t config;
     int r = serve_catalogue(options, &f->local->catalogue, err);
     if (r != FANMAP_OK)

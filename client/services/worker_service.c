@@ -32,7 +32,7 @@ struct fanmap_worker {
     const char **tasks;
     char incarnation[21];
     int64_t started_ms; /* unix time */
-    bool is_ready, is_ended;
+    bool is_connected, is_ready, is_ended;
     volatile int drain_asked; /* set by a signal handler */
     bool drain_begun;
     fanmap_error_t error;
@@ -91,6 +91,11 @@ static void on_connect_timeout(void *arg)
     }
     if (w->is_ready)
         return;
+    if (w->is_connected) {
+        log_line(w, FANMAP_LOG_INFO, "Kafka makes the topics of %zu tasks, which takes its time", w->catalogue.n);
+        loop_timer_at(w->connect_timer, loop_now_ms(w->loop) + (int64_t)options_ms(w->options, OPT_CONNECT_TIMEOUT));
+        return;
+    }
     err_set_retry(&err, FANMAP_EUNREACHABLE,
                   "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
                   options_text(w->options, OPT_BROKERS), timeout);
@@ -204,6 +209,11 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     return r;
 }
 
+static void on_connected(void *arg)
+{
+    ((fanmap_worker_t *)arg)->is_connected = true;
+}
+
 static void on_publishes(void *arg, const spec_t *spec)
 {
     fanmap_worker_t *w = arg;
@@ -212,7 +222,7 @@ static void on_publishes(void *arg, const spec_t *spec)
 
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log, on_ready, on_ended, on_publishes};
+    static const worker_shell_callbacks_t callbacks = {on_log, on_connected, on_ready, on_ended, on_publishes};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)

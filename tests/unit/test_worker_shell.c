@@ -301,7 +301,7 @@ static void open_topics(world_t *x)
 
 static void open_shell(world_t *x)
 {
-    static const worker_shell_callbacks_t callbacks = {NULL, on_ready, on_ended, NULL};
+    static const worker_shell_callbacks_t callbacks = {.ready = on_ready, .ended = on_ended};
     worker_shell_config_t config = {.name_space = "t",
                                     .queue = "q",
                                     .catalogue = &catalogue,

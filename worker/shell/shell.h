@@ -29,6 +29,8 @@ typedef struct {
 
 typedef struct {
     void (*log)(void *arg, fanmap_log_level_t level, const char *line);
+    /* Kafka has answered; topics of items may still have to be made. Once. May be NULL. */
+    void (*connected)(void *arg);
     /* The topics are there and the group is joined. Once. */
     void (*ready)(void *arg);
     /* Drained after worker_shell_drain (err NULL), or it cannot go on. Once; close it later, not from inside. */

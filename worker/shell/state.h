@@ -79,7 +79,7 @@ struct worker_shell {
     shell_burial_t *burial;       /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
     size_t queries_n;
-    bool is_caught_up;
+    bool is_caught_up, has_items;
 
     slots_t *slots;
     bool told_abilities;

@@ -5,8 +5,6 @@
 #include "schemas/topics.h"
 #include "worker/shell/state.h"
 
-enum { SHARED_TOPICS = 3 }; /* results, jobs, dead */
-
 /* ---- the jobs topic ---- */
 
 static void answer_queries(worker_shell_t *shell)
@@ -280,6 +278,13 @@ void shell_topics_close(worker_shell_t *shell)
     loop_defer_cancel(shell->loop, leave_to_join, shell);
 }
 
+/* Once every job is known and every topic is there. */
+static void begin_joining(worker_shell_t *shell)
+{
+    if (shell->is_caught_up && shell->has_items && !shell->is_draining)
+        shell_join(shell);
+}
+
 /* The end of the jobs topic as it was at the start: every job submitted before is known now. */
 static void on_jobs_caught_up(void *arg, int64_t position)
 {
@@ -292,8 +297,7 @@ static void on_jobs_caught_up(void *arg, int64_t position)
     shell->is_caught_up = true;
     shell_burial_caught_up(shell->burial);
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS_POSITION, .position = {shell->jobs_position, false}});
-    if (!shell->is_draining)
-        shell_join(shell);
+    begin_joining(shell);
 }
 
 static void on_jobs_gone(void *arg, int64_t low)
@@ -306,7 +310,55 @@ static void on_jobs_gone(void *arg, int64_t low)
 
 /* ---- opening ---- */
 
-static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+static uint32_t bytes_max(const worker_shell_t *shell)
+{
+    return topic_record_bytes_max(shell->config.item_bytes_max);
+}
+
+static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
+{
+    return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
+}
+
+static void on_items_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    worker_shell_t *shell = arg;
+    (void)partitions_n;
+    if (err) {
+        shell_fail(shell, err);
+        return;
+    }
+    shell->has_items = true;
+    begin_joining(shell);
+}
+
+static int ensure_items(worker_shell_t *shell, bus_topic_config_t *topics, char (*names)[TOPIC_NAME_MAX],
+                        fanmap_error_t *err)
+{
+    const worker_shell_config_t *c = &shell->config;
+    int r = FANMAP_OK;
+    for (size_t i = 0; r == FANMAP_OK && i < c->catalogue->n; i++) {
+        name_items(names[i], shell->name_space, shell->queue, shell->task_names[i]);
+        topics[i] = (bus_topic_config_t){names[i], c->partitions, false, -1, bytes_max(shell)};
+        r = open_topic(shell, names[i], &shell->items[i], err);
+    }
+    return r == FANMAP_OK
+               ? bus_ensure_topics(shell->bus, topics, c->catalogue->n, c->create_topics, on_items_topics, shell, err)
+               : r;
+}
+
+static int open_items(worker_shell_t *shell, fanmap_error_t *err)
+{
+    bus_topic_config_t *topics = calloc(shell->config.catalogue->n + 1, sizeof *topics);
+    char(*names)[TOPIC_NAME_MAX] = calloc(shell->config.catalogue->n + 1, sizeof *names);
+    int r = topics && names ? ensure_items(shell, topics, names, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    free(topics);
+    free(names);
+    return r;
+}
+
+/* Those of items come after: a broker takes its time for many, and has answered by then. */
+static void on_shared(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
     static const bus_reader_callbacks_t callbacks = {on_jobs_record, on_jobs_caught_up, on_jobs_gone};
     worker_shell_t *shell = arg;
@@ -316,53 +368,36 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
         shell_fail(shell, err);
         return;
     }
-    if (bus_read(shell->jobs, 0, BUS_BEGIN, &callbacks, shell, &shell->jobs_reader, &why) != FANMAP_OK)
+    if (shell->callbacks.connected)
+        shell->callbacks.connected(shell->arg);
+    if (bus_read(shell->jobs, 0, BUS_BEGIN, &callbacks, shell, &shell->jobs_reader, &why) != FANMAP_OK ||
+        open_items(shell, &why) != FANMAP_OK)
         shell_fail(shell, &why);
 }
 
-static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
+static int open_shared(worker_shell_t *shell, fanmap_error_t *err)
 {
-    return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
-}
-
-static int open_items(worker_shell_t *shell, size_t i, bus_topic_config_t *ret, char *name, fanmap_error_t *err)
-{
-    name_items(name, shell->name_space, shell->queue, shell->task_names[i]);
-    *ret = (bus_topic_config_t){name, shell->config.partitions, false, -1,
-                                topic_record_bytes_max(shell->config.item_bytes_max)};
-    return open_topic(shell, name, &shell->items[i], err);
-}
-
-static int open_all(worker_shell_t *shell, bus_topic_config_t *topics, char (*names)[TOPIC_NAME_MAX],
-                    fanmap_error_t *err)
-{
+    char results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX], dead[TOPIC_NAME_MAX];
     const worker_shell_config_t *c = &shell->config;
-    uint32_t bytes_max = topic_record_bytes_max(c->item_bytes_max);
-    size_t n = 0;
-    topics[n] = (bus_topic_config_t){name_results(names[n], shell->name_space), c->partitions, false, c->retention_ms,
-                                     bytes_max};
-    int r = open_topic(shell, names[n++], &shell->results, err);
-    topics[n] = (bus_topic_config_t){name_jobs(names[n], shell->name_space), 1, true, -1, bytes_max};
+    const bus_topic_config_t topics[] = {
+        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, bytes_max(shell)},
+        {name_jobs(jobs, shell->name_space), 1, true, -1, bytes_max(shell)},
+        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, bytes_max(shell)},
+    };
+    int r = open_topic(shell, results, &shell->results, err);
     if (r == FANMAP_OK)
-        r = open_topic(shell, names[n++], &shell->jobs, err);
-    topics[n] = (bus_topic_config_t){name_dead(names[n], shell->name_space), 1, false, c->retention_ms, bytes_max};
+        r = open_topic(shell, jobs, &shell->jobs, err);
     if (r == FANMAP_OK)
-        r = open_topic(shell, names[n++], &shell->dead, err);
-    for (size_t i = 0; r == FANMAP_OK && i < c->catalogue->n; i++, n++)
-        r = open_items(shell, i, &topics[n], names[n], err);
-    return r == FANMAP_OK ? bus_ensure_topics(shell->bus, topics, n, c->create_topics, on_topics, shell, err) : r;
+        r = open_topic(shell, dead, &shell->dead, err);
+    return r == FANMAP_OK ? bus_ensure_topics(shell->bus, topics, 3, c->create_topics, on_shared, shell, err) : r;
 }
 
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err)
 {
     size_t tasks_n = shell->config.catalogue->n;
-    bus_topic_config_t *topics = calloc(tasks_n + SHARED_TOPICS, sizeof *topics);
-    char(*names)[TOPIC_NAME_MAX] = calloc(tasks_n + SHARED_TOPICS, sizeof *names);
     shell->items = calloc(tasks_n + 1, sizeof(bus_topic_t *));
     shell->lanes_of = calloc(tasks_n + 1, sizeof *shell->lanes_of);
-    int r = topics && names && shell->items && shell->lanes_of ? open_all(shell, topics, names, err)
-                                                               : err_set(err, FANMAP_ENOMEM, "out of memory");
-    free(topics);
-    free(names);
-    return r;
+    if (!shell->items || !shell->lanes_of)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    return open_shared(shell, err);
 }
