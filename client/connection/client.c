@@ -1,3 +1,5 @@
+/* A connection: opened with its parts (loop, bus, tokens), closed when its jobs are gone. It fails for good when the
+ * broker refuses it or nothing was heard within the connect timeout; then every job fails with it. */
 #include "client/connection/client.h"
 
 #include <stdio.h>

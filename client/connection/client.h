@@ -1,5 +1,5 @@
-/* The library from inside: one connection, its loop, and what all rooms say of it. What is above (how jobs work) comes in
- * by hooks and callbacks; nothing here knows a map from a gather.
+/* The library from inside: one connection, its loop, and what all rooms say of it. What is above (how jobs work) comes
+ * in by hooks and callbacks; nothing here knows a map from a gather.
  *
  *   client.c       open and close
  *   dispatch.c     turns of the loop, the descriptor's readiness

@@ -1,9 +1,9 @@
-/* One handle, as every room knows it: who it is, whether it failed, what it was asked for. The rest is in the rooms that
- * work on it: gathering/ (its log), mapping/ (its items), handle/ (its outcomes, for the caller).
+/* One handle, as every room knows it: who it is, whether it failed, what it was asked for. The rest is in the rooms
+ * that work on it: gathering/ (its log), mapping/ (its items), handle/ (its outcomes, for the caller).
  *
- * Who may free a job: only jobs_sweep (handle/handle.h), which runs outside the loop and spares what a caller's function
- * is looking at. So nothing inside a turn has to reckon with a job that goes away under it, and a handle may be closed
- * anywhere.
+ * Who may free a job: only jobs_sweep (handle/handle.h), which runs outside the loop and spares what a caller's
+ * function is looking at. So nothing inside a turn has to reckon with a job that goes away under it, and a handle may
+ * be closed anywhere.
  */
 #ifndef CLIENT_CONNECTION_JOB_H
 #define CLIENT_CONNECTION_JOB_H

@@ -1,3 +1,5 @@
+/* Each question is a record in a list of the connection's that names the job by number. An answer looks the job up
+ * again. */
 #include "client/connection/log_queries.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* The topics of a queue are opened and looked up once, and whoever waits for them is called when they are known.
+ * What one task's topic cannot have is the trouble of that task's jobs; anything else fails the connection. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* An outcome of the log, made into what the caller sees: texts with a NUL that are UTF-8, the value in the format
+ * asked for. */
 #include "client/gathering/outcome.h"
 
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+/* The pull style: what a job has to say now, and waiting until it or one of several says something. A job says each
+ * outcome once, that a push which was refused would now be taken once, and how it ended. */
 #include <inttypes.h>
 #include <stdio.h>
 

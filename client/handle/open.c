@@ -1,4 +1,5 @@
-/* A connection with all rooms in it. Closing it cancels what the caller left open and waits until Kafka has stored that. */
+/* A connection with all rooms in it. Closing it cancels what the caller left open and waits until Kafka has stored
+ * that. */
 #include "client/handle/handle.h"
 #include "client/mapping/map.h"
 

@@ -1,3 +1,4 @@
+/* An outcome as one line of JSON: its value, or {"$error": ...}, or with --records everything of it. */
 #include <inttypes.h>
 #include <string.h>
 

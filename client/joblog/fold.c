@@ -1,3 +1,4 @@
+/* One entry a job, found by its id. What cannot be decoded still marks its job as opaque. */
 #include "client/joblog/fold.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The list (aggregator/list.h) says what counts; here it is counted by kind, and by second for the rate. */
 #include "client/joblog/job_counts.h"
 
 #include <stdlib.h>

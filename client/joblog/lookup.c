@@ -1,3 +1,5 @@
+/* One reading of the jobs topic from its beginning to the end that it had, of which only the records of one job are
+ * looked at. */
 #include "client/joblog/lookup.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* An item as the caller pushed it, made into the event by which the producer takes it. What cannot be sent (not
+ * sound, too large, an error already) becomes the item's outcome there, and nothing fails. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,5 @@
+/* A few parts are open at a time, each with a reader of one partition; one that has ended takes the next partition.
+ * Where nothing is known of where to begin, the broker is asked first which offset a time has. */
 #include "client/mapping/item_scan.h"
 
 #include <stdlib.h>

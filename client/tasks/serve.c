@@ -1,3 +1,4 @@
+/* "tasks", "exec", "serve", "argv" and "container" into a catalogue, in that order. */
 #include "client/tasks/serve.h"
 
 #include <string.h>

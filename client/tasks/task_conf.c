@@ -1,3 +1,4 @@
+/* Each key of a section (task_file.h) has a row in a table here, with what it does to the task. */
 #include "client/tasks/task_conf.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* A reader with one character of sight, by recursive descent; the first error ends it. */
 #include "client/tasks/task_file.h"
 
 #include <ctype.h>
@@ -12,7 +13,7 @@ typedef struct {
     int code;
 } reader_t;
 
-static bool fail(reader_t *r, const char *what)
+static bool bad_line(reader_t *r, const char *what)
 {
     if (r->code == FANMAP_OK)
         r->code = err_set(r->err, FANMAP_EUSAGE, "line %u: %s", r->line, what);
@@ -69,11 +70,11 @@ static bool take_unicode(reader_t *r, buf_t *b)
     for (int i = 0; i < 4; i++, r->at++) {
         int c = peek(r);
         if (c < 0 || !isxdigit(c))
-            return fail(r, "\\u wants four hexadecimal digits");
+            return bad_line(r, "\\u wants four hexadecimal digits");
         scalar = scalar * 16 + (uint32_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
     }
     if (scalar == 0 || (scalar >= 0xD800 && scalar < 0xE000))
-        return fail(r, "\\u names no character that can stand here");
+        return bad_line(r, "\\u names no character that can stand here");
     put_scalar(b, scalar);
     return true;
 }
@@ -87,7 +88,7 @@ static bool take_escape(reader_t *r, buf_t *b)
         return take_unicode(r, b);
     const char *found = c > 0 ? strchr(names, c) : NULL;
     if (!found)
-        return fail(r, "an unknown escape: \\\" \\\\ \\n \\t \\r \\e \\u0041 are known ('...' takes all as it is)");
+        return bad_line(r, "an unknown escape: \\\" \\\\ \\n \\t \\r \\e \\u0041 are known ('...' takes all as it is)");
     buf_append(b, &stand_for[found - names], 1);
     return true;
 }
@@ -97,10 +98,10 @@ static bool take_string(reader_t *r, buf_t *b)
     char quote = *r->at++;
     for (int c; (c = peek(r)) != quote;) {
         if (c < 0 || c == '\n')
-            return fail(r, "the string does not end on its line");
+            return bad_line(r, "the string does not end on its line");
         r->at++;
         if (c == 0)
-            return fail(r, "a NUL byte");
+            return bad_line(r, "a NUL byte");
         if (quote == '"' && c == '\\') {
             if (!take_escape(r, b))
                 return false;
@@ -118,7 +119,7 @@ static bool take_scalar(reader_t *r, buf_t *b)
     if (c == '"' || c == '\'')
         return take_string(r, b);
     if (!is_word_char(c))
-        return fail(r, "want a value: \"text\", 'text', a word or number, or a list of them in [ ]");
+        return bad_line(r, "want a value: \"text\", 'text', a word or number, or a list of them in [ ]");
     while (is_word_char(peek(r)))
         buf_append(b, r->at++, 1);
     return true;
@@ -158,7 +159,7 @@ static bool take_list(reader_t *r, task_entry_t *e)
             return false;
         skip(r, true);
         if (peek(r) != ',' && peek(r) != ']')
-            return fail(r, "want , or ] in a list");
+            return bad_line(r, "want , or ] in a list");
         if (peek(r) == ',')
             r->at++;
     }
@@ -172,8 +173,8 @@ static bool end_line(reader_t *r)
 {
     skip(r, false);
     if (peek(r) >= 0 && peek(r) != '\n')
-        return fail(r,
-                    "one value stands on a line; several words are one \"text\" or a list: [\"tr\", \"a-z\", \"A-Z\"]");
+        return bad_line(
+            r, "one value stands on a line; several words are one \"text\" or a list: [\"tr\", \"a-z\", \"A-Z\"]");
     return true;
 }
 
@@ -193,9 +194,9 @@ static bool take_section(reader_t *r, task_file_t *f)
     size_t len = take_word(r, &name);
     skip(r, false);
     if (len == 0 || peek(r) != ']')
-        return fail(r, "a section is [NAME], of letters, digits, '.', '_' and '-'");
+        return bad_line(r, "a section is [NAME], of letters, digits, '.', '_' and '-'");
     if (len > TASK_FILE_NAME_MAX)
-        return fail(r, "the name of a task is at most 63 characters long");
+        return bad_line(r, "the name of a task is at most 63 characters long");
     r->at++;
     task_section_t *more = realloc(f->sections, (f->sections_n + 1) * sizeof *more);
     if (!more)
@@ -206,7 +207,7 @@ static bool take_section(reader_t *r, task_file_t *f)
     memcpy(s->name, name, len);
     for (size_t i = 0; i + 1 < f->sections_n; i++)
         if (strcmp(more[i].name, s->name) == 0)
-            return fail(r, "a task of this name stands above");
+            return bad_line(r, "a task of this name stands above");
     return true;
 }
 
@@ -216,9 +217,9 @@ static bool take_entry(reader_t *r, task_file_t *f)
     size_t len = take_word(r, &key);
     skip(r, false);
     if (len == 0 || peek(r) != '=')
-        return fail(r, "want [TASK], KEY = VALUE or a comment");
+        return bad_line(r, "want [TASK], KEY = VALUE or a comment");
     if (f->sections_n == 0)
-        return fail(r, "want a [TASK] before the first key");
+        return bad_line(r, "want a [TASK] before the first key");
     r->at++;
     skip(r, false);
     task_section_t *s = &f->sections[f->sections_n - 1];
@@ -232,7 +233,7 @@ static bool take_entry(reader_t *r, task_file_t *f)
         return no_memory(r);
     for (size_t i = 0; i + 1 < s->entries_n; i++)
         if (strcmp(more[i].key, e->key) == 0)
-            return fail(r, "this key stands above already");
+            return bad_line(r, "this key stands above already");
     return peek(r) == '[' ? take_list(r, e) : add_value(r, e, 0);
 }
 
@@ -240,7 +241,7 @@ int task_file_parse(task_file_t *ret, const char *text, size_t len, fanmap_error
 {
     reader_t r = {.at = text, .end = text + len, .line = 1, .err = err, .code = FANMAP_OK};
     task_file_t f = {0};
-    bool ok = len <= TASK_FILE_BYTES_MAX || fail(&r, "a file of more than 1 MiB");
+    bool ok = len <= TASK_FILE_BYTES_MAX || bad_line(&r, "a file of more than 1 MiB");
     while (ok) {
         skip(&r, true);
         if (peek(&r) < 0)
