@@ -43,11 +43,6 @@ void session_release_signals(void)
     to_wake = NULL;
 }
 
-int session_interrupts(void)
-{
-    return interrupts;
-}
-
 static bool is_submit(const session_t *s)
 {
     return is_switch_set(s->arguments, "detach");

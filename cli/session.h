@@ -25,7 +25,6 @@ typedef struct {
 void session_catch_signals(fanmap_t *f);
 /* From here on a signal ends the program at once. */
 void session_release_signals(void);
-int session_interrupts(void);
 /* Runs the job to its end and returns the exit status of the program; f and job are closed then. A closed stdout pipe
  * cancels the job and ends the program by SIGPIPE. */
 int session_run(session_t *session);

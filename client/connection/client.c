@@ -51,10 +51,7 @@ static void on_connect_timeout(void *arg)
     if (f->is_connected)
         return;
     fanmap_error_t err;
-    const char *brokers = options_text(f->options, OPT_BROKERS);
-    err_set_retry(&err, FANMAP_EUNREACHABLE,
-                  "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
-                  brokers ? brokers : "?", options_text(f->options, OPT_CONNECT_TIMEOUT));
+    connect_bus_unanswered(f->options, &err);
     client_fail(f, &err);
 }
 

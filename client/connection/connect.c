@@ -35,3 +35,19 @@ int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn o
         r = presence_open(loop, &config, on_refused, arg, ret_presence, err);
     return r;
 }
+
+int connect_bus_unanswered(const fanmap_options_t *options, fanmap_error_t *err)
+{
+    const char *brokers = options_text(options, OPT_BROKERS);
+    return err_set_retry(err, FANMAP_EUNREACHABLE,
+                         "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
+                         brokers ? brokers : "?", options_text(options, OPT_CONNECT_TIMEOUT));
+}
+
+int connect_tokens_unanswered(const fanmap_options_t *options, fanmap_error_t *err)
+{
+    return err_set_retry(err, FANMAP_EUNREACHABLE,
+                         "Redis at %s: no answer within %s; is it running, and is --redis (FANMAP_REDIS) right? "
+                         "(--redis none serves only jobs without a limit)",
+                         options_text(options, OPT_REDIS), options_text(options, OPT_CONNECT_TIMEOUT));
+}

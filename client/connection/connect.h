@@ -14,5 +14,8 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
 /* Both are NULL for --redis none. */
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);
+/* What is said when Kafka, or Redis, has not answered within "connect-timeout". Returns FANMAP_EUNREACHABLE. */
+int connect_bus_unanswered(const fanmap_options_t *options, fanmap_error_t *err);
+int connect_tokens_unanswered(const fanmap_options_t *options, fanmap_error_t *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* fanmap_worker: connects, starts the worker shell, announces it at Redis, and drains when it is asked to. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -80,13 +81,8 @@ static void on_connect_timeout(void *arg)
 {
     fanmap_worker_t *w = arg;
     fanmap_error_t err;
-    const char *timeout = options_text(w->options, OPT_CONNECT_TIMEOUT);
     if (w->is_ready && w->presence && !presence_was_up(w->presence)) {
-        err_set_retry(
-            &err, FANMAP_EUNREACHABLE,
-            "Redis at %s: no answer within %s; is it running, and is --redis (FANMAP_REDIS) right? (--redis none "
-            "serves only jobs without a limit)",
-            options_text(w->options, OPT_REDIS), timeout);
+        connect_tokens_unanswered(w->options, &err);
         end(w, &err);
     }
     if (w->is_ready)
@@ -96,9 +92,7 @@ static void on_connect_timeout(void *arg)
         loop_timer_at(w->connect_timer, loop_now_ms(w->loop) + (int64_t)options_ms(w->options, OPT_CONNECT_TIMEOUT));
         return;
     }
-    err_set_retry(&err, FANMAP_EUNREACHABLE,
-                  "Kafka at %s: no answer within %s; is it running, and is --brokers (FANMAP_BROKERS) right?",
-                  options_text(w->options, OPT_BROKERS), timeout);
+    connect_bus_unanswered(w->options, &err);
     end(w, &err);
 }
 
