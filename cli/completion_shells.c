@@ -1,3 +1,4 @@
+/* The completion scripts of bash, zsh and fish, printed from the tables of commands and options. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Reads items from files, pipes or values given as arguments, in the format that --input-format names. */
 #include "cli/input.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* fanmap jobs and fanmap workers: a row, or a JSON object, for each. */
 #include <inttypes.h>
 
 #include "cli/admin.h"

@@ -1,3 +1,4 @@
+/* Writes JSON objects to stdout, one a line. */
 #include "cli/json.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The program: sound standard descriptors first, then the command, and an end that says whether stdout arrived. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>

@@ -121,7 +121,7 @@ static void put_options(const command_t *command)
     const fanmap_option_info_t *table = fanmap_option_table(&n);
     puts(".SH OPTIONS");
     for (int group = 0; group < GROUPS; group++) {
-        bool is_titled = groups[group].title == NULL;
+        bool is_titled = !groups[group].title;
         for (size_t i = 0; i < n; i++) {
             if (!takes_option(command, &table[i]) || group_of(&table[i]) != group)
                 continue;

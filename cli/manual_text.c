@@ -1,3 +1,4 @@
+/* What the manual pages say in prose; the rest of them comes from the tables. */
 #include "cli/manual.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* fanmap map, submit and gather: from the command line to a job, and the session that runs it. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

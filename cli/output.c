@@ -1,3 +1,4 @@
+/* Writes outcomes to stdout, in the format that --output-format names, and errors to stderr. */
 #include "cli/output.h"
 
 #include <errno.h>

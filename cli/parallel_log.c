@@ -1,3 +1,4 @@
+/* --joblog FILE: a line for each item that ran, in GNU parallel's columns. */
 #include "cli/parallel_log.h"
 
 #include <errno.h>

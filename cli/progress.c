@@ -1,3 +1,4 @@
+/* The line on stderr that says how far a job is. */
 #include "cli/progress.h"
 
 #include <inttypes.h>

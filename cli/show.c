@@ -1,3 +1,4 @@
+/* fanmap show: a job, its counts, and what holds it up, as lines or as one JSON object. */
 #include <inttypes.h>
 
 #include "cli/admin.h"

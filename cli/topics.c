@@ -1,3 +1,4 @@
+/* fanmap topics: lists, makes and cleans topics, and prints the rights that they need. */
 #include <inttypes.h>
 
 #include "cli/admin.h"

@@ -1,3 +1,4 @@
+/* Several inputs side by side: each item is an array with one part of each. */
 #include "cli/zip.h"
 
 #include <inttypes.h>
