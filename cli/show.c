@@ -30,6 +30,7 @@ static void print_json(void *arg, const fanmap_show_t *show)
     json_text(&json, "running_worker", show->running_worker);
     json_int(&json, "workers", show->workers_n);
     json_int(&json, "tokens_held", show->tokens_held);
+    json_int(&json, "lag", show->lag);
     json_count(&json, "bad_records", show->bad_records);
     json_open(&json, "waits", '[');
     for (size_t i = 0; i < show->waits_n; i++)
@@ -90,6 +91,8 @@ static void print_text(void *arg, const fanmap_show_t *show)
         printf("workers    %d serve its task\n", show->workers_n);
     if (show->tokens_held >= 0)
         printf("tokens     %" PRId64 " held\n", show->tokens_held);
+    if (show->lag >= 0)
+        printf("lag        %" PRId64 " records of its task wait or run\n", show->lag);
     for (size_t i = 0; i < show->waits_n; i++)
         printf("%s %s\n", i == 0 ? "waits     " : "          ", show->waits[i]);
 }

@@ -16,11 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/admin/query.h"
+#include "client/admin/offsets.h"
 #include "client/joblog/fold.h"
 #include "io/bus_admin.h"
-
-enum { COMMITTED_TRIES = 5 };
 
 /* The topic of one task. */
 typedef struct {
@@ -39,39 +37,14 @@ typedef struct {
     cleaned_topic_t *topics;
     size_t topics_n;
     /* answers */
-    int64_t begin, members_n, *committed;
+    int64_t begin, members_n;
     /* one partition */
     bus_topic_t *items;
+    const int64_t *committed; /* of all of its topic */
     int64_t until, keep_from;
 } cleaning_t;
 
 /* ---- asking ---- */
-
-static void on_begin(void *arg, int64_t begin)
-{
-    cleaning_t *c = arg;
-    c->begin = begin;
-    c->query.heard++;
-    c->query.is_done = true;
-}
-
-/* -1: the broker does not say, now. */
-static int ask_begin_of(cleaning_t *c, bus_topic_t *topic, int32_t partition, fanmap_error_t *err)
-{
-    int r = bus_query_begin(topic, partition, on_begin, c, err);
-    return r == FANMAP_OK ? query_wait(&c->query, "Kafka", err) : r;
-}
-
-static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
-{
-    cleaning_t *c = arg;
-    c->query.heard++;
-    c->query.is_done = true;
-    if (err)
-        c->query.error = *err;
-    else
-        memcpy(c->committed, offsets, n * sizeof *offsets);
-}
 
 static void on_deleted(void *arg, const fanmap_error_t *err)
 {
@@ -118,7 +91,7 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
             continue;
         bool is_there = entry->results_partition < c->shared->results_n;
         if (is_there && asked != entry->results_partition)
-            r = ask_begin_of(c, c->shared->results, (int32_t)entry->results_partition, err);
+            r = query_first(&c->query, c->shared->results, (int32_t)entry->results_partition, &c->begin, err);
         if (r != FANMAP_OK)
             return r;
         asked = is_there ? entry->results_partition : asked;
@@ -159,7 +132,7 @@ static void on_item(void *arg, const bus_record_t *record)
 
 static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
 {
-    int r = ask_begin_of(c, c->items, partition, err);
+    int r = query_first(&c->query, c->items, partition, &c->begin, err);
     int64_t begin = c->keep_from = c->begin;
     c->until = c->committed[partition];
     if (r != FANMAP_OK || begin < 0 || begin >= c->until)
@@ -188,7 +161,7 @@ static int delete_items_of(cleaning_t *c, const cleaned_topic_t *topic, fanmap_e
 
 static int delete_items(cleaning_t *c, fanmap_error_t *err)
 {
-    int r = ask_begin_of(c, c->shared->jobs, 0, err);
+    int r = query_first(&c->query, c->shared->jobs, 0, &c->begin, err);
     if (r == FANMAP_OK && c->begin != 0) /* compaction moves nothing there: records were deleted, and jobs with them */
         return c->begin < 0
                    ? FANMAP_OK
@@ -219,25 +192,15 @@ static bool has_jobs(const cleaning_t *c, const char *task)
     return false;
 }
 
-static void on_end(void *arg, int64_t end)
-{
-    cleaning_t *c = arg;
-    c->until = end;
-    c->query.heard++;
-    c->query.is_done = true;
-}
-
 /* Not empty where the broker does not say. */
 static int is_empty(cleaning_t *c, const cleaned_topic_t *topic, bool *ret, fanmap_error_t *err)
 {
     int r = FANMAP_OK;
     *ret = true;
     for (uint32_t p = 0; r == FANMAP_OK && *ret && p < topic->queue->items_n; p++) {
-        r = ask_begin_of(c, topic->queue->items, (int32_t)p, err);
+        r = query_first(&c->query, topic->queue->items, (int32_t)p, &c->begin, err);
         if (r == FANMAP_OK)
-            r = bus_query_end(topic->queue->items, (int32_t)p, on_end, c, err);
-        if (r == FANMAP_OK)
-            r = query_wait(&c->query, "Kafka", err);
+            r = query_end(&c->query, topic->queue->items, (int32_t)p, &c->until, err);
         *ret = c->begin >= 0 && c->begin == c->until;
     }
     return r;
@@ -287,25 +250,15 @@ static int list_topics(cleaning_t *c, fanmap_error_t *err)
     return r == FANMAP_OK ? query_wait(&c->query, "Kafka", err) : r;
 }
 
-/* A group that nobody has joined yet may have no coordinator for a while. */
 static int read_commits(cleaning_t *c, cleaned_topic_t *topic, fanmap_error_t *err)
 {
-    fanmap_error_t why = {0};
     int r = query_queue(&c->query, c->queue_name, topic->task, &topic->queue, err);
     if (r != FANMAP_OK)
         return r;
-    c->committed = topic->committed = malloc((topic->queue->items_n + 1) * sizeof *c->committed);
+    topic->committed = malloc((topic->queue->items_n + 1) * sizeof *topic->committed);
     if (!topic->committed)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    r = FANMAP_AGAIN;
-    for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
-        r = bus_query_committed(topic->queue->items, c->group, topic->queue->items_n, on_committed, c, &why);
-        if (r == FANMAP_OK)
-            r = query_wait(&c->query, "Kafka", &why);
-        if (r != FANMAP_OK && (!why.retry_may_help || c->query.f->error.code))
-            break;
-    }
-    return r == FANMAP_OK ? r : err_copy(err, &why);
+    return query_committed(&c->query, topic->queue->items, c->group, topic->queue->items_n, topic->committed, err);
 }
 
 static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)

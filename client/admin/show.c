@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "client/admin/query.h"
+#include "client/admin/offsets.h"
 #include "client/joblog/job_counts.h"
 #include "client/options/policy.h"
 #include "tokens/presence.h"
@@ -111,6 +111,20 @@ static void fill(showing_t *s)
     show->producer_silent_ms = -1;
     if (info->state != FANMAP_JOB_ENDED && info->total < 0 && s->counts->producer_ms > 0)
         show->producer_silent_ms = s->now_ms > s->counts->producer_ms ? s->now_ms - s->counts->producer_ms : 0;
+}
+
+/* What cannot be asked (the topic is gone, a right is missing) is not known. */
+static int64_t ask_lag(showing_t *s)
+{
+    queue_t *queue;
+    fanmap_error_t err;
+    int64_t lag = -1;
+    const spec_t *spec = &s->seen.spec;
+    if (s->show.summary.state == FANMAP_JOB_ENDED ||
+        query_queue(&s->query, spec->queue, spec->task, &queue, &err) != FANMAP_OK)
+        return -1;
+    (void)query_lag(&s->query, queue, &lag, &err);
+    return lag;
 }
 
 /* ---- Redis ---- */
@@ -277,6 +291,7 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
         r = read_log(s, err);
     if (r == FANMAP_OK) {
         fill(s);
+        s->show.lag = ask_lag(s);
         explain(s, query_fleet(s));
         fn(arg, &s->show);
     }

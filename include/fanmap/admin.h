@@ -179,6 +179,8 @@ typedef struct {
     int64_t running_index; /* -1: none, or Redis does not say */
     int64_t running_attempt, running_ms;
     const char *running_worker; /* HOST:PID; "": none */
+    int64_t lag; /* records on the topic of its task, of all its jobs, from the oldest unfinished one of each partition
+                    on; -1: the job has ended, or Kafka does not say */
 } fanmap_show_t;
 
 typedef void (*fanmap_show_fn)(void *arg, const fanmap_show_t *show);

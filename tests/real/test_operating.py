@@ -188,6 +188,10 @@ class Show(Operator):
         self.submit("nobody", "--job-id", "unserved")
         self.waits("unserved", "no worker serves task nobody", "fanmap worker")
         self.assertEqual(self.show("unserved")["oldest_index"], 0)
+        self.submit("nobody", "--job-id", "beside")
+        self.submit("another", "--job-id", "apart")
+        lags = {job: self.show(job)["lag"] for job in ("unserved", "beside", "apart")}
+        self.assertEqual(lags, {"unserved": 6, "beside": 6, "apart": 3})
         self.run_fanmap("pause", "unserved")
         self.waits("unserved", "paused", "fanmap resume unserved")
 
