@@ -249,6 +249,22 @@ def outcome_of(entry):
     return o
 
 
+def printed(data):
+    """A text of an error, as it is printed."""
+    out, at = "", 0
+    while at < len(data):
+        n = 1
+        for n in (1, 2, 3, 4, 0):
+            try:
+                character = data[at:at + n].decode()
+                break
+            except UnicodeDecodeError:
+                continue
+        out += character if n and character != "\0" else "\ufffd"
+        at += max(n, 1)
+    return out.encode()
+
+
 # ---- the list ----
 
 class List:

@@ -261,8 +261,8 @@ def records_of(output):
 def as_printed(o):
     if o.kind == list_rules.VALUE:
         return o.index, o.attempts, o.value, None
-    error = {"kind": KINDS[o.kind].encode(), "message": o.message}
-    error.update({k: v for k, v in (("type", o.type), ("stderr", o.stderr), ("exit_status", o.exit_status), ("signal", o.signo)) if v})
+    error = {"kind": KINDS[o.kind].encode(), "message": list_rules.printed(o.message)}
+    error.update({k: v for k, v in (("type", list_rules.printed(o.type)), ("stderr", list_rules.printed(o.stderr)), ("exit_status", o.exit_status), ("signal", o.signo)) if v})
     return o.index, o.attempts, None, error
 
 
