@@ -443,6 +443,75 @@ static void test_a_group_waits_for_its_topic(void **state)
     assert_int_equal(bed->assigned, 3);
 }
 
+/* A member of two topics: lanes in the order in which it named them. */
+typedef struct {
+    bus_group_t *group;
+    unsigned assigned[2], taken[2], committed[2];
+} two_t;
+
+static void on_two_assigned(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
+                            size_t metadata_len)
+{
+    two_t *two = arg;
+    (void)metadata, (void)metadata_len;
+    assert_int_equal(offset, was_committed ? 1 : 0);
+    two->assigned[BUS_LANE_TOPIC(lane)]++;
+}
+
+static void on_two_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
+{
+    two_t *two = arg;
+    assert_false(lost);
+    for (size_t i = 0; i < n; i++)
+        two->assigned[BUS_LANE_TOPIC(lanes[i])]--;
+}
+
+static bool on_two_record(void *arg, const bus_record_t *record)
+{
+    two_t *two = arg;
+    assert_int_equal(record->partition, BUS_LANE_PARTITION(record->lane));
+    two->taken[BUS_LANE_TOPIC(record->lane)]++;
+    bus_group_commit(two->group, record->lane, record->offset + 1, "", 0, 7);
+    return false;
+}
+
+static void on_two_committed(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok)
+{
+    two_t *two = arg;
+    assert_true(ok && offset == 1 && cookie == 7);
+    two->committed[BUS_LANE_TOPIC(lane)]++;
+}
+
+static void test_a_group_of_two_topics(void **state)
+{
+    static const bus_group_callbacks_t callbacks = {
+        .assigned = on_two_assigned, .revoked = on_two_revoked, .record = on_two_record, .committed = on_two_committed};
+    bed_t *bed = *state;
+    two_t two = {0};
+    fanmap_error_t err;
+    bus_topic_t *topics[] = {bed->items, bed->results};
+    assert_int_equal(bus_group_join(topics, 2, "two", &callbacks, &two, &two.group, &err), FANMAP_OK);
+    produce_n(bed, bed->results, 0, 0, 1);
+    for (int32_t p = 0; p < PARTITIONS; p++)
+        produce_n(bed, bed->items, p, 1 + (uint64_t)p, 1);
+    turn(bed, 3);
+    assert_int_equal(two.assigned[0], PARTITIONS);
+    assert_true(two.assigned[1] >= 1);
+    assert_int_equal(two.taken[0], PARTITIONS);
+    assert_int_equal(two.taken[1], 1);
+    assert_int_equal(two.committed[0], PARTITIONS);
+    assert_int_equal(two.committed[1], 1);
+    bus_group_leave(two.group);
+    turn(bed, 2);
+    assert_int_equal(two.assigned[0] + two.assigned[1], 0);
+    /* Of one of them only, and what was committed of it is not taken again. */
+    assert_int_equal(bus_group_join(&topics[1], 1, "two", &callbacks, &two, &two.group, &err), FANMAP_OK);
+    turn(bed, 3);
+    assert_int_equal(two.assigned[1], 0);
+    assert_true(two.assigned[0] >= 1);
+    assert_int_equal(two.taken[0], PARTITIONS);
+}
+
 /* ---- topics and questions ---- */
 
 static void on_query(void *arg, int64_t end)
@@ -699,6 +768,7 @@ int main(void)
         TEST(test_leaving_before_joining_is_done),
         TEST(test_a_description_lists_the_one_member),
         TEST(test_a_group_waits_for_its_topic),
+        TEST(test_a_group_of_two_topics),
         TEST(test_questions),
         TEST(test_a_missing_topic_is_named),
         TEST(test_too_large),

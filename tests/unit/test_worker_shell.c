@@ -108,7 +108,7 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
 {
     (void)job_key;
     assert_int_equal(s->at[slot].runs_n, 0);
-    assert_string_equal(job->task->name, "echo");
+    assert_true(strcmp(job->task->name, "echo") == 0 || strcmp(job->task->name, "again") == 0);
 }
 
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
@@ -202,6 +202,7 @@ typedef struct {
     unsigned outcomes[ITEMS_MAX], outcomes_n, failed_n, records_n, dead_n;
     int64_t offsets[4];
     spec_t spec;
+    const char *dead_topic; /* where dead letters stood */
 } world_t;
 
 static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
@@ -238,7 +239,7 @@ static bool on_dead(void *arg, const bus_record_t *record)
     assert_int_equal(record->headers_n, 5);
     for (size_t i = 0; i < 5; i++)
         assert_string_equal(record->headers[i].name, names[i]);
-    assert_memory_equal(record->headers[0].value, "t.items.q.echo", record->headers[0].value_len);
+    assert_memory_equal(record->headers[0].value, x->dead_topic, record->headers[0].value_len);
     if (record->key_len == 1) {
         assert_memory_equal(record->key, "J", 1);
         assert_int_equal(record->value_len, 4);
@@ -278,8 +279,9 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
         assert_true(condition);                                                                                        \
     } while (0)
 
-static const slots_task_t echo = {.name = "echo"};
-static const slots_catalogue_t catalogue = {(slots_task_t *)(uintptr_t)&echo, 1};
+static const slots_task_t tasks[] = {{.name = "echo"}, {.name = "again"}};
+static const slots_catalogue_t catalogue = {(slots_task_t *)(uintptr_t)tasks, 1};
+static const slots_catalogue_t both = {(slots_task_t *)(uintptr_t)tasks, 2};
 
 static void open_topics(world_t *x)
 {
@@ -299,12 +301,12 @@ static void open_topics(world_t *x)
     assert_int_equal(bus_read(x->dead, 0, BUS_BEGIN, &dead, x, &x->readers[1], &err), FANMAP_OK);
 }
 
-static void open_shell(world_t *x)
+static void open_shell_of(world_t *x, const slots_catalogue_t *served)
 {
     static const worker_shell_callbacks_t callbacks = {.ready = on_ready, .ended = on_ended};
     worker_shell_config_t config = {.name_space = "t",
                                     .queue = "q",
-                                    .catalogue = &catalogue,
+                                    .catalogue = served,
                                     .slots_n = SLOTS,
                                     .budget_bytes = 1 << 20,
                                     .drain_ms = 300,
@@ -319,11 +321,17 @@ static void open_shell(world_t *x)
     assert_int_equal(worker_shell_open(x->loop, x->bus, x->tokens, &config, &callbacks, x, &x->shell, &err), FANMAP_OK);
 }
 
+static void open_shell(world_t *x)
+{
+    open_shell_of(x, &catalogue);
+}
+
 static world_t *world_new(void)
 {
     world_t *x = calloc(1, sizeof *x);
     fanmap_error_t err;
     fake_hold = false;
+    x->dead_topic = "t.items.q.echo";
     assert_int_equal(loop_new(&x->loop, &err), FANMAP_OK);
     assert_int_equal(bus_open_memory(x->loop, &x->bus, &err), FANMAP_OK);
     assert_int_equal(tokens_local_port_open(x->loop, &x->tokens, &err), FANMAP_OK);
@@ -350,13 +358,13 @@ static void put(world_t *x, bus_topic_t *topic, int32_t partition, const char *k
     UNTIL(x, x->delivered > before);
 }
 
-static void put_job(world_t *x, const char *job, uint64_t concurrency)
+static void put_job_of(world_t *x, const char *job, const char *task, uint64_t concurrency)
 {
     char key[JOB_ID_MAX + 16];
     buf_t b = {0};
     spec_init(&x->spec);
     snprintf(x->spec.job, sizeof x->spec.job, "%s", job);
-    snprintf(x->spec.task, sizeof x->spec.task, "echo");
+    snprintf(x->spec.task, sizeof x->spec.task, "%s", task);
     snprintf(x->spec.queue, sizeof x->spec.queue, "q");
     if (concurrency > 0)
         snprintf(x->spec.nonce, sizeof x->spec.nonce, "nonce");
@@ -367,6 +375,11 @@ static void put_job(world_t *x, const char *job, uint64_t concurrency)
     jobs_key(key, sizeof key, job, JOBS_SPEC);
     put(x, x->jobs, 0, key, &b);
     buf_free(&b);
+}
+
+static void put_job(world_t *x, const char *job, uint64_t concurrency)
+{
+    put_job_of(x, job, "echo", concurrency);
 }
 
 static void put_items(world_t *x, const char *job, uint64_t from, uint64_t to)
@@ -477,6 +490,34 @@ static void strangers_go_to_the_dead_letters(void **state)
     world_free(x);
 }
 
+/* A worker of two tasks takes the items of each from its own topic; what stands on another's is buried there. */
+static void each_task_has_its_topic(void **state)
+{
+    (void)state;
+    world_t *x = world_new();
+    fanmap_error_t err;
+    bus_topic_t *again, *items = x->items;
+    put_job(x, "J", 0);
+    put_job_of(x, "K", "again", 0);
+    open_shell_of(x, &both);
+    UNTIL(x, x->is_ready);
+    assert_int_equal(bus_topic_open(x->bus, "t.items.q.again", on_delivered, x, &again, &err), FANMAP_OK);
+    put_items(x, "J", 0, 40);
+    x->items = again;
+    put_items(x, "K", 40, 80);
+    UNTIL(x, x->outcomes_n == 80);
+    assert_int_equal(x->dead_n, 0);
+    x->dead_topic = "t.items.q.again";
+    put_items(x, "J", 80, 84);
+    UNTIL(x, x->dead_n == 4);
+    assert_int_equal(x->outcomes_n, 80);
+    x->items = items;
+    put_items(x, "J", 80, 84);
+    UNTIL(x, x->outcomes_n == 84);
+    drain(x);
+    world_free(x);
+}
+
 static void a_drain_leaves_the_rest_to_others(void **state)
 {
     (void)state;
@@ -521,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_limit_holds),
         cmocka_unit_test(a_cancelled_job_stops),
         cmocka_unit_test(strangers_go_to_the_dead_letters),
+        cmocka_unit_test(each_task_has_its_topic),
         cmocka_unit_test(a_drain_leaves_the_rest_to_others),
         cmocka_unit_test(closing_in_the_middle_gives_everything_back),
     };

@@ -1,4 +1,4 @@
-/* A partition of the items topic as the worker knows it: the table of them, survivors of an earlier ownership, counts. */
+/* A lane as the worker knows it (a partition of the topic of one of its tasks): the table of them, survivors of an earlier ownership, counts. */
 #include "worker/core/state.h"
 
 #include <stdlib.h>

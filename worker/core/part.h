@@ -1,4 +1,4 @@
-/* A partition of the items topic: ownership, commits, the claims and names in them. */
+/* A partition of the topic of one of our tasks: ownership, commits, the claims and names in them. */
 #ifndef WORKER_CORE_PART_H
 #define WORKER_CORE_PART_H
 

@@ -69,7 +69,7 @@ void note(worker_t *w, fanmap_log_level_t level, const char *format, ...) __attr
 void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* intake.c: records of the items topic, and whether more are wanted. */
+/* intake.c: records of the lanes, and whether more are wanted. */
 void intake_item(worker_t *w, const worker_event_t *event);
 void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to);
 void intake_turn(worker_t *w);
