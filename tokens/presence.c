@@ -56,6 +56,7 @@ struct presence {
     uint64_t bounds[PRESENCE_BOUNDS];
     bool wants_bounds;
     bool is_sent, is_closed, was_up;
+    bool has_told; /* of the refusal that lasts */
 };
 
 static void make_key(const presence_t *p, char *ret, const char *queue, const char *task)
@@ -66,6 +67,20 @@ static void make_key(const presence_t *p, char *ret, const char *queue, const ch
 static void make_bounds_key(const presence_t *p, char *ret, const char *queue, const char *task)
 {
     snprintf(ret, SERVE_KEY_MAX, "%s.bounds.%s.%s", p->name_space, queue, task);
+}
+
+static void tell_refused(presence_t *p, const fanmap_error_t *why)
+{
+    if (p->has_told && why->code != FANMAP_EREFUSED)
+        return;
+    p->has_told = true;
+    p->refused(p->refused_arg, why);
+}
+
+static void is_served(presence_t *p)
+{
+    redis_conn_served(p->conn);
+    p->has_told = false;
 }
 
 static void answer(presence_t *p, int workers_n)
@@ -99,6 +114,8 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
     const redisReply *reply = reply_arg;
     presence_t *p = arg;
     (void)context;
+    if (!p->is_closed && reply && reply->type != REDIS_REPLY_ERROR)
+        is_served(p);
     if (!p->is_closed && p->is_sent && p->wants_bounds)
         answer(p, read_bounds(p, reply));
     else if (!p->is_closed && p->is_sent)
@@ -130,8 +147,8 @@ static void on_up(void *arg, redisAsyncContext *context)
 static void on_down(void *arg, const fanmap_error_t *why)
 {
     presence_t *p = arg;
-    if (why->code == FANMAP_EREFUSED)
-        p->refused(p->refused_arg, why);
+    if (redis_conn_is_refused(p->conn))
+        tell_refused(p, why);
     if (p->fn && !p->is_sent)
         answer(p, -1);
 }
@@ -143,11 +160,15 @@ static void on_announced(redisAsyncContext *context, void *reply_arg, void *arg)
     presence_t *p = arg;
     fanmap_error_t why;
     (void)context;
-    if (p->is_closed || !reply || reply->type != REDIS_REPLY_ERROR)
+    if (p->is_closed || !reply)
         return;
+    if (reply->type != REDIS_REPLY_ERROR) {
+        is_served(p);
+        return;
+    }
     redis_conn_explain(p->conn, reply->str, (size_t)reply->len, &why);
-    if (why.code == FANMAP_EREFUSED)
-        p->refused(p->refused_arg, &why);
+    if (why.code != FANMAP_EIO)
+        tell_refused(p, &why);
 }
 
 void presence_announce(presence_t *p, const char *incarnation, const char *queue, const char *const *tasks,

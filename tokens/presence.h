@@ -19,7 +19,8 @@ typedef struct presence presence_t;
 /* workers_n: how many serve the task; -1: Redis did not answer. */
 typedef void (*presence_fn)(void *arg, int workers_n);
 
-/* Redis wants another password, or forbids what is asked: said at each try. May not close the presence. */
+/* Redis wants another password, or forbids what is asked. FANMAP_EREFUSED: from the start, said at each try.
+ * FANMAP_EUNREACHABLE: it worked before; said once, until it works again. May not close the presence. */
 typedef void (*presence_refused_fn)(void *arg, const fanmap_error_t *err);
 
 /* As redis_port_open: starts connecting and returns at once. `arg` is for `refused`. */

@@ -36,6 +36,7 @@ struct redis_conn {
     redis_url_t login;   /* of this try, with the password as the file now has it */
     fanmap_error_t why;
     bool begun, closed;
+    bool was_ready, was_served, is_refused;
 };
 
 static void give_up(redis_conn_t *c, const fanmap_error_t *why);
@@ -64,7 +65,16 @@ static bool starts_with_any(const char *text, const char *const *words)
     return false;
 }
 
-void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, fanmap_error_t *ret)
+/* What worked once may work again: a secret is changed in two places, and never at the same moment. */
+static void soften(fanmap_error_t *err)
+{
+    if (err->code != FANMAP_EREFUSED)
+        return;
+    err->code = FANMAP_EUNREACHABLE;
+    err->retry_may_help = true;
+}
+
+static void explain(const redis_conn_t *conn, const char *text, size_t len, fanmap_error_t *ret)
 {
     static const char *const wants[] = {"NOAUTH", NULL};
     static const char *const logins[] = {"WRONGPASS", "ERR AUTH", "ERR invalid password", "ERR Client sent AUTH", NULL};
@@ -91,6 +101,23 @@ void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, 
         err_set(ret, FANMAP_EIO, "Redis at %s: %s", conn->place, said);
 }
 
+void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, fanmap_error_t *ret)
+{
+    explain(conn, text, len, ret);
+    if (conn->was_served)
+        soften(ret);
+}
+
+void redis_conn_served(redis_conn_t *conn)
+{
+    conn->was_served = true;
+}
+
+bool redis_conn_is_refused(const redis_conn_t *conn)
+{
+    return conn->is_refused;
+}
+
 static void give_up_lost(redis_conn_t *c, const char *what)
 {
     fanmap_error_t why;
@@ -112,11 +139,14 @@ static void drop_context(redis_conn_t *c)
 static void give_up(redis_conn_t *c, const fanmap_error_t *why)
 {
     c->why = *why;
+    c->is_refused = why->code == FANMAP_EREFUSED;
+    if (c->was_ready)
+        soften(&c->why);
     c->state = CONN_WAITING;
     drop_context(c);
     if (c->closed)
         return;
-    c->wait_ms = why->code == FANMAP_EREFUSED ? WAIT_MS_MAX : c->wait_ms * 2;
+    c->wait_ms = c->is_refused ? WAIT_MS_MAX : c->wait_ms * 2;
     if (c->wait_ms < WAIT_MS_MIN)
         c->wait_ms = WAIT_MS_MIN;
     else if (c->wait_ms > WAIT_MS_MAX)
@@ -142,7 +172,7 @@ static void on_login_reply(redisAsyncContext *context, void *reply_arg, void *ar
         return; /* the end of the connection is told otherwise */
     if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOPERM", 6) != 0) { /* a user may lack just PING */
         fanmap_error_t why;
-        redis_conn_explain(c, reply->str, (size_t)reply->len, &why);
+        explain(c, reply->str, (size_t)reply->len, &why);
         if (why.code == FANMAP_EIO)
             why.code = FANMAP_EREFUSED; /* no such database and the like: waiting does not change it */
         give_up(c, &why);
@@ -151,6 +181,8 @@ static void on_login_reply(redisAsyncContext *context, void *reply_arg, void *ar
     if (--c->logins_open > 0)
         return;
     c->state = CONN_READY;
+    c->was_ready = true;
+    c->is_refused = false;
     c->wait_ms = 0;
     loop_timer_stop(c->timer);
     c->config.up(c->config.arg, context);
@@ -199,7 +231,7 @@ static void on_disconnect(const redisAsyncContext *context, int status)
     const char *said = context->errstr;
     if (said && context->err == REDIS_ERR_OTHER) { /* an error that the server sent unasked, before it closed */
         fanmap_error_t why;
-        redis_conn_explain(c, said, strlen(said), &why);
+        explain(c, said, strlen(said), &why);
         if (why.code == FANMAP_EIO)
             err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis at %s: connection lost", c->place);
         give_up(c, &why);

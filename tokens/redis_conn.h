@@ -21,7 +21,8 @@ typedef struct {
     uint32_t timeout_ms;       /* of one whole try */
     /* Logged in. The context is hiredis's, valid until `down`; its `data` is the connection's own. */
     void (*up)(void *arg, redisAsyncContext *context);
-    /* A try failed, or the connection was lost: after the callbacks of its commands got their NULL replies. */
+    /* A try failed, or the connection was lost: after the callbacks of its commands got their NULL replies. A refusal
+     * is FANMAP_EREFUSED before the first `up` and FANMAP_EUNREACHABLE later. */
     void (*down)(void *arg, const fanmap_error_t *why);
     void *arg;
 } redis_conn_config_t;
@@ -43,8 +44,14 @@ const fanmap_error_t *redis_conn_why(const redis_conn_t *conn);
 /* Gives the connection up for this reason and begins anew. */
 void redis_conn_drop(redis_conn_t *conn, const fanmap_error_t *why);
 
+/* A command was answered as it should be: from now on a right that is missing is something that may come back. */
+void redis_conn_served(redis_conn_t *conn);
+/* The last try ended with a refusal. */
+bool redis_conn_is_refused(const redis_conn_t *conn);
+
 /* What an error reply means: FANMAP_EREFUSED for a login or a right that is missing, FANMAP_EUNREACHABLE when trying
- * again may help, else FANMAP_EIO. Fills *ret, message included; the server's text is escaped. */
+ * again may help, which after redis_conn_served is so for logins and rights too; else FANMAP_EIO. Fills *ret, message
+ * included; the server's text is escaped. */
 void redis_conn_explain(const redis_conn_t *conn, const char *text, size_t len, fanmap_error_t *ret);
 
 #endif

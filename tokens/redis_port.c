@@ -161,6 +161,7 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
         redis_conn_explain(p->calls, reply->str, (size_t)reply->len, &why);
         finish_failed(c, &why);
     } else {
+        redis_conn_served(p->calls);
         read_reply(c, reply);
         finish(c);
     }

@@ -5,7 +5,9 @@
  * with the last reason:
  *
  *   FANMAP_EUNREACHABLE  no connection, a lost one, Redis is loading or busy; retry_may_help
- *   FANMAP_EREFUSED      a password is wanted or wrong, or the user may not do what the scripts do; retry will not help
+ *   FANMAP_EREFUSED      a password is wanted or wrong, or the user may not do what the scripts do, and so it was from
+ *                        the start: what worked once and is refused now is FANMAP_EUNREACHABLE, and tried again every
+ *                        two seconds, the password file being read anew
  *   FANMAP_EIO           an answer that makes no sense
  */
 #ifndef TOKENS_REDIS_PORT_H
