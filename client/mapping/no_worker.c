@@ -1,6 +1,5 @@
 /* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
- * task. Without Redis (--redis none) Kafka is asked who is in the queue's group: that nobody is there is known, which
- * tasks they serve is not. */
+ * task. Without Redis (--redis none) Kafka is asked who of the queue's group subscribes to the topic of the task. */
 #include "client/connection/log_queries.h"
 #include "client/mapping/mapping.h"
 #include "tokens/presence.h"

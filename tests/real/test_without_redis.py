@@ -12,6 +12,9 @@ class WithoutRedis(Case):
         self.on_fleet()
 
     def test_no_worker_is_said(self):
+        """A worker of another task is none."""
+        other = self.worker("--exec", "shout=tr a-z A-Z", tasks=None, env=NONE)
+        wait_until(lambda: "ready" in other.err(), 30 * PATIENCE, "a worker of another task is there")
         waiting = self.start_map("echo", data=seq(1, 100), env=NONE)
         began = time.monotonic()
         wait_until(lambda: "no worker serves task echo" in waiting.err(), 25 * PATIENCE, "the warning")
