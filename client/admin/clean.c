@@ -89,13 +89,15 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
     {
         if (!may_forget(entry))
             continue;
-        bool is_there = entry->results_partition < c->shared->results_n;
-        if (is_there && asked != entry->results_partition)
+        if (entry->results_partition >=
+            c->shared->results_n) /* no log, or one on a partition that is newer than we know */
+            continue;
+        if (asked != entry->results_partition)
             r = query_first(&c->query, c->shared->results, (int32_t)entry->results_partition, &c->begin, err);
         if (r != FANMAP_OK)
             return r;
-        asked = is_there ? entry->results_partition : asked;
-        if (is_there && c->begin <= entry->start_offset)
+        asked = entry->results_partition;
+        if (c->begin <= entry->start_offset)
             continue;
         r = bury(c, entry, err);
         if (r != FANMAP_OK)

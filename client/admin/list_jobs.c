@@ -132,7 +132,7 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
 static int read_logs(listing_t *l, fanmap_error_t *err)
 {
     size_t left = LOGS_MAX;
-    int r = FANMAP_OK;
+    int r = query_results_n(&l->query, l->queue, err);
     HASH_SRT(hh, l->fold.entries, by_place);
     for (fold_entry_t *entry = l->fold.entries, *next = NULL; r == FANMAP_OK && entry; entry = next)
         r = read_partition(l, entry, &left, &next, err);

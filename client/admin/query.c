@@ -77,6 +77,15 @@ int query_queue(query_t *query, const char *name, const char *task, queue_t **re
     return r;
 }
 
+int query_results_n(query_t *query, queue_t *queue, fanmap_error_t *err)
+{
+    int r = queue_count_again(queue, err);
+    listen(query, query->timeout_ms);
+    while (r == FANMAP_OK && queue->is_counting)
+        r = query_turn(query, "Kafka", err);
+    return r;
+}
+
 typedef struct {
     query_t *query;
     lookup_result_t *ret;

@@ -29,6 +29,8 @@ int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err
 int query_wait(query_t *query, const char *what, fanmap_error_t *err);
 /* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist. */
 int query_queue(query_t *query, const char *name, const char *task, queue_t **ret, fanmap_error_t *err);
+/* queue->results_n as it is now. */
+int query_results_n(query_t *query, queue_t *queue, fanmap_error_t *err);
 /* What the jobs topic says of a job now. */
 int query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err);
 

@@ -11,6 +11,7 @@ struct queue {
     fanmap_t *f;
     char name[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1]; /* both "": only jobs and results */
     bool is_asked, is_ready;
+    bool is_counting;            /* queue_count_again has no answer yet */
     fanmap_error_t error;        /* code not 0: they are not there; asked again for who comes next */
     uint32_t items_n, results_n; /* partitions */
     bus_topic_t *items, *results, *jobs;
@@ -23,6 +24,9 @@ int queue_get(fanmap_t *f, const char *name, const char *task, queue_t **ret, fa
 /* Sets job->queue. `ready` is called once, from here or from a turn, unless the job fails or waits for another queue
  * before. */
 int queue_wait(fanmap_job_t *job, const char *name, const char *task, queue_ready_fn ready, fanmap_error_t *err);
+/* Asks how many partitions the results topic has now, which may be more than when the queue was looked up. results_n has
+ * the answer once is_counting is false; what cannot be found out changes nothing. */
+int queue_count_again(queue_t *queue, fanmap_error_t *err);
 void queues_free(fanmap_t *f);
 
 #endif

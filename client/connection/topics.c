@@ -73,6 +73,26 @@ static int ensure(queue_t *queue, fanmap_error_t *err)
                              on_topics, queue, err);
 }
 
+static void on_counted(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    queue_t *queue = arg;
+    queue->is_counting = false;
+    if (!err)
+        queue->results_n = partitions_n[0];
+}
+
+int queue_count_again(queue_t *queue, fanmap_error_t *err)
+{
+    char results[TOPIC_NAME_MAX];
+    const bus_topic_config_t topic = {name_results(results, queue->f->namespace_name), 1, false, -1, 0};
+    if (queue->is_counting)
+        return FANMAP_OK;
+    queue->is_counting = true;
+    int r = bus_ensure_topics(queue->f->bus, &topic, 1, false, on_counted, queue, err);
+    queue->is_counting = r == FANMAP_OK && queue->is_counting;
+    return r;
+}
+
 static int open_topics(queue_t *queue, fanmap_error_t *err)
 {
     fanmap_t *f = queue->f;

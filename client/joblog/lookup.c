@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/connection/client.h"
+
+enum { COUNTING_MS = 20 };
+
 /* One reading of the jobs topic up to the end that it had when asked. */
 struct lookup {
     queue_t *queue;
@@ -12,6 +16,8 @@ struct lookup {
     lookup_fn fn;
     void *arg;
     bus_reader_t *reader;
+    loop_timer_t *timer; /* looks whether the partitions were counted again */
+    bool has_counted;
     lookup_result_t result;
 };
 
@@ -38,15 +44,44 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
-static void on_end(void *arg, int64_t position)
+static void answer(lookup_t *lookup)
 {
-    lookup_t *lookup = arg;
-    (void)position;
     lookup_fn fn = lookup->fn;
     lookup_result_t result = lookup->result; /* the callee frees the lookup */
     lookup->fn = NULL;
     if (fn)
         fn(lookup->arg, &result);
+}
+
+static void on_timer(void *arg)
+{
+    lookup_t *lookup = arg;
+    if (lookup->queue->is_counting)
+        loop_timer_at(lookup->timer, loop_now_ms(lookup->queue->f->loop) + COUNTING_MS);
+    else
+        answer(lookup);
+}
+
+/* The results topic may have more partitions than when this connection looked it up. */
+static bool is_counting(lookup_t *lookup)
+{
+    fanmap_error_t err;
+    const lookup_result_t *result = &lookup->result;
+    if (lookup->has_counted || !result->view.is_known || result->spec.results_partition < lookup->queue->results_n)
+        return lookup->has_counted && lookup->queue->is_counting;
+    lookup->has_counted = true;
+    if (queue_count_again(lookup->queue, &err) != FANMAP_OK)
+        return false;
+    loop_timer_at(lookup->timer, loop_now_ms(lookup->queue->f->loop) + COUNTING_MS);
+    return true;
+}
+
+static void on_end(void *arg, int64_t position)
+{
+    lookup_t *lookup = arg;
+    (void)position;
+    if (lookup->fn && !is_counting(lookup))
+        answer(lookup);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -65,9 +100,11 @@ int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, lo
     lookup->fn = fn;
     lookup->arg = arg;
     memcpy(lookup->job, job_id, strlen(job_id) + 1);
-    int r = bus_read(queue->jobs, 0, BUS_BEGIN, &callbacks, lookup, &lookup->reader, err);
+    int r = loop_timer_new(queue->f->loop, on_timer, lookup, &lookup->timer, err);
+    if (r == FANMAP_OK)
+        r = bus_read(queue->jobs, 0, BUS_BEGIN, &callbacks, lookup, &lookup->reader, err);
     if (r != FANMAP_OK)
-        free(lookup);
+        lookup_free(lookup);
     else
         *ret = lookup;
     return r;
@@ -77,7 +114,9 @@ void lookup_free(lookup_t *lookup)
 {
     if (!lookup)
         return;
-    bus_reader_close(lookup->reader);
+    (void)bus_reader_drop(&lookup->reader);
+    if (lookup->timer)
+        loop_timer_free(lookup->timer);
     free(lookup);
 }
 

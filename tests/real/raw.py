@@ -59,6 +59,14 @@ def delete_records(port, topic, partition, before):
         raise RuntimeError(f"DeleteRecords: {answer!r}")
 
 
+def create_partitions(port, topic, n):
+    """The topic has `n` partitions when this returns."""
+    name = struct.pack(">h", len(topic)) + topic.encode()
+    answer = request(port, 37, 0, b"\0\0\0\1" + name + struct.pack(">ii", n, -1) + struct.pack(">i?", 20000, False))
+    if answer[10 + len(topic):12 + len(topic)] != b"\0\0":
+        raise RuntimeError(f"CreatePartitions: {answer!r}")
+
+
 def begin(port, topic, partition):
     """The first offset that is still there."""
     return _offset(port, topic, partition, -2)

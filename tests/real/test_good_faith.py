@@ -1,9 +1,12 @@
 """What nobody sent in good faith, or by mistake: records and keys that this version would never write."""
+import ctypes
 import json
+import os
 import signal
+import time
 
 import raw
-from fleet import PATIENCE, Case, seq, wait_until
+from fleet import FANMAP, PATIENCE, Case, seq, wait_until
 from test_list_rules import Maker
 
 
@@ -111,6 +114,38 @@ class JobsTopic(Case):
         self.assertEqual(sum(int(line.split("warning: ")[1].split()[0]) for line in said), 2004, said)
         self.assertLessEqual(len(said), 4)
         self.run_map("echo", "-j", "2", data=seq(1, 20))
+
+    def test_a_log_on_a_partition_that_is_newer_than_the_connection(self):
+        """A spec that points beyond what was known of the results topic is looked at twice: the topic may have grown."""
+        self.submit("old")
+        self.run_fanmap("cancel", "old")
+        library = ctypes.CDLL(os.path.join(os.path.dirname(FANMAP), "libfanmap.so"))
+        options, f, err = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.create_string_buffer(4096)
+        self.assertEqual(library.fanmap_options_new(ctypes.byref(options)), 0)
+        for key, value in (("brokers", self.kafka.brokers), ("redis", self.redis.url), ("namespace", self.namespace)):
+            self.assertEqual(library.fanmap_options_set(options, key.encode(), value.encode(), err), 0)
+        self.assertEqual(library.fanmap_open(options, None, None, ctypes.byref(f), err), 0)
+
+        def end_of(job_id):
+            job, outcome, status, n = ctypes.c_void_p(), ctypes.c_void_p(), 0, -1
+            self.assertEqual(library.fanmap_gather(f, job_id.encode(), None, ctypes.byref(job), err), 0)
+            until = time.monotonic() + 30 * PATIENCE
+            while status in (0, 1) and time.monotonic() < until:
+                n += status == 0
+                status = library.fanmap_next(job, 1000, ctypes.byref(outcome), err)
+            library.fanmap_job_close(job)
+            return status, n
+
+        stopped, lost = -7, -9
+        self.assertEqual(end_of("old")[0], stopped)
+        raw.create_partitions(self.kafka.port, f"{self.namespace}.results", 12)
+        raw.produce(self.kafka.brokers, f"{self.namespace}.results", 11,
+                    [(b"new", pack([1, 1, spec("new", 11, -1)])), (b"new", pack([1, 2, 1, [0, 1, 0, 5, 42]])), (b"new", pack([1, 5, 1]))])
+        self.jobs(("new/spec", [1, spec("new", 11)]), ("bad/spec", [1, spec("bad", 77)]))
+        self.assertEqual(end_of("new"), (stopped, 1))
+        self.assertEqual(end_of("bad")[0], lost)
+        library.fanmap_close(f)
+        library.fanmap_options_free(options)
 
     def test_a_signed_job_is_refused(self):
         self.submit("plain")
