@@ -83,6 +83,8 @@ static rd_kafka_NewTopic_t *new_topic(const bus_topic_config_t *config)
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(config->name, partitions, -1, NULL, 0);
     if (topic == NULL)
         return NULL;
+    /* The broker's clock: records of a machine whose clock is wrong are taken, and ages are judged by one clock. */
+    (void)rd_kafka_NewTopic_set_config(topic, "message.timestamp.type", "LogAppendTime");
     if (config->compacted)
         (void)rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
     if (!config->compacted) {

@@ -43,11 +43,24 @@ static void unlink_record(kafka_producer_t *producer, kafka_record_t *record)
     producer->bytes -= kafka_record_bytes(record);
 }
 
+/* By the topic's limit, or by the size of its segments. */
+static bool is_too_large(rd_kafka_resp_err_t failed)
+{
+    return failed == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || failed == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
 static int final_code(rd_kafka_resp_err_t failed)
 {
-    if (failed == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    if (is_too_large(failed))
         return FANMAP_EUSAGE;
     return kafka_error_class(failed) == FANMAP_EREFUSED ? FANMAP_EREFUSED : FANMAP_EIO;
+}
+
+/* The handle knows a topic as it was when it looked last, up to five minutes ago. */
+static bool is_unknown_place(rd_kafka_resp_err_t failed)
+{
+    return failed == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || failed == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
 void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset, rd_kafka_resp_err_t failed)
@@ -59,6 +72,8 @@ void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset,
     else if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         (void)err_set(&err, final_code(failed), "a record of %zu bytes for topic %s: %s", record->value_len,
                       topic->name, rd_kafka_err2str(failed));
+    if (is_unknown_place(failed))
+        kafka_topic_warm_soon(topic);
     unlink_record(&bus->producer, record);
     uint64_t cookie = record->cookie;
     int32_t partition = record->partition;
@@ -86,7 +101,8 @@ static bool is_worth_a_new_producer(kafka_producer_t *producer, const kafka_reco
     case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
         return true;
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: {
         size_t bytes = record->key_len + record->value_len;
         if (bytes >= producer->batch_bytes)
             return false; /* it was sent alone */

@@ -8,6 +8,8 @@
 #include "io/kafka/requests.h"
 #include "io/kafka/topics.h"
 
+enum { WARM_EVERY_MS = 200 };
+
 static bool has_leaders(const rd_kafka_metadata_topic_t *topic)
 {
     for (int i = 0; i < topic->partition_cnt; i++)
@@ -62,6 +64,15 @@ void kafka_topic_warm(kafka_topic_t *topic)
     warm->call = (kafka_call_t){.run = warm_run, .done = warm_free, .drop = warm_free, .of_producer = true};
     memcpy(warm->name, topic->name, size);
     kafka_call_submit(topic->bus, &warm->call);
+}
+
+void kafka_topic_warm_soon(kafka_topic_t *topic)
+{
+    int64_t now = loop_now_ms(topic->bus->loop);
+    if (now - topic->warmed_ms < WARM_EVERY_MS)
+        return;
+    topic->warmed_ms = now;
+    kafka_topic_warm(topic);
 }
 
 int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,

@@ -86,3 +86,40 @@ def _offset(port, topic, partition, timestamp):
     if error != 0:
         raise RuntimeError(f"ListOffsets: error {error}")
     return offset
+
+
+# ---- topics ----
+
+def _text(text):
+    return struct.pack(">h", len(text)) + text.encode()
+
+
+def create_topic(port, topic, partitions, **config):
+    """With the broker's defaults but for `config`, whose names have _ for a dot."""
+    settings = b"".join(_text(name.replace("_", ".")) + _text(str(value)) for name, value in config.items())
+    body = b"\0\0\0\1" + _text(topic) + struct.pack(">ihi", partitions, 1, 0) + struct.pack(">i", len(config)) + settings
+    _check("CreateTopics", request(port, 19, 2, body + struct.pack(">ib", 20000, 0)), topic)
+
+
+def delete_topic(port, topic):
+    _check("DeleteTopics", request(port, 20, 1, b"\0\0\0\1" + _text(topic) + struct.pack(">i", 20000)), topic)
+
+
+def add_partitions(port, topic, partitions):
+    """So that it has this many."""
+    body = b"\0\0\0\1" + _text(topic) + struct.pack(">iiib", partitions, -1, 20000, 0)
+    _check("CreatePartitions", request(port, 37, 0, body), topic)
+
+
+def configure_topic(port, topic, name, value):
+    body = b"\0\0\0\1\2" + _text(topic) + b"\0\0\0\1" + _text(name) + b"\0" + _text(value) + b"\0"
+    answer = request(port, 44, 0, body)  # IncrementalAlterConfigs; its error stands before the name
+    if answer[8:10] != b"\0\0":
+        raise RuntimeError(f"IncrementalAlterConfigs: {answer!r}")
+
+
+def _check(what, answer, topic):
+    """The error stands behind the topic's name."""
+    at = answer.index(_text(topic)) + len(_text(topic))
+    if answer[at:at + 2] != b"\0\0":
+        raise RuntimeError(f"{what}: {answer!r}")

@@ -32,6 +32,8 @@ bool inflight_keep_item(inflight_t *inflight, worker_item_t *item);
 void inflight_send(worker_shell_t *shell, inflight_t *inflight);
 /* What waits for room on the bus, as far as there is some now. */
 void shell_send_unsent(worker_shell_t *shell);
+/* Kafka will not store it as things are: to be sent again later. */
+void inflight_hold(worker_shell_t *shell, inflight_t *inflight, const fanmap_error_t *err);
 /* The record is done with and may serve again. */
 void inflight_reuse(worker_shell_t *shell, inflight_t *inflight);
 

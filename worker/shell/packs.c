@@ -2,7 +2,7 @@
  * is under way, and else after a linger of a millisecond.
  *
  * What can fail: the broker finds a pack too large: then its outcomes go one by one, and one that is too large alone
- * becomes a `too_large` outcome.
+ * becomes a `too_large` outcome. Whatever else Kafka has against a record is no fault of the outcome's: held.c.
  */
 #include <string.h>
 
@@ -106,7 +106,7 @@ void shell_on_linger(void *arg)
 
 /* ---- reports ---- */
 
-/* The broker will never take this pack: its outcomes go one by one, and what is too large alone says so. */
+/* The broker finds this pack too large: its outcomes go one by one, and what is too large alone says so. */
 static void split_pack(worker_shell_t *shell, inflight_t *pack)
 {
     static const char why[] = "the broker refuses a record of this size";
@@ -151,6 +151,12 @@ static void report_stored(worker_shell_t *shell, inflight_t *inflight)
     shell_step(shell, &event);
 }
 
+/* Something can be done about its being too large. */
+static bool is_divisible(const inflight_t *inflight)
+{
+    return inflight->type == INFLIGHT_PACK || inflight->type == INFLIGHT_DEAD;
+}
+
 void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
 {
     worker_shell_t *shell = arg;
@@ -158,14 +164,18 @@ void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offs
     (void)partition;
     (void)offset;
     shell->under_way--;
+    if (err && (err->code != FANMAP_EUSAGE || !is_divisible(inflight))) {
+        inflight_hold(shell, inflight, err);
+        return;
+    }
     if (inflight->type == INFLIGHT_PACK) {
         shell->publishing_bytes -= inflight->value.len;
         shell_intake(shell);
     }
+    if (!err)
+        shell_held_stored(shell);
     if (err && inflight->type == INFLIGHT_PACK)
         split_pack(shell, inflight);
-    else if (err && inflight->type != INFLIGHT_DEAD)
-        shell_fail(shell, err);
     else
         report_stored(shell,
                       inflight); /* a dead letter that is too large is counted and logged, and holds nothing up */

@@ -255,6 +255,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = loop_timer_new(shell->loop, shell_on_linger, shell, &shell->linger, err);
     if (r == FANMAP_OK)
+        r = shell_held_open(shell, err);
+    if (r == FANMAP_OK)
         r = shell_open_slots(shell, err);
     if (r == FANMAP_OK)
         r = shell_burial_open(shell, shell_log, &shell->burial, err);
@@ -343,6 +345,7 @@ void worker_shell_close(worker_shell_t *shell)
         loop_timer_free(shell->timer);
     if (shell->linger)
         loop_timer_free(shell->linger);
+    shell_held_close(shell);
     shell_burial_close(shell->burial);
     shell_watches_close(shell);
     shell_topics_close(shell);

@@ -1,6 +1,6 @@
 /* The shell's state, and what its files do for each other: shell.c (life, stepping), news.c (what the caller
  * hears), topics.c (jobs topic, group, items), lanes.c and notes.c (whose items, and what was noted about them), packs.c
- * and records.c (what is published, by way of inflight.c), burial.c (records nobody can use), slots.c (attempts). */
+ * and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
 #define WORKER_SHELL_STATE_H
 
@@ -91,6 +91,12 @@ struct worker_shell {
     inflight_t *open;   /* packs being filled, the last used first */
     inflight_t *unsent; /* what the bus had no room for, in order */
     inflight_t **unsent_last;
+    struct {
+        inflight_t *first, **last; /* what Kafka did not take, to be sent again */
+        loop_timer_t *timer;
+        int64_t wait_ms, say_ms;
+        bool is_waiting, was_said;
+    } held;
     inflight_t *spare;
     inflight_t *made;        /* every one that there is */
     size_t under_way;        /* packs sent and not yet reported */
@@ -162,6 +168,12 @@ void shell_burial_close(shell_burial_t *burial);
 void shell_burial_record(shell_burial_t *burial, const bus_record_t *record);
 /* The jobs topic was read to where it ended when the worker began. */
 void shell_burial_caught_up(shell_burial_t *burial);
+
+/* held.c */
+int shell_held_open(worker_shell_t *shell, fanmap_error_t *err);
+void shell_held_close(worker_shell_t *shell);
+/* A record was stored: the next one that is not waits a short time only. */
+void shell_held_stored(worker_shell_t *shell);
 
 /* packs.c, records.c and inflight.c */
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);
