@@ -144,9 +144,9 @@ class Fleet:
     def map(self, namespace, task, *args):
         return [FANMAP, "map", task, "--namespace", namespace, "-q", *args]
 
-    def warm(self, namespace, task, *args, n=64):
+    def warm(self, namespace, task, *args, item=b"1\n", n=64):
         """One small map: topics exist and the workers have joined."""
-        subprocess.run(self.map(namespace, task, *args), input=b"1\n" * n, check=True, stdout=subprocess.DEVNULL,
+        subprocess.run(self.map(namespace, task, *args), input=item * n, check=True, stdout=subprocess.DEVNULL,
                        env=self.env)
 
 

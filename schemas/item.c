@@ -4,14 +4,28 @@
 
 enum { ITEM_VERSION = 1 };
 
-void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len)
+enum { ITEM_FIELDS = 5, COPY_FIELDS = 7 };
+
+static void put_item(buf_t *b, uint32_t fields, uint64_t index, const void *in, size_t in_len)
 {
-    mp_put_array(b, 5);
+    mp_put_array(b, fields);
     mp_put_uint(b, ITEM_VERSION);
     mp_put_uint(b, ITEM_RECORD);
     mp_put_uint(b, 0);
     mp_put_uint(b, index);
     buf_append(b, in, in_len);
+}
+
+void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len)
+{
+    put_item(b, ITEM_FIELDS, index, in, in_len);
+}
+
+void item_encode_copy(buf_t *b, uint64_t index, const void *in, size_t in_len, uint32_t hops, uint32_t attempts)
+{
+    put_item(b, COPY_FIELDS, index, in, in_len);
+    mp_put_uint(b, hops);
+    mp_put_uint(b, attempts);
 }
 
 enum { NOTE_SHORT = 3, NOTE_DONE = 5, NOTE_RELEASE = 7 }; /* fields */
@@ -70,7 +84,11 @@ static uint32_t read_body(mp_reader_t *r, uint32_t fields, item_t *item)
     item->index = mp_read_uint(r);
     item->in = mp_skip(r, &item->in_len);
     r->bad = r->bad || lane > UINT32_MAX;
-    return 5;
+    if (fields < COPY_FIELDS || mp_peek(r) != MP_UINT)
+        return ITEM_FIELDS;
+    item->hops = read_u32(r);
+    item->attempts = read_u32(r);
+    return COPY_FIELDS;
 }
 
 bool item_decode(const void *value, size_t len, item_t *ret)

@@ -17,14 +17,17 @@ typedef struct {
     uint64_t index;
     const uint8_t *in; /* ITEM_RECORD: one msgpack object, borrowed */
     size_t in_len;
+    uint32_t hops; /* how often it was copied from worker to worker */
     /* notes */
     int64_t done_offset; /* the claimed offset */
     int32_t partition;   /* of it; -1: not said */
     char member[ITEM_MEMBER_MAX + 1];
-    uint32_t attempts, charges; /* ITEM_RELEASE_NOTE: used so far */
+    uint32_t attempts, charges; /* ITEM_RELEASE_NOTE: used so far; attempts also of a copy */
 } item_t;
 
 void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len);
+/* A copy for another worker. */
+void item_encode_copy(buf_t *b, uint64_t index, const void *in, size_t in_len, uint32_t hops, uint32_t attempts);
 /* Of a note: type, done_offset, partition, member, attempts and charges; without a partition the short form. */
 void item_encode_note(buf_t *b, const item_t *note);
 /* False: not a sound item. The object in `in` is checked for soundness. */

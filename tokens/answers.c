@@ -23,6 +23,12 @@ answer_t *answer_new(answer_kind_t kind, const char *job, void *arg)
     return a;
 }
 
+void answer_free(answer_t *answer)
+{
+    free(answer->text);
+    free(answer);
+}
+
 void answers_put(answers_t *answers, answer_t *answer)
 {
     answer->next = NULL;
@@ -44,6 +50,9 @@ static void call_back(const answer_t *a)
     case ANSWER_WAKE:
         a->wake_fn(a->arg, a->job);
         break;
+    case ANSWER_BEG:
+        a->beg_fn(a->arg, a->text);
+        break;
     }
 }
 
@@ -52,7 +61,7 @@ static void release(answers_t *answers)
     while (answers->first) {
         answer_t *a = answers->first;
         answers->first = a->next;
-        free(a);
+        answer_free(a);
     }
     loop_timer_free(answers->timer);
     free(answers);
@@ -70,7 +79,7 @@ static void run(void *arg)
         answer_t *next = a->next;
         if (!answers->closed)
             call_back(a);
-        free(a);
+        answer_free(a);
         a = next;
     }
     answers->running = false;

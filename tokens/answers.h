@@ -6,7 +6,7 @@
 #include "io/loop/loop.h"
 #include "tokens/port.h"
 
-typedef enum { ANSWER_SYNC, ANSWER_CREATE, ANSWER_WAKE } answer_kind_t;
+typedef enum { ANSWER_SYNC, ANSWER_CREATE, ANSWER_WAKE, ANSWER_BEG } answer_kind_t;
 
 /* The owner fills kind, job, the callback and its arg when the call is made, and the rest when it is answered. */
 typedef struct answer answer_t;
@@ -23,14 +23,17 @@ struct answer {
     tokens_sync_fn sync_fn;
     tokens_create_fn create_fn;
     tokens_wake_fn wake_fn;
+    tokens_beg_fn beg_fn;
+    char *text; /* ANSWER_BEG */
     void *arg;
 };
 
 typedef struct answers answers_t;
 
 int answers_new(loop_t *loop, answers_t **ret, fanmap_error_t *err);
-/* NULL: no memory. Freed by free() until it is put. */
+/* NULL: no memory. Freed by answer_free until it is put. */
 answer_t *answer_new(answer_kind_t kind, const char *job, void *arg);
+void answer_free(answer_t *answer);
 /* Takes the answer; its callback runs in the next turn of the loop. */
 void answers_put(answers_t *answers, answer_t *answer);
 /* Drops what was not told yet and frees the queue: at once, or when the callback that runs now has returned. No

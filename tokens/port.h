@@ -14,6 +14,8 @@ typedef void (*tokens_sync_fn)(void *arg, const char *job, uint64_t seq, const t
 typedef void (*tokens_create_fn)(void *arg, const char *job, const char *nonce, bool created,
                                  const fanmap_error_t *err);
 typedef void (*tokens_wake_fn)(void *arg, const char *job);
+/* The text of a request for items, by another worker. */
+typedef void (*tokens_beg_fn)(void *arg, const char *text);
 
 struct tokens_port {
     /* Sends one sync; `fn` is called once, at the latest when the connection is given up. */
@@ -23,6 +25,14 @@ struct tokens_port {
                    tokens_create_fn fn, void *arg);
     /* Wake-ups for this incarnation from now on; survives reconnects. */
     void (*listen)(tokens_port_t *port, const char *incarnation, tokens_wake_fn fn, void *arg);
+    /* Hand-off, of items of a queue's tasks. How long the last item that waits here would wait; 0: nothing is offered. */
+    void (*offer)(tokens_port_t *port, const char *queue, const char *task, const char *incarnation,
+                  uint64_t backlog_ms);
+    /* The text reaches one who offers much of one of these tasks, or is lost. */
+    void (*beg)(tokens_port_t *port, const char *queue, const char *const *tasks, size_t tasks_n,
+                const char *incarnation, const char *text);
+    /* Requests to this incarnation from now on; survives reconnects. */
+    void (*hear)(tokens_port_t *port, const char *incarnation, tokens_beg_fn fn, void *arg);
     void (*close)(tokens_port_t *port);
 };
 

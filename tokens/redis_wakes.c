@@ -11,7 +11,8 @@ struct listener {
     listener_t *next;
     redis_wakes_t *wakes;
     char channel[REDIS_CHANNEL_MAX];
-    tokens_wake_fn fn;
+    tokens_wake_fn fn; /* NULL: beg_fn gets whole texts */
+    tokens_beg_fn beg_fn;
     void *arg;
 };
 
@@ -32,11 +33,15 @@ static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
     const redisReply *kind = reply->element[0], *job = reply->element[2];
     if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
         return;
-    answer_t *a = answer_new(ANSWER_WAKE, job->str, l->arg);
+    answer_t *a = answer_new(l->fn ? ANSWER_WAKE : ANSWER_BEG, l->fn ? job->str : "", l->arg);
     if (!a)
         return;
     a->wake_fn = l->fn;
-    answers_put(l->wakes->answers, a);
+    a->beg_fn = l->beg_fn;
+    if (!l->fn && !(a->text = strdup(job->str)))
+        answer_free(a);
+    else
+        answers_put(l->wakes->answers, a);
 }
 
 static void subscribe(listener_t *l, redisAsyncContext *context)
@@ -77,7 +82,7 @@ int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t 
     return FANMAP_OK;
 }
 
-void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg)
+static void add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, tokens_beg_fn beg_fn, void *arg)
 {
     listener_t *l = calloc(1, sizeof *l);
     if (!l)
@@ -85,11 +90,22 @@ void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn f
     snprintf(l->channel, sizeof l->channel, "%s", channel);
     l->wakes = wakes;
     l->fn = fn;
+    l->beg_fn = beg_fn;
     l->arg = arg;
     l->next = wakes->listeners;
     wakes->listeners = l;
     if (redis_conn_context(wakes->conn))
         subscribe(l, redis_conn_context(wakes->conn));
+}
+
+void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg)
+{
+    add(wakes, channel, fn, NULL, arg);
+}
+
+void redis_wakes_add_texts(redis_wakes_t *wakes, const char *channel, tokens_beg_fn fn, void *arg)
+{
+    add(wakes, channel, NULL, fn, arg);
 }
 
 void redis_wakes_close(redis_wakes_t *wakes)

@@ -44,7 +44,7 @@ def uneven(pairs, _items):
     with Fleet() as fleet:
         for _ in range(WORKERS):
             fleet.worker("uneven", "--tasks", RECORDED, "--slots", str(SLOTS))
-        fleet.warm("uneven", "recorded_sleep", "--input-format", "lines", n=1)
+        fleet.warm("uneven", "recorded_sleep", item=b"[0,0]\n")
         for n, args, name in ((400, (), ""), (60, (), ""), (400, ("-j", "12"), " under -j 12")):
             durations = pareto_ms(n)
             bound = list_scheduling_s(durations, 12 if args else WORKERS * SLOTS)
@@ -61,7 +61,7 @@ def joining(pairs, _items):
         with Fleet() as fleet:
             for _ in range(WORKERS - 1):
                 fleet.worker("joining", "--tasks", RECORDED, "--slots", str(SLOTS))
-            fleet.warm("joining", "recorded_sleep", "--input-format", "lines", n=1)
+            fleet.warm("joining", "recorded_sleep", item=b"[0,0]\n")
             late = subprocess.Popen(["sleep", str(bound / 2)])
             items = b"".join(b"[%d,%d]\n" % (d, k) for k, d in enumerate(durations))
             with tempfile.TemporaryFile() as f:
@@ -82,7 +82,7 @@ def neighbours(pairs, items):
     with Fleet() as fleet:
         fleet.worker("neighbours", "--tasks", RECORDED, "--slots", "4")
         ten = b"".join(b"[5,%d]\n" % i for i in range(10))
-        fleet.warm("neighbours", "recorded_sleep", "--input-format", "lines", n=1)
+        fleet.warm("neighbours", "recorded_sleep", item=b"[0,0]\n")
         big = numbers_file(fleet.folder, items)
         crowd = os.path.join(fleet.folder, "crowd")
         with open(big) as f, open(crowd, "w") as out:

@@ -57,7 +57,7 @@ static const role_t roles[] = {
 
 static const char redis_commands[] =
     "+evalsha +eval +time +info +exists +hget +hgetall +hset +hdel +del +pexpire +expire +zadd +zcard +zrem "
-    "+zrangebyscore +zremrangebyscore +publish +subscribe";
+    "+zrangebyscore +zrevrange +zremrangebyscore +publish +subscribe";
 
 typedef struct {
     const fanmap_options_t *options;

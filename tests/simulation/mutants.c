@@ -20,6 +20,7 @@ const mutant_t mutants_all[] = {
     {.name = "first-counts", .what = PROTECTION_FIRST, .breaks = "another list"},
     {.name = "input-chain", .what = PROTECTION_CHAIN, .breaks = "another input is taken"},
     {.name = "progress-offsets", .what = PROTECTION_OFFSETS, .breaks = "published twice"},
+    {.name = "handed", .what = PROTECTION_HANDED, .breaks = "past the unfinished"},
     {.name = "announcement", .what = PROTECTION_ANNOUNCED, .breaks = "has another producer"},
     {.name = "nonce",
      .what = PROTECTION_SCRIPT,

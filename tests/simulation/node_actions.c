@@ -403,6 +403,12 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
     case WORKER_LAPSE:
         pool_lapse(sim, node->pool, action->lapse.job_key, action->lapse.at_ms);
         break;
+    case WORKER_HAND_OFF:
+        node_hand_off(sim, node, action);
+        break;
+    case WORKER_BEG:
+        node_beg(sim, node, action->beg.free_n);
+        break;
     case WORKER_PUBLISH:
         publish(sim, node, action);
         break;

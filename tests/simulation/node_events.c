@@ -7,7 +7,7 @@
 
 /* ---- from the group ---- */
 
-static uint32_t place_among_served(const node_t *node, uint32_t task)
+uint32_t node_place_of(const node_t *node, uint32_t task)
 {
     uint32_t place = 0;
     for (uint32_t t = 0; t < task; t++)
@@ -27,7 +27,7 @@ void node_assigned(sim_t *sim, node_t *node)
         worker_event_t event = {.type = WORKER_ASSIGNED};
         event.assigned.lane = p;
         event.assigned.partition = p % (int32_t)sim->scenario.items_partitions;
-        event.assigned.task = place_among_served(node, sim_task_of(sim, p));
+        event.assigned.task = node_place_of(node, sim_task_of(sim, p));
         event.assigned.offset = offset;
         event.assigned.was_committed = partition->was_committed;
         event.assigned.metadata = metadata;

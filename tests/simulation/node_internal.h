@@ -23,6 +23,13 @@ void node_forget_packs(node_t *node);
 /* The core may act on what it holds: pack what is open. */
 void node_send_pack(sim_t *sim, node_t *node, size_t job);
 
+/* A task among those that the worker serves. */
+uint32_t node_place_of(const node_t *node, uint32_t task);
+
+/* node_handoff.c */
+void node_hand_off(sim_t *sim, node_t *node, const worker_action_t *action);
+void node_beg(sim_t *sim, node_t *node, uint32_t free_n);
+
 void node_on_left(sim_t *sim, event_t *event);
 
 #endif

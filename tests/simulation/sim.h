@@ -40,7 +40,8 @@ typedef enum {
     PROTECTION_MARKS,       /* what may have run unnamed where a worker died is named before it runs again */
     PROTECTION_CHARGES,     /* charges are handed over */
     PROTECTION_LOSS,        /* a lost worker kills what it runs */
-    PROTECTION_CONTROL      /* a worker reads `jobs` as it grows */
+    PROTECTION_CONTROL,     /* a worker reads `jobs` as it grows */
+    PROTECTION_HANDED       /* what is handed to another worker is done here only when the copy is stored */
 } protection_t;
 
 typedef struct {

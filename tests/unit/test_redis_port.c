@@ -415,6 +415,57 @@ static void test_wake_ups_survive_a_reconnect(void **state)
     }
 }
 
+typedef struct {
+    int calls;
+    char text[64];
+} begged_t;
+
+static void on_beg(void *arg, const char *text)
+{
+    begged_t *begged = arg;
+    begged->calls++;
+    snprintf(begged->text, sizeof begged->text, "%s", text);
+}
+
+static void wait_subscribed(fixture_t *f, const char *channel)
+{
+    redisContext *c = control(f);
+    for (bool there = false; !there;) {
+        redisReply *r = redisCommand(c, "PUBSUB NUMSUB %s", channel);
+        there = r->element[1]->integer == 1;
+        freeReplyObject(r);
+        loop_run_once(f->loop, 20);
+    }
+    redisFree(c);
+}
+
+/* Of those who offer items of a task it serves the one with the longest wait is asked; who is gone is passed over; a key
+ * that another program left is no hindrance. */
+static void test_who_has_most_waiting_is_asked(void **state)
+{
+    fixture_t *f = *state;
+    static const char *const tasks[] = {"square", "other"};
+    begged_t a = {0}, b = {0};
+    open_plain(f);
+    command(f, "SET ns.offers.q.other text");
+    f->tokens->hear(f->tokens, "a", on_beg, &a);
+    f->tokens->hear(f->tokens, "b", on_beg, &b);
+    wait_subscribed(f, "ns.beg.a");
+    wait_subscribed(f, "ns.beg.b");
+    f->tokens->offer(f->tokens, "q", "square", "a", 300);
+    f->tokens->offer(f->tokens, "q", "other", "b", 500);
+    f->tokens->offer(f->tokens, "q", "square", "gone", 90000);
+    f->tokens->offer(f->tokens, "q", "third", "b", 90000);
+    f->tokens->beg(f->tokens, "q", tasks, 2, "c", "1 square:0");
+    run_until(f, &b.calls, 1);
+    assert_string_equal(b.text, "1 square:0");
+    f->tokens->offer(f->tokens, "q", "other", "b", 0);
+    f->tokens->beg(f->tokens, "q", tasks, 2, "c", "2 square:0");
+    run_until(f, &a.calls, 1);
+    assert_string_equal(a.text, "2 square:0");
+    assert_int_equal(b.calls, 1);
+}
+
 static void test_the_script_wakes(void **state)
 {
     fixture_t *f = *state;
@@ -738,6 +789,7 @@ int main(void)
         server_test(test_restart),
         server_test(test_wake_ups_survive_a_reconnect),
         server_test(test_the_script_wakes),
+        server_test(test_who_has_most_waiting_is_asked),
         server_test(test_nobody_listens),
         server_test(test_silent_server_is_given_up),
         server_test(test_passwords),

@@ -175,6 +175,14 @@ static void say_action(world_t *x, const worker_action_t *a)
     case WORKER_LAPSE:
         say(x, "lapse %u at %lld", a->lapse.job_key, (long long)(a->lapse.at_ms == INT64_MAX ? -1 : a->lapse.at_ms));
         break;
+    case WORKER_HAND_OFF:
+        remember(x, a->hand_off.item, a->hand_off.item->part->number, a->hand_off.item->offset);
+        say(x, "hand %s/%llu to partition %d, hop %u", a->hand_off.job, (unsigned long long)a->hand_off.index,
+            a->hand_off.partition, a->hand_off.hops);
+        break;
+    case WORKER_BEG:
+        say(x, "beg for %u", a->beg.free_n);
+        break;
     case WORKER_PUBLISH:
         say_publish(x, a);
         break;
@@ -298,6 +306,7 @@ static void do_config(world_t *x, const words_t *words)
     x->config.session_ms = (uint32_t)option(words, "session", 0);
     x->config.names_max = (uint32_t)option(words, "names", 0);
     x->config.has_tokens = option(words, "tokens", 1) != 0;
+    x->config.has_handoff = option(words, "handoff", 0) != 0;
     x->config.seed = (uint64_t)option(words, "seed", 1);
 }
 
@@ -419,7 +428,10 @@ static void do_item(world_t *x, const words_t *words)
                        .attempts = 1};
         snprintf(note.member, sizeof note.member, "%s", word(words, 4));
         item_encode_note(&bytes, &note);
-    } else
+    } else if (option(words, "hops", 0) > 0)
+        item_encode_copy(&bytes, (uint64_t)number(words, 4), in, sizeof in, (uint32_t)option(words, "hops", 0),
+                         (uint32_t)option(words, "attempts", 0));
+    else
         item_encode(&bytes, (uint64_t)number(words, 4), in, sizeof in);
     give(x, words, strcmp(words->at[0], "item") == 0 && words->n > 3 ? words->at[3] : "A", &bytes);
     buf_free(&bytes);
@@ -461,7 +473,7 @@ static void do_down(world_t *x, const words_t *words)
 static void do_stored(world_t *x, const words_t *words)
 {
     worker_item_t *items[16];
-    worker_event_t e = {.type = WORKER_STORED};
+    worker_event_t e = {.type = strcmp(words->at[0], "unstored") == 0 ? WORKER_NOT_HANDED : WORKER_STORED};
     for (size_t i = 2; i < words->n; i++)
         for (size_t k = 0; k < x->publishing_n; k++)
             if (x->publishing[k].partition == number(words, 1) && x->publishing[k].offset == number(words, i)) {
@@ -471,6 +483,17 @@ static void do_stored(world_t *x, const words_t *words)
             }
     assert_int_equal(e.stored.n, words->n - 2);
     e.stored.items = items;
+    step(x, &e);
+}
+
+/* free slots, and a partition that the asking worker holds. */
+static void do_hungry(world_t *x, const words_t *words)
+{
+    worker_seat_t seat = {.task = 0, .partition = (int32_t)number(words, 2)};
+    worker_event_t e = {.type = WORKER_HUNGRY};
+    e.hungry.seats = &seat;
+    e.hungry.seats_n = 1;
+    e.hungry.free_n = (uint32_t)number(words, 1);
     step(x, &e);
 }
 
@@ -615,7 +638,9 @@ static void do_line(world_t *x, char *line)
         do_done(x, &words);
     else if (strcmp(verb, "down") == 0)
         do_down(x, &words);
-    else if (strcmp(verb, "stored") == 0)
+    else if (strcmp(verb, "hungry") == 0)
+        do_hungry(x, &words);
+    else if (strcmp(verb, "stored") == 0 || strcmp(verb, "unstored") == 0)
         do_stored(x, &words);
     else if (strcmp(verb, "tokens") == 0)
         do_tokens(x, &words);
@@ -719,6 +744,8 @@ static void timeline(const char *name)
         timeline(#name);                                                                                               \
     }
 TIMELINE(happy)
+TIMELINE(hand_off)
+TIMELINE(hungry)
 TIMELINE(ahead)
 TIMELINE(turns)
 TIMELINE(merge)
@@ -762,26 +789,20 @@ TIMELINE(guardian)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),           cmocka_unit_test(ahead),
-        cmocka_unit_test(turns),           cmocka_unit_test(retry),
-        cmocka_unit_test(deaths),          cmocka_unit_test(tokens),
-        cmocka_unit_test(freeze),          cmocka_unit_test(revoked),
-        cmocka_unit_test(revoked_wait),    cmocka_unit_test(lost),
-        cmocka_unit_test(duplicates),      cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),           cmocka_unit_test(drain),
-        cmocka_unit_test(deadline),        cmocka_unit_test(fail_fast),
-        cmocka_unit_test(halt_soon),       cmocka_unit_test(halt_foreign),
-        cmocka_unit_test(final_exit),      cmocka_unit_test(unlimited),
-        cmocka_unit_test(unknown),         cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),        cmocka_unit_test(stopped),
-        cmocka_unit_test(first_commit),    cmocka_unit_test(claims),
-        cmocka_unit_test(claimed),         cmocka_unit_test(lost_claims),
-        cmocka_unit_test(poison),          cmocka_unit_test(names_full),
-        cmocka_unit_test(adopted_charged), cmocka_unit_test(lost_names),
-        cmocka_unit_test(lost_closing),    cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims),      cmocka_unit_test(drain_named),
-        cmocka_unit_test(drain_waits),     cmocka_unit_test(suspects),
-        cmocka_unit_test(guardian),        cmocka_unit_test(merge),
+        cmocka_unit_test(happy),      cmocka_unit_test(hand_off),     cmocka_unit_test(hungry),
+        cmocka_unit_test(ahead),      cmocka_unit_test(turns),        cmocka_unit_test(retry),
+        cmocka_unit_test(deaths),     cmocka_unit_test(tokens),       cmocka_unit_test(freeze),
+        cmocka_unit_test(revoked),    cmocka_unit_test(revoked_wait), cmocka_unit_test(lost),
+        cmocka_unit_test(duplicates), cmocka_unit_test(cancel),       cmocka_unit_test(pause),
+        cmocka_unit_test(drain),      cmocka_unit_test(deadline),     cmocka_unit_test(fail_fast),
+        cmocka_unit_test(halt_soon),  cmocka_unit_test(halt_foreign), cmocka_unit_test(final_exit),
+        cmocka_unit_test(unlimited),  cmocka_unit_test(unknown),      cmocka_unit_test(intake),
+        cmocka_unit_test(takeover),   cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),
+        cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
+        cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),   cmocka_unit_test(guardian),     cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

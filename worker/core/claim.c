@@ -36,11 +36,33 @@ bool claim_is_lost(const worker_t *w, const worker_item_t *item)
     return item->lost_n > 0 && item->lost_n == w->lost_n;
 }
 
+bool claim_was_released(const worker_part_t *part, int64_t offset)
+{
+    const int64_t *at = (const int64_t *)(const void *)part->released.data;
+    for (size_t i = 0; i < part->released.len / sizeof *at; i++)
+        if (at[i] == offset)
+            return true;
+    return false;
+}
+
+void claims_prune_released(worker_part_t *part)
+{
+    int64_t *at = (int64_t *)(void *)part->released.data;
+    size_t n = part->released.len / sizeof *at, left = 0;
+    for (size_t i = 0; i < n; i++)
+        if (at[i] >= tracker_prefix(&part->tracker))
+            at[left++] = at[i];
+    part->released.len = left * sizeof *at;
+}
+
 void claim_report(worker_t *w, worker_item_t *item, bool is_done)
 {
     worker_action_t *action = act(w, WORKER_TELL);
     if (action == NULL)
         return;
+    if (!is_done && !claim_is_lost(w, item))
+        buf_append(&item->part->released, &item->offset, sizeof item->offset);
+    w->failed |= item->part->released.failed;
     action->tell.lane = item->part->number;
     action->tell.partition = item->part->partition;
     action->tell.offset = item->offset;

@@ -9,6 +9,10 @@ const claim_t *claim_find(const worker_part_t *part, int64_t offset);
 /* Sets or takes away our claim. */
 void claim_set(worker_t *w, worker_item_t *item, bool on);
 /* True: it ran here under a member id that is given up. */
+/* A note under our present member id says that we gave it up. Whoever reads that would drop a later claim of ours as well. */
+bool claim_was_released(const worker_part_t *part, int64_t offset);
+/* Forgets those that are finished. */
+void claims_prune_released(worker_part_t *part);
 bool claim_is_lost(const worker_t *w, const worker_item_t *item);
 /* The word about an item that was claimed or lost by us: it is done, or given up. */
 void claim_report(worker_t *w, worker_item_t *item, bool is_done);

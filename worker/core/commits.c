@@ -31,7 +31,7 @@ static void collect_tried(worker_t *w, worker_part_t *part)
         if (!item_is_tried(item))
             continue;
         part->has_tried = true;
-        if (item_is_published(item))
+        if (item_is_published(item) && !item->is_handed)
             note_published(w, part, item);
         else
             part_note_counts(w, part, item);
@@ -94,7 +94,7 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, nam
 
 static void claim_if_it_fits(worker_t *w, worker_part_t *part, worker_item_t *item)
 {
-    if (item->part != part || item->is_claimed || !item_is_ours(item) ||
+    if (item->part != part || item->is_claimed || !item_is_ours(item) || claim_was_released(part, item->offset) ||
         part->claims_n + part->kept_n >= names_max(w, part))
         return;
     name_drop(w, item);
@@ -146,6 +146,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     if (action == NULL)
         return;
     claims_prune(w, part);
+    claims_prune_released(part);
     committed_names_prune(part, 0);
     if (part->mark <= tracker_prefix(&part->tracker))
         part->mark = -1;

@@ -216,6 +216,12 @@ static void handle(worker_t *w, const worker_event_t *e)
     case WORKER_END_WRITTEN:
         outcome_end_written(w, e->end_stored.job);
         break;
+    case WORKER_HUNGRY:
+        handoff_asked(w, e);
+        break;
+    case WORKER_NOT_HANDED:
+        handoff_failed(w, e->stored.items, e->stored.n);
+        break;
     case WORKER_DRAIN:
         begin_drain(w);
         break;
@@ -241,6 +247,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     jobs_settle(w);
     dispatch_turn(w);
     jobs_settle(w); /* what it started changed demands */
+    handoff_turn(w);
     parts_turn(w);
     intake_turn(w);
     if (w->is_draining)
@@ -266,5 +273,5 @@ int64_t worker_next_ms(const worker_t *w)
         if (w->now_ms < w->drain_end_ms)
             next = earlier(next, w->drain_end_ms);
     }
-    return earlier(next, slots_next_ms(w));
+    return earlier(earlier(next, handoff_next_ms(w)), slots_next_ms(w));
 }

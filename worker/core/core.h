@@ -44,9 +44,16 @@ typedef struct {
     uint32_t ahead_n;         /* runs that may wait unstarted in one slot, beside the one that runs */
     size_t ahead_bytes;       /* of their inputs; an empty slot always takes one */
     uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
+    bool has_handoff;         /* others can be asked for items, and ask us */
     bool has_tokens;          /* false: --redis none; limited jobs are not run here */
     uint64_t seed;
 } worker_config_t;
+
+/* Where a copy of an item of a task reaches a worker that asks for some. */
+typedef struct {
+    uint32_t task;     /* its place in the config's tasks of the one who is asked */
+    int32_t partition; /* that the asking worker holds */
+} worker_seat_t;
 
 typedef enum {
     WORKER_TICK,          /* nothing but time */
@@ -76,6 +83,8 @@ typedef enum {
     WORKER_TAKEN_BACK,   /* the answer to WORKER_TAKE_BACK: runs from n on were never started */
     WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
                       pointers are invalid after this step */
+    WORKER_HUNGRY, /* another worker has free slots and nothing to start */
+    WORKER_NOT_HANDED, /* the copies of these items (WORKER_HAND_OFF) will never be stored; WORKER_STORED says that they are */
     WORKER_COMMITTED,   /* lane, offset, the commit's number, ok */
     WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
@@ -160,7 +169,12 @@ typedef struct {
         struct {
             worker_item_t *const *items;
             size_t n;
-        } stored;
+        } stored; /* also NOT_HANDED */
+        struct {
+            const worker_seat_t *seats;
+            size_t seats_n;
+            uint32_t free_n; /* slots */
+        } hungry;
         struct {
             int32_t lane;
             int64_t offset;
@@ -190,14 +204,17 @@ typedef enum {
                        does. May    come twice for one run: first soft, then hard. */
     WORKER_FREEZE,   /* slot; on or off */
     WORKER_LAPSE,    /* job_key's attempts are frozen by the guardian at at_ms */
+    WORKER_HAND_OFF, /* copy this item to another partition of its task, whose holder has nothing to do; WORKER_STORED or
+                        WORKER_NOT_HANDED follows. The bytes are valid during this step's actions */
+    WORKER_BEG,      /* ask whoever has most waiting for some of it; WORKER_ITEM follows, or nothing */
     WORKER_PUBLISH,  /* append this outcome to the pack of its job; WORKER_STORED follows */
     WORKER_COMMIT,   /* lane, offset, metadata (valid during this step's actions); is_closing: send now, from inside
                        the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
                        sent yet the last may stand for all. */
-    WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
-    WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
+    WORKER_DESCRIBE,  /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
+    WORKER_WATCH,     /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
-    WORKER_TELL,     /* put a note about a claimed item on its lane; nothing follows */
+    WORKER_TELL,      /* put a note about a claimed item on its lane; nothing follows */
     WORKER_JOIN_ANEW, /* leave the group and join it as a new member */
     WORKER_LET_GO,    /* lane: its revocation (may_wait) may go on; nothing of it runs here */
     WORKER_SYNC,      /* one token sync; WORKER_TOKENS follows */
@@ -250,6 +267,18 @@ typedef struct {
             const spec_t *spec;
             outcome_t outcome;
         } publish; /* outcome's bytes: valid during this step's actions */
+        struct {
+            worker_item_t *item;
+            const char *job;
+            int32_t lane, partition; /* its own lane, which says the topic; and where the copy goes */
+            uint64_t index;
+            const uint8_t *in;
+            size_t in_len;
+            uint32_t hops, attempts;
+        } hand_off;
+        struct {
+            uint32_t free_n; /* slots */
+        } beg;
         struct {
             int32_t lane;
             int64_t offset;
@@ -331,6 +360,7 @@ int64_t worker_next_ms(const worker_t *worker);
 
 /* For `show`, the progress line and the tests. */
 typedef struct {
+    uint64_t handed;                   /* items that went to other workers */
     uint64_t queued, delayed, running; /* items; running counts slots, not what waits in them */
     uint64_t publishing, done, retried, killed, payload_bytes, dead_letters;
     uint64_t lost; /* offsets that retention took unread */
@@ -346,6 +376,10 @@ typedef struct {
     uint32_t attempt;
     int64_t running_ms;
 } worker_oldest_t;
+/* Of each task of which a partition is owned one such partition, another each time. How many. */
+size_t worker_seats(worker_t *worker, worker_seat_t *ret, size_t max);
+/* When the last item of the task that waits here would start, in ms; 0: soon, or nothing waits. */
+uint64_t worker_backlog_ms(const worker_t *worker, uint32_t task);
 size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
 /* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
 uint64_t worker_running(const worker_t *worker, const char *id);

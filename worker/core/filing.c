@@ -29,6 +29,8 @@ void item_file(worker_t *w, worker_item_t *item)
         outcome_crashed(w, item);
         return;
     }
+    if (job->spec != NULL && item->hops > 0 && item->attempts > job->spec->retries)
+        item->attempts = job->spec->retries;
     limits_begin(w, job);
     if (item->attempts > 0 && job->tokens != NULL)
         item->fence = tokens_fence(job->tokens); /* tried elsewhere: it needs a newer grant than any before it came */

@@ -67,6 +67,9 @@ static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item
         item->attempts = counts.attempts;
         item->charges = counts.charges;
     }
+    item->hops = (uint8_t)(decoded->hops < UINT8_MAX ? decoded->hops : UINT8_MAX);
+    if (decoded->attempts > item->attempts)
+        item->attempts = decoded->attempts; /* a hint: filing.c bounds it */
     item_file(w, item);
 }
 

@@ -13,7 +13,7 @@ bool item_is_published(const worker_item_t *item)
 
 bool item_is_tried(const worker_item_t *item)
 {
-    return item->charges > 0 || (item->attempts > 0 && !item_is_published(item));
+    return item->charges > 0 || (item->attempts > 0 && (!item_is_published(item) || item->is_handed));
 }
 
 /* The edges of an item's life. What is published does not come back, and what another claims is not ours to start or publish. */
@@ -28,7 +28,7 @@ static bool may_become(const worker_item_t *item, item_state_t next)
     case STATE_RUNNING:
         return next == STATE_QUEUED || next == STATE_DELAYED || next == STATE_PUBLISHING || next == STATE_CLAIMED;
     case STATE_PUBLISHING:
-        return next == STATE_CLOSING;
+        return next == STATE_CLOSING || (item->is_handed && next == STATE_QUEUED);
     case STATE_CLOSING:
         return false;
     case STATE_CLAIMED:

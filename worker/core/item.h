@@ -51,6 +51,8 @@ struct worker_item {
     uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
     uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
     uint8_t state;
+    uint8_t hops;         /* how often it went from worker to worker */
+    bool is_handed;       /* PUBLISHING: not its outcome is under way but its copy for another worker */
     bool is_survivor;     /* outlived a revocation: its partition's survivors name it */
     bool is_claimed;      /* by us: a closing commit said that it stays here, whoever owns the partition */
     uint8_t name;         /* item_name_t */

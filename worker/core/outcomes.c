@@ -171,7 +171,8 @@ void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
             continue;
         }
         w->stats.publishing--;
-        w->stats.done++;
+        w->stats.done += !item->is_handed;
+        w->stats.handed += item->is_handed;
         item_finish(w, item);
     }
 }

@@ -44,6 +44,7 @@ void parts_free(worker_t *w)
         buf_free(&part->metadata);
         buf_free(&part->counts);
         buf_free(&part->said);
+        buf_free(&part->released);
         free(part->claims);
         free(part->survivors);
         free(part);

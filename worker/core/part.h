@@ -60,6 +60,7 @@ struct worker_part {
     bool has_tried;        /* some of `items` may be tried: commits look for their counts */
     buf_t counts;          /* commit_count_t of items that were dropped while it is revoked */
     buf_t said;            /* committed_name_t: what the next owner charges if we are lost now and do not release it */
+    buf_t released;        /* offsets that this member id has given up: it cannot claim them again */
     survivor_t *survivors; /* ascending */
     size_t survivors_n;
 };

@@ -108,8 +108,7 @@ static void lose_claims(worker_t *w)
             item_discard(w, item);
         }
     }
-    for (uint32_t i = 0; i < w->config.slots_n; i++)
-        slot_review(w, i);
+    slots_review(w);
 }
 
 /* What is in the slots is killed, and a word about it is due under the old member id. */
@@ -133,6 +132,9 @@ static void take_member(worker_t *w, const char *member)
         lose_claims(w);
     }
     memcpy(w->member, member, strlen(member) + 1);
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        if (w->parts[i] != NULL)
+            buf_clear(&w->parts[i]->released);
 }
 
 static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *e)
@@ -200,6 +202,7 @@ void part_let_go(worker_t *w, worker_part_t *part)
     if (action != NULL)
         action->let_go.lane = part->number;
     disown(w, part);
+    slots_review(w);
 }
 
 void part_revoked(worker_t *w, int32_t lane, bool may_wait)
@@ -214,6 +217,7 @@ void part_revoked(worker_t *w, int32_t lane, bool may_wait)
         return; /* parts_turn does the rest, in this step if nothing is under way */
     part_commit(w, part, true);
     disown(w, part);
+    slots_review(w);
 }
 
 void parts_lost(worker_t *w)

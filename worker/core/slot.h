@@ -31,6 +31,7 @@ void slot_take_back(worker_t *w, uint32_t number);
 void slot_kill(worker_t *w, uint32_t number, bool hard);
 /* After a change of heads: kills what must not run (its job ended, its partition gone). */
 void slot_review(worker_t *w, uint32_t number);
+void slots_review(worker_t *w);
 /* Unstarted runs are taken back: in slots that hold items of the partition (NULL: in all), or that run the job. */
 void slots_withdraw(worker_t *w, const worker_part_t *part);
 void slots_withdraw_job(worker_t *w, const worker_job_t *job);

@@ -154,6 +154,12 @@ void slot_review(worker_t *w, uint32_t number)
         slot_kill(w, number, false);
 }
 
+void slots_review(worker_t *w)
+{
+    for (uint32_t i = 0; i < w->config.slots_n; i++)
+        slot_review(w, i);
+}
+
 void slots_withdraw_job(worker_t *w, const worker_job_t *job)
 {
     for (uint32_t i = 0; i < w->config.slots_n; i++)

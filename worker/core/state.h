@@ -9,6 +9,7 @@
 #include "base/invariant.h"
 #include "base/random.h"
 #include "worker/core/claims.h"
+#include "worker/core/handoff.h"
 #include "worker/core/names.h"
 #include "worker/core/slot.h"
 
@@ -59,6 +60,7 @@ struct worker {
     bool intake_on, is_draining, is_drained;
     bool is_committing; /* draining: the last commits are under way */
     int64_t drain_end_ms, drain_over_ms, commit_next_ms;
+    int64_t beg_at_ms, beg_wait_ms; /* handoff.c; 0: not hungry */
     worker_stats_t stats;
 };
 

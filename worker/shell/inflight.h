@@ -4,7 +4,14 @@
 
 #include "worker/shell/state.h"
 
-typedef enum { INFLIGHT_PACK, INFLIGHT_END_COPY, INFLIGHT_END, INFLIGHT_DEAD, INFLIGHT_NOTE } inflight_type_t;
+typedef enum {
+    INFLIGHT_PACK,
+    INFLIGHT_END_COPY,
+    INFLIGHT_END,
+    INFLIGHT_DEAD,
+    INFLIGHT_NOTE,
+    INFLIGHT_COPY
+} inflight_type_t;
 
 struct inflight {
     inflight_type_t type;
@@ -20,7 +27,7 @@ struct inflight {
     buf_t body, value;     /* DEAD: body is the key */
     uint32_t count;        /* outcomes in body */
     int64_t began_ms;      /* of the first outcome */
-    worker_item_t **items; /* PACK, DEAD */
+    worker_item_t **items; /* PACK, DEAD, COPY */
     size_t items_n, items_cap;
 };
 

@@ -134,6 +134,7 @@ static void report_stored(worker_shell_t *shell, inflight_t *inflight)
     switch (inflight->type) {
     case INFLIGHT_PACK:
     case INFLIGHT_DEAD:
+    case INFLIGHT_COPY:
         event.stored.items = inflight->items;
         event.stored.n = inflight->items_n;
         break;
@@ -164,6 +165,11 @@ void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offs
     (void)partition;
     (void)offset;
     shell->under_way--;
+    if (err && inflight->type == INFLIGHT_COPY) { /* the item runs here after all */
+        shell_step(shell, &(worker_event_t){.type = WORKER_NOT_HANDED, .stored = {inflight->items, inflight->items_n}});
+        inflight_reuse(shell, inflight);
+        return;
+    }
     if (err && (err->code != FANMAP_EUSAGE || !is_divisible(inflight))) {
         inflight_hold(shell, inflight, err);
         return;

@@ -24,6 +24,7 @@ static void end_of_turn(void *arg)
     worker_shell_t *shell = arg;
     shell->is_dirty = false;
     slots_flush(shell->slots);
+    shell_offer_soon(shell);
     shell_send_packs(shell, false);
     if (shell->is_drained && !shell->is_leaving && bus_outbox_n(shell->bus) == 0)
         shell_leave(shell);
@@ -86,7 +87,7 @@ static void note(worker_shell_t *shell, const worker_action_t *action)
                   (int)shell_partition_of(shell, action->note.lane), action->note.line);
 }
 
-static void carry_out(worker_shell_t *shell, const worker_action_t *a)
+static void carry_out_in_slot(worker_shell_t *shell, const worker_action_t *a)
 {
     switch (a->type) {
     case WORKER_RUN:
@@ -103,6 +104,27 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         break;
     case WORKER_LAPSE:
         slots_set_lapse(shell->slots, a->lapse.job_key, a->lapse.at_ms);
+        break;
+    default:
+        break;
+    }
+}
+
+static void carry_out(worker_shell_t *shell, const worker_action_t *a)
+{
+    switch (a->type) {
+    case WORKER_RUN:
+    case WORKER_TAKE_BACK:
+    case WORKER_KILL:
+    case WORKER_FREEZE:
+    case WORKER_LAPSE:
+        carry_out_in_slot(shell, a);
+        break;
+    case WORKER_HAND_OFF:
+        shell_hand_off(shell, a);
+        break;
+    case WORKER_BEG:
+        shell_beg(shell, a);
         break;
     case WORKER_PUBLISH:
         shell_publish(shell, a);
@@ -240,6 +262,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .ahead_bytes = AHEAD_BYTES,
                               .publishing_max = PUBLISHING_MAX,
                               .has_tokens = shell->tokens != NULL,
+                              .has_handoff = shell->tokens != NULL,
                               .seed = seed};
     shell->core = worker_new(&config);
     return shell->core ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
@@ -264,6 +287,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
         r = shell_open_topics(shell, err);
     if (r == FANMAP_OK && shell->tokens)
         shell->tokens->listen(shell->tokens, shell->incarnation, on_wake, shell);
+    if (r == FANMAP_OK)
+        r = shell_open_handoff(shell, err);
     return r;
 }
 
@@ -346,6 +371,7 @@ void worker_shell_close(worker_shell_t *shell)
     if (shell->linger)
         loop_timer_free(shell->linger);
     shell_held_close(shell);
+    shell_close_handoff(shell);
     shell_burial_close(shell->burial);
     shell_watches_close(shell);
     shell_topics_close(shell);
@@ -357,6 +383,7 @@ void worker_shell_close(worker_shell_t *shell)
     shell_free_packs(shell);
     shell_lanes_free(shell);
     free(shell->items);
+    free(shell->items_partitions);
     free(shell->task_names);
     free(shell->takes);
     free(shell->take_n);

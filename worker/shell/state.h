@@ -104,6 +104,11 @@ struct worker_shell {
     bool core_wants, group_wants;
     bool tokens_are_away; /* the last call for tokens had no answer */
     loop_timer_t *linger;
+    loop_timer_t *offer_timer;  /* handoff.c; NULL: there are no tokens, and nobody to hand anything to */
+    uint64_t *offered;          /* of each task, in ms, as Redis was told last */
+    uint32_t *items_partitions; /* of each task's topic */
+    int64_t offer_anew_ms;
+    bool is_offering;
 
     bool is_draining, is_drained, is_leaving, was_ended;
     size_t held_n;       /* partitions that are revoked and not let go */
@@ -186,6 +191,14 @@ void shell_send_packs(worker_shell_t *shell, bool all);
 void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
 void shell_on_linger(void *arg);
 void shell_free_packs(worker_shell_t *shell);
+
+/* handoff.c */
+int shell_open_handoff(worker_shell_t *shell, fanmap_error_t *err);
+void shell_close_handoff(worker_shell_t *shell);
+/* Something may wait here. */
+void shell_offer_soon(worker_shell_t *shell);
+void shell_beg(worker_shell_t *shell, const worker_action_t *action);
+void shell_hand_off(worker_shell_t *shell, const worker_action_t *action);
 
 /* slots.c */
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err);

@@ -323,11 +323,12 @@ static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret
 static void on_items_topics(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
     worker_shell_t *shell = arg;
-    (void)partitions_n;
     if (err) {
         shell_fail(shell, err);
         return;
     }
+    for (size_t i = 0; i < shell->config.catalogue->n; i++)
+        shell->items_partitions[i] = partitions_n[i];
     shell->has_items = true;
     begin_joining(shell);
 }
@@ -397,7 +398,8 @@ int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err)
     size_t tasks_n = shell->config.catalogue->n;
     shell->items = calloc(tasks_n + 1, sizeof(bus_topic_t *));
     shell->lanes_of = calloc(tasks_n + 1, sizeof *shell->lanes_of);
-    if (!shell->items || !shell->lanes_of)
+    shell->items_partitions = calloc(tasks_n + 1, sizeof *shell->items_partitions);
+    if (!shell->items || !shell->lanes_of || !shell->items_partitions)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     return open_shared(shell, err);
 }

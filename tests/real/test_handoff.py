@@ -1,0 +1,54 @@
+"""Unstarted items go to a worker that has nothing to do, whichever partition they stand in."""
+import os
+
+from fleet import Case
+
+NAP = """#!/bin/sh
+read -r seconds
+[ "$seconds" = 0 ] || echo >> {started}
+sleep "$seconds"
+printf %s "$seconds"
+"""
+# Two partitions: the items of a small job stand in them by turns, so one worker gets all the long ones.
+TWO = ("--partitions", "2")
+LINES = ("--input-format", "lines", "--output-format", "lines")
+
+
+class HandOff(Case):
+    bound_s = 240
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+
+    def napping_worker(self, name, *args):
+        """A worker of one slot; `name` has a line for each long item that began there."""
+        script = os.path.join(self.folder, f"nap-{name}")
+        with open(script, "w") as f:
+            f.write(NAP.format(started=os.path.join(self.folder, name)))
+        os.chmod(script, 0o755)
+        self.worker(*TWO, *args, "--exec", f"nap={script}", slots=1)
+
+    def began(self, name):
+        path = os.path.join(self.folder, name)
+        return len(open(path).readlines()) if os.path.exists(path) else 0
+
+    def nap(self, n, seconds, *args):
+        items = [seconds if i % 2 else "0" for i in range(n)]
+        run = self.run_map("nap", *TWO, *LINES, *args, data="".join(f"{item}\n" for item in items), bound_s=90)
+        self.assert_same(run.out(), "".join(f"{item}\n" for item in items).encode())
+
+    def test_long_items_of_one_partition_run_on_both_workers(self):
+        self.napping_worker("a")
+        self.napping_worker("b")
+        self.nap(4, "0")
+        self.nap(16, "1.5")
+        self.assertEqual(self.began("a") + self.began("b"), 8)
+        self.assertGreaterEqual(min(self.began("a"), self.began("b")), 2)
+
+    def test_without_redis_nothing_is_handed(self):
+        self.napping_worker("a", "--redis", "none")
+        self.napping_worker("b", "--redis", "none")
+        self.nap(4, "0", "--redis", "none")
+        self.nap(8, "0.3", "--redis", "none")
+        self.assertEqual(sorted((self.began("a"), self.began("b"))), [0, 4])
