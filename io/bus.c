@@ -120,6 +120,13 @@ int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void 
     return ops->query_members == NULL ? only_kafka(err) : ops->query_members(topic, group_id, fn, arg, err);
 }
 
+int bus_query_owned(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
+                    void *arg, fanmap_error_t *err)
+{
+    const bus_ops_t *ops = topic->bus->ops;
+    return ops->query_owned == NULL ? only_kafka(err) : ops->query_owned(topic, group_id, n, fn, arg, err);
+}
+
 int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                    void *arg, fanmap_error_t *err)
 {

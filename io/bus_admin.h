@@ -27,6 +27,9 @@ int bus_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_erro
  * out). `group_id` is copied. */
 int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
                       fanmap_error_t *err);
+/* How many of the topic's first `n` partitions are dealt out to members of a group now; as bus_query_members. */
+int bus_query_owned(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
+                    void *arg, fanmap_error_t *err);
 /* Asks where the partition begins: the first offset that is still there. */
 int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
                     fanmap_error_t *err);

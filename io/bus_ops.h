@@ -26,6 +26,8 @@ typedef struct {
                      fanmap_error_t *err);
     int (*query_members)(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
                          fanmap_error_t *err); /* NULL: cannot */
+    int (*query_owned)(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
+                       void *arg, fanmap_error_t *err); /* NULL: cannot */
     int (*query_time)(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                       void *arg, fanmap_error_t *err);
     /* NULL, these three: cannot */

@@ -45,6 +45,7 @@ static const bus_ops_t KAFKA_OPS = {
     .query_end = kafka_query_end,
     .query_time = kafka_query_time,
     .query_members = kafka_query_members,
+    .query_owned = kafka_query_owned,
     .query_begin = kafka_query_begin,
     .query_committed = kafka_query_committed,
     .delete_before = kafka_delete_before,

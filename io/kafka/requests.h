@@ -12,6 +12,8 @@ int kafka_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg,
                     fanmap_error_t *err);
 int kafka_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
                         fanmap_error_t *err);
+int kafka_query_owned(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
+                      void *arg, fanmap_error_t *err);
 int kafka_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
                      void *arg, fanmap_error_t *err);
 int kafka_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
