@@ -108,6 +108,26 @@ static size_t put_oldest(const fanmap_worker_t *w, char *row, size_t cap)
     return len < cap ? len : cap - 1;
 }
 
+/* waiting=JOB/QUEUED/DELAYED/RUNNING/RETRY_MS/PAUSED,... */
+static size_t put_waiting(const fanmap_worker_t *w, char *row, size_t cap)
+{
+    worker_waiting_t waiting[OLDEST_MAX];
+    char one[JOB_ID_MAX + 96];
+    size_t n = worker_shell_waiting(w->shell, waiting, OLDEST_MAX), len = 0;
+    row[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        const worker_waiting_t *at = &waiting[i];
+        int size = snprintf(one, sizeof one, "%s%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRId64 "/%d",
+                            i == 0 ? " waiting=" : ",", at->job, at->queued, at->delayed, at->running, at->retry_ms,
+                            at->is_paused);
+        if (len + (size_t)size >= cap)
+            break;
+        memcpy(row + len, one, (size_t)size + 1);
+        len += (size_t)size;
+    }
+    return len;
+}
+
 /* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
 static void announce_row(fanmap_worker_t *w)
 {
@@ -124,6 +144,7 @@ static void announce_row(fanmap_worker_t *w)
                      host, (int)getpid(), options_text(w->options, OPT_QUEUE), stats.slots_up, stats.running,
                      stats.queued + stats.delayed, stats.partitions, w->started_ms);
     n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
+    n += (int)put_waiting(w, row + n, PRESENCE_ROW_MAX * 3 / 4 - (size_t)n);
     n += snprintf(row + n, sizeof row - (size_t)n, " tasks=");
     for (size_t i = 0; i < w->catalogue.n; i++) {
         if ((size_t)n + strlen(w->tasks[i]) + 2 > sizeof row)

@@ -381,6 +381,16 @@ size_t worker_seats(worker_t *worker, worker_seat_t *ret, size_t max);
 /* When the last item of the task that waits here would start, in ms; 0: soon, or nothing waits. */
 uint64_t worker_backlog_ms(const worker_t *worker, uint32_t task);
 size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
+/* Of each job with something here: how much of it waits for a start, for its next try, and runs. retry_ms: within so
+ * much time the first of the latter has its next try (of many, some are looked at). At most `max` jobs; how many there
+ * are. */
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    uint64_t queued, delayed, running;
+    int64_t retry_ms;
+    bool is_paused;
+} worker_waiting_t;
+size_t worker_waiting(const worker_t *worker, worker_waiting_t *ret, size_t max);
 /* Running attempts of one job: slots that hold at least one of its runs (the simulation's invariant). */
 uint64_t worker_running(const worker_t *worker, const char *id);
 

@@ -3,6 +3,8 @@
 
 #include "worker/core/state.h"
 
+enum { RETRIES_LOOKED_AT = 64 };
+
 void worker_stats(const worker_t *w, worker_stats_t *ret)
 {
     *ret = w->stats;
@@ -51,6 +53,32 @@ size_t worker_oldest(const worker_t *w, worker_oldest_t *ret, size_t max)
         oldest->index = slot->runs.head->index;
         oldest->attempt = slot->runs.head->attempts + 1;
         oldest->running_ms = running_ms;
+    }
+    return n;
+}
+
+static int64_t next_try_ms(const worker_t *w, const worker_job_t *job)
+{
+    int64_t at_ms = INT64_MAX;
+    unsigned n = 0;
+    for (const worker_item_t *item = job->delayed.head; item != NULL && n < RETRIES_LOOKED_AT; item = item->next, n++)
+        if (item->delay.key < at_ms)
+            at_ms = item->delay.key;
+    return n == 0 || at_ms <= w->now_ms ? 0 : at_ms - w->now_ms;
+}
+
+size_t worker_waiting(const worker_t *w, worker_waiting_t *ret, size_t max)
+{
+    size_t n = 0;
+    for (const worker_job_t *job = w->active; job != NULL && n < max; job = job->active_next) {
+        worker_waiting_t *waiting = &ret[n];
+        *waiting = (worker_waiting_t){.queued = job->queue.n + job->refence.n + job->unnamed.n,
+                                      .delayed = job->delayed.n,
+                                      .running = job->running,
+                                      .retry_ms = next_try_ms(w, job),
+                                      .is_paused = job->paused};
+        memcpy(waiting->job, job->id, sizeof waiting->job);
+        n += waiting->queued + waiting->delayed + waiting->running > 0;
     }
     return n;
 }

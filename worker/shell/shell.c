@@ -335,6 +335,11 @@ size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, si
     return shell->core ? worker_oldest(shell->core, ret, max) : 0;
 }
 
+size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, size_t max)
+{
+    return shell->core ? worker_waiting(shell->core, ret, max) : 0;
+}
+
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
 {
     return shell->core ? worker_running(shell->core, job) : 0;
