@@ -56,7 +56,5 @@ int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t fr
 /* One question to Redis (tokens/inspect.h), on a connection of its own. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */
 int query_redis(query_t *query, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err);
-/* Every worker that Redis heard of in the last minute, told to `fn` before it returns; as query_redis otherwise. */
-int query_workers(query_t *query, fanmap_worker_info_fn fn, void *arg, fanmap_error_t *err);
 
 #endif

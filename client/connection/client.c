@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/connection/connect.h"
+#include "client/connection/fleet.h"
 #include "client/connection/local.h"
 #include "client/connection/log_queries.h"
 #include "tokens/presence.h"
@@ -113,6 +114,7 @@ void connection_close(fanmap_t *f)
     if (f->bus)
         bus_close(f->bus, 1000);
     log_queries_free(f);
+    fleet_free(f);
     queues_free(f);
     if (f->connect_timer)
         loop_timer_free(f->connect_timer);

@@ -7,6 +7,7 @@
  *   topics.c       the topics of a queue's task (queue.h)
  *   publisher.c    who writes records, and where their delivery reports go
  *   log_queries.c  questions about a partition that may outlive their job
+ *   fleet.c        what the fleet has to do with one job now; worker_row.c: a worker's row in Redis
  *   connect.c      Kafka and Redis as the options say; local.c: the embedded worker in their place
  */
 #ifndef CLIENT_CONNECTION_CLIENT_H
@@ -18,6 +19,7 @@
 #include "tokens/port.h"
 
 typedef struct log_query log_query_t;
+struct fleet_asking;
 
 /* What the rooms above put into a turn. All are called outside the loop. */
 typedef struct {
@@ -39,11 +41,12 @@ struct fanmap {
     uint32_t asked_number;     /* the job that presence is asked for; 0: nothing is asked */
     int64_t asked_ms;
     bool is_local, is_connected;
-    bool was_woken;             /* by fanmap_wake, and no call has returned for it yet */
-    bool is_polled, is_marked;  /* the caller knows the descriptor; it is readable until the next turn */
-    bool in_turn, in_callbacks; /* inside the loop; inside a function of the caller's */
-    bool has_closed;            /* jobs_sweep has something to look at */
-    log_query_t *log_queries;   /* which are not answered yet */
+    bool was_woken;              /* by fanmap_wake, and no call has returned for it yet */
+    bool is_polled, is_marked;   /* the caller knows the descriptor; it is readable until the next turn */
+    bool in_turn, in_callbacks;  /* inside the loop; inside a function of the caller's */
+    bool has_closed;             /* jobs_sweep has something to look at */
+    log_query_t *log_queries;    /* which are not answered yet */
+    struct fleet_asking *asking; /* NULL: the fleet was never asked about (fleet.h) */
     loop_timer_t *connect_timer;
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;
