@@ -13,7 +13,6 @@ enum { UNDER_WAY_MAX = 256, PAUSE_MS = 200 };
 
 struct shell_burial {
     worker_shell_t *shell;
-    burial_log_fn log;
     burial_t core;
     bus_topic_t *jobs, *dead; /* handles of our own: their reports come here. NULL: not needed yet */
     bus_reader_t *reader;
@@ -66,13 +65,14 @@ static void end_of_range(shell_burial_t *b)
     }
     b->is_read = false;
     if (b->n > 0)
-        b->log(b->shell, FANMAP_LOG_WARNING,
-               "%llu records of the jobs topic, the first at offset %lld, are none that this version can use: they are "
-               "on the dead letters now",
-               (unsigned long long)b->n, (long long)b->first);
+        shell_log(
+            b->shell, FANMAP_LOG_WARNING,
+            "%llu records of the jobs topic, the first at offset %lld, are none that this version can use: they are "
+            "on the dead letters now",
+            (unsigned long long)b->n, (long long)b->first);
     if (b->refused > 0)
-        b->log(b->shell, FANMAP_LOG_WARNING, "%llu of them could not be kept: Kafka refused them",
-               (unsigned long long)b->refused);
+        shell_log(b->shell, FANMAP_LOG_WARNING, "%llu of them could not be kept: Kafka refused them",
+                  (unsigned long long)b->refused);
 }
 
 static void on_stored(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
@@ -216,13 +216,12 @@ static void on_timer(void *arg)
     set_timer(b);
 }
 
-int shell_burial_open(worker_shell_t *shell, burial_log_fn log, shell_burial_t **ret, fanmap_error_t *err)
+int shell_burial_open(worker_shell_t *shell, shell_burial_t **ret, fanmap_error_t *err)
 {
     shell_burial_t *b = calloc(1, sizeof *b);
     if (!b)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     b->shell = shell;
-    b->log = log;
     burial_init(&b->core, shell->incarnation);
     int r = loop_timer_new(shell->loop, on_timer, b, &b->timer, err);
     if (r == FANMAP_OK)

@@ -44,4 +44,22 @@ void inflight_hold(worker_shell_t *shell, inflight_t *inflight, const fanmap_err
 /* The record is done with and may serve again. */
 void inflight_reuse(worker_shell_t *shell, inflight_t *inflight);
 
+/* held.c */
+int shell_held_open(worker_shell_t *shell, fanmap_error_t *err);
+void shell_held_close(worker_shell_t *shell);
+/* A record was stored: the next one that is not waits a short time only. */
+void shell_held_stored(worker_shell_t *shell);
+
+/* packs.c, records.c and inflight.c */
+void shell_publish(worker_shell_t *shell, const worker_action_t *action);
+void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
+void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
+void shell_dead_letter(worker_shell_t *shell, const worker_action_t *action);
+void shell_tell(worker_shell_t *shell, const worker_action_t *action);
+/* Sends the packs that are due; with `all` every one. */
+void shell_send_packs(worker_shell_t *shell, bool all);
+void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
+void shell_on_linger(void *arg);
+void shell_free_packs(worker_shell_t *shell);
+
 #endif

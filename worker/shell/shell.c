@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "io/random_id.h"
+#include "worker/shell/inflight.h"
 #include "worker/shell/state.h"
 
 enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
@@ -29,31 +30,6 @@ static void end_of_turn(void *arg)
     if (shell->is_drained && !shell->is_leaving && bus_outbox_n(shell->bus) == 0)
         shell_leave(shell);
     loop_timer_at(shell->timer, worker_next_ms(shell->core));
-}
-
-void shell_left(worker_shell_t *shell)
-{
-    if (shell->is_drained)
-        loop_defer(shell->loop, shell_tell_ended, shell);
-}
-
-void shell_intake(worker_shell_t *shell)
-{
-    size_t bound = shell->config.budget_bytes / 2;
-    bool wants = shell->core_wants && shell->publishing_bytes < bound;
-    if (wants == shell->group_wants || !shell->group)
-        return;
-    shell->group_wants = wants;
-    bus_group_want(shell->group, wants);
-}
-
-void shell_dirty(worker_shell_t *shell)
-{
-    if (shell->is_dirty)
-        return;
-    shell->is_dirty = true;
-    shell->wall_ms = wall_ms();
-    loop_defer(shell->loop, end_of_turn, shell);
 }
 
 /* Once when it begins, once when it is over. */
@@ -179,39 +155,6 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
     }
 }
 
-static void step_once(worker_shell_t *shell, worker_event_t *event)
-{
-    event->now_ms = loop_now_ms(shell->loop);
-    event->wall_ms = shell->wall_ms;
-    worker_actions_clear(&shell->actions);
-    worker_step(shell->core, event, &shell->actions);
-    for (size_t i = 0; i < shell->actions.n; i++)
-        carry_out(shell, &shell->actions.at[i]);
-    if (shell->actions.failed) {
-        fanmap_error_t err;
-        err_set(&err, FANMAP_ENOMEM, "out of memory");
-        shell_fail(shell, &err);
-    }
-}
-
-void shell_step(worker_shell_t *shell, worker_event_t *event)
-{
-    shell_dirty(shell);
-    step_once(shell, event);
-    if (shell->closing_failed && !shell->joins_anew) { /* whether it was stored is not known: as if all was lost */
-        worker_event_t lost = {.type = WORKER_LOST};
-        shell->closing_failed = false;
-        step_once(shell, &lost);
-    }
-    while (shell->takes_n > 0) { /* each may lead to more */
-        shell->takes_n--;
-        worker_event_t taken = {.type = WORKER_TAKEN_BACK};
-        taken.taken_back.slot = shell->takes[shell->takes_n];
-        taken.taken_back.n = shell->take_n[shell->takes_n];
-        step_once(shell, &taken);
-    }
-}
-
 static void on_leave_over(void *arg)
 {
     worker_shell_t *shell = arg;
@@ -282,7 +225,7 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = shell_open_slots(shell, err);
     if (r == FANMAP_OK)
-        r = shell_burial_open(shell, shell_log, &shell->burial, err);
+        r = shell_burial_open(shell, &shell->burial, err);
     if (r == FANMAP_OK)
         r = shell_open_topics(shell, err);
     if (r == FANMAP_OK && shell->tokens)
@@ -304,6 +247,8 @@ int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const wor
     shell->config = *config;
     shell->callbacks = *callbacks;
     shell->arg = arg;
+    shell->carry_out = carry_out;
+    shell->end_of_turn = end_of_turn;
     shell->unsent_last = &shell->unsent;
     shell->wall_ms = wall_ms();
     snprintf(shell->name_space, sizeof shell->name_space, "%s", config->name_space);

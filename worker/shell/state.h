@@ -58,6 +58,8 @@ struct worker_shell {
 
     worker_t *core;
     worker_actions_t actions;
+    void (*carry_out)(worker_shell_t *shell, const worker_action_t *action);
+    loop_timer_fn end_of_turn;
     bool is_dirty; /* end_of_turn is due */
     int64_t wall_ms;
     uint32_t *takes; /* slots whose TAKEN_BACK is to be told after the present step */
@@ -125,7 +127,7 @@ void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* shell.c */
+/* step.c */
 /* One event into the core, and everything that follows from it. */
 void shell_step(worker_shell_t *shell, worker_event_t *event);
 /* The group is left: after a drain, the end. */
@@ -165,32 +167,12 @@ void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 void shell_topics_close(worker_shell_t *shell);
 
 /* burial.c */
-typedef void (*burial_log_fn)(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-int shell_burial_open(worker_shell_t *shell, burial_log_fn log, shell_burial_t **ret, fanmap_error_t *err);
+int shell_burial_open(worker_shell_t *shell, shell_burial_t **ret, fanmap_error_t *err);
 void shell_burial_close(shell_burial_t *burial);
 /* A record of the jobs topic that is none of a job. */
 void shell_burial_record(shell_burial_t *burial, const bus_record_t *record);
 /* The jobs topic was read to where it ended when the worker began. */
 void shell_burial_caught_up(shell_burial_t *burial);
-
-/* held.c */
-int shell_held_open(worker_shell_t *shell, fanmap_error_t *err);
-void shell_held_close(worker_shell_t *shell);
-/* A record was stored: the next one that is not waits a short time only. */
-void shell_held_stored(worker_shell_t *shell);
-
-/* packs.c, records.c and inflight.c */
-void shell_publish(worker_shell_t *shell, const worker_action_t *action);
-void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
-void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
-void shell_dead_letter(worker_shell_t *shell, const worker_action_t *action);
-void shell_tell(worker_shell_t *shell, const worker_action_t *action);
-/* Sends the packs that are due; with `all` every one. */
-void shell_send_packs(worker_shell_t *shell, bool all);
-void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);
-void shell_on_linger(void *arg);
-void shell_free_packs(worker_shell_t *shell);
 
 /* handoff.c */
 int shell_open_handoff(worker_shell_t *shell, fanmap_error_t *err);

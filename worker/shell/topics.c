@@ -3,7 +3,7 @@
 
 #include "schemas/names.h"
 #include "schemas/topics.h"
-#include "worker/shell/state.h"
+#include "worker/shell/inflight.h"
 
 /* ---- the jobs topic ---- */
 
