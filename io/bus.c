@@ -52,6 +52,11 @@ size_t bus_outbox_n(const bus_t *bus)
     return bus->ops->outbox_n(bus);
 }
 
+bool bus_clock(const bus_t *bus, int64_t *ret_ms)
+{
+    return bus->ops->clock(bus, ret_ms);
+}
+
 void bus_flush_soon(bus_t *bus)
 {
     bus->ops->flush_soon(bus);

@@ -30,6 +30,7 @@ typedef struct {
     int32_t lane; /* of a group: where in its topics; see there */
     int64_t offset;
     int64_t timestamp_ms;
+    int64_t appended_ms; /* the same where the broker's clock gave it (LogAppendTime); 0: whoever wrote it did */
     const void *key;
     size_t key_len;
     const void *value;
@@ -102,6 +103,9 @@ int bus_produce_with(bus_topic_t *topic, int32_t partition, const void *key, siz
                      fanmap_error_t *err);
 /* Records and bytes that were produced and not yet reported. */
 size_t bus_outbox_n(const bus_t *bus);
+/* What the broker's clock says now (unix time), reckoned from the latest records that were read or stored here: never
+ * ahead of it, and exact once a record was stored. False: nothing is known of it yet. */
+bool bus_clock(const bus_t *bus, int64_t *ret_ms);
 /* Sends without waiting for the linger. */
 void bus_flush_soon(bus_t *bus);
 

@@ -17,6 +17,7 @@ typedef struct {
                    size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
                    fanmap_error_t *err);
     size_t (*outbox_n)(const bus_t *bus);
+    bool (*clock)(const bus_t *bus, int64_t *ret_ms);
     void (*flush_soon)(bus_t *bus);
     int (*read)(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
                 bus_reader_t **ret, fanmap_error_t *err);

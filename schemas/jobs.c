@@ -95,6 +95,13 @@ bool jobs_decode(const void *key, size_t key_len, const void *value, size_t valu
     return true;
 }
 
+const char jobs_clock_key[] = "-clock";
+
+bool jobs_is_clock(const void *key, size_t key_len)
+{
+    return key_len == sizeof jobs_clock_key - 1 && memcmp(key, jobs_clock_key, key_len) == 0;
+}
+
 const char jobs_dead_key[] = "-dead";
 
 void jobs_dead_encode(buf_t *b, const jobs_dead_t *mark)

@@ -23,6 +23,10 @@ void jobs_encode_spec(buf_t *b, const spec_t *spec);
 void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version);
 void jobs_encode_end(buf_t *b, end_reason_t reason); /* also of JOBS_HALT */
 
+/* The key "-clock", without a value: who writes it learns from its report what the broker's clock says. */
+extern const char jobs_clock_key[];
+bool jobs_is_clock(const void *key, size_t key_len);
+
 /* The key "-dead": who puts which records of this topic on the dead letters. Everything below `until` is there. */
 enum { JOBS_DEAD_WHO_MAX = 64 };
 typedef struct {

@@ -15,6 +15,8 @@ void map_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partitio
 {
     fanmap_job_t *job = arg;
     mapping_t *m = job->mapping;
+    if (!m->producer && !map_has_failed(job))
+        resubmit_clock_stored(m->resubmit);
     if (!m->producer || map_has_failed(job))
         return;
     if (err && (topic != TOPIC_ITEMS || err->code != FANMAP_EUSAGE)) { /* which is: too large */

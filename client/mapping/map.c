@@ -151,7 +151,8 @@ static void map_produce(fanmap_job_t *job)
         return;
     }
     if (job->spec.deadline_ms)
-        m->deadline_ms = loop_now_ms(job->f->loop) + job->spec.deadline_ms - wall_ms();
+        m->deadline_ms =
+            loop_now_ms(job->f->loop) + job->spec.deadline_ms - job->spec.submitted_ms - resubmit_age_ms(m->resubmit);
     map_simple_step(job, PRODUCER_BEGIN);
     if (m->input_ended)
         map_step_end_input(job);

@@ -121,6 +121,10 @@ void map_check_log(fanmap_job_t *job);
 int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_fn produce, fanmap_error_t *err);
 /* For the producer; NULL where nothing is resubmitted. */
 prior_t *resubmit_known(resubmit_t *resubmit);
+/* How long ago the job began, by the broker's clock; 0 where that is not known, or nothing is resubmitted. */
+int64_t resubmit_age_ms(const resubmit_t *resubmit);
+/* A record of this job was stored, or never will be, before there was a producer: the broker's clock is known. */
+void resubmit_clock_stored(resubmit_t *resubmit);
 /* PRODUCER_SCAN. */
 void resubmit_scan(resubmit_t *resubmit);
 void resubmit_free(resubmit_t *resubmit);

@@ -6,15 +6,15 @@
  *
  * Refused here: another task, queue, bound arguments or shape of the items; a producer that was heard of within the
  * last 10 s. The rest of the policy is what the job was submitted with; where that differs it is said. How long ago a
- * record was written is judged by two clocks; if they are apart nothing breaks, because the newest announcement stops
- * whoever made an older one as soon as it reads it.
+ * record was written is judged by the broker's clock alone: a record of our own tells what it says now. Where the topics
+ * do not have its time nobody is refused; nothing breaks, because the newest announcement stops whoever made an older
+ * one as soon as it reads it.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "client/mapping/item_scan.h"
 #include "client/mapping/mapping.h"
 
@@ -26,7 +26,10 @@ struct resubmit {
     prior_t known;
     list_t *list;
     bus_reader_t *reader;
-    int64_t heard_ms; /* unix time: of the newest `progress`, or of `start` */
+    int64_t heard_ms; /* by the broker's clock (0: not known): of the newest `progress`, or of `start` */
+    int64_t began_ms; /* the same, of `start` */
+    int64_t since_ms; /* what its record says, whoever's clock that is */
+    bool asks_clock;
     end_reason_t reason;
     queue_ready_fn produce; /* what comes then */
 };
@@ -129,7 +132,11 @@ static void note_producer(resubmit_t *r, const bus_record_t *record)
     if (decoded.type == JOBLOG_PROGRESS)
         prior_progress(&r->known, &decoded.progress);
     if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
-        r->heard_ms = record->timestamp_ms;
+        r->heard_ms = record->appended_ms;
+    if (decoded.type == JOBLOG_START) {
+        r->began_ms = record->appended_ms;
+        r->since_ms = record->timestamp_ms;
+    }
 }
 
 static bool on_record(void *arg, const bus_record_t *record)
@@ -142,15 +149,29 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
+/* Of what the broker stored at this time; -1: not known. */
+static int64_t age_ms(const resubmit_t *r, int64_t appended_ms)
+{
+    int64_t now_ms;
+    if (appended_ms == 0 || !bus_clock(r->job->f->bus, &now_ms))
+        return -1;
+    return now_ms > appended_ms ? now_ms - appended_ms : 0;
+}
+
+int64_t resubmit_age_ms(const resubmit_t *r)
+{
+    int64_t age = r ? age_ms(r, r->began_ms) : 0;
+    return age > 0 ? age : 0;
+}
+
 /* True: another producer may still be at work; it was said. */
 static bool is_too_early(resubmit_t *r)
 {
     fanmap_error_t err;
-    int64_t silent_ms = wall_ms() - r->heard_ms;
-    if (list_state(r->list) != LIST_OPEN || list_total(r->list) >= 0 || silent_ms >= SILENT_MS ||
-        silent_ms <= -SILENT_MS)
+    int64_t silent_ms = age_ms(r, r->heard_ms);
+    if (list_state(r->list) != LIST_OPEN || list_total(r->list) >= 0 || silent_ms < 0 || silent_ms >= SILENT_MS)
         return false;
-    int64_t silent_s = silent_ms < 0 ? 0 : silent_ms / 1000;
+    int64_t silent_s = silent_ms / 1000;
     err_set_retry(&err, FANMAP_ECONFLICT,
                   "job %s: another producer was heard of %" PRId64 " s ago and may still be publishing it; if it is "
                   "gone, try again in %" PRId64 " s",
@@ -183,12 +204,30 @@ static void begin_producer(resubmit_t *r)
     r->produce(job);
 }
 
+static void ask_clock(resubmit_t *r)
+{
+    fanmap_job_t *job = r->job;
+    fanmap_error_t err;
+    r->asks_clock = publisher_put(&job->mapping->publisher, job->queue, TOPIC_JOBS, 0, jobs_clock_key,
+                                  strlen(jobs_clock_key), NULL, 0, 0, &err) == FANMAP_OK;
+    if (!r->asks_clock)
+        begin_producer(r);
+}
+
+void resubmit_clock_stored(resubmit_t *r)
+{
+    if (!r || !r->asks_clock)
+        return;
+    r->asks_clock = false;
+    begin_producer(r);
+}
+
 static void on_end(void *arg, int64_t position)
 {
     resubmit_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
-        begin_producer(r);
+        ask_clock(r);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -269,5 +308,5 @@ static void on_scanned(void *arg)
 void resubmit_scan(resubmit_t *r)
 {
     static const item_scan_callbacks_t callbacks = {scan_from, on_scanned_record, on_scan_gone, on_scanned};
-    item_scan_begin(r->job, r->known.partitions, r->job->spec.submitted_ms, &callbacks, r);
+    item_scan_begin(r->job, r->known.partitions, r->since_ms, &callbacks, r);
 }

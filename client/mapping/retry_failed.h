@@ -25,6 +25,7 @@ struct retry_failed {
     /* collecting */
     list_t *again;    /* the second reading */
     uint64_t lowest;  /* index that needs its input; n: none */
+    int64_t since_ms; /* when it began, as the record of its `start` says */
     int64_t *offsets; /* per partition, from where its inputs are; -1: from the beginning */
     uint64_t *wanted; /* per partition, inputs that are still to be found */
     bitset_t found;

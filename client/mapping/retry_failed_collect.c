@@ -116,8 +116,12 @@ static void note_progress(retry_failed_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
     if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
-        !joblog_decode(record->value, record->value_len, &decoded) || decoded.type != JOBLOG_PROGRESS ||
-        decoded.progress.partitions != r->spec.items_partitions || decoded.progress.prefix > r->lowest)
+        !joblog_decode(record->value, record->value_len, &decoded))
+        return;
+    if (decoded.type == JOBLOG_START)
+        r->since_ms = record->timestamp_ms;
+    if (decoded.type != JOBLOG_PROGRESS || decoded.progress.partitions != r->spec.items_partitions ||
+        decoded.progress.prefix > r->lowest)
         return;
     for (uint32_t p = 0; p < r->spec.items_partitions; p++) {
         int64_t offset;
@@ -145,7 +149,7 @@ static void on_end(void *arg, int64_t position)
     if (list_out_of_memory(r->again))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
     if (!r->job->error.code)
-        item_scan_begin(r->job, r->spec.items_partitions, r->spec.submitted_ms, &callbacks, r);
+        item_scan_begin(r->job, r->spec.items_partitions, r->since_ms, &callbacks, r);
 }
 
 static void on_gone(void *arg, int64_t low)

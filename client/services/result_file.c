@@ -12,6 +12,7 @@
 
 #include "io/random_id.h"
 
+static const int64_t STAMP_MAX_S = INT64_C(1) << 32;
 enum { FLUSH_BYTES = 256 * 1024, HOST_MAX = 48, OPEN_TRIES = 3 };
 
 static const char suffix[] = ".part";
@@ -35,12 +36,19 @@ static int open_dir(const char *dir)
     return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* The file's time says whose it is: the second in which its job was submitted, by the submitter's own clock, and compared
+ * with nothing else. What cannot be a time is made one. */
+static time_t stamp_of(int64_t submitted_ms)
+{
+    return (time_t)(submitted_ms / 1000 % STAMP_MAX_S);
+}
+
 static bool is_whole_at(int dir_fd, const char *final, int64_t submitted_ms)
 {
     struct stat st;
     if (fstatat(dir_fd, final, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return false;
-    return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 >= submitted_ms;
+    return st.st_mtim.tv_sec == stamp_of(submitted_ms);
 }
 
 static void final_name(char ret[RESULT_NAME_MAX], const char *job)
@@ -127,13 +135,9 @@ int result_file_append(result_file_t *file, const void *bytes, size_t len, fanma
     return fail(file, err);
 }
 
-/* A file is never older than its job, whatever the clocks of two machines say of it. */
 static bool settle_time(const result_file_t *file)
 {
-    struct timespec at[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
-    clock_gettime(CLOCK_REALTIME, &at[1]);
-    if ((int64_t)at[1].tv_sec * 1000 <= file->submitted_ms)
-        at[1] = (struct timespec){.tv_sec = file->submitted_ms / 1000 + 1};
+    const struct timespec at[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = stamp_of(file->submitted_ms)}};
     return futimens(file->fd, at) == 0;
 }
 

@@ -24,8 +24,8 @@ typedef struct {
 
 /* HOST-PID-RANDOM, for the names of parts. */
 int result_owner(char ret[RESULT_OWNER_MAX + 1]);
-/* Whether DIR/JOB.jsonl is the file of the job that was submitted then: it is there, and no older than that. (An id can
- * be used again once its old log is gone.) */
+/* Whether DIR/JOB.jsonl is the file of the job that was submitted then, which its modification time says. (An id can be
+ * used again once its old log is gone.) */
 bool result_file_is_whole(const char *dir, const char *job, int64_t submitted_ms);
 /* `job` is a valid job id, `dir` lives as long as the file. Every failure is FANMAP_EIO; the message names the path. */
 int result_file_open(result_file_t *file, const char *dir, const char *job, const char *owner, int64_t submitted_ms,

@@ -38,6 +38,7 @@ static const bus_ops_t KAFKA_OPS = {
     .topic_open = kafka_topic_open,
     .produce = kafka_produce,
     .outbox_n = kafka_outbox_n,
+    .clock = kafka_clock,
     .flush_soon = kafka_flush_soon,
     .read = kafka_read,
     .reader_hold = kafka_reader_hold,

@@ -25,6 +25,7 @@
 #include "io/kafka/config.h"
 #include "io/kafka/events.h"
 #include "io/kafka/producer.h"
+#include "io/kafka/records.h"
 #include "io/kafka/rights.h"
 #include "io/kafka/source.h"
 #include "io/kafka/topics.h"
@@ -127,6 +128,7 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
         return;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kafka_clock_heard(bus, message);
         kafka_record_done(bus, record, message->offset, RD_KAFKA_RESP_ERR_NO_ERROR);
         return;
     }

@@ -76,14 +76,35 @@ static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
     return n;
 }
 
+void kafka_clock_heard(kafka_bus_t *bus, const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t off_ms = rd_kafka_message_timestamp(message, &type) - loop_now_ms(bus->loop);
+    if (type != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME || (bus->has_clock && off_ms <= bus->clock_off_ms))
+        return;
+    bus->has_clock = true;
+    bus->clock_off_ms = off_ms;
+}
+
+bool kafka_clock(const bus_t *base, int64_t *ret_ms)
+{
+    const kafka_bus_t *bus = (const kafka_bus_t *)base;
+    if (bus->has_clock)
+        *ret_ms = loop_now_ms(bus->loop) + bus->clock_off_ms;
+    return bus->has_clock;
+}
+
 bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg)
 {
     rd_kafka_timestamp_type_t type;
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    kafka_clock_heard(bus, message);
     bus_record_t record = {
         .partition = message->partition,
         .lane = lane,
         .offset = message->offset,
-        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .timestamp_ms = timestamp_ms,
+        .appended_ms = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? timestamp_ms : 0,
         .key = message->key,
         .key_len = message->key_len,
         .value = message->payload,

@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "io/memory/bus.h"
 
 static void run_turn(void *arg);
@@ -47,6 +48,7 @@ bus_record_t memory_record_view(memory_record_t *record, int64_t offset)
         .lane = record->partition,
         .offset = offset,
         .timestamp_ms = record->timestamp_ms,
+        .appended_ms = record->timestamp_ms,
         .key = record->has_key ? record->bytes : NULL,
         .key_len = record->key_len,
         .value = record->has_value ? record->bytes + record->key_len : NULL,
@@ -134,6 +136,13 @@ static void memory_close(bus_t *base, int timeout_ms)
     free(bus);
 }
 
+static bool memory_clock(const bus_t *bus, int64_t *ret_ms)
+{
+    (void)bus;
+    *ret_ms = wall_ms();
+    return true;
+}
+
 static const bus_ops_t MEMORY_OPS = {
     .close = memory_close,
     .release = memory_release,
@@ -141,6 +150,7 @@ static const bus_ops_t MEMORY_OPS = {
     .topic_open = memory_topic_open,
     .produce = memory_produce,
     .outbox_n = memory_outbox_n,
+    .clock = memory_clock,
     .flush_soon = memory_flush_soon,
     .read = memory_read,
     .reader_hold = memory_reader_hold,

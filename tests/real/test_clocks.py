@@ -1,8 +1,9 @@
 """Machines whose clocks are hours apart."""
 import os
+import time
 
 import raw
-from fleet import BUILD, PATIENCE, Case, seq, squares, wait_until
+from fleet import BUILD, PATIENCE, PIPE, Case, seq, squares, wait_until
 
 OFF = os.path.join(BUILD, "tests", "clock_off.so")
 HOURS = 3600
@@ -40,3 +41,37 @@ class Clocks(Case):
         self.assert_same(run.out(), squares(40))
         self.assertEqual(worker.err().count("kept and tried again"), 1, worker.err())
         self.assertEqual(self.counted.started(), 40, "what was done is not done again")
+
+    def test_a_deadline_is_a_span(self):
+        """The submitter's clock is ten minutes behind, the worker's two hours ahead; the job has a minute."""
+        self.worker(env=off(2 * HOURS))
+        run = self.run_map("trouble", "--deadline", "60s", data=seq(1, 200), env=off(-600))
+        self.assert_same(run.out(), squares(200))
+
+    def test_a_deadline_of_a_job_that_is_older_than_its_worker(self):
+        """Submitted by a clock that is an hour ahead, before there is a worker: it ends by the broker's clock."""
+        self.counted = self.recorder()
+        self.run_fanmap("submit", "recorded_sleep", "--job-id", "old", "--deadline", "6s", *self.connect_args(),
+                        data=b"[30000,1]\n" * 4, env=off(HOURS))
+        submitted = time.monotonic()
+        time.sleep(4)  # a span of which the worker knows by the broker's clock alone
+        self.worker(env=off(-HOURS))
+        run = self.run_fanmap("gather", "old", "--records", exit_status=3)
+        self.assertLess(time.monotonic() - submitted, 4 + 4.5 * PATIENCE)
+        self.assertEqual(run.out().count(b'"deadline"'), 4, run.out())
+
+    def test_submitting_again_by_another_clock(self):
+        """Whether a producer may still be there is judged by the broker's clock: hours mean nothing, ten seconds do."""
+        half = self.start_map("trouble", "--job-id", "again", stdin=PIPE)
+        half.process.stdin.write(seq(1, 20))
+        half.process.stdin.flush()
+        self.worker()
+        wait_until(lambda: half.out().count(b"\n") == 20, 30 * PATIENCE, "what was given is done")
+        half.kill()
+        killed = time.monotonic()
+        for seconds in (HOURS, -HOURS):
+            early = self.run_map("trouble", "--job-id", "again", data=seq(1, 30), exit_status=2, env=off(seconds))
+            self.assertIn("another producer was heard of", early.err())
+        time.sleep(max(0, 11 - (time.monotonic() - killed)))
+        again = self.run_map("trouble", "--job-id", "again", data=seq(1, 30), env=off(-HOURS))
+        self.assert_same(again.out(), squares(30))

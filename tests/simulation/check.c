@@ -79,6 +79,19 @@ static void say_record(sim_t *sim, const job_t *job, const record_t *record)
                 kind_name(outcome.kind), outcome.attempts);
 }
 
+/* Whatever the clocks of workers and submitters say. */
+static void check_deadline(sim_t *sim, const job_t *job, const record_t *record)
+{
+    joblog_record_t decoded;
+    int64_t span_ms = job->spec.deadline_ms - job->spec.submitted_ms;
+    if (!joblog_decode(record->value, record->value_len, &decoded) || decoded.type != JOBLOG_END ||
+        decoded.end_reason != END_DEADLINE)
+        return;
+    if (job->spec.deadline_ms == 0 || job->spec_ms == 0 || sim->clock.now_ms < job->spec_ms + span_ms)
+        sim_break(sim, "%s ends by its deadline after %lld ms, and has %lld", job->id,
+                  (long long)(sim->clock.now_ms - job->spec_ms), (long long)span_ms);
+}
+
 static void stored_in_log(sim_t *sim, int64_t offset, const record_t *record)
 {
     size_t j = sim_job(sim, (const char *)record->key, record->key_len);
@@ -89,6 +102,7 @@ static void stored_in_log(sim_t *sim, int64_t offset, const record_t *record)
     list_record(job->truth, offset, record->key, record->key_len, record->value, record->value_len);
     resubmit_heard(sim, job, record);
     say_record(sim, job, record);
+    check_deadline(sim, job, record);
     if (before == LIST_OPEN && list_state(job->truth) != LIST_OPEN)
         sim_say(sim, "%s is %s", job->id, list_state(job->truth) == LIST_COMPLETE ? "complete" : "closed");
 }
@@ -101,8 +115,10 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
     if (j < sim->jobs_n)
         control_stored(sim, &sim->jobs[j], &decoded);
-    if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
+    if (j < sim->jobs_n && decoded.field == JOBS_SPEC) {
         sim->jobs[j].start_offset = decoded.spec.start_offset;
+        sim->jobs[j].spec_ms = sim->jobs[j].spec_ms > 0 ? sim->jobs[j].spec_ms : sim->clock.now_ms;
+    }
     if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_is_halting(sim->jobs[j].truth))
         sim_break(sim, "J/halt of %s is stored, but by its log it does not halt", sim->jobs[j].id);
     if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)

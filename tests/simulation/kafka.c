@@ -108,6 +108,7 @@ int64_t kafka_append(sim_t *sim, int topic, int32_t partition, const void *key, 
             abort();
     }
     record_t *record = &p->at[p->n++];
+    record->at_ms = sim->wall_ms + sim->clock.now_ms;
     record->key = take(key_len + value_len);
     record->value = record->key + key_len;
     record->key_len = (uint32_t)key_len;

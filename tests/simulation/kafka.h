@@ -21,6 +21,7 @@ enum { MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
 typedef struct {
     uint32_t key_len, value_len;
     uint8_t *key, *value; /* one allocation, at key */
+    int64_t at_ms;        /* by the broker's clock */
 } record_t;
 
 typedef struct {

@@ -72,7 +72,7 @@ void node_step(sim_t *sim, node_t *node, worker_event_t *event)
 {
     uint64_t life = node->process.life;
     event->now_ms = node_now_ms(sim, node);
-    event->wall_ms = sim->wall_ms + sim->clock.now_ms;
+    event->broker_ms = node->knows_broker ? event->now_ms + node->broker_off_ms : 0;
     count_steps(sim, node);
     worker_actions_clear(&node->actions);
     worker_step(node->worker, event, &node->actions);
@@ -142,6 +142,7 @@ void node_start(sim_t *sim, node_t *node)
     sim_say(sim, "%s starts as %s", node->process.name, node->incarnation);
     node->wants = node->has_joined = node->is_draining = node->is_reading_jobs = node->is_fetching = false;
     node->jobs_position = 0;
+    node->knows_broker = node->has_asked_clock = false;
     node->is_watching = false;
     for (int p = 0; p < PARTITIONS_MAX; p++)
         node->watched[p] = -1;

@@ -34,6 +34,8 @@ typedef struct {
     bool is_watching;
     bool wants, is_fetching, has_joined, is_draining, is_reading_jobs;
     int64_t jobs_position, jobs_start_end;
+    int64_t broker_off_ms; /* the broker's clock less this one's, as far as it knows */
+    bool knows_broker, has_asked_clock;
     int64_t jobs_asked[NODE_QUERIES_MAX]; /* ends to read up to, one answer each; INT64_MAX: not known yet */
     size_t jobs_asked_n;
     uint32_t takes[POOL_SLOTS_MAX * 4], take_n[POOL_SLOTS_MAX * 4]; /* taken back in this step */

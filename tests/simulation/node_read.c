@@ -44,6 +44,35 @@ static void note_limit(sim_t *sim, node_t *node, const jobs_record_t *record)
         node->limit_version[j] = record->version;
 }
 
+/* As the bus does: from each record that comes. */
+static void hear_clock(const sim_t *sim, node_t *node, int64_t at_ms)
+{
+    int64_t off_ms = at_ms - node_now_ms(sim, node);
+    if (!node->knows_broker || off_ms > node->broker_off_ms)
+        node->broker_off_ms = off_ms;
+    node->knows_broker = true;
+}
+
+/* Its own record of the clock was stored. */
+static void on_clock(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    if (!kafka_reaches(sim, &node->process)) {
+        clock_again(&sim->clock, event, BLOCKED_MS);
+        return;
+    }
+    hear_clock(sim, node, sim->wall_ms + sim->clock.now_ms);
+    node_step(sim, node, &(worker_event_t){.type = WORKER_TICK});
+}
+
+static void ask_clock(sim_t *sim, node_t *node, const jobs_record_t *record)
+{
+    if (record->field != JOBS_SPEC || record->tombstone || record->spec.deadline_ms == 0 || node->has_asked_clock)
+        return;
+    node->has_asked_clock = true;
+    clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_clock);
+}
+
 static void read_job(sim_t *sim, node_t *node)
 {
     const record_t *record = kafka_record(sim, TOPIC_JOBS, 0, node->jobs_position);
@@ -53,6 +82,9 @@ static void read_job(sim_t *sim, node_t *node)
     if (jobs_decode(copy->key, copy->key_len, copy->value, copy->value_len, &decoded)) {
         worker_event_t event = {.type = WORKER_JOBS};
         event.jobs = &decoded;
+        event.appended_ms = record->at_ms;
+        hear_clock(sim, node, record->at_ms);
+        ask_clock(sim, node, &decoded);
         note_limit(sim, node, &decoded);
         node_step(sim, node, &event);
     }
@@ -114,7 +146,9 @@ void node_poke_jobs(sim_t *sim, node_t *node)
 static void read_item(sim_t *sim, node_t *node, int32_t p)
 {
     int64_t offset = node->consumer.position[p]++;
-    payload_t *payload = payload_new(node, kafka_record(sim, TOPIC_ITEMS, p, offset));
+    const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, offset);
+    payload_t *payload = payload_new(node, record);
+    hear_clock(sim, node, record->at_ms);
     worker_event_t event = {.type = WORKER_ITEM};
     event.item.lane = p;
     event.item.offset = offset;

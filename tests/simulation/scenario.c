@@ -30,6 +30,8 @@ uint32_t sim_task_of(const sim_t *sim, int32_t lane)
     return (uint32_t)lane / sim->scenario.items_partitions;
 }
 
+enum { SUBMITTER_OFF_MS = 12 * 3600 * 1000 };
+
 void job_begin(sim_t *sim, job_t *job, size_t number, uint32_t task)
 {
     snprintf(job->id, sizeof job->id, "job%zu", number + 1);
@@ -127,6 +129,7 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
         job->spec.halt =
             (halt_t){.when = HALT_NOW, .what = (halt_what_t)ROLL(sim, 3), .threshold = 1 + (uint32_t)ROLL(sim, 20)};
     draw_policies(job);
+    job->spec.submitted_ms += (int64_t)(job->plan_seed >> 13) % (2 * SUBMITTER_OFF_MS) - SUBMITTER_OFF_MS;
     if (CHANCE(sim, 60))
         job->spec.deadline_ms = job->spec.submitted_ms + BETWEEN(sim, 1000, 60000);
     job->has_source_error = CHANCE(sim, 50);

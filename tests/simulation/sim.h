@@ -144,6 +144,7 @@ struct job {
     buf_t carried[ITEMS_MAX]; /* entries of a pack; len 0: to be run */
     fanmap_kind_t carried_kind[ITEMS_MAX];
     int64_t start_offset; /* of the J/spec that is stored; -1: none */
+    int64_t spec_ms;      /* when the first J/spec was stored, by the simulation's time */
     uint64_t announcements_n, scans_n;
     bool was_announced_again; /* a replayed announcement: whoever had the job stops */
     int64_t heard_ms;         /* when a record of a producer was stored last */

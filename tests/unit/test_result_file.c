@@ -89,13 +89,15 @@ static void a_whole_one_stays_and_an_older_jobs_goes(void **state)
     write_file("a", "again\n", 1000, &was_there);
     assert_true(was_there);
     expect_text("a.jsonl", "first\n");
-    /* By a clock that is an hour ahead the same id was submitted anew. */
-    int64_t later_ms = ((int64_t)time(NULL) + 3600) * 1000;
-    assert_false(result_file_is_whole(dir, "a", later_ms));
-    write_file("a", "second\n", later_ms, &was_there);
-    assert_false(was_there);
-    expect_text("a.jsonl", "second\n");
-    assert_true(result_file_is_whole(dir, "a", later_ms));
+    /* The same id was submitted anew, by a clock that is an hour ahead, or behind, or means nothing. */
+    int64_t now_ms = (int64_t)time(NULL) * 1000, others_ms[] = {now_ms + 3600000, now_ms - 3600000, 5000, INT64_MAX};
+    for (size_t i = 0; i < sizeof others_ms / sizeof others_ms[0]; i++) {
+        assert_false(result_file_is_whole(dir, "a", others_ms[i]));
+        write_file("a", "second\n", others_ms[i], &was_there);
+        assert_false(was_there);
+        expect_text("a.jsonl", "second\n");
+        assert_true(result_file_is_whole(dir, "a", others_ms[i]));
+    }
 }
 
 static void parts_of_the_dead_are_swept_and_no_others(void **state)

@@ -32,7 +32,7 @@
 #include "schemas/item.h"
 #include "worker/core/state.h"
 
-enum { SLOTS_MAX = 8, PARTS_MAX = 4, ITEMS_MAX = 256, PAYLOADS_MAX = 1024 };
+enum { SLOTS_MAX = 8, PARTS_MAX = 4, ITEMS_MAX = 256, PAYLOADS_MAX = 1024, SUBMITTER_OFF_MS = 7200000 };
 
 typedef struct {
     worker_t *worker;
@@ -243,7 +243,8 @@ static void say_action(world_t *x, const worker_action_t *a)
 static void step(world_t *x, worker_event_t *event)
 {
     event->now_ms = x->now_ms;
-    event->wall_ms = x->now_ms + 1000000;
+    event->broker_ms = x->now_ms + 1000000;
+    event->appended_ms = event->broker_ms;
     worker_actions_clear(&x->actions);
     worker_step(the_worker(x), event, &x->actions);
     assert_false(x->actions.failed);
@@ -323,6 +324,11 @@ static void do_job(world_t *x, const words_t *words)
     spec->retries = (uint32_t)option(words, "retries", 0);
     spec->timeout_ms = (uint32_t)option(words, "timeout", 0);
     spec->deadline_ms = option(words, "deadline", 0);
+    spec->submitted_ms = x->now_ms + 1000000;
+    if (spec->deadline_ms > 0) { /* the submitter's clock is another one */
+        spec->submitted_ms += SUBMITTER_OFF_MS;
+        spec->deadline_ms += SUBMITTER_OFF_MS;
+    }
     spec->fail_fast = option(words, "failfast", 0) != 0;
     spec->backoff_base_ms = (uint32_t)option(words, "backoff", spec->backoff_base_ms);
     spec->crash_cap = (uint32_t)option(words, "cap", 3);

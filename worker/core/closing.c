@@ -21,10 +21,22 @@ void closing_write_end(worker_t *w, worker_job_t *job, end_reason_t reason)
     job_stop_starting(w, job);
 }
 
+/* The submitter's clock counts only as the span between its two times. That span began when the broker stored the spec:
+ * how long ago that was is known by the broker's clock, or else not, and then it begins when the spec came here. */
+int64_t job_deadline_ms(const worker_t *w, const worker_job_t *job)
+{
+    if (job->spec == NULL || job->spec->deadline_ms == 0)
+        return INT64_MAX;
+    int64_t span_ms = job->spec->deadline_ms - job->spec->submitted_ms;
+    int64_t began_ms = job->heard_ms;
+    if (job->appended_ms > 0 && w->broker_ms > 0 && w->now_ms - (w->broker_ms - job->appended_ms) < began_ms)
+        began_ms = w->now_ms - (w->broker_ms - job->appended_ms);
+    return began_ms + (span_ms > 0 ? span_ms : 0);
+}
+
 void closing_check_deadline(worker_t *w, worker_job_t *job)
 {
-    if (job->spec == NULL || job->spec->deadline_ms == 0 || job->items_n == 0 || job->end_written || job->is_ended ||
-        w->wall_ms < job->spec->deadline_ms)
+    if (job->items_n == 0 || job->end_written || job->is_ended || w->now_ms < job_deadline_ms(w, job))
         return;
     closing_write_end(w, job, END_DEADLINE);
 }

@@ -178,7 +178,7 @@ static void handle(worker_t *w, const worker_event_t *e)
         tick(w);
         break;
     case WORKER_JOBS:
-        jobs_record(w, e->jobs);
+        jobs_record(w, e->jobs, e->appended_ms);
         break;
     case WORKER_JOBS_POSITION:
         jobs_position(w, e->position.at_end);
@@ -238,7 +238,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     w->actions = actions;
     w->steps++;
     w->now_ms = event->now_ms;
-    w->wall_ms = event->wall_ms;
+    w->broker_ms = event->broker_ms;
     if (was_stopped)
         parts_doubt(w);
     handle(w, event);

@@ -106,7 +106,8 @@ typedef enum {
 typedef struct {
     worker_event_type_t type;
     int64_t now_ms;
-    int64_t wall_ms; /* unix time, for deadlines of jobs */
+    int64_t broker_ms;   /* unix time by the broker's clock, as far as it is known; 0: not at all */
+    int64_t appended_ms; /* JOBS: when the broker stored the record, by the same clock; 0: not known */
     union {
         const jobs_record_t *jobs;
         struct {

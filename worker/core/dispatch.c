@@ -55,14 +55,12 @@ static bool may_start(const worker_t *w)
     return !w->is_draining && !w->is_doubtful && w->stats.publishing < w->config.publishing_max;
 }
 
-static int64_t deadline_of(const worker_t *w, const spec_t *spec)
+static int64_t deadline_of(const worker_t *w, const worker_job_t *job)
 {
-    int64_t deadline = spec->timeout_ms > 0 ? w->now_ms + spec->timeout_ms : -1;
-    if (spec->deadline_ms > 0) {
-        int64_t job = w->now_ms + spec->deadline_ms - w->wall_ms;
-        deadline = deadline < 0 || job < deadline ? job : deadline;
-    }
-    return deadline;
+    int64_t of_job = job_deadline_ms(w, job);
+    int64_t of_attempt = job->spec->timeout_ms > 0 ? w->now_ms + job->spec->timeout_ms : INT64_MAX;
+    int64_t deadline = of_job < of_attempt ? of_job : of_attempt;
+    return deadline == INT64_MAX ? -1 : deadline;
 }
 
 static void run(worker_t *w, uint32_t number, worker_item_t *item)
@@ -89,7 +87,7 @@ static void run(worker_t *w, uint32_t number, worker_item_t *item)
     action->run.spec = job->spec;
     action->run.attempt = item->attempts + 1;
     action->run.fence = item->fence;
-    action->run.deadline_ms = deadline_of(w, job->spec);
+    action->run.deadline_ms = deadline_of(w, job);
     action->run.index = item->index;
     action->run.in = item->in;
     action->run.in_len = item->in_len;

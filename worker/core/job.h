@@ -23,6 +23,7 @@ struct worker_job {
     uint32_t key;
     spec_t *spec; /* NULL: not known */
     uint8_t *bound;
+    int64_t appended_ms, heard_ms; /* of its spec: by the broker's clock (0: not known), and when it came here */
     uint64_t concurrency, concurrency_version, paused_version;
     uint64_t zero_version; /* the last version seen at which there was no limit */
     uint64_t zero_query;   /* that news does not count before this query of the jobs topic's end is answered; 0: none */
@@ -79,7 +80,7 @@ void job_stop_starting(worker_t *w, worker_job_t *job);
 void jobs_settle(worker_t *w);
 
 /* jobs.c: what the jobs topic says, and what is due. */
-void jobs_record(worker_t *w, const jobs_record_t *record);
+void jobs_record(worker_t *w, const jobs_record_t *record, int64_t appended_ms);
 void jobs_turn(worker_t *w);
 int64_t jobs_next_ms(const worker_t *w);
 
@@ -94,6 +95,8 @@ void job_finish_left(worker_job_t *job);
 /* closing.c: a job that ends before its items do. */
 /* Writes `end` to the job's log, once; nothing of the job starts any more. */
 void closing_write_end(worker_t *w, worker_job_t *job, end_reason_t reason);
+/* On this worker's clock; INT64_MAX: it has none. */
+int64_t job_deadline_ms(const worker_t *w, const worker_job_t *job);
 void closing_check_deadline(worker_t *w, worker_job_t *job);
 /* Takes unstarted items of a halting job out as `cancelled`, some a step. */
 void closing_cancel_some(worker_t *w, worker_job_t *job);

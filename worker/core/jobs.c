@@ -18,7 +18,7 @@ static void take_halt(worker_t *w, worker_job_t *job)
     job_policy_changed(w, job);
 }
 
-static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
+static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec, int64_t appended_ms)
 {
     if (job->spec != NULL || job->is_ended)
         return; /* the first counts */
@@ -29,6 +29,8 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec)
         return;
     }
     *job->spec = *spec;
+    job->appended_ms = appended_ms;
+    job->heard_ms = w->now_ms;
     if (spec->bound_len > 0)
         memcpy(job->bound, spec->bound, spec->bound_len);
     job->spec->bound = job->bound;
@@ -54,7 +56,7 @@ static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
         job_forget(w, job);
 }
 
-void jobs_record(worker_t *w, const jobs_record_t *record)
+void jobs_record(worker_t *w, const jobs_record_t *record, int64_t appended_ms)
 {
     worker_job_t *job = record->tombstone ? job_find(w, record->job) : job_get(w, record->job, strlen(record->job));
     if (job == NULL)
@@ -62,7 +64,7 @@ void jobs_record(worker_t *w, const jobs_record_t *record)
     if (record->tombstone)
         take_tombstone(w, job, record->field);
     else if (record->field == JOBS_SPEC)
-        take_spec(w, job, &record->spec);
+        take_spec(w, job, &record->spec, appended_ms);
     else if (record->field == JOBS_END)
         job_end(w, job);
     else if (record->field == JOBS_CONCURRENCY)
@@ -133,10 +135,8 @@ int64_t jobs_next_ms(const worker_t *w)
             due = w->now_ms;
         if ((job->is_ended && (has_waiting(job) || job->items_n == 0)) || is_over(job))
             due = w->now_ms;
-        if (job->spec != NULL && job->spec->deadline_ms > 0 && job->items_n > 0 && !job->end_written &&
-            !job->is_ended) {
-            int64_t deadline =
-                w->now_ms + (job->spec->deadline_ms > w->wall_ms ? job->spec->deadline_ms - w->wall_ms : 0);
+        if (job->items_n > 0 && !job->end_written && !job->is_ended) {
+            int64_t deadline = job_deadline_ms(w, job);
             due = deadline < due ? deadline : due;
         }
         next = due < next ? due : next;

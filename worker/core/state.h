@@ -20,7 +20,7 @@ struct worker {
     char member[COMMIT_MEMBER_MAX + 1], lost_member[COMMIT_MEMBER_MAX + 1]; /* ours now, and before the last loss */
     uint32_t lost_n;
     random_t random;
-    int64_t now_ms, wall_ms;
+    int64_t now_ms, broker_ms;
     uint64_t steps;
     worker_actions_t *actions; /* of the present step */
     bool failed;

@@ -29,6 +29,7 @@ static bool is_usable(const bus_record_t *record)
     jobs_record_t decoded;
     jobs_dead_t mark;
     return jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded) ||
+           jobs_is_clock(record->key, record->key_len) ||
            jobs_dead_decode(record->key, record->key_len, record->value, record->value_len, &mark);
 }
 

@@ -148,6 +148,9 @@ static void report_stored(worker_shell_t *shell, inflight_t *inflight)
         break;
     case INFLIGHT_NOTE:
         return;
+    case INFLIGHT_CLOCK: /* the bus has learned from it */
+        event.type = WORKER_TICK;
+        break;
     }
     shell_step(shell, &event);
 }

@@ -1,4 +1,4 @@
-/* What a worker stores besides outcomes: ends of jobs, dead letters, and notes to other members. */
+/* What a worker stores besides outcomes: ends of jobs, dead letters, notes to other members, and what tells it the time. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +48,19 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
     buf_append(&inflight->value, a->dead.value, a->dead.value_len);
     buf_append(&inflight->body, a->dead.key, a->dead.key_len);
     send_record(shell, inflight, shell->dead, 0);
+}
+
+/* What the worker has read may be old; a record that it stores itself tells it the broker's time exactly. Once is enough:
+ * from then on its own clock goes on as fast. */
+void shell_ask_clock(worker_shell_t *shell)
+{
+    inflight_t *inflight = shell->has_asked_clock ? NULL : inflight_new(shell, INFLIGHT_CLOCK);
+    if (!inflight)
+        return;
+    shell->has_asked_clock = true;
+    inflight->key_len = strlen(jobs_clock_key);
+    memcpy(inflight->key, jobs_clock_key, inflight->key_len + 1);
+    send_record(shell, inflight, shell->jobs, 0);
 }
 
 void shell_tell(worker_shell_t *shell, const worker_action_t *a)

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "io/random_id.h"
 #include "worker/shell/inflight.h"
 #include "worker/shell/state.h"
@@ -250,7 +249,6 @@ int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const wor
     shell->carry_out = carry_out;
     shell->end_of_turn = end_of_turn;
     shell->unsent_last = &shell->unsent;
-    shell->wall_ms = wall_ms();
     snprintf(shell->name_space, sizeof shell->name_space, "%s", config->name_space);
     snprintf(shell->queue, sizeof shell->queue, "%s", config->queue);
     int r = open_parts(shell, err);

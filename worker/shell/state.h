@@ -61,7 +61,7 @@ struct worker_shell {
     void (*carry_out)(worker_shell_t *shell, const worker_action_t *action);
     loop_timer_fn end_of_turn;
     bool is_dirty; /* end_of_turn is due */
-    int64_t wall_ms;
+    bool has_asked_clock;
     uint32_t *takes; /* slots whose TAKEN_BACK is to be told after the present step */
     uint32_t *take_n;
     size_t takes_n;

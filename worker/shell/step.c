@@ -1,6 +1,5 @@
 /* Events into the core, and its actions out: to carry_out, which shell.c hands down, before the next event. What may have been
  * gathered is flushed at the end of the turn. */
-#include "base/clock.h"
 #include "worker/shell/state.h"
 
 void shell_left(worker_shell_t *shell)
@@ -24,14 +23,14 @@ void shell_dirty(worker_shell_t *shell)
     if (shell->is_dirty)
         return;
     shell->is_dirty = true;
-    shell->wall_ms = wall_ms();
     loop_defer(shell->loop, shell->end_of_turn, shell);
 }
 
 static void step_once(worker_shell_t *shell, worker_event_t *event)
 {
     event->now_ms = loop_now_ms(shell->loop);
-    event->wall_ms = shell->wall_ms;
+    if (!bus_clock(shell->bus, &event->broker_ms))
+        event->broker_ms = 0;
     worker_actions_clear(&shell->actions);
     worker_step(shell->core, event, &shell->actions);
     for (size_t i = 0; i < shell->actions.n; i++)

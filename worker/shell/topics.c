@@ -44,14 +44,21 @@ void shell_query_jobs_end(worker_shell_t *shell)
         shell_fail(shell, &err);
 }
 
+static void take_job(worker_shell_t *shell, const bus_record_t *record, const jobs_record_t *decoded)
+{
+    shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = decoded, .appended_ms = record->appended_ms});
+    if (decoded->field == JOBS_SPEC && !decoded->tombstone && decoded->spec.deadline_ms > 0)
+        shell_ask_clock(shell);
+}
+
 static bool on_jobs_record(void *arg, const bus_record_t *record)
 {
     worker_shell_t *shell = arg;
     jobs_record_t decoded;
     shell->jobs_position = record->offset + 1;
     if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
-        shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = &decoded});
-    else
+        take_job(shell, record, &decoded);
+    else if (!jobs_is_clock(record->key, record->key_len))
         shell_burial_record(shell->burial, record);
     answer_queries(shell);
     return false;
