@@ -1,4 +1,4 @@
-/* The shell's state, and what its files do for each other: shell.c (life, stepping), news.c (what the caller
+/* The shell's state, and what its files do for each other: shell.c (life, what actions mean), step.c (events into the core), news.c (what the caller
  * hears), topics.c (jobs topic, group, items), lanes.c and notes.c (whose items, and what was noted about them), packs.c
  * and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
