@@ -189,3 +189,12 @@ void bus_group_leave(bus_group_t *group)
     if (group != NULL)
         group->bus->ops->group_leave(group);
 }
+
+bool bus_reader_drop(bus_reader_t **reader)
+{
+    bool is_open = *reader;
+    if (is_open)
+        bus_reader_close(*reader);
+    *reader = NULL;
+    return is_open;
+}

@@ -126,14 +126,7 @@ int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_read
 void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
 /* The same, and *reader becomes NULL. False: it was NULL. */
-static inline bool bus_reader_drop(bus_reader_t **reader)
-{
-    bool is_open = *reader;
-    if (is_open)
-        bus_reader_close(*reader);
-    *reader = NULL;
-    return is_open;
-}
+bool bus_reader_drop(bus_reader_t **reader);
 /* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
 int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
                   fanmap_error_t *err);
