@@ -31,7 +31,7 @@ void progress_open(progress_t *progress, const arguments_t *arguments)
     *progress = (progress_t){.is_on = !is_switch_set(arguments, "quiet") && is_switch_set(arguments, "progress"),
                              .is_terminal = is_terminal(),
                              .began_ms = monotonic_ms()};
-    progress->shown_ms = progress->began_ms;
+    progress->shown_ms = progress->moved_ms = progress->began_ms;
 }
 
 static int64_t every_ms(const progress_t *progress)
@@ -44,40 +44,13 @@ int64_t progress_next_ms(const progress_t *progress)
     return progress->is_on ? progress->shown_ms + every_ms(progress) : INT64_MAX;
 }
 
-static size_t put_eta(char *line, size_t cap, const progress_t *progress, const fanmap_stats_t *s)
-{
-    if (s->total < 0 || progress->rate <= 0 || s->known >= (uint64_t)s->total)
-        return 0;
-    double left = (double)((uint64_t)s->total - s->known) / progress->rate;
-    if (left > 359999)
-        return 0;
-    unsigned seconds = (unsigned)(left + 0.5);
-    return (size_t)snprintf(line, cap, ", ETA %u:%02u:%02u", seconds / 3600, seconds / 60 % 60, seconds % 60);
-}
-
-static void format(const progress_t *progress, const fanmap_stats_t *s, char *line, size_t cap)
-{
-    int n = s->total >= 0 ? snprintf(line, cap, "%" PRIu64 "/%" PRId64, s->known, s->total)
-                          : snprintf(line, cap, "%" PRIu64 " of %" PRIu64 " so far", s->known, s->published);
-    n += snprintf(line + n, cap - (size_t)n, ", %.0f/s", progress->rate);
-    if (s->failed)
-        n += snprintf(line + n, cap - (size_t)n, ", %" PRIu64 " failed", s->failed);
-    if (s->retried)
-        n += snprintf(line + n, cap - (size_t)n, ", %" PRIu64 " retried", s->retried);
-    put_eta(line + n, cap - (size_t)n, progress, s);
-}
-
 void progress_show(progress_t *progress, const fanmap_stats_t *stats)
 {
     char line[256];
-    int64_t now = monotonic_ms(), elapsed = now - progress->shown_ms;
-    if (!progress->is_on || elapsed < every_ms(progress))
+    int64_t now_ms = monotonic_ms();
+    if (!progress->is_on || now_ms - progress->shown_ms < every_ms(progress))
         return;
-    double rate = (double)(stats->known - progress->shown_known) * 1000 / (double)elapsed;
-    progress->rate = progress->rate > 0 ? 0.8 * progress->rate + 0.2 * rate : rate;
-    progress->shown_ms = now;
-    progress->shown_known = stats->known;
-    format(progress, stats, line, sizeof line);
+    progress_step(progress, stats, now_ms, line, sizeof line);
     fprintf(stderr, progress->is_terminal ? "\r\033[K%s" : "fanmap: %s\n", line);
     line_is_shown = progress->is_terminal;
 }

@@ -6,13 +6,15 @@
 
 typedef struct {
     bool is_on, is_terminal;
-    int64_t began_ms, shown_ms;
+    int64_t began_ms, shown_ms, moved_ms; /* moved_ms: when an outcome was last seen to have come */
     uint64_t shown_known;
     double rate; /* outcomes a second, smoothed */
 } progress_t;
 
 int64_t monotonic_ms(void);
 void progress_open(progress_t *progress, const arguments_t *arguments);
+/* The line for `now_ms`, which is later than the last one's. What stands still has no ETA. */
+void progress_step(progress_t *progress, const fanmap_stats_t *stats, int64_t now_ms, char *line, size_t cap);
 /* Shows the present state when it is time to. */
 void progress_show(progress_t *progress, const fanmap_stats_t *stats);
 /* When progress_show has something to do next. */
