@@ -22,6 +22,7 @@ static const struct {
             "A failed item leaves an error in its place: {\"$error\":{\"kind\":...,\"message\":...,\"attempts\":...}}. "
             "With the "
             "formats lines and nul errors go to stderr and the line stays empty.\n\n"
+            "A map on the fleet that has stood still for some seconds says on stderr why, and when it goes on.\n\n"
             "Ctrl-C cancels the job; where --job-id was given, the first one leaves it running and says how to go on."},
     {"submit", "As fanmap-map(1), but publishes the items, prints the id of the job and leaves. fanmap-gather(1) "
                "prints the outcomes, as "

@@ -21,7 +21,8 @@ typedef struct {
 
 static const role_t roles[] = {
     {"producer",
-     "map and submit; also all that gather may. Describe: to say that no worker is there, where there is no Redis",
+     "map and submit; also all that gather may. Describe: to say why it waits, and that no worker is there where there "
+     "is no Redis",
      {{ON_ITEMS, "Read Write"},
       {ON_RESULTS, "Read Write"},
       {ON_JOBS, "Read Write"},

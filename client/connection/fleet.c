@@ -11,8 +11,10 @@
 #include "client/connection/worker_row.h"
 #include "io/bus_admin.h"
 #include "tokens/inspect.h"
+#include "tokens/presence.h"
 
-enum { WORKER_SILENT_S = 15, PARTITIONS_MAX = 4096 };
+/* Who is silent for longer does not serve any more (tokens/presence.h); what ran there is told for a while. */
+enum { SERVES_S = 3 * PRESENCE_EVERY_MS / 1000, WORKER_SILENT_S = 15, PARTITIONS_MAX = 4096 };
 
 typedef enum { SERVERS, WORKERS, TABLE, OWNED, COMMITTED, ENDS, STEPS } step_t;
 
@@ -101,7 +103,7 @@ static void note_oldest(fleet_asking_t *a, const fanmap_worker_info_t *worker)
     snprintf(fleet->oldest_worker, sizeof fleet->oldest_worker, "%.64s:%" PRIu64, worker->host, worker->pid);
 }
 
-static void take_worker(fleet_asking_t *a, const char *id, char *text)
+static void take_worker(fleet_asking_t *a, const char *id, int64_t silent_s, char *text)
 {
     fleet_t *fleet = &a->fleet;
     worker_row_t row;
@@ -112,7 +114,7 @@ static void take_worker(fleet_asking_t *a, const char *id, char *text)
         snprintf(seen->id, sizeof seen->id, "%s", id);
         snprintf(seen->process, sizeof seen->process, "%.64s:%" PRIu64, row.info.host, row.info.pid);
     }
-    if (strcmp(row.info.queue, a->queue) != 0 || !worker_row_has(row.info.tasks, a->task))
+    if (silent_s > SERVES_S || strcmp(row.info.queue, a->queue) != 0 || !worker_row_has(row.info.tasks, a->task))
         return;
     fleet->rows_n++;
     fleet->slots += row.info.slots;
@@ -125,9 +127,10 @@ static void take_workers(fleet_asking_t *a, const char *const *texts, size_t n)
 {
     int64_t now_s = strtoll(texts[0], NULL, 10);
     for (size_t i = 1; i + 2 < n; i += 3) {
-        char *copy = now_s - strtoll(texts[i + 1], NULL, 10) <= WORKER_SILENT_S ? strdup(texts[i + 2]) : NULL;
+        int64_t silent_s = now_s - strtoll(texts[i + 1], NULL, 10);
+        char *copy = silent_s <= WORKER_SILENT_S ? strdup(texts[i + 2]) : NULL;
         if (copy)
-            take_worker(a, texts[i], copy);
+            take_worker(a, texts[i], silent_s, copy);
         free(copy);
     }
 }

@@ -69,6 +69,17 @@ uint64_t gather_waiting_bytes(const fanmap_job_t *job)
     return g->arrival ? arrival_waiting_bytes(g->arrival) : order_waiting_bytes(g->order);
 }
 
+uint64_t gather_next_index(const fanmap_job_t *job)
+{
+    const gathering_t *g = job->gathering;
+    return g->arrival ? list_known(g->list) : order_position(g->order);
+}
+
+bool gather_is_held(const fanmap_job_t *job)
+{
+    return job->gathering->is_reader_held;
+}
+
 static bool is_known(const void *arg, uint64_t index)
 {
     return list_has(arg, index);

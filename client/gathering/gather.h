@@ -34,6 +34,10 @@ bool gather_is_closed(const fanmap_job_t *job);
 /* Of the next record of the log; what lies before it is in the list. */
 int64_t gather_position(const fanmap_job_t *job);
 uint64_t gather_waiting_bytes(const fanmap_job_t *job);
+/* The first index that was not handed out yet; without an order: what list_known says. */
+uint64_t gather_next_index(const fanmap_job_t *job);
+/* The caller does not take what it could have, and the log is not read on before it does. */
+bool gather_is_held(const fanmap_job_t *job);
 
 /* The next outcome; FANMAP_AGAIN, FANMAP_END, or a negative code. Lets the reader and the producer go on when there is
  * room again. */

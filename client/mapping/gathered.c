@@ -54,6 +54,7 @@ void map_gathered(fanmap_job_t *job)
     const list_t *list = gather_list(job);
     if (!m->producer || !list)
         return;
+    waiting_gathered(job);
     if (is_listening(job))
         pass_announcement(job, list_producer(list));
     if (!m->passed.is_halting && list_is_halting(list)) {

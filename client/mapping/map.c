@@ -157,6 +157,7 @@ static void map_produce(fanmap_job_t *job)
     if (m->input_ended)
         map_step_end_input(job);
     no_worker_watch(job);
+    waiting_watch(job);
 }
 
 static void begin_new(fanmap_job_t *job)
@@ -240,6 +241,7 @@ void map_close(fanmap_job_t *job, bool detach)
     if (!job->mapping)
         return;
     no_worker_stop(job);
+    waiting_stop(job);
     bool is_let_go = detach || (job->is_detached && job->mapping->input_ended);
     if (!is_let_go && map_can_be_cancelled(job))
         map_simple_step(job, PRODUCER_CANCEL);
@@ -252,6 +254,7 @@ void map_free(fanmap_job_t *job)
         return;
     publisher_close(&m->publisher);
     no_worker_stop(job);
+    waiting_stop(job);
     fleet_limits_stop(job);
     lookup_free(m->lookup);
     if (m->timer)

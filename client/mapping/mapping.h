@@ -4,7 +4,8 @@
  *   push.c, item.c   its input; error_json.c: items that stand for an error
  *   produce.c        carries out what the producer core says; delivered.c: what became of it
  *   gathered.c       what the job's own log says to the producer
- *   fleet_limits.c   what workers allow is asked before it begins; no_worker.c: whether there are any
+ *   fleet_limits.c   what workers allow is asked before it begins; no_worker.c: whether there are any;
+ *                    waiting.c: why nothing comes
  *   resubmit.c       a job id that is submitted again; retry_failed.c, retry_failed_collect.c: failed items run again;
  *                    item_scan.c: the items partitions, for both
  */
@@ -14,6 +15,7 @@
 #include "client/connection/client.h"
 #include "client/gathering/gather.h"
 #include "client/joblog/lookup.h"
+#include "client/joblog/why.h"
 #include "client/mapping/map.h"
 #include "producer/core.h"
 
@@ -26,6 +28,13 @@ typedef struct stash_entry stash_entry_t;
 typedef struct {
     stash_entry_t *first, **last;
 } stash_t;
+
+typedef struct {
+    loop_timer_t *timer; /* NULL: not watched */
+    int64_t since_ms, asked_ms;
+    uint64_t known, position, published_before;
+    why_cause_t found, said; /* by the last answer; what the log has */
+} waiting_t;
 
 struct mapping {
     producer_t *producer; /* NULL: not begun */
@@ -59,6 +68,7 @@ struct mapping {
         char announced[NONCE_MAX + 1];
         bool is_halting, is_decided;
     } passed; /* what the producer knows of the log */
+    waiting_t waiting;
     bool input_ended, is_finished, is_cut, was_full;
     bool is_giving_up; /* failed, but its cancel is still to be stored */
     char *source_error;
@@ -138,5 +148,13 @@ void fleet_limits_stop(fanmap_job_t *job);
 /* no_worker.c */
 void no_worker_watch(fanmap_job_t *job);
 void no_worker_stop(fanmap_job_t *job);
+
+/* waiting.c */
+void waiting_watch(fanmap_job_t *job);
+void waiting_stop(fanmap_job_t *job);
+/* Records of its log were read. */
+void waiting_gathered(fanmap_job_t *job);
+/* The log has it already. */
+void waiting_said(fanmap_job_t *job, why_cause_t cause);
 
 #endif

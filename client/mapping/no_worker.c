@@ -29,10 +29,12 @@ static void on_workers_counted(fanmap_job_t *job, int64_t workers_n)
         "--exec '%s=CMD')",
         job->spec.task, job->spec.queue, job->spec.queue, f->namespace_name, job->spec.task);
     no_worker_stop(job);
-    if (options_switch(job->options, OPT_WAIT))
-        client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
-    else
+    if (!options_switch(job->options, OPT_WAIT)) {
         map_give_up(job, &err);
+        return;
+    }
+    client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
+    waiting_said(job, WHY_NO_WORKER);
 }
 
 static void on_answer(void *arg, int workers_n)

@@ -1,0 +1,152 @@
+"""Why a job waits: said by a map that has stood still, and by show, each cause as it comes about."""
+import json
+import signal
+import struct
+
+import raw
+from fleet import FANMAP, PATIENCE, PIPE, Case, wait_until
+
+
+def text(s):
+    return struct.pack(">h", len(s)) + s.encode()
+
+
+class Waiting(Case):
+    bound_s = 150
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.port = int(self.kafka.brokers.rsplit(":", 1)[1])
+
+    def items(self, task):
+        return f"{self.namespace}.items.default.{task}"
+
+    def waits(self, job, *words):
+        """What show says, once it says these words."""
+        def said():
+            lines = json.loads(self.run_fanmap("show", job, "--json").out())["waits"]
+            return all(word in " ".join(lines) for word in words) and lines
+        return wait_until(said, 40 * PATIENCE, f"show {job} says {words}")
+
+    def says(self, run, *words, bound_s=45):
+        wait_until(lambda: any(all(word in line for word in words) for line in run.err().splitlines()),
+                   bound_s * PATIENCE, f"the map says {words}")
+
+    def lines(self, run, word):
+        return [line for line in run.err().splitlines() if word in line]
+
+
+class Causes(Waiting):
+    def test_nobody_then_paused_then_it_goes_on(self):
+        run = self.start_map("echo", "--job-id", "j", data=b"1\n2\n")
+        self.says(run, "no worker serves task echo")
+        self.run_fanmap("pause", "j")
+        self.worker(slots=2)
+        self.says(run, "job j waits: it is paused")
+        self.run_fanmap("resume", "j")
+        self.finish(run, 60)
+        self.assertEqual(run.out(), b"1\n2\n")
+        self.assertEqual((len(self.lines(run, "no worker serves")), len(self.lines(run, "it is paused"))), (1, 1))
+        self.assertEqual(len(self.lines(run, "job j goes on")), 1)
+
+    def test_a_map_that_waits_for_input_says_nothing(self):
+        self.worker("--exec", "slow=sleep 8", slots=1)
+        run = self.start_map("echo", stdin=PIPE)
+        run.process.stdin.write(b"1\n")
+        run.process.stdin.flush()
+        wait_until(lambda: run.out() == b"1\n", 30 * PATIENCE, "the first value")
+        other = self.start_map("echo", "--job-id", "other", data=b"1\n")
+        self.finish(other, 60)
+        slow = self.start_map("slow", "--output-format", "lines", data=b"1\n") # takes longer than a map waits before it asks
+        self.finish(slow, 60)
+        run.process.stdin.close()
+        self.finish(run, 30)
+        self.assertEqual((self.lines(run, "waits"), self.lines(slow, "waits")), ([], []))
+
+    def test_the_limit_is_used_up_by_a_worker_that_died(self):
+        recorder = self.recorder()
+        first = self.worker(slots=2, session="6s")
+        run = self.start_map("recorded_sleep", "--job-id", "j", "-j", "2", "--lease", "60s", data=b"[300000,1]\n" * 6)
+        recorder.wait_started(2, 30)
+        self.worker(slots=2, name="second", session="6s")
+        first.kill()
+        self.says(run, "job j waits: all 2 tokens are held", "fanmap set j", bound_s=60)
+        self.waits("j", "all 2 tokens are held (")
+        self.run_fanmap("cancel", "j")
+        self.finish(run, 30, 3)
+
+    def test_every_item_waits_for_its_next_try(self):
+        self.worker("--exec", "fails=false", tasks=None, slots=2)
+        run = self.start_map("fails", "--job-id", "j", "--retries", "2", "--backoff", "3600s,1,3600s",
+                             "--output-format", "lines", data=b"1\n2\n3\n")
+        self.says(run, "job j waits: all 3 items", "wait for their next try")
+        self.waits("j", "wait for their next try")
+        self.run_fanmap("cancel", "j")
+        self.finish(run, 30, 3)
+
+
+class OwnQueue(Waiting):
+    def test_a_task_that_maps_onto_its_own_queue(self):
+        said = f"{self.folder}/inner.err"
+        where = "".join(f"{name}={value} " for name, value in self.environment().items() if name.startswith("FANMAP_"))
+        inner = f"echo 1 | {where}{FANMAP} map inner --job-id inner 2>>{said}"
+        open(said, "w").close()
+        self.worker("--exec", f"outer=sh -c '{inner}'", "--exec", "inner=cat", tasks=None, slots=1)
+        run = self.start_map("outer", "--job-id", "outer", "--output-format", "lines", data=b"1\n")
+
+        def line():
+            with open(said) as f:
+                return "no slot is free for it: all 1 " in (got := f.read()) and got
+        got = wait_until(line, 60 * PATIENCE, "the inner map says so")
+        self.assertIn("by an attempt of job outer, inside which this map runs", got)
+        self.waits("inner", "no slot is free for it", "by job outer")
+        self.run_fanmap("cancel", "outer")
+        self.finish(run, 30, 3)
+
+
+class Offsets(Waiting):
+    def ends(self, topic, partitions):
+        body = struct.pack(">ii", -1, 1) + text(topic) + struct.pack(">i", partitions)
+        body += b"".join(struct.pack(">iq", p, -1) for p in range(partitions))
+        answer = raw.request(self.port, 2, 1, body)
+        at = 4 + len(text(topic)) + 4
+        found = [struct.unpack_from(">ihqq", answer, at + i * 22) for i in range(partitions)]
+        return {p: end for p, error, _, end in found if error == 0}
+
+    def commit(self, topic, offsets):
+        """What kafka-consumer-groups --reset-offsets does to a group that nobody is in. False: it has no coordinator yet."""
+        body = text(f"{self.namespace}.workers.default") + struct.pack(">i", -1) + text("") + struct.pack(">qi", -1, 1)
+        body += text(topic) + struct.pack(">i", len(offsets))
+        body += b"".join(struct.pack(">iq", p, offset) + text("") for p, offset in offsets.items())
+        answer = raw.request(self.port, 8, 2, body)
+        at = 4 + len(text(topic)) + 4
+        return all(struct.unpack_from(">ih", answer, at + i * 6)[1] == 0 for i in range(len(offsets)))
+
+    def test_reset_past_items_that_did_not_run(self):
+        run = self.start_map("echo", "--job-id", "j", data=b"1\n2\n3\n")
+        self.says(run, "no worker serves task echo")
+        topic = self.items("echo")
+        ends = self.ends(topic, self.partitions)
+        self.assertEqual(sum(ends.values()), 3)
+        self.run_fanmap("show", "j") # the group's coordinator is looked for
+        wait_until(lambda: self.commit(topic, ends), 30 * PATIENCE, "the offsets are reset")
+        self.worker(slots=1)
+        self.says(run, "job j waits: 3 items have no outcome", "fanmap cancel j")
+        self.waits("j", "offsets of the workers' group lie behind all of them")
+        self.run_fanmap("cancel", "j")
+        self.finish(run, 30, 3)
+
+    def test_partitions_that_nobody_has(self):
+        """More partitions than before, of which a worker that stands still cannot know."""
+        worker = self.worker(slots=1)
+        self.run_map("echo", "--job-id", "before", data=b"1\n")
+        worker.signal(signal.SIGSTOP)
+        topic = self.items("echo")
+        answer = raw.request(self.port, 37, 0, struct.pack(">i", 1) + text(topic) +
+                             struct.pack(">iii?", self.partitions + 3, -1, 20000, False))
+        self.assertEqual(struct.unpack_from(">h", answer, 8 + len(text(topic)))[0], 0)
+        self.run_fanmap("submit", "echo", "--job-id", "j", data=b"1\n" * 50)
+        self.waits("j", f"3 of the {self.partitions + 3} partitions of its task have no worker")
+        worker.signal(signal.SIGCONT)
+        self.run_fanmap("cancel", "j")
