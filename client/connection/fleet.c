@@ -1,5 +1,6 @@
-/* One step after the other: who serves the task, what the workers say, the token table; then the group's partitions,
- * its offsets, the partitions' ends. A step that has its answer lets the timer take the next one, because an inspection
+/* One step after the other: who serves the task, what the workers say, the token table; then whether Kafka answers at
+ * all, the group's partitions, its offsets, the partitions' ends. Who lacks a right gets no answer about the group, after
+ * some time: that alone does not say that Kafka is away. The ends are asked last, so that no offset is behind one. A step that has its answer lets the timer take the next one, because an inspection
  * may not be closed from inside its answer. */
 #include "client/connection/fleet.h"
 
@@ -16,7 +17,7 @@
 /* Who is silent for longer does not serve any more (tokens/presence.h); what ran there is told for a while. */
 enum { SERVES_S = 3 * PRESENCE_EVERY_MS / 1000, WORKER_SILENT_S = 15, PARTITIONS_MAX = 4096 };
 
-typedef enum { SERVERS, WORKERS, TABLE, OWNED, COMMITTED, ENDS, STEPS } step_t;
+typedef enum { SERVERS, WORKERS, TABLE, PROBE, OWNED, COMMITTED, ENDS, STEPS } step_t;
 
 typedef struct {
     char id[64], process[FLEET_NAME_MAX];
@@ -32,7 +33,7 @@ struct fleet_asking {
     uint64_t *heard;
     bool is_busy, has_limit;
     step_t step;
-    int64_t kafka_ms; /* since when Kafka's answer is missing */
+    int64_t probe_ms; /* since when it is not known whether Kafka answers */
     char queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1], job[JOB_ID_MAX + 1], parent[JOB_ID_MAX + 1];
     bus_topic_t *items;
     uint32_t ends_left;
@@ -48,7 +49,7 @@ typedef struct fleet_asking fleet_asking_t;
 static void next_soon(fleet_asking_t *a)
 {
     a->step++;
-    a->kafka_ms = 0;
+    a->probe_ms = 0;
     if (a->heard && a->fn)
         ++*a->heard;
     loop_timer_at(a->timer, loop_now_ms(a->f->loop));
@@ -211,6 +212,15 @@ static int inspect(fleet_asking_t *a, fanmap_error_t *err)
 
 /* ---- Kafka ---- */
 
+static void on_probe(void *arg, int64_t end)
+{
+    fleet_asking_t *a = arg;
+    a->fleet.is_kafka_silent = end < 0;
+    if (end < 0)
+        a->step = ENDS;
+    next_soon(a);
+}
+
 static void on_owned(void *arg, int64_t owned_n)
 {
     fleet_asking_t *a = arg;
@@ -221,7 +231,6 @@ static void on_owned(void *arg, int64_t owned_n)
 static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
 {
     fleet_asking_t *a = arg;
-    a->fleet.is_kafka_silent = err && err->code == FANMAP_EUNREACHABLE;
     if (err)
         a->step = ENDS; /* which say nothing alone */
     a->committed_sum = 0;
@@ -262,7 +271,10 @@ static int query_kafka(fleet_asking_t *a, fanmap_error_t *err)
     if (!a->items || n == 0)
         return FANMAP_AGAIN;
     name_group(group, a->f->namespace_name, a->queue);
-    a->kafka_ms = loop_now_ms(a->f->loop);
+    if (a->step == PROBE) {
+        a->probe_ms = loop_now_ms(a->f->loop);
+        return bus_query_end(a->items, 0, on_probe, a, err);
+    }
     if (a->step == OWNED)
         return bus_query_owned(a->items, group, n, on_owned, a, err);
     return a->step == COMMITTED ? bus_query_committed(a->items, group, n, on_committed, a, err) : query_ends(a, err);
@@ -282,7 +294,7 @@ static void on_timer(void *arg)
     fleet_fn fn = a->fn;
     a->is_busy = false;
     a->fn = NULL;
-    a->kafka_ms = 0;
+    a->probe_ms = 0;
     if (fn)
         fn(a->arg, &a->fleet);
 }
@@ -336,7 +348,7 @@ void fleet_forget(fanmap_t *f, const void *arg)
 int64_t fleet_kafka_missing_ms(const fanmap_t *f)
 {
     const fleet_asking_t *a = f->asking;
-    return a && a->kafka_ms > 0 ? loop_now_ms(f->loop) - a->kafka_ms : 0;
+    return a && a->probe_ms > 0 ? loop_now_ms(f->loop) - a->probe_ms : 0;
 }
 
 void fleet_free(fanmap_t *f)

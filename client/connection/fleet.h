@@ -54,7 +54,7 @@ typedef void (*fleet_fn)(void *arg, const fleet_t *fleet);
 int fleet_ask(fanmap_t *f, const fleet_question_t *question, fleet_fn fn, void *arg, fanmap_error_t *err);
 /* Who asked with this `arg` does not want to know any more. */
 void fleet_forget(fanmap_t *f, const void *arg);
-/* For how long an answer of Kafka has been missing; 0: none is. */
+/* For how long it has not been known whether Kafka answers; 0: nobody asks. */
 int64_t fleet_kafka_missing_ms(const fanmap_t *f);
 /* The bus is closed. */
 void fleet_free(fanmap_t *f);

@@ -227,6 +227,25 @@ class Rights(Secure):
         self.denied(("map", "echo"), "Write", f"{self.namespace}.items.default.echo")
         self.denied(("submit", "echo"), "Write", f"{self.namespace}.items.default.echo")
 
+    def waits_paused(self):
+        """A map that stands still: it asks Redis and the workers' group why, and goes on."""
+        run = self.start_map("echo", *self.as_user(), "--job-id", "j", data=b"1\n2\n")
+        wait_until(lambda: "no worker serves task echo" in run.err(), 30 * PATIENCE, "it says that nobody is there")
+        self.run_fanmap("pause", "j")
+        self.worker(slots=1)
+        wait_until(lambda: "it is paused" in run.err(), 30 * PATIENCE, "it says why it waits")
+        self.run_fanmap("resume", "j")
+        self.finish(run, 60)
+        self.assertNotIn("denies", run.err())
+
+    def test_a_producer_that_waits(self):
+        self.grant("producer")
+        self.waits_paused()
+
+    def test_a_producer_that_waits_and_may_not_ask(self):
+        self.grant("producer", ("Describe", "workers.default"))
+        self.waits_paused()
+
     def test_what_a_worker_misses(self):
         self.grant("worker", ("Read", "workers.default"))
         worker = self.finish(self.worker(*self.as_user(), slots=1), 60, 4)
