@@ -23,6 +23,7 @@ static void end_of_turn(void *arg)
 {
     worker_shell_t *shell = arg;
     shell->is_dirty = false;
+    shell_describe_now(shell);
     slots_flush(shell->slots);
     shell_offer_soon(shell);
     shell_send_packs(shell, false);

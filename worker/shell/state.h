@@ -113,9 +113,10 @@ struct worker_shell {
     bool is_offering;
 
     bool is_draining, is_drained, is_leaving, was_ended;
-    size_t held_n;       /* partitions that are revoked and not let go */
-    bool closing_failed; /* a closing commit of this revocation was not acknowledged: the others do not wait */
-    bool joins_anew;     /* the group is being left to be joined again */
+    uint64_t describe_number; /* 0: nothing is to be asked */
+    size_t held_n;            /* partitions that are revoked and not let go */
+    bool closing_failed;      /* a closing commit of this revocation was not acknowledged: the others do not wait */
+    bool joins_anew;          /* the group is being left to be joined again */
     bool was_ready;
     fanmap_error_t error;
 };
@@ -162,7 +163,9 @@ void shell_let_go(worker_shell_t *shell);
 void shell_join(worker_shell_t *shell);
 /* Leaves the group, and joins it as a new member once that is done. */
 void shell_join_anew(worker_shell_t *shell);
+/* Each lane of a rebalance makes the core ask anew, and only the last answer counts: one question is sent at the end of the turn. */
 void shell_describe(worker_shell_t *shell, const worker_action_t *action);
+void shell_describe_now(worker_shell_t *shell);
 /* Nothing is deferred any more. */
 void shell_topics_close(worker_shell_t *shell);
 

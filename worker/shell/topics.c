@@ -226,8 +226,14 @@ void shell_join_anew(worker_shell_t *shell)
 
 void shell_describe(worker_shell_t *shell, const worker_action_t *a)
 {
-    if (shell->group && !shell->joins_anew)
-        bus_group_describe(shell->group, a->describe.number);
+    shell->describe_number = a->describe.number;
+}
+
+void shell_describe_now(worker_shell_t *shell)
+{
+    if (shell->describe_number > 0 && shell->group && !shell->joins_anew)
+        bus_group_describe(shell->group, shell->describe_number);
+    shell->describe_number = 0;
 }
 
 void shell_let_go(worker_shell_t *shell)
