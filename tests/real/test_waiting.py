@@ -5,6 +5,7 @@ import struct
 
 import raw
 from fleet import FANMAP, PATIENCE, PIPE, Case, wait_until
+from services import Kafka
 
 
 def text(s):
@@ -84,6 +85,43 @@ class Causes(Waiting):
         self.waits("j", "wait for their next try")
         self.run_fanmap("cancel", "j")
         self.finish(run, 30, 3)
+
+
+class RedisAway(Waiting):
+    own_redis = True
+
+    def test_a_job_with_a_limit(self):
+        recorder = self.recorder()
+        self.worker(slots=1)
+        run = self.start_map("recorded_sleep", "--job-id", "j", "-j", "1", "--lease", "2s", data=b"[4000,1]\n" * 4)
+        recorder.wait_started(1, 30)
+        self.redis.kill()
+        self.says(run, "job j waits: a job with a limit starts nothing without Redis")
+        self.redis.start()
+        self.finish(run, 90)
+        self.assertEqual(len(self.lines(run, "without Redis")), 1)
+        self.assertEqual(run.out(), b"1\n" * 4)
+
+
+class KafkaAway(Waiting):
+    """With a Kafka of its own, since it stands still."""
+
+    def setUp(self):
+        super().setUp()
+        self.kafka = Kafka(self.folder + "/kafka").start()
+        self.addCleanup(self.kafka.kill)
+
+    def test_a_broker_that_stands_still(self):
+        recorder = self.recorder()
+        self.worker(slots=1, session="30s")
+        run = self.start_map("recorded_sleep", "--job-id", "j", data=b"[2000,1]\n" * 4)
+        recorder.wait_started(1, 60)
+        self.kafka.pause()
+        self.says(run, "job j waits: Kafka does not answer", bound_s=60)
+        self.kafka.resume()
+        self.finish(run, 90)
+        self.assertEqual(run.out(), b"1\n" * 4)
+        self.assertEqual(len(self.lines(run, "job j goes on")), 1)
 
 
 class OwnQueue(Waiting):
