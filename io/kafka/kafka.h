@@ -27,7 +27,7 @@ enum {
     KAFKA_TURN_RECORDS = 2000, /* a turn of one source ends after so many records, or ... */
     KAFKA_TURN_MS = 5,
     KAFKA_OUTBOX_N_MAX = 200000,
-    KAFKA_OUTBOX_BYTES_MAX = 32 << 20,
+    KAFKA_OUTBOX_BYTES_MAX = 40 << 20,
     KAFKA_BATCH_BYTES = 1000000, /* of one produce request; smaller once a topic refuses that */
     KAFKA_RUN_MAX = 256,         /* records of one rd_kafka_produce_batch */
     KAFKA_UNSENT_MAX = 1024,     /* records that wait for the end of the turn before they are sent all the same */

@@ -5,6 +5,7 @@
 #include "io/kafka/bus.h"
 #include "io/kafka/config.h"
 #include "io/kafka/group.h"
+#include "io/kafka/lanes.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/reader.h"
 #include "io/kafka/records.h"
@@ -22,6 +23,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
     loop_timer_free(bus->retry);
     while (bus->topics != NULL) {
         kafka_topic_t *next = bus->topics->next;
+        kafka_lanes_free(bus->topics);
         free(bus->topics);
         bus->topics = next;
     }

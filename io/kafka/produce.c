@@ -1,13 +1,14 @@
 /* Records out, as far as librdkafka.
  *
- * bus_produce copies a record to the end of the outbox. At the end of the turn (earlier when many wait) runs of records
- * for the same partition go to librdkafka in one call each, which costs two thirds of what single calls cost.
- * librdkafka sends the values from our records, so a record stays where it is until its report; see producer.c.
+ * bus_produce copies a record to the end of the outbox and of its lane (lanes.h). At the end of the turn (earlier when many may
+ * go) lanes with little under way hand over what they have, in runs of one call each, which costs two thirds of what single
+ * calls cost. librdkafka sends the values from our records, so a record stays where it is until its report; see producer.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/kafka/bus.h"
+#include "io/kafka/lanes.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/source.h"
 #include "io/kafka/topics.h"
@@ -72,11 +73,9 @@ void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record)
     else
         producer->first = record;
     producer->last = record;
-    if (producer->unsent == NULL)
-        producer->unsent = record;
-    producer->unsent_n++;
     producer->n++;
     producer->bytes += kafka_record_bytes(record);
+    kafka_lane_append(producer, record->lane, record);
 }
 
 static void defer_send(kafka_bus_t *bus)
@@ -96,7 +95,8 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
         return err_set(err, FANMAP_EUSAGE, "topic %s has no partition %d", topic->name, (int)partition);
     if (producer->n >= KAFKA_OUTBOX_N_MAX || producer->bytes >= KAFKA_OUTBOX_BYTES_MAX)
         return FANMAP_AGAIN;
-    kafka_record_t *record = record_new(topic, partition, key, key_len, value, value_len);
+    kafka_lane_t *lane = kafka_lane_get(topic, partition);
+    kafka_record_t *record = lane == NULL ? NULL : record_new(topic, partition, key, key_len, value, value_len);
     if (record == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record of %zu bytes", value_len);
     if (!add_headers(record, headers, headers_n)) {
@@ -104,9 +104,10 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record's headers");
     }
     record->cookie = cookie;
+    record->lane = lane;
     kafka_outbox_append(producer, record);
     defer_send(topic->bus);
-    if (producer->unsent_n >= KAFKA_UNSENT_MAX && !producer->queue_full)
+    if (producer->ready_n >= KAFKA_UNSENT_MAX && !producer->queue_full)
         kafka_send(topic->bus);
     return FANMAP_OK;
 }
@@ -125,20 +126,17 @@ void kafka_flush_soon(bus_t *bus)
 
 static kafka_record_t *fill_run(kafka_record_t *record, rd_kafka_message_t *messages, size_t *ret_n)
 {
-    const kafka_topic_t *topic = record->topic;
-    int32_t partition = record->partition;
     size_t n = 0;
-    while (record != NULL && n < KAFKA_RUN_MAX && record->topic == topic && record->partition == partition &&
-           record->headers == NULL) {
+    while (record != NULL && n < KAFKA_RUN_MAX && record->headers == NULL) {
         messages[n++] = (rd_kafka_message_t){
-            .partition = partition,
+            .partition = record->partition,
             .key = record->has_key ? record->bytes : NULL,
             .key_len = record->key_len,
             .payload = record->has_value ? record->bytes + record->key_len : NULL,
             .len = record->value_len,
             ._private = record,
         };
-        record = record->next;
+        record = record->lane_next;
     }
     *ret_n = n;
     return record;
@@ -186,39 +184,51 @@ static bool send_with_headers(kafka_producer_t *producer, kafka_record_t *record
 static size_t count(const kafka_record_t *from, const kafka_record_t *to)
 {
     size_t n = 0;
-    for (; from != to; from = from->next)
+    for (; from != to; from = from->lane_next)
         n++;
     return n;
+}
+
+/* One run of a lane. False: librdkafka takes no more for now. */
+static bool send_run(kafka_producer_t *producer, kafka_lane_t *lane)
+{
+    rd_kafka_message_t messages[KAFKA_RUN_MAX];
+    kafka_record_t *begin = lane->first;
+    size_t n = 1;
+    if (begin->headers != NULL) {
+        if (!send_with_headers(producer, begin))
+            return false;
+        kafka_lane_sent(producer, lane, begin->lane_next, n);
+        return true;
+    }
+    kafka_record_t *rest = fill_run(begin, messages, &n);
+    bool all = (size_t)rd_kafka_produce_batch(lane->topic->rkt, lane->partition, 0, messages, (int)n) == n;
+    kafka_record_t *stays = all ? NULL : judge_run(producer, messages, n);
+    if (stays != NULL) {
+        rest = stays;
+        n = count(begin, stays);
+    }
+    kafka_lane_sent(producer, lane, rest, n);
+    return stays == NULL;
+}
+
+/* All that waits in the lane goes together: what is left behind would wait for its reports. */
+static bool send_lane(kafka_producer_t *producer, kafka_lane_t *lane)
+{
+    while (lane->first != NULL && !producer->must_recover)
+        if (!send_run(producer, lane))
+            return false;
+    return true;
 }
 
 void kafka_send(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
+    kafka_lane_t *lane;
     producer->queue_full = false;
-    while (producer->rk != NULL && producer->unsent != NULL && !producer->must_recover && !producer->queue_full) {
-        rd_kafka_message_t messages[KAFKA_RUN_MAX];
-        kafka_record_t *begin = producer->unsent;
-        size_t n;
-        if (begin->headers != NULL) {
-            producer->queue_full = !send_with_headers(producer, begin);
-            if (!producer->queue_full) {
-                producer->unsent = begin->next;
-                producer->unsent_n--;
-            }
-            continue;
-        }
-        kafka_record_t *next = fill_run(begin, messages, &n);
-        if ((size_t)rd_kafka_produce_batch(begin->topic->rkt, begin->partition, 0, messages, (int)n) < n) {
-            kafka_record_t *stays = judge_run(producer, messages, n);
-            if (stays != NULL) {
-                next = stays;
-                n = count(begin, stays);
-                producer->queue_full = true;
-            }
-        }
-        producer->unsent = next;
-        producer->unsent_n -= n;
-    }
+    while (producer->rk != NULL && !producer->must_recover && !producer->queue_full &&
+           (lane = kafka_lane_next(producer)) != NULL)
+        producer->queue_full = !send_lane(producer, lane);
     if (producer->failed_n > 0 || producer->must_recover)
         kafka_source_again(&producer->source); /* not from inside bus_produce */
     if (producer->queue_full && !producer->must_recover)

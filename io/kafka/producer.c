@@ -24,6 +24,7 @@
 #include "io/kafka/bus.h"
 #include "io/kafka/config.h"
 #include "io/kafka/events.h"
+#include "io/kafka/lanes.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/records.h"
 #include "io/kafka/rights.h"
@@ -75,6 +76,7 @@ void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset,
                       topic->name, rd_kafka_err2str(failed));
     if (is_unknown_place(failed))
         kafka_topic_warm_soon(topic);
+    kafka_lane_reported(&bus->producer, record->lane);
     unlink_record(&bus->producer, record);
     uint64_t cookie = record->cookie;
     int32_t partition = record->partition;
@@ -122,6 +124,7 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0) {
         kafka_log(bus, FANMAP_LOG_INFO, "kafka: topic %s, partition %d: a record without an offset is sent again",
                   record->topic->name, (int)record->partition);
+        kafka_lane_reported(producer, record->lane);
         unlink_record(producer, record);
         kafka_outbox_append(producer, record);
         kafka_source_again(&producer->source);
@@ -212,7 +215,7 @@ static bool turn(void *arg)
         producer_event(bus, event, &budget);
         more = !kafka_budget_spend(&budget);
     }
-    if (producer->unsent != NULL && producer->rk != NULL)
+    if (producer->unsent_n > 0 && producer->rk != NULL)
         kafka_send(bus);
     if (producer->must_recover && !more && producer->rk != NULL)
         producer_recover(bus);
@@ -250,8 +253,7 @@ static void begin_again(void *arg)
         loop_timer_at(producer->retry, loop_now_ms(bus->loop) + 5 * KAFKA_RETRY_MS);
         return;
     }
-    producer->unsent = producer->first;
-    producer->unsent_n = producer->n;
+    kafka_lanes_restart(producer);
     kafka_send(bus);
 }
 

@@ -6,8 +6,12 @@
 #include "io/kafka/source.h"
 
 /* One record that is not acknowledged yet. librdkafka sends the value from here. */
+typedef struct kafka_lane kafka_lane_t;
+
 struct kafka_record {
-    kafka_record_t *prev, *next;
+    kafka_record_t *prev, *next; /* in the outbox */
+    kafka_lane_t *lane;
+    kafka_record_t *lane_next; /* while it waits there */
     kafka_topic_t *topic;
     uint64_t cookie;
     int32_t partition;
@@ -23,9 +27,9 @@ typedef struct {
     rd_kafka_t *rk; /* NULL: the old one is being destroyed */
     rd_kafka_queue_t *queue;
     kafka_source_t source;
-    kafka_record_t *first, *last,
-        *unsent; /* all in the order of bus_produce; unsent: the first that librdkafka has not */
-    size_t n, bytes, unsent_n, failed_n;
+    kafka_record_t *first, *last;                 /* all, in the order of bus_produce */
+    kafka_lane_t *ready, *ready_last;             /* that may hand something over */
+    size_t n, bytes, unsent_n, ready_n, failed_n; /* unsent: that librdkafka has not; ready: of these, in ready lanes */
     size_t batch_bytes, must_shrink_to;
     bool send_deferred, must_recover, queue_full;
     bool is_refused; /* may write nowhere: the handle is good for looking things up only */
@@ -41,7 +45,7 @@ int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t
                   fanmap_error_t *err);
 size_t kafka_outbox_n(const bus_t *bus);
 void kafka_flush_soon(bus_t *bus);
-/* To the end of the outbox, not sent yet. */
+/* To the end of the outbox and of its lane, not sent yet. */
 void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record);
 /* Hands to librdkafka what it has not. */
 void kafka_send(kafka_bus_t *bus);

@@ -12,6 +12,8 @@ struct kafka_topic {
     void *arg;
     rd_kafka_topic_t *rkt; /* of the producer; NULL while there is none */
     int64_t warmed_ms;
+    struct kafka_lane **lanes; /* of the producer, by partition */
+    size_t lanes_n;
     char name[];
 };
 
