@@ -162,7 +162,8 @@ typedef struct {
     /* The answer to bus_group_commit, whose cookie it has. A commit that a later one replaced has no answer of its own.
      */
     void (*committed)(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok);
-    /* Records between were deleted by retention: the position moved from `from` to `to`. */
+    /* Records between were deleted by retention: the position moved from `from` to `to`. Or `to` is before `from`: the
+     * topic was deleted and made anew, and the group is to be left and joined again. */
     void (*gap)(void *arg, int32_t lane, int64_t from, int64_t to);
     /* The answer to bus_group_describe: the ids of those who are members, borrowed. ok false: nothing is known. */
     void (*described)(void *arg, uint64_t cookie, const char *const *members, size_t n, bool ok);

@@ -159,10 +159,14 @@ static void on_gone(void *arg, int64_t low)
 {
     fanmap_job_t *job = arg;
     fanmap_error_t err;
-    err_set(&err, FANMAP_ELOST,
-            "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
-            " of its results partition (retention)",
-            job->id, low);
+    if (low < 0)
+        err_set(&err, FANMAP_ELOST, "the log of job %s is no longer whole: its topic was deleted, or made anew",
+                job->id);
+    else
+        err_set(&err, FANMAP_ELOST,
+                "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
+                " of its results partition (retention)",
+                job->id, low);
     job_fail(job, &err);
 }
 

@@ -116,6 +116,12 @@ static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t 
 static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
 {
     fanmap_aggregator_t *a = arg;
+    fanmap_error_t err;
+    if (to < from) {
+        err_set_retry(&err, FANMAP_ELOST, "the results topic was deleted and made anew: start the aggregator again");
+        client_fail(a->f, &err);
+        return;
+    }
     size_t lost = watch_gap(a->watch, partition, to);
     aggregator_log(a, lost ? FANMAP_LOG_ERROR : FANMAP_LOG_WARNING,
                    "Kafka deleted the records %" PRId64 " to %" PRId64 " of results partition %" PRId32

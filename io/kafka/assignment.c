@@ -21,6 +21,30 @@ typedef struct {
     rd_kafka_resp_err_t failed;
 } assignment_t;
 
+/* A commit that lies behind the end is of a topic that was deleted since, and made anew. */
+static rd_kafka_resp_err_t forget_old_commits(assignment_t *assignment)
+{
+    rd_kafka_topic_partition_list_t *all = assignment->list;
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(all->cnt);
+    for (int i = 0; i < all->cnt; i++)
+        if (all->elems[i].offset > 0)
+            rd_kafka_topic_partition_list_add(ends, all->elems[i].topic, all->elems[i].partition)->offset =
+                RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (ends->cnt > 0)
+        code = rd_kafka_offsets_for_times(assignment->call.rk, ends, KAFKA_CALL_MS);
+    for (int i = 0, n = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
+        if (all->elems[i].offset <= 0)
+            continue;
+        code = ends->elems[n].err;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && ends->elems[n].offset < all->elems[i].offset)
+            all->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+        n++;
+    }
+    rd_kafka_topic_partition_list_destroy(ends);
+    return code;
+}
+
 /* Of those without a commit, in one request a broker however many there are. */
 static rd_kafka_resp_err_t look_up_lows(assignment_t *assignment)
 {
@@ -51,6 +75,8 @@ static void assignment_run(kafka_call_t *call)
         assignment->lows[i] = -1;
         assignment->failed = assignment->list->elems[i].err;
     }
+    if (assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
+        assignment->failed = forget_old_commits(assignment);
     if (assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
         assignment->failed = look_up_lows(assignment);
 }

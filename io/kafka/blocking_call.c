@@ -1,4 +1,6 @@
 /* What the loop submits to the helper, and the call that destroys a handle. */
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "io/kafka/blocking_call.h"
@@ -45,6 +47,34 @@ void kafka_calls_drop(kafka_bus_t *bus)
 
 /* ---- destroying a handle ---- */
 
+static void *destroy_as_it_is(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+static void *destroy_closed(void *rk)
+{
+    rd_kafka_destroy(rk);
+    return NULL;
+}
+
+/* A member of a topic that was deleted may never be destroyed to the end (2.0.2). It has a thread for that, so that the
+ * helper goes on. */
+static void destroy_apart(rd_kafka_t *rk, bool is_closed)
+{
+    void *(*run)(void *) = is_closed ? destroy_closed : destroy_as_it_is;
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, run, rk) == 0)
+        pthread_detach(thread);
+    else
+        (void)run(rk);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* A consumer that is being closed must be closed to the end: rd_kafka_destroy waits without end for the answer to a
  * second close, which went to the queue of the first (2.0.2). If that takes too long it is destroyed as it is. */
 static void destroy_closing(rd_kafka_t *rk, rd_kafka_queue_t *close_queue)
@@ -59,7 +89,7 @@ static void destroy_closing(rd_kafka_t *rk, rd_kafka_queue_t *close_queue)
     }
     bool is_closed = rd_kafka_consumer_closed(rk) != 0;
     rd_kafka_queue_destroy(close_queue);
-    rd_kafka_destroy_flags(rk, is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    destroy_apart(rk, is_closed);
 }
 
 static void destroy_run(kafka_call_t *call)

@@ -22,6 +22,8 @@ struct kafka_bus {
     uint64_t call_number; /* numbers given to calls */
     unsigned nudges_n;    /* under way */
     bool needs_nudges;
+    loop_timer_t *remade;
+    bool remade_looks; /* its call is under way */
     bool has_clock;
     int64_t clock_off_ms; /* the broker's clock less the loop's, at least */
     kafka_copy_t *spare;

@@ -19,6 +19,7 @@ static const setting_t EVERYWHERE[] = {
     {"socket.connection.setup.timeout.ms", "5000"}, /* unreachable is said within the connect timeout */
     {"reconnect.backoff.ms", "50"},
     {"reconnect.backoff.max.ms", "1000"},
+    {"topic.metadata.refresh.interval.ms", "3000"}, /* more partitions, a topic that goes or comes */
     {"log.connection.close", "false"},
     {"log_level", "5"},
 };

@@ -47,8 +47,11 @@ static void poll_queue(kafka_group_t *group, rd_kafka_queue_t *queue)
     while ((event = rd_kafka_queue_poll(queue, 0)) != NULL) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
             kafka_group_rebalance(group, event);
-        else
+        else {
+            if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+                kafka_absent_heard(group);
             kafka_event(group->bus, event);
+        }
     }
 }
 
@@ -61,6 +64,7 @@ static bool group_turn(void *arg)
     if (group->close_queue != NULL)
         poll_queue(group, group->close_queue);
     kafka_group_committed(group);
+    kafka_absent_look(group);
     if (group->leaving && rd_kafka_consumer_closed(group->rk)) {
         group_gone(group);
         return false;
@@ -153,7 +157,7 @@ void kafka_groups_close(kafka_bus_t *bus)
     }
 }
 
-static int subscribe(kafka_group_t *group, fanmap_error_t *err)
+int kafka_group_subscribe(kafka_group_t *group, fanmap_error_t *err)
 {
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)group->topics_n);
     for (size_t i = 0; i < group->topics_n; i++)
@@ -183,7 +187,7 @@ static int group_open(kafka_group_t *group, const char *group_id, fanmap_error_t
     group->commit_queue = rd_kafka_queue_new(group->rk);
     kafka_source_feed(&group->source, group->queue);
     kafka_source_feed(&group->source, group->commit_queue);
-    return subscribe(group, err);
+    return kafka_group_subscribe(group, err);
 }
 
 int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,

@@ -11,6 +11,7 @@ typedef struct {
     rd_kafka_queue_t *queue;
     int64_t position; /* the next record's offset */
     kafka_nudge_t nudge;
+    unsigned short_n;     /* how often in a row the log ended before that */
     uint64_t call_number; /* the number of its call for where the log begins */
     bool commit_waits, commit_sent;
     int64_t commit_offset;
@@ -39,6 +40,9 @@ struct kafka_group {
     uint64_t call_number; /* of the call for where the assignment begins; another answer is out of date */
     rd_kafka_topic_partition_list_t *assigning; /* assigned by Kafka, not yet by us: see assignment.c */
     bool wanted, leaving, commit_deferred, commit_sent, revoked_announced;
+    bool lacks_topics, looks_for_absent; /* absent.c */
+    int64_t absent_ms;
+    size_t found_n;            /* of its topics, when it looked last */
     bool may_hold, is_holding; /* inside `revoked`; until kafka_group_let_go */
     char member[256];
     char id[256]; /* the group's name */
@@ -47,6 +51,10 @@ struct kafka_group {
 int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
                      const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
 void kafka_group_leave(bus_group_t *group);
+int kafka_group_subscribe(kafka_group_t *group, fanmap_error_t *err);
+/* absent.c: one of its topics is not there; looks whether they are, from time to time. */
+void kafka_absent_heard(kafka_group_t *group);
+void kafka_absent_look(kafka_group_t *group);
 /* Destroys the event. */
 void kafka_group_rebalance(kafka_group_t *group, rd_kafka_event_t *event);
 void kafka_group_announce_revoked(kafka_group_t *group, bool lost);
@@ -70,6 +78,8 @@ void kafka_assignment_look_up_again(void *group);
 /* The partitions in `list` have their offsets (and metadata; OFFSET_INVALID: none, see lows): take them. */
 void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t *list, const int64_t *lows);
 
+/* The partition's topic is another one than it was: a gap that leads back. */
+void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition);
 void kafka_group_want(bus_group_t *group, bool want);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);

@@ -1,7 +1,8 @@
 /* Records of the group: partitions take turns, a run of records each, for as long as records are wanted and the turn
  * lasts.
  *
- * What can fail: retention took the records at our position. librdkafka says so and stops the partition; the helper
+ * What can fail: the topic was deleted and made anew: nothing here is what it was, and whoever owns the group has to join
+ * it again. Or retention took the records at our position. librdkafka says so and stops the partition; the helper
  * looks where the log begins, and all partitions are assigned again with that position for this one (a stopped
  * partition cannot be sought). */
 #include <stdlib.h>
@@ -42,6 +43,15 @@ static void assign_again(kafka_group_t *group)
         kafka_log(group->bus, FANMAP_LOG_ERROR, "kafka: cannot move past a gap: %s", rd_kafka_err2str(code));
 }
 
+void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition)
+{
+    int64_t from = partition->position;
+    kafka_log(group->bus, FANMAP_LOG_WARNING, "kafka: topic %s, partition %d, was deleted and made anew",
+              partition->topic->name, (int)partition->partition);
+    if (group->callbacks.gap != NULL)
+        group->callbacks.gap(group->arg, partition->lane, from, 0);
+}
+
 static kafka_partition_t *find_waiting_partition(const kafka_watermarks_t *marks, kafka_group_t **ret_group)
 {
     kafka_group_t *group = marks->bus->groups;
@@ -61,8 +71,10 @@ static void cross_gap(kafka_call_t *call)
         kafka_call_submit_later(marks->bus, call);
         return;
     }
-    if (partition != NULL) {
-        int64_t from = partition->position, to = from < marks->low || from > marks->high ? marks->low : from;
+    if (partition != NULL && partition->position > marks->high) {
+        kafka_group_remade(group, partition);
+    } else if (partition != NULL) {
+        int64_t from = partition->position, to = from < marks->low ? marks->low : from;
         partition->position = to;
         partition->call_number = 0;
         assign_again(group);

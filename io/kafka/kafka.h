@@ -11,7 +11,8 @@
  *   group.c          membership of a group                     rebalance.c      assigned, revoked
  *   assignment.c     where assigned partitions begin           group_records.c  records of the group
  *   commit.c         commits                                   describe.c       who is in the group
- *   fetch_nudge.c    keeping the fetcher awake
+ *   fetch_nudge.c    keeping the fetcher awake                 remade.c         topics made anew under their readers
+ *   absent.c         topics of a group that are not there
  *
  * Threads: librdkafka has its own and only ever writes to our event descriptors; the helper runs the `run` of calls,
  * which touches nothing but the call and librdkafka. Everything else happens in the thread of the loop.

@@ -9,6 +9,7 @@
 #include "io/kafka/producer.h"
 #include "io/kafka/reader.h"
 #include "io/kafka/records.h"
+#include "io/kafka/remade.h"
 #include "io/kafka/requests.h"
 #include "io/kafka/topics.h"
 
@@ -21,6 +22,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
     kafka_producer_close(bus);
     kafka_helper_close(bus->helper, timeout_ms);
     loop_timer_free(bus->retry);
+    loop_timer_free(bus->remade);
     while (bus->topics != NULL) {
         kafka_topic_t *next = bus->topics->next;
         kafka_lanes_free(bus->topics);
@@ -67,6 +69,10 @@ static const bus_ops_t KAFKA_OPS = {
 static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
 {
     int code = loop_timer_new(bus->loop, kafka_calls_resubmit, bus, &bus->retry, err);
+    if (code == FANMAP_OK)
+        code = loop_timer_new(bus->loop, kafka_remade_look, bus, &bus->remade, err);
+    if (code == FANMAP_OK)
+        kafka_remade_look(bus);
     if (code == FANMAP_OK && (code = kafka_helper_new(bus, &bus->helper, err)) != FANMAP_OK)
         return code;
     return code == FANMAP_OK ? kafka_producer_open(bus, err) : code;
@@ -91,6 +97,7 @@ int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_err
     code = open_parts(bus, err);
     if (code != FANMAP_OK && bus->helper == NULL) {
         loop_timer_free(bus->retry);
+        loop_timer_free(bus->remade);
         kafka_config_free(&bus->config);
         free(bus);
     } else if (code != FANMAP_OK) {

@@ -114,6 +114,13 @@ static void gone(kafka_reader_t *reader, int64_t low)
         reader->callbacks.gone(reader->arg, low);
 }
 
+void kafka_reader_remade(kafka_reader_t *reader)
+{
+    kafka_log(reader->bus, FANMAP_LOG_WARNING, "kafka: topic %s, partition %d, was deleted and made anew",
+              reader->topic->name, (int)reader->partition);
+    gone(reader, -1);
+}
+
 static void tell_gone(kafka_call_t *call)
 {
     kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
@@ -182,6 +189,7 @@ static bool reader_turn(void *arg)
             break;
         }
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            reader->position = message->offset + 1;
             kafka_fetch_nudge(&reader->nudge, reader->topic, reader->client->rk, message);
             if (kafka_hand_out(reader->bus, message, reader->partition, reader->callbacks.record, reader->arg))
                 reader->client->must_stay = true;
@@ -242,6 +250,7 @@ int kafka_read(bus_topic_t *base, int32_t partition, int64_t from, const bus_rea
                                .client = client,
                                .topic = topic,
                                .partition = partition,
+                               .position = from,
                                .callbacks = *callbacks,
                                .arg = arg};
     code = kafka_source_open(&reader->source, bus->loop, reader_turn, reader, err);

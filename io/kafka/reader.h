@@ -30,11 +30,15 @@ struct kafka_reader {
     bus_reader_callbacks_t callbacks;
     void *arg;
     bool held, over, closed, in_turn;
+    int64_t position;     /* of the next record; below 0: not known */
+    unsigned short_n;     /* how often in a row the log ended before that */
     uint64_t call_number; /* the number of its call for the low watermark */
 };
 
 int kafka_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
                bus_reader_t **ret, fanmap_error_t *err);
+/* The topic is another one than it was. */
+void kafka_reader_remade(kafka_reader_t *reader);
 void kafka_reader_hold(bus_reader_t *reader, bool hold);
 void kafka_reader_close(bus_reader_t *reader);
 /* All readers and their handles, in the loop's thread; the handles go to the helper. */

@@ -1,4 +1,6 @@
 """Topics that get more partitions, or are deleted and made anew, under a running fleet."""
+import time
+
 import raw
 from fleet import PATIENCE, Case, seq, squares, wait_until
 
@@ -21,3 +23,52 @@ class TopicsChange(Case):
         for n in range(8):  # one of them, at least, is on a new partition
             run = self.run_map("trouble", "--job-id", f"more{n}", data=seq(1, 50))
             self.assert_same(run.out(), squares(50))
+
+    def test_more_partitions_of_items(self):
+        """A job whose items stand on them as well is not held up."""
+        self.worker()
+        self.run_map("trouble", data=seq(1, 5))
+        raw.add_partitions(self.kafka.port, self.topic("items.default.trouble"), 8)
+        began = time.monotonic()
+        run = self.run_map("trouble", data=seq(1, 200))
+        self.assert_same(run.out(), squares(200))
+        self.assertLess(time.monotonic() - began, 20 * PATIENCE)
+
+    def make_anew(self, name, pause_s):
+        raw.delete_topic(self.kafka.port, self.topic(name))
+        time.sleep(pause_s)
+        wait_until(lambda: self.is_made(name), 20, "the topic is made anew")
+
+    def is_made(self, name):
+        try:
+            raw.create_topic(self.kafka.port, self.topic(name), self.partitions,
+                             message_timestamp_type="LogAppendTime")
+        except RuntimeError:  # it is being deleted
+            return False
+        return True
+
+    def test_an_items_topic_made_anew(self):
+        """At once, and after a while: the worker comes back by itself, and new jobs run."""
+        worker = self.worker()
+        for pause_s in (0, 5):
+            self.run_map("trouble", data=seq(1, 300))
+            self.make_anew("items.default.trouble", pause_s)
+            run = self.run_map("trouble", data=seq(1, 40))
+            self.assert_same(run.out(), squares(40))
+            self.assertTrue(worker.alive(), worker.err())
+
+    def test_a_results_topic_made_anew_under_a_job(self):
+        """Map and gather refuse: the log is no longer whole. The worker goes on with new jobs."""
+        self.counted = self.recorder()
+        worker = self.worker(slots=2)
+        run = self.start_map("recorded_sleep", "--job-id", "gone", data=b"".join(b"[500,%d]\n" % i for i in range(200)))
+        self.counted.wait_started(4, 30)
+        gather = self.start("gather", "gone")
+        wait_until(lambda: gather.out(), 20 * PATIENCE, "gather prints")
+        self.make_anew("results", 0)
+        for program in (run, gather):
+            self.finish(program, 30, 6)
+            self.assertIn("no longer whole", program.err())
+        again = self.run_map("trouble", data=seq(1, 40))
+        self.assert_same(again.out(), squares(40))
+        self.assertTrue(worker.alive(), worker.err())

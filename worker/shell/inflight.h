@@ -57,8 +57,8 @@ void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_write_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_dead_letter(worker_shell_t *shell, const worker_action_t *action);
 void shell_tell(worker_shell_t *shell, const worker_action_t *action);
-/* Has the broker's clock looked at, once. */
-void shell_ask_clock(worker_shell_t *shell);
+/* Has the broker's clock looked at, once, when a job with a deadline comes. */
+void shell_ask_clock(worker_shell_t *shell, const jobs_record_t *job);
 /* Sends the packs that are due; with `all` every one. */
 void shell_send_packs(worker_shell_t *shell, bool all);
 void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err);

@@ -66,6 +66,16 @@ char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret)
     return name_items(ret, shell->name_space, shell->queue, task);
 }
 
+void shell_lane_remade(worker_shell_t *shell, int32_t bus_lane)
+{
+    char topic[TOPIC_NAME_MAX];
+    if (shell->joins_anew)
+        return;
+    shell_log(shell, FANMAP_LOG_ERROR, "%s was deleted and made anew: what it held and had not run is lost",
+              shell_items_name(shell, shell_lane(shell, bus_lane), topic));
+    shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
+}
+
 void shell_lanes_free(worker_shell_t *shell)
 {
     for (size_t i = 0; shell->lanes_of && i < shell->config.catalogue->n; i++)

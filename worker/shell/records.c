@@ -52,9 +52,11 @@ void shell_dead_letter(worker_shell_t *shell, const worker_action_t *a)
 
 /* What the worker has read may be old; a record that it stores itself tells it the broker's time exactly. Once is enough:
  * from then on its own clock goes on as fast. */
-void shell_ask_clock(worker_shell_t *shell)
+void shell_ask_clock(worker_shell_t *shell, const jobs_record_t *job)
 {
-    inflight_t *inflight = shell->has_asked_clock ? NULL : inflight_new(shell, INFLIGHT_CLOCK);
+    bool has_deadline = job->field == JOBS_SPEC && !job->tombstone && job->spec.deadline_ms > 0;
+    bool must_ask = has_deadline && !shell->has_asked_clock;
+    inflight_t *inflight = must_ask ? inflight_new(shell, INFLIGHT_CLOCK) : NULL;
     if (!inflight)
         return;
     shell->has_asked_clock = true;

@@ -47,8 +47,7 @@ void shell_query_jobs_end(worker_shell_t *shell)
 static void take_job(worker_shell_t *shell, const bus_record_t *record, const jobs_record_t *decoded)
 {
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = decoded, .appended_ms = record->appended_ms});
-    if (decoded->field == JOBS_SPEC && !decoded->tombstone && decoded->spec.deadline_ms > 0)
-        shell_ask_clock(shell);
+    shell_ask_clock(shell, decoded);
 }
 
 static bool on_jobs_record(void *arg, const bus_record_t *record)
@@ -189,7 +188,9 @@ static void on_described(void *arg, uint64_t cookie, const char *const *members,
 static void on_gap(void *arg, int32_t bus_lane, int64_t from, int64_t to)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    if (shell)
+    if (shell && to < from)
+        shell_lane_remade(shell, bus_lane);
+    else if (shell)
         shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {shell_lane(shell, bus_lane), from, to}});
 }
 
