@@ -157,7 +157,8 @@ static bool fold_outcome(list_t *list, const outcome_t *outcome)
         return true;
     }
     count_outcome(list, outcome);
-    list->callbacks.outcome(list->arg, outcome);
+    if (list->callbacks.outcome)
+        list->callbacks.outcome(list->arg, outcome);
     int reason = closing_reason(list, outcome);
     check_halt_soon(list, outcome->index);
     if (reason != END_NONE) {

@@ -33,7 +33,8 @@ typedef struct list list_t;
 typedef enum { LIST_OPEN, LIST_CLOSED, LIST_COMPLETE } list_state_t;
 
 typedef struct {
-    /* One outcome that counts, in the order of the log (each index at most once). Borrowed from the record. */
+    /* One outcome that counts, in the order of the log (each index at most once). Borrowed from the record.
+     * NULL: of no interest. */
     void (*outcome)(void *arg, const outcome_t *outcome);
     /* The list is decided: it has `n` entries. Those without an outcome are `missing` (CANCELLED or DEADLINE). Once.
      * NULL: of no interest. */

@@ -68,24 +68,9 @@ static void forget(watch_t *watch, job_t *job)
     partition->is_changed = true;
 }
 
-static void ignore_outcome(void *arg, const outcome_t *outcome)
-{
-    (void)arg;
-    (void)outcome;
-}
-
-static void ignore_decision(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
-{
-    (void)arg;
-    (void)n;
-    (void)state;
-    (void)reason;
-    (void)missing;
-}
-
 static job_t *job_open(watch_t *watch, partition_t *partition, const spec_t *spec, int64_t offset)
 {
-    static const list_callbacks_t callbacks = {ignore_outcome, ignore_decision};
+    static const list_callbacks_t callbacks = {NULL, NULL}; /* its own questions suffice */
     job_t *job = calloc(1, sizeof *job);
     if (job)
         job->list = list_new(spec->job, &callbacks, NULL);

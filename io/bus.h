@@ -114,7 +114,7 @@ void bus_flush_soon(bus_t *bus);
 typedef struct {
     bus_record_fn record;
     /* The end of the partition as it was when asked was reached; `position` is the next offset. May come again after
-     * more records. */
+     * more records. NULL: of no interest, as below. */
     void (*at_end)(void *arg, int64_t position);
     /* The log no longer holds the position asked for: `low` is the first offset that is there (-1: unknown). The reader
      * is over: nothing more comes, and it is still to be closed. */

@@ -152,7 +152,8 @@ static void give_up(redis_conn_t *c, const fanmap_error_t *why)
     else if (c->wait_ms > WAIT_MS_MAX)
         c->wait_ms = WAIT_MS_MAX;
     loop_timer_at(c->timer, loop_clock_ms() + c->wait_ms);
-    c->config.down(c->config.arg, &c->why);
+    if (c->config.down)
+        c->config.down(c->config.arg, &c->why);
 }
 
 void redis_conn_drop(redis_conn_t *conn, const fanmap_error_t *why)

@@ -22,7 +22,7 @@ typedef struct {
     /* Logged in. The context is hiredis's, valid until `down`; its `data` is the connection's own. */
     void (*up)(void *arg, redisAsyncContext *context);
     /* A try failed, or the connection was lost: after the callbacks of its commands got their NULL replies. A refusal
-     * is FANMAP_EREFUSED before the first `up` and FANMAP_EUNREACHABLE later. */
+     * is FANMAP_EREFUSED before the first `up` and FANMAP_EUNREACHABLE later. NULL: of no interest. */
     void (*down)(void *arg, const fanmap_error_t *why);
     void *arg;
 } redis_conn_config_t;

@@ -56,12 +56,6 @@ static void on_up(void *arg, redisAsyncContext *context)
         subscribe(l, context);
 }
 
-static void on_down(void *arg, const fanmap_error_t *why)
-{
-    (void)arg;
-    (void)why;
-}
-
 int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t *answers, redis_wakes_t **ret,
                      fanmap_error_t *err)
 {
@@ -71,7 +65,7 @@ int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t 
     wakes->answers = answers;
     redis_conn_config_t own = *config;
     own.up = on_up;
-    own.down = on_down;
+    own.down = NULL;
     own.arg = wakes;
     int code = redis_conn_open(loop, &own, &wakes->conn, err);
     if (code != FANMAP_OK) {

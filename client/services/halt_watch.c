@@ -48,11 +48,6 @@ int halt_watch_open(bus_t *bus, const char *name_space, halt_watch_t **ret, fanm
     return r;
 }
 
-static void on_outcome(void *arg, const outcome_t *outcome)
-{
-    (void)arg, (void)outcome;
-}
-
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
     watched_t *w = arg;
@@ -92,11 +87,6 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
-static void on_end(void *arg, int64_t position)
-{
-    (void)arg, (void)position;
-}
-
 static void on_gone(void *arg, int64_t low)
 {
     (void)low;
@@ -105,8 +95,8 @@ static void on_gone(void *arg, int64_t low)
 
 static void begin(halt_watch_t *watch, watched_t *w, const spec_t *spec)
 {
-    static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
-    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    static const list_callbacks_t list_callbacks = {.decided = on_decided};
+    static const bus_reader_callbacks_t reader_callbacks = {.record = on_record, .gone = on_gone};
     fanmap_error_t err;
     stop(w);
     *w = (watched_t){.watch = watch};

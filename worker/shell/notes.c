@@ -16,19 +16,6 @@ static bool on_watched(void *arg, const bus_record_t *record)
     return false;
 }
 
-static void on_watched_end(void *arg, int64_t position)
-{
-    (void)arg;
-    (void)position;
-}
-
-/* Retention took what it was to read: the group will find that too, and until then the claimant's death decides. */
-static void on_watched_gone(void *arg, int64_t low)
-{
-    (void)arg;
-    (void)low;
-}
-
 static void unwatch(watch_t **at)
 {
     watch_t *watch = *at;
@@ -39,7 +26,8 @@ static void unwatch(watch_t **at)
 
 void shell_watch(worker_shell_t *shell, const worker_action_t *a)
 {
-    static const bus_reader_callbacks_t callbacks = {on_watched, on_watched_end, on_watched_gone};
+    /* If retention took what it was to read, the group will find that too; until then the claimant's death decides. */
+    static const bus_reader_callbacks_t callbacks = {.record = on_watched};
     fanmap_error_t err;
     watch_t **at = &shell->watches;
     while (*at && (*at)->lane != a->watch.lane)
