@@ -65,7 +65,8 @@ static bool is_unknown_place(rd_kafka_resp_err_t failed)
            failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset, rd_kafka_resp_err_t failed)
+/* Reports and forgets. */
+static void record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset, rd_kafka_resp_err_t failed)
 {
     kafka_topic_t *topic = record->topic;
     fanmap_error_t err;
@@ -132,7 +133,7 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_clock_heard(bus, message);
-        kafka_record_done(bus, record, message->offset, RD_KAFKA_RESP_ERR_NO_ERROR);
+        record_done(bus, record, message->offset, RD_KAFKA_RESP_ERR_NO_ERROR);
         return;
     }
     if (is_worth_a_new_producer(producer, record, message->err)) {
@@ -141,7 +142,7 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
     }
     if (kafka_error_class(message->err) == FANMAP_EREFUSED)
         kafka_refused(bus, message->err, KAFKA_WANTED("Write", record->topic->name), NULL);
-    kafka_record_done(bus, record, -1, message->err);
+    record_done(bus, record, -1, message->err);
 }
 
 static void report_all(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
@@ -164,7 +165,7 @@ static void report_failed(kafka_bus_t *bus)
         if (record->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
             continue;
         producer->failed_n--;
-        kafka_record_done(bus, record, -1, record->failed);
+        record_done(bus, record, -1, record->failed);
     }
 }
 
@@ -265,7 +266,8 @@ static size_t count_topics(const kafka_bus_t *bus)
     return n;
 }
 
-kafka_destroy_t *kafka_producer_detach(kafka_bus_t *bus)
+/* Gives the handle, its topics and records over to a kafka_destroy_t. NULL: there is no handle. */
+static kafka_destroy_t *producer_detach(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
     if (producer->rk == NULL)
@@ -296,7 +298,7 @@ static void producer_recover(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
     report_failed(bus);
-    kafka_destroy_t *destroy = kafka_producer_detach(bus);
+    kafka_destroy_t *destroy = producer_detach(bus);
     if (destroy == NULL) {
         loop_timer_at(producer->retry, loop_now_ms(bus->loop) + KAFKA_RETRY_MS);
         return;
@@ -332,7 +334,7 @@ int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err)
 void kafka_producer_close(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
-    kafka_destroy_t *destroy = kafka_producer_detach(bus);
+    kafka_destroy_t *destroy = producer_detach(bus);
     kafka_send_cancel(bus);
     kafka_source_close(&producer->source);
     loop_timer_free(producer->retry);

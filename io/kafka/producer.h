@@ -37,8 +37,6 @@ typedef struct {
 } kafka_producer_t;
 
 int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err);
-/* Gives the handle, its topics and records over to a kafka_destroy_t. NULL: there is no handle. */
-kafka_destroy_t *kafka_producer_detach(kafka_bus_t *bus);
 void kafka_producer_close(kafka_bus_t *bus);
 int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                   size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
@@ -52,7 +50,5 @@ void kafka_send(kafka_bus_t *bus);
 void kafka_send_cancel(kafka_bus_t *bus);
 size_t kafka_record_bytes(const kafka_record_t *record);
 void kafka_record_free(kafka_record_t *record);
-/* Reports and forgets. */
-void kafka_record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset, rd_kafka_resp_err_t failed);
 
 #endif

@@ -55,7 +55,8 @@ static void warm_free(kafka_call_t *call)
     free(call);
 }
 
-void kafka_topic_warm(kafka_topic_t *topic)
+/* Looks the topic up so that its first record need not wait for that. */
+static void topic_warm(kafka_topic_t *topic)
 {
     size_t size = strlen(topic->name) + 1;
     warm_t *warm = calloc(1, sizeof *warm + size);
@@ -72,7 +73,7 @@ void kafka_topic_warm_soon(kafka_topic_t *topic)
     if (now - topic->warmed_ms < WARM_EVERY_MS)
         return;
     topic->warmed_ms = now;
-    kafka_topic_warm(topic);
+    topic_warm(topic);
 }
 
 int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
@@ -90,7 +91,7 @@ int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, 
         return err_set(err, FANMAP_EUSAGE, "topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
     }
     bus->topics = topic;
-    kafka_topic_warm(topic);
+    topic_warm(topic);
     *ret = &topic->base;
     return FANMAP_OK;
 }

@@ -19,9 +19,7 @@ struct kafka_topic {
 
 /* In the helper. LEADER_NOT_AVAILABLE: not every partition has a leader yet. */
 rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
-/* Looks the topic up so that its first record need not wait for that. */
-void kafka_topic_warm(kafka_topic_t *topic);
-/* The same for a topic that is not what it was, a few times a second at most. */
+/* Looks up again a topic that is not what it was, a few times a second at most. */
 void kafka_topic_warm_soon(kafka_topic_t *topic);
 
 /* A call that looks up the watermarks of one partition. */
