@@ -21,7 +21,7 @@ static inline void invariant_holds(_Bool holds, const char *file, int line, cons
 }
 #define invariant(condition) invariant_holds((condition), __FILE__, __LINE__, #condition)
 #else
-#define invariant(condition) ((void)sizeof((condition) ? 1 : 0))
+#define invariant(condition) ((void)(0 && (condition)))
 #endif
 
 #endif

@@ -49,7 +49,8 @@ static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanm
 int query_committed(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret,
                     fanmap_error_t *err)
 {
-    asking_t asking = {.query = query, .committed = ret};
+    asking_t asking = {.query = query};
+    asking.committed = ret;
     fanmap_error_t why = {0};
     int r = FANMAP_AGAIN;
     for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {

@@ -179,7 +179,7 @@ static bool list_lanes(memory_group_t *group)
             return false;
         n += share->place >= 0 ? share->partitions_n : 0;
     }
-    memory_lane_t *lanes = calloc(n, sizeof *lanes);
+    memory_lane_t *lanes = calloc(n + 1, sizeof *lanes);
     if (lanes == NULL)
         return false;
     free(group->lanes);

@@ -166,7 +166,7 @@ static void handle_group(worker_t *w, const worker_event_t *e)
         part_committed(w, e);
         break;
     default:
-        invariant(!"an event of no known type");
+        invariant(false); /* an event that nobody knows */
         break;
     }
 }
