@@ -52,16 +52,30 @@ static void add_rlimit(limiter_t *l, __rlimit_resource_t resource, uint64_t valu
     l->rlimits_n++;
 }
 
-/* RLIMIT_NPROC counts every process of the user: what there is already is added. */
-static uint64_t processes_of_user(void)
+/* The threads of a process if it is this user's. Who owns its folder does not tell: where nobody may look into it, as into our
+ * guardian, that is root. */
+static uint64_t threads_if_of(const char *pid, uid_t user)
+{
+    char path[300], line[128];
+    unsigned uid = 0, threads = 0;
+    bool is_his = false;
+    snprintf(path, sizeof path, "/proc/%s/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "Threads: %u", &threads) != 1)
+        if (sscanf(line, "Uid: %u", &uid) == 1)
+            is_his = uid == user;
+    if (f)
+        fclose(f);
+    return is_his ? threads : 0;
+}
+
+/* RLIMIT_NPROC counts every thread of the user: what there is already is added. */
+static uint64_t threads_of(uid_t user)
 {
     DIR *proc = opendir("/proc");
     uint64_t n = 0;
-    for (struct dirent *d; proc && (d = readdir(proc));) {
-        struct stat about;
-        n += d->d_name[0] > '0' && d->d_name[0] <= '9' && fstatat(dirfd(proc), d->d_name, &about, 0) == 0 &&
-             about.st_uid == getuid();
-    }
+    for (struct dirent *d; proc && (d = readdir(proc));)
+        n += d->d_name[0] > '0' && d->d_name[0] <= '9' ? threads_if_of(d->d_name, user) : 0;
     if (proc)
         closedir(proc);
     return n;
@@ -78,7 +92,7 @@ static void set_rlimits(limiter_t *l)
     if (l->controls->base_fds[CONTROL_MEMORY] < 0)
         add_rlimit(l, RLIMIT_DATA, limits->memory_bytes);
     if (l->controls->base_fds[CONTROL_PROCESSES] < 0 && limits->processes_n)
-        add_rlimit(l, RLIMIT_NPROC, limits->processes_n + processes_of_user());
+        add_rlimit(l, RLIMIT_NPROC, limits->processes_n + threads_of(getuid()));
 }
 
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap)
