@@ -24,6 +24,13 @@ int admin_close(fanmap_t *f, int r, const fanmap_error_t *err)
     return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(err);
 }
 
+void print_view(buf_t *line)
+{
+    fwrite(line->data, 1, line->len, stdout);
+    putchar('\n');
+    buf_free(line);
+}
+
 void print_time(char *ret, size_t cap, int64_t unix_ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);

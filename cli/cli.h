@@ -10,7 +10,7 @@
  *   output.c    outcomes to stdout
  *   progress.c  what stderr shows
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
- *   ask.c json.c   what those that only look have in common
+ *   admin.c     what those that only look have in common; views/ has their JSON
  *   service_log.c  what a service says on stderr
  */
 #ifndef CLI_CLI_H

@@ -4,23 +4,8 @@
 
 #include "cli/admin.h"
 #include "cli/commands.h"
-#include "cli/json.h"
 
 enum { SHOWN_BYTES = 4096 };
-
-/* Text as it is, other bytes as \xNN: a letter may hold anything. */
-static void put_bytes(char *ret, size_t cap, const void *bytes, size_t len)
-{
-    const unsigned char *at = bytes;
-    size_t n = 0;
-    for (size_t i = 0; i < len && n + 5 < cap; i++) {
-        if (at[i] >= ' ' && at[i] < 127 && at[i] != '\\')
-            ret[n++] = (char)at[i];
-        else
-            n += (size_t)snprintf(ret + n, cap - n, "\\x%02x", at[i]);
-    }
-    ret[n] = '\0';
-}
 
 static void print_hex(const void *bytes, size_t len)
 {
@@ -30,25 +15,10 @@ static void print_hex(const void *bytes, size_t len)
 
 static void print_json(void *arg, const fanmap_dead_t *letter)
 {
-    char key[SHOWN_BYTES];
-    json_t json = {0};
+    buf_t line = {0};
     (void)arg;
-    json_begin(&json);
-    json_int(&json, "letter", letter->offset);
-    json_int(&json, "at_ms", letter->at_ms);
-    json_text(&json, "reason", letter->reason);
-    json_text(&json, "stage", letter->stage);
-    json_text(&json, "topic", letter->topic);
-    json_int(&json, "partition", letter->origin_partition);
-    json_int(&json, "offset", letter->origin_offset);
-    put_bytes(key, sizeof key, letter->key, letter->key_len);
-    json_text(&json, "key", key);
-    if (letter->job[0])
-        json_text(&json, "job", letter->job);
-    if (letter->is_item)
-        json_count(&json, "index", letter->index);
-    json_count(&json, "bytes", letter->value_len);
-    json_end(&json);
+    view_dead(&line, letter);
+    print_view(&line);
 }
 
 static void print_row(void *arg, const fanmap_dead_t *letter)
@@ -59,8 +29,8 @@ static void print_row(void *arg, const fanmap_dead_t *letter)
         printf("%-8s %-19s %-36s %-24s %8s  %s\n", "LETTER", "BURIED", "STOOD AT", "KEY", "BYTES", "REASON");
     *is_begun = true;
     print_time(when, sizeof when, letter->at_ms);
-    put_bytes(key, sizeof key, letter->key, letter->key_len);
-    put_bytes(reason, sizeof reason, letter->reason, strlen(letter->reason));
+    view_bytes(key, sizeof key, letter->key, letter->key_len);
+    view_bytes(reason, sizeof reason, letter->reason, strlen(letter->reason));
     snprintf(origin, sizeof origin, "%s/%d/%" PRId64, letter->topic[0] ? letter->topic : "?", letter->origin_partition,
              letter->origin_offset);
     printf("%-8" PRId64 " %-19s %-36s %-24s %8zu  %s\n", letter->offset, when, origin, key, letter->value_len, reason);
@@ -72,13 +42,13 @@ static void print_whole(void *arg, const fanmap_dead_t *letter)
     char text[SHOWN_BYTES], when[TIME_TEXT_MAX];
     (void)arg;
     print_time(when, sizeof when, letter->at_ms);
-    put_bytes(text, sizeof text, letter->reason, strlen(letter->reason));
+    view_bytes(text, sizeof text, letter->reason, strlen(letter->reason));
     printf("letter     %" PRId64 ", buried %s%s%s: %s\n", letter->offset, when, letter->stage[0] ? " by " : "",
            letter->stage, text);
-    put_bytes(text, sizeof text, letter->topic, strlen(letter->topic));
+    view_bytes(text, sizeof text, letter->topic, strlen(letter->topic));
     printf("stood at   topic %s, partition %d, offset %" PRId64 "\n", text, letter->origin_partition,
            letter->origin_offset);
-    put_bytes(text, sizeof text, letter->key, letter->key_len);
+    view_bytes(text, sizeof text, letter->key, letter->key_len);
     printf("key        %s\n", text);
     if (letter->is_item)
         printf("item       %" PRIu64 " of job %s\n", letter->index, letter->job);

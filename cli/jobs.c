@@ -3,45 +3,13 @@
 
 #include "cli/admin.h"
 #include "cli/commands.h"
-#include "cli/jobs.h"
-#include "cli/json.h"
-
-static const char *const states[] = {"running", "paused", "ended"};
-
-const char *job_state_word(fanmap_job_state_t state)
-{
-    return states[state];
-}
-
-void job_json(json_t *json, const fanmap_job_info_t *job)
-{
-    json_text(json, "job", job->job);
-    json_text(json, "task", job->task);
-    json_text(json, "queue", job->queue);
-    json_text(json, "state", job_state_word(job->state));
-    if (job->reason[0])
-        json_text(json, "reason", job->reason);
-    json_count(json, "concurrency", job->concurrency);
-    json_int(json, "submitted_ms", job->submitted_ms);
-    if (job->is_log_gone)
-        json_bool(json, "log_gone", true);
-    if (!job->has_counts)
-        return;
-    json_count(json, "known", job->known);
-    json_count(json, "failed", job->failed);
-    json_count(json, "retried", job->retried);
-    json_count(json, "published", job->published);
-    if (job->total >= 0)
-        json_int(json, "total", job->total);
-}
 
 static void print_json(void *arg, const fanmap_job_info_t *job)
 {
-    json_t json = {0};
+    buf_t line = {0};
     (void)arg;
-    json_begin(&json);
-    job_json(&json, job);
-    json_end(&json);
+    view_job(&line, job);
+    print_view(&line);
 }
 
 static void print_row(void *arg, const fanmap_job_info_t *job)
@@ -55,7 +23,7 @@ static void print_row(void *arg, const fanmap_job_info_t *job)
     print_time(when, sizeof when, job->submitted_ms);
     if (job->concurrency > 0)
         snprintf(limit, sizeof limit, "%" PRIu64, job->concurrency);
-    snprintf(state, sizeof state, "%s%s%s", job_state_word(job->state), job->reason[0] ? ": " : "", job->reason);
+    snprintf(state, sizeof state, "%s%s%s", view_state_word(job->state), job->reason[0] ? ": " : "", job->reason);
     if (job->is_log_gone)
         snprintf(done, sizeof done, "(its log is no longer whole)");
     else if (job->has_counts && job->total >= 0)
@@ -85,21 +53,10 @@ int run_jobs(arguments_t *arguments)
 
 static void print_worker_json(void *arg, const fanmap_worker_info_t *worker)
 {
-    json_t json = {0};
+    buf_t line = {0};
     (void)arg;
-    json_begin(&json);
-    json_text(&json, "id", worker->id);
-    json_text(&json, "host", worker->host);
-    json_count(&json, "pid", worker->pid);
-    json_text(&json, "queue", worker->queue);
-    json_text(&json, "tasks", worker->tasks);
-    json_count(&json, "slots", worker->slots);
-    json_count(&json, "running", worker->running);
-    json_count(&json, "queued", worker->queued);
-    json_count(&json, "partitions", worker->partitions);
-    json_int(&json, "started_ms", worker->started_ms);
-    json_int(&json, "silent_ms", worker->silent_ms);
-    json_end(&json);
+    view_worker(&line, worker);
+    print_view(&line);
 }
 
 static void print_worker_row(void *arg, const fanmap_worker_info_t *worker)

@@ -3,40 +3,13 @@
 
 #include "cli/admin.h"
 #include "cli/commands.h"
-#include "cli/jobs.h"
 
 static void print_json(void *arg, const fanmap_show_t *show)
 {
-    json_t json = {0};
+    buf_t line = {0};
     (void)arg;
-    json_begin(&json);
-    job_json(&json, &show->summary);
-    json_open(&json, "policy", '{');
-    for (size_t i = 0; i < show->policy_n; i++)
-        json_text(&json, show->policy_names[i], show->policy_values[i]);
-    json_close(&json, '}');
-    json_open(&json, "kinds", '{');
-    for (int kind = 0; kind < FANMAP_KINDS; kind++)
-        if (show->kinds[kind] > 0)
-            json_count(&json, fanmap_kind_name((fanmap_kind_t)kind), show->kinds[kind]);
-    json_close(&json, '}');
-    json_rate(&json, "rate", show->rate);
-    json_int(&json, "last_outcome_ms", show->last_outcome_ms);
-    json_int(&json, "producer_silent_ms", show->producer_silent_ms);
-    json_int(&json, "oldest_index", show->oldest_index);
-    json_int(&json, "running_index", show->running_index);
-    json_int(&json, "running_attempt", show->running_attempt);
-    json_int(&json, "running_ms", show->running_ms);
-    json_text(&json, "running_worker", show->running_worker);
-    json_int(&json, "workers", show->workers_n);
-    json_int(&json, "tokens_held", show->tokens_held);
-    json_int(&json, "lag", show->lag);
-    json_count(&json, "bad_records", show->bad_records);
-    json_open(&json, "waits", '[');
-    for (size_t i = 0; i < show->waits_n; i++)
-        json_text(&json, NULL, show->waits[i]);
-    json_close(&json, ']');
-    json_end(&json);
+    view_show(&line, show);
+    print_view(&line);
 }
 
 static void print_policy(const fanmap_show_t *show)
@@ -80,7 +53,7 @@ static void print_text(void *arg, const fanmap_show_t *show)
     (void)arg;
     print_time(when, sizeof when, job->submitted_ms);
     printf("job        %s: task %s on queue %s, submitted %s\n", job->job, job->task, job->queue, when);
-    printf("state      %s%s%s\n", job_state_word(job->state), job->reason[0] ? ": " : "", job->reason);
+    printf("state      %s%s%s\n", view_state_word(job->state), job->reason[0] ? ": " : "", job->reason);
     if (job->concurrency > 0)
         printf("limit      %" PRIu64 " attempts at once\n", job->concurrency);
     else

@@ -3,7 +3,6 @@
 
 #include "cli/admin.h"
 #include "cli/commands.h"
-#include "cli/json.h"
 
 static void print_line(void *arg, const char *line)
 {
@@ -13,21 +12,10 @@ static void print_line(void *arg, const char *line)
 
 static void print_json(void *arg, const fanmap_topic_info_t *topic)
 {
-    json_t json = {0};
+    buf_t line = {0};
     (void)arg;
-    json_begin(&json);
-    json_text(&json, "topic", topic->name);
-    json_text(&json, "group", topic->group);
-    json_bool(&json, "exists", topic->exists);
-    if (topic->exists)
-        json_count(&json, "partitions", topic->partitions);
-    if (topic->has_config) {
-        json_bool(&json, "compacted", topic->compacted);
-        json_int(&json, "retention_ms", topic->retention_ms);
-        json_count(&json, "message_bytes_max", topic->message_bytes_max);
-    }
-    json_text(&json, "problem", topic->problem);
-    json_end(&json);
+    view_topic(&line, topic);
+    print_view(&line);
 }
 
 static void print_retention(char *ret, size_t cap, const fanmap_topic_info_t *topic)

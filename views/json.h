@@ -1,17 +1,17 @@
-/* One JSON object a line, for --json. Straight to stdout, whose errors are seen at the end (main.c). */
-#ifndef CLI_JSON_H
-#define CLI_JSON_H
+/* Writes JSON objects into a buffer, field by field. Text that is not UTF-8 gets U+FFFD where it breaks. */
+#ifndef VIEWS_JSON_H
+#define VIEWS_JSON_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/buf.h"
 
-/* Zeroed is none begun. */
 typedef struct {
+    buf_t *out;
     bool has_fields;
 } json_t;
 
-void json_begin(json_t *json);
-void json_end(json_t *json); /* with the newline */
+/* A whole object: its bracket, and json_end for the other. */
+json_t json_begin(buf_t *out);
+void json_end(json_t *json);
 void json_text(json_t *json, const char *key, const char *text);
 void json_count(json_t *json, const char *key, uint64_t count);
 void json_int(json_t *json, const char *key, int64_t number);

@@ -1,0 +1,19 @@
+/* What operators ask about (fanmap/admin.h), as JSON: one object each, appended without a newline. `fanmap ... --json`
+ * prints them and `fanmap serve` answers with them, so that both say the same. Fields are only added. */
+#ifndef VIEWS_VIEWS_H
+#define VIEWS_VIEWS_H
+
+#include "base/buf.h"
+#include "fanmap/admin.h"
+
+/* "running", "paused" or "ended". */
+const char *view_state_word(fanmap_job_state_t state);
+void view_job(buf_t *out, const fanmap_job_info_t *job);
+void view_show(buf_t *out, const fanmap_show_t *show);
+void view_worker(buf_t *out, const fanmap_worker_info_t *worker);
+void view_topic(buf_t *out, const fanmap_topic_info_t *topic);
+void view_dead(buf_t *out, const fanmap_dead_t *letter);
+/* Bytes as text for people: printable ASCII as it is, the rest as \xNN; cut where `ret` is full. */
+void view_bytes(char *ret, size_t cap, const void *bytes, size_t len);
+
+#endif
