@@ -1,3 +1,5 @@
+/* One connection. What a worker announces goes out and is forgotten. What is asked waits in a list until Redis has
+ * answered or cannot be reached, and is answered from the timer, never from inside hiredis. */
 #include "tokens/presence.h"
 
 #include <inttypes.h>
@@ -7,7 +9,8 @@
 
 #include "tokens/redis_conn.h"
 
-enum { SERVE_KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 16, SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
+enum { KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + JOB_ID_MAX + 16, TEXTS_MAX = 1 << 20 };
+enum { SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
 
 /* What another program left under a key of ours, of a type that is none of ours, would hide the workers for ever. */
 #define DROP_FOREIGN                                                                                                   \
@@ -23,23 +26,50 @@ static const char row_text[] =
                  "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
                  "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
                  "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) return 1";
-static const char ask_text[] = DROP_FOREIGN "local now = tonumber(redis.call('TIME')[1]) "
-                                            "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[1])) "
-                                            "return redis.call('ZCARD', KEYS[1])";
-
 static const char bounds_text[] = DROP_FOREIGN
     "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) redis.call('EXPIRE', KEYS[2], ARGV[3]) "
     "for _, old in ipairs(redis.call('HKEYS', KEYS[2])) do if old ~= ARGV[1] and not redis.call('ZSCORE', KEYS[1], "
     "old) then "
     "redis.call('HDEL', KEYS[2], old) end end return 1";
+
+static const char servers_text[] =
+    DROP_FOREIGN "local now = redis.call('TIME')[1] local out = {now} "
+                 "local seen = redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf', 'WITHSCORES') "
+                 "for i = 1, #seen do out[#out + 1] = seen[i] end return out";
+static const char workers_text[] =
+    "local now = redis.call('TIME')[1] local out = {now} "
+    "local seen = redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf', 'WITHSCORES') "
+    "for i = 1, #seen, 2 do out[#out + 1] = seen[i] out[#out + 1] = seen[i + 1] "
+    "out[#out + 1] = redis.call('HGET', KEYS[2], seen[i]) or '' end return out";
 /* Of each bound the largest; 0, no bound, is larger than all. */
 static const char ask_bounds_text[] =
-    DROP_FOREIGN "local since = tonumber(redis.call('TIME')[1]) - tonumber(ARGV[1]) local most = {} "
-                 "for n, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf')) do local i = 0 "
-                 "for bound in string.gmatch(redis.call('HGET', KEYS[2], id) or '0 0 0', '%d+') do i = i + 1 bound = "
-                 "tonumber(bound) "
+    DROP_FOREIGN "local now = redis.call('TIME')[1] local most = {} "
+                 "for n, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf')) do "
+                 "local i = 0 for bound in string.gmatch(redis.call('HGET', KEYS[2], id) or '0 0 0', '%d+') do "
+                 "i = i + 1 bound = tonumber(bound) "
                  "if n == 1 or bound == 0 or (most[i] ~= 0 and bound > most[i]) then most[i] = bound end end end "
-                 "for i, bound in ipairs(most) do most[i] = string.format('%.0f', bound) end return most";
+                 "for i, bound in ipairs(most) do most[i] = string.format('%.0f', bound) end "
+                 "table.insert(most, 1, now) return most";
+static const char table_text[] = "local time = redis.call('TIME') "
+                                 "local out = {string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))} "
+                                 "local flat = redis.pcall('HGETALL', KEYS[1]) "
+                                 "for i = 1, #flat do out[#out + 1] = flat[i] end return out";
+
+typedef struct question question_t;
+
+struct question {
+    question_t *next;
+    presence_t *presence;
+    presence_what_t what;
+    char keys[2][KEY_MAX];
+    presence_fn fn; /* NULL: nobody wants to know any more */
+    void *arg;
+    bool is_sent, is_over;
+    const char **texts;
+    size_t texts_n;
+    char *bytes; /* of the texts */
+    fanmap_error_t error;
+};
 
 struct presence {
     loop_t *loop;
@@ -48,26 +78,10 @@ struct presence {
     loop_timer_t *timer;
     presence_refused_fn refused;
     void *refused_arg;
-    presence_fn fn; /* NULL: nothing is asked */
-    void *arg;
-    char key[SERVE_KEY_MAX];
-    int workers_n;
-    char bounds_key[SERVE_KEY_MAX];
-    uint64_t bounds[PRESENCE_BOUNDS];
-    bool wants_bounds;
-    bool is_sent, is_closed, was_up;
+    question_t *questions;
+    bool is_closed, was_up;
     bool has_told; /* of the refusal that lasts */
 };
-
-static void make_key(const presence_t *p, char *ret, const char *queue, const char *task)
-{
-    snprintf(ret, SERVE_KEY_MAX, "%s.serve.%s.%s", p->name_space, queue, task);
-}
-
-static void make_bounds_key(const presence_t *p, char *ret, const char *queue, const char *task)
-{
-    snprintf(ret, SERVE_KEY_MAX, "%s.bounds.%s.%s", p->name_space, queue, task);
-}
 
 static void tell_refused(presence_t *p, const fanmap_error_t *why)
 {
@@ -83,56 +97,132 @@ static void is_served(presence_t *p)
     p->has_told = false;
 }
 
-static void answer(presence_t *p, int workers_n)
+/* ---- asking ---- */
+
+static void question_free(question_t *q)
 {
-    p->workers_n = workers_n;
-    p->is_sent = false;
-    loop_timer_at(p->timer, loop_now_ms(p->loop)); /* never from inside hiredis */
+    free(q->texts);
+    free(q->bytes);
+    free(q);
 }
 
+/* One a turn: it may close the presence. */
 static void on_timer(void *arg)
 {
     presence_t *p = arg;
-    presence_fn fn = p->fn;
-    p->fn = NULL;
-    if (fn)
-        fn(p->arg, p->workers_n);
+    question_t **at = &p->questions, *q;
+    while ((q = *at) && !q->is_over)
+        at = &q->next;
+    if (!q)
+        return;
+    *at = q->next;
+    loop_timer_at(p->timer, loop_now_ms(p->loop));
+    if (q->fn)
+        q->fn(q->arg, q->texts, q->texts_n, q->error.code ? &q->error : NULL);
+    question_free(q);
 }
 
-/* 1: read; 0: nobody serves the task; -1: no answer. */
-static int read_bounds(presence_t *p, const redisReply *reply)
+static void end_question(question_t *q)
 {
-    if (!reply || reply->type != REDIS_REPLY_ARRAY || (reply->elements != 0 && reply->elements != PRESENCE_BOUNDS))
-        return -1;
-    for (size_t i = 0; i < reply->elements; i++)
-        p->bounds[i] = reply->element[i]->type == REDIS_REPLY_STRING ? strtoull(reply->element[i]->str, NULL, 10) : 0;
-    return reply->elements > 0;
+    q->is_over = true;
+    loop_timer_at(q->presence->timer, loop_now_ms(q->presence->loop));
+}
+
+static bool keep_texts(question_t *q, const redisReply *reply)
+{
+    size_t bytes = 0, n = reply->elements;
+    for (size_t i = 0; i < n; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            return false;
+        bytes += (size_t)reply->element[i]->len + 1;
+    }
+    q->texts = calloc(n + 1, sizeof *q->texts);
+    char *at = q->bytes = malloc(bytes + 1);
+    if (!q->texts || !q->bytes)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = (size_t)reply->element[i]->len;
+        memcpy(at, reply->element[i]->str, len);
+        at[len] = '\0';
+        q->texts[i] = at;
+        at += len + 1;
+    }
+    q->texts_n = n;
+    return true;
 }
 
 static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
 {
     const redisReply *reply = reply_arg;
-    presence_t *p = arg;
+    question_t *q = arg;
+    presence_t *p = q->presence;
     (void)context;
-    if (!p->is_closed && reply && reply->type != REDIS_REPLY_ERROR)
+    if (p->is_closed)
+        return;
+    if (!reply)
+        err_set_retry(&q->error, FANMAP_EUNREACHABLE, "Redis: connection lost");
+    else if (reply->type == REDIS_REPLY_ERROR)
+        redis_conn_explain(p->conn, reply->str, (size_t)reply->len, &q->error);
+    else if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 || reply->elements > TEXTS_MAX ||
+             !keep_texts(q, reply))
+        err_set(&q->error, FANMAP_EIO, "Redis answered a question with something else");
+    else
         is_served(p);
-    if (!p->is_closed && p->is_sent && p->wants_bounds)
-        answer(p, read_bounds(p, reply));
-    else if (!p->is_closed && p->is_sent)
-        answer(p, reply && reply->type == REDIS_REPLY_INTEGER ? (int)reply->integer : -1);
+    end_question(q);
 }
 
-static void send_question(presence_t *p)
+static void send_question(question_t *q)
 {
+    static const char *const texts[] = {workers_text, servers_text, ask_bounds_text, table_text};
+    bool has_two = q->what == PRESENCE_WORKERS || q->what == PRESENCE_BOUNDS;
     char silent[16];
-    snprintf(silent, sizeof silent, "%d", SILENT_S);
-    p->is_sent = true;
-    int r = p->wants_bounds ? redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 2 %s %s %s",
-                                                ask_bounds_text, p->key, p->bounds_key, silent)
-                            : redisAsyncCommand(redis_conn_context(p->conn), on_reply, p, "EVAL %s 1 %s %s", ask_text,
-                                                p->key, silent);
-    if (r != REDIS_OK)
-        answer(p, -1);
+    snprintf(silent, sizeof silent, "%d", q->what == PRESENCE_WORKERS ? PRESENCE_FORGET_S : SILENT_S);
+    const char *argv[] = {"EVAL", texts[q->what], has_two ? "2" : "1", q->keys[0], q->keys[1], silent};
+    if (!has_two)
+        argv[4] = silent;
+    q->is_sent = true;
+    if (redisAsyncCommandArgv(redis_conn_context(q->presence->conn), on_reply, q, has_two ? 6 : 5, argv, NULL) ==
+        REDIS_OK)
+        return;
+    err_set_retry(&q->error, FANMAP_EUNREACHABLE, "Redis: the connection is ending");
+    end_question(q);
+}
+
+static void name_keys(question_t *q, const char *name)
+{
+    static const char *const places[] = {
+        [PRESENCE_SERVERS] = "serve", [PRESENCE_BOUNDS] = "serve", [PRESENCE_TABLE] = "tokens"};
+    const char *name_space = q->presence->name_space;
+    if (q->what == PRESENCE_WORKERS) {
+        presence_row_keys(name_space, q->keys[0], q->keys[1], KEY_MAX);
+        return;
+    }
+    snprintf(q->keys[0], KEY_MAX, "%s.%s.%s", name_space, places[q->what], name);
+    snprintf(q->keys[1], KEY_MAX, "%s.bounds.%s", name_space, name);
+}
+
+int presence_ask(presence_t *p, presence_what_t what, const char *name, presence_fn fn, void *arg, fanmap_error_t *err)
+{
+    question_t *q = calloc(1, sizeof *q);
+    if (!q)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *q = (question_t){.next = p->questions, .presence = p, .what = what, .fn = fn, .arg = arg};
+    p->questions = q;
+    name_keys(q, name);
+    if (redis_conn_context(p->conn)) {
+        send_question(q);
+    } else if (!redis_conn_trying(p->conn)) {
+        q->error = *redis_conn_why(p->conn);
+        end_question(q);
+    }
+    return FANMAP_OK;
+}
+
+void presence_forget(presence_t *p, const void *arg)
+{
+    for (question_t *q = p ? p->questions : NULL; q; q = q->next)
+        if (q->arg == arg)
+            q->fn = NULL;
 }
 
 static void on_up(void *arg, redisAsyncContext *context)
@@ -140,8 +230,9 @@ static void on_up(void *arg, redisAsyncContext *context)
     presence_t *p = arg;
     (void)context;
     p->was_up = true;
-    if (p->fn && !p->is_sent)
-        send_question(p);
+    for (question_t *q = p->questions; q; q = q->next)
+        if (!q->is_sent && !q->is_over)
+            send_question(q);
 }
 
 static void on_down(void *arg, const fanmap_error_t *why)
@@ -149,9 +240,14 @@ static void on_down(void *arg, const fanmap_error_t *why)
     presence_t *p = arg;
     if (redis_conn_is_refused(p->conn))
         tell_refused(p, why);
-    if (p->fn && !p->is_sent)
-        answer(p, -1);
+    for (question_t *q = p->questions; q; q = q->next)
+        if (!q->is_sent && !q->is_over) {
+            q->error = *why;
+            end_question(q);
+        }
 }
+
+/* ---- announcing ---- */
 
 /* A worker that nobody can see would be worse than none: maps would wait for one that is there. */
 static void on_announced(redisAsyncContext *context, void *reply_arg, void *arg)
@@ -175,10 +271,10 @@ void presence_announce(presence_t *p, const char *incarnation, const char *queue
                        size_t tasks_n)
 {
     redisAsyncContext *context = redis_conn_context(p->conn);
-    char key[SERVE_KEY_MAX], forget[16];
+    char key[KEY_MAX], forget[16];
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     for (size_t i = 0; context && i < tasks_n; i++) {
-        make_key(p, key, queue, tasks[i]);
+        snprintf(key, sizeof key, "%s.serve.%s.%s", p->name_space, queue, tasks[i]);
         if (redisAsyncCommand(context, on_announced, p, "EVAL %s 1 %s %s %s", announce_text, key, incarnation,
                               forget) != REDIS_OK)
             return;
@@ -194,7 +290,7 @@ void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, s
 void presence_announce_row(presence_t *p, const char *incarnation, const char *row)
 {
     redisAsyncContext *context = redis_conn_context(p->conn);
-    char seen[SERVE_KEY_MAX], rows[SERVE_KEY_MAX], forget[16];
+    char seen[KEY_MAX], rows[KEY_MAX], forget[16];
     presence_row_keys(p->name_space, seen, rows, sizeof seen);
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     if (context)
@@ -202,43 +298,15 @@ void presence_announce_row(presence_t *p, const char *incarnation, const char *r
                           forget);
 }
 
-static void query(presence_t *p, const char *queue, const char *task, bool wants_bounds, presence_fn fn, void *arg)
-{
-    p->fn = fn;
-    p->arg = arg;
-    p->wants_bounds = wants_bounds;
-    make_key(p, p->key, queue, task);
-    make_bounds_key(p, p->bounds_key, queue, task);
-    if (redis_conn_context(p->conn))
-        send_question(p);
-    else if (!redis_conn_trying(p->conn))
-        answer(p, -1);
-}
-
-void presence_query(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
-{
-    query(p, queue, task, false, fn, arg);
-}
-
-void presence_query_bounds(presence_t *p, const char *queue, const char *task, presence_fn fn, void *arg)
-{
-    query(p, queue, task, true, fn, arg);
-}
-
-const uint64_t *presence_bounds(const presence_t *p)
-{
-    return p->bounds;
-}
-
 void presence_announce_bounds(presence_t *p, const char *incarnation, const char *queue, const char *task,
-                              const uint64_t bounds[PRESENCE_BOUNDS])
+                              const uint64_t bounds[PRESENCE_BOUNDS_N])
 {
     redisAsyncContext *context = redis_conn_context(p->conn);
-    char key[SERVE_KEY_MAX], bounds_key[SERVE_KEY_MAX], forget[16], text[80];
+    char key[KEY_MAX], bounds_key[KEY_MAX], forget[16], text[80];
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64 " %" PRIu64, bounds[0], bounds[1], bounds[2]);
-    make_key(p, key, queue, task);
-    make_bounds_key(p, bounds_key, queue, task);
+    snprintf(key, sizeof key, "%s.serve.%s.%s", p->name_space, queue, task);
+    snprintf(bounds_key, sizeof bounds_key, "%s.bounds.%s.%s", p->name_space, queue, task);
     if (context)
         redisAsyncCommand(context, NULL, NULL, "EVAL %s 2 %s %s %s %s %s", bounds_text, key, bounds_key, incarnation,
                           text, forget);
@@ -281,7 +349,10 @@ void presence_close(presence_t *p)
     p->is_closed = true;
     if (p->conn)
         redis_conn_close(p->conn);
-    if (p->timer)
-        loop_timer_free(p->timer);
+    loop_timer_free(p->timer);
+    for (question_t *q = p->questions, *next; q; q = next) {
+        next = q->next;
+        question_free(q);
+    }
     free(p);
 }

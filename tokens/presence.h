@@ -1,4 +1,5 @@
-/* Who serves what: soft state in Redis by which a map that waits can say that no worker serves its task.
+/* Who serves what: soft state in Redis by which a map that waits can say that no worker serves its task, and what else
+ * people ask of what the fleet left there.
  *
  * For each task a sorted set NAMESPACE.serve.QUEUE.TASK of incarnations, scored by Redis's own clock (the clocks of
  * machines play no part). A worker announces itself every PRESENCE_EVERY_MS; one silent for three times that does not
@@ -16,9 +17,6 @@
 enum { PRESENCE_EVERY_MS = 2000, PRESENCE_FORGET_S = 60, PRESENCE_ROW_MAX = 4096 };
 
 typedef struct presence presence_t;
-/* workers_n: how many serve the task; -1: Redis did not answer. */
-typedef void (*presence_fn)(void *arg, int workers_n);
-
 /* Redis wants another password, or forbids what is asked. FANMAP_EREFUSED: from the start, said at each try.
  * FANMAP_EUNREACHABLE: it worked before; said once, until it works again. May not close the presence. */
 typedef void (*presence_refused_fn)(void *arg, const fanmap_error_t *err);
@@ -34,16 +32,26 @@ void presence_announce_row(presence_t *presence, const char *incarnation, const 
 /* The keys of the rows: when each was heard of, and what it said. `cap` bytes each. */
 void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap);
 /* What this incarnation allows an attempt of a task, each 0: no bound. */
-enum { PRESENCE_BOUNDS = 3 };
+enum { PRESENCE_BOUNDS_N = 3 };
 void presence_announce_bounds(presence_t *presence, const char *incarnation, const char *queue, const char *task,
-                              const uint64_t bounds[PRESENCE_BOUNDS]);
-/* The most that any worker allows an attempt of a task, each 0: some worker has no bound. As presence_query, and in its
- * place: one question at a time; workers_n is then 1 when the answer is in presence_bounds, 0 when no worker serves the
- * task. */
-void presence_query_bounds(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
-const uint64_t *presence_bounds(const presence_t *presence);
-/* One question at a time; the answer comes later, from the loop, and may close the presence. */
-void presence_query(presence_t *presence, const char *queue, const char *task, presence_fn fn, void *arg);
+                              const uint64_t bounds[PRESENCE_BOUNDS_N]);
+
+/* What can be asked, and the texts of the answer behind its first, which is Redis's time in s (of a table in ms). */
+typedef enum {
+    PRESENCE_WORKERS, /* of each worker: incarnation, when it was last heard of in s, its row */
+    PRESENCE_SERVERS, /* `name` is QUEUE.TASK: of each worker that serves it: incarnation, when in s */
+    PRESENCE_BOUNDS, /* `name` as before: the most that any of them allows an attempt, PRESENCE_BOUNDS_N numbers, each 0
+                         where one has no bound; none: nobody serves it */
+    PRESENCE_TABLE   /* `name` is a job: field and value of its token table; none: it has no table */
+} presence_what_t;
+
+/* Once. The texts are borrowed until it returns. err: the answer is that there is none. */
+typedef void (*presence_fn)(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err);
+/* `fn` comes later, from the loop, and may close the presence. */
+int presence_ask(presence_t *presence, presence_what_t what, const char *name, presence_fn fn, void *arg,
+                 fanmap_error_t *err);
+/* What was asked with this `arg` is answered to nobody. NULL is allowed. */
+void presence_forget(presence_t *presence, const void *arg);
 /* A connection to Redis stood at some time. */
 bool presence_was_up(const presence_t *presence);
 void presence_close(presence_t *presence);

@@ -38,7 +38,7 @@ int fanmap_workers(fanmap_t *f, int timeout_ms, fanmap_worker_info_fn fn, void *
     telling_t telling = {fn, arg};
     int r = query_begin(&query, f, timeout_ms, err);
     if (r == FANMAP_OK)
-        r = query_redis(&query, INSPECT_WORKERS, NULL, on_workers, &telling, err);
+        r = query_redis(&query, PRESENCE_WORKERS, on_workers, &telling, err);
     client_mark(f);
     return r;
 }

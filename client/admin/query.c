@@ -269,7 +269,7 @@ int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t fr
 
 typedef struct {
     query_t *query;
-    inspect_fn fn;
+    presence_fn fn;
     void *arg;
 } answer_t;
 
@@ -284,21 +284,14 @@ static void on_answer(void *arg, const char *const *texts, size_t n, const fanma
         answer->fn(answer->arg, texts, n, NULL);
 }
 
-int query_redis(query_t *query, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err)
+int query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg, fanmap_error_t *err)
 {
-    const fanmap_options_t *o = query->f->options;
-    redis_port_config_t config = {.url = options_text(o, OPT_REDIS),
-                                  .password_file = options_text(o, OPT_REDIS_PASSWORD_FILE),
-                                  .name_space = options_text(o, OPT_NAMESPACE),
-                                  .connect_timeout_ms = (uint32_t)options_ms(o, OPT_CONNECT_TIMEOUT)};
     answer_t answer = {query, fn, arg};
-    inspect_t *inspect;
-    if (!config.url || strcmp(config.url, "none") == 0)
+    if (!query->f->presence)
         return err_set(err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS");
-    int r = inspect_open(query->f->loop, &config, what, name, on_answer, &answer, &inspect, err);
-    if (r != FANMAP_OK)
-        return r;
-    r = query_wait(query, "Redis", err);
-    inspect_close(inspect);
+    int r = presence_ask(query->f->presence, what, "", on_answer, &answer, err);
+    if (r == FANMAP_OK)
+        r = query_wait(query, "Redis", err);
+    presence_forget(query->f->presence, &answer);
     return r;
 }

@@ -8,7 +8,7 @@
 
 #include "client/connection/client.h"
 #include "client/joblog/lookup.h"
-#include "tokens/inspect.h"
+#include "tokens/presence.h"
 
 typedef struct {
     fanmap_t *f;
@@ -53,8 +53,8 @@ typedef void (*ask_record_fn)(void *arg, const bus_record_t *record);
  * *ret_low, if not NULL: the log begins only there, and nothing was read. */
 int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
                void *arg, int64_t *ret_low, fanmap_error_t *err);
-/* One question to Redis (tokens/inspect.h), on a connection of its own. `fn` is called once, with what came.
+/* One question to Redis (tokens/presence.h) about the whole namespace. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */
-int query_redis(query_t *query, inspect_what_t what, const char *name, inspect_fn fn, void *arg, fanmap_error_t *err);
+int query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg, fanmap_error_t *err);
 
 #endif

@@ -38,8 +38,6 @@ struct fanmap {
     bus_t *bus;
     tokens_port_t *tokens;     /* NULL: --redis none */
     struct presence *presence; /* NULL: --redis none, or embedded */
-    uint32_t asked_number;     /* the job that presence is asked for; 0: nothing is asked */
-    int64_t asked_ms;
     bool is_local, is_connected;
     bool was_woken;              /* by fanmap_wake, and no call has returned for it yet */
     bool is_polled, is_marked;   /* the caller knows the descriptor; it is readable until the next turn */

@@ -1,7 +1,6 @@
 /* One step after the other: who serves the task, what the workers say, the token table; then whether Kafka answers at
  * all, the group's partitions, its offsets, the partitions' ends. Who lacks a right gets no answer about the group, after
- * some time: that alone does not say that Kafka is away. The ends are asked last, so that no offset is behind one. A step that has its answer lets the timer take the next one, because an inspection
- * may not be closed from inside its answer. */
+ * some time: that alone does not say that Kafka is away. The ends are asked last, so that no offset is behind one. */
 #include "client/connection/fleet.h"
 
 #include <inttypes.h>
@@ -11,7 +10,6 @@
 
 #include "client/connection/worker_row.h"
 #include "io/bus_admin.h"
-#include "tokens/inspect.h"
 #include "tokens/presence.h"
 
 /* Who is silent for longer does not serve any more (tokens/presence.h); what ran there is told for a while. */
@@ -38,7 +36,6 @@ struct fleet_asking {
     bus_topic_t *items;
     uint32_t ends_left;
     int64_t committed_sum, ends_sum;
-    inspect_t *inspect;
     seen_worker_t seen[SEEN_MAX]; /* some workers, by whose names tokens are told */
     size_t seen_n;
     fleet_t fleet;
@@ -177,7 +174,7 @@ static void take_table(fleet_asking_t *a, const char *const *texts, size_t n)
     fleet->learns_ms = learn > clock ? learn - clock : 0;
 }
 
-static void on_inspected(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
+static void on_redis(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
     fleet_asking_t *a = arg;
     if (err) {
@@ -194,20 +191,14 @@ static void on_inspected(void *arg, const char *const *texts, size_t n, const fa
     next_soon(a);
 }
 
-static int inspect(fleet_asking_t *a, fanmap_error_t *err)
+static int query_redis(fleet_asking_t *a, fanmap_error_t *err)
 {
-    static const inspect_what_t what[] = {INSPECT_SERVERS, INSPECT_WORKERS, INSPECT_TABLE};
-    const fanmap_options_t *o = a->f->options;
-    redis_port_config_t config = {.url = options_text(o, OPT_REDIS),
-                                  .password_file = options_text(o, OPT_REDIS_PASSWORD_FILE),
-                                  .name_space = options_text(o, OPT_NAMESPACE),
-                                  .connect_timeout_ms = (uint32_t)options_ms(o, OPT_CONNECT_TIMEOUT)};
+    static const presence_what_t what[] = {PRESENCE_SERVERS, PRESENCE_WORKERS, PRESENCE_TABLE};
     char name[NAME_MAX_LEN + TASK_NAME_MAX + 2];
-    if (!config.url || strcmp(config.url, "none") == 0 || (a->step == TABLE && !a->has_limit))
+    if (!a->f->presence || (a->step == TABLE && !a->has_limit))
         return FANMAP_AGAIN;
     snprintf(name, sizeof name, "%s.%s", a->queue, a->task);
-    return inspect_open(a->f->loop, &config, what[a->step], a->step == TABLE ? a->job : name, on_inspected, a,
-                        &a->inspect, err);
+    return presence_ask(a->f->presence, what[a->step], a->step == TABLE ? a->job : name, on_redis, a, err);
 }
 
 /* ---- Kafka ---- */
@@ -286,10 +277,8 @@ static void on_timer(void *arg)
 {
     fleet_asking_t *a = arg;
     fanmap_error_t err;
-    inspect_close(a->inspect);
-    a->inspect = NULL;
     for (; a->step < STEPS && a->fn; a->step++)
-        if ((a->step <= TABLE ? inspect(a, &err) : query_kafka(a, &err)) == FANMAP_OK)
+        if ((a->step <= TABLE ? query_redis(a, &err) : query_kafka(a, &err)) == FANMAP_OK)
             return;
     fleet_fn fn = a->fn;
     a->is_busy = false;
@@ -356,7 +345,6 @@ void fleet_free(fanmap_t *f)
     fleet_asking_t *a = f->asking;
     if (!a)
         return;
-    inspect_close(a->inspect);
     loop_timer_free(a->timer);
     free(a);
     f->asking = NULL;

@@ -59,7 +59,6 @@ struct mapping {
     } log_check;
     struct {
         loop_timer_t *timer;
-        int64_t until_ms;
         queue_ready_fn then;
         bool is_done;
     } limits; /* fleet_limits.c */

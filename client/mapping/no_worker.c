@@ -1,16 +1,12 @@
 /* A map whose task nobody serves would wait in silence: so, while it has no outcome, Redis is asked who serves the
  * task. Without Redis (--redis none) Kafka is asked who of the queue's group subscribes to the topic of the task. */
+#include <stdio.h>
+
 #include "client/connection/log_queries.h"
 #include "client/mapping/mapping.h"
 #include "tokens/presence.h"
 
-enum { FIRST_ASK_MS = 2500, TURN_MS = 200, ANSWER_MAX_MS = 5000 };
-
-/* Presence takes one question at a time; one that is not answered does not stop the others for ever. */
-static bool is_presence_busy(const fanmap_t *f, int64_t now_ms)
-{
-    return f->asked_number && now_ms - f->asked_ms < ANSWER_MAX_MS;
-}
+enum { FIRST_ASK_MS = 2500 };
 
 static void on_workers_counted(fanmap_job_t *job, int64_t workers_n)
 {
@@ -37,13 +33,10 @@ static void on_workers_counted(fanmap_job_t *job, int64_t workers_n)
     waiting_said(job, WHY_NO_WORKER);
 }
 
-static void on_answer(void *arg, int workers_n)
+static void on_servers(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
-    fanmap_t *f = arg;
-    fanmap_job_t *job = job_by_number(f, f->asked_number);
-    f->asked_number = 0;
-    if (job)
-        on_workers_counted(job, workers_n);
+    (void)texts;
+    on_workers_counted(arg, err ? -1 : (int64_t)(n - 1) / 2);
 }
 
 static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
@@ -52,36 +45,25 @@ static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
     on_workers_counted(job, n);
 }
 
-static void query_members(fanmap_job_t *job)
+static int query_workers(fanmap_job_t *job, fanmap_error_t *err)
 {
-    char group[TOPIC_NAME_MAX];
-    fanmap_error_t err;
+    char group[TOPIC_NAME_MAX], name[NAME_MAX_LEN + TASK_NAME_MAX + 2];
+    if (job->f->presence) {
+        snprintf(name, sizeof name, "%s.%s", job->spec.queue, job->spec.task);
+        return presence_ask(job->f->presence, PRESENCE_SERVERS, name, on_servers, job, err);
+    }
     name_group(group, job->f->namespace_name, job->spec.queue);
-    if (log_query_members(job, job->queue->items, group, on_members, &err) != FANMAP_OK)
-        no_worker_stop(job);
+    return log_query_members(job, job->queue->items, group, on_members, err);
 }
 
 static void on_timer(void *arg)
 {
     fanmap_job_t *job = arg;
     const list_t *list = gather_list(job);
-    fanmap_t *f = job->f;
-    if (job->error.code || gather_decision(job)->is_decided || (list && list_known(list) > 0)) {
+    fanmap_error_t err;
+    bool goes_on = job->error.code || gather_decision(job)->is_decided || (list && list_known(list) > 0);
+    if (goes_on || query_workers(job, &err) != FANMAP_OK)
         no_worker_stop(job);
-        return;
-    }
-    if (!f->presence) {
-        query_members(job);
-        return;
-    }
-    int64_t now = loop_now_ms(f->loop);
-    if (is_presence_busy(f, now)) {
-        loop_timer_at(job->mapping->no_worker_timer, now + TURN_MS);
-        return;
-    }
-    f->asked_number = job->number;
-    f->asked_ms = now;
-    presence_query(f->presence, job->spec.queue, job->spec.task, on_answer, f);
 }
 
 void no_worker_watch(fanmap_job_t *job)
@@ -99,6 +81,7 @@ void no_worker_stop(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
     if (m->no_worker_timer)
-        loop_timer_free(m->no_worker_timer);
+        presence_forget(job->f->presence, job);
+    loop_timer_free(m->no_worker_timer);
     m->no_worker_timer = NULL;
 }

@@ -159,7 +159,7 @@ static void announce_bounds(fanmap_worker_t *w)
 {
     for (size_t i = 0; i < w->catalogue.n; i++) {
         const limits_t *l = &w->catalogue.tasks[i].terms.limits;
-        const uint64_t bounds[PRESENCE_BOUNDS] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
+        const uint64_t bounds[PRESENCE_BOUNDS_N] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
         if (bounds[0] || bounds[1] || bounds[2])
             presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks[i],
                                      bounds);
