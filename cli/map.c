@@ -104,6 +104,8 @@ static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const cha
     s->input = is_retry ? NULL : input;
     int opened = output_open(&s->output, arguments, format);
     progress_open(&s->progress, arguments);
+    if (status == EXIT_ALL_WELL && output_is_as_printed(&s->output) && !option_text(arguments, "command-output"))
+        status = set(arguments, "command-output", "raw");
     return status == EXIT_ALL_WELL ? opened : status;
 }
 

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "schemas/value.h"
+
 enum { FULL_BYTES = 256 * 1024 };
 
 /* Only these can make a writer wait. */
@@ -36,8 +38,9 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
     *output = (output_t){.format = format_of(format),
                          .as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
                          .can_block = can_block(),
-                         .is_command = arguments->argv_n > 0,
+                         .is_raw = is_switch_set(arguments, "raw"),
                          .is_verbose = is_switch_set(arguments, "verbose")};
+    output->as_printed = arguments->argv_n > 0 && output->format == OUTPUT_LINES && !output->as_records;
     return parallel_log_open(&output->parallel_log, arguments);
 }
 
@@ -52,6 +55,11 @@ bool output_close(output_t *output)
 static bool is_json(const output_t *output)
 {
     return output->format == OUTPUT_JSONL || (output->as_records && output->format != OUTPUT_MSGPACK);
+}
+
+bool output_is_as_printed(const output_t *output)
+{
+    return output->as_printed;
 }
 
 const char *output_value_format(const output_t *output)
@@ -125,6 +133,18 @@ static int render(const output_t *output, fanmap_job_t *job, const fanmap_outcom
     return r;
 }
 
+/* What stands behind an outcome. What a command printed is printed as parallel -k does, and text is a line: one that
+ * does not end as such is ended. */
+static const char *end_of(const output_t *output, const fanmap_outcome_t *outcome, const char *line, size_t len)
+{
+    if (output->format == OUTPUT_MSGPACK)
+        return NULL;
+    if (!output->as_printed)
+        return output->format == OUTPUT_NUL ? "" : "\n";
+    bool is_whole = len == 0 || output->is_raw || line[len - 1] == '\n';
+    return outcome->kind == FANMAP_VALUE && (is_whole || !utf8_valid(line, len)) ? NULL : "\n";
+}
+
 int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
 {
     const char *line;
@@ -135,11 +155,8 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     int r = render(output, job, outcome, &line, &len, err);
     if (r != FANMAP_OK)
         return r;
-    /* A command's output is printed as it is, as parallel -k does; everything else ends with the delimiter. */
-    bool as_it_is = output->format == OUTPUT_LINES && output->is_command && outcome->kind == FANMAP_VALUE;
-    as_it_is = (as_it_is && !output->as_records) || output->format == OUTPUT_MSGPACK;
-    const char *end = output->format == OUTPUT_NUL ? "" : "\n";
-    bool is_kept = append(output, line, len) && (as_it_is || append(output, end, 1));
+    const char *end = end_of(output, outcome, line, len);
+    bool is_kept = append(output, line, len) && (!end || append(output, end, 1));
     if (is_kept)
         return FANMAP_OK;
     *err = (fanmap_error_t){.code = FANMAP_ENOMEM, .message = "out of memory for what is to be printed"};

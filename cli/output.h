@@ -9,7 +9,7 @@ typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL, OUTPUT_MSGPACK } output_f
 
 typedef struct {
     output_format_t format;
-    bool as_records, can_block, is_command, is_verbose;
+    bool as_records, can_block, as_printed, is_raw, is_verbose;
     char *bytes;
     size_t at, len, cap;
     int error; /* errno of a write that failed */
@@ -21,6 +21,8 @@ typedef struct {
 int output_open(output_t *output, const arguments_t *arguments, const char *standard_format);
 /* False, after a complaint: the log of --joblog is not whole. */
 bool output_close(output_t *output);
+/* The values of -- CMD are printed as the command printed them: the library must keep their newlines. */
+bool output_is_as_printed(const output_t *output);
 /* The "value-format" that the library must hand values out in. */
 const char *output_value_format(const output_t *output);
 /* True: another outcome may be put. */

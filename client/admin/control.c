@@ -156,7 +156,13 @@ static int check_verb(const char *verb, const char *arg, fanmap_error_t *err)
         return FANMAP_OK;
     if (fanmap_options_new(&options) != FANMAP_OK)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
+    bool is_relative = false;
     int r = fanmap_options_set(options, "concurrency", arg ? arg : "", err);
+    if (r == FANMAP_OK)
+        (void)options_limit(options, OPT_CONCURRENCY, &is_relative);
+    if (is_relative)
+        r = err_set(err, FANMAP_EUSAGE,
+                    "--concurrency %s counts the processors of this machine: for a fleet, give a number", arg);
     fanmap_options_free(options);
     return r;
 }

@@ -36,6 +36,7 @@ static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *e
         return r;
     serve_config(options, &f->local->catalogue, &config);
     config.queue = "default";
+    config.slots_n = serve_local_places(options);
     config.partitions = 1;
     r = tokens_local_port_open(f->loop, &f->tokens, err);
     if (r == FANMAP_OK)

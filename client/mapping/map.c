@@ -55,7 +55,8 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     snprintf(spec->task, sizeof spec->task, "%s", task ? task : "");
     snprintf(spec->queue, sizeof spec->queue, "%s", job->f->is_local ? LOCAL_QUEUE : options_text(o, OPT_QUEUE));
     spec->submitted_ms = wall_ms();
-    spec->concurrency = options_count(o, OPT_CONCURRENCY);
+    bool is_relative;
+    spec->concurrency = options_limit(o, OPT_CONCURRENCY, &is_relative);
     spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
     spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
     options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
@@ -69,6 +70,10 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
     spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
     spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
+    if (is_relative && !job->f->is_local)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--concurrency %s counts the processors of this machine: for a fleet, give a number",
+                       options_text(o, OPT_CONCURRENCY));
     if (spec->concurrency > 0 && !job->f->tokens && !job->f->is_local)
         return err_set(err, FANMAP_EUSAGE,
                        "--concurrency %" PRIu64

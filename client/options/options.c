@@ -215,6 +215,16 @@ uint64_t options_count(const fanmap_options_t *options, struct option_COUNT opti
     return value ? strtoull(value, NULL, 10) : 0;
 }
 
+uint64_t options_limit(const fanmap_options_t *options, struct option_LIMIT option, bool *ret_is_relative)
+{
+    const char *value = options_text(options, option);
+    uint64_t limit = 0;
+    if (!value || limit_parse(value, option_rule((size_t)option.row), cpus_online(), &limit, NULL) != FANMAP_OK)
+        value = "0";
+    *ret_is_relative = value[strspn(value, "0123456789")] != '\0';
+    return limit;
+}
+
 uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option)
 {
     const char *value = options_text(options, option);
@@ -251,9 +261,12 @@ void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uin
 uint64_t fanmap_options_number(const fanmap_options_t *options, const char *key)
 {
     int row = option_find(key, strlen(key));
+    bool is_relative;
     switch (row < 0 ? OPTION_TEXT : option_rule((size_t)row)->type) {
     case OPTION_COUNT:
         return options_count(options, (struct option_COUNT){row});
+    case OPTION_LIMIT:
+        return options_limit(options, (struct option_LIMIT){row}, &is_relative);
     case OPTION_SIZE:
         return options_bytes(options, (struct option_SIZE){row});
     case OPTION_DURATION:

@@ -10,6 +10,7 @@ typedef enum {
     OPTION_TEXT,
     OPTION_SWITCH,   /* true, false */
     OPTION_COUNT,    /* a whole number with bounds */
+    OPTION_LIMIT,    /* the same, or of this machine's processors: N%, +N */
     OPTION_DURATION, /* with a unit; bounds in ms */
     OPTION_SIZE,     /* bytes, with or without a unit */
     OPTION_NAME,     /* queue and namespace */
@@ -52,6 +53,7 @@ struct option_NAME { int row; };
 struct option_DURATION { int row; };
 struct option_SWITCH { int row; };
 struct option_COUNT { int row; };
+struct option_LIMIT { int row; };
 struct option_BACKOFF { int row; };
 struct option_HALT { int row; };
 struct option_EXITS { int row; };
@@ -77,6 +79,8 @@ bool option_is_set(const fanmap_options_t *options, int row);
 const char *option_value(const fanmap_options_t *options, int row, size_t nth);
 /* Typed reading. The value was checked when it was set, so these cannot fail; the default stands in the table. */
 uint64_t options_count(const fanmap_options_t *options, struct option_COUNT option);
+/* *ret_is_relative: it was said in processors of this machine. */
+uint64_t options_limit(const fanmap_options_t *options, struct option_LIMIT option, bool *ret_is_relative);
 bool options_switch(const fanmap_options_t *options, struct option_SWITCH option);
 uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option);
 uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE option);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/duration.h"
 #include "client/options/policy_rules.h"
@@ -21,6 +22,30 @@ static int check_count(const char *value, const option_rule_t *rule, fanmap_erro
     if (!is_number || count < rule->min || (rule->max && count > rule->max))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a whole number from %" PRIu64 " to %" PRIu64, value,
                        rule->min, rule->max);
+    return FANMAP_OK;
+}
+
+uint32_t cpus_online(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus > 0 ? (uint32_t)cpus : 1;
+}
+
+int limit_parse(const char *text, const option_rule_t *rule, uint32_t cpus, uint64_t *ret, fanmap_error_t *err)
+{
+    const char *digits = text + (*text == '+');
+    size_t n = strspn(digits, "0123456789");
+    bool is_percent = digits == text && strcmp(digits + n, "%") == 0;
+    bool is_more = digits != text && digits[n] == '\0';
+    uint64_t number = strtoull(digits, NULL, 10);
+    if (n == 0 || n > 6 || !(is_percent || is_more)) {
+        int r = check_count(text, rule, err);
+        if (r == FANMAP_OK)
+            *ret = number;
+        return r;
+    }
+    uint64_t limit = is_percent ? cpus * number / 100 : cpus + number;
+    *ret = limit > 0 ? limit : 1;
     return FANMAP_OK;
 }
 
@@ -133,6 +158,7 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
     halt_t halt;
     spec_t spec;
     uint32_t milli;
+    uint64_t limit;
     switch (rule->type) {
     case OPTION_TEXT:
         return FANMAP_OK;
@@ -140,6 +166,8 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
         return check_choice(value, "true|false", err);
     case OPTION_COUNT:
         return check_count(value, rule, err);
+    case OPTION_LIMIT:
+        return limit_parse(value, rule, 1, &limit, err);
     case OPTION_DURATION:
         return check_duration(value, rule, err);
     case OPTION_SIZE:

@@ -13,6 +13,10 @@ int backoff_parse(const char *text, backoff_t *ret, fanmap_error_t *err);
 /* FANMAP_OK, or FANMAP_EUSAGE: the value does not fit row `option` of the table. */
 int option_check(size_t option, const char *value, fanmap_error_t *err);
 
+/* Processors of this machine that are at work; at least 1. */
+uint32_t cpus_online(void);
+/* "8", "0", "150%" or "+2", the last two of `cpus` processors and at least 1. */
+int limit_parse(const char *text, const option_rule_t *rule, uint32_t cpus, uint64_t *ret, fanmap_error_t *err);
 /* Processors, "0.5", in thousandths. */
 int cpus_parse(const char *text, uint32_t *ret_milli, fanmap_error_t *err);
 

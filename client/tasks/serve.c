@@ -4,10 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/options/rules.h"
 #include "client/tasks/job_limits.h"
 #include "client/tasks/task_conf.h"
 
-enum { ARGV_MAX = 1024 };
+enum { ARGV_MAX = 1024, LOCAL_PLACES_MAX = 256 };
 
 static bool is_task_file(const char *path)
 {
@@ -97,15 +98,31 @@ static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catal
     return r;
 }
 
+/* "raw" and "command-output", for the commands of command lines; a task file says it of each task. */
+static void set_bytes(const fanmap_options_t *options, slots_catalogue_t *catalogue, size_t from)
+{
+    const char *asked = options_text(options, OPT_COMMAND_OUTPUT), *output = asked ? asked : "text";
+    bool is_raw = options_switch(options, OPT_RAW);
+    for (size_t i = from; i < catalogue->n; i++) {
+        terms_t *terms = &catalogue->tasks[i].terms;
+        terms->raw_input = is_raw;
+        terms->output = strcmp(output, "json") == 0            ? STDOUT_JSON
+                        : is_raw || strcmp(output, "raw") == 0 ? STDOUT_RAW
+                                                               : STDOUT_TEXT;
+    }
+}
+
 int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
 {
     int r = add_libraries(options, catalogue, err);
+    size_t files_n = catalogue->n;
     if (r == FANMAP_OK)
         r = add_all_named(options, "exec", slots_catalogue_add_command, catalogue, err);
     if (r == FANMAP_OK)
         r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
     if (r == FANMAP_OK)
         r = add_argv(options, catalogue, err);
+    set_bytes(options, catalogue, files_n);
     if (r == FANMAP_OK)
         r = contain_all(options, catalogue, err);
     job_limits_default(options, catalogue);
@@ -119,8 +136,18 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
 static uint32_t slots_n(const fanmap_options_t *options)
 {
     uint64_t asked = options_count(options, OPT_SLOTS);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return asked ? (uint32_t)asked : cpus > 0 ? (uint32_t)cpus : 1;
+    return asked ? (uint32_t)asked : cpus_online();
+}
+
+uint32_t serve_local_places(const fanmap_options_t *options)
+{
+    bool is_relative;
+    uint64_t limit = options_limit(options, OPT_CONCURRENCY, &is_relative);
+    if (options_count(options, OPT_SLOTS) || !options_is_set(options, OPT_CONCURRENCY))
+        return slots_n(options);
+    if (limit == 0 || limit > LOCAL_PLACES_MAX)
+        return LOCAL_PLACES_MAX;
+    return limit > cpus_online() ? (uint32_t)limit : cpus_online();
 }
 
 void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)

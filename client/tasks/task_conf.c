@@ -22,6 +22,7 @@ enum { FOR_SO = 1, FOR_EXEC = 2, FOR_SERVE = 4, FOR_ALL = 7 };
 typedef enum {
     KEY_ENGINE,
     KEY_OUTPUT,
+    KEY_RAW,
     KEY_SIZE,
     KEY_CPUS,
     KEY_MS,
@@ -44,6 +45,7 @@ static const key_row_t keys[] = {
     {"exec", KEY_ENGINE, FOR_ALL, 0},
     {"serve", KEY_ENGINE, FOR_ALL, 0},
     {"output", KEY_OUTPUT, FOR_EXEC, 0},
+    {"raw", KEY_RAW, FOR_EXEC, 0},
     {"memory", KEY_SIZE, FOR_ALL, offsetof(terms_t, limits.memory_bytes)},
     {"file-size", KEY_SIZE, FOR_ALL, offsetof(terms_t, limits.file_bytes)},
     {"cpus", KEY_CPUS, FOR_ALL, offsetof(terms_t, limits.cpus_milli)},
@@ -139,6 +141,18 @@ static int read_text(const char *text, char **ret, fanmap_error_t *err)
     return *ret ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory");
 }
 
+/* Bytes as they are, both ways; what `output` said of stdout as JSON stays. */
+static int read_raw(const char *text, terms_t *terms, fanmap_error_t *err)
+{
+    bool is_raw = strcmp(text, "true") == 0;
+    if (!is_raw && strcmp(text, "false") != 0)
+        return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is neither true nor false", text);
+    terms->raw_input = is_raw;
+    if (is_raw && terms->output == STDOUT_TEXT)
+        terms->output = STDOUT_RAW;
+    return FANMAP_OK;
+}
+
 static int read_value(const key_row_t *key, const task_entry_t *e, slots_task_t *task, fanmap_error_t *err)
 {
     void *at = (char *)&task->terms + key->at;
@@ -168,10 +182,13 @@ static int read_value(const key_row_t *key, const task_entry_t *e, slots_task_t 
     case KEY_WORDS: /* container itself comes last: see contain */
         return strcmp(key->name, "container") == 0 ? FANMAP_OK : read_words(e, at, err);
     case KEY_OUTPUT:
-        task->output_json = strcmp(e->values[0], "json") == 0;
-        if (!task->output_json && strcmp(e->values[0], "text") != 0)
+        if (strcmp(e->values[0], "json") == 0)
+            task->terms.output = STDOUT_JSON;
+        else if (strcmp(e->values[0], "text") != 0)
             return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is neither text nor json", e->values[0]);
         return FANMAP_OK;
+    case KEY_RAW:
+        return read_raw(e->values[0], &task->terms, err);
     case KEY_ENGINE:
         break;
     }

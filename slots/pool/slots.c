@@ -21,7 +21,6 @@ static bool copy_task(plan_task_t *to, const slots_task_t *from)
     snprintf(to->name, sizeof to->name, "%s", from->name);
     to->is_command = from->engine == TASK_EXEC;
     to->is_served = from->engine == TASK_SERVE;
-    to->output_json = from->output_json;
     to->library = strdup(from->library ? from->library : "");
     to->argv = words_copy(from->engine == TASK_SO ? NULL : from->argv);
     return to->library && to->argv && terms_copy(&to->terms, &from->terms);

@@ -9,14 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 11, TASK_FIELDS = 7 };
+enum { PLAN_FIELDS = 11, TASK_FIELDS = 6 };
 
 static void encode_task(buf_t *b, const plan_task_t *task)
 {
     mp_put_array(b, TASK_FIELDS);
     mp_put_text(b, task->name);
     mp_put_bool(b, task->is_command);
-    mp_put_bool(b, task->output_json);
     mp_put_text(b, task->library ? task->library : "");
     words_encode(b, (const char *const *)task->argv);
     mp_put_bool(b, task->is_served);
@@ -46,7 +45,6 @@ static void decode_task(mp_reader_t *r, plan_task_t *task)
     r->bad = r->bad || mp_read_array(r) != TASK_FIELDS;
     mp_read_text(r, task->name, sizeof task->name);
     task->is_command = mp_read_bool(r);
-    task->output_json = mp_read_bool(r);
     task->library = text_decode(r);
     task->argv = words_decode(r);
     task->is_served = mp_read_bool(r);

@@ -11,7 +11,7 @@
 
 typedef struct {
     char name[TASK_NAME_MAX + 1];
-    bool is_command, output_json;
+    bool is_command;
     char *library; /* neither a command nor served: its path */
     char **argv;   /* a command, or a served program: NULL-terminated */
     bool is_served;

@@ -14,7 +14,6 @@ typedef struct {
     task_engine_t engine;
     const char *library;     /* TASK_SO: path */
     const char *const *argv; /* TASK_EXEC: NULL-terminated, may hold {}; TASK_SERVE: taken as it is */
-    bool output_json;        /* TASK_EXEC: stdout is one JSON text instead of a string or binary */
     terms_t terms;
 } slots_task_t;
 

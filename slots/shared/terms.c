@@ -8,7 +8,7 @@
 
 #include "base/duration.h"
 
-enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 8 };
+enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 10 };
 
 /* ---- lists of words ---- */
 
@@ -161,6 +161,8 @@ void terms_encode(buf_t *b, const terms_t *t)
     mp_put_text(b, t->workdir ? t->workdir : "");
     words_encode(b, as_const(t->env));
     mp_put_uint(b, t->own_from);
+    mp_put_uint(b, t->output);
+    mp_put_bool(b, t->raw_input);
     words_encode(b, as_const(t->kill_argv));
     words_encode(b, as_const(t->list_argv));
 }
@@ -189,6 +191,8 @@ terms_t terms_decode(mp_reader_t *r)
     }
     t.env = decode_some(r);
     t.own_from = (uint32_t)mp_read_uint(r);
+    t.output = (stdout_rule_t)mp_read_uint(r);
+    t.raw_input = mp_read_bool(r);
     t.kill_argv = decode_some(r);
     t.list_argv = decode_some(r);
     return t;

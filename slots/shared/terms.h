@@ -15,6 +15,13 @@ typedef struct {
     uint32_t processes_n; /* processes and threads at once */
 } limits_t;
 
+/* What a command's stdout is as its value. */
+typedef enum {
+    STDOUT_TEXT, /* a string without its last newline where it is UTF-8, else binary */
+    STDOUT_JSON, /* one JSON text */
+    STDOUT_RAW   /* every byte of it, as a string or binary */
+} stdout_rule_t;
+
 typedef struct {
     limits_t limits;
     uint32_t timeout_ms; /* an attempt's, at most; 0: the job's alone */
@@ -23,7 +30,9 @@ typedef struct {
     char **env;          /* NAME=VALUE, NULL-terminated, or NULL: beside the worker's own environment */
     uint32_t own_from;   /* where in argv the task's own words begin, behind those of the container's runtime */
     char **kill_argv;    /* ends the container {container}; NULL: its processes are ours to kill */
-    char **list_argv;    /* prints the names of the containers that there are, one a line; NULL: none are left behind */
+    stdout_rule_t output;
+    bool raw_input;   /* a command's stdin is the item's bytes and no newline behind them */
+    char **list_argv; /* prints the names of the containers that there are, one a line; NULL: none are left behind */
 } terms_t;
 
 enum { TERMS_WORDS_MAX = 65536, LIMITS_TEXT_MAX = 240 };

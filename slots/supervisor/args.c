@@ -21,6 +21,13 @@ bool args_value_text(buf_t *b, const void *mp, size_t len)
     return true;
 }
 
+bool args_is_binary(const void *mp, size_t len)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, mp, len);
+    return mp_peek(&r) == MP_BIN;
+}
+
 static bool find_part(const args_values_t *v, unsigned long part, const uint8_t **ret, size_t *ret_len)
 {
     mp_reader_t r;

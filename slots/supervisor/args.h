@@ -33,5 +33,7 @@ typedef struct {
 bool args_expand(args_t *a, char *const *template, const args_values_t *values);
 /* Appends the text that stands for a value; false: it has none (it cannot be JSON). */
 bool args_value_text(buf_t *b, const void *mp, size_t len);
+/* It is no text: bytes that are to stay as they are. */
+bool args_is_binary(const void *mp, size_t len);
 
 #endif

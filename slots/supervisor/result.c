@@ -76,21 +76,29 @@ static size_t trimmed(const buf_t *text)
     return len;
 }
 
+/* The text of stdout, as $(...) of a shell takes it: its last newline ends it and is no part of it. */
+static size_t text_len(const command_t *c, const char *out)
+{
+    size_t len = c->out.len;
+    return len > 0 && out[len - 1] == '\n' && c->task->terms.output == STDOUT_TEXT ? len - 1 : len;
+}
+
 static bool put_value(command_t *c, slot_done_t *done)
 {
     fanmap_error_t err = {0};
     const char *out = c->out.data ? (const char *)c->out.data : "";
     buf_clear(&c->scratch);
-    if (c->task->output_json && value_from_json(&c->scratch, out, trimmed(&c->out), &err) != FANMAP_OK) {
+    bool is_json = c->task->terms.output == STDOUT_JSON;
+    if (is_json && value_from_json(&c->scratch, out, trimmed(&c->out), &err) != FANMAP_OK) {
         char message[MESSAGE_MAX];
         snprintf(message, sizeof message, "stdout is not one JSON text: %.300s", err.message);
         done->kind = FANMAP_PROTOCOL;
         put(c, done, message);
         return true;
     }
-    if (!c->task->output_json && utf8_valid(out, c->out.len))
-        mp_put_str(&c->scratch, out, c->out.len);
-    else if (!c->task->output_json)
+    if (!is_json && utf8_valid(out, c->out.len))
+        mp_put_str(&c->scratch, out, text_len(c, out));
+    else if (!is_json)
         value_from_bytes(&c->scratch, out, c->out.len);
     done->value = c->scratch.data;
     done->value_len = c->scratch.len;

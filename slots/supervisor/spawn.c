@@ -139,6 +139,8 @@ static int set_stdin(command_t *c, const slot_run_t *run, bool is_item)
         buf_clear(&c->scratch);
         if (!args_value_text(&c->scratch, run->in, run->in_len) || c->scratch.failed)
             return EILSEQ;
+        if (!c->task->terms.raw_input && !args_is_binary(run->in, run->in_len))
+            buf_append(&c->scratch, "\n", 1); /* as a here-string has it */
         error = set_item(c, &c->scratch);
         lseek(c->stdin_fd, 0, SEEK_SET);
     }

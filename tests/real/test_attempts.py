@@ -84,7 +84,7 @@ class Attempts:
         self.assertEqual(self.map("echo", "-i", a, "-i", b).out(), b'[1,"x"]\n[2,{"y":1}]\n')
         self.assertEqual(self.map("echo", ":::", "1", "2", ":::+", "3", "4", ":::+", "5", "6").out(), b"[1,3,5]\n[2,4,6]\n")
         self.assertEqual(self.map("parts", "--input-format", "lines", ":::", "a", "b", ":::+", "c", "d").out(),
-                         b'"c:a:1\\n"\n"d:b:2\\n"\n')
+                         b'"c:a:1"\n"d:b:2"\n')
         run = self.map("echo", "-i", a, "-i", self.input_file("4\n", "short"), exit_status=6)
         self.assertEqual(run.out(), b"[1,4]\n")
         self.assertIn("sequence 2", run.err())
@@ -95,7 +95,7 @@ class Attempts:
         self.assertEqual(self.map("bound", *bind, data=b"7\n[8]\n").out(),
                          b'[7,{"size":"big","n":[1,{"a":null}]}]\n[[8],{"size":"big","n":[1,{"a":null}]}]\n')
         self.assertEqual(self.map("bound", data=b"7\n").out(), b"[7,null]\n")
-        self.assertEqual(self.map("filled", *bind, data=b'"a"\n').out(), b'"big/[1,{\\"a\\":null}]/a/{other}\\n"\n')
+        self.assertEqual(self.map("filled", *bind, data=b'"a"\n').out(), b'"big/[1,{\\"a\\":null}]/a/{other}"\n')
 
     def test_unordered(self):
         """Each outcome as it arrives, with its index; none twice, none left out, also of a job that is closed early."""

@@ -42,6 +42,17 @@ class Embedded(Case):
         run = self.local("--input-format", "jsonl", "--output-format", "jsonl", "--", "cat", data=b'{"a":[1]}\n"text"\n')
         self.assertEqual([json.loads(x) for x in run.out().splitlines()], ['{"a":[1]}', "text"])
 
+    def test_places_follow_the_limit(self):
+        """Eight run at once on a machine of any size: each waits until all eight have begun. A percentage and +N are of its processors."""
+        script = ("echo $$ >> begun; for i in $(seq 300); do test $(wc -l < begun) -ge $1 && exit; sleep 0.05; done; exit 1")
+        for limit, n in (("8", 8), ("+2", 2 + len(os.sched_getaffinity(0))), ("0", 12), ("300%", 3)):
+            folder = os.path.join(self.folder, "at-once-" + limit)
+            os.mkdir(folder)
+            with self.subTest(limit=limit):
+                self.local("-q", "-j", limit, "--", "env", "-C", folder, "sh", "-c", script, "sh", str(n), data=seq(1, n))
+        run = self.run_fanmap("map", "-b", "localhost:1", "-j", "100%", "x", ":::", "1", exit_status=2)
+        self.assertIn("processors of this machine", run.err())
+
     def test_order_is_kept_whatever_takes_longer(self):
         items = "".join(f"[{(i * 37) % 50},{i}]\n" for i in range(200)).encode()
         run = self.tasks("recorded_sleep", "--slots", 8, data=items)
@@ -304,7 +315,13 @@ class CommandLine(Case):
         run = self.run_fanmap("map", "--local", "--", "echo", "{#}", "{}", ":::", "a b", "c")
         self.assertEqual(run.out(), b"1 a b\n2 c\n")
         run = self.run_fanmap("map", "--local", "--", "cat", data=b"x\n\ny\xff\n")
+        self.assertEqual(run.out(), b"x\n\ny\xff")
+        run = self.run_fanmap("map", "--local", "--raw", "--", "cat", data=b"x\n\ny\xff\n")
         self.assertEqual(run.out(), b"xy\xff")
+        run = self.run_fanmap("map", "--local", "--", "sh", "-ec", "read x; printf %s $x", ":::", "a", "b")
+        self.assertEqual(run.out(), b"a\nb\n")
+        run = self.run_fanmap("map", "--local", "--command-output", "json", "--output-format", "jsonl", "--", "cat", ":::", "[1]", "2")
+        self.assertEqual(run.out(), b"[1]\n2\n")
         run = self.run_fanmap("map", "--local", "--", "rm", "{}", ":::", "-rf", exit_status=1)
         self.assertIn("--", run.err())
         run = self.run_fanmap("map", "--local", "--records", "--", "sh", "-c", "echo out; echo why >&2; exit 3", ":::", "x", exit_status=1)

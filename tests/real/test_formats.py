@@ -167,7 +167,7 @@ class Formats(unittest.TestCase):
             _, out, _ = run("map", "--local", "-q", "-j", "2", "--halt", halt, "--output-format", "jsonl", "--", "sh", "-c", script, "sh",
                             "{}", ":::", "1", "2", "3", "4")
             second = json.loads(out.splitlines()[1])
-            self.assertEqual(second == "done\n", wanted is not None, (halt, out))
+            self.assertEqual(second == "done", wanted is not None, (halt, out))
 
     def test_bad_policies_are_refused_before_anything_is_sent(self):
         """Exit 2, and the option and its bound are named. The broker does not exist: it is never asked."""

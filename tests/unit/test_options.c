@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "client/options/options.h"
+#include "client/options/rules.h"
 
 static fanmap_options_t *fresh(void)
 {
@@ -39,6 +39,21 @@ static void takes(const char *key, const char *value)
     fanmap_options_free(options);
 }
 
+static void limits_may_be_said_in_processors(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t limit;
+    } cases[] = {{"0", 0}, {"7", 7}, {"100%", 4}, {"150%", 6}, {"25%", 1}, {"1%", 1}, {"0%", 1}, {"+0", 4}, {"+2", 6}};
+    option_rule_t rule = {OPTION_LIMIT, 0, 1000000000};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t limit = 99;
+        assert_int_equal(limit_parse(cases[i].text, &rule, 4, &limit, NULL), FANMAP_OK);
+        assert_int_equal(limit, cases[i].limit);
+    }
+}
+
 static void refuses_impossible_values(void **state)
 {
     (void)state;
@@ -47,6 +62,9 @@ static void refuses_impossible_values(void **state)
     refuses("concurrency", "7x", "whole number");
     refuses("concurrency", "", "whole number");
     refuses("concurrency", "18446744073709551616", "whole number");
+    refuses("concurrency", "%", "whole number");
+    refuses("concurrency", "+-1", "whole number");
+    refuses("concurrency", "+5%", "whole number");
     refuses("timeout", "5", "--timeout");
     refuses("timeout", "-5s", "--timeout");
     refuses("timeout", "50d", "--timeout"); /* it travels as 32 bits of ms */
@@ -92,6 +110,7 @@ static void takes_what_it_should(void **state)
 {
     (void)state;
     takes("concurrency", "0");
+    takes("concurrency", "+2");
     takes("concurrency", "1000000000");
     takes("timeout", "250ms");
     takes("halt", "never");
@@ -202,13 +221,10 @@ static void properties_reach_librdkafka(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_impossible_values),
-        cmocka_unit_test(takes_what_it_should),
-        cmocka_unit_test(later_calls_override_and_repeats_add_up),
-        cmocka_unit_test(defaults_are_the_tables),
-        cmocka_unit_test(caller_beats_environment_beats_file),
-        cmocka_unit_test(a_bad_file_names_its_line),
-        cmocka_unit_test(properties_reach_librdkafka),
+        cmocka_unit_test(refuses_impossible_values), cmocka_unit_test(limits_may_be_said_in_processors),
+        cmocka_unit_test(takes_what_it_should),      cmocka_unit_test(later_calls_override_and_repeats_add_up),
+        cmocka_unit_test(defaults_are_the_tables),   cmocka_unit_test(caller_beats_environment_beats_file),
+        cmocka_unit_test(a_bad_file_names_its_line), cmocka_unit_test(properties_reach_librdkafka),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,7 +130,7 @@ static void test_attempts_have_ordinary_settings_and_no_new_privileges(void **st
     (void)state;
     getrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_CORE, &core);
-    snprintf(wanted, sizeof wanted, "\"NoNewPrivs:\\t1\\n%s\\n%llu\\n\"", core.rlim_cur == 0 ? "0" : "unlimited",
+    snprintf(wanted, sizeof wanted, "\"NoNewPrivs:\\t1\\n%s\\n%llu\"", core.rlim_cur == 0 ? "0" : "unlimited",
              (unsigned long long)files.rlim_cur);
     assert_true(core.rlim_cur == 0 || core.rlim_cur == RLIM_INFINITY);
     assert_string_equal(rig_one(r, "privileges", "1")->value, wanted);

@@ -32,13 +32,32 @@ static void test_stdin_and_stdout(void **state)
     check_value(r, "cat", "\"\"", "\"\"");
     check_value(r, "cat", "{\"$binary\":\"AP8=\"}", "{\"$binary\":\"AP8=\"}");
     check_value(r, "cat", "\"shorter\"", "\"shorter\"");
-    check_value(r, "count", "\"12345678\"", "\"8\\n\"");
+    check_value(r, "count", "\"12345678\"", "\"9\"");
     check_value(r, "none", "\"unread\"", "\"\"");
     check_value(r, "bytes", "1", "{\"$binary\":\"/w==\"}");
     check_value(r, "args", "\"a b $(id)\"", "\"a b $(id)/9/--/xa b $(id)/\"");
     check_value(r, "args", "\"{#}{}\"", "\"{#}{}/10/--/x{#}{}/\"");
-    check_value(r, "part", "[1,\"two\",{\"a\":3}]", "\"1-two {\\\"a\\\":3}\\n\"");
-    check_value(r, "part", "\"whole\"", "\"{1}-{2} {3}\\n\"");
+    check_value(r, "part", "[1,\"two\",{\"a\":3}]", "\"1-two {\\\"a\\\":3}\"");
+    check_value(r, "part", "\"whole\"", "\"{1}-{2} {3}\"");
+    close_rig(r);
+}
+
+/* Both ways: a newline is not added, and none is taken. */
+static void test_raw(void **state)
+{
+    static const char *const commands[] = {"count", "wc -c", "cat", "cat", NULL};
+    rig_t *r = test_malloc(sizeof *r);
+    (void)state;
+    rig_init(r, 1);
+    for (int i = 0; i < 2; i++) {
+        rig_add_command(r, commands[2 * i], commands[2 * i + 1]);
+        r->tasks.tasks[i].terms.raw_input = true;
+        r->tasks.tasks[i].terms.output = STDOUT_RAW;
+    }
+    rig_open(r);
+    check_value(r, "count", "\"12345678\"", "\"8\\n\"");
+    check_value(r, "cat", "\"a\\n\"", "\"a\\n\"");
+    check_value(r, "cat", "\"\"", "\"\"");
     close_rig(r);
 }
 
@@ -48,7 +67,7 @@ static void test_stdin_is_empty_when_the_item_is_an_argument(void **state)
     rig_t *r = open_with(commands);
     (void)state;
     for (int i = 0; i < 2; i++) {
-        check_value(r, "both", "\"x\"", "\"[x]\\n\"");
+        check_value(r, "both", "\"x\"", "\"[x]\"");
         check_value(r, "stdin", "\"y\"", "\"y\"");
     }
     close_rig(r);
@@ -64,9 +83,9 @@ static void test_items_that_are_no_arguments(void **state)
     assert_int_equal(rig_one(r, "echo", "-5")->kind, FANMAP_BAD_INPUT);
     assert_int_equal(rig_one(r, "two", "[\"\",\"-x\"]")->kind, FANMAP_BAD_INPUT);
     assert_int_equal(rig_one(r, "echo", "\"a\\u0000b\"")->kind, FANMAP_BAD_INPUT);
-    check_value(r, "guarded", "\"-rf\"", "\"-- -rf\\n\"");
-    check_value(r, "option", "\"-x\"", "\"-n-x\\n\"");
-    check_value(r, "echo", "\"fine\"", "\"fine\\n\"");
+    check_value(r, "guarded", "\"-rf\"", "\"-- -rf\"");
+    check_value(r, "option", "\"-x\"", "\"-n-x\"");
+    check_value(r, "echo", "\"fine\"", "\"fine\"");
     close_rig(r);
 }
 
@@ -77,7 +96,7 @@ static void test_bound_arguments(void **state)
     (void)state;
     r->job.bound = (const uint8_t *)"\x82\xa5level\x07\xa4name\xa2{}";
     r->job.bound_len = 16;
-    check_value(r, "bound", "\"x\"", "\"7 {} {other}\\n\"");
+    check_value(r, "bound", "\"x\"", "\"7 {} {other}\"");
     close_rig(r);
 }
 
@@ -119,7 +138,7 @@ static void test_json_output(void **state)
     (void)state;
     rig_init(r, 1);
     rig_add_command(r, commands[0], commands[1]);
-    r->tasks.tasks[0].output_json = true;
+    r->tasks.tasks[0].terms.output = STDOUT_JSON;
     rig_open(r);
     check_value(r, "json", "\" {\\\"a\\\": [1, 18446744073709551615]}\\n\"", "{\"a\":[1,18446744073709551615]}");
     assert_int_equal(rig_one(r, "json", "\"1 2\"")->kind, FANMAP_PROTOCOL);
@@ -140,7 +159,7 @@ static void test_floods(void **state)
     size_t len = 0;
     (void)state;
     assert_int_equal(rig_one(r, "yes", "1")->kind, FANMAP_TOO_LARGE);
-    check_value(r, "yell", "1", "\"fine\\n\"");
+    check_value(r, "yell", "1", "\"fine\"");
     rig_wait(r, (len = rig_read_log(r, log, len, 1 << 20)) > 0 && strstr(log, "bytes dropped]\n"));
     assert_true(len < 200000);
     assert_non_null(strstr(log, "job-1/1/1: xxxx"));
@@ -170,7 +189,7 @@ static void test_environment(void **state)
     slots_run(r->slots, 0, &run);
     slots_flush(r->slots);
     rig_wait(r, r->dones_n == 1);
-    assert_string_equal(r->dones[0].value, "\"job-1 5 2 18446744073709551615 77 0 []\\n\"");
+    assert_string_equal(r->dones[0].value, "\"job-1 5 2 18446744073709551615 77 0 []\"");
     buf_free(&in);
     close_rig(r);
 }
@@ -190,7 +209,7 @@ static void test_what_is_left_behind_is_killed(void **state)
         assert_int_equal(d->kind, FANMAP_VALUE);
         assert_non_null(strstr(d->value, "made"));
         assert_int_equal(rig_children(), before);
-        check_value(r, "next", "1", "\"next\\n\"");
+        check_value(r, "next", "1", "\"next\"");
     }
     assert_int_equal(r->downs_n, 0);
     close_rig(r);
@@ -207,10 +226,10 @@ static void test_commands_beside_a_task_host(void **state)
     rig_open(r);
     check_value(r, "next_count", "0", "1");
     int before = rig_children();
-    check_value(r, "daemon", "1", "\"made\\n\"");
+    check_value(r, "daemon", "1", "\"made\"");
     assert_int_equal(rig_children(), before);
     check_value(r, "next_count", "0", "2");
-    check_value(r, "daemon", "1", "\"made\\n\"");
+    check_value(r, "daemon", "1", "\"made\"");
     check_value(r, "next_count", "0", "3");
     close_rig(r);
 }
@@ -222,7 +241,7 @@ static void test_descriptors_do_not_leak(void **state)
     int leaky = dup(STDERR_FILENO);
     rig_t *r = open_with(commands);
     (void)state;
-    check_value(r, "fds", "1", "\"0\\n1\\n2\\n3\\n\""); /* 3: the folder itself */
+    check_value(r, "fds", "1", "\"0\\n1\\n2\\n3\""); /* 3: the folder itself */
     close(leaky);
     r->fds_before--;
     close_rig(r);
@@ -242,7 +261,7 @@ static void test_many_commands_in_order(void **state)
     slots_flush(r->slots);
     rig_wait(r, r->dones_n == 60);
     for (int i = 0; i < 60; i++) {
-        snprintf(expected, sizeof expected, "\"%d\\n\"", i);
+        snprintf(expected, sizeof expected, "\"%d\"", i);
         assert_string_equal(r->dones[i].value, expected);
     }
     close_rig(r);
@@ -252,6 +271,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         rig_test(test_stdin_and_stdout),
+        rig_test(test_raw),
         rig_test(test_stdin_is_empty_when_the_item_is_an_argument),
         rig_test(test_items_that_are_no_arguments),
         rig_test(test_bound_arguments),

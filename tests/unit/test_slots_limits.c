@@ -68,13 +68,13 @@ static void test_surroundings(void **state)
     rig_add_command(r, "nowhere", "true");
     last_task(r)->terms.workdir = strdup("/no/such/folder");
     rig_open(r);
-    assert_string_equal(rig_one(r, "here", "1")->value, "\"/usr\\na b new 0\\n3\\n\"");
-    assert_string_equal(rig_one(r, "plain", "1")->value, "\"old\\n0\\n\"");
+    assert_string_equal(rig_one(r, "here", "1")->value, "\"/usr\\na b new 0\\n3\"");
+    assert_string_equal(rig_one(r, "plain", "1")->value, "\"old\\n0\"");
     const rig_done_t *d = rig_one(r, "nowhere", "1");
     assert_int_equal(d->kind, FANMAP_EXIT);
     assert_int_equal(d->exit_status, 127);
     assert_string_equal(d->message, "cannot start 'true': its workdir /no/such/folder: No such file or directory");
-    assert_string_equal(rig_one(r, "here", "1")->value, "\"/usr\\na b new 3\\n3\\n\"");
+    assert_string_equal(rig_one(r, "here", "1")->value, "\"/usr\\na b new 3\\n3\"");
     unsetenv("RIG_OLD");
     close_rig(r);
 }
@@ -92,11 +92,11 @@ static void test_files(void **state)
     add_python(r, "open", open_all)->terms.limits.files_n = 40;
     find_task(r, "misbehave")->terms.limits.files_n = 30;
     rig_open(r);
-    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\\n\"");
+    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\"");
     long n = strtol(rig_one(r, "misbehave", "\"open\"")->value, NULL, 10);
     assert_in_range(n, 20, 30);
     assert_string_equal(rig_one(r, "noop", "1")->value, "1");
-    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\\n\"");
+    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\"");
     assert_int_equal(r->downs_n, 0);
     close_rig(r);
 }
@@ -197,9 +197,9 @@ static void test_jobs_ask_for_less(void **state)
     add_python(r, "open", open_all)->terms.limits.files_n = 40;
     rig_open(r);
     r->job.limits.files_n = 20;
-    assert_string_equal(rig_one(r, "open", "1")->value, "\"20\\n\"");
+    assert_string_equal(rig_one(r, "open", "1")->value, "\"20\"");
     r->job.limits.files_n = 60;
-    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\\n\"");
+    assert_string_equal(rig_one(r, "open", "1")->value, "\"40\"");
     close_rig(r);
 }
 
@@ -231,12 +231,12 @@ static void test_processes(void **state)
     }
     rig_open(r);
     int before = rig_children();
-    assert_string_equal(rig_one(r, "fork", "1")->value, "\"12\\n\"");
+    assert_string_equal(rig_one(r, "fork", "1")->value, "\"12\"");
     assert_int_equal(rig_children(), before);
     rig_one(r, "bomb", "1"); /* ends however it likes */
     assert_int_equal(rig_children(), before);
     assert_string_equal(rig_one(r, "misbehave", "\"fork\"")->value, "11"); /* beside the host itself */
-    assert_string_equal(rig_one(r, "fork", "1")->value, "\"12\\n\"");
+    assert_string_equal(rig_one(r, "fork", "1")->value, "\"12\"");
     close_rig(r);
 }
 

@@ -144,7 +144,7 @@ static void test_engines_in_turn(void **state)
     int with_program = rig_children();
     for (int i = 0; i < 3; i++) {
         assert_string_equal(rig_one(r, "shout", "\"abc\"")->value, "\"ABC\"");
-        assert_string_equal(rig_one(r, "leaver", "1")->value, "\"left\\n\"");
+        assert_string_equal(rig_one(r, "leaver", "1")->value, "\"left\"");
         assert_string_equal(rig_one(r, "nasty", "\"fine\"")->value, "\"fine\"");
         assert_string_equal(rig_one(r, "noop", "7")->value, "7");
         assert_string_equal(rig_one(r, "other", "\"fine\"")->value, "\"fine\"");

@@ -61,7 +61,7 @@ static void test_keys(void **state)
     const terms_t *terms = &t->terms;
     assert_string_equal(t->name, "one");
     assert_int_equal(t->engine, TASK_EXEC);
-    assert_true(t->output_json);
+    assert_true(t->terms.output == STDOUT_JSON);
     assert_string_equal(t->argv[1], "{}");
     assert_string_equal(t->argv[2], "a \"b\" \\ \xc3\xa9");
     assert_null(t->argv[3]);
