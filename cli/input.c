@@ -14,6 +14,8 @@ const char *input_format(const arguments_t *arguments, const char *standard_form
     const char *format = option_text(arguments, "input-format");
     if (is_switch_set(arguments, "null"))
         return "nul";
+    if (!format && is_switch_set(arguments, "text"))
+        return "lines";
     return format ? format : standard_format;
 }
 
@@ -22,6 +24,8 @@ static void begin(input_t *input, const char *format)
     *input = (input_t){.fd = -1, .delimiter = strcmp(format, "nul") == 0 ? '\0' : '\n', .format = FANMAP_TEXT};
     if (strcmp(format, "jsonl") == 0)
         input->format = FANMAP_JSON;
+    else if (strcmp(format, "words") == 0)
+        input->format = FANMAP_WORD;
     else if (strcmp(format, "msgpack") == 0)
         input->format = FANMAP_WRAPPED;
 }

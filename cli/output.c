@@ -34,7 +34,7 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
 {
     const char *format = option_text(arguments, "output-format");
     if (!format)
-        format = standard_format;
+        format = is_switch_set(arguments, "text") ? "lines" : standard_format;
     *output = (output_t){.format = format_of(format),
                          .as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
                          .can_block = can_block(),

@@ -38,7 +38,8 @@ static void name_source(zip_t *zip)
 
 int zip_open(zip_t *zip, const arguments_t *arguments, const char *standard_format)
 {
-    const char *format = input_format(arguments, standard_format);
+    bool is_typed = arguments->sequences_n > 0 && strcmp(standard_format, "jsonl") == 0;
+    const char *format = input_format(arguments, is_typed ? "words" : standard_format);
     int status = EXIT_ALL_WELL;
     zip->n = 0;
     zip->taken = 0;

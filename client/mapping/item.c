@@ -68,6 +68,13 @@ static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, 
     mapping_t *m = job->mapping;
     if (format == FANMAP_JSON)
         return value_from_json(&m->item.in, item, len, why);
+    if (format == FANMAP_WORD) {
+        size_t before = m->item.in.len;
+        if (value_from_json(&m->item.in, item, len, why) == FANMAP_OK)
+            return FANMAP_OK;
+        m->item.in.len = before;
+        format = FANMAP_TEXT;
+    }
     if (format == FANMAP_TEXT && utf8_valid(item, len))
         return value_from_text(&m->item.in, item, len, why);
     if (format == FANMAP_BYTES || format == FANMAP_TEXT)

@@ -65,7 +65,7 @@ static int check_push(const fanmap_job_t *job, fanmap_format_t format, fanmap_er
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (retry-failed)", job->spec.retry_of);
     if (m->source)
         return err_set(err, FANMAP_EUSAGE, "the items of this map come from job %s (fanmap_pipe)", m->source->id);
-    if ((unsigned)format > FANMAP_WRAPPED)
+    if ((unsigned)format > FANMAP_WORD)
         return err_set(err, FANMAP_EUSAGE, "%u is no format of an item", (unsigned)format);
     if (map_is_stopped(job))
         return err_set(err, FANMAP_ESTOPPED, "job %s was stopped", job->id);

@@ -79,14 +79,15 @@ typedef enum {
 } fanmap_kind_t;
 
 /* How bytes are to be read: one msgpack object, one JSON text, text (a string where it is UTF-8, else binary), plain
- * bytes, or what fanmap_outcome_msgpack wrote (a msgpack object in which {"$value": X} is X and {"$error": ...} an item
- * that has failed already, as in JSON). */
+ * bytes, what fanmap_outcome_msgpack wrote (a msgpack object in which {"$value": X} is X and {"$error": ...} an item
+ * that has failed already, as in JSON), or a word that somebody typed (JSON where it is one JSON text, else text). */
 typedef enum {
     FANMAP_MSGPACK = 0,
     FANMAP_JSON = 1,
     FANMAP_TEXT = 2,
     FANMAP_BYTES = 3,
-    FANMAP_WRAPPED = 4
+    FANMAP_WRAPPED = 4,
+    FANMAP_WORD = 5
 } fanmap_format_t;
 
 /* The one terminal fact of an item. Made by the library only; it grows only at its end. */

@@ -85,6 +85,14 @@ class Formats(unittest.TestCase):
         self.assertEqual(echo(b"", ":::", "1", "{}")[1], b"1\n{}\n")
         self.assertEqual(echo(b"", "--input-format", "msgpack", ":::", "\x01", "x")[1], b"1\n120\n")
 
+    def test_what_is_typed_is_json_or_else_text(self):
+        self.assertEqual(echo(b"", ":::", "a", "1", '"q"', "{", "007", "[1, 2]", "$(id)", "")[1],
+                         b'"a"\n1\n"q"\n"{"\n"007"\n[1,2]\n"$(id)"\n""\n')
+        self.assertEqual(echo(b"", ":::", "1", "b", ":::+", "{", "4")[:2], (0, b'[1,"{"]\n["b",4]\n'))
+        self.assertEqual(echo(b'a\n1\n', "--text")[:2], (0, b"a\n1\n"))
+        self.assertEqual(echo(b"", "--text", ":::", "1.10", '"q"')[:2], (0, b'1.10\n"q"\n'))
+        self.assertEqual(echo(b'a\n1\n')[0], 1)
+
     def test_a_broken_msgpack_stream_names_its_byte(self):
         whole = b"\x01\x92\x02\x03"
         for tail, at in ((b"\xc1", 4), (b"\x92\x01", 6), (b"\xdb\x00\x00", 4), (b"\xa5abc", 8), (b"\x81\xc1", 5)):
@@ -120,7 +128,7 @@ class Formats(unittest.TestCase):
             self.assertIn(f"{short} is the shorter one and has 2 items, {long}", err)
 
     def test_a_part_that_is_not_json_fails_alone(self):
-        status, out, _ = echo(b"", ":::", "1", "2", ":::+", "{", "4")
+        status, out, _ = echo(b"", "--input-format", "jsonl", ":::", "1", "2", ":::+", "{", "4")
         self.assertEqual(status, 1)
         self.assertIn(b"bad_input", out.splitlines()[0])
         self.assertIn(b"part 2", out.splitlines()[0])
