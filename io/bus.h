@@ -52,7 +52,7 @@ typedef struct {
     const char *brokers;           /* NULL or "": no Kafka, use bus_open_memory */
     const char *const *properties; /* librdkafka key, value, key, value ..., NULL */
     uint32_t session_ms;           /* group session timeout; 0: librdkafka's default */
-    uint32_t message_bytes_max;    /* the item limit plus 64 KiB */
+    uint32_t message_bytes_max;    /* of a record that is sent; topics may take less */
     uint32_t fetch_kbytes;         /* of a group: prefetch bound a partition (queued.max.messages.kbytes); 0: default */
     const char *client_id;
 } bus_config_t;

@@ -9,7 +9,8 @@
  * (DONE), or the claim is given up and the item is the owner's (RELEASE). */
 typedef enum { ITEM_RECORD = 1, ITEM_DONE_NOTE = 2, ITEM_RELEASE_NOTE = 3 } item_type_t;
 
-enum { ITEM_MEMBER_MAX = 128 };
+/* SLACK: what an item may have beyond item_bytes_max: numbers grow in msgpack, 1.5 takes nine bytes. */
+enum { ITEM_MEMBER_MAX = 128, ITEM_SLACK_BYTES = 32 * 1024 };
 
 typedef struct {
     item_type_t type;

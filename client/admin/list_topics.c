@@ -6,7 +6,6 @@
 #include "base/duration.h"
 #include "client/admin/query.h"
 #include "io/bus_admin.h"
-#include "schemas/topics.h"
 
 enum { SHARED_N = 3 };
 
@@ -31,7 +30,7 @@ static int want_all(topics_t *t, fanmap_error_t *err)
 {
     const fanmap_options_t *o = t->options;
     const char *name_space = t->query.f->namespace_name, *task;
-    uint32_t bytes = topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX));
+    uint32_t bytes = options_record_bytes_max(o);
     uint32_t partitions = (uint32_t)options_count(o, OPT_PARTITIONS);
     int64_t retention = (int64_t)options_ms(o, OPT_RETENTION);
     size_t n = 0;

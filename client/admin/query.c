@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "schemas/topics.h"
-
 enum { TURN_MS = 100 };
 
 int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
@@ -172,8 +170,7 @@ int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err)
     const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
     const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
-                                       (int64_t)options_ms(o, OPT_RETENTION),
-                                       topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX))};
+                                       (int64_t)options_ms(o, OPT_RETENTION), options_record_bytes_max(o)};
     int r = bus_ensure_topics(query->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, query, err);
     if (r == FANMAP_OK)
         r = query_wait(query, "Kafka", err);

@@ -10,7 +10,8 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
     bus_config_t config = {.brokers = options_text(options, OPT_BROKERS),
                            .properties = options_properties(options),
                            .session_ms = (uint32_t)options_ms(options, OPT_SESSION_TIMEOUT),
-                           .message_bytes_max = topic_record_bytes_max((uint32_t)options_bytes(options, OPT_ITEM_MAX)),
+                           .message_bytes_max =
+                               topic_record_bytes_max((uint32_t)option_rule((size_t)OPT_ITEM_MAX.row)->max),
                            .fetch_kbytes = fetch_kbytes,
                            .client_id = "fanmap"};
     if (!config.brokers || !*config.brokers)

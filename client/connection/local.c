@@ -38,6 +38,8 @@ static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *e
     config.queue = "default";
     config.slots_n = serve_local_places(options);
     config.partitions = 1;
+    config.record_bytes_max = 0;
+    config.item_bytes_max = config.value_bytes_max = UINT32_MAX; /* each map's own */
     r = tokens_local_port_open(f->loop, &f->tokens, err);
     if (r == FANMAP_OK)
         r = worker_shell_open(f->loop, f->bus, f->tokens, &config, &callbacks, f, &f->local->shell, err);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "client/connection/client.h"
-#include "schemas/topics.h"
 
 static void call_ready(fanmap_job_t *job)
 {
@@ -59,7 +58,7 @@ static int ensure(queue_t *queue, fanmap_error_t *err)
 {
     char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
     const fanmap_options_t *o = queue->f->options;
-    uint32_t message_max = topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX));
+    uint32_t message_max = queue->f->is_local ? 0 : options_record_bytes_max(o);
     uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, OPT_PARTITIONS);
     const char *name_space = queue->f->namespace_name;
     const bus_topic_config_t topics[] = {

@@ -6,9 +6,8 @@
 
 #include "client/gathering/outcome.h"
 #include "client/mapping/mapping.h"
+#include "schemas/item.h"
 #include "schemas/value.h"
-
-enum { HEADER_SLACK_BYTES = 32 * 1024 }; /* numbers may grow in msgpack: 1.5 takes nine bytes */
 
 static void refuse_item(fanmap_job_t *job, fanmap_kind_t kind, const char *why, producer_event_t *ret)
 {
@@ -106,7 +105,7 @@ static void fill_checked(fanmap_job_t *job, int r, fanmap_error_t *why, producer
                     job->spec.sequences_n);
     if (r != FANMAP_OK)
         refuse_item(job, FANMAP_BAD_INPUT, why->message, ret);
-    else if (m->item.in.len > job->spec.item_bytes_max + HEADER_SLACK_BYTES)
+    else if (m->item.in.len > job->spec.item_bytes_max + ITEM_SLACK_BYTES)
         refuse_size(job, m->item.in.len, ret);
     else
         *ret = (producer_event_t){.kind = FANMAP_VALUE, .in = m->item.in.data, .in_len = m->item.in.len};

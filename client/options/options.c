@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "client/options/rules.h"
+#include "schemas/topics.h"
 
 typedef struct {
     int option; /* row of the table; -1: a librdkafka property */
@@ -237,6 +238,12 @@ uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE optio
     const char *value = options_text(options, option);
     uint64_t bytes = 0;
     return value && size_parse(value, &bytes, NULL) == FANMAP_OK ? bytes : 0;
+}
+
+uint32_t options_record_bytes_max(const fanmap_options_t *options)
+{
+    uint64_t item = options_bytes(options, OPT_ITEM_MAX), value = options_bytes(options, OPT_VALUE_MAX);
+    return topic_record_bytes_max((uint32_t)(item > value ? item : value));
 }
 
 uint32_t options_cpus_milli(const fanmap_options_t *options, struct option_CPUS option)

@@ -85,6 +85,8 @@ bool options_switch(const fanmap_options_t *options, struct option_SWITCH option
 uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option);
 uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE option);
 uint32_t options_cpus_milli(const fanmap_options_t *options, struct option_CPUS option);
+/* What a topic must take for --item-max and --value-max. */
+uint32_t options_record_bytes_max(const fanmap_options_t *options);
 void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uint32_t *ret_factor_milli,
                      uint32_t *ret_cap_ms);
 /* librdkafka's properties ("X.NAME"): key, value, key, value, ..., NULL; borrowed. */

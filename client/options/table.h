@@ -39,8 +39,8 @@
     ROW(OPT_SPILL,                "spill",             0,  NULL,      "SIZE",       "8GiB",      MAP,            false, SIZE,      1 << 20, 0,           "outcomes that may wait for their turn, on disk") \
     ROW(OPT_LEASE,                "lease",             0,  NULL,      "DUR",        "15s",       MAP,            false, DURATION,  2000, 3600000,        "token lease: how long Redis may be away before limited attempts stop is half of it") \
     ROW(OPT_CRASH_CAP,            "crash-cap",         0,  NULL,      "N",          "3",         MAP,            false, COUNT,     1, 1000,              "an item that killed its slot this often is `crashed`") \
-    ROW(OPT_ITEM_MAX,             "item-max",          0,  NULL,      "SIZE",       "1MiB",      MAP | TOPICS,   false, SIZE,      1, 64 << 20,          "largest item") \
-    ROW(OPT_VALUE_MAX,            "value-max",         0,  NULL,      "SIZE",       "1MiB",      MAP,            false, SIZE,      1, 64 << 20,          "largest value") \
+    ROW(OPT_ITEM_MAX,             "item-max",          0,  NULL,      "SIZE",       "1MiB",      MAP | WORKER | TOPICS, false, SIZE, 1, 64 << 20,         "largest item; at a worker: what it allows jobs, 64MiB when not given") \
+    ROW(OPT_VALUE_MAX,            "value-max",         0,  NULL,      "SIZE",       "1MiB",      MAP | WORKER | TOPICS, false, SIZE, 1, 64 << 20,         "largest value; at a worker likewise") \
     ROW(OPT_DETACH,               "detach",            0,  NULL,      NULL,         "false",     MAP,            false, SWITCH,    0, 0,                 "publish and leave: no outcomes are gathered (what submit does)") \
     ROW(OPT_SOURCE,               "source",            0,  NULL,      "NAME",       "input",     MAP,            false, TEXT,      0, 0,                 "what errors call the input") \
     ROW(OPT_VALUE_FORMAT,         "value-format",      0,  NULL,      "msgpack|json|text", "msgpack", MAP | GATHER, false, CHOICE, 0, 0,                 "how the library hands values out") \

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "client/services/aggregator.h"
-#include "schemas/topics.h"
 
 static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
 {
@@ -32,7 +31,7 @@ int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err)
 {
     char name[TOPIC_NAME_MAX];
     const fanmap_options_t *o = a->options;
-    uint32_t bytes = topic_record_bytes_max((uint32_t)options_bytes(o, OPT_ITEM_MAX));
+    uint32_t bytes = options_record_bytes_max(o);
     name_dead(name, a->f->namespace_name);
     bus_topic_config_t topic = {name, 1, false, (int64_t)options_ms(o, OPT_RETENTION), bytes};
     int r = bus_topic_open(a->f->bus, name, on_delivered, a, &a->dead, err);

@@ -150,6 +150,13 @@ uint32_t serve_local_places(const fanmap_options_t *options)
     return limit > cpus_online() ? (uint32_t)limit : cpus_online();
 }
 
+/* What jobs may ask for: as much as the table allows, unless the operator says less. */
+static uint32_t allowed(const fanmap_options_t *options, struct option_SIZE option)
+{
+    return (uint32_t)(options_is_set(options, option) ? options_bytes(options, option)
+                                                      : option_rule((size_t)option.row)->max);
+}
+
 void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)
 {
     *ret = (worker_shell_config_t){.name_space = options_text(options, OPT_NAMESPACE),
@@ -163,7 +170,8 @@ void serve_config(const fanmap_options_t *options, const slots_catalogue_t *cata
                                    .partitions = (uint32_t)options_count(options, OPT_PARTITIONS),
                                    .retention_ms = (int64_t)options_ms(options, OPT_RETENTION),
                                    .create_topics = options_switch(options, OPT_CREATE_TOPICS),
-                                   .item_bytes_max = (uint32_t)options_bytes(options, OPT_ITEM_MAX),
-                                   .value_bytes_max = (uint32_t)options_bytes(options, OPT_VALUE_MAX),
+                                   .record_bytes_max = options_record_bytes_max(options),
+                                   .item_bytes_max = allowed(options, OPT_ITEM_MAX),
+                                   .value_bytes_max = allowed(options, OPT_VALUE_MAX),
                                    .task_log_fd = options_switch(options, OPT_TASK_LOG) ? STDERR_FILENO : -1};
 }

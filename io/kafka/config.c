@@ -135,24 +135,21 @@ static uint64_t at_least(uint64_t value, uint64_t min)
  * message in a queue costs some 300 bytes beside its own. */
 static int set_prefetch(rd_kafka_conf_t *conf, const bus_config_t *config, fanmap_error_t *err)
 {
-    uint64_t answer_bytes = at_least(config->message_bytes_max, GROUP_ANSWER_BYTES);
     int code = set_number(conf, "queued.min.messages", GROUP_QUEUED_N, err);
     if (code == FANMAP_OK)
         code = set_number(conf, "queued.max.messages.kbytes", config->fetch_kbytes, err);
     if (code == FANMAP_OK)
         code = set_number(conf, "fetch.message.max.bytes", (uint64_t)config->fetch_kbytes * 1024 / 2, err);
     if (code == FANMAP_OK)
-        code = set_number(conf, "fetch.max.bytes", at_least(answer_bytes, KAFKA_BATCH_BYTES), err);
+        code = set_number(conf, "fetch.max.bytes", at_least(GROUP_ANSWER_BYTES, KAFKA_BATCH_BYTES), err);
     return code;
 }
 
 static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_kind_t kind, fanmap_error_t *err)
 {
     int code = set(conf, "client.id", config->client_id, err);
-    if (code == FANMAP_OK && config->message_bytes_max > 0)
+    if (code == FANMAP_OK && kind == KAFKA_PRODUCER && config->message_bytes_max > 0)
         code = set_number(conf, "message.max.bytes", at_least(config->message_bytes_max, KAFKA_BATCH_BYTES), err);
-    if (code == FANMAP_OK && config->message_bytes_max > 90000000)
-        code = set_number(conf, "receive.message.max.bytes", (uint64_t)config->message_bytes_max + 1000000, err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->fetch_kbytes > 0)
         code = set_prefetch(conf, config, err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->session_ms > 0) {

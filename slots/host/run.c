@@ -52,7 +52,7 @@ void run_set_job(host_t *h, const slot_job_t *job)
     memcpy(h->board->job, h->job, sizeof h->job);
     h->current = find_hosted(h, job->task, job->task_len);
     h->attempts_max = job->attempts_max;
-    h->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : (size_t)h->plan.value_bytes_max;
+    h->value_bytes_max = job->value_bytes_max;
     buf_clear(&h->bound_raw);
     buf_append(&h->bound_raw, job->bound, job->bound_len);
     if (!h->current)

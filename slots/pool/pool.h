@@ -67,6 +67,7 @@ typedef struct {
 
     task_engine_t engine;
     uint32_t job_key;
+    size_t frame_max;           /* of a result: by the job's bound of values */
     bool has_job, sends_job;    /* sends_job: the JOB frame is in `out` but was not flushed */
     uint32_t next_n, unflushed; /* the last `unflushed` runs were not granted yet */
     inflight_t inflight;
@@ -93,7 +94,7 @@ struct slots {
     void *arg;
     plan_t plan;
     int log_fd, plan_fd;
-    size_t frame_max;
+    size_t value_bytes_max;
 
     pid_t guardian_pid; /* 0: none */
     int ctl_fd;

@@ -49,7 +49,7 @@ static void handle_results(slot_t *t)
     size_t at = 0, used = 0;
     int got = 0;
     while (!t->is_corrupt &&
-           (got = slot_frame_decode(t->in.data + at, t->in.len - at, t->pool->frame_max, &frame, &used)) > 0) {
+           (got = slot_frame_decode(t->in.data + at, t->in.len - at, t->frame_max, &frame, &used)) > 0) {
         at += used;
         if (frame.type == SLOT_DONE)
             handle_done(t, &frame.done);

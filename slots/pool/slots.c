@@ -36,7 +36,6 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
     s->plan.session_ms = config->session_ms;
     s->plan.start_timeout_ms = config->start_timeout_ms;
     s->plan.bye_ms = config->bye_ms ? config->bye_ms : BYE_MS;
-    s->plan.value_bytes_max = config->value_bytes_max;
     s->plan.ordinary = ordinary_now();
     s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
     s->plan.libexec = strdup(libexec);
@@ -118,8 +117,8 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     s->callbacks = *callbacks;
     s->arg = arg;
     s->log_fd = config->log_fd;
+    s->value_bytes_max = config->value_bytes_max;
     s->ctl_fd = s->plan_fd = -1;
-    s->frame_max = config->value_bytes_max + FRAME_SPARE_BYTES;
     int error, code = make_plan(s, config, err);
     if (code == FANMAP_OK && s->plan.use_cgroups)
         controls_make_room();
@@ -254,18 +253,22 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     slot_t *t = &s->slots[slot];
     if (!t->board)
         return;
+    uint32_t value_max = job->value_bytes_max;
+    if (value_max == 0 || value_max > s->value_bytes_max)
+        value_max = (uint32_t)s->value_bytes_max;
     slot_job_t frame = {.id = job_key,
                         .job = job->job,
                         .job_len = strlen(job->job),
                         .task = job->task->name,
                         .task_len = strlen(job->task->name),
                         .attempts_max = job->attempts_max,
-                        .value_bytes_max = job->value_bytes_max,
+                        .value_bytes_max = value_max,
                         .bound = job->bound,
                         .bound_len = job->bound_len};
     t->engine = job->task->engine;
     t->job_key = job_key;
     t->has_job = true;
+    t->frame_max = (size_t)value_max + FRAME_SPARE_BYTES;
     slot_put_job(&slot_end(t)->out, &frame);
     slot_end(t)->was_used = true;
     uint32_t timeout_ms = set_limits(t, job);

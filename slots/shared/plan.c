@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 11, TASK_FIELDS = 6 };
+enum { PLAN_FIELDS = 10, TASK_FIELDS = 6 };
 
 static void encode_task(buf_t *b, const plan_task_t *task)
 {
@@ -28,7 +28,6 @@ static void plan_encode(buf_t *b, const plan_t *plan)
     mp_put_uint(b, PLAN_VERSION);
     mp_put_uint(b, plan->slots_n);
     mp_put_uint(b, plan->session_ms);
-    mp_put_uint(b, plan->value_bytes_max);
     mp_put_bool(b, plan->use_cgroups);
     mp_put_text(b, plan->libexec);
     mp_put_array(b, plan->tasks_n);
@@ -59,7 +58,6 @@ static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     r.bad = mp_read_array(&r) != PLAN_FIELDS || mp_read_uint(&r) != PLAN_VERSION || r.bad;
     plan.slots_n = (uint32_t)mp_read_uint(&r);
     plan.session_ms = (uint32_t)mp_read_uint(&r);
-    plan.value_bytes_max = mp_read_uint(&r);
     plan.use_cgroups = mp_read_bool(&r);
     plan.libexec = text_decode(&r);
     uint32_t n = mp_read_array(&r);

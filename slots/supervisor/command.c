@@ -48,7 +48,7 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     limiter_t *limiter = task && task->is_served ? &s->serve.limiter : &c->limiter;
     if (task && !limiter_set(limiter, &s->board->limits, why, sizeof why))
         supervisor_give_up(s, why);
-    c->value_bytes_max = job->value_bytes_max ? job->value_bytes_max : s->plan.value_bytes_max;
+    c->value_bytes_max = job->value_bytes_max;
     buf_clear(&c->bound);
     buf_append(&c->bound, job->bound, job->bound_len);
     serve_set_job(s, job);

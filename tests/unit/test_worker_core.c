@@ -303,6 +303,7 @@ static void do_config(world_t *x, const words_t *words)
     x->config.slots_n = (uint32_t)option(words, "slots", x->config.slots_n);
     x->config.ahead_n = (uint32_t)option(words, "ahead", x->config.ahead_n);
     x->config.items_max = (size_t)option(words, "items", (int64_t)x->config.items_max);
+    x->config.item_bytes_max = (uint32_t)option(words, "itemmax", 0);
     x->config.budget_bytes = (size_t)option(words, "budget", (int64_t)x->config.budget_bytes);
     x->config.session_ms = (uint32_t)option(words, "session", 0);
     x->config.names_max = (uint32_t)option(words, "names", 0);
@@ -333,6 +334,7 @@ static void do_job(world_t *x, const words_t *words)
     spec->backoff_base_ms = (uint32_t)option(words, "backoff", spec->backoff_base_ms);
     spec->crash_cap = (uint32_t)option(words, "cap", 3);
     spec->lease_ms = 15000;
+    spec->item_bytes_max = (uint32_t)option(words, "itemmax", spec->item_bytes_max);
     if (option(words, "soon", 0) > 0)
         spec->halt = (halt_t){HALT_SOON, HALT_FAIL, (uint32_t)option(words, "soon", 1), false};
     spec->final_exits_n = has(words, "final") ? 1 : 0;
@@ -424,7 +426,9 @@ static void give(world_t *x, const words_t *words, const char *job, const buf_t 
 static void do_item(world_t *x, const words_t *words)
 {
     buf_t bytes = {0};
-    static const uint8_t in[] = {42};
+    enum { BIN_HEAD_BYTES = 3 };
+    static const uint8_t in[] = {42}, zeros[1 << 16] = {0};
+    buf_t large = {0};
     if (strcmp(words->at[0], "junk") == 0)
         buf_append_text(&bytes, "junk");
     else if (strcmp(words->at[0], "note") == 0) {
@@ -437,8 +441,13 @@ static void do_item(world_t *x, const words_t *words)
     } else if (option(words, "hops", 0) > 0)
         item_encode_copy(&bytes, (uint64_t)number(words, 4), in, sizeof in, (uint32_t)option(words, "hops", 0),
                          (uint32_t)option(words, "attempts", 0));
-    else
+    else if (option(words, "bytes", 0) > 0) {
+        assert_in_range(option(words, "bytes", 0), BIN_HEAD_BYTES, sizeof zeros);
+        mp_put_bin(&large, zeros, (size_t)option(words, "bytes", 0) - BIN_HEAD_BYTES);
+        item_encode(&bytes, (uint64_t)number(words, 4), large.data, large.len);
+    } else
         item_encode(&bytes, (uint64_t)number(words, 4), in, sizeof in);
+    buf_free(&large);
     give(x, words, strcmp(words->at[0], "item") == 0 && words->n > 3 ? words->at[3] : "A", &bytes);
     buf_free(&bytes);
 }
@@ -757,6 +766,7 @@ TIMELINE(turns)
 TIMELINE(merge)
 TIMELINE(retry)
 TIMELINE(deaths)
+TIMELINE(too_large)
 TIMELINE(tokens)
 TIMELINE(freeze)
 TIMELINE(revoked)
@@ -795,20 +805,28 @@ TIMELINE(guardian)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),      cmocka_unit_test(hand_off),     cmocka_unit_test(hungry),
-        cmocka_unit_test(ahead),      cmocka_unit_test(turns),        cmocka_unit_test(retry),
-        cmocka_unit_test(deaths),     cmocka_unit_test(tokens),       cmocka_unit_test(freeze),
-        cmocka_unit_test(revoked),    cmocka_unit_test(revoked_wait), cmocka_unit_test(lost),
-        cmocka_unit_test(duplicates), cmocka_unit_test(cancel),       cmocka_unit_test(pause),
-        cmocka_unit_test(drain),      cmocka_unit_test(deadline),     cmocka_unit_test(fail_fast),
-        cmocka_unit_test(halt_soon),  cmocka_unit_test(halt_foreign), cmocka_unit_test(final_exit),
-        cmocka_unit_test(unlimited),  cmocka_unit_test(unknown),      cmocka_unit_test(intake),
-        cmocka_unit_test(takeover),   cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),
-        cmocka_unit_test(claims),     cmocka_unit_test(claimed),      cmocka_unit_test(lost_claims),
-        cmocka_unit_test(poison),     cmocka_unit_test(names_full),   cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names), cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims), cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),   cmocka_unit_test(guardian),     cmocka_unit_test(merge),
+        cmocka_unit_test(happy),          cmocka_unit_test(hand_off),
+        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),
+        cmocka_unit_test(turns),          cmocka_unit_test(retry),
+        cmocka_unit_test(deaths),         cmocka_unit_test(too_large),
+        cmocka_unit_test(tokens),         cmocka_unit_test(freeze),
+        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait),
+        cmocka_unit_test(lost),           cmocka_unit_test(duplicates),
+        cmocka_unit_test(cancel),         cmocka_unit_test(pause),
+        cmocka_unit_test(drain),          cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),
+        cmocka_unit_test(halt_foreign),   cmocka_unit_test(final_exit),
+        cmocka_unit_test(unlimited),      cmocka_unit_test(unknown),
+        cmocka_unit_test(intake),         cmocka_unit_test(takeover),
+        cmocka_unit_test(stopped),        cmocka_unit_test(first_commit),
+        cmocka_unit_test(claims),         cmocka_unit_test(claimed),
+        cmocka_unit_test(lost_claims),    cmocka_unit_test(poison),
+        cmocka_unit_test(names_full),     cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing),
+        cmocka_unit_test(lost_published), cmocka_unit_test(two_claims),
+        cmocka_unit_test(drain_named),    cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),
+        cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

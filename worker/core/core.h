@@ -32,6 +32,7 @@ typedef struct {
     size_t tasks_n;
     size_t budget_bytes;      /* payload bytes in hand before intake stops */
     size_t items_max;         /* items in hand before intake stops */
+    uint32_t item_bytes_max;  /* a job's own bound counts, up to this */
     uint32_t commit_every_ms; /* 1000 */
     uint32_t session_ms;      /* of the group. After a gap of more than half of it between two events (the process was
                                  stopped) nothing starts until a commit sent after the gap was accepted, or a group

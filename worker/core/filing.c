@@ -29,6 +29,8 @@ void item_file(worker_t *w, worker_item_t *item)
         outcome_crashed(w, item);
         return;
     }
+    if (!is_anothers && outcome_too_large(w, item))
+        return;
     if (job->spec != NULL && item->hops > 0 && item->attempts > job->spec->retries)
         item->attempts = job->spec->retries;
     limits_begin(w, job);

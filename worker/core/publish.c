@@ -1,4 +1,8 @@
 /* The outcome of an item on its way to Kafka, and whether it closes its job. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "schemas/item.h"
 #include "worker/core/state.h"
 
 /* The reason by which this outcome alone closes the job; 0: it does not. Counts over the fleet are judged by who reads
@@ -29,6 +33,20 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
     item_release(w, item);
+}
+
+/* Whoever sent it kept no bound, or ours is lower. */
+bool outcome_too_large(worker_t *w, worker_item_t *item)
+{
+    char message[96];
+    uint32_t of_job = item->job->spec->item_bytes_max, ours = w->config.item_bytes_max;
+    uint32_t max = ours > 0 && ours < of_job ? ours : of_job;
+    if (item->in_len <= (uint64_t)max + ITEM_SLACK_BYTES)
+        return false;
+    int len = snprintf(message, sizeof message, "the item has %" PRIu32 " bytes, over the limit of %" PRIu32 "%s",
+                       item->in_len, max, max < of_job ? " of this worker" : "");
+    outcome_publish(w, item, &(outcome_t){.kind = FANMAP_TOO_LARGE, .message = message, .message_len = (size_t)len});
+    return true;
 }
 
 void outcome_crashed(worker_t *w, worker_item_t *item)

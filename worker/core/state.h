@@ -99,6 +99,8 @@ void limits_wake(worker_t *w, const char *id);
 void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome);
 /* It killed too many: its outcome is said without another attempt. */
 void outcome_crashed(worker_t *w, worker_item_t *item);
+/* False: it is not. */
+bool outcome_too_large(worker_t *w, worker_item_t *item);
 
 /* outcomes.c: what attempts say, and what is stored. */
 void outcome_done(worker_t *w, const worker_event_t *event);

@@ -197,6 +197,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .tasks_n = catalogue->n,
                               .budget_bytes = shell->config.budget_bytes,
                               .items_max = ITEMS_MAX,
+                              .item_bytes_max = shell->config.item_bytes_max,
                               .commit_every_ms = 1000,
                               .session_ms = shell->config.session_ms,
                               .drain_ms = shell->config.drain_ms,

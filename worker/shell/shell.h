@@ -23,8 +23,9 @@ typedef struct {
     uint32_t partitions;       /* of topics that have to be created */
     int64_t retention_ms;      /* of results */
     bool create_topics;
-    uint32_t item_bytes_max, value_bytes_max;
-    int task_log_fd; /* where attempts' own output goes; -1: nowhere */
+    uint32_t record_bytes_max;                /* of topics that have to be created; 0: any */
+    uint32_t item_bytes_max, value_bytes_max; /* a job's own count, up to these */
+    int task_log_fd;                          /* where attempts' own output goes; -1: nowhere */
 } worker_shell_config_t;
 
 typedef struct {

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "schemas/names.h"
-#include "schemas/topics.h"
 #include "worker/shell/inflight.h"
 
 /* ---- the jobs topic ---- */
@@ -324,11 +323,6 @@ static void on_jobs_gone(void *arg, int64_t low)
 
 /* ---- opening ---- */
 
-static uint32_t bytes_max(const worker_shell_t *shell)
-{
-    return topic_record_bytes_max(shell->config.item_bytes_max);
-}
-
 static int open_topic(worker_shell_t *shell, const char *name, bus_topic_t **ret, fanmap_error_t *err)
 {
     return bus_topic_open(shell->bus, name, shell_delivered, shell, ret, err);
@@ -354,7 +348,7 @@ static int ensure_items(worker_shell_t *shell, bus_topic_config_t *topics, char 
     int r = FANMAP_OK;
     for (size_t i = 0; r == FANMAP_OK && i < c->catalogue->n; i++) {
         name_items(names[i], shell->name_space, shell->queue, shell->task_names[i]);
-        topics[i] = (bus_topic_config_t){names[i], c->partitions, false, -1, bytes_max(shell)};
+        topics[i] = (bus_topic_config_t){names[i], c->partitions, false, -1, c->record_bytes_max};
         r = open_topic(shell, names[i], &shell->items[i], err);
     }
     return r == FANMAP_OK
@@ -395,9 +389,9 @@ static int open_shared(worker_shell_t *shell, fanmap_error_t *err)
     char results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX], dead[TOPIC_NAME_MAX];
     const worker_shell_config_t *c = &shell->config;
     const bus_topic_config_t topics[] = {
-        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, bytes_max(shell)},
-        {name_jobs(jobs, shell->name_space), 1, true, -1, bytes_max(shell)},
-        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, bytes_max(shell)},
+        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, c->record_bytes_max},
+        {name_jobs(jobs, shell->name_space), 1, true, -1, c->record_bytes_max},
+        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, c->record_bytes_max},
     };
     int r = open_topic(shell, results, &shell->results, err);
     if (r == FANMAP_OK)
