@@ -50,7 +50,7 @@ int main(int argc, char **argv)
         return finish_stdout(EXIT_ALL_WELL);
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("fanmap " FANMAP_VERSION);
+        printf("fanmap %s\n", fanmap_version());
         return finish_stdout(EXIT_ALL_WELL);
     }
     const command_t *command = command_find(argv[1]);

@@ -4,6 +4,7 @@
  *   job.c       one handle: its life from map or gather to close
  *   next.c      next, next_any, dispatch; callbacks.c: the push style
  *   pipe.c      a map whose items are the values of another job
+ *   batch.c     many items, many outcomes in one call
  *   outcome_json.c, outcome_msgpack.c   an outcome as a line or an object
  */
 #ifndef CLIENT_HANDLE_HANDLE_H
@@ -13,8 +14,15 @@
 #include "client/gathering/gather.h"
 #include "client/gathering/outcome.h"
 
+/* What fanmap_next_batch handed out last, and the memory of it. */
+typedef struct {
+    fanmap_batch_t out;
+    buf_t indexes, attempts, kinds, lens, objects;
+} batch_t;
+
 struct handout {
     outcome_view_t view; /* what was handed out last */
+    batch_t batch;
     buf_t line;
     fanmap_job_t *pipe_to; /* the map that takes its outcomes */
     uint64_t delivered, cancelled;
@@ -47,6 +55,13 @@ int job_result(const fanmap_job_t *job, fanmap_error_t *err);
 bool job_has_news(const fanmap_job_t *job);
 /* One outcome, or FANMAP_AGAIN, or how it ended. */
 int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err);
+
+/* batch.c */
+void batch_free(batch_t *batch);
+
+/* outcome_msgpack.c */
+/* Appends the map of an error. */
+void outcome_put_error(buf_t *b, const fanmap_outcome_t *outcome, bool with_attempts);
 
 /* callbacks.c */
 bool callbacks_due(const fanmap_t *f);

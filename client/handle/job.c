@@ -36,6 +36,7 @@ void job_free(fanmap_job_t *job)
     map_free(job);
     gather_free(job);
     outcome_view_free(&job->handout->view);
+    batch_free(&job->handout->batch);
     buf_free(&job->handout->line);
     fanmap_options_free(job->options);
     free(job);

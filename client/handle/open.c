@@ -70,3 +70,8 @@ void fanmap_close(fanmap_t *f)
         job_free(f->jobs);
     connection_close(f);
 }
+
+const char *fanmap_version(void)
+{
+    return FANMAP_VERSION;
+}

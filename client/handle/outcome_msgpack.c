@@ -37,7 +37,7 @@ static void put_text(buf_t *b, const char *name, const char *text, size_t len)
     mp_put_str(b, text, len);
 }
 
-static void put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
+void outcome_put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
 {
     bool has_type = o->type[0] != '\0', has_status = o->exit_status != 0, has_signal = o->signo != 0;
     bool has_stderr = o->stderr_len > 0;
@@ -65,7 +65,7 @@ static void put_record(buf_t *b, const fanmap_outcome_t *o)
     if (o->kind == FANMAP_VALUE)
         put_value(b, o);
     else
-        put_error(b, o, false);
+        outcome_put_error(b, o, false);
 }
 
 int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record, const void **ret_bytes,
@@ -82,7 +82,7 @@ int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, b
     } else {
         mp_put_map(b, 1);
         mp_put_text(b, "$error");
-        put_error(b, outcome, true);
+        outcome_put_error(b, outcome, true);
     }
     if (b->failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory");

@@ -129,6 +129,9 @@ FANMAP_API int fanmap_options_set(fanmap_options_t *options, const char *key, co
 FANMAP_API int fanmap_options_load(fanmap_options_t *options, const char *path, fanmap_error_t *err);
 FANMAP_API void fanmap_options_free(fanmap_options_t *options);
 
+/* The version of the library, "MAJOR.MINOR.PATCH"; for ever valid. Any thread. */
+FANMAP_API const char *fanmap_version(void);
+
 /* ---- one connection ---- */
 
 /* Starts connecting and returns at once; the options are copied. `log` may be NULL. Options: "brokers", "redis",
@@ -226,6 +229,31 @@ FANMAP_API int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *ou
  * single key is $error, $value or $binary is wrapped as {"$value": ...}. FANMAP_WRAPPED reads it. */
 FANMAP_API int fanmap_outcome_msgpack(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record,
                                       const void **ret_bytes, size_t *ret_len, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* ---- many at a time: for callers to whom each call into the library is dear, as one from Python is ---- */
+
+/* As `n` calls of fanmap_push: the items stand one behind the other in `bytes`, item i has lens[i] bytes. FANMAP_OK: all
+ * were taken; FANMAP_AGAIN: the first *ret_taken of them, then the window was full. With a negative code *ret_taken is
+ * untouched, and some may have been taken. */
+FANMAP_API int fanmap_push_batch(fanmap_job_t *job, fanmap_format_t format, const void *bytes, const uint32_t *lens,
+                                 size_t n, size_t *ret_taken, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* Outcomes, an element of each array for each; the objects stand one behind the other. Grows only at its end. */
+typedef struct {
+    size_t n;
+    const uint64_t *indexes;
+    const uint32_t *attempts;
+    const uint8_t *kinds; /* fanmap_kind_t */
+    const uint32_t *lens; /* of each object, in bytes */
+    const uint8_t *bytes; /* msgpack objects: the value; or of an error a map with "kind", "message" and, where it has
+                              them, "type", "exit_status", "signal", "stderr" */
+    size_t bytes_len;
+} fanmap_batch_t;
+
+/* As fanmap_next, for up to `max` outcomes that are there (at least 1) and about 1 MiB of objects, of a job whose
+ * "value-format" is msgpack. What stands in *ret_batch is borrowed until the next call on this job. */
+FANMAP_API int fanmap_next_batch(fanmap_job_t *job, int timeout_ms, size_t max, const fanmap_batch_t **ret_batch,
+                                 fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- about a job ---- */
 
