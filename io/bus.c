@@ -79,63 +79,9 @@ void bus_reader_close(bus_reader_t *reader)
         reader->bus->ops->reader_close(reader);
 }
 
-int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                  fanmap_error_t *err)
+int bus_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err)
 {
-    return topic->bus->ops->query_end(topic, partition, fn, arg, err);
-}
-
-static int only_kafka(fanmap_error_t *err)
-{
-    return err_set(err, FANMAP_EUSAGE, "only Kafka can be asked that");
-}
-
-int bus_query_begin(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
-                    fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->query_begin == NULL ? only_kafka(err) : ops->query_begin(topic, partition, fn, arg, err);
-}
-
-int bus_query_committed(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
-                        fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->query_committed == NULL ? only_kafka(err) : ops->query_committed(topic, group_id, n, fn, arg, err);
-}
-
-int bus_delete_before(bus_topic_t *topic, int32_t partition, int64_t offset,
-                      void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->delete_before == NULL ? only_kafka(err) : ops->delete_before(topic, partition, offset, fn, arg, err);
-}
-
-int bus_delete_topic(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
-                     fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->delete_topic == NULL ? only_kafka(err) : ops->delete_topic(topic, fn, arg, err);
-}
-
-int bus_query_members(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
-                      fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->query_members == NULL ? only_kafka(err) : ops->query_members(topic, group_id, fn, arg, err);
-}
-
-int bus_query_owned(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
-                    void *arg, fanmap_error_t *err)
-{
-    const bus_ops_t *ops = topic->bus->ops;
-    return ops->query_owned == NULL ? only_kafka(err) : ops->query_owned(topic, group_id, n, fn, arg, err);
-}
-
-int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                   void *arg, fanmap_error_t *err)
-{
-    return topic->bus->ops->query_time(topic, partition, time_ms, fn, arg, err);
+    return topic->bus->ops->request(topic, request, fn, arg, err);
 }
 
 int bus_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,

@@ -1,5 +1,5 @@
 /* Topics and partitions as the stages see them: Kafka (io/kafka) or, in the embedded mode, this process's memory
- * (io/memory). What Kafka alone can do is in io/bus_admin.h. Every call returns at once; everything that happens comes by callback from inside the loop.
+ * (io/memory). Every call returns at once; everything that happens comes by callback from inside the loop.
  *
  * Errors of the connection (unreachable, refused) come to the one on_error of the bus; calls under way stay under way
  * and are retried without end (message.timeout.ms=0); who wants a bound keeps a timer.
@@ -127,13 +127,41 @@ void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
 /* The same, and *reader becomes NULL. False: it was NULL. */
 bool bus_reader_drop(bus_reader_t **reader);
-/* Asks for the current end offset of the reader's partition; answers through `fn` once (offset -1: failed). */
-int bus_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                  fanmap_error_t *err);
-/* Asks where the first record lies that is not older than `time_ms` (unix time, by the records' own timestamps);
- * answers through `fn` once: BUS_END when there is none, BUS_BEGIN when it could not be found out. */
-int bus_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                   void *arg, fanmap_error_t *err);
+
+/* ---- questions and orders about a topic ---- */
+
+typedef enum {
+    BUS_FIND_END,  /* where `partition` ends now; -1: it cannot be said */
+    BUS_FIND_TIME, /* the first record of it that is not older than `at` (unix time in ms, by the records' own
+                      timestamps): BUS_END when there is none, BUS_BEGIN when it cannot be said */
+    /* Kafka alone can do what follows. */
+    BUS_FIND_BEGIN,     /* the first offset of it that is still there; -1: it cannot be said */
+    BUS_FIND_COMMITTED, /* answer `offsets`: what `group` has committed of the first `n` partitions, -1: nothing */
+    BUS_COUNT_MEMBERS,  /* how many members of `group` subscribe to the topic now; -1: it cannot be said */
+    BUS_COUNT_OWNED,    /* how many of the first `n` partitions are dealt out to members of `group` now; likewise */
+    BUS_DELETE_RECORDS, /* for good: every record of `partition` before `at` */
+    BUS_DELETE_TOPIC    /* for good */
+} bus_request_kind_t;
+
+typedef struct {
+    bus_request_kind_t kind;
+    int32_t partition;
+    int64_t at;
+    const char *group; /* copied */
+    uint32_t n;
+} bus_request_t;
+
+typedef struct {
+    int64_t value;
+    const int64_t *offsets; /* n of them */
+    size_t n;
+    const fanmap_error_t *err; /* of BUS_FIND_COMMITTED and of the deletions; NULL: done */
+} bus_answer_t;
+
+/* Once; borrowed until it returns. */
+typedef void (*bus_answer_fn)(void *arg, const bus_answer_t *answer);
+/* FANMAP_EUSAGE, at once: this bus cannot do it. */
+int bus_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
 
 /* ---- a consumer group ----
  *

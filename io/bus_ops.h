@@ -23,23 +23,7 @@ typedef struct {
                 bus_reader_t **ret, fanmap_error_t *err);
     void (*reader_hold)(bus_reader_t *reader, bool hold);
     void (*reader_close)(bus_reader_t *reader);
-    int (*query_end)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                     fanmap_error_t *err);
-    int (*query_members)(bus_topic_t *topic, const char *group_id, void (*fn)(void *arg, int64_t n), void *arg,
-                         fanmap_error_t *err); /* NULL: cannot */
-    int (*query_owned)(bus_topic_t *topic, const char *group_id, uint32_t n, void (*fn)(void *arg, int64_t owned_n),
-                       void *arg, fanmap_error_t *err); /* NULL: cannot */
-    int (*query_time)(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                      void *arg, fanmap_error_t *err);
-    /* NULL, these three: cannot */
-    int (*query_begin)(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
-                       fanmap_error_t *err);
-    int (*query_committed)(bus_topic_t *topic, const char *group_id, uint32_t n, bus_offsets_fn fn, void *arg,
-                           fanmap_error_t *err);
-    int (*delete_before)(bus_topic_t *topic, int32_t partition, int64_t offset,
-                         void (*fn)(void *arg, const fanmap_error_t *err), void *arg, fanmap_error_t *err);
-    int (*delete_topic)(bus_topic_t *topic, void (*fn)(void *arg, const fanmap_error_t *err), void *arg,
-                        fanmap_error_t *err); /* NULL: cannot */
+    int (*request)(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
     int (*group_join)(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
                       const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
     void (*group_commit)(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,

@@ -37,23 +37,12 @@ typedef struct {
     cleaned_topic_t *topics;
     size_t topics_n;
     /* answers */
-    int64_t begin, members_n;
+    int64_t begin;
     /* one partition */
     bus_topic_t *items;
     const int64_t *committed; /* of all of its topic */
     int64_t until, keep_from;
 } cleaning_t;
-
-/* ---- asking ---- */
-
-static void on_deleted(void *arg, const fanmap_error_t *err)
-{
-    cleaning_t *c = arg;
-    c->query.heard++;
-    c->query.is_done = true;
-    if (err)
-        c->query.error = *err;
-}
 
 /* ---- jobs ---- */
 
@@ -135,16 +124,15 @@ static void on_item(void *arg, const bus_record_t *record)
 static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
 {
     int r = query_first(&c->query, c->items, partition, &c->begin, err);
-    int64_t begin = c->keep_from = c->begin;
+    int64_t ignored, begin = c->keep_from = c->begin;
     c->until = c->committed[partition];
     if (r != FANMAP_OK || begin < 0 || begin >= c->until)
         return r;
     r = query_read(&c->query, c->items, partition, begin, c->until, on_item, c, NULL, err);
     if (r != FANMAP_OK || c->keep_from <= begin)
         return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
-    r = bus_delete_before(c->items, partition, c->keep_from, on_deleted, c, err);
-    if (r == FANMAP_OK)
-        r = query_wait(&c->query, "Kafka", err);
+    const bus_request_t request = {.kind = BUS_DELETE_RECORDS, .partition = partition, .at = c->keep_from};
+    r = query_bus(&c->query, c->items, &request, &ignored, err);
     if (r == FANMAP_OK)
         c->cleaned.records_deleted += (uint64_t)(c->keep_from - begin);
     return r;
@@ -177,14 +165,6 @@ static int delete_items(cleaning_t *c, fanmap_error_t *err)
 
 /* ---- topics ---- */
 
-static void on_members(void *arg, int64_t n)
-{
-    cleaning_t *c = arg;
-    c->members_n = n;
-    c->query.heard++;
-    c->query.is_done = true;
-}
-
 static bool has_jobs(const cleaning_t *c, const char *task)
 {
     for (const fold_entry_t *entry = c->fold.entries; entry; entry = entry->hh.next)
@@ -210,18 +190,16 @@ static int is_empty(cleaning_t *c, const cleaned_topic_t *topic, bool *ret, fanm
 
 static int delete_topic(cleaning_t *c, const cleaned_topic_t *topic, fanmap_error_t *err)
 {
+    const bus_request_t count = {.kind = BUS_COUNT_MEMBERS, .group = c->group}, delete = {.kind = BUS_DELETE_TOPIC};
     bool may_go = !has_jobs(c, topic->task);
-    int r = may_go ? bus_query_members(topic->queue->items, c->group, on_members, c, err) : FANMAP_OK;
-    if (may_go && r == FANMAP_OK)
-        r = query_wait(&c->query, "Kafka", err);
-    may_go = may_go && c->members_n == 0;
+    int64_t members_n = 0;
+    int r = may_go ? query_bus(&c->query, topic->queue->items, &count, &members_n, err) : FANMAP_OK;
+    may_go = may_go && members_n == 0;
     if (may_go && r == FANMAP_OK)
         r = is_empty(c, topic, &may_go, err);
     if (!may_go || r != FANMAP_OK)
         return r;
-    r = bus_delete_topic(topic->queue->items, on_deleted, c, err);
-    if (r == FANMAP_OK)
-        r = query_wait(&c->query, "Kafka", err);
+    r = query_bus(&c->query, topic->queue->items, &delete, &members_n, err);
     c->cleaned.topics_deleted += r == FANMAP_OK;
     return r;
 }
@@ -232,11 +210,8 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
 {
     cleaning_t *c = arg;
     char queue[NAME_MAX_LEN + 1];
-    c->query.heard++;
-    c->query.is_done = true;
-    if (err)
-        c->query.error = *err;
-    else if (!(c->topics = calloc(n + 1, sizeof *c->topics)))
+    query_answered(&c->query, err);
+    if (!err && !(c->topics = calloc(n + 1, sizeof *c->topics)))
         err_set(&c->query.error, FANMAP_ENOMEM, "out of memory");
     for (size_t i = 0; c->topics && i < n; i++)
         if (name_items_parse(topics[i].name, c->query.f->namespace_name, queue, c->topics[c->topics_n].task) &&

@@ -123,12 +123,9 @@ static bool is_other_items(const topics_t *t, const char *name)
 static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
 {
     topics_t *t = arg;
-    t->query.heard++;
-    t->query.is_done = true;
-    if (err) {
-        t->query.error = *err;
+    query_answered(&t->query, err);
+    if (err)
         return;
-    }
     for (size_t i = 0; i < t->wanted_n; i++)
         tell(t, &t->wanted[i], find(topics, n, t->wanted[i].name));
     for (size_t i = 0; i < n; i++)
@@ -182,10 +179,7 @@ static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_err
 {
     topics_t *t = arg;
     (void)partitions_n;
-    t->query.heard++;
-    t->query.is_done = true;
-    if (err)
-        t->query.error = *err;
+    query_answered(&t->query, err);
 }
 
 int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)

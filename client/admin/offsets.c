@@ -1,62 +1,23 @@
 #include "client/admin/offsets.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#include "io/bus_admin.h"
 
 enum { COMMITTED_TRIES = 5 };
 
-typedef struct {
-    query_t *query;
-    int64_t first, *committed;
-} asking_t;
-
-static void heard(asking_t *asking)
-{
-    asking->query->heard++;
-    asking->query->is_done = true;
-}
-
-static void on_first(void *arg, int64_t first)
-{
-    asking_t *asking = arg;
-    asking->first = first;
-    heard(asking);
-}
-
 int query_first(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
 {
-    asking_t asking = {.query = query};
-    int r = bus_query_begin(topic, partition, on_first, &asking, err);
-    if (r == FANMAP_OK)
-        r = query_wait(query, "Kafka", err);
-    if (r == FANMAP_OK)
-        *ret = asking.first;
-    return r;
-}
-
-static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
-{
-    asking_t *asking = arg;
-    if (err)
-        asking->query->error = *err;
-    else
-        memcpy(asking->committed, offsets, n * sizeof *offsets);
-    heard(asking);
+    const bus_request_t request = {.kind = BUS_FIND_BEGIN, .partition = partition};
+    return query_bus(query, topic, &request, ret, err);
 }
 
 int query_committed(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret,
                     fanmap_error_t *err)
 {
-    asking_t asking = {.query = query};
-    asking.committed = ret;
+    const bus_request_t request = {.kind = BUS_FIND_COMMITTED, .group = group, .n = n};
     fanmap_error_t why = {0};
     int r = FANMAP_AGAIN;
     for (int tries = 0; r != FANMAP_OK && tries < COMMITTED_TRIES; tries++) {
-        r = bus_query_committed(topic, group, n, on_committed, &asking, &why);
-        if (r == FANMAP_OK)
-            r = query_wait(query, "Kafka", &why);
+        r = query_bus(query, topic, &request, ret, &why);
         if (r != FANMAP_OK && (!why.retry_may_help || query->f->error.code))
             break;
     }

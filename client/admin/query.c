@@ -53,6 +53,14 @@ static int take_error(query_t *query, fanmap_error_t *err)
     return r;
 }
 
+void query_answered(query_t *query, const fanmap_error_t *err)
+{
+    query->heard++;
+    query->is_done = true;
+    if (err)
+        query->error = *err;
+}
+
 int query_wait(query_t *query, const char *what, fanmap_error_t *err)
 {
     int r = FANMAP_OK;
@@ -93,8 +101,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
 {
     const looking_up_t *looking_up = arg;
     *looking_up->ret = *result;
-    looking_up->query->heard++;
-    looking_up->query->is_done = true;
+    query_answered(looking_up->query, NULL);
 }
 
 int query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
@@ -157,12 +164,8 @@ void query_finish(query_t *query)
 
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
-    query_t *query = arg;
     (void)partitions_n;
-    query->heard++;
-    query->is_done = true;
-    if (err)
-        query->error = *err;
+    query_answered(arg, err);
 }
 
 int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err)
@@ -180,6 +183,30 @@ int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err)
     return bus_topic_open(query->f->bus, name, NULL, NULL, ret, err);
 }
 
+/* ---- one answer ---- */
+
+typedef struct {
+    query_t *query;
+    int64_t *ret;
+} asking_t;
+
+static void on_bus(void *arg, const bus_answer_t *answer)
+{
+    const asking_t *asking = arg;
+    query_answered(asking->query, answer->err);
+    if (answer->n > 0 && !answer->err)
+        memcpy(asking->ret, answer->offsets, answer->n * sizeof *answer->offsets);
+    else if (answer->n == 0)
+        *asking->ret = answer->value;
+}
+
+int query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, fanmap_error_t *err)
+{
+    asking_t asking = {query, ret};
+    int r = bus_request(topic, request, on_bus, &asking, err);
+    return r == FANMAP_OK ? query_wait(query, "Kafka", err) : r;
+}
+
 /* ---- a log from somewhere to its end ---- */
 
 typedef struct {
@@ -189,14 +216,6 @@ typedef struct {
     int64_t end, low;
     bool is_gone;
 } reading_t;
-
-static void on_query(void *arg, int64_t end)
-{
-    reading_t *reading = arg;
-    reading->end = end;
-    reading->query->heard++;
-    reading->query->is_done = true;
-}
 
 static bool on_record(void *arg, const bus_record_t *record)
 {
@@ -226,18 +245,13 @@ static void on_gone(void *arg, int64_t low)
 
 int query_end(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
 {
-    reading_t reading = {.query = query, .end = -1};
-    for (int tries = 0; reading.end < 0; tries++) { /* again while the broker cannot say */
-        if (tries == 10)
-            return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
-        int r = bus_query_end(topic, partition, on_query, &reading, err);
-        if (r == FANMAP_OK)
-            r = query_wait(query, "Kafka", err);
-        if (r != FANMAP_OK)
+    const bus_request_t request = {.kind = BUS_FIND_END, .partition = partition};
+    for (int tries = 0; tries < 10; tries++) { /* again while the broker cannot say */
+        int r = query_bus(query, topic, &request, ret, err);
+        if (r != FANMAP_OK || *ret >= 0)
             return r;
     }
-    *ret = reading.end;
-    return FANMAP_OK;
+    return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
 }
 
 int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
@@ -273,11 +287,8 @@ typedef struct {
 static void on_answer(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
     answer_t *answer = arg;
-    answer->query->heard++;
-    answer->query->is_done = true;
-    if (err)
-        answer->query->error = *err;
-    else
+    query_answered(answer->query, err);
+    if (!err)
         answer->fn(answer->arg, texts, n, NULL);
 }
 

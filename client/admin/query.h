@@ -27,6 +27,10 @@ int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err
 /* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing was heard for the timeout:
  * `what` did not answer; FANMAP_AGAIN if is_bounded. */
 int query_wait(query_t *query, const char *what, fanmap_error_t *err);
+/* For callbacks: the answer is there, or an error instead. */
+void query_answered(query_t *query, const fanmap_error_t *err);
+/* What bus_request answers: the value, or the request's `n` offsets. */
+int query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, fanmap_error_t *err);
 /* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist. */
 int query_queue(query_t *query, const char *name, const char *task, queue_t **ret, fanmap_error_t *err);
 /* queue->results_n as it is now. */

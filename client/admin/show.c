@@ -105,8 +105,7 @@ static void on_fleet(void *arg, const fleet_t *fleet)
 {
     showing_t *s = arg;
     s->fleet = *fleet;
-    s->query.heard++;
-    s->query.is_done = true;
+    query_answered(&s->query, NULL);
 }
 
 /* What cannot be asked is not known: nothing of it is an error. */

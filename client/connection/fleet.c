@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "client/connection/worker_row.h"
-#include "io/bus_admin.h"
 #include "tokens/presence.h"
 
 /* Who is silent for longer does not serve any more (tokens/presence.h); what ran there is told for a while. */
@@ -203,36 +202,32 @@ static int query_redis(fleet_asking_t *a, fanmap_error_t *err)
 
 /* ---- Kafka ---- */
 
-static void on_probe(void *arg, int64_t end)
+static int64_t committed_sum(const bus_answer_t *answer)
 {
-    fleet_asking_t *a = arg;
-    a->fleet.is_kafka_silent = end < 0;
-    if (end < 0)
-        a->step = ENDS;
-    next_soon(a);
+    int64_t sum = 0;
+    for (size_t i = 0; i < answer->n; i++)
+        sum += answer->offsets[i] > 0 ? answer->offsets[i] : 0;
+    return sum;
 }
 
-static void on_owned(void *arg, int64_t owned_n)
+static void on_kafka(void *arg, const bus_answer_t *answer)
 {
     fleet_asking_t *a = arg;
-    a->fleet.owned_n = owned_n;
-    next_soon(a);
-}
-
-static void on_committed(void *arg, const int64_t *offsets, size_t n, const fanmap_error_t *err)
-{
-    fleet_asking_t *a = arg;
-    if (err)
+    if (a->step == PROBE)
+        a->fleet.is_kafka_silent = answer->value < 0;
+    else if (a->step == OWNED)
+        a->fleet.owned_n = answer->value;
+    else
+        a->committed_sum = committed_sum(answer);
+    if (a->fleet.is_kafka_silent || answer->err)
         a->step = ENDS; /* which say nothing alone */
-    a->committed_sum = 0;
-    for (size_t i = 0; !err && i < n; i++)
-        a->committed_sum += offsets[i] > 0 ? offsets[i] : 0;
     next_soon(a);
 }
 
-static void on_end(void *arg, int64_t end)
+static void on_end(void *arg, const bus_answer_t *answer)
 {
     fleet_asking_t *a = arg;
+    int64_t end = answer->value;
     a->ends_sum = end < 0 || a->ends_sum < 0 ? -1 : a->ends_sum + end;
     if (--a->ends_left > 0)
         return;
@@ -247,28 +242,30 @@ static int query_ends(fleet_asking_t *a, fanmap_error_t *err)
     a->ends_sum = 0;
     a->ends_left = 1; /* so that none of them is the last before all were asked */
     for (uint32_t p = 0; p < a->fleet.partitions_n; p++) {
+        const bus_request_t request = {.kind = BUS_FIND_END, .partition = (int32_t)p};
         a->ends_left++;
-        if (bus_query_end(a->items, (int32_t)p, on_end, a, err) != FANMAP_OK)
-            on_end(a, -1);
+        if (bus_request(a->items, &request, on_end, a, err) != FANMAP_OK)
+            on_end(a, &(bus_answer_t){.value = -1});
     }
-    on_end(a, 0);
+    on_end(a, &(bus_answer_t){.value = 0});
     return FANMAP_OK;
 }
 
 static int query_kafka(fleet_asking_t *a, fanmap_error_t *err)
 {
+    static const bus_request_kind_t kinds[] = {
+        [PROBE] = BUS_FIND_END, [OWNED] = BUS_COUNT_OWNED, [COMMITTED] = BUS_FIND_COMMITTED};
     char group[TOPIC_NAME_MAX];
-    uint32_t n = a->fleet.partitions_n;
-    if (!a->items || n == 0)
+    bus_request_t request = {.group = group, .n = a->fleet.partitions_n};
+    if (!a->items || request.n == 0)
         return FANMAP_AGAIN;
+    if (a->step == ENDS)
+        return query_ends(a, err);
+    request.kind = kinds[a->step];
     name_group(group, a->f->namespace_name, a->queue);
-    if (a->step == PROBE) {
+    if (a->step == PROBE)
         a->probe_ms = loop_now_ms(a->f->loop);
-        return bus_query_end(a->items, 0, on_probe, a, err);
-    }
-    if (a->step == OWNED)
-        return bus_query_owned(a->items, group, n, on_owned, a, err);
-    return a->step == COMMITTED ? bus_query_committed(a->items, group, n, on_committed, a, err) : query_ends(a, err);
+    return bus_request(a->items, &request, on_kafka, a, err);
 }
 
 /* ---- all of it ---- */

@@ -102,6 +102,7 @@ void map_check_log(fanmap_job_t *job)
     fanmap_error_t err;
     m->log_check.until = INT64_MAX;
     m->log_check.at_ms = INT64_MAX;
-    if (log_query_end(job, job->queue->results, (int32_t)job->spec.results_partition, on_log_end, &err) != FANMAP_OK)
+    const bus_request_t request = {.kind = BUS_FIND_END, .partition = (int32_t)job->spec.results_partition};
+    if (log_query(job, job->queue->results, &request, on_log_end, 0, &err) != FANMAP_OK)
         job_fail(job, &err);
 }

@@ -91,12 +91,13 @@ static void begin_part(item_scan_t *scan, part_t *part, int32_t partition, int64
 {
     fanmap_job_t *job = scan->job;
     fanmap_error_t err;
+    const bus_request_t request = {
+        .kind = BUS_FIND_TIME, .partition = partition, .at = scan->since_ms - CLOCK_SLACK_MS};
     *part = (part_t){.scan = scan, .partition = partition, .is_open = true};
     scan->open_n++;
     if (from >= 0)
         read_part(part, from);
-    else if (log_query_time(job, job->queue->items, partition, scan->since_ms - CLOCK_SLACK_MS, on_time,
-                            (int32_t)(part - scan->parts), &err) != FANMAP_OK)
+    else if (log_query(job, job->queue->items, &request, on_time, (int32_t)(part - scan->parts), &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 

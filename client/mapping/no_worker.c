@@ -53,7 +53,8 @@ static int query_workers(fanmap_job_t *job, fanmap_error_t *err)
         return presence_ask(job->f->presence, PRESENCE_SERVERS, name, on_servers, job, err);
     }
     name_group(group, job->f->namespace_name, job->spec.queue);
-    return log_query_members(job, job->queue->items, group, on_members, err);
+    const bus_request_t request = {.kind = BUS_COUNT_MEMBERS, .group = group};
+    return log_query(job, job->queue->items, &request, on_members, 0, err);
 }
 
 static void on_timer(void *arg)

@@ -5,7 +5,7 @@
  *   rights.c         refusals, in one line each                helper.c         a thread for the calls that block
  *   blocking_call.c  what is submitted to it                   topics.c         looking topics up, their ends
  *   ensure.c         creating topics                           survey.c         what topics there are, their settings
- *   admin.c          committed offsets; deleting records       members.c        how many are in a group
+ *   request.c        offsets, counts, deletions                members.c        what a member has
  *   produce.c        records out                               producer.c       reports; a new one after a fatal error
  *   reader.c         one partition, no group                   records.c        whose bytes a record's are
  *   group.c          membership of a group                     rebalance.c      assigned, revoked

@@ -1,4 +1,4 @@
-/* Handles of topics: warming them, asking where they end. */
+/* Handles of topics: warming them, and the calls that look up watermarks. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,72 +129,4 @@ kafka_watermarks_t *kafka_watermarks_new(const kafka_topic_t *topic, int32_t par
     marks->bus = topic->bus;
     marks->partition = partition;
     return marks;
-}
-
-static void tell_end(kafka_call_t *call)
-{
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
-    marks->end_fn(marks->arg, marks->high);
-    kafka_watermarks_free(call);
-}
-
-static void tell_begin(kafka_call_t *call)
-{
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
-    marks->end_fn(marks->arg, marks->low);
-    kafka_watermarks_free(call);
-}
-
-static int query(bus_topic_t *base, int32_t partition, void (*tell)(kafka_call_t *call),
-                 void (*fn)(void *arg, int64_t offset), void *arg, fanmap_error_t *err)
-{
-    kafka_topic_t *topic = (kafka_topic_t *)base;
-    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell);
-    if (marks == NULL)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    marks->end_fn = fn;
-    marks->arg = arg;
-    kafka_call_submit(topic->bus, &marks->call);
-    return FANMAP_OK;
-}
-
-int kafka_query_begin(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t begin), void *arg,
-                      fanmap_error_t *err)
-{
-    return query(base, partition, tell_begin, fn, arg, err);
-}
-
-int kafka_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                    fanmap_error_t *err)
-{
-    return query(base, partition, tell_end, fn, arg, err);
-}
-
-/* ---- the first record that is not older than a time ---- */
-
-static void time_run(kafka_call_t *call)
-{
-    kafka_watermarks_t *marks = (kafka_watermarks_t *)call;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_add(list, marks->topic, marks->partition);
-    place->offset = marks->time_ms;
-    bool found = rd_kafka_offsets_for_times(call->rk, list, KAFKA_CALL_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-                 place->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-    marks->high = !found ? BUS_BEGIN : place->offset >= 0 ? place->offset : BUS_END;
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
-int kafka_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                     void *arg, fanmap_error_t *err)
-{
-    kafka_topic_t *topic = (kafka_topic_t *)base;
-    kafka_watermarks_t *marks = kafka_watermarks_new(topic, partition, NULL, tell_end);
-    if (marks == NULL)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    marks->call.run = time_run;
-    marks->time_ms = time_ms;
-    marks->end_fn = fn;
-    marks->arg = arg;
-    kafka_call_submit(topic->bus, &marks->call);
-    return FANMAP_OK;
 }

@@ -30,12 +30,9 @@ typedef struct {
     int32_t partition;
     int32_t lane;      /* of a group that asks */
     int64_t low, high; /* -1: failed */
-    int64_t time_ms;   /* of kafka_query_time, whose answer is `high` */
     bool failed_for_good;
     const void *of;  /* a reader or a group, if it still is there ... */
     uint64_t number; /* ... and asked for this */
-    void (*end_fn)(void *arg, int64_t end);
-    void *arg;
 } kafka_watermarks_t;
 /* rk NULL: through the producer's handle. `done` ends with kafka_watermarks_free. NULL: no memory. */
 kafka_watermarks_t *kafka_watermarks_new(const kafka_topic_t *topic, int32_t partition, rd_kafka_t *rk,

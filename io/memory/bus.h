@@ -107,11 +107,12 @@ struct memory_group {
     size_t lanes_n, turn_from; /* the lane that is served first in the next turn */
 };
 
-/* An answer that is due in the next turn: to bus_ensure_topics (topics_fn), bus_query_end (topic) or bus_query_time. */
+/* An answer that is due in the next turn: to bus_ensure_topics (topics_fn), or to bus_request about the end of a topic or
+ * (NULL) a time. */
 struct memory_answer {
     memory_answer_t *next;
     bus_topics_fn topics_fn;
-    void (*end_fn)(void *arg, int64_t end);
+    bus_answer_fn answer_fn;
     void *arg;
     memory_topic_t *topic;
     int32_t partition;
@@ -148,11 +149,8 @@ int memory_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t to
                          void *arg, fanmap_error_t *err);
 int memory_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
-int memory_query_end(bus_topic_t *topic, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                     fanmap_error_t *err);
-/* Always BUS_BEGIN: what lies in this memory is soon read. */
-int memory_query_time(bus_topic_t *topic, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                      void *arg, fanmap_error_t *err);
+/* BUS_FIND_TIME is always BUS_BEGIN: what lies in this memory is soon read. */
+int memory_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
 void memory_answers_run(memory_bus_t *bus);
 
 /* memory_produce.c */

@@ -86,28 +86,17 @@ int memory_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered,
     return FANMAP_OK;
 }
 
-int memory_query_end(bus_topic_t *base, int32_t partition, void (*fn)(void *arg, int64_t end), void *arg,
-                     fanmap_error_t *err)
+int memory_request(bus_topic_t *base, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err)
 {
-    memory_handle_t *handle = (memory_handle_t *)base;
-    memory_answer_t *answer = new_answer(handle->topic->bus, 0, arg);
+    memory_topic_t *topic = ((memory_handle_t *)base)->topic;
+    if (request->kind != BUS_FIND_END && request->kind != BUS_FIND_TIME)
+        return err_set(err, FANMAP_EUSAGE, "only Kafka can be asked that");
+    memory_answer_t *answer = new_answer(topic->bus, 0, arg);
     if (answer == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    answer->end_fn = fn;
-    answer->topic = handle->topic;
-    answer->partition = partition;
-    return FANMAP_OK;
-}
-
-int memory_query_time(bus_topic_t *base, int32_t partition, int64_t time_ms, void (*fn)(void *arg, int64_t offset),
-                      void *arg, fanmap_error_t *err)
-{
-    memory_answer_t *answer = new_answer(((memory_handle_t *)base)->topic->bus, 0, arg);
-    (void)partition;
-    (void)time_ms;
-    if (answer == NULL)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    answer->end_fn = fn;
+    answer->answer_fn = fn;
+    answer->topic = request->kind == BUS_FIND_END ? topic : NULL;
+    answer->partition = request->partition;
     return FANMAP_OK;
 }
 
@@ -121,11 +110,10 @@ void memory_answers_run(memory_bus_t *bus)
         if (answer->topics_fn != NULL) {
             const fanmap_error_t *err = answer->err.code == 0 ? NULL : &answer->err;
             answer->topics_fn(answer->arg, err == NULL ? answer->partitions : NULL, err);
-        } else if (answer->topic == NULL) {
-            answer->end_fn(answer->arg, BUS_BEGIN);
         } else {
-            memory_log_t *log = memory_topic_log(answer->topic, answer->partition);
-            answer->end_fn(answer->arg, log == NULL ? -1 : memory_log_end(log));
+            const memory_log_t *log = answer->topic == NULL ? NULL : memory_topic_log(answer->topic, answer->partition);
+            int64_t value = answer->topic == NULL ? BUS_BEGIN : log == NULL ? -1 : memory_log_end(log);
+            answer->answer_fn(answer->arg, &(bus_answer_t){.value = value});
         }
         free(answer);
         answer = next;

@@ -255,9 +255,9 @@ static inline void rig_on_described(void *arg, uint64_t cookie, const char *cons
     for (size_t i = 0; i < n && i < 4; i++)
         (void)snprintf(rig->members[i], sizeof rig->members[i], "%s", members[i]);
 }
-static inline void rig_on_query(void *arg, int64_t end)
+static inline void rig_on_query(void *arg, const bus_answer_t *answer)
 {
-    ((rig_t *)arg)->end = end;
+    ((rig_t *)arg)->end = answer->value;
 }
 
 static const bus_reader_callbacks_t RIG_READER = {.record = rig_on_read, .at_end = rig_on_end, .gone = rig_on_gone};

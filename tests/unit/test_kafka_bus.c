@@ -149,7 +149,8 @@ static void test_the_end_comes_again_after_more(void **state)
     assert_int_equal(rig->at_end, 1);
     assert_int_equal(rig->read.n, 1);
     fanmap_error_t err;
-    assert_int_equal(bus_query_end(rig->topic, 0, rig_on_query, rig, &err), FANMAP_OK);
+    assert_int_equal(bus_request(rig->topic, &(bus_request_t){.kind = BUS_FIND_END}, rig_on_query, rig, &err),
+                     FANMAP_OK);
     rig_until(rig, rig->end != -2);
     assert_int_equal(rig->end, 1);
 }
@@ -173,8 +174,9 @@ static void test_query_time(void **state)
         int64_t time_ms, offset;
     } asked[] = {{first_ms - 3600000, 0}, {first_ms, 0}, {first_ms + 1, 1}, {second_ms, 1}, {second_ms + 1, BUS_END}};
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        const bus_request_t request = {.kind = BUS_FIND_TIME, .at = asked[i].time_ms};
         rig->end = -9;
-        assert_int_equal(bus_query_time(rig->topic, 0, asked[i].time_ms, rig_on_query, rig, &err), FANMAP_OK);
+        assert_int_equal(bus_request(rig->topic, &request, rig_on_query, rig, &err), FANMAP_OK);
         rig_until(rig, rig->end != -9);
         assert_int_equal(rig->end, asked[i].offset);
     }
@@ -230,7 +232,8 @@ static void test_hold_and_close_inside(void **state)
     rig_produce_all(rig, 0, 100, 1);
     rig_until(rig, rig->delivered.n == 100);
     fanmap_error_t err;
-    assert_int_equal(bus_query_end(rig->topic, 0, rig_on_query, rig, &err), FANMAP_OK);
+    assert_int_equal(bus_request(rig->topic, &(bus_request_t){.kind = BUS_FIND_END}, rig_on_query, rig, &err),
+                     FANMAP_OK);
     rig_until(rig, rig->end == 100);
     assert_int_equal(rig->read.n, 0);
     rig->close_in_record = true;
@@ -358,7 +361,8 @@ static bool lose_the_first(int rtt_ms)
     rig_until(&rig, rig.delivered.n == 1); /* now the producer has its id and its connections, which rtt would delay */
     rig_topic(&rig, "lossy", 1, 0);
     fanmap_error_t err;
-    assert_int_equal(bus_query_end(rig.topic, 0, rig_on_query, &rig, &err), FANMAP_OK);
+    assert_int_equal(bus_request(rig.topic, &(bus_request_t){.kind = BUS_FIND_END}, rig_on_query, &rig, &err),
+                     FANMAP_OK);
     rig_until(&rig, rig.end == 0); /* and knows the leader: the helper looks that up before it asks for the end */
     rd_kafka_mock_push_request_errors(mock, PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
     rd_kafka_mock_broker_set_rtt(mock, 1, rtt_ms);

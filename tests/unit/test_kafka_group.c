@@ -217,9 +217,9 @@ static void painter_committed(void *arg, int32_t lane, int64_t offset, uint64_t 
     p->committed_n++;
 }
 
-static void painter_counted(void *arg, int64_t n)
+static void painter_counted(void *arg, const bus_answer_t *answer)
 {
-    ((painter_t *)arg)->members_n = n;
+    ((painter_t *)arg)->members_n = answer->value;
 }
 
 static void painter_join(painter_t *p, const size_t *topics, size_t n)
@@ -272,8 +272,9 @@ static void test_members_of_different_topics(void **state)
         fanmap_error_t err;
         p[i].members_n = -1;
         while (p[i].members_n < 0) { /* while the group is not stable nobody knows */
+            const bus_request_t count = {.kind = BUS_COUNT_MEMBERS, .group = "painters"};
             p[i].members_n = -2;
-            assert_int_equal(bus_query_members(p[i].rig.topic, "painters", painter_counted, &p[i], &err), FANMAP_OK);
+            assert_int_equal(bus_request(p[i].rig.topic, &count, painter_counted, &p[i], &err), FANMAP_OK);
             painters_until(p[i].members_n != -2);
         }
         assert_int_equal(p[i].members_n, 2);
@@ -340,7 +341,8 @@ static void test_want_stops_and_goes_on(void **state)
     fanmap_error_t err;
     for (int i = 0; i < 5; i++) {
         rig->end = -2;
-        assert_int_equal(bus_query_end(rig->topic, 0, rig_on_query, rig, &err), FANMAP_OK);
+        assert_int_equal(bus_request(rig->topic, &(bus_request_t){.kind = BUS_FIND_END}, rig_on_query, rig, &err),
+                         FANMAP_OK);
         rig_until(rig, rig->end >= 0);
     }
     assert_int_equal(rig->taken.n, 100);

@@ -514,9 +514,9 @@ static void test_a_group_of_two_topics(void **state)
 
 /* ---- topics and questions ---- */
 
-static void on_query(void *arg, int64_t end)
+static void on_query(void *arg, const bus_answer_t *answer)
 {
-    ((bed_t *)arg)->end = end;
+    ((bed_t *)arg)->end = answer->value;
 }
 
 static void test_questions(void **state)
@@ -525,11 +525,11 @@ static void test_questions(void **state)
     fanmap_error_t err;
     produce_n(bed, bed->items, 1, 0, 3);
     turn(bed, 1);
-    assert_int_equal(bus_query_end(bed->items, 1, on_query, bed, &err), FANMAP_OK);
+    assert_int_equal(bus_request(bed->items, &(bus_request_t){.partition = 1}, on_query, bed, &err), FANMAP_OK);
     assert_int_equal(bed->end, -2);
     turn(bed, 1);
     assert_int_equal(bed->end, 3);
-    assert_int_equal(bus_query_end(bed->items, 99, on_query, bed, &err), FANMAP_OK);
+    assert_int_equal(bus_request(bed->items, &(bus_request_t){.partition = 99}, on_query, bed, &err), FANMAP_OK);
     turn(bed, 1);
     assert_int_equal(bed->end, -1);
 }

@@ -15,7 +15,7 @@ static void answer_queries(worker_shell_t *shell)
     }
 }
 
-static void on_jobs_end(void *arg, int64_t end)
+static void on_jobs_end(void *arg, const bus_answer_t *answer)
 {
     worker_shell_t *shell = arg;
     size_t i = 0;
@@ -23,8 +23,8 @@ static void on_jobs_end(void *arg, int64_t end)
         i++;
     if (i == shell->queries_n)
         return;
-    shell->queries[i] = end;
-    if (end < 0) { /* could not be asked: ask again */
+    shell->queries[i] = answer->value;
+    if (answer->value < 0) { /* could not be asked: ask again */
         shell->queries_n--;
         memmove(shell->queries + i, shell->queries + i + 1, (shell->queries_n - i) * sizeof shell->queries[0]);
         shell_query_jobs_end(shell);
@@ -35,11 +35,12 @@ static void on_jobs_end(void *arg, int64_t end)
 
 void shell_query_jobs_end(worker_shell_t *shell)
 {
+    const bus_request_t end_of_jobs = {.kind = BUS_FIND_END};
     fanmap_error_t err;
     if (shell->queries_n == QUERIES_MAX)
         return;
     shell->queries[shell->queries_n++] = INT64_MAX;
-    if (bus_query_end(shell->jobs, 0, on_jobs_end, shell, &err) != FANMAP_OK)
+    if (bus_request(shell->jobs, &end_of_jobs, on_jobs_end, shell, &err) != FANMAP_OK)
         shell_fail(shell, &err);
 }
 

@@ -1,0 +1,218 @@
+/* bus_request: one attempt in the helper; who asks asks again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/kafka/blocking_call.h"
+#include "io/kafka/bus.h"
+#include "io/kafka/config.h"
+#include "io/kafka/describe.h"
+#include "io/kafka/events.h"
+#include "io/kafka/members.h"
+#include "io/kafka/requests.h"
+#include "io/kafka/rights.h"
+#include "io/kafka/topics.h"
+
+typedef struct {
+    kafka_call_t call;
+    kafka_bus_t *bus;
+    bus_request_t what;
+    char *topic, *group;
+    int64_t value, *offsets;
+    fanmap_error_t err;
+    bus_answer_fn fn;
+    void *arg;
+} request_t;
+
+static void request_drop(kafka_call_t *call)
+{
+    request_t *request = (request_t *)call;
+    free(request->topic);
+    free(request->group);
+    free(request->offsets);
+    free(request);
+}
+
+static void request_fail(request_t *request, rd_kafka_resp_err_t code, const char *operation)
+{
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    if (kafka_error_class(code) == FANMAP_EREFUSED)
+        kafka_refusal(request->bus, code,
+                      request->group == NULL ? KAFKA_WANTED(operation, request->topic)
+                                             : KAFKA_WANTED_GROUP(operation, request->group),
+                      rd_kafka_err2str(code), &request->err);
+    else
+        (void)err_set_retry(&request->err, FANMAP_EUNREACHABLE, "topic %s: %s", request->topic, rd_kafka_err2str(code));
+}
+
+/* ---- offsets ---- */
+
+static void find_watermark(request_t *request)
+{
+    int64_t low = -1, high = -1;
+    if (rd_kafka_query_watermark_offsets(request->call.rk, request->topic, request->what.partition, &low, &high,
+                                         KAFKA_CALL_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        request->value = request->what.kind == BUS_FIND_BEGIN ? low : high;
+}
+
+static void find_time(request_t *request)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *place =
+        rd_kafka_topic_partition_list_add(list, request->topic, request->what.partition);
+    place->offset = request->what.at;
+    bool found = rd_kafka_offsets_for_times(request->call.rk, list, KAFKA_CALL_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                 place->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    request->value = !found ? BUS_BEGIN : place->offset >= 0 ? place->offset : BUS_END;
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void take_offsets(request_t *request, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &list->elems[i];
+        if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            request_fail(request, element->err, "Describe");
+        else if (element->offset >= 0)
+            request->offsets[element->partition] = element->offset;
+    }
+}
+
+/* By a handle of the group that never joins it: the request that does without (ListConsumerGroupOffsets) brings 2.0.2
+ * down where the group has no coordinator yet. */
+static void find_committed(request_t *request)
+{
+    rd_kafka_t *rk = NULL;
+    if (kafka_handle_new(request->bus, KAFKA_GROUP, request->group, &rk, &request->err) != FANMAP_OK)
+        return;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)request->what.n);
+    for (uint32_t i = 0; i < request->what.n; i++)
+        rd_kafka_topic_partition_list_add(list, request->topic, (int32_t)i);
+    rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, 2 * KAFKA_CALL_MS);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        take_offsets(request, list);
+    else
+        request_fail(request, code, "Describe");
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/* ---- the group ---- */
+
+static void count_members(request_t *request)
+{
+    const struct rd_kafka_group_list *list;
+    rd_kafka_resp_err_t code;
+    const struct rd_kafka_group_info *group = kafka_list_group(request->call.rk, request->group, &list, &code);
+    if (group != NULL)
+        request->value = kafka_count_members(group, request->topic, request->what.n);
+    else if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        request->value = 0;
+    if (list != NULL)
+        rd_kafka_group_list_destroy(list);
+}
+
+/* ---- deleting ---- */
+
+/* What the answer says of the one thing that was to be deleted. */
+static rd_kafka_resp_err_t deleted(bus_request_kind_t kind, rd_kafka_event_t *event)
+{
+    size_t n = 0;
+    if (event == NULL)
+        return RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return rd_kafka_event_error(event);
+    if (kind == BUS_DELETE_RECORDS) {
+        const rd_kafka_DeleteRecords_result_t *result = rd_kafka_event_DeleteRecords_result(event);
+        const rd_kafka_topic_partition_list_t *list =
+            result == NULL ? NULL : rd_kafka_DeleteRecords_result_offsets(result);
+        return list == NULL || list->cnt != 1 ? RD_KAFKA_RESP_ERR__TIMED_OUT : list->elems[0].err;
+    }
+    const rd_kafka_DeleteTopics_result_t *result = rd_kafka_event_DeleteTopics_result(event);
+    const rd_kafka_topic_result_t **topics = result == NULL ? NULL : rd_kafka_DeleteTopics_result_topics(result, &n);
+    rd_kafka_resp_err_t code = n == 1 ? rd_kafka_topic_result_error(topics[0]) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
+}
+
+static void send_delete(request_t *request, const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue)
+{
+    rd_kafka_t *rk = request->call.rk;
+    if (request->what.kind == BUS_DELETE_TOPIC) {
+        rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(request->topic);
+        rd_kafka_DeleteTopics(rk, &topic, 1, options, queue);
+        rd_kafka_DeleteTopic_destroy(topic);
+        return;
+    }
+    rd_kafka_topic_partition_list_t *before = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(before, request->topic, request->what.partition)->offset = request->what.at;
+    rd_kafka_DeleteRecords_t *records = rd_kafka_DeleteRecords_new(before);
+    rd_kafka_DeleteRecords(rk, &records, 1, options, queue);
+    rd_kafka_DeleteRecords_destroy(records);
+    rd_kafka_topic_partition_list_destroy(before);
+}
+
+static void delete (request_t *request)
+{
+    bool is_topic = request->what.kind == BUS_DELETE_TOPIC;
+    char text[128];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(request->call.rk);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(
+        request->call.rk, is_topic ? RD_KAFKA_ADMIN_OP_DELETETOPICS : RD_KAFKA_ADMIN_OP_DELETERECORDS);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_CALL_MS, text, sizeof text);
+    send_delete(request, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_CALL_MS);
+    request_fail(request, deleted(request->what.kind, event), "Delete");
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
+/* ---- all of them ---- */
+
+static void request_run(kafka_call_t *call)
+{
+    static void (*const runs[])(request_t *) = {
+        [BUS_FIND_END] = find_watermark,       [BUS_FIND_TIME] = find_time,         [BUS_FIND_BEGIN] = find_watermark,
+        [BUS_FIND_COMMITTED] = find_committed, [BUS_COUNT_MEMBERS] = count_members, [BUS_COUNT_OWNED] = count_members,
+        [BUS_DELETE_RECORDS] = delete,         [BUS_DELETE_TOPIC] = delete};
+    request_t *request = (request_t *)call;
+    runs[request->what.kind](request);
+}
+
+static void request_done(kafka_call_t *call)
+{
+    request_t *request = (request_t *)call;
+    const bus_answer_t answer = {.value = request->value,
+                                 .offsets = request->offsets,
+                                 .n = request->what.n,
+                                 .err = request->err.code == 0 ? NULL : &request->err};
+    request->fn(request->arg, &answer);
+    request_drop(call);
+}
+
+static bool copy_names(request_t *request, const kafka_topic_t *topic, const char *group)
+{
+    request->topic = strdup(topic->name);
+    request->group = group == NULL ? NULL : strdup(group);
+    request->offsets = malloc((request->what.n + 1) * sizeof *request->offsets);
+    for (uint32_t i = 0; request->offsets != NULL && i < request->what.n; i++)
+        request->offsets[i] = -1;
+    return request->topic != NULL && request->offsets != NULL && (group == NULL || request->group != NULL);
+}
+
+int kafka_request(bus_topic_t *base, const bus_request_t *what, bus_answer_fn fn, void *arg, fanmap_error_t *err)
+{
+    const kafka_topic_t *topic = (kafka_topic_t *)base;
+    request_t *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *request = (request_t){.bus = topic->bus, .what = *what, .value = -1, .fn = fn, .arg = arg};
+    request->call = (kafka_call_t){.run = request_run, .done = request_done, .drop = request_drop, .of_producer = true};
+    if (!copy_names(request, topic, what->group)) {
+        request_drop(&request->call);
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    kafka_call_submit(request->bus, &request->call);
+    return FANMAP_OK;
+}
