@@ -167,13 +167,6 @@ static int64_t read_step(mp_reader_t *r, int64_t *last)
     return *last;
 }
 
-static uint32_t read_u32(mp_reader_t *r)
-{
-    uint64_t value = mp_read_uint(r);
-    r->bad = r->bad || value > UINT32_MAX;
-    return (uint32_t)value;
-}
-
 /* How many records of `numbers` numbers the array that comes next holds. */
 static uint32_t read_count(mp_reader_t *r, uint32_t numbers)
 {
@@ -216,7 +209,7 @@ static void read_names(mp_reader_t *r, int64_t prefix, arena_t *a, commit_meta_t
     r->bad = r->bad || m->names_n > COMMIT_NAMES_MAX;
     for (uint32_t i = 0; i < m->names_n && !r->bad; i++) {
         a->names[i].offset = read_step(r, &last);
-        a->names[i].member = read_u32(r);
+        a->names[i].member = mp_read_u32(r);
         r->bad = r->bad || a->names[i].member >= m->members_n;
     }
 }
@@ -227,8 +220,8 @@ static void read_counts(mp_reader_t *r, int64_t prefix, arena_t *a, commit_meta_
     m->counts_n = read_count(r, COUNT_NUMBERS);
     for (uint32_t i = 0; i < m->counts_n && !r->bad; i++) {
         a->counts[i].offset = read_step(r, &last);
-        a->counts[i].attempts = read_u32(r);
-        a->counts[i].charges = read_u32(r);
+        a->counts[i].attempts = mp_read_u32(r);
+        a->counts[i].charges = mp_read_u32(r);
     }
 }
 

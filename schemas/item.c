@@ -47,13 +47,6 @@ void item_encode_note(buf_t *b, const item_t *note)
     mp_put_uint(b, note->charges);
 }
 
-static uint32_t read_u32(mp_reader_t *r)
-{
-    uint64_t value = mp_read_uint(r);
-    r->bad = r->bad || value > UINT32_MAX;
-    return (uint32_t)value;
-}
-
 static uint32_t read_note(mp_reader_t *r, uint32_t fields, item_t *item)
 {
     item->done_offset = mp_read_int(r);
@@ -67,8 +60,8 @@ static uint32_t read_note(mp_reader_t *r, uint32_t fields, item_t *item)
     mp_read_text(r, item->member, sizeof item->member);
     if (item->type == ITEM_DONE_NOTE)
         return NOTE_DONE;
-    item->attempts = read_u32(r);
-    item->charges = read_u32(r);
+    item->attempts = mp_read_u32(r);
+    item->charges = mp_read_u32(r);
     return NOTE_RELEASE;
 }
 
@@ -86,8 +79,8 @@ static uint32_t read_body(mp_reader_t *r, uint32_t fields, item_t *item)
     r->bad = r->bad || lane > UINT32_MAX;
     if (fields < COPY_FIELDS || mp_peek(r) != MP_UINT)
         return ITEM_FIELDS;
-    item->hops = read_u32(r);
-    item->attempts = read_u32(r);
+    item->hops = mp_read_u32(r);
+    item->attempts = mp_read_u32(r);
     return COPY_FIELDS;
 }
 

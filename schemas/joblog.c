@@ -74,19 +74,12 @@ void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t co
     buf_append(b, body, body_len);
 }
 
-static int32_t read_i32(mp_reader_t *r)
-{
-    int64_t value = mp_read_int(r);
-    r->bad = r->bad || value < INT32_MIN || value > INT32_MAX;
-    return (int32_t)value;
-}
-
 static void read_error(mp_reader_t *r, outcome_t *o)
 {
     o->type = mp_read_str(r, &o->type_len);
     o->message = mp_read_str(r, &o->message_len);
-    o->exit_status = read_i32(r);
-    o->signo = read_i32(r);
+    o->exit_status = mp_read_i32(r);
+    o->signo = mp_read_i32(r);
     o->stderr_tail = mp_read_bin(r, &o->stderr_len);
 }
 

@@ -29,14 +29,6 @@ static bool is_plain_8(const char *at)
     return ((x | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & high) == 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four hex digits behind "\u" at `at`, or -1. */
 static int32_t hex_unit(const char *at, const char *end)
 {
@@ -44,7 +36,7 @@ static int32_t hex_unit(const char *at, const char *end)
     if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
         return -1;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = text_hex_digit(at[i]);
         if (digit < 0)
             return -1;
         unit = unit << 4 | digit;
@@ -68,19 +60,6 @@ static size_t decode_unicode(const char *at, const char *end, uint32_t *ret)
     return 12;
 }
 
-static size_t utf8_encode(char to[4], uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--, c >>= 6)
-        to[i] = (char)(0x80 | (c & 0x3F));
-    to[0] = (char)((0xF00 >> n & 0xF0) | c);
-    return n;
-}
-
 /* One escape at `at`: its length in the text (0: none) and the bytes that it stands for. */
 static size_t decode_escape(const char *at, const char *end, char to[4], size_t *ret_len)
 {
@@ -96,7 +75,7 @@ static size_t decode_escape(const char *at, const char *end, char to[4], size_t 
     }
     size_t used = decode_unicode(at, end, &scalar);
     if (used > 0)
-        *ret_len = utf8_encode(to, scalar);
+        *ret_len = text_utf8_encode(to, scalar);
     return used;
 }
 

@@ -40,6 +40,8 @@ void mp_reader_init(mp_reader_t *r, const void *bytes, size_t len);
 mp_type_t mp_peek(const mp_reader_t *r);
 uint64_t mp_read_uint(mp_reader_t *r);
 int64_t mp_read_int(mp_reader_t *r);  /* accepts non-negative numbers up to INT64_MAX too */
+uint32_t mp_read_u32(mp_reader_t *r); /* bad where it is larger, as below */
+int32_t mp_read_i32(mp_reader_t *r);
 double mp_read_float(mp_reader_t *r); /* float 32 or 64 */
 bool mp_read_bool(mp_reader_t *r);
 void mp_read_nil(mp_reader_t *r);

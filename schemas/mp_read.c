@@ -232,6 +232,20 @@ int64_t mp_read_int(mp_reader_t *r)
     return 0;
 }
 
+uint32_t mp_read_u32(mp_reader_t *r)
+{
+    uint64_t value = mp_read_uint(r);
+    r->bad = r->bad || value > UINT32_MAX;
+    return (uint32_t)value;
+}
+
+int32_t mp_read_i32(mp_reader_t *r)
+{
+    int64_t value = mp_read_int(r);
+    r->bad = r->bad || value < INT32_MIN || value > INT32_MAX;
+    return (int32_t)value;
+}
+
 double mp_read_float(mp_reader_t *r)
 {
     head_t h;

@@ -89,25 +89,11 @@ void slot_put_done(buf_t *b, const slot_done_t *done)
     end_frame(b, start);
 }
 
-static uint32_t read_u32(mp_reader_t *r)
-{
-    uint64_t value = mp_read_uint(r);
-    r->bad = r->bad || value > UINT32_MAX;
-    return (uint32_t)value;
-}
-
-static int32_t read_i32(mp_reader_t *r)
-{
-    int64_t value = mp_read_int(r);
-    r->bad = r->bad || value < INT32_MIN || value > INT32_MAX;
-    return (int32_t)value;
-}
-
 static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
 {
-    run->n = read_u32(r);
+    run->n = mp_read_u32(r);
     run->index = mp_read_uint(r);
-    run->attempt = read_u32(r);
+    run->attempt = mp_read_u32(r);
     run->fence = mp_read_uint(r);
     run->deadline_ms = mp_read_int(r);
     run->in = mp_skip(r, &run->in_len);
@@ -117,11 +103,11 @@ static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
 
 static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
 {
-    job->id = read_u32(r);
+    job->id = mp_read_u32(r);
     job->job = mp_read_str(r, &job->job_len);
     job->task = mp_read_str(r, &job->task_len);
-    job->attempts_max = read_u32(r);
-    job->value_bytes_max = read_u32(r);
+    job->attempts_max = mp_read_u32(r);
+    job->value_bytes_max = mp_read_u32(r);
     mp_type_t type = mp_peek(r);
     job->bound = mp_skip(r, &job->bound_len);
     r->bad = r->bad || (type != MP_NIL && type != MP_MAP);
@@ -132,7 +118,7 @@ static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
 
 static uint32_t read_done(mp_reader_t *r, slot_done_t *done)
 {
-    done->n = read_u32(r);
+    done->n = mp_read_u32(r);
     done->final = mp_read_bool(r);
     uint64_t kind = mp_read_uint(r);
     done->run_us = mp_read_uint(r);
@@ -144,8 +130,8 @@ static uint32_t read_done(mp_reader_t *r, slot_done_t *done)
     }
     done->type = mp_read_str(r, &done->type_len);
     done->message = mp_read_str(r, &done->message_len);
-    done->exit_status = read_i32(r);
-    done->signo = read_i32(r);
+    done->exit_status = mp_read_i32(r);
+    done->signo = mp_read_i32(r);
     done->stderr_tail = mp_read_bin(r, &done->stderr_len);
     return DONE_ERROR_FIELDS;
 }
@@ -155,7 +141,7 @@ static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame)
 {
     switch (frame->type) {
     case SLOT_HELLO:
-        frame->hello.version = read_u32(r);
+        frame->hello.version = mp_read_u32(r);
         return 2;
     case SLOT_READY:
     case SLOT_BYE:
@@ -167,7 +153,7 @@ static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame)
     case SLOT_RUN:
         return read_run(r, &frame->run);
     case SLOT_CANCEL:
-        frame->cancel_n = read_u32(r);
+        frame->cancel_n = mp_read_u32(r);
         return 2;
     }
     r->bad = true;

@@ -106,18 +106,11 @@ void spec_encode(buf_t *b, const spec_t *spec)
     put_later(b, spec, later);
 }
 
-static uint32_t read_u32(mp_reader_t *r)
-{
-    uint64_t value = mp_read_uint(r);
-    r->bad = r->bad || value > UINT32_MAX;
-    return (uint32_t)value;
-}
-
 static void read_halt(mp_reader_t *r, halt_t *halt)
 {
     uint32_t fields = mp_read_array(r);
     uint64_t when = mp_read_uint(r), what = mp_read_uint(r);
-    halt->threshold = read_u32(r);
+    halt->threshold = mp_read_u32(r);
     halt->is_percent = mp_read_bool(r);
     if (fields < HALT_FIELDS || when > HALT_SOON || what > HALT_DONE) {
         r->bad = true;
@@ -144,25 +137,25 @@ static void read_fields(mp_reader_t *r, spec_t *spec)
     mp_read_text(r, spec->job, sizeof spec->job);
     mp_read_text(r, spec->task, sizeof spec->task);
     mp_read_text(r, spec->queue, sizeof spec->queue);
-    spec->items_partitions = read_u32(r);
-    spec->results_partition = read_u32(r);
+    spec->items_partitions = mp_read_u32(r);
+    spec->results_partition = mp_read_u32(r);
     spec->start_offset = mp_read_int(r);
     spec->submitted_ms = mp_read_int(r);
     spec->concurrency = mp_read_uint(r);
     mp_read_text(r, spec->nonce, sizeof spec->nonce);
-    spec->lease_ms = read_u32(r);
-    spec->retries = read_u32(r);
-    spec->backoff_base_ms = read_u32(r);
-    spec->backoff_factor_milli = read_u32(r);
-    spec->backoff_cap_ms = read_u32(r);
-    spec->timeout_ms = read_u32(r);
-    spec->grace_ms = read_u32(r);
+    spec->lease_ms = mp_read_u32(r);
+    spec->retries = mp_read_u32(r);
+    spec->backoff_base_ms = mp_read_u32(r);
+    spec->backoff_factor_milli = mp_read_u32(r);
+    spec->backoff_cap_ms = mp_read_u32(r);
+    spec->timeout_ms = mp_read_u32(r);
+    spec->grace_ms = mp_read_u32(r);
     spec->deadline_ms = mp_read_int(r);
     spec->fail_fast = mp_read_bool(r);
     read_halt(r, &spec->halt);
-    spec->crash_cap = read_u32(r);
-    spec->item_bytes_max = read_u32(r);
-    spec->value_bytes_max = read_u32(r);
+    spec->crash_cap = mp_read_u32(r);
+    spec->item_bytes_max = mp_read_u32(r);
+    spec->value_bytes_max = mp_read_u32(r);
     spec->is_signed = mp_read_bool(r);
     read_bound(r, spec);
 }
@@ -187,13 +180,13 @@ static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
     if (n > 0)
         spec->memory_bytes = mp_read_uint(r);
     if (n > 1)
-        spec->cpus_milli = read_u32(r);
+        spec->cpus_milli = mp_read_u32(r);
     if (n > 2)
-        spec->cpu_time_ms = read_u32(r);
+        spec->cpu_time_ms = mp_read_u32(r);
     if (n > 3)
         read_final_exits(r, spec);
     if (n > 4)
-        spec->sequences_n = read_u32(r);
+        spec->sequences_n = mp_read_u32(r);
     if (n > 5)
         mp_read_text(r, spec->retry_of, sizeof spec->retry_of);
     mp_skip_fields(r, n > SPEC_LATER_FIELDS ? n - SPEC_LATER_FIELDS : 0);

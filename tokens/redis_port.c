@@ -320,8 +320,7 @@ static void redis_close(tokens_port_t *port)
     fail_waiting(p, &(fanmap_error_t){.code = FANMAP_EUNREACHABLE});
     if (p->answers)
         answers_close(p->answers);
-    if (p->oldest)
-        loop_timer_free(p->oldest);
+    loop_timer_free(p->oldest);
     free(p->password_file);
     free(p);
 }

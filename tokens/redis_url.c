@@ -7,13 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/text.h"
 
 /* Copies [from, to), %-escapes decoded. False: too long, a broken escape, or a NUL. */
 static bool decode(const char *from, const char *to, char *ret, size_t cap)
@@ -22,7 +16,7 @@ static bool decode(const char *from, const char *to, char *ret, size_t cap)
     for (const char *p = from; p < to; p++) {
         char c = *p;
         if (c == '%') {
-            int high = to - p > 2 ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
+            int high = to - p > 2 ? text_hex_digit(p[1]) : -1, low = high >= 0 ? text_hex_digit(p[2]) : -1;
             if (low < 0)
                 return false;
             c = (char)(high * 16 + low);

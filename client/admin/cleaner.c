@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "client/options/options.h"
 
 enum { LOOK_MS = 500, TIMEOUT_MS = 30000 };
@@ -61,27 +62,18 @@ static void *pass(void *arg)
 
 /* ---- in the loop ---- */
 
-static void say(cleaner_t *c, fanmap_log_level_t level, const char *line)
-{
-    if (c->log)
-        c->log(c->log_arg, level, line);
-}
-
 static void tell(cleaner_t *c)
 {
-    char line[640];
-    if (c->cleaned.jobs_forgotten > 0 || c->cleaned.records_deleted > 0) {
-        snprintf(line, sizeof line,
-                 "retention: %" PRIu64 " jobs whose log is gone are forgotten, %" PRIu64 " records of items deleted",
-                 c->cleaned.jobs_forgotten, c->cleaned.records_deleted);
-        say(c, FANMAP_LOG_INFO, line);
-    }
+    if (c->cleaned.jobs_forgotten > 0 || c->cleaned.records_deleted > 0)
+        log_to(c->log, c->log_arg, FANMAP_LOG_INFO,
+               "retention: %" PRIu64 " jobs whose log is gone are forgotten, %" PRIu64 " records of items deleted",
+               c->cleaned.jobs_forgotten, c->cleaned.records_deleted);
     if (c->result == FANMAP_OK)
         return;
-    snprintf(line, sizeof line, "retention: old jobs and items stay: %s", c->error.message);
     bool is_denied = c->result == FANMAP_EREFUSED || c->result == FANMAP_ELOST;
     if (!is_denied || !c->was_denied) /* once: it will not change by itself */
-        say(c, is_denied ? FANMAP_LOG_WARNING : FANMAP_LOG_INFO, line);
+        log_to(c->log, c->log_arg, is_denied ? FANMAP_LOG_WARNING : FANMAP_LOG_INFO,
+               "retention: old jobs and items stay: %s", c->error.message);
     c->was_denied |= is_denied;
 }
 
@@ -164,8 +156,7 @@ void cleaner_free(cleaner_t *c)
         pthread_mutex_unlock(&c->mutex);
         pthread_join(c->thread, NULL);
     }
-    if (c->timer)
-        loop_timer_free(c->timer);
+    loop_timer_free(c->timer);
     pthread_mutex_destroy(&c->mutex);
     fanmap_options_free(c->options);
     free(c);

@@ -11,18 +11,6 @@
 #include "client/connection/log_queries.h"
 #include "tokens/presence.h"
 
-void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...)
-{
-    if (!f->log)
-        return;
-    char line[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    f->log(f->log_arg, level, line);
-}
-
 void client_fail(fanmap_t *f, const fanmap_error_t *err)
 {
     if (f->error.code)
@@ -43,7 +31,8 @@ static void on_bus_error(void *arg, const fanmap_error_t *err)
 
 static void on_bus_log(void *arg, fanmap_log_level_t level, const char *line)
 {
-    client_log(arg, level, "%s", line);
+    const fanmap_t *f = arg;
+    client_log(f, level, "%s", line);
 }
 
 static void on_connect_timeout(void *arg)
@@ -111,15 +100,12 @@ void connection_close(fanmap_t *f)
     if (f->tokens)
         f->tokens->close(f->tokens);
     presence_close(f->presence);
-    if (f->bus)
-        bus_close(f->bus, 1000);
+    bus_close(f->bus, 1000);
     log_queries_free(f);
     fleet_free(f);
     queues_free(f);
-    if (f->connect_timer)
-        loop_timer_free(f->connect_timer);
-    if (f->loop)
-        loop_free(f->loop);
+    loop_timer_free(f->connect_timer);
+    loop_free(f->loop);
     fanmap_options_free(f->options);
     free(f);
 }

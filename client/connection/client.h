@@ -13,6 +13,7 @@
 #ifndef CLIENT_CONNECTION_CLIENT_H
 #define CLIENT_CONNECTION_CLIENT_H
 
+#include "base/log.h"
 #include "client/connection/publisher.h"
 #include "client/connection/queue.h"
 #include "schemas/names.h"
@@ -56,7 +57,7 @@ struct fanmap {
     const char *namespace_name;
 };
 
-void client_log(fanmap_t *f, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define client_log(f, level, ...) log_to((f)->log, (f)->log_arg, (level), __VA_ARGS__)
 /* `fetch_kbytes`: as in struct fanmap. */
 int connection_open(const fanmap_options_t *options, uint32_t fetch_kbytes, const client_hooks_t *hooks,
                     fanmap_log_fn log, void *log_arg, fanmap_t **ret_f, fanmap_error_t *err);

@@ -115,8 +115,7 @@ void lookup_free(lookup_t *lookup)
     if (!lookup)
         return;
     (void)bus_reader_drop(&lookup->reader);
-    if (lookup->timer)
-        loop_timer_free(lookup->timer);
+    loop_timer_free(lookup->timer);
     free(lookup);
 }
 

@@ -262,8 +262,7 @@ void map_free(fanmap_job_t *job)
     waiting_stop(job);
     fleet_limits_stop(job);
     lookup_free(m->lookup);
-    if (m->timer)
-        loop_timer_free(m->timer);
+    loop_timer_free(m->timer);
     producer_free(m->producer);
     resubmit_free(m->resubmit);
     retry_free(m->retry);

@@ -45,8 +45,7 @@ struct fanmap_aggregator {
     char trouble[504]; /* what was last said of the disk; "": it is well */
 };
 
-void aggregator_log(fanmap_aggregator_t *a, fanmap_log_level_t level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define aggregator_log(a, level, ...) log_to((a)->log, (a)->log_arg, (level), __VA_ARGS__)
 
 /* The topic of dead letters; has_dead_topic once it is known to exist. */
 int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err);

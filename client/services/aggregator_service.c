@@ -18,18 +18,6 @@
 
 enum { FETCH_KBYTES = 256, COMMIT_EVERY_MS = 1000, COMMIT_NOW_MS = 2000, CALLBACKS_TURN = 1024 };
 
-void aggregator_log(fanmap_aggregator_t *a, fanmap_log_level_t level, const char *format, ...)
-{
-    char line[1024];
-    va_list args;
-    if (!a->log)
-        return;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    a->log(a->log_arg, level, line);
-}
-
 /* ---- the group ---- */
 
 static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
@@ -355,12 +343,9 @@ void fanmap_aggregator_close(fanmap_aggregator_t *a)
         return;
     for (int i = 0; i < WRITERS_MAX; i++)
         writer_abort(&a->writers[i]);
-    if (a->retry_timer)
-        loop_timer_free(a->retry_timer);
-    if (a->commit_timer)
-        loop_timer_free(a->commit_timer);
-    if (a->drain_timer)
-        loop_timer_free(a->drain_timer);
+    loop_timer_free(a->retry_timer);
+    loop_timer_free(a->commit_timer);
+    loop_timer_free(a->drain_timer);
     a->retry_timer = a->commit_timer = a->drain_timer = NULL;
     fanmap_close(a->f);
     watch_free(a->watch);

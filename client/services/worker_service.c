@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "client/admin/cleaner.h"
 #include "client/connection/connect.h"
 #include "client/services/halt_watch.h"
@@ -39,23 +40,12 @@ struct fanmap_worker {
     fanmap_error_t error;
 };
 
-static void log_line(fanmap_worker_t *w, fanmap_log_level_t level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void log_line(fanmap_worker_t *w, fanmap_log_level_t level, const char *format, ...)
-{
-    char line[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (w->log)
-        w->log(w->log_arg, level, line);
-}
+#define log_line(w, level, ...) log_to((w)->log, (w)->log_arg, (level), __VA_ARGS__)
 
 static void on_log(void *arg, fanmap_log_level_t level, const char *line)
 {
-    log_line(arg, level, "%s", line);
+    const fanmap_worker_t *w = arg;
+    log_line(w, level, "%s", line);
 }
 
 static void end(fanmap_worker_t *w, const fanmap_error_t *err)
@@ -311,14 +301,10 @@ void fanmap_worker_close(fanmap_worker_t *w)
     presence_close(w->presence);
     if (w->tokens)
         w->tokens->close(w->tokens);
-    if (w->bus)
-        bus_close(w->bus, 3000);
-    if (w->connect_timer)
-        loop_timer_free(w->connect_timer);
-    if (w->presence_timer)
-        loop_timer_free(w->presence_timer);
-    if (w->loop)
-        loop_free(w->loop);
+    bus_close(w->bus, 3000);
+    loop_timer_free(w->connect_timer);
+    loop_timer_free(w->presence_timer);
+    loop_free(w->loop);
     slots_catalogue_free(&w->catalogue);
     free(w->tasks);
     fanmap_options_free(w->options);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/text.h"
+
 /* Where the reader stands. */
 typedef struct {
     const char *at, *end;
@@ -53,29 +56,19 @@ static bool is_word_char(int c)
 
 /* ---- values ---- */
 
-static void put_scalar(buf_t *b, uint32_t scalar)
-{
-    char bytes[4];
-    size_t n = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : 3;
-    static const unsigned char marks[] = {0, 0, 0xC0, 0xE0};
-    for (size_t i = n; i-- > 1; scalar >>= 6)
-        bytes[i] = (char)(0x80 | (scalar & 0x3F));
-    bytes[0] = (char)(marks[n] | scalar);
-    buf_append(b, bytes, n);
-}
-
 static bool take_unicode(reader_t *r, buf_t *b)
 {
     uint32_t scalar = 0;
+    char bytes[4];
     for (int i = 0; i < 4; i++, r->at++) {
-        int c = peek(r);
-        if (c < 0 || !isxdigit(c))
+        int digit = r->at < r->end ? text_hex_digit(*r->at) : -1;
+        if (digit < 0)
             return bad_line(r, "\\u wants four hexadecimal digits");
-        scalar = scalar * 16 + (uint32_t)(isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
+        scalar = scalar * 16 + (uint32_t)digit;
     }
     if (scalar == 0 || (scalar >= 0xD800 && scalar < 0xE000))
         return bad_line(r, "\\u names no character that can stand here");
-    put_scalar(b, scalar);
+    buf_append(b, bytes, text_utf8_encode(bytes, scalar));
     return true;
 }
 

@@ -6,18 +6,6 @@
 #include "io/kafka/events.h"
 #include "io/kafka/rights.h"
 
-void kafka_log(kafka_bus_t *bus, fanmap_log_level_t level, const char *format, ...)
-{
-    if (bus->log == NULL)
-        return;
-    char line[512];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    bus->log(bus->arg, level, line);
-}
-
 int kafka_error_class(rd_kafka_resp_err_t code)
 {
     switch (code) {

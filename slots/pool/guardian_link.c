@@ -192,8 +192,7 @@ static void lose_guardian(slots_t *s, bool was_silent)
     s->is_lost = true;
     s->was_silent = was_silent;
     s->lost_at_ms = loop_now_ms(s->loop);
-    if (s->ctl_watch)
-        loop_watch_remove(s->ctl_watch);
+    loop_watch_remove(s->ctl_watch);
     s->ctl_watch = NULL;
     close(s->ctl_fd);
     s->ctl_fd = -1;
@@ -340,8 +339,7 @@ void guardian_on_step(void *arg)
 
 void guardian_close(slots_t *s, int64_t wait_ms)
 {
-    if (s->ctl_watch)
-        loop_watch_remove(s->ctl_watch);
+    loop_watch_remove(s->ctl_watch);
     s->ctl_watch = NULL;
     if (s->ctl_fd >= 0)
         close(s->ctl_fd);

@@ -40,8 +40,7 @@ void slot_release(slot_t *t)
     for (int i = 0; i < CTL_START_FDS; i++)
         proc_close_fd(&t->start_fds[i]);
     for (int i = 0; i < SLOT_ENDS; i++) {
-        if (t->ends[i].watch)
-            loop_watch_remove(t->ends[i].watch);
+        loop_watch_remove(t->ends[i].watch);
         t->ends[i].watch = NULL;
         proc_close_fd(&t->ends[i].fd);
         buf_free(&t->ends[i].out);

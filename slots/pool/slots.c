@@ -141,8 +141,7 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
 
 static void free_timer(loop_timer_t *timer)
 {
-    if (timer)
-        loop_timer_free(timer);
+    loop_timer_free(timer);
 }
 
 void slots_close(slots_t *s)

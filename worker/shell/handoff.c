@@ -153,7 +153,6 @@ int shell_open_handoff(worker_shell_t *shell, fanmap_error_t *err)
 
 void shell_close_handoff(worker_shell_t *shell)
 {
-    if (shell->offer_timer)
-        loop_timer_free(shell->offer_timer);
+    loop_timer_free(shell->offer_timer);
     free(shell->offered);
 }

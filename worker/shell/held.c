@@ -66,6 +66,5 @@ int shell_held_open(worker_shell_t *shell, fanmap_error_t *err)
 
 void shell_held_close(worker_shell_t *shell)
 {
-    if (shell->held.timer)
-        loop_timer_free(shell->held.timer);
+    loop_timer_free(shell->held.timer);
 }

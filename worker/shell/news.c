@@ -1,19 +1,5 @@
 /* What the shell says to its caller: log lines, and once that it has ended. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "worker/shell/state.h"
-
-void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
-{
-    char line[600];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (shell->callbacks.log)
-        shell->callbacks.log(shell->arg, level, line);
-}
 
 void shell_tell_ended(void *arg)
 {

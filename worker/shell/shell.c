@@ -314,12 +314,9 @@ void worker_shell_close(worker_shell_t *shell)
         slots_close(shell->slots);
     if (shell->jobs_reader)
         bus_reader_close(shell->jobs_reader);
-    if (shell->leaving)
-        loop_timer_free(shell->leaving);
-    if (shell->timer)
-        loop_timer_free(shell->timer);
-    if (shell->linger)
-        loop_timer_free(shell->linger);
+    loop_timer_free(shell->leaving);
+    loop_timer_free(shell->timer);
+    loop_timer_free(shell->linger);
     shell_held_close(shell);
     shell_close_handoff(shell);
     shell_burial_close(shell->burial);

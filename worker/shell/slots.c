@@ -179,7 +179,8 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
 
 static void on_guardian_lost(void *arg, const char *why)
 {
-    shell_log(arg, FANMAP_LOG_ERROR, "%s: every attempt was killed and is charged, a new guardian starts", why);
+    const worker_shell_t *shell = arg;
+    shell_log(shell, FANMAP_LOG_ERROR, "%s: every attempt was killed and is charged, a new guardian starts", why);
 }
 
 static void on_trouble(void *arg, const char *line)
@@ -194,7 +195,8 @@ static void on_failed(void *arg, const fanmap_error_t *err)
 
 static void on_note(void *arg, uint32_t slot, const char *line)
 {
-    shell_log(arg, FANMAP_LOG_WARNING, "slot %u: %s", slot, line);
+    const worker_shell_t *shell = arg;
+    shell_log(shell, FANMAP_LOG_WARNING, "slot %u: %s", slot, line);
 }
 
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)

@@ -4,6 +4,7 @@
 #ifndef WORKER_SHELL_STATE_H
 #define WORKER_SHELL_STATE_H
 
+#include "base/log.h"
 #include "schemas/names.h"
 #include "slots/slots.h"
 #include "worker/shell/shell.h"
@@ -125,8 +126,7 @@ struct worker_shell {
 /* Deferred: tells the caller once that the shell has ended. */
 void shell_tell_ended(void *shell);
 void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
-void shell_log(worker_shell_t *shell, fanmap_log_level_t level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define shell_log(shell, level, ...) log_to((shell)->callbacks.log, (shell)->arg, (level), __VA_ARGS__)
 
 /* step.c */
 /* One event into the core, and everything that follows from it. */
