@@ -128,41 +128,6 @@ void bus_reader_close(bus_reader_t *reader);
 /* The same, and *reader becomes NULL. False: it was NULL. */
 bool bus_reader_drop(bus_reader_t **reader);
 
-/* ---- questions and orders about a topic ---- */
-
-typedef enum {
-    BUS_FIND_END,  /* where `partition` ends now; -1: it cannot be said */
-    BUS_FIND_TIME, /* the first record of it that is not older than `at` (unix time in ms, by the records' own
-                      timestamps): BUS_END when there is none, BUS_BEGIN when it cannot be said */
-    /* Kafka alone can do what follows. */
-    BUS_FIND_BEGIN,     /* the first offset of it that is still there; -1: it cannot be said */
-    BUS_FIND_COMMITTED, /* answer `offsets`: what `group` has committed of the first `n` partitions, -1: nothing */
-    BUS_COUNT_MEMBERS,  /* how many members of `group` subscribe to the topic now; -1: it cannot be said */
-    BUS_COUNT_OWNED,    /* how many of the first `n` partitions are dealt out to members of `group` now; likewise */
-    BUS_DELETE_RECORDS, /* for good: every record of `partition` before `at` */
-    BUS_DELETE_TOPIC    /* for good */
-} bus_request_kind_t;
-
-typedef struct {
-    bus_request_kind_t kind;
-    int32_t partition;
-    int64_t at;
-    const char *group; /* copied */
-    uint32_t n;
-} bus_request_t;
-
-typedef struct {
-    int64_t value;
-    const int64_t *offsets; /* n of them */
-    size_t n;
-    const fanmap_error_t *err; /* of BUS_FIND_COMMITTED and of the deletions; NULL: done */
-} bus_answer_t;
-
-/* Once; borrowed until it returns. */
-typedef void (*bus_answer_fn)(void *arg, const bus_answer_t *answer);
-/* FANMAP_EUSAGE, at once: this bus cannot do it. */
-int bus_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
-
 /* ---- a consumer group ----
  *
  * A group has topics, and each member subscribes to some of them: a topic's partitions are dealt out among the members

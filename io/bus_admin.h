@@ -1,10 +1,44 @@
-/* What Kafka alone can do with topics, groups and records: the administrator's part of io/bus.h, whose rules hold here,
- * too. On another bus each of these answers FANMAP_EUSAGE at once.
- */
+/* Questions and orders about topics, their records and groups: the administrator's part of io/bus.h, whose rules hold
+ * here, too. Most of it Kafka alone can do: on another bus the answer is FANMAP_EUSAGE, at once. */
 #ifndef IO_BUS_ADMIN_H
 #define IO_BUS_ADMIN_H
 
 #include "io/bus.h"
+
+typedef enum {
+    BUS_FIND_END,  /* where `partition` ends now; -1: it cannot be said */
+    BUS_FIND_TIME, /* the first record of it that is not older than `at` (unix time in ms, by the records' own
+                      timestamps): BUS_END when there is none, BUS_BEGIN when it cannot be said */
+    /* Kafka alone can do what follows. */
+    BUS_FIND_BEGIN,     /* the first offset of it that is still there; -1: it cannot be said */
+    BUS_FIND_COMMITTED, /* answer `offsets`: what `group` has committed of the first `n` partitions, -1: nothing */
+    BUS_COUNT_MEMBERS,  /* how many members of `group` subscribe to the topic now; -1: it cannot be said */
+    BUS_COUNT_OWNED,    /* how many of the first `n` partitions are dealt out to members of `group` now; likewise */
+    BUS_DELETE_RECORDS, /* for good: every record of `partition` before `at` */
+    BUS_DELETE_TOPIC    /* for good */
+} bus_request_kind_t;
+
+typedef struct {
+    bus_request_kind_t kind;
+    int32_t partition;
+    int64_t at;
+    const char *group; /* copied */
+    uint32_t n;
+} bus_request_t;
+
+typedef struct {
+    int64_t value;
+    const int64_t *offsets; /* n of them */
+    size_t n;
+    const fanmap_error_t *err; /* of BUS_FIND_COMMITTED and of the deletions; NULL: done */
+} bus_answer_t;
+
+/* Once; borrowed until it returns. */
+typedef void (*bus_answer_fn)(void *arg, const bus_answer_t *answer);
+/* FANMAP_EUSAGE, at once: this bus cannot do it. */
+int bus_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
+
+/* ---- all topics ---- */
 
 typedef struct {
     const char *name;

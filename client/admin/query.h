@@ -8,6 +8,7 @@
 
 #include "client/connection/client.h"
 #include "client/joblog/lookup.h"
+#include "io/bus_admin.h"
 #include "tokens/presence.h"
 
 typedef struct {

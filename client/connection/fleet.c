@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client/connection/worker_row.h"
+#include "io/bus_admin.h"
 #include "tokens/presence.h"
 
 /* Who is silent for longer does not serve any more (tokens/presence.h); what ran there is told for a while. */

@@ -3,7 +3,7 @@
 #define CLIENT_CONNECTION_LOG_QUERIES_H
 
 #include "client/connection/job.h"
-#include "io/bus.h"
+#include "io/bus_admin.h"
 
 /* Not called when the job is gone. `value`: of the answer to bus_request; `tag` as it was given. */
 typedef void (*log_query_fn)(fanmap_job_t *job, int32_t tag, int64_t value);

@@ -9,7 +9,7 @@
 #include <malloc.h>
 #include <string.h>
 
-#include "io/bus.h"
+#include "io/bus_admin.h"
 #include "io/memory/log.h"
 
 enum { KEPT_MAX = 8, PARTITIONS = 4 };

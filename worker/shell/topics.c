@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/bus_admin.h"
 #include "schemas/names.h"
 #include "worker/shell/inflight.h"
 
