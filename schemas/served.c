@@ -9,7 +9,14 @@
 #include "schemas/served_json.h"
 #include "schemas/value.h"
 
-enum { LENGTH_BYTES = 4, SPARE_BYTES = 64 * 1024, HELLO_FIELDS = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 7 };
+enum {
+    LENGTH_BYTES = 4,
+    SPARE_BYTES = 64 * 1024,
+    HELLO_FIELDS = 4,
+    DONE_VALUE_FIELDS = 6,
+    DONE_ERROR_FIELDS = 7,
+    DONE_REPORT_FIELDS = 3
+};
 
 void served_reader_free(served_reader_t *r)
 {
@@ -59,6 +66,22 @@ static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, 
     return mp_done(r) ? 1 : bad(reader, "hello is not one sound message");
 }
 
+/* exit_status and signo of an error say nothing here; its stderr may. Returns how many fields were read. */
+static uint32_t read_report(mp_reader_t *r, uint32_t fields, served_message_t *said)
+{
+    if (fields < DONE_REPORT_FIELDS)
+        return 0;
+    mp_skip_fields(r, 2);
+    mp_type_t type = mp_peek(r);
+    if (type == MP_STR)
+        said->report = mp_read_str(r, &said->report_len);
+    else if (type == MP_BIN)
+        said->report = (const char *)mp_read_bin(r, &said->report_len);
+    else
+        mp_skip_fields(r, 1);
+    return DONE_REPORT_FIELDS;
+}
+
 static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
 {
     uint64_t n = mp_read_uint(r);
@@ -77,6 +100,7 @@ static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, s
     if (said->is_error) {
         said->error_type = mp_read_str(r, &said->error_type_len);
         said->message = mp_read_str(r, &said->message_len);
+        known += read_report(r, fields - known, said);
     } else {
         said->value = mp_skip(r, &said->value_len);
     }

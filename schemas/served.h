@@ -23,8 +23,8 @@ typedef struct {
     bool is_error, final;
     const uint8_t *value; /* one msgpack object, when it is no error */
     size_t value_len;
-    const char *error_type, *message;
-    size_t error_type_len, message_len;
+    const char *error_type, *message, *report; /* report: for people, goes with the error behind what was on stderr */
+    size_t error_type_len, message_len, report_len;
 } served_message_t;
 
 /* The reading end of one program. Zeroed is ready; the first message decides the encoding. */

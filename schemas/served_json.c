@@ -20,7 +20,7 @@ typedef struct {
 } line_t;
 
 typedef struct {
-    span_t type, message, final;
+    span_t type, message, final, report;
 } failure_t;
 
 typedef struct {
@@ -91,10 +91,10 @@ static bool put_hello(const writer_t *w, const line_t *line)
 static bool put_error(const writer_t *w, const line_t *line)
 {
     failure_t e = {0};
-    const place_t places[] = {{"type", &e.type}, {"message", &e.message}, {"final", &e.final}};
+    const place_t places[] = {{"type", &e.type}, {"message", &e.message}, {"final", &e.final}, {"stderr", &e.report}};
     if (!split(w, "done's error", line->error, places, sizeof places / sizeof *places))
         return false;
-    mp_put_array(w->fields, 7);
+    mp_put_array(w->fields, e.report.text ? 10 : 7);
     mp_put_uint(w->fields, SLOT_DONE);
     if (!put(w, "done's n", line->n))
         return false;
@@ -106,7 +106,13 @@ static bool put_error(const writer_t *w, const line_t *line)
     mp_put_uint(w->fields, 0);
     if (!e.type.text)
         mp_put_str(w->fields, "", 0);
-    return (!e.type.text || put(w, "the error's type", e.type)) && put(w, "the error's message", e.message);
+    if ((e.type.text && !put(w, "the error's type", e.type)) || !put(w, "the error's message", e.message))
+        return false;
+    if (!e.report.text)
+        return true;
+    mp_put_int(w->fields, 0);
+    mp_put_int(w->fields, 0);
+    return put(w, "the error's stderr", e.report);
 }
 
 static bool put_value(const writer_t *w, const line_t *line)

@@ -11,12 +11,25 @@ static void send(supervisor_t *s, int64_t now_ns)
     result_send(s, now_ns);
 }
 
+/* The last of what it printed on stderr, and what it says in its answer. */
+static void put_tail(const supervisor_t *s, const served_message_t *answer, buf_t *ret)
+{
+    buf_t all = {0};
+    buf_append(&all, s->board->tail, atomic_load(&s->board->tail_len));
+    if (answer->report_len > 0)
+        buf_append(&all, answer->report, answer->report_len);
+    size_t over = all.len > BOARD_TAIL_BYTES ? all.len - BOARD_TAIL_BYTES : 0;
+    if (all.len > over)
+        clean_text(ret, (const char *)all.data + over, all.len - over);
+    buf_free(&all);
+}
+
 static void send_error(supervisor_t *s, const served_message_t *answer, slot_done_t *done, int64_t now_ns)
 {
     buf_t type = {0}, message = {0}, tail = {0};
     clean_text(&type, answer->error_type, answer->error_type_len < TYPE_MAX ? answer->error_type_len : TYPE_MAX);
     clean_text(&message, answer->message, answer->message_len < MESSAGE_MAX ? answer->message_len : MESSAGE_MAX);
-    clean_text(&tail, s->board->tail, atomic_load(&s->board->tail_len));
+    put_tail(s, answer, &tail);
     done->kind = FANMAP_EXCEPTION;
     done->final = answer->final;
     done->type = type.data ? (const char *)type.data : "";

@@ -56,11 +56,11 @@ class Slot:
     def value(self, n, value):
         self.frame(3, n, False, 0, 0, value) if encoding == "msgpack" else self.line(type="done", n=n, value=value)
 
-    def error(self, n, kind, message, final):
+    def error(self, n, kind, message, final, report=""):
         if encoding == "msgpack":
-            self.frame(3, n, final, 1, 0, kind, message)
+            self.frame(3, n, final, 1, 0, kind, message, *([0, 0, report] if report else []))
         else:
-            self.line(type="done", n=n, error={"type": kind, "message": message, "final": final})
+            self.line(type="done", n=n, error={"type": kind, "message": message, "final": final, "stderr": report})
 
     def take(self, n):
         while len(self.have) < n:
@@ -200,7 +200,7 @@ def answer(n, item):
         print("so sad", file=sys.stderr, flush=True)
         slot.error(n, "ValueError", "no good", False)
     elif item == "fail for good":
-        slot.error(n, "TypeError", "never", True)
+        slot.error(n, "TypeError", "never", True, report="Traceback: " + 1000 * "it says " + "why\n")
     elif item == "large":
         slot.value(n, "x" * ((1 << 20) + 1))
     elif item == "flood":

@@ -430,8 +430,8 @@ static void show_said(const served_message_t *said, buf_t *f)
     buf_printf(f, "%d n=%" PRIu32 " %s%s", (int)said->type, said->n, said->is_error ? "error" : "",
                said->final ? " final" : "");
     if (said->is_error)
-        buf_printf(f, " %.*s: %.*s", (int)said->error_type_len, said->error_type, (int)said->message_len,
-                   said->message);
+        buf_printf(f, " %.*s: %.*s (%.*s)", (int)said->error_type_len, said->error_type, (int)said->message_len,
+                   said->message, (int)said->report_len, said->report_len ? said->report : "");
     if (said->value)
         value_to_json(f, said->value, said->value_len, NULL);
     if (said->tasks)
