@@ -19,10 +19,8 @@ int run_aggregator(arguments_t *arguments)
     fanmap_error_t err;
     if (fanmap_aggregator_open(arguments->options, service_log, arguments, &aggregator, &err) != FANMAP_OK)
         return complain_error(&err);
-    struct sigaction action = {.sa_handler = on_signal};
     to_drain = aggregator;
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    stops_catch(on_signal);
     int r;
     do
         r = fanmap_aggregator_run(aggregator, -1, &err);

@@ -12,6 +12,7 @@
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   admin.c     what those that only look have in common; views/ has their JSON
  *   service_log.c  what a service says on stderr
+ *   stops.c     INT and TERM
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -30,7 +31,8 @@ enum {
     EXIT_REFUSED = 4,
     EXIT_UNREACHABLE = 5,
     EXIT_IO = 6,
-    EXIT_INTERRUPTED = 130
+    EXIT_INTERRUPTED = 130,
+    EXIT_TERMINATED = 143
 };
 
 typedef struct arguments arguments_t;
@@ -84,6 +86,12 @@ bool takes_option(const command_t *command, const fanmap_option_info_t *info);
 int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
 bool is_switch_set(const arguments_t *arguments, const char *name);
 const char *option_text(const arguments_t *arguments, const char *name);
+
+/* stops.c */
+/* INT and TERM go to `handler`, except one that was ignored when the program began. */
+void stops_catch(void (*handler)(int signo));
+/* From here on they end the program at once, with the same exception. */
+void stops_release(void);
 
 /* help.c */
 void print_help(const command_t *command);

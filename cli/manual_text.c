@@ -85,7 +85,7 @@ const manual_section_t manual_sections[] = {
      "3: stopped by fail-fast, halt, deadline or cancel.\n\n4: refused: authentication or authorisation.\n\n"
      "5: Kafka or Redis could not be reached or was lost for good; trying again may help.\n\n"
      "6: the input could not be read, or the output not written (a closed stdout pipe cancels the job and ends by "
-     "SIGPIPE).\n\n130: interrupted; says how to go on."},
+     "SIGPIPE).\n\n130, 143: interrupted, terminated; says how to go on."},
     {"FILES", "~/.config/fanmap.conf: options, one KEY=VALUE a line, the keys being long option names; --config names "
               "another file. A flag "
               "wins over the environment, that over the file, that over the default."},

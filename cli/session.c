@@ -16,12 +16,12 @@
 
 enum { PUSH_TURN = 512, TAKE_TURN = 4096, LAST_WORDS_MS = 500 };
 
-static volatile sig_atomic_t interrupts;
+static volatile sig_atomic_t interrupts, last_signo;
 static fanmap_t *volatile to_wake;
 
 static void on_signal(int signo)
 {
-    (void)signo;
+    last_signo = signo;
     interrupts++;
     if (to_wake)
         fanmap_wake(to_wake);
@@ -29,17 +29,14 @@ static void on_signal(int signo)
 
 void session_catch_signals(fanmap_t *f)
 {
-    struct sigaction action = {.sa_handler = on_signal};
     to_wake = f;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    stops_catch(on_signal);
     signal(SIGPIPE, SIG_IGN);
 }
 
 void session_release_signals(void)
 {
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    stops_release();
     to_wake = NULL;
 }
 
@@ -223,7 +220,7 @@ static int leave_interrupted(session_t *s)
                  id, id);
     else
         complain("interrupted; job %s is cancelled; what was stored stays: fanmap gather %s", id, id);
-    return EXIT_INTERRUPTED;
+    return last_signo == SIGTERM ? EXIT_TERMINATED : EXIT_INTERRUPTED;
 }
 
 static int leave_output_failed(session_t *s)

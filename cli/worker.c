@@ -22,10 +22,8 @@ int run_worker(arguments_t *arguments)
         return complain_error(&err);
     if (fanmap_worker_open(arguments->options, service_log, arguments, &worker, &err) != FANMAP_OK)
         return complain_error(&err);
-    struct sigaction action = {.sa_handler = on_signal};
     to_drain = worker;
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    stops_catch(on_signal);
     signal(SIGPIPE, SIG_IGN);
     int r;
     do

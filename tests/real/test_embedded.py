@@ -185,13 +185,13 @@ class CommandLine(Case):
             run.wait(60)
 
     def test_an_interrupt_cancels_at_once(self):
-        for signo in (signal.SIGINT, signal.SIGTERM):
+        for signo, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             recorder = self.recorder()
             run = self.begin("recorded_sleep", "--slots", 2, "--grace", "100ms", stdin=self.input_file(b"[60000,1]\n" * 10))
             recorder.wait_started(2, 20)
             began = time.monotonic()
             run.signal(signo)
-            self.assertEqual(run.wait(10), 130)
+            self.assertEqual(run.wait(10), status)
             self.assertLess(time.monotonic() - began, 1 * PATIENCE)
             self.assert_one_line(run, "interrupted")
             self.assert_nothing_left()
