@@ -32,7 +32,7 @@ static const char *const man_examples[] = {"fanmap man worker | man -l -", NULL}
 
 const command_t commands[] = {
     {"map", "TASK [-i FILE | ::: VALUE...]", "run a map to its end; values to stdout, in input order",
-     MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER, NULL, 1, map_examples, run_map},
+     MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_SHELL, NULL, 1, map_examples, run_map},
     {"submit", "TASK [-i FILE | ::: VALUE...]", "publish the items, print the job id, leave", MAP_SCOPE, NULL, 1,
      submit_examples, run_submit},
     {"gather", "JOB", "the outcomes of a job, streaming, in order",

@@ -27,17 +27,22 @@ static int set(arguments_t *arguments, const char *key, const char *value)
 /* What the task is called; a command line after -- becomes a task of its own. */
 static int choose_task(arguments_t *arguments, const char **ret_task)
 {
-    bool is_local = is_switch_set(arguments, "local");
-    if (arguments->argv_n > 0 && !is_local) {
-        complain("-- CMD runs embedded only: give --local, or serve it with fanmap worker --exec NAME='CMD ARG...'");
+    bool is_local = is_switch_set(arguments, "local"), has_command = arguments_have_command(arguments);
+    if (has_command && !is_local) {
+        complain(
+            "-- CMD and --sh run embedded only: give --local, or serve it with fanmap worker --exec NAME='CMD ARG...'");
         return EXIT_USAGE;
     }
-    if (option_text(arguments, "retry-failed") && arguments->argv_n + arguments->positionals_n == 0) {
+    if (arguments->argv_n > 0 && option_text(arguments, "sh")) {
+        complain("give -- CMD or --sh TEXT, not both");
+        return EXIT_USAGE;
+    }
+    if (option_text(arguments, "retry-failed") && !has_command && arguments->positionals_n == 0) {
         *ret_task = NULL;
         return EXIT_ALL_WELL;
     }
-    if ((arguments->argv_n > 0) == (arguments->positionals_n > 0)) {
-        complain(arguments->argv_n > 0 ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
+    if (has_command == (arguments->positionals_n > 0)) {
+        complain(has_command ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
                  arguments->command->name);
         return EXIT_USAGE;
     }
@@ -50,7 +55,7 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
         if (status != EXIT_ALL_WELL)
             return status;
     }
-    *ret_task = arguments->argv_n > 0 ? COMMAND_TASK : arguments->positionals[0];
+    *ret_task = has_command ? COMMAND_TASK : arguments->positionals[0];
     return EXIT_ALL_WELL;
 }
 
@@ -92,7 +97,7 @@ static int refuse_input(const arguments_t *arguments)
 static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const char **ret_task)
 {
     int status = choose_task(arguments, ret_task);
-    const char *format = arguments->argv_n > 0 ? "lines" : "jsonl";
+    const char *format = arguments_have_command(arguments) ? "lines" : "jsonl";
     bool is_retry = option_text(arguments, "retry-failed") != NULL;
     if (status == EXIT_ALL_WELL)
         status = is_retry ? refuse_input(arguments) : zip_open(input, arguments, format);

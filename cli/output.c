@@ -40,7 +40,7 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .can_block = can_block(),
                          .is_raw = is_switch_set(arguments, "raw"),
                          .is_verbose = is_switch_set(arguments, "verbose")};
-    output->as_printed = arguments->argv_n > 0 && output->format == OUTPUT_LINES && !output->as_records;
+    output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
     return parallel_log_open(&output->parallel_log, arguments);
 }
 

@@ -256,6 +256,11 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
     return EXIT_ALL_WELL;
 }
 
+bool arguments_have_command(const arguments_t *arguments)
+{
+    return arguments->argv_n > 0 || option_text(arguments, "sh");
+}
+
 bool is_switch_set(const arguments_t *arguments, const char *name)
 {
     const char *value = option_text(arguments, name);

@@ -8,6 +8,7 @@
 #include "client/connection/client.h"
 #include "client/tasks/job_limits.h"
 #include "client/tasks/serve.h"
+#include "client/tasks/words_check.h"
 #include "tokens/local_port.h"
 
 struct local {
@@ -74,7 +75,8 @@ int local_start(fanmap_job_t *job, fanmap_error_t *err)
             err, FANMAP_EUSAGE,
             "no task \"%s\" here: give --tasks F.so or --serve NAME='CMD ARG...' that has it, or -- CMD ARG...",
             spec->task);
-    return job_limits_check(spec, &task->terms.limits, "this task", err);
+    int r = words_check(task, spec, err);
+    return r == FANMAP_OK ? job_limits_check(spec, &task->terms.limits, "this task", err) : r;
 }
 
 uint64_t local_running(const fanmap_job_t *job)

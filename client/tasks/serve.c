@@ -26,11 +26,12 @@ static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *cat
     return r;
 }
 
-typedef int (*add_fn)(slots_catalogue_t *catalogue, const char *name, const char *command, fanmap_error_t *err);
+typedef int (*add_fn)(slots_catalogue_t *catalogue, const char *name, const char *command, const char *replace,
+                      fanmap_error_t *err);
 
 /* One value of "exec" or "serve". */
 static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogue, const char *text,
-                     fanmap_error_t *err)
+                     const char *replace, fanmap_error_t *err)
 {
     char name[TASK_NAME_MAX + 1];
     const char *equals = strchr(text, '=');
@@ -41,7 +42,7 @@ static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogu
     name[len] = '\0';
     if (!task_name_valid(name))
         return err_set(err, FANMAP_EUSAGE, "--%s: \"%s\" is not a task name", option, name);
-    return add(catalogue, name, equals + 1, err);
+    return add(catalogue, name, equals + 1, replace, err);
 }
 
 static int add_all_named(const fanmap_options_t *options, const char *option, add_fn add, slots_catalogue_t *catalogue,
@@ -50,7 +51,7 @@ static int add_all_named(const fanmap_options_t *options, const char *option, ad
     const char *text;
     int r = FANMAP_OK;
     for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, option, i)); i++)
-        r = add_named(option, add, catalogue, text, err);
+        r = add_named(option, add, catalogue, text, options_text(options, OPT_REPLACE), err);
     return r;
 }
 
@@ -65,7 +66,14 @@ static int add_argv(const fanmap_options_t *options, slots_catalogue_t *catalogu
     if (options_nth(options, OPT_ARGV, n))
         return err_set(err, FANMAP_EUSAGE, "a command of more than %d words", ARGV_MAX);
     argv[n] = NULL;
-    return slots_catalogue_add_argv(catalogue, "command", argv, err);
+    return slots_catalogue_add_words(catalogue, TASK_EXEC, "command", argv, options_text(options, OPT_REPLACE), err);
+}
+
+static int add_shell(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    const char *text = options_text(options, OPT_SH);
+    return text ? slots_catalogue_add_shell(catalogue, "command", text, options_text(options, OPT_REPLACE), err)
+                : FANMAP_OK;
 }
 
 /* --container NAME='RUNTIME ARG... {argv}': for a command that was named by then. */
@@ -122,6 +130,8 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
         r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
     if (r == FANMAP_OK)
         r = add_argv(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_shell(options, catalogue, err);
     set_bytes(options, catalogue, files_n);
     if (r == FANMAP_OK)
         r = contain_all(options, catalogue, err);

@@ -17,7 +17,7 @@
 enum { COUNT_MAX = 1 << 20, NICE_MAX = 19, READ_BYTES = 64 * 1024 };
 
 /* Which engines a key is for. */
-enum { FOR_SO = 1, FOR_EXEC = 2, FOR_SERVE = 4, FOR_ALL = 7 };
+enum { FOR_SO = 1, FOR_EXEC = 2, FOR_SERVE = 4, FOR_SH = 8, FOR_COMMANDS = FOR_EXEC | FOR_SH, FOR_ALL = 15 };
 
 typedef enum {
     KEY_ENGINE,
@@ -44,8 +44,9 @@ static const key_row_t keys[] = {
     {"so", KEY_ENGINE, FOR_ALL, 0},
     {"exec", KEY_ENGINE, FOR_ALL, 0},
     {"serve", KEY_ENGINE, FOR_ALL, 0},
-    {"output", KEY_OUTPUT, FOR_EXEC, 0},
-    {"raw", KEY_RAW, FOR_EXEC, 0},
+    {"sh", KEY_ENGINE, FOR_ALL, 0},
+    {"output", KEY_OUTPUT, FOR_COMMANDS, 0},
+    {"raw", KEY_RAW, FOR_COMMANDS, 0},
     {"memory", KEY_SIZE, FOR_ALL, offsetof(terms_t, limits.memory_bytes)},
     {"file-size", KEY_SIZE, FOR_ALL, offsetof(terms_t, limits.file_bytes)},
     {"cpus", KEY_CPUS, FOR_ALL, offsetof(terms_t, limits.cpus_milli)},
@@ -53,12 +54,12 @@ static const key_row_t keys[] = {
     {"timeout", KEY_MS, FOR_ALL, offsetof(terms_t, timeout_ms)},
     {"files", KEY_COUNT, FOR_ALL, offsetof(terms_t, limits.files_n)},
     {"processes", KEY_COUNT, FOR_ALL, offsetof(terms_t, limits.processes_n)},
-    {"nice", KEY_NICE, FOR_EXEC | FOR_SERVE, offsetof(terms_t, nice)},
-    {"workdir", KEY_TEXT, FOR_EXEC | FOR_SERVE, offsetof(terms_t, workdir)},
-    {"env", KEY_ENV, FOR_EXEC | FOR_SERVE, offsetof(terms_t, env)},
-    {"container", KEY_WORDS, FOR_EXEC, 0},
-    {"container-kill", KEY_WORDS, FOR_EXEC, offsetof(terms_t, kill_argv)},
-    {"container-list", KEY_WORDS, FOR_EXEC, offsetof(terms_t, list_argv)},
+    {"nice", KEY_NICE, FOR_COMMANDS | FOR_SERVE, offsetof(terms_t, nice)},
+    {"workdir", KEY_TEXT, FOR_COMMANDS | FOR_SERVE, offsetof(terms_t, workdir)},
+    {"env", KEY_ENV, FOR_COMMANDS | FOR_SERVE, offsetof(terms_t, env)},
+    {"container", KEY_WORDS, FOR_COMMANDS, 0},
+    {"container-kill", KEY_WORDS, FOR_COMMANDS, offsetof(terms_t, kill_argv)},
+    {"container-list", KEY_WORDS, FOR_COMMANDS, offsetof(terms_t, list_argv)},
 };
 
 static const key_row_t *find_key(const char *name)
@@ -208,16 +209,16 @@ static int check_entry(const task_entry_t *e, unsigned engine, fanmap_error_t *e
         return err_set(err, FANMAP_EUSAGE, "line %u: %s cannot be given with %s", e->line, safe,
                        engine == FOR_SO ? "so (its functions share one process)" : "serve");
     bool takes_list = key->type == KEY_WORDS || key->type == KEY_ENV || key->type == KEY_ENGINE;
-    if (e->is_list && (!takes_list || strcmp(e->key, "so") == 0))
+    if (e->is_list && (!takes_list || strcmp(e->key, "so") == 0 || strcmp(e->key, "sh") == 0))
         return err_set(err, FANMAP_EUSAGE, "line %u: %s takes one value", e->line, safe);
     return FANMAP_OK;
 }
 
 static int find_engine(const task_section_t *s, const task_entry_t **ret, unsigned *ret_engine, fanmap_error_t *err)
 {
-    static const char *const names[] = {"so", "exec", "serve"};
+    static const char *const names[] = {"so", "exec", "serve", "sh"};
     const task_entry_t *found = NULL;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         const task_entry_t *e = task_file_find(s, names[i]);
         if (e && found)
             return err_set(err, FANMAP_EUSAGE, "line %u: [%s] has %s already", e->line, s->name, found->key);
@@ -227,7 +228,8 @@ static int find_engine(const task_section_t *s, const task_entry_t **ret, unsign
         }
     }
     *ret = found;
-    return found ? FANMAP_OK : err_set(err, FANMAP_EUSAGE, "line %u: [%s] needs exec, serve or so", s->line, s->name);
+    return found ? FANMAP_OK
+                 : err_set(err, FANMAP_EUSAGE, "line %u: [%s] needs exec, sh, serve or so", s->line, s->name);
 }
 
 static int add_library(slots_catalogue_t *c, const char *folder, const task_section_t *s, const char *path,
@@ -240,17 +242,15 @@ static int add_library(slots_catalogue_t *c, const char *folder, const task_sect
     return slots_catalogue_add_function(c, whole, s->name, err);
 }
 
-static int add_words(slots_catalogue_t *c, const task_section_t *s, const task_entry_t *e, bool is_served,
+static int add_words(slots_catalogue_t *c, const task_section_t *s, const task_entry_t *e, task_engine_t engine,
                      fanmap_error_t *err)
 {
     char **words;
     int code = read_words(e, &words, err);
     if (code != FANMAP_OK)
         return code;
-    code = slots_catalogue_add_argv(c, s->name, (const char *const *)words, err);
+    code = slots_catalogue_add_words(c, engine, s->name, (const char *const *)words, NULL, err);
     words_free(words);
-    if (code == FANMAP_OK && is_served)
-        c->tasks[c->n - 1].engine = TASK_SERVE;
     return code;
 }
 
@@ -271,6 +271,19 @@ static int contain(slots_task_t *task, const task_section_t *s, const task_entry
     return code;
 }
 
+static int add_engine(slots_catalogue_t *c, const char *folder, const task_section_t *s, const task_entry_t *e,
+                      unsigned engine, fanmap_error_t *err)
+{
+    switch (engine) {
+    case FOR_SO:
+        return add_library(c, folder, s, e->values[0], err);
+    case FOR_SH:
+        return slots_catalogue_add_shell(c, s->name, e->values[0], NULL, err);
+    default:
+        return add_words(c, s, e, engine == FOR_SERVE ? TASK_SERVE : TASK_EXEC, err);
+    }
+}
+
 static int add_section(slots_catalogue_t *c, const char *folder, const task_section_t *s, fanmap_error_t *err)
 {
     const task_entry_t *e = NULL;
@@ -281,8 +294,7 @@ static int add_section(slots_catalogue_t *c, const char *folder, const task_sect
     for (size_t i = 0; i < s->entries_n; i++)
         if ((code = check_entry(&s->entries[i], engine, err)) != FANMAP_OK)
             return code;
-    code =
-        engine == FOR_SO ? add_library(c, folder, s, e->values[0], err) : add_words(c, s, e, engine == FOR_SERVE, err);
+    code = add_engine(c, folder, s, e, engine, err);
     for (size_t i = 0; i < s->entries_n && code == FANMAP_OK; i++) {
         e = &s->entries[i];
         code = read_value(find_key(e->key), e, &c->tasks[c->n - 1], err);

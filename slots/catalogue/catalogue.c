@@ -17,6 +17,8 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "slots/catalogue/catalogue.h"
+#include "slots/catalogue/shell_text.h"
+#include "slots/shared/placeholder.h"
 #include "slots/shared/proc.h"
 
 enum { LIST_BYTES_MAX = 1 << 20, LIST_WAIT_MS = 10000 };
@@ -183,27 +185,66 @@ int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const c
 
 /* ---- commands ---- */
 
-int slots_catalogue_add_argv(slots_catalogue_t *c, const char *name, const char *const *argv, fanmap_error_t *err)
+static bool has_item(const char *word, const char *replace)
+{
+    placeholder_t p;
+    while (*word && !placeholder_read(word, replace, &p))
+        word++;
+    return *word != '\0';
+}
+
+/* In a shell's text an item would be code. */
+static int check_words(task_engine_t engine, const char *name, const char *const *argv, const char *replace,
+                       fanmap_error_t *err)
+{
+    uint32_t script_at = shell_text_at(argv);
+    if (!argv[0] || !*argv[0])
+        return err_set(err, FANMAP_EUSAGE, "the command of task '%.63s' is empty", name);
+    if (has_item(argv[0], replace))
+        return err_set(err, FANMAP_EUSAGE, "task '%.63s': an item cannot name the program to run", name);
+    if (engine == TASK_EXEC && script_at > 0 && shell_text_has_placeholder(argv[script_at], replace))
+        return err_set(
+            err, FANMAP_EUSAGE,
+            "task '%.63s': an item would be run as part of the text of %.20s -c: write --sh 'TEXT' (sh = 'TEXT' in a "
+            "task file), which makes it a parameter, or put it behind: sh -c 'echo \"$1\"' sh {}",
+            name, argv[0]);
+    return FANMAP_OK;
+}
+
+int slots_catalogue_add_words(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *const *argv,
+                              const char *replace, fanmap_error_t *err)
 {
     slots_task_t *task;
-    size_t n = 0;
-    while (argv[n])
-        n++;
-    if (n == 0 || !*argv[0])
-        return err_set(err, FANMAP_EUSAGE, "the command of task '%.63s' is empty", name);
-    if (strchr(argv[0], '{') && strchr(argv[0], '}'))
-        return err_set(err, FANMAP_EUSAGE, "task '%.63s': an item cannot name the program to run", name);
-    char **words = words_copy(argv);
-    if (!words)
-        return err_set(err, FANMAP_ENOMEM, "no memory for task '%.63s'", name);
-    int code = add_task(c, name, &task, err);
+    int code = check_words(engine, name, argv, replace, err);
+    if (code != FANMAP_OK)
+        return code;
+    char **words = words_copy(argv), *own_replace = replace ? strdup(replace) : NULL;
+    if (!words || (replace && !own_replace))
+        code = err_set(err, FANMAP_ENOMEM, "no memory for task '%.63s'", name);
+    if (code == FANMAP_OK)
+        code = add_task(c, name, &task, err);
     if (code != FANMAP_OK) {
         words_free(words);
+        free(own_replace);
         return code;
     }
-    task->engine = TASK_EXEC;
+    task->engine = engine;
     task->argv = (const char *const *)words;
+    task->terms.replace = own_replace;
+    task->terms.script_at = shell_text_at(argv);
     return FANMAP_OK;
+}
+
+int slots_catalogue_add_shell(slots_catalogue_t *c, const char *name, const char *text, const char *replace,
+                              fanmap_error_t *err)
+{
+    char **words;
+    int code = shell_text_words(text, replace, &words, err);
+    if (code != FANMAP_OK)
+        return err_wrap(err, "the text of task '%.63s'", name);
+    code = slots_catalogue_add_words(c, TASK_EXEC, name, (const char *const *)words, replace, err);
+    words_free(words);
+    return code;
 }
 
 /* Copies one word to `to` without its quotes and returns what is behind it; NULL: a quote is open at the end. */
@@ -248,23 +289,28 @@ int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err)
               : err_set(err, FANMAP_EUSAGE, "it ends inside quotes");
 }
 
-int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err)
+static int add_split(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *command,
+                     const char *replace, fanmap_error_t *err)
 {
     char **words;
     int code = slots_split_words(command, &words, err);
     if (code != FANMAP_OK)
         return err_wrap(err, "the command of task '%.63s'", name);
-    code = slots_catalogue_add_argv(c, name, (const char *const *)words, err);
+    code = slots_catalogue_add_words(c, engine, name, (const char *const *)words, replace, err);
     words_free(words);
     return code;
 }
 
-int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, fanmap_error_t *err)
+int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
+                                fanmap_error_t *err)
 {
-    int code = slots_catalogue_add_command(c, name, command, err);
-    if (code == FANMAP_OK)
-        c->tasks[c->n - 1].engine = TASK_SERVE;
-    return code;
+    return add_split(c, TASK_EXEC, name, command, replace, err);
+}
+
+int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
+                               fanmap_error_t *err)
+{
+    return add_split(c, TASK_SERVE, name, command, replace, err);
 }
 
 /* ---- containers ---- */
@@ -331,6 +377,7 @@ int slots_catalogue_contain(slots_task_t *task, const char *const *template, fan
     words_free((char **)(uintptr_t)task->argv);
     task->argv = (const char *const *)words;
     task->terms.own_from = (uint32_t)at;
+    task->terms.script_at += task->terms.script_at > 0 ? (uint32_t)at : 0;
     return FANMAP_OK;
 }
 

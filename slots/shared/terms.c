@@ -8,7 +8,7 @@
 
 #include "base/duration.h"
 
-enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 10 };
+enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 12 };
 
 /* ---- lists of words ---- */
 
@@ -163,6 +163,8 @@ void terms_encode(buf_t *b, const terms_t *t)
     mp_put_uint(b, t->own_from);
     mp_put_uint(b, t->output);
     mp_put_bool(b, t->raw_input);
+    mp_put_uint(b, t->script_at);
+    mp_put_text(b, t->replace ? t->replace : "");
     words_encode(b, as_const(t->kill_argv));
     words_encode(b, as_const(t->list_argv));
 }
@@ -177,6 +179,15 @@ static char **decode_some(mp_reader_t *r)
     return NULL;
 }
 
+static char *decode_text_or_none(mp_reader_t *r)
+{
+    char *text = text_decode(r);
+    if (text && *text)
+        return text;
+    free(text);
+    return NULL;
+}
+
 terms_t terms_decode(mp_reader_t *r)
 {
     terms_t t = {0};
@@ -184,15 +195,13 @@ terms_t terms_decode(mp_reader_t *r)
     t.limits = limits_decode(r);
     t.timeout_ms = (uint32_t)mp_read_uint(r);
     t.nice = (int32_t)mp_read_int(r);
-    t.workdir = text_decode(r);
-    if (t.workdir && !*t.workdir) {
-        free(t.workdir);
-        t.workdir = NULL;
-    }
+    t.workdir = decode_text_or_none(r);
     t.env = decode_some(r);
     t.own_from = (uint32_t)mp_read_uint(r);
     t.output = (stdout_rule_t)mp_read_uint(r);
     t.raw_input = mp_read_bool(r);
+    t.script_at = (uint32_t)mp_read_uint(r);
+    t.replace = decode_text_or_none(r);
     t.kill_argv = decode_some(r);
     t.list_argv = decode_some(r);
     return t;
@@ -209,7 +218,8 @@ bool terms_copy(terms_t *ret, const terms_t *from)
     *ret = *from;
     ret->env = ret->kill_argv = ret->list_argv = NULL;
     ret->workdir = from->workdir ? strdup(from->workdir) : NULL;
-    if ((from->workdir && !ret->workdir) || !copy_some(&ret->env, from->env) ||
+    ret->replace = from->replace ? strdup(from->replace) : NULL;
+    if ((from->workdir && !ret->workdir) || (from->replace && !ret->replace) || !copy_some(&ret->env, from->env) ||
         !copy_some(&ret->kill_argv, from->kill_argv) || !copy_some(&ret->list_argv, from->list_argv)) {
         terms_free(ret);
         return false;
@@ -220,6 +230,7 @@ bool terms_copy(terms_t *ret, const terms_t *from)
 void terms_free(terms_t *t)
 {
     free(t->workdir);
+    free(t->replace);
     words_free(t->env);
     words_free(t->kill_argv);
     words_free(t->list_argv);

@@ -31,8 +31,10 @@ typedef struct {
     uint32_t own_from;   /* where in argv the task's own words begin, behind those of the container's runtime */
     char **kill_argv;    /* ends the container {container}; NULL: its processes are ours to kill */
     stdout_rule_t output;
-    bool raw_input;   /* a command's stdin is the item's bytes and no newline behind them */
-    char **list_argv; /* prints the names of the containers that there are, one a line; NULL: none are left behind */
+    uint32_t script_at; /* which word is a text of the shell, in which nothing is put; 0: none */
+    char *replace;      /* what stands for the item in the words; NULL: {} */
+    bool raw_input;     /* a command's stdin is the item's bytes and no newline behind them */
+    char **list_argv;   /* prints the names of the containers that there are, one a line; NULL: none are left behind */
 } terms_t;
 
 enum { TERMS_WORDS_MAX = 65536, LIMITS_TEXT_MAX = 240 };

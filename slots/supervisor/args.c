@@ -2,7 +2,6 @@
  * that no item can name another placeholder or another word. */
 #include "slots/supervisor/args.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "schemas/mp.h"
 #include "schemas/value.h"
+#include "slots/shared/placeholder.h"
 
 bool args_value_text(buf_t *b, const void *mp, size_t len)
 {
@@ -28,76 +28,18 @@ bool args_is_binary(const void *mp, size_t len)
     return mp_peek(&r) == MP_BIN;
 }
 
-static bool find_part(const args_values_t *v, unsigned long part, const uint8_t **ret, size_t *ret_len)
+/* `part` counts from 1, or from the end with -1. */
+static bool find_part(const args_values_t *v, int32_t part, const uint8_t **ret, size_t *ret_len)
 {
     mp_reader_t r;
     mp_reader_init(&r, v->item, v->item_len);
-    uint32_t n = mp_read_array(&r);
-    if (r.bad || part < 1 || part > n)
+    bool is_array = mp_peek(&r) == MP_ARRAY;
+    int64_t n = is_array ? mp_read_array(&r) : 1, at = part > 0 ? part : n + 1 + part;
+    if (r.bad || at < 1 || at > n)
         return false;
-    for (unsigned long i = 0; i < part; i++)
+    for (int64_t i = 0; i < at; i++)
         *ret = mp_skip(&r, ret_len);
     return !r.bad;
-}
-
-static bool find_bound(const args_values_t *v, const char *name, size_t len, const uint8_t **ret, size_t *ret_len)
-{
-    mp_reader_t r;
-    mp_reader_init(&r, v->bound, v->bound_len);
-    uint32_t n = v->bound_len > 0 ? mp_read_map(&r) : 0;
-    for (uint32_t i = 0; i < n && !r.bad; i++) {
-        size_t key_len;
-        const char *key = mp_read_str(&r, &key_len);
-        *ret = mp_skip(&r, ret_len);
-        if (!r.bad && key_len == len && memcmp(key, name, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What stands for {NAME}: appended to the text. False: it is left as it is. */
-static bool put_named(args_t *a, const args_values_t *v, const char *name, size_t len, bool *ret_ok)
-{
-    const uint8_t *mp;
-    size_t mp_len;
-    if (len == 1 && *name == '#') {
-        buf_printf(&a->text, "%llu", (unsigned long long)v->index + 1);
-        return true;
-    }
-    if (v->container && len == strlen("container") && memcmp(name, "container", len) == 0) {
-        buf_append_text(&a->text, v->container);
-        return true;
-    }
-    if (len == 0) {
-        mp = v->item;
-        mp_len = v->item_len;
-        a->takes_item = true;
-    } else if (isdigit((unsigned char)*name)) {
-        if (strspn(name, "0123456789") != len || !find_part(v, strtoul(name, NULL, 10), &mp, &mp_len))
-            return false;
-        a->takes_item = true;
-    } else if (!find_bound(v, name, len, &mp, &mp_len)) {
-        return false;
-    }
-    *ret_ok = args_value_text(&a->text, mp, mp_len);
-    return true;
-}
-
-static bool expand_one(args_t *a, const char *arg, const args_values_t *v)
-{
-    bool ok = true;
-    while (*arg && ok) {
-        const char *end = *arg == '{' ? strpbrk(arg + 1, "{}") : NULL;
-        if (end && *end == '}' && put_named(a, v, arg + 1, (size_t)(end - arg - 1), &ok)) {
-            arg = end + 1;
-        } else {
-            size_t n = 1 + strcspn(arg + 1, "{");
-            buf_append(&a->text, arg, n);
-            arg += n;
-        }
-    }
-    buf_append(&a->text, "", 1);
-    return ok;
 }
 
 static __attribute__((format(printf, 2, 3))) bool refuse(args_t *a, const char *why, ...)
@@ -109,52 +51,155 @@ static __attribute__((format(printf, 2, 3))) bool refuse(args_t *a, const char *
     return false;
 }
 
-static bool check_one(args_t *a, size_t start, const char *template, bool after_dashes)
+/* What is known of the word that is made. */
+typedef struct {
+    const args_values_t *values;
+    const char *template;
+    bool begins_with_item, after_dashes;
+} word_t;
+
+static bool put_value(args_t *a, const word_t *w, const placeholder_t *p, const uint8_t *mp, size_t len)
 {
-    if (a->text.failed)
-        return refuse(a, "no memory for the argument '%.60s'", template);
-    const char *made = (const char *)a->text.data + start;
-    if (strlen(made) + 1 != a->text.len - start)
-        return refuse(a, "the item holds a NUL byte, which no argument can ('%.60s')", template);
-    if (*made == '-' && *template != '-' && !after_dashes)
-        return refuse(a, "the item would begin the argument '%.60s' with '-'; put -- before it in the command",
-                      template);
+    const void *bytes;
+    size_t n, begin = a->text.len;
+    if (value_as_bytes(mp, len, &bytes, &n)) {
+        placeholder_put_path(&a->text, p->path, bytes, n);
+    } else {
+        if (!args_value_text(&a->text, mp, len))
+            return refuse(a, "the item cannot be written as text in '%.60s'", w->template);
+        if (p->path != PATH_WHOLE)
+            return refuse(a, "the item is no text, and has no path to put in '%.60s'", w->template);
+    }
+    if (a->text.len > begin && memchr(a->text.data + begin, '\0', a->text.len - begin))
+        return refuse(a, "the item holds a NUL byte, which no argument can ('%.60s')", w->template);
     return true;
 }
 
-static bool fit_argv(args_t *a, size_t n)
+static bool end_word(args_t *a, const word_t *w)
 {
-    if (n < a->argv_cap)
+    buf_append(&a->text, "", 1);
+    if (a->text.failed)
+        return refuse(a, "no memory for the argument '%.60s'", w->template);
+    if (w->begins_with_item && a->text.data[a->word_at] == '-' && !w->after_dashes)
+        return refuse(a, "the item would begin the argument '%.60s' with '-'; put -- before it in the command",
+                      w->template);
+    a->word_at = a->text.len;
+    a->words_n++;
+    return true;
+}
+
+/* {+}: each part, with the end of a word between two. */
+static bool put_parts(args_t *a, word_t *w, const placeholder_t *p)
+{
+    const args_values_t *v = w->values;
+    mp_reader_t r;
+    mp_reader_init(&r, v->item, v->item_len);
+    uint32_t n = mp_peek(&r) == MP_ARRAY ? mp_read_array(&r) : 1;
+    for (uint32_t i = 0; i < n && !r.bad; i++) {
+        size_t len;
+        const uint8_t *mp = mp_skip(&r, &len);
+        if (i > 0 && !end_word(a, w))
+            return false;
+        w->begins_with_item |= i > 0;
+        if (!r.bad && !put_value(a, w, p, mp, len))
+            return false;
+    }
+    return !r.bad;
+}
+
+static bool put_named(args_t *a, const word_t *w, const placeholder_t *p)
+{
+    const args_values_t *v = w->values;
+    const uint8_t *mp;
+    size_t mp_len;
+    if (v->container && p->name_len == strlen("container") && memcmp(p->name, "container", p->name_len) == 0) {
+        buf_append_text(&a->text, v->container);
         return true;
-    char **more = realloc(a->argv, (n + 1) * sizeof *more);
+    }
+    if (placeholder_find_bound(v->bound, v->bound_len, p->name, p->name_len, &mp, &mp_len))
+        return put_value(a, w, p, mp, mp_len);
+    if (!v->terms->replace)
+        return refuse(a, "nothing fills {%.*s} in '%.60s': bind it, or name with -I what stands for the item",
+                      (int)(p->name_len > 40 ? 40 : p->name_len), p->name, w->template);
+    buf_append(&a->text, p->name - 1, p->len);
+    return true;
+}
+
+static bool put_placeholder(args_t *a, word_t *w, const placeholder_t *p)
+{
+    const args_values_t *v = w->values;
+    const uint8_t *mp;
+    size_t mp_len;
+    a->takes_item |= p->kind == PLACE_ITEM || p->kind == PLACE_PART || p->kind == PLACE_ALL;
+    switch (p->kind) {
+    case PLACE_ITEM:
+        return put_value(a, w, p, v->item, v->item_len);
+    case PLACE_PART:
+        if (find_part(v, p->part, &mp, &mp_len))
+            return put_value(a, w, p, mp, mp_len);
+        return refuse(a, "the item has no part %d for '%.60s'", (int)p->part, w->template);
+    case PLACE_ALL:
+        return put_parts(a, w, p);
+    case PLACE_NUMBER:
+        buf_printf(&a->text, "%llu", (unsigned long long)v->index + 1);
+        return true;
+    case PLACE_SLOT:
+        buf_printf(&a->text, "%u", v->slot + 1);
+        return true;
+    case PLACE_NAME:
+        break;
+    }
+    return put_named(a, w, p);
+}
+
+static bool expand_one(args_t *a, word_t *w, bool is_literal)
+{
+    const char *replace = w->values->terms->replace;
+    const char stops[] = {'{', replace ? *replace : '\0', '\0'};
+    placeholder_t p;
+    for (const char *at = w->template; *at;) {
+        bool is_one = !is_literal && placeholder_read(at, replace, &p);
+        size_t n = is_one ? p.len : is_literal ? strlen(at) : 1 + strcspn(at + 1, stops);
+        w->begins_with_item |= is_one && at == w->template;
+        if (!is_one)
+            buf_append(&a->text, at, n);
+        else if (!put_placeholder(a, w, &p))
+            return false;
+        at += n;
+    }
+    return end_word(a, w);
+}
+
+static bool fit_argv(args_t *a)
+{
+    if (a->words_n < a->argv_cap)
+        return true;
+    char **more = realloc(a->argv, (a->words_n + 1) * sizeof *more);
     if (!more)
         return refuse(a, "no memory for the arguments");
     a->argv = more;
-    a->argv_cap = n + 1;
+    a->argv_cap = a->words_n + 1;
     return true;
 }
 
 bool args_expand(args_t *a, char *const *template, const args_values_t *v)
 {
-    size_t n = 0;
-    bool after_dashes = false;
+    word_t w = {.values = v};
     buf_clear(&a->text);
     a->takes_item = false;
-    while (template[n])
-        n++;
-    if (!fit_argv(a, n))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        size_t start = a->text.len;
-        if (!expand_one(a, template[i], v))
-            return refuse(a, "the item cannot be written as text in '%.60s'", template[i]);
-        if (!check_one(a, start, template[i], after_dashes))
+    a->words_n = a->word_at = 0;
+    for (uint32_t i = 0; template[i]; i++) {
+        w.template = template[i];
+        w.begins_with_item = false;
+        if (!expand_one(a, &w, v->terms->script_at > 0 && i == v->terms->script_at))
             return false;
-        after_dashes = after_dashes || (i >= v->own_from && strcmp(template[i], "--") == 0);
+        w.after_dashes |= i >= v->terms->own_from && strcmp(template[i], "--") == 0;
     }
+    if (!fit_argv(a))
+        return false;
     char *at = (char *)a->text.data;
-    for (size_t i = 0; i < n; i++, at += strlen(at) + 1)
+    for (size_t i = 0; i < a->words_n; i++, at += strlen(at) + 1)
         a->argv[i] = at;
-    a->argv[n] = NULL;
+    a->argv[a->words_n] = NULL;
     return true;
 }

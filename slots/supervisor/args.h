@@ -1,22 +1,17 @@
-/* A command's arguments with the item put in:
- *
- *   {}           the item: a string or a binary as its bytes, anything else as JSON
- *   {#}          its number, from 1
- *   {1} {2}      the parts of a zipped item (an array); other items leave them as they are
- *   {NAME}       a bound argument; a name that is not bound is left as it is
- *   {container}  in a container's task: the name of this attempt's container
- *
- * What was put in is not looked at again. Pure.
+/* A command's arguments with the item put in (slots/shared/placeholder.h): a string or a binary as its bytes, anything
+ * else as JSON; an item that is no array is its only part. {container}, in a container's task, is the name of this
+ * attempt's container. What was put in is not looked at again. Pure.
  */
 #ifndef SLOTS_SUPERVISOR_ARGS_H
 #define SLOTS_SUPERVISOR_ARGS_H
 
-#include "base/buf.h"
+#include "slots/shared/terms.h"
 
 typedef struct {
     buf_t text;  /* the arguments, each with its NUL */
-    char **argv; /* NULL-terminated, into `text` or the template */
-    size_t argv_cap;
+    char **argv; /* NULL-terminated, into `text` */
+    size_t argv_cap, words_n;
+    size_t word_at;  /* where in `text` the last word begins */
     bool takes_item; /* the item, or a part of it, stands in an argument: stdin is empty then */
     char why[160];
 } args_t;
@@ -26,7 +21,8 @@ typedef struct {
     size_t item_len, bound_len;
     uint64_t index;
     const char *container; /* NULL: no container */
-    uint32_t own_from;     /* where the task's own words begin: a -- of the container's runtime protects none of them */
+    uint32_t slot;         /* from 0 */
+    const terms_t *terms;
 } args_values_t;
 
 /* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */

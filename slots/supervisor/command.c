@@ -105,7 +105,8 @@ static void start(supervisor_t *s, const slot_run_t *run)
                             .bound_len = c->bound.len,
                             .index = run->index,
                             .container = is_contained ? c->container : NULL,
-                            .own_from = c->task->terms.own_from};
+                            .slot = s->slot,
+                            .terms = &c->task->terms};
     if (is_contained)
         container_name(c->container, sizeof c->container, getppid(), s->slot, s->generation, run->n);
     if (!args_expand(&c->args, c->task->argv, &values)) {

@@ -14,7 +14,7 @@ exec = ["sh", "-c", "env | grep ^FANMAP_ | sort >>%s/seen.$FANMAP_JOB.$FANMAP_IN
 [exits]
 exec = ["sh", "-c", "exit $1", "sh", "{}"]
 [filled]
-exec = ["echo", "{size}/{n}/{}/{other}"]
+exec = ["echo", "{size}/{n}/{}"]
 [bytes]
 exec = ["printf", '\\377\\376']
 [parts]
@@ -95,7 +95,7 @@ class Attempts:
         self.assertEqual(self.map("bound", *bind, data=b"7\n[8]\n").out(),
                          b'[7,{"size":"big","n":[1,{"a":null}]}]\n[[8],{"size":"big","n":[1,{"a":null}]}]\n')
         self.assertEqual(self.map("bound", data=b"7\n").out(), b"[7,null]\n")
-        self.assertEqual(self.map("filled", *bind, data=b'"a"\n').out(), b'"big/[1,{\\"a\\":null}]/a/{other}"\n')
+        self.assertEqual(self.map("filled", *bind, data=b'"a"\n').out(), b'"big/[1,{\\"a\\":null}]/a"\n')
 
     def test_unordered(self):
         """Each outcome as it arrives, with its index; none twice, none left out, also of a job that is closed early."""

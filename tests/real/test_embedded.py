@@ -327,7 +327,7 @@ class CommandLine(Case):
         run = self.run_fanmap("map", "--local", "--records", "--", "sh", "-c", "echo out; echo why >&2; exit 3", ":::", "x", exit_status=1)
         error = json.loads(run.out())["error"]
         self.assertEqual((error["kind"], error["exit_status"], error["stderr"]), ("exit", 3, "why\n"))
-        run = self.run_fanmap("map", "--local", "-q", "--", "sh", "-c", "echo {} >&2; exit 3", "sh", ":::", "x", exit_status=1)
+        run = self.run_fanmap("map", "--local", "-q", "--sh", "echo {} >&2; exit 3", ":::", "x", exit_status=1)
         self.assertIn("item 0: exit: x\n", run.err())
         run = self.run_fanmap("map", "--local", "-q", "--", "sh", "-c", "echo first >&2; echo last >&2; exit 3", ":::", "x", exit_status=1)
         self.assertIn("item 0: exit: last: first", run.err())

@@ -136,8 +136,40 @@ class Formats(unittest.TestCase):
 
     def test_bound_arguments(self):
         status, out, _ = run("map", "--local", "-q", "--bind", 'size="big"', "--bind", "n=[1,2]", "--", "echo",
-                             "{size}/{n}/{}/{other}", ":::", "a", "b")
-        self.assertEqual((status, out), (0, b"big/[1,2]/a/{other}\nbig/[1,2]/b/{other}\n"))
+                             "{size}/{n}/{}", ":::", "a", "b")
+        self.assertEqual((status, out), (0, b"big/[1,2]/a\nbig/[1,2]/b\n"))
+
+    def test_placeholders(self):
+        """Parts of paths, parts of items, and what nothing fills."""
+        for words, items, printed in (
+                (["{.}|{/}|{//}|{/.}"], ["/a/b.c", "d"], b"/a/b|b.c|/a|b\nd|d|.|d\n"),
+                (["{1}", "{#}", "{-1/}"], ["x/y"], b"x/y 1 y\n"),
+                (["{2.}{1}"], ["a", ":::+", "b.c"], b"ba\n"),
+                (["x{+}y"], ["a", ":::+", "b"], b"xa by\n"),
+                (["{}"], ["{#}{.}{}"], b"{#}{.}{}\n"),
+                (["-I", ",,", "--", "echo", "{}", ",,", "{foo}", "{.}"], ["a.b"], b"{} a.b {foo} a\n")):
+            with self.subTest(words=words):
+                words = words if "--" in words else ["--", "echo", *words]
+                self.assertEqual(run("map", "--local", "-q", *words, ":::", *items)[:2], (0, printed))
+        for words, items, said in (["{3}"], ["a", ":::+", "b"], "have 2 parts"), (["{foo}"], ["a"], "nothing fills {foo}"):
+            status, out, err = run("map", "--local", "-q", "--", "echo", *words, ":::", *items)
+            self.assertEqual((status, out), (2, b""))
+            self.assertIn(said, err)
+
+    def test_no_item_is_part_of_a_shells_text(self):
+        hostile = ["$(id)", "`id`", "'; id; '", '"; id; "', "a\nb", "-e", "{}", "$1", "\\", "*"]
+        texts = ["printf '%s|' {}", "printf '%s|' \"{}\"", "printf %s '{}|'", 'printf "%s|" "$(printf %s {})"', 'printf "%s|" "$1"']
+        for text in texts:
+            with self.subTest(text=text):
+                status, out, err = run("map", "--local", "-q", "--sh", text, ":::", *hostile)
+                self.assertEqual((status, out.decode()), (0, "".join(x + "|\n" for x in hostile)), err)
+        self.assertEqual(run("map", "--local", "-q", "--sh", "wc -l", ":::", "a", "b")[1], b"1\n1\n")
+        for words in (["--", "sh", "-c", "echo {}"], ["--", "env", "bash", "-ec", "echo {.}"],
+                      ["--exec", "say=sh -c 'echo {}'", "say"], ["-I", "%", "--", "sh", "-c", "echo %"]):
+            status, out, err = run("map", "--local", "-q", *words, ":::", "$(id)")
+            self.assertEqual((status, out), (2, b""))
+            self.assertIn("--sh", err)
+        self.assertEqual(run("map", "--sh", "echo {}", ":::", "a")[0], 2)
 
     def test_joblog(self):
         path = os.path.join(self.folder, "log")

@@ -173,7 +173,7 @@ static inline void rig_add_libraries(rig_t *r)
 static inline void rig_add_command(rig_t *r, const char *name, const char *command)
 {
     fanmap_error_t err = {0};
-    if (slots_catalogue_add_command(&r->tasks, name, command, &err) != FANMAP_OK)
+    if (slots_catalogue_add_command(&r->tasks, name, command, NULL, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
 }
 

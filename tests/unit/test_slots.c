@@ -303,18 +303,18 @@ static void test_catalogue(void **state)
     assert_non_null(strstr(err.message, "/no/such.so: No such file"));
     assert_int_equal(add_library_of("no library", message), FANMAP_EUSAGE);
     assert_non_null(strstr(message, "task library /tmp/fanmap-test-"));
-    assert_int_equal(slots_catalogue_add_command(&c, "a", "echo 'x y'  \"z\\\"\" \\  w''", &err), FANMAP_OK);
+    assert_int_equal(slots_catalogue_add_command(&c, "a", "echo 'x y'  \"z\\\"\" \\  w''", NULL, &err), FANMAP_OK);
     assert_string_equal(c.tasks[0].argv[1], "x y");
     assert_string_equal(c.tasks[0].argv[2], "z\"");
     assert_string_equal(c.tasks[0].argv[3], " ");
     assert_string_equal(c.tasks[0].argv[4], "w");
     assert_null(c.tasks[0].argv[5]);
-    assert_int_equal(slots_catalogue_add_command(&c, "b", "echo 'x", &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "b", "  ", &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "a", "x", &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "a b", "x", &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_argv(&c, "b", empty, &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_argv(&c, "b", item_runs, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, "b", "echo 'x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, "b", "  ", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, "a", "x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, "a b", "x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_words(&c, TASK_EXEC, "b", empty, NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_words(&c, TASK_EXEC, "b", item_runs, NULL, &err), FANMAP_EUSAGE);
     assert_int_equal(c.n, 1);
     slots_catalogue_free(&c);
 }

@@ -23,7 +23,7 @@ static void test_stdin_and_stdout(void **state)
 {
     static const char *const commands[] = {
         "cat",  "cat",  "count", "wc -c",          "args", "printf %s/ {} {#} -- x{}",
-        "none", "true", "bytes", "printf '\\377'", "part", "echo {1}-{2} {3}",
+        "none", "true", "bytes", "printf '\\377'", "part", "echo {1}-{2} {3} {-1}",
         NULL};
     rig_t *r = open_with(commands);
     (void)state;
@@ -37,8 +37,8 @@ static void test_stdin_and_stdout(void **state)
     check_value(r, "bytes", "1", "{\"$binary\":\"/w==\"}");
     check_value(r, "args", "\"a b $(id)\"", "\"a b $(id)/9/--/xa b $(id)/\"");
     check_value(r, "args", "\"{#}{}\"", "\"{#}{}/10/--/x{#}{}/\"");
-    check_value(r, "part", "[1,\"two\",{\"a\":3}]", "\"1-two {\\\"a\\\":3}\"");
-    check_value(r, "part", "\"whole\"", "\"{1}-{2} {3}\"");
+    check_value(r, "part", "[1,\"two\",{\"a\":3}]", "\"1-two {\\\"a\\\":3} {\\\"a\\\":3}\"");
+    assert_int_equal(rig_one(r, "part", "\"whole\"")->kind, FANMAP_BAD_INPUT);
     close_rig(r);
 }
 
@@ -91,12 +91,13 @@ static void test_items_that_are_no_arguments(void **state)
 
 static void test_bound_arguments(void **state)
 {
-    static const char *const commands[] = {"bound", "echo {level} {name} {other}", NULL};
+    static const char *const commands[] = {"bound", "echo {level} {name}", "other", "echo {} {other}", NULL};
     rig_t *r = open_with(commands);
     (void)state;
     r->job.bound = (const uint8_t *)"\x82\xa5level\x07\xa4name\xa2{}";
     r->job.bound_len = 16;
-    check_value(r, "bound", "\"x\"", "\"7 {} {other}\"");
+    check_value(r, "bound", "\"x\"", "\"7 {}\"");
+    assert_int_equal(rig_one(r, "other", "\"x\"")->kind, FANMAP_BAD_INPUT);
     close_rig(r);
 }
 

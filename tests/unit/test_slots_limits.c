@@ -27,7 +27,7 @@ static slots_task_t *add_python(rig_t *r, const char *name, const char *program)
 {
     const char *const argv[] = {"python3", "-c", program, NULL};
     fanmap_error_t err = {0};
-    if (slots_catalogue_add_argv(&r->tasks, name, argv, &err) != FANMAP_OK)
+    if (slots_catalogue_add_words(&r->tasks, TASK_EXEC, name, argv, NULL, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
     return &r->tasks.tasks[r->tasks.n - 1];
 }

@@ -9,7 +9,7 @@ static void add_program(rig_t *r, const char *name, const char *arguments)
     char command[2200];
     fanmap_error_t err = {0};
     snprintf(command, sizeof command, "python3 '%s/tests/unit/nasty_slot.py' %s", FANMAP_SOURCE_DIR, arguments);
-    if (slots_catalogue_add_served(&r->tasks, name, command, &err) != FANMAP_OK)
+    if (slots_catalogue_add_served(&r->tasks, name, command, NULL, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
 }
 
@@ -425,7 +425,7 @@ static void test_a_program_that_is_not_there(void **state)
     fanmap_error_t err = {0};
     (void)state;
     rig_init(r, 1);
-    assert_int_equal(slots_catalogue_add_served(&r->tasks, "nasty", "/nowhere/slot", &err), FANMAP_OK);
+    assert_int_equal(slots_catalogue_add_served(&r->tasks, "nasty", "/nowhere/slot", NULL, &err), FANMAP_OK);
     rig_open(r);
     const rig_down_t *d = rig_one_down(r, "nasty", "1");
     check_down(d, SLOT_DOWN_UNUSABLE, false);

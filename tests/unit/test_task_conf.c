@@ -116,7 +116,7 @@ static void test_what_is_refused(void **state)
     check_error("", "no [TASK] in it");
     check_error("\n\nexec = x\n", "line 3: want a [TASK] before the first key");
     check_error("[a\n", "line 1: a section is [NAME], of letters, digits, '.', '_' and '-'");
-    check_error("[a]\n", "line 1: [a] needs exec, serve or so");
+    check_error("[a]\n", "line 1: [a] needs exec, sh, serve or so");
     check_error("[a]\nexec = x\nserve = y\n", "line 3: [a] has exec already");
     check_error("[a]\nexec = x\nexec = y\n", "line 3: this key stands above already");
     check_error("[a]\nexec = x\n[a]\n", "line 3: a task of this name stands above");

@@ -1,0 +1,241 @@
+/* The text is read once, with a stack of what is open: quotes, $(...), (...) and backquotes. That is as much of a shell's
+ * grammar as the place of a parameter needs; what is not understood stays as it is. */
+#include "slots/catalogue/shell_text.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slots/shared/placeholder.h"
+#include "slots/shared/terms.h"
+
+enum { DEPTH_MAX = 64, PARAMETERS_MAX = 64 };
+
+typedef struct {
+    const char *text, *at, *replace;
+    char open[DEPTH_MAX]; /* ' " ( `, + of $((, p of a parenthesis in it */
+    size_t depth;
+    bool has_here_document, uses_parameters, is_too_deep;
+    buf_t script;
+    placeholder_t parameters[PARAMETERS_MAX];
+    const char *names[PARAMETERS_MAX]; /* their text */
+    size_t parameters_n;
+} reader_t;
+
+static char top(const reader_t *r)
+{
+    return r->depth > 0 ? r->open[r->depth - 1] : '\0';
+}
+
+static void push(reader_t *r, char what)
+{
+    r->is_too_deep |= r->depth == DEPTH_MAX;
+    if (r->depth < DEPTH_MAX)
+        r->open[r->depth++] = what;
+}
+
+static void copy(reader_t *r, size_t n)
+{
+    size_t left = strlen(r->at);
+    n = n < left ? n : left;
+    buf_append(&r->script, r->at, n);
+    r->at += n;
+}
+
+/* Its number as a parameter, from 1; 0: too many. */
+static size_t number_of(reader_t *r, const placeholder_t *p)
+{
+    for (size_t i = 0; i < r->parameters_n; i++)
+        if (r->parameters[i].len == p->len && memcmp(r->names[i], r->at, p->len) == 0)
+            return i + 1;
+    if (r->parameters_n == PARAMETERS_MAX)
+        return 0;
+    r->parameters[r->parameters_n] = *p;
+    r->names[r->parameters_n] = r->at;
+    return ++r->parameters_n;
+}
+
+static int put_parameter(reader_t *r, const placeholder_t *p, fanmap_error_t *err)
+{
+    char text[16] = "$@";
+    size_t number = number_of(r, p);
+    if (r->has_here_document)
+        return err_set(err, FANMAP_EUSAGE,
+                       "%.*s stands behind <<, where no item can be put: assign it to a variable before", (int)p->len,
+                       r->at);
+    if (top(r) == '+' || top(r) == 'p')
+        return err_set(err, FANMAP_EUSAGE,
+                       "%.*s stands within $((...)), where an item could be code: expr takes it as an argument",
+                       (int)p->len, r->at);
+    if (number == 0)
+        return err_set(err, FANMAP_EUSAGE, "more than %d different placeholders", PARAMETERS_MAX);
+    if (p->kind != PLACE_ALL)
+        snprintf(text, sizeof text, "${%zu}", number);
+    const char *quotes = top(r) == '\'' ? "'\"" : top(r) == '"' ? "" : "\"", *back = top(r) == '\'' ? "\"'" : quotes;
+    buf_printf(&r->script, "%s%s%s", quotes, text, back);
+    r->at += p->len;
+    return FANMAP_OK;
+}
+
+static bool begins_word(const reader_t *r)
+{
+    return r->at == r->text || isspace((unsigned char)r->at[-1]) || strchr(";&|(", r->at[-1]);
+}
+
+static void read_dollar(reader_t *r)
+{
+    char next = r->at[1];
+    r->uses_parameters |= (next >= '1' && next <= '9') || next == '@' || next == '*' || next == '#' ||
+                          (next == '{' && r->at[2] && strchr("123456789@*#", r->at[2]));
+    bool is_arithmetic = next == '(' && r->at[2] == '(';
+    if (next == '(')
+        push(r, is_arithmetic ? '+' : '(');
+    copy(r, is_arithmetic ? 3 : next == '(' ? 2 : 1);
+}
+
+static void read_quote(reader_t *r, char quote)
+{
+    if (top(r) == quote)
+        r->depth--;
+    else
+        push(r, quote);
+    copy(r, 1);
+}
+
+/* One character, or a few that belong together, outside of '...'. */
+static void read_plain(reader_t *r)
+{
+    bool is_quoted = top(r) == '"';
+    char c = *r->at;
+    if (c == '\\') {
+        copy(r, 2);
+    } else if (c == '"' || c == '`' || (c == '\'' && !is_quoted)) {
+        read_quote(r, c);
+    } else if (c == '$') {
+        read_dollar(r);
+    } else if (!is_quoted && c == '#' && begins_word(r)) {
+        copy(r, strcspn(r->at, "\n"));
+    } else if (!is_quoted && strncmp(r->at, "<<", 2) == 0) {
+        r->has_here_document |= r->at[2] != '<';
+        copy(r, 2 + (r->at[2] == '<'));
+    } else {
+        if (!is_quoted && c == '(')
+            push(r, top(r) == '+' || top(r) == 'p' ? 'p' : '(');
+        bool ends_arithmetic = c == ')' && top(r) == '+' && r->at[1] == ')';
+        if (ends_arithmetic || (c == ')' && (top(r) == '(' || top(r) == 'p')))
+            r->depth--;
+        copy(r, ends_arithmetic ? 2 : 1);
+    }
+}
+
+static int read_text(reader_t *r, fanmap_error_t *err)
+{
+    int code = FANMAP_OK;
+    placeholder_t p;
+    while (*r->at && code == FANMAP_OK) {
+        if (placeholder_read_in_shell(r->text, r->at, r->replace, &p))
+            code = put_parameter(r, &p, err);
+        else if (top(r) != '\'')
+            read_plain(r);
+        else if (*r->at == '\'')
+            read_quote(r, '\'');
+        else
+            copy(r, 1);
+    }
+    if (code == FANMAP_OK && r->is_too_deep)
+        return err_set(err, FANMAP_EUSAGE, "quotes and parentheses are nested more than %d deep", DEPTH_MAX);
+    for (size_t i = 0; i < r->parameters_n && code == FANMAP_OK; i++)
+        if (r->parameters[i].kind == PLACE_ALL && r->parameters_n > 1)
+            return err_set(err, FANMAP_EUSAGE, "{+} is all parameters there are: it stands alone");
+    return code;
+}
+
+static char **make_words(const reader_t *r)
+{
+    size_t n = 4;
+    char **words = calloc(n + PARAMETERS_MAX + 2, sizeof *words);
+    if (!words || r->script.failed) {
+        words_free(words);
+        return NULL;
+    }
+    words[0] = strdup("sh");
+    words[1] = strdup("-c");
+    words[2] = strdup("--"); /* what follows may begin with a dash, the items too */
+    words[SHELL_SCRIPT_WORD] = strndup(r->script.data ? (const char *)r->script.data : "", r->script.len);
+    bool has_parameters = r->parameters_n > 0 || r->uses_parameters;
+    if (has_parameters)
+        words[n++] = strdup("sh");
+    for (size_t i = 0; i < r->parameters_n; i++)
+        words[n++] = strndup(r->names[i], r->parameters[i].len);
+    if (r->uses_parameters && r->parameters_n == 0)
+        words[n++] = strdup("{+}");
+    for (size_t i = 0; i < n; i++) {
+        if (words[i])
+            continue;
+        words_free(words);
+        return NULL;
+    }
+    return words;
+}
+
+int shell_text_words(const char *text, const char *replace, char ***ret_words, fanmap_error_t *err)
+{
+    reader_t r = {.text = text, .at = text, .replace = replace};
+    int code = read_text(&r, err);
+    char **words = code == FANMAP_OK ? make_words(&r) : NULL;
+    buf_free(&r.script);
+    if (code != FANMAP_OK)
+        return code;
+    if (!words)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a command");
+    *ret_words = words;
+    return FANMAP_OK;
+}
+
+/* ---- command lines that name a shell ---- */
+
+static bool is_one_of(const char *program, const char *const *names)
+{
+    const char *slash = strrchr(program, '/');
+    for (; *names; names++)
+        if (strcmp(slash ? slash + 1 : program, *names) == 0)
+            return true;
+    return false;
+}
+
+/* -c, -ec, -lc */
+static bool is_script_option(const char *word)
+{
+    return word[0] == '-' && word[1] != '-' && strchr(word, 'c') &&
+           word[1 + strspn(word + 1, "abcdefghiklmnprstuvxBCEHP")] == '\0';
+}
+
+uint32_t shell_text_at(const char *const *argv)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", NULL};
+    static const char *const before[] = {"env",     "nice",   "nohup", "timeout", "time",    "stdbuf",
+                                         "setsid",  "ionice", "chrt",  "sudo",    "taskset", "busybox",
+                                         "unshare", "chroot", "flock", "prlimit", "xargs",   NULL};
+    uint32_t at = 0;
+    while (argv[at] && !is_one_of(argv[at], shells) && is_one_of(argv[0], before))
+        at++;
+    if (!argv[at] || !is_one_of(argv[at], shells))
+        return 0;
+    bool has_script = false;
+    while (argv[++at] && (argv[at][0] == '-' || argv[at][0] == '+')) {
+        has_script |= is_script_option(argv[at]);
+        if (strcmp(argv[at] + 1, "o") == 0 && argv[at + 1])
+            at++;
+    }
+    return has_script && argv[at] ? at : 0;
+}
+
+bool shell_text_has_placeholder(const char *text, const char *replace)
+{
+    placeholder_t p;
+    for (const char *at = text; *at; at++)
+        if (placeholder_read_in_shell(text, at, replace, &p) && p.kind != PLACE_NAME)
+            return true;
+    return false;
+}

@@ -1,0 +1,24 @@
+/* The text of a shell in which placeholders stand: each becomes a parameter of the shell, quoted as its place wants it,
+ * so that no item is ever part of the text. Pure.
+ *
+ *   echo {} > {.}.txt          sh -c -- 'echo "${1}" > "${2}".txt' sh {} {.}
+ *   echo "<{}>" '{#}'          sh -c -- 'echo "<${1}>" ''"${2}"''' sh {} {#}
+ *   echo "$1" or "$@"          the same text, and the item or its parts as parameters
+ *   wc -l                      the same text; the item comes on stdin
+ */
+#ifndef SLOTS_CATALOGUE_SHELL_TEXT_H
+#define SLOTS_CATALOGUE_SHELL_TEXT_H
+
+#include "base/error.h"
+
+enum { SHELL_SCRIPT_WORD = 3 }; /* which of the words is the text */
+
+/* The words of the command, to be freed with words_free. FANMAP_EUSAGE: a placeholder stands where no parameter can
+ * (in a here-document), or {+} beside others. */
+int shell_text_words(const char *text, const char *replace, char ***ret_words, fanmap_error_t *err);
+/* Where in a command line the text of a shell stands (sh -c TEXT, also behind env and the like); 0: nowhere. */
+uint32_t shell_text_at(const char *const *argv);
+/* A placeholder stands in that text, so that an item would be run as code. */
+bool shell_text_has_placeholder(const char *text, const char *replace);
+
+#endif
