@@ -36,8 +36,6 @@ typedef struct {
     char group[TOPIC_NAME_MAX];
     cleaned_topic_t *topics;
     size_t topics_n;
-    /* answers */
-    int64_t begin;
     /* one partition */
     bus_topic_t *items;
     const int64_t *committed; /* of all of its topic */
@@ -56,23 +54,20 @@ static int by_place(const fold_entry_t *a, const fold_entry_t *b)
     return a->results_partition < b->results_partition ? -1 : a->results_partition > b->results_partition;
 }
 
-static int bury(cleaning_t *c, const fold_entry_t *entry, fanmap_error_t *err)
+static void bury(cleaning_t *c, const fold_entry_t *entry)
 {
     char key[JOB_ID_MAX + 17];
-    int r = FANMAP_OK;
-    for (int field = JOBS_SPEC; r == FANMAP_OK && field <= JOBS_HALT; field++) {
+    for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
         size_t len = jobs_key(key, sizeof key, entry->id, (jobs_field_t)field);
-        r = query_put(&c->query, c->shared, TOPIC_JOBS, 0, key, len, NULL, 0, err);
+        query_put(&c->query, c->shared, TOPIC_JOBS, 0, key, len, NULL, 0);
     }
-    return r;
 }
 
-static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
+static void forget_jobs(cleaning_t *c)
 {
     fold_entry_t *entry, *next;
-    int64_t asked = -1;
+    int64_t asked = -1, begin = -1;
     uint64_t n = 0;
-    int r = FANMAP_OK;
     HASH_SRT(hh, c->fold.entries, by_place);
     HASH_ITER(hh, c->fold.entries, entry, next)
     {
@@ -82,23 +77,20 @@ static int forget_jobs(cleaning_t *c, fanmap_error_t *err)
             c->shared->results_n) /* no log, or one on a partition that is newer than we know */
             continue;
         if (asked != entry->results_partition)
-            r = query_first(&c->query, c->shared->results, (int32_t)entry->results_partition, &c->begin, err);
-        if (r != FANMAP_OK)
-            return r;
+            begin = query_first(&c->query, c->shared->results, (int32_t)entry->results_partition);
         asked = entry->results_partition;
-        if (c->begin <= entry->start_offset)
+        if (begin <= entry->start_offset)
             continue;
-        r = bury(c, entry, err);
-        if (r != FANMAP_OK)
-            return r;
+        bury(c, entry);
+        if (c->query.result != FANMAP_OK)
+            return;
         HASH_DEL(c->fold.entries, entry);
         free(entry);
         n++;
     }
-    r = query_stored(&c->query, err);
-    if (r == FANMAP_OK)
+    query_stored(&c->query);
+    if (c->query.result == FANMAP_OK)
         c->cleaned.jobs_forgotten = n;
-    return r;
 }
 
 /* ---- items ---- */
@@ -121,46 +113,41 @@ static void on_item(void *arg, const bus_record_t *record)
         c->keep_from = record->offset + 1;
 }
 
-static int delete_of(cleaning_t *c, int32_t partition, fanmap_error_t *err)
+static void delete_of(cleaning_t *c, int32_t partition)
 {
-    int r = query_first(&c->query, c->items, partition, &c->begin, err);
-    int64_t ignored, begin = c->keep_from = c->begin;
+    int64_t begin = c->keep_from = query_first(&c->query, c->items, partition);
     c->until = c->committed[partition];
-    if (r != FANMAP_OK || begin < 0 || begin >= c->until)
-        return r;
-    r = query_read(&c->query, c->items, partition, begin, c->until, on_item, c, NULL, err);
-    if (r != FANMAP_OK || c->keep_from <= begin)
-        return r == FANMAP_ELOST ? FANMAP_OK : r; /* somebody else is at it */
+    if (begin < 0 || begin >= c->until)
+        return;
+    int64_t low = query_read(&c->query, c->items, partition, begin, c->until, on_item, c);
+    if (c->query.result == FANMAP_ELOST)
+        query_forgive(&c->query);
+    if (low >= 0 || c->keep_from <= begin) /* somebody else is at it */
+        return;
     const bus_request_t request = {.kind = BUS_DELETE_RECORDS, .partition = partition, .at = c->keep_from};
-    r = query_bus(&c->query, c->items, &request, &ignored, err);
-    if (r == FANMAP_OK)
+    (void)query_bus(&c->query, c->items, &request, NULL);
+    if (c->query.result == FANMAP_OK)
         c->cleaned.records_deleted += (uint64_t)(c->keep_from - begin);
-    return r;
 }
 
-static int delete_items_of(cleaning_t *c, const cleaned_topic_t *topic, fanmap_error_t *err)
+static void delete_items_of(cleaning_t *c, const cleaned_topic_t *topic)
 {
-    int r = FANMAP_OK;
     c->items = topic->queue->items;
     c->committed = topic->committed;
-    for (uint32_t p = 0; r == FANMAP_OK && p < topic->queue->items_n; p++)
+    for (uint32_t p = 0; c->query.result == FANMAP_OK && p < topic->queue->items_n; p++)
         if (c->committed[p] > 0)
-            r = delete_of(c, (int32_t)p, err);
-    return r;
+            delete_of(c, (int32_t)p);
 }
 
-static int delete_items(cleaning_t *c, fanmap_error_t *err)
+static void delete_items(cleaning_t *c)
 {
-    int r = query_first(&c->query, c->shared->jobs, 0, &c->begin, err);
-    if (r == FANMAP_OK && c->begin != 0) /* compaction moves nothing there: records were deleted, and jobs with them */
-        return c->begin < 0
-                   ? FANMAP_OK
-                   : err_set(err, FANMAP_ELOST,
-                             "the jobs topic has lost its first records: no items are deleted, as nobody knows "
-                             "whose they are (is it compacted?)");
-    for (size_t i = 0; r == FANMAP_OK && i < c->topics_n; i++)
-        r = delete_items_of(c, &c->topics[i], err);
-    return r;
+    int64_t begin = query_first(&c->query, c->shared->jobs, 0);
+    if (begin > 0) /* compaction moves nothing there: records were deleted, and jobs with them */
+        c->query.result = err_set(c->query.err, FANMAP_ELOST,
+                                  "the jobs topic has lost its first records: no items are deleted, as nobody knows "
+                                  "whose they are (is it compacted?)");
+    for (size_t i = 0; begin == 0 && c->query.result == FANMAP_OK && i < c->topics_n; i++)
+        delete_items_of(c, &c->topics[i]);
 }
 
 /* ---- topics ---- */
@@ -175,33 +162,23 @@ static bool has_jobs(const cleaning_t *c, const char *task)
 }
 
 /* Not empty where the broker does not say. */
-static int is_empty(cleaning_t *c, const cleaned_topic_t *topic, bool *ret, fanmap_error_t *err)
+static bool is_empty(cleaning_t *c, const cleaned_topic_t *topic)
 {
-    int r = FANMAP_OK;
-    *ret = true;
-    for (uint32_t p = 0; r == FANMAP_OK && *ret && p < topic->queue->items_n; p++) {
-        r = query_first(&c->query, topic->queue->items, (int32_t)p, &c->begin, err);
-        if (r == FANMAP_OK)
-            r = query_end(&c->query, topic->queue->items, (int32_t)p, &c->until, err);
-        *ret = c->begin >= 0 && c->begin == c->until;
+    bool is_empty = true;
+    for (uint32_t p = 0; is_empty && p < topic->queue->items_n; p++) {
+        int64_t begin = query_first(&c->query, topic->queue->items, (int32_t)p);
+        is_empty = begin >= 0 && begin == query_end_of(&c->query, topic->queue->items, (int32_t)p);
     }
-    return r;
+    return is_empty;
 }
 
-static int delete_topic(cleaning_t *c, const cleaned_topic_t *topic, fanmap_error_t *err)
+static void delete_topic(cleaning_t *c, const cleaned_topic_t *topic)
 {
     const bus_request_t count = {.kind = BUS_COUNT_MEMBERS, .group = c->group}, delete = {.kind = BUS_DELETE_TOPIC};
-    bool may_go = !has_jobs(c, topic->task);
-    int64_t members_n = 0;
-    int r = may_go ? query_bus(&c->query, topic->queue->items, &count, &members_n, err) : FANMAP_OK;
-    may_go = may_go && members_n == 0;
-    if (may_go && r == FANMAP_OK)
-        r = is_empty(c, topic, &may_go, err);
-    if (!may_go || r != FANMAP_OK)
-        return r;
-    r = query_bus(&c->query, topic->queue->items, &delete, &members_n, err);
-    c->cleaned.topics_deleted += r == FANMAP_OK;
-    return r;
+    if (has_jobs(c, topic->task) || query_bus(&c->query, topic->queue->items, &count, NULL) != 0 || !is_empty(c, topic))
+        return;
+    (void)query_bus(&c->query, topic->queue->items, &delete, NULL);
+    c->cleaned.topics_deleted += c->query.result == FANMAP_OK;
 }
 
 /* ---- the pass ---- */
@@ -219,64 +196,55 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
             c->topics_n++;
 }
 
-static int list_topics(cleaning_t *c, fanmap_error_t *err)
+static void list_topics(cleaning_t *c)
 {
     char prefix[TOPIC_NAME_MAX];
-    int r = bus_survey(c->query.f->bus, name_items_of_queue(prefix, c->query.f->namespace_name, c->queue_name),
-                       on_survey, c, err);
-    return r == FANMAP_OK ? query_wait(&c->query, "Kafka", err) : r;
+    fanmap_t *f = c->query.f;
+    if (c->query.result == FANMAP_OK)
+        c->query.result = bus_survey(f->bus, name_items_of_queue(prefix, f->namespace_name, c->queue_name), on_survey,
+                                     c, c->query.err);
+    query_wait(&c->query, "Kafka");
 }
 
-static int read_commits(cleaning_t *c, cleaned_topic_t *topic, fanmap_error_t *err)
+static void read_commits(cleaning_t *c, cleaned_topic_t *topic)
 {
-    int r = query_queue(&c->query, c->queue_name, topic->task, &topic->queue, err);
-    if (r != FANMAP_OK)
-        return r;
-    topic->committed = malloc((topic->queue->items_n + 1) * sizeof *topic->committed);
+    topic->queue = query_queue(&c->query, c->queue_name, topic->task);
+    topic->committed = topic->queue ? malloc((topic->queue->items_n + 1) * sizeof *topic->committed) : NULL;
     if (!topic->committed)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return query_committed(&c->query, topic->queue->items, c->group, topic->queue->items_n, topic->committed, err);
+        query_out_of_memory(&c->query);
+    else
+        query_committed(&c->query, topic->queue->items, c->group, topic->queue->items_n, topic->committed);
 }
 
-static int clean(cleaning_t *c, bool with_topics, fanmap_error_t *err)
+static void clean(cleaning_t *c, bool with_topics)
 {
-    int r = list_topics(c, err);
-    for (size_t i = 0; r == FANMAP_OK && i < c->topics_n; i++)
-        r = read_commits(c, &c->topics[i], err);
-    if (r == FANMAP_OK)
-        r = query_read(&c->query, c->shared->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold, NULL, err);
-    if (r == FANMAP_OK && c->fold.is_out_of_memory)
-        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
-    if (r == FANMAP_OK)
-        r = forget_jobs(c, err);
-    if (r == FANMAP_OK)
-        r = delete_items(c, err);
-    for (size_t i = 0; with_topics && r == FANMAP_OK && i < c->topics_n; i++)
-        r = delete_topic(c, &c->topics[i], err);
-    return r;
-}
-
-static int begin(cleaning_t *c, fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
-{
-    int r = query_begin(&c->query, f, timeout_ms, err);
-    c->queue_name = options_text(options, OPT_QUEUE);
-    name_group(c->group, f->namespace_name, c->queue_name);
-    return r == FANMAP_OK ? query_queue(&c->query, NULL, NULL, &c->shared, err) : r;
+    list_topics(c);
+    for (size_t i = 0; c->query.result == FANMAP_OK && i < c->topics_n; i++)
+        read_commits(c, &c->topics[i]);
+    if (c->query.result == FANMAP_OK)
+        (void)query_read(&c->query, c->shared->jobs, 0, BUS_BEGIN, -1, fold_record, &c->fold);
+    if (c->fold.is_out_of_memory)
+        query_out_of_memory(&c->query);
+    if (c->query.result == FANMAP_OK)
+        forget_jobs(c);
+    if (c->query.result == FANMAP_OK)
+        delete_items(c);
+    for (size_t i = 0; with_topics && c->query.result == FANMAP_OK && i < c->topics_n; i++)
+        delete_topic(c, &c->topics[i]);
 }
 
 int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret, size_t sizeof_ret,
                  fanmap_error_t *err)
 {
-    cleaning_t c = {0};
-    int r = begin(&c, f, options, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = clean(&c, options_switch(options, OPT_CLEAN), err);
+    cleaning_t c = {.queue_name = options_text(options, OPT_QUEUE)};
+    query_begin(&c.query, f, timeout_ms, err);
+    name_group(c.group, f->namespace_name, c.queue_name);
+    c.shared = query_queue(&c.query, NULL, NULL);
+    clean(&c, options_switch(options, OPT_CLEAN));
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
-    query_finish(&c.query);
     for (size_t i = 0; i < c.topics_n; i++)
         free(c.topics[i].committed);
     free(c.topics);
     fold_free(&c.fold);
-    client_mark(f);
-    return r;
+    return query_end(&c.query);
 }

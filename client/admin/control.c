@@ -15,47 +15,39 @@
 typedef struct {
     query_t query;
     queue_t *queue; /* of jobs and results */
+    lookup_result_t seen;
     const char *job, *verb, *arg;
 } control_t;
 
-static int put_field(control_t *c, jobs_field_t field, const buf_t *value, fanmap_error_t *err)
+static void put_field(control_t *c, jobs_field_t field, buf_t *value)
 {
     char key[JOB_ID_MAX + 17];
     size_t key_len = jobs_key(key, sizeof key, c->job, field);
     if (value->failed)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return query_put(&c->query, c->queue, TOPIC_JOBS, 0, key, key_len, value->data, value->len, err);
+        query_out_of_memory(&c->query);
+    query_put(&c->query, c->queue, TOPIC_JOBS, 0, key, key_len, value->data, value->len);
+    query_stored(&c->query);
+    buf_free(value);
 }
 
-static int put_versioned(control_t *c, jobs_field_t field, uint64_t number, uint64_t version, fanmap_error_t *err)
-{
-    buf_t value = {0};
-    jobs_encode_versioned(&value, number, version);
-    int r = put_field(c, field, &value, err);
-    buf_free(&value);
-    return r;
-}
-
-static int put_end(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+static void put_end(control_t *c)
 {
     buf_t log = {0};
     joblog_encode_end(&log, END_CANCEL);
-    int r = log.failed ? err_set(err, FANMAP_ENOMEM, "out of memory")
-                       : query_put(&c->query, c->queue, TOPIC_RESULTS, (int32_t)seen->spec.results_partition, c->job,
-                                   strlen(c->job), log.data, log.len, err);
+    if (log.failed)
+        query_out_of_memory(&c->query);
+    query_put(&c->query, c->queue, TOPIC_RESULTS, (int32_t)c->seen.spec.results_partition, c->job, strlen(c->job),
+              log.data, log.len);
+    query_stored(&c->query);
     buf_free(&log);
-    return r == FANMAP_OK ? query_stored(&c->query, err) : r;
 }
 
-static int put_cancel(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+static void put_cancel(control_t *c)
 {
     buf_t copy = {0};
-    int r = put_end(c, seen, err);
+    put_end(c);
     jobs_encode_end(&copy, END_CANCEL);
-    if (r == FANMAP_OK)
-        r = put_field(c, JOBS_END, &copy, err);
-    buf_free(&copy);
-    return r == FANMAP_OK ? query_stored(&c->query, err) : r;
+    put_field(c, JOBS_END, &copy);
 }
 
 /* ---- a job that the jobs topic calls ended ---- */
@@ -66,81 +58,90 @@ static void on_log_record(void *arg, const bus_record_t *record)
 }
 
 /* Whether its log, which alone decides, is still open. */
-static int read_log(control_t *c, const lookup_result_t *seen, bool *ret_is_open, fanmap_error_t *err)
+static bool is_log_open(control_t *c)
 {
     job_counts_t *counts = job_counts_new(c->job);
     if (!counts)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = query_read(&c->query, c->queue->results, (int32_t)seen->spec.results_partition, seen->spec.start_offset, -1,
-                       on_log_record, counts, NULL, err);
-    if (r == FANMAP_OK && list_out_of_memory(counts->list))
-        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", c->job);
-    *ret_is_open = !counts->is_decided;
+        query_out_of_memory(&c->query);
+    int64_t low = query_read(&c->query, c->queue->results, (int32_t)c->seen.spec.results_partition,
+                             c->seen.spec.start_offset, -1, on_log_record, counts);
+    if (c->query.result == FANMAP_ELOST)
+        query_forgive(&c->query);
+    else if (c->query.result == FANMAP_OK && low < 0 && list_out_of_memory(counts->list))
+        query_out_of_memory(&c->query);
+    bool is_open = low < 0 && counts && !counts->is_decided;
     job_counts_free(counts);
-    return r;
+    return is_open;
 }
 
-static int control_ended(control_t *c, const lookup_result_t *seen, fanmap_error_t *err)
+static void control_ended(control_t *c)
 {
-    bool is_open = false;
-    int r = read_log(c, seen, &is_open, err);
-    if (r == FANMAP_ELOST || (r == FANMAP_OK && !is_open))
-        return err_set(err, FANMAP_ESTOPPED, "job %s has ended already", c->job);
-    if (r != FANMAP_OK)
-        return r;
-    if (strcmp(c->verb, "cancel") == 0)
-        return put_end(c, seen, err);
-    return err_set(err, FANMAP_ESTOPPED,
-                   "the jobs topic says that job %s has ended, and its log does not: workers have dropped it; "
-                   "fanmap cancel %s closes its list",
-                   c->job, c->job);
+    bool is_open = is_log_open(c);
+    fanmap_error_t *err = c->query.err;
+    if (c->query.result != FANMAP_OK)
+        return;
+    if (!is_open)
+        c->query.result = err_set(err, FANMAP_ESTOPPED, "job %s has ended already", c->job);
+    else if (strcmp(c->verb, "cancel") == 0)
+        put_end(c);
+    else
+        c->query.result =
+            err_set(err, FANMAP_ESTOPPED,
+                    "the jobs topic says that job %s has ended, and its log does not: workers have dropped it; "
+                    "fanmap cancel %s closes its list",
+                    c->job, c->job);
 }
 
 /* ---- fields with a version ---- */
 
-static int no_version_left(const control_t *c, fanmap_error_t *err)
+static void no_version_left(control_t *c)
 {
-    return err_set(err, FANMAP_ESTOPPED,
-                   "%s has no effect on job %s: the jobs topic holds the highest version there is of that field, and "
-                   "nothing counts behind it; cancel the job and submit it anew",
-                   c->verb, c->job);
+    c->query.result =
+        err_set(c->query.err, FANMAP_ESTOPPED,
+                "%s has no effect on job %s: the jobs topic holds the highest version there is of that field, and "
+                "nothing counts behind it; cancel the job and submit it anew",
+                c->verb, c->job);
 }
 
 /* Of records with the same version the first counts, and it may be another writer's: what was written is looked at
  * again, and written with the next version if it does not count. */
-static int put_until_it_counts(control_t *c, lookup_result_t *seen, fanmap_error_t *err)
+static void put_until_it_counts(control_t *c)
 {
-    bool is_limit = strcmp(c->verb, "concurrency") == 0;
+    bool is_limit = strcmp(c->verb, "concurrency") == 0, is_done = false;
     jobs_field_t field = is_limit ? JOBS_CONCURRENCY : JOBS_PAUSED;
     uint64_t wanted = is_limit ? strtoull(c->arg, NULL, 10) : (uint64_t)(strcmp(c->verb, "pause") == 0);
-    for (;;) {
-        const job_view_t *view = &seen->view;
+    const job_view_t *view = &c->seen.view;
+    while (c->query.result == FANMAP_OK && !is_done) {
         uint64_t version = is_limit ? view->concurrency_version : view->paused_version;
-        if (version == UINT64_MAX)
-            return no_version_left(c, err);
-        int r = put_versioned(c, field, wanted, ++version, err);
-        if (r == FANMAP_OK)
-            r = query_stored(&c->query, err);
-        if (r == FANMAP_OK)
-            r = query_job(&c->query, c->queue, c->job, seen, err);
-        if (r != FANMAP_OK)
-            return r;
+        buf_t value = {0};
+        if (version == UINT64_MAX) {
+            no_version_left(c);
+            return;
+        }
+        jobs_encode_versioned(&value, wanted, ++version);
+        put_field(c, field, &value);
+        query_job(&c->query, c->queue, c->job, &c->seen);
         bool is_later = (is_limit ? view->concurrency_version : view->paused_version) > version;
-        if (is_later || !view->is_known || (is_limit ? view->concurrency : view->paused) == wanted)
-            return FANMAP_OK; /* somebody's later word, or ours */
+        /* somebody's later word, or ours */
+        is_done = is_later || !view->is_known || (is_limit ? view->concurrency : view->paused) == wanted;
     }
 }
 
-static int carry_out(control_t *c, lookup_result_t *seen, fanmap_error_t *err)
+static void carry_out(control_t *c)
 {
-    if (!seen->view.is_known)
-        return err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job, c->query.f->namespace_name);
-    int r = lookup_check_log(c->queue, &seen->spec, err);
-    if (r != FANMAP_OK)
-        return r;
-    if (seen->view.has_end)
-        return control_ended(c, seen, err);
-    return strcmp(c->verb, "cancel") == 0 ? put_cancel(c, seen, err) : put_until_it_counts(c, seen, err);
+    if (c->query.result == FANMAP_OK && !c->seen.view.is_known)
+        c->query.result = err_set(c->query.err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job,
+                                  c->query.f->namespace_name);
+    if (c->query.result == FANMAP_OK)
+        c->query.result = lookup_check_log(c->queue, &c->seen.spec, c->query.err);
+    if (c->query.result != FANMAP_OK)
+        return;
+    if (c->seen.view.has_end)
+        control_ended(c);
+    else if (strcmp(c->verb, "cancel") == 0)
+        put_cancel(c);
+    else
+        put_until_it_counts(c);
 }
 
 static int check_verb(const char *verb, const char *arg, fanmap_error_t *err)
@@ -178,23 +179,19 @@ static void tell_handles(fanmap_t *f, const char *job_id, const char *verb)
 int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char *arg, int timeout_ms,
                    fanmap_error_t *err)
 {
-    control_t c = {
-        .query = {.f = f, .timeout_ms = timeout_ms, .is_bounded = true}, .job = job_id, .verb = verb, .arg = arg};
-    lookup_result_t seen;
+    control_t c = {.query = {.f = f, .timeout_ms = timeout_ms, .is_bounded = true, .err = err},
+                   .job = job_id,
+                   .verb = verb,
+                   .arg = arg};
     if (!job_id_valid(job_id))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
-    int r = check_verb(verb, arg, err);
-    if (r == FANMAP_OK && f->error.code)
-        r = err_copy(err, &f->error);
-    if (r == FANMAP_OK)
-        r = query_queue(&c.query, NULL, NULL, &c.queue, err);
-    if (r == FANMAP_OK)
-        r = query_job(&c.query, c.queue, job_id, &seen, err);
-    if (r == FANMAP_OK)
-        r = carry_out(&c, &seen, err);
-    query_finish(&c.query);
-    if (r == FANMAP_OK)
+    c.query.result = check_verb(verb, arg, err);
+    if (c.query.result == FANMAP_OK && f->error.code)
+        c.query.result = err_copy(err, &f->error);
+    c.queue = query_queue(&c.query, NULL, NULL);
+    query_job(&c.query, c.queue, job_id, &c.seen);
+    carry_out(&c);
+    if (c.query.result == FANMAP_OK)
         tell_handles(f, job_id, verb);
-    client_mark(f);
-    return r;
+    return query_end(&c.query);
 }

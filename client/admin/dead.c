@@ -104,57 +104,49 @@ void dead_end(dead_t *d)
     d->n = d->bytes = 0;
 }
 
-int dead_read_batch(dead_t *d, fanmap_error_t *err)
+void dead_read_batch(dead_t *d)
 {
-    int64_t low = -1;
     dead_end(d);
-    int r = query_read(&d->query, d->topic, 0, d->next, d->end, on_record, d, &low, err);
-    if (r == FANMAP_ELOST && low > d->next) { /* retention was quicker */
+    int64_t low = query_read(&d->query, d->topic, 0, d->next, d->end, on_record, d);
+    if (d->is_out_of_memory)
+        query_out_of_memory(&d->query);
+    if (low >= 0) /* retention was quicker */
         d->next = low;
-        return FANMAP_OK;
-    }
-    if (r == FANMAP_OK && d->is_out_of_memory)
-        r = err_set(err, FANMAP_ENOMEM, "out of memory for dead letters");
-    if (r == FANMAP_OK && d->n < BATCH_N && d->bytes < BATCH_BYTES)
+    else if (d->n < BATCH_N && d->bytes < BATCH_BYTES)
         d->next = d->end;
-    return r;
 }
 
-int dead_begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
+void dead_begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
     d->last = &d->first;
-    int r = query_begin(&d->query, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = query_dead(&d->query, &d->topic, err);
-    if (r == FANMAP_OK)
-        r = query_end(&d->query, d->topic, 0, &d->end, err);
+    query_begin(&d->query, f, timeout_ms, err);
+    d->topic = query_dead(&d->query);
+    d->end = query_end_of(&d->query, d->topic, 0);
     d->next = BUS_BEGIN;
-    if (options_is_set(d->filter, OPT_LETTER)) {
-        d->next = (int64_t)options_count(d->filter, OPT_LETTER);
-        if (r == FANMAP_OK && d->next >= d->end)
-            r = err_set(err, FANMAP_EUSAGE, "there is no dead letter %" PRId64 " in namespace %s", d->next,
-                        f->namespace_name);
-        d->end = d->next + 1;
-    }
-    return r;
+    if (!options_is_set(d->filter, OPT_LETTER))
+        return;
+    d->next = (int64_t)options_count(d->filter, OPT_LETTER);
+    if (d->query.result == FANMAP_OK && d->next >= d->end)
+        d->query.result = err_set(err, FANMAP_EUSAGE, "there is no dead letter %" PRId64 " in namespace %s", d->next,
+                                  f->namespace_name);
+    d->end = d->next + 1;
 }
 
 bool dead_has_more(const dead_t *d)
 {
-    return d->next < d->end && d->end > 0;
+    return d->query.result == FANMAP_OK && d->next < d->end && d->end > 0;
 }
 
 int fanmap_dead(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_fn fn, void *arg,
                 fanmap_error_t *err)
 {
     dead_t d = {.filter = filter};
-    int r = dead_begin(&d, f, timeout_ms, err);
-    while (r == FANMAP_OK && dead_has_more(&d)) {
-        r = dead_read_batch(&d, err);
-        for (const letter_t *letter = d.first; r == FANMAP_OK && letter; letter = letter->next)
+    dead_begin(&d, f, timeout_ms, err);
+    while (dead_has_more(&d)) {
+        dead_read_batch(&d);
+        for (const letter_t *letter = d.first; d.query.result == FANMAP_OK && letter; letter = letter->next)
             fn(arg, &letter->told);
     }
     dead_end(&d);
-    client_mark(f);
-    return r;
+    return query_end(&d.query);
 }

@@ -27,10 +27,11 @@ typedef struct {
 } dead_t;
 
 /* `dead` is zero but for its filter. The end is where the topic ends now. */
-int dead_begin(dead_t *dead, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
+void dead_begin(dead_t *dead, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
+/* False also after a failure. */
 bool dead_has_more(const dead_t *dead);
 /* The next letters that the filter wants, from `first` on; those of the batch before are freed. */
-int dead_read_batch(dead_t *dead, fanmap_error_t *err);
+void dead_read_batch(dead_t *dead);
 /* Frees the letters. */
 void dead_end(dead_t *dead);
 

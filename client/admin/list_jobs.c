@@ -96,10 +96,9 @@ static bool is_counted(const fold_entry_t *entry)
 }
 
 /* `first` and those behind it on its partition. *ret_next: the first of another. */
-static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_entry_t **ret_next, fanmap_error_t *err)
+static void read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_entry_t **ret_next)
 {
     fold_entry_t *entry = first;
-    int64_t low = -1;
     bool is_there = first->results_partition < l->queue->results_n;
     for (; entry && entry->results_partition == first->results_partition; entry = entry->hh.next) {
         entry->is_log_gone |= !is_there; /* a spec that points elsewhere spoils its own row and no other */
@@ -107,36 +106,34 @@ static int read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_
             continue;
         entry->counts = job_counts_new(entry->id);
         if (!entry->counts)
-            return err_set(err, FANMAP_ENOMEM, "out of memory");
+            query_out_of_memory(&l->query);
         --*left;
     }
     *ret_next = entry;
-    for (entry = first; entry && entry != *ret_next;) {
+    for (entry = first; l->query.result == FANMAP_OK && entry && entry != *ret_next;) {
         if (!entry->counts) {
             entry = entry->hh.next;
             continue;
         }
-        int r = query_read(&l->query, l->queue->results, (int32_t)entry->results_partition, entry->start_offset, -1,
-                           on_log_record, l, &low, err);
-        if (r != FANMAP_ELOST || low < 0)
-            return r;
+        int64_t low = query_read(&l->query, l->queue->results, (int32_t)entry->results_partition, entry->start_offset,
+                                 -1, on_log_record, l);
+        if (low < 0)
+            return;
         for (; entry && entry != *ret_next && entry->start_offset < low; entry = entry->hh.next) {
             entry->is_log_gone = true;
             job_counts_free(entry->counts);
             entry->counts = NULL;
         }
     }
-    return FANMAP_OK;
 }
 
-static int read_logs(listing_t *l, fanmap_error_t *err)
+static void read_logs(listing_t *l)
 {
     size_t left = LOGS_MAX;
-    int r = query_results_n(&l->query, l->queue, err);
+    query_results_n(&l->query, l->queue);
     HASH_SRT(hh, l->fold.entries, by_place);
-    for (fold_entry_t *entry = l->fold.entries, *next = NULL; r == FANMAP_OK && entry; entry = next)
-        r = read_partition(l, entry, &left, &next, err);
-    return r;
+    for (fold_entry_t *entry = l->fold.entries, *next = NULL; l->query.result == FANMAP_OK && entry; entry = next)
+        read_partition(l, entry, &left, &next);
 }
 
 /* ---- telling ---- */
@@ -174,22 +171,18 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
                 fanmap_error_t *err)
 {
     listing_t l = {.filter = filter, .now_ms = wall_ms()};
-    int r = query_begin(&l.query, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = query_queue(&l.query, NULL, NULL, &l.queue, err);
-    if (r == FANMAP_OK)
-        r = query_read(&l.query, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold, NULL, err);
+    query_begin(&l.query, f, timeout_ms, err);
+    l.queue = query_queue(&l.query, NULL, NULL);
+    if (l.queue)
+        (void)query_read(&l.query, l.queue->jobs, 0, BUS_BEGIN, -1, fold_record, &l.fold);
     drop_unwanted(&l);
-    if (r == FANMAP_OK && options_switch(filter, OPT_COUNTS))
-        r = read_logs(&l, err);
-    if (r == FANMAP_OK && l.fold.is_out_of_memory)
-        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of jobs");
-    if (r == FANMAP_OK) {
-        HASH_SRT(hh, l.fold.entries, by_age);
-        for (const fold_entry_t *entry = l.fold.entries; entry; entry = entry->hh.next)
-            tell(&l, entry, fn, arg);
-    }
+    if (l.query.result == FANMAP_OK && options_switch(filter, OPT_COUNTS))
+        read_logs(&l);
+    if (l.fold.is_out_of_memory)
+        query_out_of_memory(&l.query);
+    HASH_SRT(hh, l.fold.entries, by_age);
+    for (const fold_entry_t *entry = l.fold.entries; l.query.result == FANMAP_OK && entry; entry = entry->hh.next)
+        tell(&l, entry, fn, arg);
     fold_free(&l.fold);
-    client_mark(f);
-    return r;
+    return query_end(&l.query);
 }

@@ -133,46 +133,42 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
             tell(t, &t->items, &topics[i]);
 }
 
-static int begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
-                 fanmap_options_t **ret_merged, fanmap_error_t *err)
+/* The merged options, to be freed. */
+static fanmap_options_t *begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
+                               fanmap_error_t *err)
 {
-    int r = query_begin(&t->query, f, timeout_ms, err);
-    if (r != FANMAP_OK)
-        return r;
-    *ret_merged = options_merge(f->options, options);
-    if (!*ret_merged)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    t->options = *ret_merged;
-    return want_all(t, err);
+    fanmap_options_t *merged = options_merge(f->options, options);
+    query_begin(&t->query, f, timeout_ms, err);
+    t->options = merged;
+    if (!merged)
+        query_out_of_memory(&t->query);
+    else if (t->query.result == FANMAP_OK)
+        t->query.result = want_all(t, err);
+    return merged;
 }
 
-/* Waits for the answer of what was asked, where r says that it was. A broker that is not there is told by the connect
- * timeout, as everywhere. */
-static int finish(topics_t *t, fanmap_t *f, int r, fanmap_options_t *merged, fanmap_error_t *err)
+/* Waits for the answer of what was asked. A broker that is not there is told by the connect timeout, as everywhere. */
+static int finish(topics_t *t, fanmap_options_t *merged)
 {
-    if (r == FANMAP_OK)
-        r = query_wait(&t->query, "Kafka", err);
-    if (r == FANMAP_OK)
-        f->is_connected = true;
+    query_wait(&t->query, "Kafka");
+    if (t->query.result == FANMAP_OK)
+        t->query.f->is_connected = true;
     fanmap_options_free(merged);
     free(t->names);
     free(t->wanted);
-    client_mark(f);
-    return r;
+    return query_end(&t->query);
 }
 
 int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_topic_info_fn fn, void *arg,
                   fanmap_error_t *err)
 {
     topics_t t = {.fn = fn, .arg = arg};
-    fanmap_options_t *merged = NULL;
     char prefix[TOPIC_NAME_MAX];
-    int r = begin(&t, f, options, timeout_ms, &merged, err);
-    if (r == FANMAP_OK) {
-        snprintf(prefix, sizeof prefix, "%s.", f->namespace_name);
-        r = bus_survey(f->bus, prefix, on_survey, &t, err);
-    }
-    return finish(&t, f, r, merged, err);
+    fanmap_options_t *merged = begin(&t, f, options, timeout_ms, err);
+    snprintf(prefix, sizeof prefix, "%s.", f->namespace_name);
+    if (t.query.result == FANMAP_OK)
+        t.query.result = bus_survey(f->bus, prefix, on_survey, &t, err);
+    return finish(&t, merged);
 }
 
 static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -185,9 +181,8 @@ static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_err
 int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
 {
     topics_t t = {0};
-    fanmap_options_t *merged = NULL;
-    int r = begin(&t, f, options, timeout_ms, &merged, err);
-    if (r == FANMAP_OK)
-        r = bus_ensure_topics(f->bus, t.wanted, t.wanted_n, true, on_created, &t, err);
-    return finish(&t, f, r, merged, err);
+    fanmap_options_t *merged = begin(&t, f, options, timeout_ms, err);
+    if (t.query.result == FANMAP_OK)
+        t.query.result = bus_ensure_topics(f->bus, t.wanted, t.wanted_n, true, on_created, &t, err);
+    return finish(&t, merged);
 }

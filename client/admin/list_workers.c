@@ -36,9 +36,7 @@ int fanmap_workers(fanmap_t *f, int timeout_ms, fanmap_worker_info_fn fn, void *
 {
     query_t query;
     telling_t telling = {fn, arg};
-    int r = query_begin(&query, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = query_redis(&query, PRESENCE_WORKERS, on_workers, &telling, err);
-    client_mark(f);
-    return r;
+    query_begin(&query, f, timeout_ms, err);
+    query_redis(&query, PRESENCE_WORKERS, on_workers, &telling);
+    return query_end(&query);
 }

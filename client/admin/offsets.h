@@ -6,12 +6,11 @@
 #include "client/admin/query.h"
 
 /* The first offset that is there; -1: the broker does not say, now. */
-int query_first(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err);
+int64_t query_first(query_t *query, bus_topic_t *topic, int32_t partition);
 /* Of each of the topic's n partitions what the group has committed, -1: nothing. Asks again where the group has no
  * coordinator yet. */
-int query_committed(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret,
-                    fanmap_error_t *err);
-/* Records of the task's items, or notes among them, from each partition's oldest unfinished one on. */
-int query_lag(query_t *query, const queue_t *queue, int64_t *ret, fanmap_error_t *err);
+void query_committed(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret);
+/* Records of the task's items, or notes among them, from each partition's oldest unfinished one on; -1: failed. */
+int64_t query_lag(query_t *query, const queue_t *queue);
 
 #endif

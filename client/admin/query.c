@@ -4,12 +4,31 @@
 
 enum { TURN_MS = 100 };
 
-int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
+void query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
-    *query = (query_t){.f = f, .timeout_ms = timeout_ms};
+    *query = (query_t){.f = f, .timeout_ms = timeout_ms, .err = err};
     if (f->is_local)
-        return err_set(err, FANMAP_EUSAGE, "an embedded connection (--local) has nothing to list");
-    return f->error.code ? err_copy(err, &f->error) : FANMAP_OK;
+        query->result = err_set(err, FANMAP_EUSAGE, "an embedded connection (--local) has nothing to list");
+    else if (f->error.code)
+        query->result = err_copy(err, &f->error);
+}
+
+int query_end(query_t *query)
+{
+    publisher_close(&query->publisher);
+    client_mark(query->f);
+    return query->result;
+}
+
+void query_out_of_memory(query_t *query)
+{
+    if (query->result == FANMAP_OK)
+        query->result = err_set(query->err, FANMAP_ENOMEM, "out of memory");
+}
+
+void query_forgive(query_t *query)
+{
+    query->result = FANMAP_OK;
 }
 
 /* The time of silence begins. */
@@ -22,9 +41,10 @@ static void listen(query_t *query, int64_t span_ms)
 }
 
 /* One turn of the loop; what ends the call otherwise. */
-static int query_turn(query_t *query, const char *what, fanmap_error_t *err)
+static int turn(query_t *query, const char *what)
 {
     fanmap_t *f = query->f;
+    fanmap_error_t *err = query->err;
     uint64_t heard = query->heard;
     int64_t left = query->until_ms - loop_clock_ms();
     if (f->error.code)
@@ -44,13 +64,12 @@ static int query_turn(query_t *query, const char *what, fanmap_error_t *err)
 }
 
 /* The error that came instead of an answer. */
-static int take_error(query_t *query, fanmap_error_t *err)
+static void take_error(query_t *query)
 {
-    if (!query->error.code)
-        return FANMAP_OK;
-    int r = err_copy(err, &query->error);
-    query->error.code = 0;
-    return r;
+    if (query->result == FANMAP_OK && query->error.code) {
+        query->result = err_copy(query->err, &query->error);
+        query->error.code = 0;
+    }
 }
 
 void query_answered(query_t *query, const fanmap_error_t *err)
@@ -61,35 +80,34 @@ void query_answered(query_t *query, const fanmap_error_t *err)
         query->error = *err;
 }
 
-int query_wait(query_t *query, const char *what, fanmap_error_t *err)
+void query_wait(query_t *query, const char *what)
 {
-    int r = FANMAP_OK;
     listen(query, query->timeout_ms);
-    while (r == FANMAP_OK && !query->is_done && !query->error.code)
-        r = query_turn(query, what, err);
+    while (query->result == FANMAP_OK && !query->is_done && !query->error.code)
+        query->result = turn(query, what);
     query->is_done = false;
-    return r == FANMAP_OK ? take_error(query, err) : r;
+    take_error(query);
 }
 
-int query_queue(query_t *query, const char *name, const char *task, queue_t **ret, fanmap_error_t *err)
+queue_t *query_queue(query_t *query, const char *name, const char *task)
 {
-    queue_t *queue;
-    int r = queue_get(query->f, name, task, &queue, err);
+    queue_t *queue = NULL;
+    if (query->result == FANMAP_OK)
+        query->result = queue_get(query->f, name, task, &queue, query->err);
     listen(query, INT32_MAX); /* the connect timeout ends it */
-    while (r == FANMAP_OK && !queue->is_ready)
-        r = queue->error.code && !queue->is_asked ? err_copy(err, &queue->error) : query_turn(query, "Kafka", err);
-    if (r == FANMAP_OK)
-        *ret = queue;
-    return r;
+    while (query->result == FANMAP_OK && !queue->is_ready)
+        query->result =
+            queue->error.code && !queue->is_asked ? err_copy(query->err, &queue->error) : turn(query, "Kafka");
+    return query->result == FANMAP_OK ? queue : NULL;
 }
 
-int query_results_n(query_t *query, queue_t *queue, fanmap_error_t *err)
+void query_results_n(query_t *query, queue_t *queue)
 {
-    int r = queue_count_again(queue, err);
+    if (query->result == FANMAP_OK)
+        query->result = queue_count_again(queue, query->err);
     listen(query, query->timeout_ms);
-    while (r == FANMAP_OK && queue->is_counting)
-        r = query_turn(query, "Kafka", err);
-    return r;
+    while (query->result == FANMAP_OK && queue->is_counting)
+        query->result = turn(query, "Kafka");
 }
 
 typedef struct {
@@ -104,16 +122,14 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     query_answered(looking_up->query, NULL);
 }
 
-int query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err)
+void query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret)
 {
     looking_up_t looking_up = {query, ret};
-    lookup_t *lookup;
-    int r = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, err);
-    if (r != FANMAP_OK)
-        return r;
-    r = query_wait(query, "Kafka", err);
+    lookup_t *lookup = NULL;
+    if (query->result == FANMAP_OK)
+        query->result = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, query->err);
+    query_wait(query, "Kafka");
     lookup_free(lookup);
-    return r;
 }
 
 /* ---- records ---- */
@@ -131,35 +147,26 @@ static void on_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t pa
     err_wrap(&query->error, "storing a record");
 }
 
-int query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
-              size_t key_len, const void *value, size_t value_len, fanmap_error_t *err)
+void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
+               size_t key_len, const void *value, size_t value_len)
 {
-    int r;
+    int r = FANMAP_AGAIN;
     if (!query->publisher.f)
         publisher_open(&query->publisher, query->f, on_stored, query);
     listen(query, query->timeout_ms);
-    while ((r = publisher_put(&query->publisher, queue, topic, partition, key, key_len, value, value_len, 0, err)) ==
-           FANMAP_AGAIN) {
-        r = query_turn(query, "Kafka", err);
-        if (r != FANMAP_OK)
-            return r;
+    while (query->result == FANMAP_OK && r == FANMAP_AGAIN) {
+        r = publisher_put(&query->publisher, queue, topic, partition, key, key_len, value, value_len, 0, query->err);
+        query->unstored_n += r == FANMAP_OK;
+        query->result = r == FANMAP_AGAIN ? turn(query, "Kafka") : r;
     }
-    query->unstored_n += r == FANMAP_OK;
-    return r;
 }
 
-int query_stored(query_t *query, fanmap_error_t *err)
+void query_stored(query_t *query)
 {
-    int r = FANMAP_OK;
     listen(query, query->timeout_ms);
-    while (r == FANMAP_OK && query->unstored_n > 0 && !query->error.code)
-        r = query_turn(query, "Kafka has not stored everything", err);
-    return r == FANMAP_OK ? take_error(query, err) : r;
-}
-
-void query_finish(query_t *query)
-{
-    publisher_close(&query->publisher);
+    while (query->result == FANMAP_OK && query->unstored_n > 0 && !query->error.code)
+        query->result = turn(query, "Kafka has not stored everything");
+    take_error(query);
 }
 
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -168,43 +175,47 @@ static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_err
     query_answered(arg, err);
 }
 
-int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err)
+bus_topic_t *query_dead(query_t *query)
 {
     const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
+    bus_topic_t *topic = NULL;
     const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
                                        (int64_t)options_ms(o, OPT_RETENTION), options_record_bytes_max(o)};
-    int r = bus_ensure_topics(query->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured, query, err);
-    if (r == FANMAP_OK)
-        r = query_wait(query, "Kafka", err);
-    if (r != FANMAP_OK)
-        return r;
+    if (query->result == FANMAP_OK)
+        query->result = bus_ensure_topics(query->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured,
+                                          query, query->err);
+    query_wait(query, "Kafka");
+    if (query->result != FANMAP_OK)
+        return NULL;
     query->f->is_connected = true; /* the connect timeout is for those who were never answered */
-    return bus_topic_open(query->f->bus, name, NULL, NULL, ret, err);
+    query->result = bus_topic_open(query->f->bus, name, NULL, NULL, &topic, query->err);
+    return topic;
 }
 
 /* ---- one answer ---- */
 
 typedef struct {
     query_t *query;
-    int64_t *ret;
+    int64_t value, *ret;
 } asking_t;
 
 static void on_bus(void *arg, const bus_answer_t *answer)
 {
-    const asking_t *asking = arg;
+    asking_t *asking = arg;
     query_answered(asking->query, answer->err);
+    asking->value = answer->value;
     if (answer->n > 0 && !answer->err)
         memcpy(asking->ret, answer->offsets, answer->n * sizeof *answer->offsets);
-    else if (answer->n == 0)
-        *asking->ret = answer->value;
 }
 
-int query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, fanmap_error_t *err)
+int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret)
 {
-    asking_t asking = {query, ret};
-    int r = bus_request(topic, request, on_bus, &asking, err);
-    return r == FANMAP_OK ? query_wait(query, "Kafka", err) : r;
+    asking_t asking = {query, -1, ret};
+    if (query->result == FANMAP_OK)
+        query->result = bus_request(topic, request, on_bus, &asking, query->err);
+    query_wait(query, "Kafka");
+    return query->result == FANMAP_OK ? asking.value : -1;
 }
 
 /* ---- a log from somewhere to its end ---- */
@@ -243,37 +254,33 @@ static void on_gone(void *arg, int64_t low)
     reading->is_gone = reading->query->is_done = true;
 }
 
-int query_end(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err)
+int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition)
 {
     const bus_request_t request = {.kind = BUS_FIND_END, .partition = partition};
-    for (int tries = 0; tries < 10; tries++) { /* again while the broker cannot say */
-        int r = query_bus(query, topic, &request, ret, err);
-        if (r != FANMAP_OK || *ret >= 0)
-            return r;
-    }
-    return err_set_retry(err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
+    int64_t end = -1;
+    for (int tries = 0; query->result == FANMAP_OK && end < 0 && tries < 10; tries++) /* the broker cannot always say */
+        end = query_bus(query, topic, &request, NULL);
+    if (query->result == FANMAP_OK && end < 0)
+        query->result =
+            err_set_retry(query->err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
+    return end;
 }
 
-int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
-               void *arg, int64_t *ret_low, fanmap_error_t *err)
+int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
+                   void *arg)
 {
     static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
-    reading_t reading = {.query = query, .fn = fn, .arg = arg, .end = end, .low = -1};
-    bus_reader_t *reader;
-    int r = end < 0 ? query_end(query, topic, partition, &reading.end, err) : FANMAP_OK;
-    if (r != FANMAP_OK || from >= reading.end)
-        return r;
-    r = bus_read(topic, partition, from, &callbacks, &reading, &reader, err);
-    if (r != FANMAP_OK)
-        return r;
-    r = query_wait(query, "Kafka", err);
+    reading_t reading = {.query = query, .fn = fn, .arg = arg, .low = -1};
+    bus_reader_t *reader = NULL;
+    reading.end = end < 0 ? query_end_of(query, topic, partition) : end;
+    if (query->result != FANMAP_OK || from >= reading.end)
+        return -1;
+    query->result = bus_read(topic, partition, from, &callbacks, &reading, &reader, query->err);
+    query_wait(query, "Kafka");
     bus_reader_close(reader);
-    if (r != FANMAP_OK || !reading.is_gone)
-        return r;
-    if (ret_low)
-        *ret_low = reading.low;
-    return err_set(err, FANMAP_ELOST, "the log of partition %d begins only at offset %lld", partition,
-                   (long long)reading.low);
+    if (query->result == FANMAP_OK && reading.is_gone && (reading.low < 0 || reading.low <= from))
+        query->result = err_set(query->err, FANMAP_ELOST, "the first records of partition %d are gone", partition);
+    return reading.low;
 }
 
 /* ---- Redis ---- */
@@ -292,14 +299,13 @@ static void on_answer(void *arg, const char *const *texts, size_t n, const fanma
         answer->fn(answer->arg, texts, n, NULL);
 }
 
-int query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg, fanmap_error_t *err)
+void query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg)
 {
     answer_t answer = {query, fn, arg};
-    if (!query->f->presence)
-        return err_set(err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS");
-    int r = presence_ask(query->f->presence, what, "", on_answer, &answer, err);
-    if (r == FANMAP_OK)
-        r = query_wait(query, "Redis", err);
+    if (query->result == FANMAP_OK)
+        query->result = !query->f->presence
+                            ? err_set(query->err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS")
+                            : presence_ask(query->f->presence, what, "", on_answer, &answer, query->err);
+    query_wait(query, "Redis");
     presence_forget(query->f->presence, &answer);
-    return r;
 }

@@ -1,6 +1,9 @@
 /* What the calls of admin.h share: they ask, and turn the loop until the answer is there. Blocking, for operators'
  * questions only; nothing of a map goes through here.
  *
+ * A query keeps its first failure, and whatever is asked after it does nothing: a call looks at `result` where it has to
+ * know, and returns it at its end.
+ *
  * A call is bounded by silence, not by length: it ends when nothing new was heard for its timeout. What it reads ends
  * where the log ended when it began, so that a busy topic does not hold it for ever. */
 #ifndef CLIENT_ADMIN_QUERY_H
@@ -21,45 +24,51 @@ typedef struct {
     fanmap_error_t error; /* code not 0: the answer */
     publisher_t publisher;
     uint64_t unstored_n; /* of what query_put wrote */
+    int result;          /* FANMAP_OK, or the code of *err */
+    fanmap_error_t *err; /* the caller's */
 } query_t;
 
 /* Refuses what cannot be asked at all: an embedded connection, one that has failed. */
-int query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
+void query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err);
+/* The end of every call. Returns the result. */
+int query_end(query_t *query);
+void query_out_of_memory(query_t *query);
+/* What failed does not matter: it goes on. */
+void query_forgive(query_t *query);
+
 /* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing was heard for the timeout:
  * `what` did not answer; FANMAP_AGAIN if is_bounded. */
-int query_wait(query_t *query, const char *what, fanmap_error_t *err);
+void query_wait(query_t *query, const char *what);
 /* For callbacks: the answer is there, or an error instead. */
 void query_answered(query_t *query, const fanmap_error_t *err);
-/* What bus_request answers: the value, or the request's `n` offsets. */
-int query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, fanmap_error_t *err);
-/* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist. */
-int query_queue(query_t *query, const char *name, const char *task, queue_t **ret, fanmap_error_t *err);
+/* What bus_request answers: the value, or the request's `n` offsets in *ret. A failed one leaves -1. */
+int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret);
+/* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist; NULL: failed. */
+queue_t *query_queue(query_t *query, const char *name, const char *task);
 /* queue->results_n as it is now. */
-int query_results_n(query_t *query, queue_t *queue, fanmap_error_t *err);
+void query_results_n(query_t *query, queue_t *queue);
 /* What the jobs topic says of a job now. */
-int query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret, fanmap_error_t *err);
+void query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret);
 
 /* Writes a record, turning the loop while the bus is full. */
-int query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
-              size_t key_len, const void *value, size_t value_len, fanmap_error_t *err);
+void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
+               size_t key_len, const void *value, size_t value_len);
 /* Until Kafka has stored all that was put. */
-int query_stored(query_t *query, fanmap_error_t *err);
-/* Whoever used query_put calls it at the end; of others it does nothing. */
-void query_finish(query_t *query);
+void query_stored(query_t *query);
 
-/* NS.dead, which is made if it may be. */
-int query_dead(query_t *query, bus_topic_t **ret, fanmap_error_t *err);
+/* NS.dead, which is made if it may be; NULL: failed. */
+bus_topic_t *query_dead(query_t *query);
 /* Where a partition ends now. */
-int query_end(query_t *query, bus_topic_t *topic, int32_t partition, int64_t *ret, fanmap_error_t *err);
+int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition);
 
 /* Borrowed until it returns. It may set query->is_done: enough was read. */
 typedef void (*ask_record_fn)(void *arg, const bus_record_t *record);
-/* Every record from `from` (BUS_BEGIN: the first) to `end`, not included (-1: as it is now). FANMAP_ELOST with
- * *ret_low, if not NULL: the log begins only there, and nothing was read. */
-int query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
-               void *arg, int64_t *ret_low, fanmap_error_t *err);
+/* Every record from `from` (BUS_BEGIN: the first) to `end`, not included (-1: as it is now). Returns -1; the offset at
+ * which the log begins when that is behind `from`, and nothing was read. FANMAP_ELOST: it is not known where. */
+int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
+                   void *arg);
 /* One question to Redis (tokens/presence.h) about the whole namespace. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */
-int query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg, fanmap_error_t *err);
+void query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg);
 
 #endif

@@ -27,38 +27,30 @@ typedef struct {
 
 /* ---- Kafka ---- */
 
-static int look_up(showing_t *s, fanmap_error_t *err)
-{
-    int r = query_job(&s->query, s->queue, s->id, &s->seen, err);
-    if (r == FANMAP_OK && !s->seen.view.is_known)
-        r = err_set(err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, s->query.f->namespace_name);
-    return r;
-}
-
 static void on_record(void *arg, const bus_record_t *record)
 {
     job_counts_record(((showing_t *)arg)->counts, record);
 }
 
-static int read_log(showing_t *s, fanmap_error_t *err)
+static void read_log(showing_t *s)
 {
-    int64_t low = -1;
+    query_t *query = &s->query;
+    const spec_t *spec = &s->seen.spec;
     s->counts = job_counts_new(s->id);
+    if (query->result == FANMAP_OK && !s->seen.view.is_known)
+        query->result =
+            err_set(query->err, FANMAP_ENOJOB, "there is no job %s in namespace %s", s->id, query->f->namespace_name);
     if (!s->counts)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = lookup_check_log(s->queue, &s->seen.spec, err);
-    if (r != FANMAP_OK)
-        return r;
-    r = query_end(&s->query, s->queue->results, (int32_t)s->seen.spec.results_partition, &s->log_end, err);
-    if (r == FANMAP_OK)
-        r = query_read(&s->query, s->queue->results, (int32_t)s->seen.spec.results_partition, s->seen.spec.start_offset,
-                       s->log_end, on_record, s, &low, err);
-    s->show.summary.is_log_gone = r == FANMAP_ELOST && low >= 0;
-    if (s->show.summary.is_log_gone)
-        return FANMAP_OK;
-    if (r == FANMAP_OK && list_out_of_memory(s->counts->list))
-        r = err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", s->id);
-    return r;
+        query_out_of_memory(query);
+    if (query->result == FANMAP_OK)
+        query->result = lookup_check_log(s->queue, spec, query->err);
+    if (query->result != FANMAP_OK)
+        return;
+    s->log_end = query_end_of(query, s->queue->results, (int32_t)spec->results_partition);
+    s->show.summary.is_log_gone = query_read(query, s->queue->results, (int32_t)spec->results_partition,
+                                             spec->start_offset, s->log_end, on_record, s) >= 0;
+    if (!s->show.summary.is_log_gone && list_out_of_memory(s->counts->list))
+        query_out_of_memory(query);
 }
 
 static void fill_policy(showing_t *s)
@@ -121,32 +113,32 @@ static void query_fleet(showing_t *s)
     fanmap_error_t err;
     s->fleet = (fleet_t){.workers_n = -1, .oldest_index = -1, .owned_n = -1, .lag = -1};
     bool is_ended = s->show.summary.state == FANMAP_JOB_ENDED;
-    if (!is_ended && query_queue(&s->query, spec->queue, spec->task, &s->items, &err) == FANMAP_OK) {
+    if (!is_ended && (s->items = query_queue(&s->query, spec->queue, spec->task))) {
         question.items = s->items->items;
         question.partitions_n = s->items->items_n;
     }
+    query_forgive(&s->query);
     question.has_limit &= !is_ended;
     if (fleet_ask(s->query.f, &question, on_fleet, s, &err) == FANMAP_OK)
-        (void)query_wait(&s->query, "the fleet", &err);
+        query_wait(&s->query, "the fleet");
+    query_forgive(&s->query);
     fleet_forget(s->query.f, s);
 }
 
 /* The exact lag: from the first record that is there, where nothing was committed. */
 static int64_t ask_lag(showing_t *s)
 {
-    fanmap_error_t err;
-    int64_t lag = -1;
-    if (s->items && s->fleet.lag >= 0)
-        (void)query_lag(&s->query, s->items, &lag, &err);
+    int64_t lag = s->items && s->fleet.lag >= 0 ? query_lag(&s->query, s->items) : -1;
+    query_forgive(&s->query);
     return lag;
 }
 
 static void read_rest(showing_t *s)
 {
-    fanmap_error_t err;
     int32_t partition = (int32_t)s->seen.spec.results_partition;
     if (!s->show.summary.is_log_gone)
-        (void)query_read(&s->query, s->queue->results, partition, s->log_end, -1, on_record, s, NULL, &err);
+        (void)query_read(&s->query, s->queue->results, partition, s->log_end, -1, on_record, s);
+    query_forgive(&s->query);
 }
 
 static void fill_fleet(showing_t *s)
@@ -209,19 +201,16 @@ int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn 
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     s->id = job_id;
     s->now_ms = wall_ms();
-    int r = query_begin(&s->query, f, timeout_ms, err);
-    if (r == FANMAP_OK)
-        r = query_queue(&s->query, NULL, NULL, &s->queue, err);
-    if (r == FANMAP_OK)
-        r = look_up(s, err);
-    if (r == FANMAP_OK)
-        r = read_log(s, err);
-    if (r == FANMAP_OK) {
+    query_begin(&s->query, f, timeout_ms, err);
+    s->queue = query_queue(&s->query, NULL, NULL);
+    query_job(&s->query, s->queue, s->id, &s->seen);
+    read_log(s);
+    if (s->query.result == FANMAP_OK) {
         show_all(s);
         fn(arg, &s->show);
     }
+    int r = query_end(&s->query);
     job_counts_free(s->counts);
     free(s);
-    client_mark(f);
     return r;
 }
