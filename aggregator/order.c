@@ -1,5 +1,6 @@
 /* What comes is copied into the store (blocks.h) and its place is noted under its index (pages.h); when the position
- * gets there, it is read from its place and the place is forgotten. */
+ * gets there, it is read from its place and the place is forgotten. By arrival the place is noted under a running
+ * number, so that nothing waits for anything; after the decision come the indexes that nothing was put for. */
 #include "aggregator/order.h"
 
 #include "base/invariant.h"
@@ -20,6 +21,9 @@ struct order {
     bool is_decided;
     uint64_t n;
     fanmap_kind_t missing;
+    order_known_fn known; /* NULL: in order of the indexes */
+    const void *known_arg;
+    uint64_t arrived_n, missing_from; /* by arrival; indexes below missing_from were looked at */
     uint64_t waiting_n, waiting_bytes;
     buf_t scratch;
     bool has_out;
@@ -46,6 +50,12 @@ int order_new(size_t memory_bytes, const char *dir, order_t **ret, fanmap_error_
     return FANMAP_OK;
 }
 
+void order_by_arrival(order_t *order, order_known_fn known, const void *arg)
+{
+    order->known = known;
+    order->known_arg = arg;
+}
+
 void order_free(order_t *order)
 {
     if (!order)
@@ -69,6 +79,7 @@ static void advance(order_t *order)
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
 {
     size_t len;
+    uint64_t number = order->known ? order->arrived_n : outcome->index;
     const void *entry = joblog_entry(outcome, &order->scratch, &len);
     if (!entry)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the outcome of item %" PRIu64, outcome->index);
@@ -76,16 +87,17 @@ int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
         return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " cannot be kept (%zu bytes)", outcome->index,
                        len);
     place_t *place;
-    int code = pages_at(order->pages, outcome->index, &place, err);
+    int code = pages_at(order->pages, number, &place, err);
     if (code)
         return code;
     uint8_t *to;
     code = blocks_put(order->blocks, (uint32_t)len, place, &to, err);
     if (code)
         return code;
-    invariant(!order->is_decided && place->mark == 0 && outcome->index >= order->position);
+    invariant(!order->is_decided && place->mark == 0 && number >= order->position);
     memcpy(to, entry, len);
     place->mark = 1;
+    order->arrived_n++;
     order->waiting_n++;
     order->waiting_bytes += len;
     return FANMAP_OK;
@@ -129,9 +141,41 @@ static int take(order_t *order, const place_t *place, outcome_t *ret, fanmap_err
     return FANMAP_OK;
 }
 
+static int next_missing(order_t *order, outcome_t *ret)
+{
+    while (order->missing_from < order->n && order->known(order->known_arg, order->missing_from))
+        order->missing_from++;
+    if (order->missing_from == order->n)
+        return FANMAP_END;
+    *ret = blank(order->missing_from++, order->missing);
+    return FANMAP_OK;
+}
+
+/* What arrived at or beyond the end of the list does not count. */
+static int next_arrived(order_t *order, outcome_t *ret, fanmap_error_t *err)
+{
+    outcome_t outcome;
+    place_t *place;
+    while (order->waiting_n > 0) {
+        int code = pages_at(order->pages, order->position, &place, err);
+        if (code == FANMAP_OK)
+            code = take(order, place, &outcome, err);
+        if (code != FANMAP_OK)
+            return code;
+        if (!order->is_decided || outcome.index < order->n) {
+            *ret = outcome;
+            return FANMAP_OK;
+        }
+        release_out(order);
+    }
+    return order->is_decided ? next_missing(order, ret) : FANMAP_AGAIN;
+}
+
 int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err)
 {
     release_out(order);
+    if (order->known)
+        return next_arrived(order, ret, err);
     if (order->is_decided && order->position >= order->n)
         return FANMAP_END;
     place_t *place = NULL;

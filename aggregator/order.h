@@ -18,6 +18,11 @@ typedef struct order order_t;
 /* `dir` for the spill file (NULL: TMPDIR or /var/tmp); it is made at the first need and has no name. FANMAP_ENOMEM. */
 int order_new(size_t memory_bytes, const char *dir, order_t **ret, fanmap_error_t *err);
 void order_free(order_t *order);
+/* Whether an outcome was put for this index. */
+typedef bool (*order_known_fn)(const void *arg, uint64_t index);
+/* Before anything is put: outcomes are handed out as they arrive, each with its index, and after the decision, when all
+ * of those are out, the indexes that nothing was put for, of which `known` is asked then. */
+void order_by_arrival(order_t *order, order_known_fn known, const void *arg);
 /* An outcome that counts, in any order, each index once, none below the position, its value at least a byte; copied. FANMAP_EIO when the disk is
  * full or fails (this outcome is then not in, the others are), FANMAP_ENOMEM. */
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err);
@@ -27,7 +32,7 @@ void order_decide(order_t *order, uint64_t n, fanmap_kind_t missing);
 /* The next outcome in order, borrowed until the next order_next (puts in between are allowed). FANMAP_OK, FANMAP_AGAIN
  * (its outcome is not there yet), FANMAP_END, or FANMAP_EIO, FANMAP_ENOMEM. */
 int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err);
-uint64_t order_position(const order_t *order);      /* index of the next one */
+uint64_t order_position(const order_t *order);      /* index of the next one; by arrival: how many were out */
 uint64_t order_waiting_bytes(const order_t *order); /* put and not yet handed out, memory and file */
 uint64_t order_spilled_bytes(const order_t *order); /* of them in the file: whole blocks, gaps included */
 

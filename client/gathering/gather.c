@@ -5,15 +5,13 @@
  * is memory that all maps of a connection share, so there a reader is held only while its map is alone: one map whose
  * caller is slow must not stop the others.
  *
- * A job that wants no order has arrival in the place of order, and no disk: its reader is held whenever more than the
- * window waits.
+ * A job that wants outcomes as they arrive needs no disk: its reader is held whenever more than the window waits.
  */
 #include "client/gathering/gather.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "aggregator/arrival.h"
 #include "aggregator/order.h"
 #include "client/connection/client.h"
 #include "client/joblog/lookup.h"
@@ -23,7 +21,6 @@ struct gathering {
     lookup_t *lookup;
     list_t *list;
     order_t *order;
-    arrival_t *arrival; /* NULL: in order */
     bus_reader_t *reader;
     uint64_t window_bytes;
     int64_t position;
@@ -40,8 +37,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
     fanmap_error_t err;
     if (job->is_detached || job->is_abandoned) /* nobody will ask for it */
         return;
-    int r = g->arrival ? arrival_put(g->arrival, outcome, &err) : order_put(g->order, outcome, &err);
-    if (r != FANMAP_OK) {
+    if (order_put(g->order, outcome, &err) != FANMAP_OK) {
         err_wrap(&err, "keeping outcome %" PRIu64 " of job %s", outcome->index, job->id);
         job_fail(job, &err);
     }
@@ -51,10 +47,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 {
     gathering_t *g = ((fanmap_job_t *)arg)->gathering;
     g->decision = (decision_t){true, n, state, reason};
-    if (g->arrival)
-        arrival_decide(g->arrival, n, missing);
-    else
-        order_decide(g->order, n, missing);
+    order_decide(g->order, n, missing);
 }
 
 static void report_change(fanmap_job_t *job)
@@ -65,14 +58,13 @@ static void report_change(fanmap_job_t *job)
 
 uint64_t gather_waiting_bytes(const fanmap_job_t *job)
 {
-    const gathering_t *g = job->gathering;
-    return g->arrival ? arrival_waiting_bytes(g->arrival) : order_waiting_bytes(g->order);
+    return order_waiting_bytes(job->gathering->order);
 }
 
 uint64_t gather_next_index(const fanmap_job_t *job)
 {
     const gathering_t *g = job->gathering;
-    return g->arrival ? list_known(g->list) : order_position(g->order);
+    return g->is_unordered ? list_known(g->list) : order_position(g->order);
 }
 
 bool gather_is_held(const fanmap_job_t *job)
@@ -87,7 +79,7 @@ static bool is_known(const void *arg, uint64_t index)
 
 static bool is_alone(const fanmap_job_t *job)
 {
-    return !job->f->is_local || job->gathering->arrival || (job->f->jobs == job && !job->next);
+    return !job->f->is_local || job->gathering->is_unordered || (job->f->jobs == job && !job->next);
 }
 
 static void hold_reader(fanmap_job_t *job)
@@ -181,7 +173,7 @@ int gather_new(fanmap_job_t *job, gather_changed_fn changed, fanmap_error_t *err
     g->changed = changed;
     g->window_bytes = options_bytes(job->options, OPT_WINDOW);
     g->is_unordered = options_switch(job->options, OPT_UNORDERED);
-    return order_new(g->window_bytes, NULL, &g->order, err);
+    return order_new(g->is_unordered ? SIZE_MAX : g->window_bytes, NULL, &g->order, err);
 }
 
 int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
@@ -191,8 +183,8 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
     gathering_t *g = job->gathering;
     g->list = list_new(job->id, &list_callbacks, job);
     if (g->list && g->is_unordered)
-        g->arrival = arrival_new(is_known, g->list);
-    if (!g->list || (g->is_unordered && !g->arrival))
+        order_by_arrival(g->order, is_known, g->list);
+    if (!g->list)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
     g->position = job->spec.start_offset;
     return bus_read(job->queue->results, (int32_t)job->spec.results_partition, job->spec.start_offset,
@@ -208,7 +200,6 @@ void gather_free(fanmap_job_t *job)
     (void)bus_reader_drop(&g->reader);
     list_free(g->list);
     order_free(g->order);
-    arrival_free(g->arrival);
     free(g);
 }
 
@@ -272,17 +263,15 @@ bool gather_has_next(const fanmap_job_t *job)
     const gathering_t *g = job->gathering;
     if (!g->list || job->is_detached)
         return false;
-    if (g->arrival)
-        return arrival_has_next(g->arrival);
-    return g->decision.is_decided || list_has(g->list, order_position(g->order));
+    return g->decision.is_decided ||
+           (g->is_unordered ? gather_waiting_bytes(job) > 0 : list_has(g->list, order_position(g->order)));
 }
 
 int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
 {
-    const gathering_t *g = job->gathering;
     if (!gather_has_next(job))
         return FANMAP_AGAIN;
-    int r = g->arrival ? arrival_next(g->arrival, ret, err) : order_next(g->order, ret, err);
+    int r = order_next(job->gathering->order, ret, err);
     gather_relieve(job);
     return r;
 }
