@@ -192,6 +192,12 @@ static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
     mp_skip_fields(r, n > SPEC_LATER_FIELDS ? n - SPEC_LATER_FIELDS : 0);
 }
 
+bool spec_ends_on_errors(const spec_t *spec)
+{
+    const halt_t *halt = &spec->halt;
+    return spec->fail_fast || (halt->when != HALT_NEVER && halt->what == HALT_FAIL && !halt->is_percent);
+}
+
 bool spec_exit_is_final(const spec_t *spec, int status)
 {
     for (uint32_t i = 0; i < spec->final_exits_n; i++)

@@ -70,6 +70,8 @@ void spec_encode(buf_t *b, const spec_t *spec);
 /* Reads the spec as one object inside a message, steps over it, and validates names and bounds. ret->bound points into
  * the reader's bytes. False: not a sound spec, *ret untouched. */
 bool spec_read(mp_reader_t *r, spec_t *ret);
+/* Its end, or its halting, can hang on one error more. */
+bool spec_ends_on_errors(const spec_t *spec);
 bool spec_exit_is_final(const spec_t *spec, int status);
 bool job_id_valid(const char *id);
 bool task_name_valid(const char *name);

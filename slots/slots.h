@@ -63,6 +63,8 @@ typedef struct {
     const char *job;
     const slots_task_t *task;
     uint32_t attempts_max, value_bytes_max, timeout_ms, grace_ms;
+    bool
+        holds_on_error; /* after an error nothing more starts in the slot until slots_take_back, or until it is empty */
     limits_t limits; /* what the job asks for; of it and the task's own the smaller ones count, as with the timeout */
     const uint8_t *bound;
     size_t bound_len;

@@ -78,6 +78,6 @@ bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, s
 
 void run_set_job(host_t *h, const slot_job_t *job);
 /* One claimed run: calls the task and leaves the `done` in h->frame. */
-void run_attempt(host_t *h, const slot_run_t *run);
+bool run_attempt(host_t *h, const slot_run_t *run);
 
 #endif

@@ -73,9 +73,9 @@ static int64_t wait_for_tokens(host_t *h)
     }
 }
 
-static void send_done(host_t *h, int64_t took_ns)
+static void send_done(host_t *h, bool is_error, int64_t took_ns)
 {
-    if (!board_finish(h->board))
+    if (!board_finish(h->board, is_error))
         leave(h);
     outlet_put(&h->outlet, h->frame.data, h->frame.len, h->now_ns);
     while (!outlet_pump(&h->outlet)) {
@@ -92,11 +92,12 @@ static void send_done(host_t *h, int64_t took_ns)
 static void handle_run(host_t *h, const slot_run_t *run)
 {
     int64_t now_ms = wait_for_tokens(h), began_ns = h->now_ns;
+    bool is_error;
     cancelled = 0;
     switch (board_claim(h->board, run->n, run->index, run->attempt, now_ms)) {
     case BOARD_CLAIMED:
-        run_attempt(h, run);
-        send_done(h, h->now_ns - began_ns);
+        is_error = !run_attempt(h, run);
+        send_done(h, is_error, h->now_ns - began_ns);
         break;
     case BOARD_TAKEN_BACK:
         break;

@@ -204,19 +204,19 @@ static void fill_attempt(host_t *h, const slot_run_t *run)
     a->api.state = h->current->state;
 }
 
-void run_attempt(host_t *h, const slot_run_t *run)
+bool run_attempt(host_t *h, const slot_run_t *run)
 {
     slot_done_t done = {.n = run->n};
     buf_clear(&h->frame);
     buf_clear(&h->out);
     if (!h->current) {
         put_refusal(h, &done, FANMAP_UNKNOWN_TASK, "this worker has no such task");
-        return;
+        return false;
     }
     fill_attempt(h, run);
     if (!shape_item(h, run)) {
         put_refusal(h, &done, FANMAP_BAD_INPUT, "the item cannot be written as JSON for this task");
-        return;
+        return false;
     }
     if (h->owes_marker)
         put_marker(h, run);
@@ -226,4 +226,5 @@ void run_attempt(host_t *h, const slot_run_t *run)
     done.run_us = (uint64_t)(h->now_ns - began_ns) / 1000;
     note_output(h, run, h->now_ns - began_ns);
     put_outcome(h, &done, result);
+    return done.kind == FANMAP_VALUE;
 }

@@ -272,6 +272,7 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     slot_end(t)->was_used = true;
     uint32_t timeout_ms = set_limits(t, job);
     atomic_store(&t->board->grace_ms, job->grace_ms);
+    atomic_store(&t->board->holds_on_error, job->holds_on_error);
     store_lapse(s, t, find_lapse(s, job_key));
     s->owes_look = s->owes_look || (timeout_ms > 0 && timeout_ms < LOOK_AHEAD_MS);
 }
@@ -294,6 +295,8 @@ static void flush_slot(slot_t *t)
 {
     uint32_t count = t->unflushed;
     t->unflushed = 0;
+    if (t->board && t->inflight.live == count)
+        (void)board_take_back(t->board); /* nothing is there: an error holds nothing up */
     if (!t->board || count == 0 || !board_grant(t->board, t->next_n - count, count))
         return;
     slot_send(t, slot_end(t));

@@ -9,6 +9,7 @@
 #define READY_SHIFT 32
 #define READY_ONE   (UINT64_C(1) << READY_SHIFT)
 #define READY_MASK  (UINT64_C(0xffffff) << READY_SHIFT)
+#define HELD        (UINT64_C(1) << 61)
 #define RUNNING     (UINT64_C(1) << 62)
 #define CLOSED      (UINT64_C(1) << 63)
 
@@ -54,7 +55,7 @@ bool board_grant(board_t *b, uint32_t first, uint32_t count)
         if (word & CLOSED)
             return false;
         if ((word & READY_MASK) == 0)
-            wanted = (word & RUNNING) | first;
+            wanted = (word & (RUNNING | HELD)) | first;
         else
             wanted = word;
         wanted += READY_ONE * count;
@@ -64,7 +65,7 @@ bool board_grant(board_t *b, uint32_t first, uint32_t count)
 
 uint32_t board_take_back(board_t *b)
 {
-    return word_next(atomic_fetch_and(&b->word, ~READY_MASK));
+    return word_next(atomic_fetch_and(&b->word, ~(READY_MASK | HELD)));
 }
 
 bool board_was_claimed(const board_t *b, uint32_t n)
@@ -125,20 +126,21 @@ board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attem
     do {
         if (word & CLOSED)
             return BOARD_CLOSED;
-        if (word_next(word) != n || (word & READY_MASK) == 0)
+        if (word_next(word) != n || (word & READY_MASK) == 0 || (word & HELD))
             return BOARD_TAKEN_BACK;
         wanted = ((word - READY_ONE) & ~(uint64_t)UINT32_MAX) | (uint32_t)(n + 1) | RUNNING;
     } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
     return BOARD_CLAIMED;
 }
 
-bool board_finish(board_t *b)
+bool board_finish(board_t *b, bool is_error)
 {
+    uint64_t held = is_error && atomic_load(&b->holds_on_error) ? HELD : 0;
     uint64_t word = atomic_load(&b->word);
     do {
         if (word & CLOSED)
             return false;
-    } while (!atomic_compare_exchange_weak(&b->word, &word, word & ~RUNNING));
+    } while (!atomic_compare_exchange_weak(&b->word, &word, (word & ~RUNNING) | held));
     return true;
 }
 

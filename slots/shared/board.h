@@ -6,12 +6,14 @@
  *     next:32      the only n that may be claimed
  *     ready:24     how many runs from `next` on may be started
  *     running      a claimed run has not finished
+ *     held         nothing starts until the worker has taken back what waits: an attempt failed, and its job may be over
  *     closed       nothing starts any more and nothing that runs counts any more; never taken off
  *
  *     grant    worker    ready += k         (from ready 0 it also sets next: see take back)
- *     take     worker    ready = 0          what is at or behind `next` will never start
- *     claim    slot      next += 1, ready -= 1, running = 1      only if n == next, ready > 0, not closed
- *     finish   slot      running = 0        only if not closed: then the result counts
+ *     take     worker    ready = 0, held = 0   what is at or behind `next` will never start
+ *     claim    slot      next += 1, ready -= 1, running = 1      only if n == next, ready > 0, not held or closed
+ *     finish   slot      running = 0        only if not closed: then the result counts; held = 1 after an error where
+ *                                           the job asks for it
  *     unclaim  slot      next = run_n, running = 0, closed = 1   only if not closed: a grant may have moved next on
  *     close    worker or guardian: closed = 1; close_run only while run n is the running one
  *
@@ -57,6 +59,7 @@ typedef struct {
     /* What the worker says about the job in the slot. */
     _Alignas(64) _Atomic uint32_t timeout_ms; /* of a run; 0: none */
     _Atomic uint32_t grace_ms;
+    _Atomic uint32_t holds_on_error;
     _Atomic int64_t lapse_at_ms; /* nothing starts from here on, and what runs is frozen; INT64_MAX: never */
 
     limits_t limits;             /* of later runs; the worker writes them while nothing is in the slot */
@@ -117,7 +120,7 @@ bool board_is_loaded(const board_t *b);
 
 board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms);
 /* The run that was claimed last is over. False: the board was closed before; its result must not be sent. */
-bool board_finish(board_t *b);
+bool board_finish(board_t *b, bool is_error);
 
 /* The run that was claimed last never reached the task: it counts as not started, and the board is closed. False: it
  * was closed before. */

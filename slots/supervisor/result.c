@@ -20,6 +20,7 @@ static void put(command_t *c, slot_done_t *done, const char *message)
     if (!done->stderr_tail)
         done->stderr_tail = "";
     buf_clear(&c->frame);
+    c->is_error = done->kind != FANMAP_VALUE;
     slot_put_done(&c->frame, done);
 }
 
@@ -124,7 +125,7 @@ void result_of_exit(command_t *c, const board_t *board, int64_t now_ns)
 void result_send(supervisor_t *s, int64_t now_ns)
 {
     command_t *c = &s->command;
-    if (board_finish(s->board))
+    if (board_finish(s->board, c->is_error))
         outlet_put(&c->outlet, c->frame.data, c->frame.len, now_ns);
 }
 

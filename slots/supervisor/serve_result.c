@@ -38,6 +38,7 @@ static void send_error(supervisor_t *s, const served_message_t *answer, slot_don
     done->message_len = message.len;
     done->stderr_tail = tail.data ? (const char *)tail.data : "";
     done->stderr_len = tail.len;
+    s->command.is_error = true;
     slot_put_done(&s->command.frame, done);
     send(s, now_ns);
     buf_free(&type);
@@ -65,6 +66,7 @@ void serve_result(supervisor_t *s, const served_message_t *answer)
     }
     done.value = answer->value;
     done.value_len = answer->value_len;
+    c->is_error = false;
     slot_put_done(&c->frame, &done);
     send(s, now_ns);
 }

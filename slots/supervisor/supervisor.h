@@ -54,7 +54,7 @@ typedef struct {
     int64_t started_ns;
     pid_t pid;
     int status;
-    bool too_large, saw_oom;
+    bool too_large, saw_oom, is_error;  /* is_error: what `frame` says */
     unsigned sweeps;                    /* SWEEPING: turns so far */
     char container[CONTAINER_NAME_MAX]; /* of the run; "": none */
     buf_t out;

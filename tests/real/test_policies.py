@@ -105,6 +105,42 @@ class Halts(Case):
         return count() == before
 
 
+class OneAtATime(Case):
+    """With one at a time nothing starts behind the outcome that ends the job."""
+    bound_s = 240
+    BAD = (20, 40, 60)
+    # each with the item behind which nothing starts
+    ENDS = ((("--fail-fast",), 20), (("--halt", "now,fail=1"), 20), (("--halt", "soon,fail=1"), 20), (("--halt", "soon,fail=3"), 60),
+            (("--halt", "now,fail=2"), 40), (("--halt", "soon,done=35"), 35), (("--halt", "now,success=50"), 52))
+
+    def test_embedded(self):
+        """No-ops, many of which wait in the slot; and commands."""
+        items = "".join(f"[{9 * (i in self.BAD)},{i}]\n" for i in range(1, 5001))
+        for options, last in self.ENDS:
+            recorder = self.recorder()
+            self.run_fanmap("map", "--local", "-j", 1, "--tasks", RECORDED, "record_fail_n", *options, data=items, exit_status=3)
+            self.assertEqual(recorder.report()["starts"], last, options)
+        ran = os.path.join(self.folder, "ran")
+        self.run_fanmap("map", "--local", "-j", 1, "--halt", "soon,fail=1", "--", "sh", "-c",
+                        f"echo $1 >>{ran}; test $1 -ne 3", "sh", "{}", data="".join(f"{i}\n" for i in range(1, 101)), exit_status=3)
+        with open(ran) as f:
+            self.assertEqual(f.read(), "1\n2\n3\n")
+
+    def test_on_a_fleet(self):
+        """Whichever of three workers had the item: the token stays with it."""
+        self.on_fleet()
+        for _ in range(3):
+            ran = os.path.join(self.folder, "ran")
+            self.worker("--exec", f"task=sh -c 'read x; echo $x >>{ran}; test $x -ne 20'", tasks=None, slots=4)
+        items = "".join(f"{i}\n" for i in range(1, 201))
+        for options in (("--fail-fast",), ("--halt", "now,fail=1"), ("--halt", "soon,fail=1")):
+            open(ran, "w").close()
+            self.run_map("task", "-j", 1, *options, data=items, exit_status=3)
+            time.sleep(0.5)
+            with open(ran) as f:
+                self.assertEqual(f.read().split()[-1], "20", options)
+
+
 class Control(Case):
     bound_s = 240
 

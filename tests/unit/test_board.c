@@ -41,7 +41,7 @@ static void test_nothing_starts_before_its_grant(void **state)
     assert_true(board_was_claimed(b, 5));
     assert_false(board_was_claimed(b, 6));
     assert_int_equal(claim(b, 6), BOARD_TAKEN_BACK);
-    assert_true(board_finish(b));
+    assert_true(board_finish(b, false));
     assert_false(board_is_loaded(b));
     board_unmap(b);
 }
@@ -59,12 +59,37 @@ static void test_taken_back_runs_never_start_and_later_ones_do(void **state)
     assert_true(board_running(b, &n, &started_ms));
     assert_int_equal(n, 0);
     assert_int_equal(started_ms, 1000);
-    assert_true(board_finish(b));
+    assert_true(board_finish(b, false));
     for (n = 1; n < 4; n++)
         assert_int_equal(claim(b, n), BOARD_TAKEN_BACK);
     assert_int_equal(claim(b, 4), BOARD_CLAIMED);
-    assert_true(board_finish(b));
+    assert_true(board_finish(b, false));
     assert_int_equal(claim(b, 5), BOARD_CLAIMED);
+    board_unmap(b);
+}
+
+/* After an error nothing starts, also of what is granted meanwhile, until what waits was taken back. */
+static void test_holding(void **state)
+{
+    board_t *b = new_board(0);
+    (void)state;
+    assert_true(board_grant(b, 0, 3));
+    assert_int_equal(claim(b, 0), BOARD_CLAIMED);
+    assert_true(board_finish(b, true)); /* nobody asked for it */
+    assert_int_equal(claim(b, 1), BOARD_CLAIMED);
+    atomic_store(&b->holds_on_error, 1);
+    assert_true(board_finish(b, true));
+    assert_int_equal(claim(b, 2), BOARD_TAKEN_BACK);
+    assert_true(board_grant(b, 3, 1));
+    assert_int_equal(claim(b, 2), BOARD_TAKEN_BACK);
+    assert_int_equal(board_take_back(b), 2);
+    assert_int_equal(claim(b, 2), BOARD_TAKEN_BACK);
+    assert_true(board_grant(b, 4, 2));
+    assert_int_equal(claim(b, 4), BOARD_CLAIMED);
+    assert_int_equal(board_take_back(b), 5);
+    assert_true(board_finish(b, true)); /* with nothing behind */
+    assert_true(board_grant(b, 6, 1));
+    assert_int_equal(claim(b, 6), BOARD_TAKEN_BACK);
     board_unmap(b);
 }
 
@@ -76,11 +101,11 @@ static void test_closing(void **state)
     assert_false(board_close_run(b, 0));
     assert_int_equal(claim(b, 0), BOARD_CLAIMED);
     assert_false(board_close_run(b, 1));
-    assert_true(board_finish(b));
+    assert_true(board_finish(b, false));
     assert_false(board_close_run(b, 0)); /* it ended: its result counts */
     assert_int_equal(claim(b, 1), BOARD_CLAIMED);
     assert_true(board_close_run(b, 1));
-    assert_false(board_finish(b)); /* it was ended: its result does not count */
+    assert_false(board_finish(b, false)); /* it was ended: its result does not count */
     assert_int_equal(claim(b, 2), BOARD_CLOSED);
     assert_false(board_grant(b, 3, 1));
     assert_true(board_was_claimed(b, 1));
@@ -118,7 +143,7 @@ static void test_numbers_wrap(void **state)
     assert_true(board_grant(b, UINT32_MAX, 2));
     assert_int_equal(claim(b, UINT32_MAX), BOARD_CLAIMED);
     assert_false(board_was_claimed(b, 0));
-    assert_true(board_finish(b));
+    assert_true(board_finish(b, false));
     assert_int_equal(claim(b, 0), BOARD_CLAIMED);
     assert_true(board_was_claimed(b, UINT32_MAX));
     assert_true(board_was_claimed(b, 0));
@@ -167,7 +192,7 @@ static void *claimer(void *arg)
             return NULL;
         if (got == BOARD_CLAIMED) {
             race->started[n]++;
-            if (board_finish(race->board))
+            if (board_finish(race->board, false))
                 race->finished[n]++;
         }
     }
@@ -332,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_starts_before_its_grant),
         cmocka_unit_test(test_taken_back_runs_never_start_and_later_ones_do),
+        cmocka_unit_test(test_holding),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_unclaiming),
         cmocka_unit_test(test_numbers_wrap),

@@ -132,7 +132,11 @@ static size_t depth(const worker_t *w, const worker_job_t *job)
     if (job->run_us == 0)
         return 1;
     uint64_t ahead = AHEAD_TARGET_US / job->run_us;
-    return 1 + (size_t)(ahead < w->config.ahead_n ? ahead : w->config.ahead_n);
+    size_t most = 1 + (size_t)(ahead < w->config.ahead_n ? ahead : w->config.ahead_n);
+    size_t left = job_outcomes_left(job) / w->config.slots_n; /* what waits behind the last of them would start */
+    if (spec_ends_on_errors(job->spec))
+        return most; /* after an error the slot starts nothing by itself */
+    return left < 1 ? 1 : left < most ? left : most;
 }
 
 /* Up to `n` runs in all; stops at the bound of bytes. */

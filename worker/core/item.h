@@ -60,6 +60,7 @@ struct worker_item {
     uint32_t lost_n;      /* which loss of our membership it ran through; 0: none. The word about it is still due */
     uint64_t name_number; /* ASKED: the first commit that names it; 0: none yet */
     uint8_t end_reason;   /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
+    bool holds;           /* PUBLISHING: nothing of its job starts before it is stored */
 };
 
 void item_list_append(item_list_t *list, worker_item_t *item);

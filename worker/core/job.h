@@ -28,13 +28,15 @@ struct worker_job {
     uint64_t zero_version; /* the last version seen at which there was no limit */
     uint64_t zero_query;   /* that news does not count before this query of the jobs topic's end is answered; 0: none */
     bool paused, was_noted;
-    bool lacks_tokens;       /* it has a limit, and there is no Redis here: its items are left to others */
-    bool is_closing;         /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
-    bool is_ended;           /* its end is on the jobs topic */
-    bool halt_heard;         /* JOB/halt was there; it is obeyed by jobs with a rule "soon" and by no other */
-    bool is_halting;         /* --halt soon: nothing more of it starts, what has not started is cancelled */
-    end_reason_t end_reason; /* end_written: which one */
-    bool end_written;        /* WRITE_END went out */
+    bool lacks_tokens;           /* it has a limit, and there is no Redis here: its items are left to others */
+    bool is_closing;             /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
+    bool is_ended;               /* its end is on the jobs topic */
+    bool halt_heard;             /* JOB/halt was there; it is obeyed by jobs with a rule "soon" and by no other */
+    bool is_halting;             /* --halt soon: nothing more of it starts, what has not started is cancelled */
+    end_reason_t end_reason;     /* end_written: which one */
+    bool end_written;            /* WRITE_END went out */
+    int64_t hold_until_ms;       /* an outcome from here closes or halts it: until then nothing starts; 0: none did */
+    uint64_t failed_n, values_n; /* published by this worker */
     bool is_frozen, is_killing;
     lanes_t queue;       /* RECEIVED, QUEUED */
     item_list_t refence; /* QUEUED ones that wait for a new grant */
@@ -64,6 +66,9 @@ struct worker_job {
 worker_job_t *job_get(worker_t *w, const char *id, size_t len); /* makes one; NULL: not a job id, or no memory */
 worker_job_t *job_find(worker_t *w, const char *id);
 void job_forget(worker_t *w, worker_job_t *job);
+/* How many more of this worker's outcomes it takes at least to close or halt it; SIZE_MAX: only a reader of its log
+ * can tell. */
+size_t job_outcomes_left(const worker_job_t *job);
 /* It has ended: only that is kept. */
 void job_forget_spec(worker_job_t *job);
 void jobs_free(worker_t *w);

@@ -83,7 +83,19 @@ void jobs_free(worker_t *w)
 bool job_may_start(const worker_job_t *job)
 {
     return job->spec != NULL && !job->lacks_tokens && !job->paused && !job->is_closing && !job->is_halting &&
-           !job->is_ended;
+           !job->is_ended && job->hold_until_ms == 0;
+}
+
+size_t job_outcomes_left(const worker_job_t *job)
+{
+    const halt_t *halt = &job->spec->halt;
+    if (job->spec->fail_fast)
+        return job->failed_n == 0;
+    if (halt->when == HALT_NEVER || halt->is_percent)
+        return SIZE_MAX;
+    uint64_t hits = halt->what == HALT_SUCCESS ? 0 : job->failed_n;
+    hits += halt->what == HALT_FAIL ? 0 : job->values_n;
+    return hits < halt->threshold ? halt->threshold - hits : 0;
 }
 
 void job_activate(worker_t *w, worker_job_t *job)

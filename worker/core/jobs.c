@@ -112,6 +112,10 @@ void jobs_turn(worker_t *w)
     for (worker_job_t *job = w->active, *next; job != NULL; job = next) {
         next = job->active_next;
         closing_check_deadline(w, job);
+        if (job->hold_until_ms > 0 && w->now_ms >= job->hold_until_ms) {
+            job->hold_until_ms = 0;
+            job_mark(w, job);
+        }
         if (job->is_ended)
             closing_drop_some(w, job);
         else if (job->is_halting && job->spec != NULL)
@@ -130,6 +134,8 @@ int64_t jobs_next_ms(const worker_t *w)
     int64_t next = INT64_MAX;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
         int64_t due = job->tokens != NULL ? tokens_next_ms(job->tokens, w->now_ms) : INT64_MAX;
+        if (job->hold_until_ms > 0 && job->hold_until_ms < due)
+            due = job->hold_until_ms;
         bool cancels = job->is_halting && job->spec != NULL && w->stats.publishing < w->config.publishing_max;
         if (cancels && has_unstarted(job))
             due = w->now_ms;

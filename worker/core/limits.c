@@ -38,17 +38,25 @@ bool limits_over(const worker_t *w, const worker_job_t *job)
     return job->tokens == NULL || job->is_killing || job->running > tokens_allow(job->tokens, w->now_ms);
 }
 
+/* Tokens that the table was told of and that nothing uses any more. */
+static uint64_t withheld(const worker_job_t *job)
+{
+    return job->keep_sent != UINT64_MAX && job->keep_sent > job->running ? job->keep_sent - job->running : 0;
+}
+
 static void tell_demand(worker_t *w, worker_job_t *job)
 {
     uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n + job->unnamed.n : 0;
-    uint64_t want = job->running + startable;
+    bool withholds = job->hold_until_ms > 0 && withheld(job) > 0;
+    uint64_t keep = job->running + withholds;
+    uint64_t want = keep + startable;
     if (want > w->config.slots_n)
         want = w->config.slots_n;
-    if (job->keep_sent == job->running && job->want_sent == want)
+    if (job->keep_sent == keep && job->want_sent == want)
         return;
-    job->keep_sent = job->running;
+    job->keep_sent = keep;
     job->want_sent = want;
-    tokens_set_demand(job->tokens, job->running, want, w->now_ms);
+    tokens_set_demand(job->tokens, keep, want, w->now_ms);
 }
 
 static void kill_all(worker_t *w, worker_job_t *job)
@@ -69,7 +77,7 @@ static void freeze_slot(worker_t *w, uint32_t number, bool on)
     action->freeze.slot = number;
     action->freeze.on = on;
     if (on)
-        slot_take_back(w, number);
+        slot_take_back(w, number, 2);
 }
 
 /* What is being killed without grace is not thawed for it. */
@@ -100,7 +108,8 @@ static void kill_youngest(worker_t *w, const worker_job_t *job)
 /* Frozen first: their tokens may already be someone else's. */
 static void kill_excess(worker_t *w, worker_job_t *job)
 {
-    uint64_t excess = tokens_excess(job->tokens);
+    uint64_t excess = tokens_excess(job->tokens), unused = withheld(job);
+    excess -= unused < excess ? unused : excess;
     for (uint32_t i = 0; excess > 0 && i < w->config.slots_n; i++) {
         if (w->slots[i].job != job || !w->slots[i].is_killing)
             continue;
@@ -170,12 +179,14 @@ void limits_turn(worker_t *w, worker_job_t *job)
         action->sync.request = request;
 }
 
-/* The last word: the table hears that nothing is kept or wanted, as far as it can be told at once. */
+/* The last word: the table hears that nothing is kept or wanted, as far as it can be told at once. What is withheld is
+ * left to lapse: others may hear of the end later than we do. */
 void limits_end(worker_t *w, worker_job_t *job)
 {
     if (job->tokens == NULL)
         return;
-    limits_turn(w, job);
+    if (job->hold_until_ms == 0)
+        limits_turn(w, job);
     tokens_free(job->tokens);
     job->tokens = NULL;
     job->is_frozen = job->is_killing = false;

@@ -7,7 +7,7 @@
  */
 #include "worker/core/state.h"
 
-enum { UNUSABLE_WAIT_MS = 1000 };
+enum { UNUSABLE_WAIT_MS = 1000, HOLD_MS = 5000 /* for the word that a job halts, once its outcome is stored */ };
 
 static void retry(worker_t *w, worker_item_t *item)
 {
@@ -52,6 +52,8 @@ void outcome_done(worker_t *w, const worker_event_t *e)
     slot_take_out(w, e->done.slot, item);
     learn(item->job, outcome.run_us);
     judge(w, item, &outcome, e->done.final);
+    if (outcome.kind != FANMAP_VALUE && spec_ends_on_errors(slot->job->spec))
+        slot_take_back(w, e->done.slot, 1);
     if (slot->runs.n > 0) {
         dispatch_refill(w, e->done.slot);
         slot_review(w, e->done.slot);
@@ -166,6 +168,8 @@ void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         worker_item_t *item = items[i];
+        if (item->job != NULL && item->holds)
+            item->job->hold_until_ms = item->end_reason != 0 ? INT64_MAX : w->now_ms + HOLD_MS;
         if (item->job != NULL && item->end_reason != 0 && !item->job->is_ended) {
             await_copy(w, item);
             continue;

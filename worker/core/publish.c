@@ -19,6 +19,21 @@ static end_reason_t closes(const spec_t *spec, fanmap_kind_t kind)
     return counts ? END_HALT : 0;
 }
 
+/* With this outcome the job is over, or halts, as far as can be told here: nothing more of it starts, and a token stays
+ * withheld, until the word of it is back or HOLD_MS after it was stored. Other workers' outcomes can make that true
+ * earlier, and an outcome that another stands before in the log is none: what counts is what readers say. */
+static void hold(worker_t *w, worker_item_t *item, fanmap_kind_t kind)
+{
+    worker_job_t *job = item->job;
+    job->failed_n += kind != FANMAP_VALUE;
+    job->values_n += kind == FANMAP_VALUE;
+    item->holds = job_outcomes_left(job) == 0;
+    if (!item->holds)
+        return;
+    job->hold_until_ms = INT64_MAX;
+    job_stop_starting(w, job);
+}
+
 void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
 {
     worker_action_t *action = act(w, WORKER_PUBLISH);
@@ -30,6 +45,7 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
     action->publish.outcome.index = item->index;
     action->publish.outcome.attempts = item->attempts;
     item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
+    hold(w, item, outcome->kind);
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
     item_release(w, item);

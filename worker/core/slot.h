@@ -27,7 +27,8 @@ worker_item_t *slot_find(worker_t *w, uint32_t number, uint32_t n);
 void slot_take_out(worker_t *w, uint32_t number, worker_item_t *item);
 void slot_emptied(worker_t *w, uint32_t number); /* when nothing is left in it: the token is free, and so is the slot */
 void slot_taken_back(worker_t *w, uint32_t number, uint32_t n);
-void slot_take_back(worker_t *w, uint32_t number);
+/* What waits unstarted in a slot of at least so many runs: 2 where the first one surely runs. */
+void slot_take_back(worker_t *w, uint32_t number, size_t least);
 void slot_kill(worker_t *w, uint32_t number, bool hard);
 /* After a change of heads: kills what must not run (its job ended, its partition gone). */
 void slot_review(worker_t *w, uint32_t number);

@@ -92,11 +92,11 @@ void slot_emptied(worker_t *w, uint32_t number)
     job_mark(w, job);
 }
 
-void slot_take_back(worker_t *w, uint32_t number)
+void slot_take_back(worker_t *w, uint32_t number, size_t least)
 {
     worker_slot_t *slot = &w->slots[number];
     worker_action_t *action;
-    if (!slot->has_unstarted || slot->is_taking || slot->runs.n < 2 || (action = act(w, WORKER_TAKE_BACK)) == NULL)
+    if (!slot->has_unstarted || slot->is_taking || slot->runs.n < least || (action = act(w, WORKER_TAKE_BACK)) == NULL)
         return;
     slot->is_taking = true;
     action->take_back.slot = number;
@@ -129,7 +129,7 @@ void slot_kill(worker_t *w, uint32_t number, bool hard)
     hard |= slot->is_frozen;
     if (slot->runs.n == 0 || slot->is_killed_hard || (slot->is_killing && !hard))
         return;
-    slot_take_back(w, number);
+    slot_take_back(w, number, 2);
     worker_action_t *action = act(w, WORKER_KILL);
     if (action == NULL)
         return;
@@ -164,7 +164,7 @@ void slots_withdraw_job(worker_t *w, const worker_job_t *job)
 {
     for (uint32_t i = 0; i < w->config.slots_n; i++)
         if (w->slots[i].job == job)
-            slot_take_back(w, i);
+            slot_take_back(w, i, 2);
 }
 
 static bool holds(const worker_slot_t *slot, const worker_part_t *part)
@@ -179,7 +179,7 @@ void slots_withdraw(worker_t *w, const worker_part_t *part)
 {
     for (uint32_t i = 0; i < w->config.slots_n; i++)
         if (part == NULL || holds(&w->slots[i], part))
-            slot_take_back(w, i);
+            slot_take_back(w, i, 2);
 }
 
 void slots_tick(worker_t *w)
@@ -187,7 +187,7 @@ void slots_tick(worker_t *w)
     for (uint32_t i = 0; i < w->config.slots_n; i++) {
         worker_slot_t *slot = &w->slots[i];
         if (slot->runs.n > 1 && w->now_ms >= slot->head_since_ms + TAKE_BACK_AFTER_MS)
-            slot_take_back(w, i);
+            slot_take_back(w, i, 2);
         if (slot->is_killing && !slot->is_killed_hard && w->now_ms >= slot->kill_hard_at_ms)
             slot_kill(w, i, true);
     }

@@ -44,6 +44,7 @@ static void set_job(worker_shell_t *shell, const worker_action_t *a)
                        .value_bytes_max = spec->value_bytes_max,
                        .timeout_ms = spec->timeout_ms,
                        .grace_ms = spec->grace_ms,
+                       .holds_on_error = spec_ends_on_errors(spec),
                        .bound = spec->bound,
                        .bound_len = spec->bound_len};
     tell_limits(shell, a->run.job_key, &job);
