@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "schemas/json_members.h"
 #include "schemas/served_json.h"
 #include "schemas/value.h"
 
@@ -21,6 +20,7 @@ enum {
 void served_reader_free(served_reader_t *r)
 {
     buf_free(&r->fields);
+    buf_free(&r->object);
     *r = (served_reader_t){0};
 }
 
@@ -164,7 +164,7 @@ static int decode_line(served_reader_t *r, const char *text, size_t len, size_t 
     r->scanned = end ? 0 : len;
     if (!end)
         return 0;
-    if (!served_line_to_fields(&r->fields, text, line, r->why, sizeof r->why))
+    if (!served_line_to_fields(&r->fields, &r->object, text, line, r->why, sizeof r->why))
         return -1;
     int got = read_fields(r, r->fields.data, r->fields.len, ret);
     if (got > 0)

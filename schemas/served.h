@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     served_encoding_t encoding;
     size_t scanned;           /* of an unfinished line: no newline up to here */
-    buf_t fields;             /* a JSON line as msgpack */
+    buf_t fields, object;     /* a JSON line as a message, and as it is */
     char why[SERVED_WHY_MAX]; /* after -1: what is wrong, for people */
 } served_reader_t;
 

@@ -1,17 +1,17 @@
-/* The JSON lines of the slot protocol: members into the order of the msgpack fields, and what a program is told into a
- * line. */
+/* The JSON lines of the slot protocol: a line becomes msgpack as a whole, and its members are put into the order of the
+ * msgpack fields. And what a program is told, as a line. */
 #include "schemas/served_json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "schemas/json_members.h"
 #include "schemas/served.h"
 #include "schemas/value.h"
 
+/* A member's value in msgpack. */
 typedef struct {
-    const char *text; /* NULL: the member is not there */
+    const uint8_t *at; /* NULL: the member is not there */
     size_t len;
 } span_t;
 
@@ -40,38 +40,40 @@ static bool set_why(const writer_t *w, const char *what, const char *why)
     return false;
 }
 
-/* Finds the members that have a place; each may stand there once. */
+/* Finds the members that have a place. */
 static bool split(const writer_t *w, const char *what, span_t object, const place_t *places, size_t places_n)
 {
-    json_members_t m;
-    json_member_t member;
-    json_members_begin(&m, object.text, object.len);
-    while (json_members_next(&m, &member))
-        for (size_t i = 0; i < places_n; i++) {
-            if (strlen(places[i].name) != member.key_len || memcmp(places[i].name, member.key, member.key_len) != 0)
-                continue;
-            if (places[i].to->text)
-                return set_why(w, what, " names a member twice");
-            *places[i].to = (span_t){member.value, member.value_len};
-        }
-    return m.bad ? set_why(w, what, " is not one JSON object") : true;
+    mp_reader_t r;
+    mp_reader_init(&r, object.at, object.len);
+    if (mp_peek(&r) != MP_MAP)
+        return set_why(w, what, " is not one JSON object");
+    for (uint32_t n = mp_read_map(&r); n > 0 && !r.bad; n--) {
+        span_t value;
+        size_t key_len;
+        const char *key = mp_read_str(&r, &key_len);
+        value.at = mp_skip(&r, &value.len);
+        for (size_t i = 0; i < places_n && !r.bad; i++)
+            if (strlen(places[i].name) == key_len && memcmp(places[i].name, key, key_len) == 0)
+                *places[i].to = value;
+    }
+    return !r.bad || set_why(w, what, " is not one JSON object");
 }
 
 static bool is_text(span_t span, const char *text)
 {
-    size_t len = strlen(text);
-    return span.len == len + 2 && span.text[0] == '"' && memcmp(span.text + 1, text, len) == 0;
+    mp_reader_t r;
+    size_t len;
+    mp_reader_init(&r, span.at, span.len);
+    const char *found = mp_peek(&r) == MP_STR ? mp_read_str(&r, &len) : NULL;
+    return found && len == strlen(text) && memcmp(found, text, len) == 0;
 }
 
 static bool put(const writer_t *w, const char *what, span_t span)
 {
-    fanmap_error_t err = {0};
-    if (!span.text)
+    if (!span.at)
         return set_why(w, what, " is missing");
-    if (value_from_json(w->fields, span.text, span.len, &err) == FANMAP_OK)
-        return true;
-    snprintf(w->why, w->why_cap, "%s: %.200s", what, err.message);
-    return false;
+    buf_append(w->fields, span.at, span.len);
+    return true;
 }
 
 static bool put_hello(const writer_t *w, const line_t *line)
@@ -80,7 +82,7 @@ static bool put_hello(const writer_t *w, const line_t *line)
     mp_put_uint(w->fields, SLOT_HELLO);
     if (!put(w, "hello's v", line->v))
         return false;
-    if (!line->encoding.text || !line->tasks.text) { /* another version may have neither; this one is then refused */
+    if (!line->encoding.at || !line->tasks.at) { /* another version may have neither; this one is then refused */
         mp_put_nil(w->fields);
         mp_put_nil(w->fields);
         return true;
@@ -94,21 +96,21 @@ static bool put_error(const writer_t *w, const line_t *line)
     const place_t places[] = {{"type", &e.type}, {"message", &e.message}, {"final", &e.final}, {"stderr", &e.report}};
     if (!split(w, "done's error", line->error, places, sizeof places / sizeof *places))
         return false;
-    mp_put_array(w->fields, e.report.text ? 10 : 7);
+    mp_put_array(w->fields, e.report.at ? 10 : 7);
     mp_put_uint(w->fields, SLOT_DONE);
     if (!put(w, "done's n", line->n))
         return false;
-    if (e.final.text && !put(w, "final", e.final))
+    if (e.final.at && !put(w, "final", e.final))
         return false;
-    if (!e.final.text)
+    if (!e.final.at)
         mp_put_bool(w->fields, false);
     mp_put_uint(w->fields, FANMAP_EXCEPTION);
     mp_put_uint(w->fields, 0);
-    if (!e.type.text)
+    if (!e.type.at)
         mp_put_str(w->fields, "", 0);
-    if ((e.type.text && !put(w, "the error's type", e.type)) || !put(w, "the error's message", e.message))
+    if ((e.type.at && !put(w, "the error's type", e.type)) || !put(w, "the error's message", e.message))
         return false;
-    if (!e.report.text)
+    if (!e.report.at)
         return true;
     mp_put_int(w->fields, 0);
     mp_put_int(w->fields, 0);
@@ -129,12 +131,12 @@ static bool put_value(const writer_t *w, const line_t *line)
 
 static bool put_done(const writer_t *w, const line_t *line)
 {
-    if (line->value.text && line->error.text)
+    if (line->value.at && line->error.at)
         return set_why(w, "done", " has both a value and an error");
-    return line->error.text ? put_error(w, line) : put_value(w, line);
+    return line->error.at ? put_error(w, line) : put_value(w, line);
 }
 
-bool served_line_to_fields(buf_t *fields, const char *text, size_t len, char *why, size_t why_cap)
+bool served_line_to_fields(buf_t *fields, buf_t *object, const char *text, size_t len, char *why, size_t why_cap)
 {
     line_t line = {0};
     writer_t w = {.fields = fields, .why_cap = why_cap};
@@ -142,11 +144,17 @@ bool served_line_to_fields(buf_t *fields, const char *text, size_t len, char *wh
     const place_t places[] = {{"type", &line.type},   {"v", &line.v}, {"encoding", &line.encoding},
                               {"tasks", &line.tasks}, {"n", &line.n}, {"value", &line.value},
                               {"error", &line.error}};
+    fanmap_error_t err = {0};
     buf_clear(fields);
-    if (!split(&w, "the line", (span_t){text, len}, places, sizeof places / sizeof *places))
+    buf_clear(object);
+    if (value_from_json_object(object, text, len, &err) != FANMAP_OK) {
+        snprintf(why, why_cap, "the line is not one JSON object: %.200s", err.message);
+        return false;
+    }
+    if (!split(&w, "the line", (span_t){object->data, object->len}, places, sizeof places / sizeof *places))
         return false;
     bool ok = false;
-    if (!line.type.text)
+    if (!line.type.at)
         set_why(&w, "the line", " has no type");
     else if (is_text(line.type, "done"))
         ok = put_done(&w, &line);

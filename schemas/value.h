@@ -13,6 +13,8 @@
  * bytes, no lone surrogates, no numbers out of range, no duplicate keys, no NUL in a key, depth at most MP_DEPTH_MAX).
  */
 int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
+/* The same for an object whose members are values: each may have the depth of one. */
+int value_from_json_object(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
 /* A string value; the bytes must be UTF-8. value_from_bytes makes a bin. */
 int value_from_text(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
 void value_from_bytes(buf_t *b, const void *bytes, size_t len);

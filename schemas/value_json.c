@@ -34,6 +34,7 @@ typedef struct {
     const char *text, *at, *end;
     buf_t *out;
     keys_t keys;
+    unsigned outer; /* levels that do not count */
     fanmap_error_t *err;
 } parser_t;
 
@@ -288,7 +289,7 @@ static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret)
     char c = peek(p);
     size_t at, len;
     *ret = (parsed_t){.start = p->out->len, .at = p->at};
-    if ((c == '[' || c == '{') && depth == TEXT_DEPTH_MAX)
+    if ((c == '[' || c == '{') && depth == TEXT_DEPTH_MAX + p->outer)
         return parse_error(p, p->at, "more than 128 levels of nesting");
     switch (c) {
     case '{':
@@ -316,15 +317,15 @@ static bool parse_text(parser_t *p)
     parsed_t value;
     if (!parse_value(p, 0, &value) || !unwrap(p, &value))
         return false;
-    if (value.height > MP_DEPTH_MAX)
+    if (value.height > MP_DEPTH_MAX + p->outer)
         return parse_error(p, value.at, "more than 128 levels of nesting");
     skip_blanks(p);
     return p->at == p->end || parse_error(p, p->at, "more than one value: the next begins");
 }
 
-int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
+static int parse(buf_t *b, const char *text, size_t len, unsigned outer, fanmap_error_t *err)
 {
-    parser_t p = {.text = text, .at = text, .end = text + len, .out = b, .err = err};
+    parser_t p = {.text = text, .at = text, .end = text + len, .out = b, .outer = outer, .err = err};
     size_t start = b->len;
     bool is_parsed = parse_text(&p);
     bool is_out_of_memory = b->failed || p.keys.places.failed;
@@ -336,4 +337,14 @@ int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
         return FANMAP_EUSAGE;
     b->failed = true;
     return err_set(err, FANMAP_ENOMEM, "out of memory");
+}
+
+int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
+{
+    return parse(b, text, len, 0, err);
+}
+
+int value_from_json_object(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
+{
+    return parse(b, text, len, 1, err);
 }

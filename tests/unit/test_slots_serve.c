@@ -188,7 +188,7 @@ static void test_broken_lines(void **state)
 {
     rig_t *r = open_rig("well json");
     (void)state;
-    check_protocol(r, "\"bad json\"", "value");
+    check_protocol(r, "\"bad json\"", "not JSON at byte");
     check_protocol(r, "\"twice\"", "more after its answer");
     check_protocol(r, "\"other n\"", "answered run");
     check_well(r);
@@ -222,7 +222,7 @@ static void test_broken_stdio(void **state)
     rig_t *r = open_rig("well stdio");
     (void)state;
     check_protocol(r, "\"close\"", "did not end");
-    check_protocol(r, "\"bad json\"", "value");
+    check_protocol(r, "\"bad json\"", "not JSON at byte");
     check_well(r);
     close_rig(r);
 }
