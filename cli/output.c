@@ -12,7 +12,7 @@
 
 #include "base/text.h"
 
-enum { FULL_BYTES = 256 * 1024 };
+enum { FULL_BYTES = 256 * 1024, SAID_BYTES = 300 };
 
 /* Only these can make a writer wait. */
 static bool can_block(void)
@@ -110,9 +110,11 @@ static void show_failure(const output_t *output, const fanmap_outcome_t *o)
     bool is_many = o->kind == FANMAP_CANCELLED || o->kind == FANMAP_DEADLINE; /* the end says how many */
     if (o->kind == FANMAP_VALUE || ((is_in_output || is_many) && !output->is_verbose))
         return;
-    size_t len = more_of_stderr(o);
-    complain("item %" PRIu64 ": %s: %s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message, len ? ": " : "",
-             (int)(len > 300 ? 300 : len), len > 300 ? o->stderr_tail + len - 300 : o->stderr_tail);
+    size_t len = more_of_stderr(o), said_len = len > SAID_BYTES ? SAID_BYTES : len;
+    size_t printed_len = output->as_printed ? 0 : o->stdout_len > SAID_BYTES ? SAID_BYTES : o->stdout_len;
+    complain("item %" PRIu64 ": %s: %s%s%.*s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message, len ? ": " : "",
+             (int)said_len, o->stderr_tail + len - said_len, printed_len ? "; it had printed: " : "", (int)printed_len,
+             o->stdout_tail + o->stdout_len - printed_len);
 }
 
 /* What stands for the outcome in the output, without what ends it. */
@@ -123,8 +125,10 @@ static int render(const output_t *output, fanmap_job_t *job, const fanmap_outcom
     if (is_json(output))
         return fanmap_outcome_json(job, outcome, output->as_records, ret, ret_len, err);
     if (output->format != OUTPUT_MSGPACK) {
-        *ret = outcome->value;
-        *ret_len = outcome->kind == FANMAP_VALUE ? outcome->value_len : 0;
+        bool is_failed_command =
+            outcome->kind != FANMAP_VALUE && output->as_printed; /* which has its say, as in parallel */
+        *ret = is_failed_command ? outcome->stdout_tail : outcome->value;
+        *ret_len = is_failed_command ? outcome->stdout_len : outcome->kind == FANMAP_VALUE ? outcome->value_len : 0;
         return FANMAP_OK;
     }
     int r = fanmap_outcome_msgpack(job, outcome, output->as_records, &bytes, ret_len, err);
@@ -144,14 +148,14 @@ static bool is_utf8(const char *text, size_t len)
 
 /* What stands behind an outcome. What a command printed is printed as parallel -k does, and text is a line: one that
  * does not end as such is ended. */
-static const char *end_of(const output_t *output, const fanmap_outcome_t *outcome, const char *line, size_t len)
+static const char *end_of(const output_t *output, const char *line, size_t len)
 {
     if (output->format == OUTPUT_MSGPACK)
         return NULL;
     if (!output->as_printed)
         return output->format == OUTPUT_NUL ? "" : "\n";
     bool is_whole = len == 0 || output->is_raw || line[len - 1] == '\n';
-    return outcome->kind == FANMAP_VALUE && (is_whole || !is_utf8(line, len)) ? NULL : "\n";
+    return is_whole || !is_utf8(line, len) ? NULL : "\n";
 }
 
 int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
@@ -164,7 +168,7 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     int r = render(output, job, outcome, &line, &len, err);
     if (r != FANMAP_OK)
         return r;
-    const char *end = end_of(output, outcome, line, len);
+    const char *end = end_of(output, line, len);
     bool is_kept = append(output, line, len) && (!end || append(output, end, 1));
     if (is_kept)
         return FANMAP_OK;

@@ -51,7 +51,7 @@ void joblog_encode_producer(buf_t *b, const char *producer)
 
 void joblog_put_outcome(buf_t *body, const outcome_t *o)
 {
-    mp_put_array(body, o->kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS);
+    mp_put_array(body, o->kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS + (o->stdout_len > 0));
     mp_put_uint(body, o->index);
     mp_put_uint(body, o->attempts);
     mp_put_uint(body, o->kind);
@@ -65,6 +65,8 @@ void joblog_put_outcome(buf_t *body, const outcome_t *o)
     mp_put_int(body, o->exit_status);
     mp_put_int(body, o->signo);
     mp_put_bin(body, o->stderr_tail, o->stderr_len);
+    if (o->stdout_len > 0)
+        mp_put_bin(body, o->stdout_tail, o->stdout_len);
 }
 
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count)
@@ -74,13 +76,17 @@ void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t co
     buf_append(b, body, body_len);
 }
 
-static void read_error(mp_reader_t *r, outcome_t *o)
+/* Returns how many fields there are beyond those that are always there. */
+static uint32_t read_error(mp_reader_t *r, outcome_t *o, bool has_more)
 {
     o->type = mp_read_str(r, &o->type_len);
     o->message = mp_read_str(r, &o->message_len);
     o->exit_status = mp_read_i32(r);
     o->signo = mp_read_i32(r);
     o->stderr_tail = mp_read_bin(r, &o->stderr_len);
+    if (has_more)
+        o->stdout_tail = mp_read_bin(r, &o->stdout_len);
+    return has_more;
 }
 
 /* What stands before the value or the error. Returns how many fields the entry has. */
@@ -110,7 +116,7 @@ bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
     if (o.kind == FANMAP_VALUE)
         o.value = mp_skip(r, &o.value_len);
     else
-        read_error(r, &o);
+        known += read_error(r, &o, fields > known);
     o.entry_len = (size_t)(r->at - o.entry); /* without fields that we do not know */
     mp_skip_fields(r, fields - known);
     if (r->bad)
@@ -137,12 +143,12 @@ bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret)
     mp_reader_t r;
     uint32_t known;
     mp_reader_init(&r, entry, len);
-    (void)read_entry_head(&r, &o, &known);
+    uint32_t fields = read_entry_head(&r, &o, &known);
     if (!r.bad && o.kind == FANMAP_VALUE) {
         o.value = r.at;
         o.value_len = (size_t)(r.end - r.at);
     } else if (!r.bad) {
-        read_error(&r, &o);
+        (void)read_error(&r, &o, fields > known);
     }
     if (r.bad)
         return false;

@@ -37,8 +37,8 @@ typedef struct {
     fanmap_kind_t kind;
     const uint8_t *value; /* FANMAP_VALUE: one msgpack object */
     size_t value_len;
-    const char *type, *message, *stderr_tail; /* not NUL-terminated */
-    size_t type_len, message_len, stderr_len;
+    const char *type, *message, *stderr_tail, *stdout_tail; /* not NUL-terminated */
+    size_t type_len, message_len, stderr_len, stdout_len;
     int32_t exit_status, signo;
     uint64_t run_us;
     const uint8_t *entry; /* its own bytes in the pack, as joblog_entry says; NULL: it was not read from one */

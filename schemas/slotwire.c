@@ -72,7 +72,7 @@ void slot_put_run(buf_t *b, const slot_run_t *run)
 void slot_put_done(buf_t *b, const slot_done_t *done)
 {
     bool is_value = done->kind == FANMAP_VALUE;
-    size_t start = begin_frame(b, is_value ? DONE_VALUE_FIELDS : DONE_ERROR_FIELDS, SLOT_DONE);
+    size_t start = begin_frame(b, is_value ? DONE_VALUE_FIELDS : DONE_ERROR_FIELDS + (done->stdout_len > 0), SLOT_DONE);
     mp_put_uint(b, done->n);
     mp_put_bool(b, done->final);
     mp_put_uint(b, done->kind);
@@ -85,6 +85,8 @@ void slot_put_done(buf_t *b, const slot_done_t *done)
         mp_put_int(b, done->exit_status);
         mp_put_int(b, done->signo);
         mp_put_bin(b, done->stderr_tail, done->stderr_len);
+        if (done->stdout_len > 0)
+            mp_put_bin(b, done->stdout_tail, done->stdout_len);
     }
     end_frame(b, start);
 }
@@ -116,7 +118,7 @@ static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
     return 7;
 }
 
-static uint32_t read_done(mp_reader_t *r, slot_done_t *done)
+static uint32_t read_done(mp_reader_t *r, slot_done_t *done, uint32_t fields)
 {
     done->n = mp_read_u32(r);
     done->final = mp_read_bool(r);
@@ -133,11 +135,14 @@ static uint32_t read_done(mp_reader_t *r, slot_done_t *done)
     done->exit_status = mp_read_i32(r);
     done->signo = mp_read_i32(r);
     done->stderr_tail = mp_read_bin(r, &done->stderr_len);
-    return DONE_ERROR_FIELDS;
+    if (fields <= DONE_ERROR_FIELDS)
+        return DONE_ERROR_FIELDS;
+    done->stdout_tail = mp_read_bin(r, &done->stdout_len);
+    return DONE_ERROR_FIELDS + 1;
 }
 
 /* Returns how many fields of the array were read, the type included. */
-static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame)
+static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame, uint32_t fields)
 {
     switch (frame->type) {
     case SLOT_HELLO:
@@ -147,7 +152,7 @@ static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame)
     case SLOT_BYE:
         return 1;
     case SLOT_DONE:
-        return read_done(r, &frame->done);
+        return read_done(r, &frame->done, fields);
     case SLOT_JOB:
         return read_job(r, &frame->job);
     case SLOT_RUN:
@@ -170,7 +175,7 @@ static bool decode_payload(const uint8_t *bytes, size_t len, slot_frame_t *ret)
     if (r.bad || fields < 1 || type > SLOT_BYE)
         return false;
     frame.type = (slot_frame_type_t)type;
-    uint32_t known = read_body(&r, &frame);
+    uint32_t known = read_body(&r, &frame, fields);
     if (!mp_end_fields(&r, fields, known))
         return false;
     *ret = frame;

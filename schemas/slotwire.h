@@ -31,9 +31,9 @@ typedef struct {
     bool final;
     fanmap_kind_t kind; /* FANMAP_VALUE, FANMAP_EXCEPTION, or what a supervisor of commands saw */
     const uint8_t *value;
-    size_t value_len; /* one msgpack object */
-    const char *type, *message, *stderr_tail;
-    size_t type_len, message_len, stderr_len;
+    size_t value_len;                                       /* one msgpack object */
+    const char *type, *message, *stderr_tail, *stdout_tail; /* stdout_tail: a failed command's */
+    size_t type_len, message_len, stderr_len, stdout_len;
     int32_t exit_status, signo;
     uint64_t run_us;
 } slot_done_t;

@@ -73,7 +73,8 @@ int outcome_view_fill(outcome_view_t *view, const outcome_t *outcome, fanmap_err
                             .run_us = outcome->run_us,
                             .type = "",
                             .message = "",
-                            .stderr_tail = ""};
+                            .stderr_tail = "",
+                            .stdout_tail = ""};
     buf_clear(&view->value);
     buf_clear(&view->text);
     if (outcome->kind == FANMAP_VALUE) {
@@ -85,10 +86,13 @@ int outcome_view_fill(outcome_view_t *view, const outcome_t *outcome, fanmap_err
         size_t message = put_text(&view->text, outcome->message, outcome->message_len);
         size_t tail = put_text(&view->text, outcome->stderr_tail, outcome->stderr_len);
         o->stderr_len = view->text.len - tail - 1;
+        size_t printed = put_text(&view->text, outcome->stdout_tail, outcome->stdout_len);
+        o->stdout_len = view->text.len - printed - 1;
         if (!view->text.failed) {
             o->type = (const char *)view->text.data + type;
             o->message = (const char *)view->text.data + message;
             o->stderr_tail = (const char *)view->text.data + tail;
+            o->stdout_tail = (const char *)view->text.data + printed;
         }
     }
     if (view->value.failed || view->text.failed)
@@ -127,6 +131,7 @@ int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_
 {
     size_t type = strlen(outcome->type) + 1, message = strlen(outcome->message) + 1;
     size_t total = sizeof *outcome + outcome->value_len + type + message + outcome->stderr_len + 1;
+    total += outcome->stdout_len + 1;
     fanmap_outcome_t *copy = malloc(total);
     if (!copy)
         return FANMAP_ENOMEM;
@@ -138,6 +143,9 @@ int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_
     copy->stderr_tail = at;
     at[outcome->stderr_len] = '\0';
     at += outcome->stderr_len + 1;
+    copy->stdout_tail = outcome->stdout_len > 0 ? memcpy(at, outcome->stdout_tail, outcome->stdout_len) : at;
+    at[outcome->stdout_len] = '\0';
+    at += outcome->stdout_len + 1;
     if (outcome->value_len)
         memcpy(at, outcome->value, outcome->value_len);
     copy->value = at;

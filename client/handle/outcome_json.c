@@ -26,6 +26,7 @@ static void put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
     if (o->signo)
         buf_printf(b, ",\"signal\":%d", o->signo);
     put_field(b, "stderr", o->stderr_tail, o->stderr_len);
+    put_field(b, "stdout", o->stdout_tail, o->stdout_len);
     buf_append(b, "}", 1);
 }
 

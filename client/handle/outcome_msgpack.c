@@ -40,8 +40,8 @@ static void put_text(buf_t *b, const char *name, const char *text, size_t len)
 void outcome_put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
 {
     bool has_type = o->type[0] != '\0', has_status = o->exit_status != 0, has_signal = o->signo != 0;
-    bool has_stderr = o->stderr_len > 0;
-    mp_put_map(b, 2u + has_type + with_attempts + has_status + has_signal + has_stderr);
+    bool has_stderr = o->stderr_len > 0, has_stdout = o->stdout_len > 0;
+    mp_put_map(b, 2u + has_type + with_attempts + has_status + has_signal + has_stderr + has_stdout);
     put_text(b, "kind", fanmap_kind_name(o->kind), strlen(fanmap_kind_name(o->kind)));
     put_text(b, "message", o->message, strlen(o->message));
     if (has_type)
@@ -54,6 +54,8 @@ void outcome_put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
         put_signed(b, "signal", o->signo);
     if (has_stderr)
         put_text(b, "stderr", o->stderr_tail, o->stderr_len);
+    if (has_stdout)
+        put_text(b, "stdout", o->stdout_tail, o->stdout_len);
 }
 
 static void put_record(buf_t *b, const fanmap_outcome_t *o)

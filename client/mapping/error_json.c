@@ -68,6 +68,8 @@ static void read_field(mp_reader_t *r, const char *key, size_t key_len, outcome_
         ret->type = mp_read_str(r, &ret->type_len);
     } else if (is_key(key, key_len, "stderr")) {
         ret->stderr_tail = mp_read_str(r, &ret->stderr_len);
+    } else if (is_key(key, key_len, "stdout")) {
+        ret->stdout_tail = mp_read_str(r, &ret->stdout_len);
     } else if (is_key(key, key_len, "attempts")) {
         ret->attempts = (uint32_t)read_small(r);
     } else if (is_key(key, key_len, "exit_status")) {

@@ -99,8 +99,10 @@ typedef struct {
     size_t value_len;
     const char *type, *message, *stderr_tail; /* else: UTF-8, NUL-terminated, never NULL */
     size_t stderr_len;
-    int exit_status, signo; /* 0 where they do not apply */
-    uint64_t run_us;        /* how long the last attempt ran */
+    int exit_status, signo;  /* 0 where they do not apply */
+    uint64_t run_us;         /* how long the last attempt ran */
+    const char *stdout_tail; /* the end of what a command that failed had printed; as stderr_tail */
+    size_t stdout_len;
 } fanmap_outcome_t;
 
 typedef struct {

@@ -270,7 +270,7 @@ void command_exited(supervisor_t *s, int status)
 static void append_output(supervisor_t *s, const char *bytes, size_t len)
 {
     command_t *c = &s->command;
-    size_t room = c->value_bytes_max - c->out.len;
+    size_t room = c->value_bytes_max + 1 - c->out.len; /* 1: a newline that is no part of the value */
     if (len <= room) {
         buf_append(&c->out, bytes, len);
         return;

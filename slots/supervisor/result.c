@@ -64,6 +64,8 @@ static void put_failure(command_t *c, const board_t *board, slot_done_t *done)
     clean_text(&tail, board->tail, len);
     done->stderr_tail = (const char *)tail.data;
     done->stderr_len = tail.len;
+    done->stdout_len = c->out.len < BOARD_TAIL_BYTES ? c->out.len : BOARD_TAIL_BYTES;
+    done->stdout_tail = done->stdout_len > 0 ? (const char *)c->out.data + c->out.len - done->stdout_len : NULL;
     put(c, done, text.failed ? otherwise : (const char *)text.data);
     buf_free(&text);
     buf_free(&tail);
@@ -112,7 +114,8 @@ void result_of_exit(command_t *c, const board_t *board, int64_t now_ns)
     slot_done_t done = {.kind = FANMAP_VALUE, .run_us = (uint64_t)(now_ns - c->started_ns) / 1000};
     char message[96];
     snprintf(message, sizeof message, "the value is over the limit of %zu bytes", c->value_bytes_max);
-    if (c->too_large) {
+    const char *out = c->out.data ? (const char *)c->out.data : "";
+    if (c->too_large || (c->status == 0 && text_len(c, out) > c->value_bytes_max)) {
         done.kind = FANMAP_TOO_LARGE;
         put(c, &done, message);
     } else if (c->status != 0) {

@@ -327,6 +327,10 @@ class CommandLine(Case):
         run = self.run_fanmap("map", "--local", "--records", "--", "sh", "-c", "echo out; echo why >&2; exit 3", ":::", "x", exit_status=1)
         error = json.loads(run.out())["error"]
         self.assertEqual((error["kind"], error["exit_status"], error["stderr"]), ("exit", 3, "why\n"))
+        self.assertEqual(error["stdout"], "out\n")
+        run = self.run_fanmap("map", "--local", "-q", "--", "sh", "-c", "echo $1 is wrong; exit $2", "sh", "{1}", "{2}", ":::", "a", "b", ":::+", "1", "0",
+                              exit_status=1)
+        self.assertEqual(run.out(), b"a is wrong\nb is wrong\n")
         run = self.run_fanmap("map", "--local", "-q", "--sh", "echo {} >&2; exit 3", ":::", "x", exit_status=1)
         self.assertIn("item 0: exit: x\n", run.err())
         run = self.run_fanmap("map", "--local", "-q", "--", "sh", "-c", "echo first >&2; echo last >&2; exit 3", ":::", "x", exit_status=1)

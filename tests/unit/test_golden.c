@@ -177,6 +177,8 @@ static void put_error(buf_t *b, const outcome_t *o)
     put_signed(b, "exit_status", o->exit_status);
     put_signed(b, "signo", o->signo);
     put_string(b, "stderr", o->stderr_tail, o->stderr_len);
+    if (o->stdout_len > 0)
+        put_string(b, "stdout", o->stdout_tail, o->stdout_len);
 }
 
 static void put_outcome(buf_t *b, const outcome_t *o)
@@ -373,7 +375,9 @@ static void show_done(const slot_done_t *d, buf_t *f, buf_t *again)
                    .exit_status = d->exit_status,
                    .signo = d->signo,
                    .stderr_tail = d->stderr_tail,
-                   .stderr_len = d->stderr_len};
+                   .stderr_len = d->stderr_len,
+                   .stdout_tail = d->stdout_tail,
+                   .stdout_len = d->stdout_len};
     if (d->kind == FANMAP_VALUE)
         put_object(f, "value", d->value, d->value_len);
     else

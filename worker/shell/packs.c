@@ -54,7 +54,7 @@ static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t
 {
     fanmap_error_t err;
     inflight_t *pack = pack_open(shell, spec);
-    size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len;
+    size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
     if (pack && pack->count > 0 && pack->body.len + more > PACK_BYTES) {
         pack_close_front(shell);
         pack = pack_open(shell, spec);

@@ -100,6 +100,8 @@ static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
                                      .message_len = done->message_len,
                                      .stderr_tail = done->stderr_tail,
                                      .stderr_len = done->stderr_len,
+                                     .stdout_tail = done->stdout_tail,
+                                     .stdout_len = done->stdout_len,
                                      .exit_status = done->exit_status,
                                      .signo = done->signo,
                                      .run_us = done->run_us};
