@@ -37,6 +37,7 @@ typedef struct {
     uint32_t unstarted_from; /* runs from this n on were never started and never will be */
     int exit_status, signo;
     bool out_of_memory;
+    bool is_short; /* SLOT_DOWN_UNUSABLE: for lack of processes, memory or descriptors, and not by the task's fault */
     const char *stderr_tail; /* borrowed */
     size_t stderr_len;
     const char *message; /* NUL-terminated, "" when there is nothing to say */

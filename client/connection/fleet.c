@@ -115,6 +115,8 @@ static void take_worker(fleet_asking_t *a, const char *id, int64_t silent_s, cha
     if (silent_s > SERVES_S || strcmp(row.info.queue, a->queue) != 0 || !worker_row_has(row.info.tasks, a->task))
         return;
     fleet->rows_n++;
+    if (worker_row_has(row.dead, a->task) && fleet->dead_n++ == 0)
+        snprintf(fleet->dead_worker, sizeof fleet->dead_worker, "%.64s:%" PRIu64, row.info.host, row.info.pid);
     fleet->slots += row.info.slots;
     fleet->running += row.info.running;
     add_job(a, &row);

@@ -14,10 +14,12 @@ enum { FLEET_NAME_MAX = 96, FLEET_HOLDERS_MAX = 160, FLEET_WHY_MAX = 256 };
 
 typedef struct {
     /* Redis */
-    bool has_redis;                /* it is used, and answered */
-    char redis_why[FLEET_WHY_MAX]; /* it is used, and did not answer */
-    int workers_n;                 /* that serve the task; -1: not known */
-    int rows_n;                    /* of these, whose rows say what they do; the sums: */
+    bool has_redis;                   /* it is used, and answered */
+    char redis_why[FLEET_WHY_MAX];    /* it is used, and did not answer */
+    int workers_n;                    /* that serve the task; -1: not known */
+    int rows_n;                       /* of these, whose rows say what they do; the sums: */
+    int dead_n;                       /* of these, those where the task does not start */
+    char dead_worker[FLEET_NAME_MAX]; /* one of them */
     uint64_t slots, running;
     uint64_t queued, delayed, job_running; /* of the job alone */
     int64_t retry_ms;                      /* within so much the first try of those delayed is due */

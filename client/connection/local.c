@@ -28,9 +28,24 @@ static void on_ended(void *arg, const fanmap_error_t *err)
         client_fail(arg, err);
 }
 
+/* Nothing else could run its jobs. */
+static void on_cannot_start(void *arg, const char *task, const char *why)
+{
+    fanmap_t *f = arg;
+    fanmap_error_t err;
+    for (fanmap_job_t *job = f->jobs, *next; why && job; job = next) {
+        next = job->next;
+        if (strcmp(job->spec.task, task) != 0 || job->error.code)
+            continue;
+        err_set(&err, FANMAP_EUSAGE, "%s (time and again; nothing else here runs task %s)", why, task);
+        job_fail(job, &err);
+    }
+}
+
 static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {.log = on_log, .ended = on_ended};
+    static const worker_shell_callbacks_t callbacks = {
+        .log = on_log, .ended = on_ended, .cannot_start = on_cannot_start};
     worker_shell_config_t config;
     int r = serve_catalogue(options, &f->local->catalogue, err);
     if (r != FANMAP_OK)

@@ -15,6 +15,7 @@ static void take_pair(worker_row_t *row, const char *key, const char *value)
                         {"tasks", NULL, &info->tasks},
                         {"oldest", NULL, &info->oldest},
                         {"waiting", NULL, &row->waiting},
+                        {"dead", NULL, &row->dead},
                         {"pid", &info->pid, NULL},
                         {"slots", &info->slots, NULL},
                         {"running", &info->running, NULL},
@@ -34,7 +35,8 @@ static void take_pair(worker_row_t *row, const char *key, const char *value)
 void worker_row_read(char *text, worker_row_t *ret)
 {
     char *word;
-    *ret = (worker_row_t){.info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = ""}, .waiting = ""};
+    *ret = (worker_row_t){
+        .info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = ""}, .dead = "", .waiting = ""};
     while ((word = strsep(&text, " "))) {
         char *equals = strchr(word, '=');
         if (!equals)

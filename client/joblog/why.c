@@ -40,6 +40,16 @@ static void explain_reach(const why_facts_t *facts, why_t *ret)
             facts->task, facts->queue, facts->queue, facts->name_space, facts->task);
 }
 
+static void explain_starts(const why_facts_t *facts, why_t *ret)
+{
+    const fleet_t *fleet = facts->fleet;
+    if (fleet->dead_n > 0 && has_unfinished(facts))
+        put(ret, WHY_NO_START,
+            "%d of the %d workers of task %s cannot start its program or library, and what they have of it waits: the "
+            "log of %s says why",
+            fleet->dead_n, fleet->rows_n, facts->task, fleet->dead_worker);
+}
+
 /* An item that is handed from one partition to another is in the lag of the other one. */
 static void explain_offsets(const why_facts_t *facts, why_t *ret)
 {
@@ -165,6 +175,7 @@ void why(const why_facts_t *facts, why_t *ret)
         return;
     }
     explain_reach(facts, ret);
+    explain_starts(facts, ret);
     explain_offsets(facts, ret);
     if (!facts->is_paused && !facts->fleet->is_paused) {
         explain_tokens(facts, ret);

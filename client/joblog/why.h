@@ -13,6 +13,7 @@ typedef enum {
     WHY_LESS_KNOWN,
     WHY_PAUSED,
     WHY_NO_WORKER,
+    WHY_NO_START,    /* the task's program, at some of its workers */
     WHY_PASSED_OVER, /* the group's offsets lie behind items without an outcome */
     WHY_NO_OWNER,    /* of some partitions */
     WHY_NO_TABLE,

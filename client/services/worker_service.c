@@ -32,6 +32,7 @@ struct fanmap_worker {
     loop_timer_t *connect_timer, *presence_timer;
     cleaner_t *cleaner; /* from ready on */
     const char **tasks;
+    bool *fails_to_start; /* of each task */
     char incarnation[21];
     int64_t started_ms; /* unix time */
     bool is_connected, is_ready, is_ended;
@@ -118,6 +119,22 @@ static size_t put_waiting(const fanmap_worker_t *w, char *row, size_t cap)
     return len;
 }
 
+/* KEY=TASK,...: of all, or those of `which`. */
+static size_t put_tasks(const fanmap_worker_t *w, const char *key, const bool *which, char *row, size_t cap)
+{
+    size_t len = 0;
+    row[0] = '\0';
+    for (size_t i = 0; i < w->catalogue.n; i++) {
+        if (which && !which[i])
+            continue;
+        const char *before = len == 0 ? key : ",";
+        if (len + strlen(before) + strlen(w->tasks[i]) >= cap)
+            break;
+        len += (size_t)snprintf(row + len, cap - len, "%s%s", before, w->tasks[i]);
+    }
+    return len;
+}
+
 /* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
 static void announce_row(fanmap_worker_t *w)
 {
@@ -135,12 +152,8 @@ static void announce_row(fanmap_worker_t *w)
                      stats.queued + stats.delayed, stats.partitions, w->started_ms);
     n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
     n += (int)put_waiting(w, row + n, PRESENCE_ROW_MAX * 3 / 4 - (size_t)n);
-    n += snprintf(row + n, sizeof row - (size_t)n, " tasks=");
-    for (size_t i = 0; i < w->catalogue.n; i++) {
-        if ((size_t)n + strlen(w->tasks[i]) + 2 > sizeof row)
-            break;
-        n += snprintf(row + n, sizeof row - (size_t)n, "%s%s", i > 0 ? "," : "", w->tasks[i]);
-    }
+    n += (int)put_tasks(w, " dead=", w->fails_to_start, row + n, PRESENCE_ROW_MAX * 7 / 8 - (size_t)n);
+    n += (int)put_tasks(w, " tasks=", NULL, row + n, sizeof row - (size_t)n);
     presence_announce_row(w->presence, w->incarnation, row);
 }
 
@@ -219,6 +232,18 @@ static void on_connected(void *arg)
     ((fanmap_worker_t *)arg)->is_connected = true;
 }
 
+static void on_cannot_start(void *arg, const char *task, const char *why)
+{
+    fanmap_worker_t *w = arg;
+    for (size_t i = 0; i < w->catalogue.n; i++)
+        if (strcmp(w->tasks[i], task) == 0)
+            w->fails_to_start[i] = why != NULL;
+    if (why)
+        log_line(w, FANMAP_LOG_ERROR, "items of task %s wait, time and again: %s", task, why);
+    else
+        log_line(w, FANMAP_LOG_INFO, "task %s starts now", task);
+}
+
 static void on_publishes(void *arg, const spec_t *spec)
 {
     fanmap_worker_t *w = arg;
@@ -227,12 +252,15 @@ static void on_publishes(void *arg, const spec_t *spec)
 
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log, on_connected, on_ready, on_ended, on_publishes};
+    static const worker_shell_callbacks_t callbacks = {on_log,   on_connected,    on_ready,
+                                                       on_ended, on_cannot_start, on_publishes};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)
         w->tasks = calloc(w->catalogue.n, sizeof *w->tasks);
-    if (r == FANMAP_OK && (!w->tasks || random_id(w->incarnation, 20) != FANMAP_OK))
+    if (r == FANMAP_OK)
+        w->fails_to_start = calloc(w->catalogue.n, sizeof *w->fails_to_start);
+    if (r == FANMAP_OK && (!w->tasks || !w->fails_to_start || random_id(w->incarnation, 20) != FANMAP_OK))
         r = err_set(err, FANMAP_ENOMEM, "out of memory");
     for (size_t i = 0; r == FANMAP_OK && i < w->catalogue.n; i++)
         w->tasks[i] = w->catalogue.tasks[i].name;
@@ -307,6 +335,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
     loop_free(w->loop);
     slots_catalogue_free(&w->catalogue);
     free(w->tasks);
+    free(w->fails_to_start);
     fanmap_options_free(w->options);
     free(w);
 }

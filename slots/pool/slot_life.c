@@ -101,6 +101,7 @@ static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
     down->signo = m->signo;
     down->out_of_memory = m->out_of_memory != 0;
     down->message = m->text;
+    down->is_short = m->is_short || atomic_load(&t->board->is_short);
     if (t->is_killing && (down->why == SLOT_DOWN_DIED || down->why == SLOT_DOWN_GUARDIAN))
         down->why = SLOT_DOWN_KILLED;
     if (t->freeze_sent && down->why == SLOT_DOWN_GUARDIAN)

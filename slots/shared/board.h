@@ -73,8 +73,9 @@ typedef struct {
     /* The job that log lines of the task host belong to; written by the host while nothing runs. */
     _Alignas(64) char job[JOB_ID_MAX + 1];
 
-    /* Why the slot is unusable, "" if it is not; written by the host before it leaves. NUL-terminated. */
+    /* Why the slot is unusable, "" if it is not; written by host or supervisor before it leaves. NUL-terminated. */
     char unusable[BOARD_TEXT_BYTES];
+    _Atomic uint32_t is_short; /* it is for lack of processes, memory or descriptors: no fault of the task */
 
     /* The last bytes of what the attempt wrote to stderr; written by the supervisor. */
     _Atomic uint32_t tail_len;

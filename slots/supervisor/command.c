@@ -55,7 +55,7 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
 }
 
 /* No process, memory or descriptor to be had, and the job's own limits are not why. */
-static bool is_short(const supervisor_t *s, int error)
+bool command_is_short(const supervisor_t *s, int error)
 {
     const limits_t *limits = &s->command.limiter.limits;
     if ((error == ENOMEM && limits->memory_bytes) || (error == EMFILE && limits->files_n) ||
@@ -67,6 +67,7 @@ static bool is_short(const supervisor_t *s, int error)
 /* That is the worker's trouble: the run was never started, and the slot is away for a while. */
 static void give_back(supervisor_t *s, const char *message)
 {
+    atomic_store(&s->board->is_short, 1);
     if (board_unclaim(s->board))
         supervisor_give_up(s, message);
 }
@@ -77,7 +78,7 @@ static void refuse_spawn(supervisor_t *s, int error)
     char message[300], why[180];
     spawn_reason(&c->task->terms, error, why, sizeof why);
     snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], why);
-    if (is_short(s, error))
+    if (command_is_short(s, error))
         give_back(s, message);
     else if (error == E2BIG)
         result_refuse(s, FANMAP_BAD_INPUT, 0, "the item makes the command line too long");

@@ -133,6 +133,7 @@ int command_wait_ms(const supervisor_t *s);
 /* ---- spawn.c ---- */
 
 /* Makes descriptors and environment for commands. 0, or an errno. */
+bool command_is_short(const supervisor_t *s, int error);
 int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);

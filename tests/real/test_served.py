@@ -135,6 +135,15 @@ class ServedEmbedded(Served, Case):
             meanwhile(self.worked)
         return self.finish(self.worked, 110, exit_status).out()
 
+    def test_a_program_that_never_starts_ends_the_map(self):
+        """After a few tries, with what it said; other ways to fail likewise."""
+        for program, said in (("sh -c 'exit 9'", "ended with status 9 before it was ready"), ("/nonexistent", "No such file"),
+                              ("sleep 100", "said no hello")):
+            map_ = self.start("map", "--local", "--start-timeout", "1s", "--serve", f"t={program}", "t", ":::", "1", "2")
+            self.finish(map_, 40 * PATIENCE, 2)
+            self.assertIn(said, map_.err().splitlines()[-1])
+            self.assertIn("time and again", map_.err().splitlines()[-1])
+
     def test_a_program_that_says_nothing_is_said(self):
         """Which one, in which slot, and what is missing, within 5 s; and what becomes of the items when its time is up."""
         program = self.start("map", "--local", "--slots", 1, "--start-timeout", "6s", "--serve", "t=cat", "t", ":::", "1")

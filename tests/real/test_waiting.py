@@ -1,11 +1,14 @@
 """Why a job waits: said by a map that has stood still, and by show, each cause as it comes about."""
 import json
+import os
 import signal
 import struct
 
 import raw
-from fleet import FANMAP, PATIENCE, PIPE, Case, wait_until
+from fleet import FANMAP, PATIENCE, PIPE, ROOT, Case, wait_until
 from services import Kafka
+
+NUMBERS = os.path.join(ROOT, "examples", "python", "numbers_task.py")
 
 
 def text(s):
@@ -50,6 +53,19 @@ class Causes(Waiting):
         self.assertEqual(run.out(), b"1\n2\n")
         self.assertEqual((len(self.lines(run, "no worker serves")), len(self.lines(run, "it is paused"))), (1, 1))
         self.assertEqual(len(self.lines(run, "job j goes on")), 1)
+
+    def test_a_program_that_does_not_start(self):
+        """The worker says why, time and again; the map and show say which worker; then it starts."""
+        needed = os.path.join(self.folder, "model")
+        worker = self.worker("--serve", f"square=sh -c 'test -e {needed} && exec python3 {NUMBERS}'", tasks=None, slots=2)
+        run = self.start_map("square", "--job-id", "j", data=b"3\n")
+        self.says(run, "job j waits: 1 of the 1 workers of task square cannot start its program")
+        self.waits("j", "cannot start its program", f":{worker.process.pid} says why")
+        self.assertEqual(len([x for x in worker.err().splitlines() if "time and again" in x]), 1)
+        open(needed, "w").close()
+        self.finish(run, 60 * PATIENCE)
+        self.assertEqual((run.out(), len(self.lines(run, "job j goes on"))), (b"9\n", 1))
+        wait_until(lambda: "task square starts now" in worker.err(), 10)
 
     def test_a_map_that_waits_for_input_says_nothing(self):
         self.worker("--exec", "slow=sleep 8", slots=1)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -67,6 +68,19 @@ static void test_what_runs_does_not_wait(void **state)
     f.job_running = 0;
     given.is_over = true;
     given.is_paused = true;
+    check_nothing(&given);
+}
+
+static void test_a_task_that_does_not_start(void **state)
+{
+    fleet_t f = fleet();
+    why_facts_t given = facts(&f);
+    (void)state;
+    f.dead_n = 1;
+    (void)snprintf(f.dead_worker, sizeof f.dead_worker, "host:7");
+    check_first(&given, WHY_NO_START, "1 of the 2 workers of task t cannot start");
+    given.known = given.published;
+    given.total = 10;
     check_nothing(&given);
 }
 
@@ -251,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_runs_does_not_wait),
+        cmocka_unit_test(test_a_task_that_does_not_start),
         cmocka_unit_test(test_out_of_reach),
         cmocka_unit_test(test_nobody_and_paused),
         cmocka_unit_test(test_offsets),

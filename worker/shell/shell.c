@@ -183,7 +183,8 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
     shell->takes = calloc(shell->config.slots_n, 4 * sizeof *shell->takes);
     shell->take_n = calloc(shell->config.slots_n, 4 * sizeof *shell->take_n);
     shell->slot_job = calloc(shell->config.slots_n, sizeof *shell->slot_job);
-    if (!shell->task_names || !shell->takes || !shell->take_n || !shell->slot_job)
+    shell->slot_task = calloc(shell->config.slots_n, sizeof *shell->slot_task);
+    if (!shell->task_names || !shell->takes || !shell->take_n || !shell->slot_job || !shell->slot_task)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     for (size_t i = 0; i < catalogue->n; i++)
         shell->task_names[i] = catalogue->tasks[i].name;
@@ -335,5 +336,7 @@ void worker_shell_close(worker_shell_t *shell)
     free(shell->takes);
     free(shell->take_n);
     free(shell->slot_job);
+    free(shell->slot_task);
+    free(shell->start_troubles);
     free(shell);
 }

@@ -1,8 +1,16 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker/shell/state.h"
+
+/* A task whose program or library does not start. */
+struct start_trouble {
+    unsigned failures; /* in a row */
+    int64_t since_ms;
+    bool was_told;
+};
 
 static const slots_task_t *find_task(const worker_shell_t *shell, const char *name)
 {
@@ -50,6 +58,7 @@ static void set_job(worker_shell_t *shell, const worker_action_t *a)
     tell_limits(shell, a->run.job_key, &job);
     slots_set_job(shell->slots, a->run.slot, a->run.job_key, &job);
     shell->slot_job[a->run.slot] = a->run.job_key;
+    shell->slot_task[a->run.slot] = (size_t)(job.task - shell->config.catalogue->tasks);
 }
 
 void shell_run(worker_shell_t *shell, const worker_action_t *a)
@@ -84,8 +93,34 @@ static void on_up(void *arg, uint32_t slot)
     shell_step(shell, &(worker_event_t){.type = WORKER_SLOT_UP, .slot = {slot}});
 }
 
+/* Its slots are started anew, each time a little later; once it has failed some times in a row, over some time, that is
+ * told. */
+static void does_not_start(worker_shell_t *shell, size_t task, const char *why)
+{
+    struct start_trouble *trouble = &shell->start_troubles[task];
+    int64_t now_ms = loop_now_ms(shell->loop);
+    if (trouble->failures++ == 0)
+        trouble->since_ms = now_ms;
+    if (trouble->was_told || trouble->failures < START_TRIES || now_ms < trouble->since_ms + START_TRIES_MS)
+        return;
+    trouble->was_told = true;
+    if (shell->callbacks.cannot_start)
+        shell->callbacks.cannot_start(shell->arg, shell->task_names[task], why);
+}
+
+static void does_start(worker_shell_t *shell, size_t task)
+{
+    struct start_trouble *trouble = &shell->start_troubles[task];
+    if (trouble->was_told && shell->callbacks.cannot_start)
+        shell->callbacks.cannot_start(shell->arg, shell->task_names[task], NULL);
+    *trouble = (struct start_trouble){0};
+}
+
 static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
 {
+    worker_shell_t *shell = arg;
+    if (shell->start_troubles[shell->slot_task[slot]].failures > 0)
+        does_start(shell, shell->slot_task[slot]);
     worker_event_t event = {.type = WORKER_ATTEMPT_DONE};
     event.done.slot = slot;
     event.done.n = done->n;
@@ -171,11 +206,14 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
                                      .stderr_len = down->stderr_len,
                                      .exit_status = down->exit_status,
                                      .signo = down->signo};
+    bool has_job = shell->slot_job[slot] != 0;
     shell->slot_job[slot] = 0;
     if (down->why == SLOT_DOWN_UNUSABLE) {
         char line[TROUBLE_BYTES];
         snprintf(line, sizeof line, "slot %u: %s", slot, message);
         say_trouble(shell, line);
+        if (has_job && !down->is_short)
+            does_not_start(shell, shell->slot_task[slot], message);
     }
     shell_step(shell, &event);
 }
@@ -213,5 +251,8 @@ int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
                              .session_ms = shell->config.session_ms,
                              .start_timeout_ms = shell->config.start_timeout_ms,
                              .value_bytes_max = shell->config.value_bytes_max};
+    shell->start_troubles = calloc(config.tasks_n, sizeof *shell->start_troubles);
+    if (!shell->start_troubles)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
     return slots_open(shell->loop, &config, &callbacks, shell, &shell->slots, err);
 }

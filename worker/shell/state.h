@@ -9,7 +9,7 @@
 #include "slots/slots.h"
 #include "worker/shell/shell.h"
 
-enum { TOLD_JOBS = 64, TROUBLE_EVERY_MS = 1000, TROUBLE_BYTES = 560 };
+enum { TOLD_JOBS = 64, TROUBLE_EVERY_MS = 1000, TROUBLE_BYTES = 560, START_TRIES = 3, START_TRIES_MS = 5000 };
 enum {
     PACK_BYTES = 64 * 1024,
     PACK_LINGER_MS = 1,
@@ -90,6 +90,8 @@ struct worker_shell {
     unsigned trouble_unsaid;
     uint32_t told_jobs[TOLD_JOBS], told_at; /* jobs whose limits were told last */
     uint32_t *slot_job;                     /* job_key that the slot was last set to; 0: none */
+    size_t *slot_task;                      /* the task of that job, by its place in the catalogue */
+    struct start_trouble *start_troubles;   /* of each task */
 
     inflight_t *open;   /* packs being filled, the last used first */
     inflight_t *unsent; /* what the bus had no room for, in order */
