@@ -45,31 +45,16 @@ static const fanmap_option_info_t *find_letter(const command_t *command, char le
 /* A secret in argv can be read by everyone on the machine. */
 static bool shows_secret(const fanmap_option_info_t *info, const char *value)
 {
-    static const char *const secrets[] = {"sasl.password",         "ssl.key.password",
-                                          "ssl.keystore.password", "sasl.oauthbearer.client.secret",
-                                          "ssl.key.pem",           "sasl.oauthbearer.config"};
-    if (strcmp(info->name, "property") == 0) {
-        for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-            size_t len = strlen(secrets[i]);
-            if (strncmp(value, secrets[i], len) == 0 && value[len] == '=') {
-                complain(
-                    "-X %s on the command line can be read by everyone on this machine; put it into a file and give "
-                    "-F FILE",
-                    secrets[i]);
-                return true;
-            }
-        }
-    }
-    if (strcmp(info->name, "redis") == 0) {
-        const char *at = strrchr(value, '@');
-        const char *colon = strstr(value, "://") ? strchr(strstr(value, "://") + 3, ':') : NULL;
-        if (at && colon && colon < at) {
-            complain("a password in --redis can be read by everyone on this machine; put it into a file and give "
-                     "--redis-password-file FILE");
-            return true;
-        }
-    }
-    return false;
+    if (!fanmap_option_is_secret(info->name, value))
+        return false;
+    if (strcmp(info->name, "redis") == 0)
+        complain("a password in --redis can be read by everyone on this machine; put it into a file and give "
+                 "--redis-password-file FILE");
+    else
+        complain("-X %.*s on the command line can be read by everyone on this machine; put it into a file and give "
+                 "-F FILE",
+                 (int)strcspn(value, "="), value);
+    return true;
 }
 
 static int set(parser_t *p, const fanmap_option_info_t *info, const char *value)

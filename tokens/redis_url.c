@@ -2,12 +2,12 @@
  */
 #include "tokens/redis_url.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "io/trusted_file.h"
 
 /* Copies [from, to), %-escapes decoded. False: too long, a broken escape, or a NUL. */
 static bool decode(const char *from, const char *to, char *ret, size_t cap)
@@ -135,9 +135,10 @@ int redis_url_parse(const char *text, redis_url_t *ret, fanmap_error_t *err)
 
 int redis_url_read_password(redis_url_t *url, const char *file, fanmap_error_t *err)
 {
-    FILE *f = fopen(file, "re");
-    if (!f)
-        return err_set(err, FANMAP_EUSAGE, "the Redis password file %s: %s", file, strerror(errno));
+    FILE *f;
+    bool is_shared;
+    if (trusted_open(file, &f, &is_shared, err) != FANMAP_OK)
+        return err_wrap(err, "the Redis password file %s", file);
     char line[REDIS_SECRET_MAX + 2];
     bool ok = fgets(line, sizeof line, f) != NULL;
     fclose(f);

@@ -17,7 +17,8 @@ typedef struct {
 
 /* The forms are told in redis_port.h. FANMAP_EUSAGE with a message that says what is wrong. */
 int redis_url_parse(const char *text, redis_url_t *ret, fanmap_error_t *err);
-/* The first line of the file into url->password. FANMAP_EUSAGE: unreadable, empty or too long. */
+/* The first line of the file into url->password. FANMAP_EUSAGE: unreadable, empty, too long, or not to be trusted
+ * (io/trusted_file.h). */
 int redis_url_read_password(redis_url_t *url, const char *file, fanmap_error_t *err);
 /* "HOST:PORT" or the path, for messages. Returns `ret`. */
 char *redis_url_place(const redis_url_t *url, char *ret, size_t cap);

@@ -83,7 +83,9 @@ int connection_open(const fanmap_options_t *options, uint32_t fetch_kbytes, cons
     f->is_local = options_switch(f->options, OPT_LOCAL);
     f->is_connected = f->is_local;
     f->namespace_name = options_text(f->options, OPT_NAMESPACE);
-    int r = open_parts(f, err);
+    int r = options_check_files(f->options, log, log_arg, err);
+    if (r == FANMAP_OK)
+        r = open_parts(f, err);
     if (r != FANMAP_OK) {
         connection_close(f);
         return r;

@@ -1,9 +1,11 @@
+/* Where options come from besides the caller: files of KEY=VALUE lines, and the environment. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/options/options.h"
+#include "io/trusted_file.h"
 
 static char *trim(char *text)
 {
@@ -14,52 +16,65 @@ static char *trim(char *text)
     return text;
 }
 
-typedef int (*pair_fn)(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err);
+/* A file of KEY=VALUE lines; `prefix` goes before each key. */
+typedef struct {
+    fanmap_options_t *options;
+    const char *prefix;
+    bool holds_secret;
+} settings_file_t;
 
-static int put_from_file(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err)
+static int read_pair(settings_file_t *s, char *line, fanmap_error_t *err)
 {
-    return options_put(options, key, value, SOURCE_FILE, err);
-}
-
-static int put_property_from_file(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err)
-{
-    char name[256];
-    if ((size_t)snprintf(name, sizeof name, "X.%s", key) >= sizeof name)
-        return err_set(err, FANMAP_EUSAGE, "property name too long");
-    return options_put(options, name, value, SOURCE_FILE, err);
-}
-
-static int read_pair(fanmap_options_t *options, char *line, pair_fn put, fanmap_error_t *err)
-{
-    char *text = trim(line);
+    char *text = trim(line), key[256];
     if (*text == '\0' || *text == '#')
         return FANMAP_OK;
     char *equals = strchr(text, '=');
     if (!equals)
         return err_set(err, FANMAP_EUSAGE, "want KEY=VALUE");
     *equals = '\0';
-    return put(options, trim(text), trim(equals + 1), err);
+    if ((size_t)snprintf(key, sizeof key, "%s%s", s->prefix, trim(text)) >= sizeof key)
+        return err_set(err, FANMAP_EUSAGE, "a name that is too long");
+    const char *value = trim(equals + 1);
+    s->holds_secret = s->holds_secret || fanmap_option_is_secret(key, value);
+    return options_put(s->options, key, value, SOURCE_FILE, err);
 }
 
-static int read_file(fanmap_options_t *options, const char *path, bool may_be_absent, pair_fn put, fanmap_error_t *err)
+static int read_lines(settings_file_t *s, FILE *file, fanmap_error_t *err)
 {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return may_be_absent && errno == ENOENT ? FANMAP_OK
-                                                : err_set(err, FANMAP_EUSAGE, "%s: %s", path, strerror(errno));
     char *line = NULL;
     size_t cap = 0;
     unsigned number = 0;
     int r = FANMAP_OK;
     while (r == FANMAP_OK && getline(&line, &cap, file) >= 0) {
         number++;
-        r = read_pair(options, line, put, err);
+        r = read_pair(s, line, err);
         if (r != FANMAP_OK)
-            err_wrap(err, "%s: line %u", path, number);
+            err_wrap(err, "line %u", number);
     }
+    if (r == FANMAP_OK && ferror(file))
+        r = err_set(err, FANMAP_EUSAGE, "%s", strerror(errno));
     free(line);
-    fclose(file);
     return r;
+}
+
+static int read_file(fanmap_options_t *options, const char *path, bool is_default, const char *prefix,
+                     fanmap_error_t *err)
+{
+    settings_file_t s = {options, prefix, false};
+    bool is_shared;
+    FILE *file;
+    int r = trusted_open(path, &file, &is_shared, err);
+    if (r != FANMAP_OK && is_default && (errno == ENOENT || errno == ENOTDIR))
+        return FANMAP_OK;
+    if (r != FANMAP_OK && is_default && errno != 0)
+        return options_warn(options, path, strerror(errno), err);
+    if (r == FANMAP_OK) {
+        r = read_lines(&s, file, err);
+        fclose(file);
+    }
+    if (r != FANMAP_OK)
+        return err_wrap(err, "%s", path);
+    return is_shared && s.holds_secret ? options_warn(options, path, options_shared_text, err) : FANMAP_OK;
 }
 
 static int read_environment(fanmap_options_t *options, fanmap_error_t *err)
@@ -92,16 +107,16 @@ static int read_default_file(fanmap_options_t *options, fanmap_error_t *err)
     char path[4096];
     if (!home || (size_t)snprintf(path, sizeof path, "%s/.config/fanmap.conf", home) >= sizeof path)
         return FANMAP_OK;
-    return read_file(options, path, true, put_from_file, err);
+    return read_file(options, path, true, "", err);
 }
 
 int fanmap_options_load(fanmap_options_t *options, const char *path, fanmap_error_t *err)
 {
-    int r = path ? read_file(options, path, false, put_from_file, err) : read_default_file(options, err);
+    int r = path ? read_file(options, path, false, "", err) : read_default_file(options, err);
     if (r == FANMAP_OK)
         r = read_environment(options, err);
     const char *properties = options_text(options, OPT_PROPERTIES);
     if (r == FANMAP_OK && properties)
-        r = read_file(options, properties, false, put_property_from_file, err);
+        r = read_file(options, properties, false, "X.", err);
     return r;
 }

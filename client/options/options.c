@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/log.h"
 #include "client/options/rules.h"
 #include "schemas/topics.h"
 
+enum { PROPERTY = -1, WARNING = -2 };
+
 typedef struct {
-    int option; /* row of the table; -1: a librdkafka property */
+    int option; /* row of the table, PROPERTY of librdkafka's, or WARNING: what is to be said of where these come from */
     option_source_t source;
-    char *key; /* of a property */
+    char *key; /* of a property; of a warning, the file */
     char *value;
 } setting_t;
 
@@ -93,9 +96,9 @@ static bool give_way(fanmap_options_t *options, int option, const char *key, opt
 static int put_property(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
                         fanmap_error_t *err)
 {
-    if (!give_way(options, -1, key, source, false))
+    if (!give_way(options, PROPERTY, key, source, false))
         return FANMAP_OK;
-    int r = append(options, -1, source, key, value);
+    int r = append(options, PROPERTY, source, key, value);
     return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
 }
 
@@ -129,6 +132,20 @@ int options_put(fanmap_options_t *options, const char *key, const char *value, o
         return FANMAP_OK;
     r = append(options, option, source, NULL, value);
     return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+}
+
+int options_warn(fanmap_options_t *options, const char *file, const char *what, fanmap_error_t *err)
+{
+    give_way(options, WARNING, file, SOURCE_CALLER, false);
+    int r = append(options, WARNING, SOURCE_CALLER, file, what);
+    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+}
+
+void options_say_warnings(const fanmap_options_t *options, fanmap_log_fn log, void *arg)
+{
+    for (size_t i = 0; i < options->n; i++)
+        if (options->at[i].option == WARNING)
+            log_to(log, arg, FANMAP_LOG_WARNING, "%s: %s", options->at[i].key, options->at[i].value);
 }
 
 int fanmap_options_set(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err)
@@ -194,7 +211,7 @@ const char *const *options_properties(const fanmap_options_t *options)
         return NULL;
     size_t at = 0;
     for (size_t i = 0; i < options->n; i++) {
-        if (options->at[i].option >= 0)
+        if (options->at[i].option != PROPERTY)
             continue;
         list[at++] = options->at[i].key;
         list[at++] = options->at[i].value;

@@ -285,7 +285,10 @@ int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void 
     w->log_arg = log_arg;
     w->started_ms = (int64_t)time(NULL) * 1000;
     w->options = options_copy(options);
-    int r = w->options ? open_parts(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    int r =
+        w->options ? options_check_files(w->options, log, log_arg, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    if (r == FANMAP_OK)
+        r = open_parts(w, err);
     if (r != FANMAP_OK) {
         fanmap_worker_close(w);
         return r;

@@ -2,17 +2,16 @@
 #include "client/tasks/task_conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/duration.h"
 #include "base/text.h"
 #include "client/options/rules.h"
 #include "client/tasks/task_file.h"
+#include "io/trusted_file.h"
 
 enum { COUNT_MAX = 1 << 20, NICE_MAX = 19, READ_BYTES = 64 * 1024 };
 
@@ -308,19 +307,19 @@ static int add_section(slots_catalogue_t *c, const char *folder, const task_sect
 
 static int read_file(const char *path, buf_t *text, fanmap_error_t *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1;
-    while (fd >= 0 && text->len <= TASK_FILE_BYTES_MAX) {
+    FILE *file;
+    bool is_shared, is_read = true;
+    int r = trusted_open(path, &file, &is_shared, err);
+    if (r != FANMAP_OK)
+        return r;
+    while (is_read && !feof(file) && text->len <= TASK_FILE_BYTES_MAX) {
         void *room = buf_reserve(text, READ_BYTES);
-        n = room ? read(fd, room, READ_BYTES) : -1;
-        if (n <= 0)
-            break;
-        text->len += (size_t)n;
+        text->len += room ? fread(room, 1, READ_BYTES, file) : 0;
+        is_read = room && !ferror(file);
     }
     int error = errno;
-    if (fd >= 0)
-        close(fd);
-    return n < 0 ? err_set(err, FANMAP_EUSAGE, "%s", strerror(error)) : FANMAP_OK;
+    fclose(file);
+    return is_read ? FANMAP_OK : err_set(err, FANMAP_EUSAGE, "%s", strerror(error));
 }
 
 static int add_text(slots_catalogue_t *c, const char *path, const buf_t *text, fanmap_error_t *err)

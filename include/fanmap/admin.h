@@ -53,6 +53,10 @@ FANMAP_API const char *fanmap_options_get(const fanmap_options_t *options, const
 /* A count, a size in bytes, or a duration in ms; 0 when unset or of another type. */
 FANMAP_API uint64_t fanmap_options_number(const fanmap_options_t *options, const char *key);
 
+/* Whether this value of an option is a secret: a password or key of Kafka's ("X.sasl.password", "property"), a URL of Redis
+ * with its password. It belongs into a file, not into argv. */
+FANMAP_API bool fanmap_option_is_secret(const char *key, const char *value);
+
 /* ---- a stream of msgpack ---- */
 
 /* Where the end of the object that begins at `bytes` is looked for; zeroed before the first call. */

@@ -127,7 +127,9 @@ FANMAP_API int fanmap_options_new(fanmap_options_t **ret_options) FANMAP_MUST_CH
 /* Sets one option. "X.NAME" passes NAME to librdkafka. A later call overrides an earlier one. */
 FANMAP_API int fanmap_options_set(fanmap_options_t *options, const char *key, const char *value, fanmap_error_t *err);
 /* Reads `path` (NULL: ~/.config/fanmap.conf, which may be absent), then the FANMAP_* environment. Values that were set
- * by fanmap_options_set before stay. */
+ * by fanmap_options_set before stay. FANMAP_EUSAGE for a file that others than this user and root can write to. A default
+ * file that cannot be read, and one with a secret that everybody can read, are warnings: who opens a connection with
+ * these options logs them. */
 FANMAP_API int fanmap_options_load(fanmap_options_t *options, const char *path, fanmap_error_t *err);
 FANMAP_API void fanmap_options_free(fanmap_options_t *options);
 

@@ -267,7 +267,7 @@ class Case(unittest.TestCase):
 
     def input_file(self, data, name="input"):
         path = os.path.join(self.folder, f"{name}.{next(_numbers)}")
-        with open(path, "wb") as f:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
             f.write(data if isinstance(data, bytes) else data.encode())
         return path
 

@@ -129,6 +129,22 @@ class LoginRefused(Case):
         self.assertNotIn("wrong", run.err())
 
 
+    def test_a_file_of_secrets_that_others_can_reach(self):
+        """Readable: said. Writable: refused. And a default file that nobody can read costs a line."""
+        self.worker(slots=1)
+        args = self.sasl(SASL_PASSWORD)
+        os.chmod(args[-1], 0o644)
+        os.makedirs(os.path.join(self.folder, ".config", "fanmap.conf"))
+        run = self.run_fanmap("map", "echo", *self.connect_args(), *args, data=b"1\n")
+        self.assertEqual(run.out(), b"1\n")
+        self.assertIn(f"{args[-1]}: it holds a secret", run.err())
+        self.assertIn("fanmap.conf: Is a directory", run.err())
+        os.chmod(args[-1], 0o606)
+        for command in (("map", "echo"), ("worker", "--tasks", RECORDED), ("jobs",)):
+            run = self.run_fanmap(*command, *args, data=b"1\n", exit_status=2)
+            self.assert_one_line(run, args[-1], "chmod go-w")
+
+
 class RedisPassword(Case):
     own_redis = True
 
