@@ -54,6 +54,8 @@ static const char table_text[] = "local time = redis.call('TIME') "
                                  "local out = {string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))} "
                                  "local flat = redis.pcall('HGETALL', KEYS[1]) "
                                  "for i = 1, #flat do out[#out + 1] = flat[i] end return out";
+static const char leave_text[] = "redis.call('ZREM', KEYS[1], ARGV[1]) redis.call('HDEL', KEYS[2], ARGV[1]) "
+                                 "return {redis.call('TIME')[1]}";
 
 typedef struct question question_t;
 
@@ -61,8 +63,8 @@ struct question {
     question_t *next;
     presence_t *presence;
     presence_what_t what;
-    char keys[2][KEY_MAX];
-    presence_fn fn; /* NULL: nobody wants to know any more */
+    char keys[2][KEY_MAX], word[32]; /* word: the script's one argument */
+    presence_fn fn;                  /* NULL: nobody wants to know any more */
     void *arg;
     bool is_sent, is_over;
     const char **texts;
@@ -173,13 +175,11 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
 
 static void send_question(question_t *q)
 {
-    static const char *const texts[] = {workers_text, servers_text, ask_bounds_text, table_text};
-    bool has_two = q->what == PRESENCE_WORKERS || q->what == PRESENCE_BOUNDS;
-    char silent[16];
-    snprintf(silent, sizeof silent, "%d", q->what == PRESENCE_WORKERS ? PRESENCE_FORGET_S : SILENT_S);
-    const char *argv[] = {"EVAL", texts[q->what], has_two ? "2" : "1", q->keys[0], q->keys[1], silent};
+    static const char *const texts[] = {workers_text, servers_text, ask_bounds_text, table_text, leave_text};
+    bool has_two = q->what != PRESENCE_SERVERS && q->what != PRESENCE_TABLE;
+    const char *argv[] = {"EVAL", texts[q->what], has_two ? "2" : "1", q->keys[0], q->keys[1], q->word};
     if (!has_two)
-        argv[4] = silent;
+        argv[4] = q->word;
     q->is_sent = true;
     if (redisAsyncCommandArgv(redis_conn_context(q->presence->conn), on_reply, q, has_two ? 6 : 5, argv, NULL) ==
         REDIS_OK)
@@ -193,7 +193,11 @@ static void name_keys(question_t *q, const char *name)
     static const char *const places[] = {
         [PRESENCE_SERVERS] = "serve", [PRESENCE_BOUNDS] = "serve", [PRESENCE_TABLE] = "tokens"};
     const char *name_space = q->presence->name_space;
-    if (q->what == PRESENCE_WORKERS) {
+    if (q->what == PRESENCE_LEAVE)
+        snprintf(q->word, sizeof q->word, "%s", name);
+    else
+        snprintf(q->word, sizeof q->word, "%d", q->what == PRESENCE_WORKERS ? PRESENCE_FORGET_S : SILENT_S);
+    if (q->what == PRESENCE_WORKERS || q->what == PRESENCE_LEAVE) {
         presence_row_keys(name_space, q->keys[0], q->keys[1], KEY_MAX);
         return;
     }
@@ -277,6 +281,18 @@ void presence_announce(presence_t *p, const char *incarnation, const char *queue
         snprintf(key, sizeof key, "%s.serve.%s.%s", p->name_space, queue, tasks[i]);
         if (redisAsyncCommand(context, on_announced, p, "EVAL %s 1 %s %s %s", announce_text, key, incarnation,
                               forget) != REDIS_OK)
+            return;
+    }
+}
+
+void presence_withdraw(presence_t *p, const char *incarnation, const char *queue, const char *const *tasks,
+                       size_t tasks_n)
+{
+    redisAsyncContext *context = redis_conn_context(p->conn);
+    char key[KEY_MAX];
+    for (size_t i = 0; context && i < tasks_n; i++) {
+        snprintf(key, sizeof key, "%s.serve.%s.%s", p->name_space, queue, tasks[i]);
+        if (redisAsyncCommand(context, NULL, NULL, "ZREM %s %s", key, incarnation) != REDIS_OK)
             return;
     }
 }

@@ -7,7 +7,7 @@
  *
  * And for each worker a row of text that says more of it, `KEY=VALUE` separated by blanks: the hash NAMESPACE.workers,
  * with when each was last heard of in the sorted set NAMESPACE.workers.seen. Who was silent for a minute is forgotten
- * by whoever announces itself next.
+ * by whoever announces itself next; who ends in peace takes its row along.
  */
 #ifndef TOKENS_PRESENCE_H
 #define TOKENS_PRESENCE_H
@@ -29,6 +29,9 @@ void presence_announce(presence_t *presence, const char *incarnation, const char
                        size_t tasks_n);
 /* The row of this incarnation, at most PRESENCE_ROW_MAX bytes. Does nothing while Redis is away. */
 void presence_announce_row(presence_t *presence, const char *incarnation, const char *row);
+/* It serves them no longer. The row stays until PRESENCE_LEAVE. Does nothing while Redis is away. */
+void presence_withdraw(presence_t *presence, const char *incarnation, const char *queue, const char *const *tasks,
+                       size_t tasks_n);
 /* The keys of the rows: when each was heard of, and what it said. `cap` bytes each. */
 void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap);
 /* What this incarnation allows an attempt of a task, each 0: no bound. */
@@ -42,7 +45,8 @@ typedef enum {
     PRESENCE_SERVERS, /* `name` is QUEUE.TASK: of each worker that serves it: incarnation, when in s */
     PRESENCE_BOUNDS, /* `name` as before: the most that any of them allows an attempt, PRESENCE_BOUNDS_N numbers, each 0
                          where one has no bound; none: nobody serves it */
-    PRESENCE_TABLE   /* `name` is a job: field and value of its token table; none: it has no table */
+    PRESENCE_TABLE,  /* `name` is a job: field and value of its token table; none: it has no table */
+    PRESENCE_LEAVE   /* `name` is an incarnation, whose row goes: nothing more */
 } presence_what_t;
 
 /* Once. The texts are borrowed until it returns. err: the answer is that there is none. */

@@ -47,7 +47,7 @@ static int turn(query_t *query, const char *what)
     fanmap_error_t *err = query->err;
     uint64_t heard = query->heard;
     int64_t left = query->until_ms - loop_clock_ms();
-    if (f->error.code)
+    if (f->error.code && !query->is_of_redis)
         return err_copy(err, &f->error);
     if (f->was_woken && !query->is_bounded) {
         f->was_woken = false;
@@ -306,6 +306,8 @@ void query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg
         query->result = !query->f->presence
                             ? err_set(query->err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS")
                             : presence_ask(query->f->presence, what, "", on_answer, &answer, query->err);
+    query->is_of_redis = true;
     query_wait(query, "Redis");
+    query->is_of_redis = false;
     presence_forget(query->f->presence, &answer);
 }

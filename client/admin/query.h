@@ -18,8 +18,9 @@ typedef struct {
     fanmap_t *f;
     int timeout_ms;
     int64_t until_ms;
-    bool is_bounded; /* by timeout_ms as a whole, and fanmap_wake does not end it */
-    uint64_t heard;  /* rises with everything that arrives */
+    bool is_bounded;  /* by timeout_ms as a whole, and fanmap_wake does not end it */
+    bool is_of_redis; /* what becomes of Kafka meanwhile is no answer */
+    uint64_t heard;   /* rises with everything that arrives */
     bool is_done;
     fanmap_error_t error; /* code not 0: the answer */
     publisher_t publisher;

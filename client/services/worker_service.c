@@ -17,6 +17,7 @@
 #include "tokens/presence.h"
 
 enum { OLDEST_MAX = 16 }; /* jobs that a presence row names */
+enum { LEAVE_MS = 1000 };
 
 struct fanmap_worker {
     fanmap_options_t *options;
@@ -37,7 +38,7 @@ struct fanmap_worker {
     int64_t started_ms; /* unix time */
     bool is_connected, is_ready, is_ended;
     volatile int drain_asked; /* set by a signal handler */
-    bool drain_begun;
+    bool drain_begun, is_leaving;
     fanmap_error_t error;
 };
 
@@ -172,6 +173,10 @@ static void announce_bounds(fanmap_worker_t *w)
 static void on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
+    if (w->is_leaving) {
+        end(w, NULL);
+        return;
+    }
     if (w->is_ready && !w->drain_begun) {
         presence_announce(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks, w->catalogue.n);
         announce_row(w);
@@ -201,9 +206,24 @@ static void on_ready(void *arg)
         log_line(w, FANMAP_LOG_WARNING, "%s", err.message);
 }
 
+static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
+{
+    (void)texts, (void)n, (void)err;
+    end(arg, NULL);
+}
+
+/* Who is drained takes its row along, if Redis can be asked. */
 static void on_ended(void *arg, const fanmap_error_t *err)
 {
-    end(arg, err);
+    fanmap_worker_t *w = arg;
+    fanmap_error_t ignored;
+    if (!err && w->presence &&
+        presence_ask(w->presence, PRESENCE_LEAVE, w->incarnation, on_left, w, &ignored) == FANMAP_OK) {
+        w->is_leaving = true;
+        loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_MS);
+    } else {
+        end(w, err);
+    }
 }
 
 /* What librdkafka may hold of a partition beside the budget: a 128th of that. */
@@ -309,6 +329,9 @@ int fanmap_worker_run(fanmap_worker_t *w, int timeout_ms, fanmap_error_t *err)
         return err_set(err, FANMAP_EIO, "the event loop stopped: %s", strerror(errno));
     if (w->drain_asked && !w->drain_begun) {
         w->drain_begun = true;
+        if (w->presence)
+            presence_withdraw(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks,
+                              w->catalogue.n);
         worker_shell_drain(w->shell);
     }
     if (w->is_ended && w->error.code)

@@ -71,6 +71,12 @@ class Listing(Operator):
         every = self.partitions * len(one["tasks"].split(","))
         wait_until(lambda: self.ask("workers")[0]["partitions"] == every, 30, "it has every partition")
         self.assertIn(b"shout", self.run_fanmap("workers").out())
+        # A drained one takes its row along, and its name from the tasks: neither is there until it is forgotten.
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)
+        self.assertEqual(self.ask("workers"), [])
+        refused = self.run_map("shout", "--no-wait", data=b"1\n", exit_status=5)
+        self.assertIn("no worker serves task shout", refused.err())
 
 
 class Topics(Operator):
@@ -229,6 +235,14 @@ class RedisAway(Operator):
         (shown,) = self.ask("show", "limited", "--connect-timeout", "2s")
         self.assertIn("without Redis", " ".join(shown["waits"]))
         self.assertEqual((shown["workers"], shown["known"]), (-1, 0))
+
+    def test_redis_that_hangs_is_blamed(self):
+        self.redis.pause()
+        run = self.run_fanmap("workers", "--connect-timeout", "2s", exit_status=5)
+        self.assert_one_line(run, "Redis at", "no answer to the login within 2000 ms")
+        self.redis.kill()
+        run = self.run_fanmap("workers", "--connect-timeout", "2s", exit_status=5)
+        self.assert_one_line(run, "Redis at")
 
 
 class Dead(Operator):
