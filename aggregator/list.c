@@ -27,12 +27,14 @@ struct list {
     bitset_t known;
     uint64_t known_n;                      /* part of the list as far as it is known */
     uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
+    uint64_t cancelled_n;                  /* of the failed: workers wrote them, after --halt soon held */
     bool is_halting;
     int64_t closed_by;
     uint64_t end; /* behind the highest index with an outcome */
     uint64_t prefix;
     int64_t total;
-    uint64_t input_n;  /* as `input` says: what follows it counts below that only */
+    uint64_t input_n; /* as `input` says: what follows it counts below that only */
+    uint64_t decided_n;
     uint64_t wanted_n; /* so many known outcomes make the list whole, once `input` is there */
     char *input_error;
     char producer[NONCE_MAX + 1];
@@ -71,6 +73,7 @@ static void decide(list_t *list, list_state_t state, end_reason_t reason)
     uint64_t n = list->total >= 0 ? (uint64_t)list->total : published;
     invariant(list->state == LIST_OPEN && state != LIST_OPEN);
     list->state = state;
+    list->decided_n = n;
     fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
     if (list->callbacks.decided)
         list->callbacks.decided(list->arg, n, state, reason, missing);
@@ -140,6 +143,7 @@ static void count_outcome(list_t *list, const outcome_t *outcome)
     list->known_n++;
     list->given_n++;
     list->failed_n += outcome->kind != FANMAP_VALUE;
+    list->cancelled_n += outcome->kind == FANMAP_CANCELLED;
     list->retried_n += outcome->attempts > 1 ? outcome->attempts - 1 : 0;
     if (outcome->index >= list->end)
         list->end = outcome->index + 1;
@@ -312,7 +316,7 @@ uint64_t list_known(const list_t *list)
 
 uint64_t list_failed(const list_t *list)
 {
-    return list->failed_n;
+    return list->failed_n - list->cancelled_n;
 }
 
 uint64_t list_retried(const list_t *list)
@@ -343,6 +347,14 @@ bool list_is_halting(const list_t *list)
 int64_t list_closed_by(const list_t *list)
 {
     return list->closed_by;
+}
+
+jobs_counts_t list_counts(const list_t *list)
+{
+    if (list->state == LIST_OPEN)
+        return (jobs_counts_t){0};
+    return (jobs_counts_t){true, list->decided_n, list->known_n - list->cancelled_n, list_failed(list),
+                           list->retried_n};
 }
 
 bool list_has(const list_t *list, uint64_t index)

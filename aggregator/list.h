@@ -26,7 +26,7 @@
 #ifndef AGGREGATOR_LIST_H
 #define AGGREGATOR_LIST_H
 
-#include "schemas/joblog.h"
+#include "schemas/jobs.h"
 
 typedef struct list list_t;
 
@@ -57,11 +57,13 @@ const spec_t *list_spec(const list_t *list);
 /* Where the `start` that counts stands; -1 before it came. */
 int64_t list_start_offset(const list_t *list);
 uint64_t list_known(const list_t *list);          /* distinct outcomes that count */
-uint64_t list_failed(const list_t *list);         /* of those that were given to `outcome` */
+uint64_t list_failed(const list_t *list);         /* of those; without the cancelled ones, wherever they stand */
 uint64_t list_retried(const list_t *list);        /* attempts beyond the first, summed */
 int64_t list_total(const list_t *list);           /* n, once `input` is there; -1: not known */
 int64_t list_input_n(const list_t *list);         /* how many items `input` says; -1: it is not there */
 const char *list_input_error(const list_t *list); /* NULL: none */
+/* Of a list that is decided: what J/end says of it. Before that nothing is known. */
+jobs_counts_t list_counts(const list_t *list);
 bool list_has(const list_t *list, uint64_t index);
 /* The condition of `--halt soon` has held: nothing more of the job is to start. */
 bool list_is_halting(const list_t *list);

@@ -12,6 +12,13 @@ void close_finish(producer_t *p)
     actions_add(p, PRODUCER_FINISHED);
 }
 
+static void say_end(producer_t *p, end_reason_t reason)
+{
+    jobs_encode_end_counted(&p->values, reason, &p->counts);
+    actions_put_jobs(p, RECORD_JOBS_END, JOBS_END);
+    p->ends_unstored++;
+}
+
 /* Where no worker was ever told of the job there is nothing to take back. */
 static void put_jobs_end(producer_t *p, end_reason_t reason)
 {
@@ -20,8 +27,7 @@ static void put_jobs_end(producer_t *p, end_reason_t reason)
         return;
     }
     p->phase = PHASE_ENDING;
-    jobs_encode_end(&p->values, reason);
-    actions_put_jobs(p, RECORD_JOBS_END, JOBS_END);
+    say_end(p, reason);
 }
 
 void close_cancel(producer_t *p, end_reason_t reason)
@@ -67,12 +73,16 @@ void close_elsewhere(producer_t *p)
     actions_fail(p, &error);
 }
 
-void close_decided(producer_t *p, end_reason_t reason)
+/* While J/end of a cancel is under way it is said again, now with what the list comes to. */
+void close_decided(producer_t *p, const producer_event_t *event)
 {
+    end_reason_t reason = event->reason;
+    p->counts = event->counts;
     if (reason == END_COMPLETE && close_is_elsewhere(p)) {
-        jobs_encode_end(&p->values, reason);
-        actions_put_jobs(p, RECORD_JOBS_END, JOBS_END);
+        say_end(p, reason);
         close_elsewhere(p);
+    } else if (p->phase == PHASE_ENDING && p->counts.is_known) {
+        say_end(p, reason);
     } else if (p->phase == PHASE_PUBLISHING || p->phase == PHASE_CLOSED || p->phase == PHASE_CANCELLING) {
         put_jobs_end(p, reason);
     }
@@ -93,6 +103,6 @@ void close_stored(producer_t *p, record_kind_t what)
 {
     if (what == RECORD_END && p->phase == PHASE_CANCELLING)
         put_jobs_end(p, p->end_reason);
-    else if (what == RECORD_JOBS_END && p->phase == PHASE_ENDING)
+    else if (what == RECORD_JOBS_END && --p->ends_unstored == 0 && p->phase == PHASE_ENDING)
         close_finish(p);
 }

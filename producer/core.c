@@ -156,7 +156,7 @@ static void on_event(producer_t *p, const producer_event_t *event)
         on_halted(p);
         break;
     case PRODUCER_DECIDED:
-        close_decided(p, event->reason);
+        close_decided(p, event);
         break;
     case PRODUCER_CANCEL:
         close_cancel(p, event->reason);

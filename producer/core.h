@@ -100,6 +100,7 @@ typedef struct {
     const char *announced;  /* LOG_CHECKED, ANNOUNCED */
     bool closed, has_input; /* LOG_CHECKED */
     end_reason_t reason;    /* DECIDED, CANCEL, LOG_CHECKED */
+    jobs_counts_t counts;   /* DECIDED: what the list comes to */
 } producer_event_t;
 
 typedef struct {

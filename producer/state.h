@@ -71,6 +71,8 @@ struct producer {
     bool was_halted; /* the input ends where it was published, also by the producer before this one */
     char *source_error;
     end_reason_t end_reason;
+    jobs_counts_t counts; /* of the decided list */
+    uint64_t ends_unstored;
     bool spec_put;
     fanmap_error_t verdict; /* code 0: the producer finishes; else how it fails once J/end is stored */
     bool out_of_memory;
@@ -130,7 +132,7 @@ int64_t publish_next_ms(const producer_t *p);
 /* ---- close.c: the ends ---- */
 
 void close_cancel(producer_t *p, end_reason_t reason);
-void close_decided(producer_t *p, end_reason_t reason);
+void close_decided(producer_t *p, const producer_event_t *event);
 /* The log has an `input`. True: it is somebody else's, said since this producer, which resumes, read the log: what was
  * published by then was not compared. */
 bool close_is_elsewhere(const producer_t *p);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JOBS_VERSION = 1 };
+enum { JOBS_VERSION = 1, END_FIELDS = 6 };
 
 static const char *const field_names[] = {[JOBS_SPEC] = "spec",
                                           [JOBS_CONCURRENCY] = "concurrency",
@@ -34,9 +34,20 @@ void jobs_encode_versioned(buf_t *b, uint64_t value, uint64_t version)
 
 void jobs_encode_end(buf_t *b, end_reason_t reason)
 {
-    mp_put_array(b, 2);
+    jobs_encode_end_counted(b, reason, &(jobs_counts_t){0});
+}
+
+void jobs_encode_end_counted(buf_t *b, end_reason_t reason, const jobs_counts_t *counts)
+{
+    mp_put_array(b, counts->is_known ? END_FIELDS : 2);
     mp_put_uint(b, JOBS_VERSION);
     mp_put_uint(b, reason);
+    if (!counts->is_known)
+        return;
+    mp_put_uint(b, counts->total);
+    mp_put_uint(b, counts->done);
+    mp_put_uint(b, counts->failed);
+    mp_put_uint(b, counts->retried);
 }
 
 static bool read_key(const char *key, size_t len, jobs_record_t *record)
@@ -54,8 +65,20 @@ static bool read_key(const char *key, size_t len, jobs_record_t *record)
     return record->field != 0 && strlen(record->job) == (size_t)(slash - key) && job_id_valid(record->job);
 }
 
+static uint32_t read_counts(mp_reader_t *r, uint32_t fields, jobs_counts_t *ret)
+{
+    if (fields < END_FIELDS)
+        return 2;
+    ret->is_known = true;
+    ret->total = mp_read_uint(r);
+    ret->done = mp_read_uint(r);
+    ret->failed = mp_read_uint(r);
+    ret->retried = mp_read_uint(r);
+    return END_FIELDS;
+}
+
 /* Returns how many fields of the array were read, the version included. */
-static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
+static uint32_t read_body(mp_reader_t *r, uint32_t fields, jobs_record_t *record)
 {
     if (record->field == JOBS_SPEC) {
         r->bad = !spec_read(r, &record->spec) || r->bad || strcmp(record->spec.job, record->job) != 0;
@@ -67,7 +90,7 @@ static uint32_t read_body(mp_reader_t *r, jobs_record_t *record)
         r->bad = r->bad || value < END_CANCEL || value > END_INPUT_ERROR;
         r->bad = r->bad || (record->field == JOBS_HALT && value != END_HALT);
         record->end_reason = (end_reason_t)value;
-        return 2;
+        return record->field == JOBS_END ? read_counts(r, fields, &record->counts) : 2;
     }
     record->value = value;
     record->version = mp_read_uint(r);
@@ -87,7 +110,7 @@ bool jobs_decode(const void *key, size_t key_len, const void *value, size_t valu
         uint32_t fields = mp_read_array(&r);
         if (mp_read_uint(&r) != JOBS_VERSION)
             return false;
-        uint32_t known = read_body(&r, &record);
+        uint32_t known = read_body(&r, fields, &record);
         if (!mp_end_fields(&r, fields, known))
             return false;
     }

@@ -12,6 +12,8 @@
 #include "client/admin/query.h"
 #include "client/joblog/job_counts.h"
 
+enum { COUNTED_RECORDS_MAX = 65536 }; /* of the results partition, for what a cancelled job comes to */
+
 typedef struct {
     query_t query;
     queue_t *queue; /* of jobs and results */
@@ -42,24 +44,17 @@ static void put_end(control_t *c)
     buf_free(&log);
 }
 
-static void put_cancel(control_t *c)
-{
-    buf_t copy = {0};
-    put_end(c);
-    jobs_encode_end(&copy, END_CANCEL);
-    put_field(c, JOBS_END, &copy);
-}
-
-/* ---- a job that the jobs topic calls ended ---- */
+/* ---- its log ---- */
 
 static void on_log_record(void *arg, const bus_record_t *record)
 {
     job_counts_record(arg, record);
 }
 
-/* Whether its log, which alone decides, is still open. */
-static bool is_log_open(control_t *c)
+/* What its log, which alone decides, comes to; not known while it is open. Of one that is gone nothing but that. */
+static jobs_counts_t count_log(control_t *c)
 {
+    jobs_counts_t ret = {0};
     job_counts_t *counts = job_counts_new(c->job);
     if (!counts)
         query_out_of_memory(&c->query);
@@ -69,14 +64,42 @@ static bool is_log_open(control_t *c)
         query_forgive(&c->query);
     else if (c->query.result == FANMAP_OK && low < 0 && list_out_of_memory(counts->list))
         query_out_of_memory(&c->query);
-    bool is_open = low < 0 && counts && !counts->is_decided;
+    if (low >= 0)
+        ret.is_known = true;
+    else if (counts)
+        ret = list_counts(counts->list);
     job_counts_free(counts);
-    return is_open;
+    return ret;
 }
+
+static void put_copy(control_t *c, const jobs_counts_t *counts)
+{
+    buf_t copy = {0};
+    jobs_encode_end_counted(&copy, END_CANCEL, counts);
+    put_field(c, JOBS_END, &copy);
+}
+
+/* Workers know of the end by the first copy; what the list comes to is for people, and only if its log is short. */
+static void put_cancel(control_t *c)
+{
+    put_end(c);
+    put_copy(c, &(jobs_counts_t){0});
+    if (c->query.result != FANMAP_OK)
+        return;
+    int64_t end = query_end_of(&c->query, c->queue->results, (int32_t)c->seen.spec.results_partition);
+    if (end - c->seen.spec.start_offset <= COUNTED_RECORDS_MAX) {
+        jobs_counts_t counts = count_log(c);
+        if (counts.total > 0)
+            put_copy(c, &counts);
+    }
+    query_forgive(&c->query);
+}
+
+/* ---- a job that the jobs topic calls ended ---- */
 
 static void control_ended(control_t *c)
 {
-    bool is_open = is_log_open(c);
+    bool is_open = !count_log(c).is_known;
     fanmap_error_t *err = c->query.err;
     if (c->query.result != FANMAP_OK)
         return;

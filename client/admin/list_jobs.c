@@ -145,6 +145,19 @@ static bool is_in_state(const listing_t *l, fanmap_job_state_t state)
     return !wanted || strcmp(wanted, words[state]) == 0;
 }
 
+/* As J/end has them; a log is not read for it. */
+static void fill_counts(fanmap_job_info_t *info, const jobs_counts_t *counts)
+{
+    if (!counts->is_known)
+        return;
+    info->has_counts = true;
+    info->known = counts->done;
+    info->failed = counts->failed;
+    info->retried = counts->retried;
+    info->published = counts->total;
+    info->total = counts->total > INT64_MAX ? INT64_MAX : (int64_t)counts->total;
+}
+
 static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
 {
     fanmap_job_info_t info = {.job = entry->id,
@@ -158,6 +171,7 @@ static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_
     if (entry->view.has_end) {
         info.state = FANMAP_JOB_ENDED;
         info.reason = end_reason_word(entry->view.end_reason);
+        fill_counts(&info, &entry->view.counts);
     } else {
         info.state = entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
         if (entry->counts)

@@ -93,14 +93,16 @@ static void hold_reader(fanmap_job_t *job)
     bus_reader_hold(g->reader, hold);
 }
 
-/* Tells the workers, by a copy on the jobs topic, so that they drop the rest. A hint, which may be lost. */
+/* Tells the workers, by a copy on the jobs topic, so that they drop the rest, and `fanmap jobs`, what the list comes
+ * to. A hint, which may be lost. */
 static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_reason_t reason)
 {
     char key[JOB_ID_MAX + 17];
     fanmap_error_t err;
     buf_t value = {0};
     size_t key_len = jobs_key(key, sizeof key, job->id, field);
-    jobs_encode_end(&value, reason);
+    jobs_counts_t counts = list_counts(job->gathering->list);
+    jobs_encode_end_counted(&value, reason, &counts);
     bool told =
         !value.failed && (job->gathering->has_end_copy ||
                           bus_produce(job->queue->jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK);
@@ -216,7 +218,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
         return;
     }
     job->spec = result->spec;
-    g->has_end_copy = result->view.has_end;
+    g->has_end_copy = result->view.has_end && result->view.counts.is_known;
     job->is_paused = result->view.paused;
     if (lookup_check_log(job->queue, &job->spec, &err) != FANMAP_OK || gather_begin(job, &err) != FANMAP_OK)
         job_fail(job, &err);

@@ -135,6 +135,10 @@ void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info)
     if (info->published < info->known)
         info->published = info->known;
     if (counts->is_decided) {
+        jobs_counts_t of_list = list_counts(counts->list); /* also of what a closing left out */
+        info->known = of_list.done;
+        info->published = of_list.total;
+        info->total = (int64_t)info->published;
         info->state = FANMAP_JOB_ENDED;
         info->reason = end_reason_word(counts->reason);
     }

@@ -34,6 +34,7 @@ void job_view_record(job_view_t *view, const jobs_record_t *record)
     case JOBS_END:
         view->has_end = !record->tombstone;
         view->end_reason = record->end_reason;
+        view->counts = record->counts;
         break;
     case JOBS_HALT:
         break;

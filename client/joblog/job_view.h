@@ -12,6 +12,7 @@ typedef struct {
     uint64_t concurrency_version, paused_version;
     bool paused, has_end;
     end_reason_t end_reason;
+    jobs_counts_t counts; /* of its list, if whoever said the end had them */
 } job_view_t;
 
 /* The next record, in the order of the topic. A tombstone forgets its field; of several versions the highest counts, of

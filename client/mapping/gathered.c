@@ -68,7 +68,8 @@ void map_gathered(fanmap_job_t *job)
         return;
     m->passed.is_decided = true;
     m->log_check.until = -1; /* nothing more is read */
-    map_step(job, &(producer_event_t){.type = PRODUCER_DECIDED, .reason = gather_decision(job)->reason});
+    map_step(job, &(producer_event_t){
+                      .type = PRODUCER_DECIDED, .reason = gather_decision(job)->reason, .counts = list_counts(list)});
 }
 
 void map_read_log(fanmap_job_t *job)

@@ -62,7 +62,8 @@ static bool tell(watched_t *w, jobs_field_t field, end_reason_t reason)
     fanmap_error_t err;
     buf_t value = {0};
     size_t key_len = jobs_key(key, sizeof key, w->job, field);
-    jobs_encode_end(&value, reason);
+    jobs_counts_t counts = list_counts(w->list);
+    jobs_encode_end_counted(&value, reason, &counts);
     bool is_taken =
         !value.failed && bus_produce(w->watch->jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK;
     buf_free(&value);

@@ -149,11 +149,11 @@ typedef struct {
         *reason; /* how it ended: "complete", "cancel", "deadline", "fail-fast", "halt", "input error"; else "" */
     uint64_t concurrency; /* as it is now; 0: no limit */
     int64_t submitted_ms; /* unix time */
-    bool has_counts;      /* its log was read; else the counts below are 0 */
+    bool has_counts;      /* its log was read, or whoever said its end had counted; else the counts below are 0 */
     bool is_log_gone;     /* retention took the beginning of its log: it cannot be gathered any more */
     uint64_t known, failed, retried;
     uint64_t published; /* at least so many items are stored; as of the producer's last word */
-    int64_t total;      /* -1: not known yet */
+    int64_t total;      /* of an ended job the length of its list; -1: not known yet */
 } fanmap_job_info_t;
 
 typedef void (*fanmap_job_info_fn)(void *arg, const fanmap_job_info_t *job);

@@ -109,7 +109,7 @@ typedef struct {
     uint64_t published; /* items said to Kafka; of a gather: stored there, as of the producer's last word */
     uint64_t known;     /* outcomes in the log */
     uint64_t delivered; /* outcomes handed out, or given to a pipe */
-    uint64_t failed;    /* of the known ones */
+    uint64_t failed;    /* of the known ones; cancelled ones are none */
     uint64_t retried;   /* attempts beyond the first, of the known ones */
     uint64_t running;   /* attempts that run now, embedded; a fleet keeps no count that costs nothing: fanmap_show */
     int64_t total;      /* -1: not known yet */

@@ -62,6 +62,50 @@ class Listing(Operator):
         self.assertEqual(len(names("--no-counts")), 3)
         self.assertIn(b"ended: complete", self.run_fanmap("jobs").out())
 
+    def test_what_ended_jobs_came_to(self):
+        """Told by the jobs topic: also when the logs are gone. And of each what the list has."""
+        self.recorder()
+        self.worker("--exec", "nap=sleep {}", slots=4)
+        bad = seq(1, 5) + b"-4\n" * 5
+        self.run_map("trouble", "--job-id", "whole", "--retries", "1", "--backoff", "1ms", data=bad, exit_status=1)
+        self.run_map("trouble", "--job-id", "halted", "--halt", "now,fail=2", "-j", "1", data=bad, exit_status=3)
+        self.run_map("trouble", "--job-id", "soon", "--halt", "soon,fail=20%", "-j", "2", data=seq(1, 3) + b"-4\n" * 90,
+                     exit_status=3)
+        self.submit("trouble", "--job-id", "fast", "--fail-fast", "-j", "1", data=bad)
+        wait_until(lambda: [j for j in self.ask("jobs") if j["job"] == "fast"][0]["state"] == "ended", 30, "fast is over")
+        self.run_fanmap("gather", "fast", exit_status=3)
+        self.submit("nap", "--job-id", "cancelled", data=b"0\n0\n600\n600\n")
+        wait_until(lambda: self.show("cancelled")["known"] == 2, 30, "two of its items are done")
+        self.run_fanmap("cancel", "cancelled")
+
+        def told():
+            jobs = {job["job"]: job for job in self.ask("jobs")}
+            return all("total" in job for job in jobs.values()) and jobs
+        jobs = wait_until(told, 30, "all have their counts")
+        self.assertEqual({name: (job["reason"], job["total"], job["known"], job["failed"], job["retried"])
+                          for name, job in jobs.items() if name in ("whole", "cancelled")},
+                         {"whole": ("complete", 10, 10, 5, 5), "cancelled": ("cancel", 4, 2, 0, 0)})
+        for name, job in jobs.items():
+            status = 1 if name == "whole" else 3
+            lines = [json.loads(x) for x in self.run_fanmap("gather", name, exit_status=status).out().splitlines()]
+            shown = self.show(name)
+            with self.subTest(name):
+                self.assertEqual((job["total"], job["known"]), (shown["total"], shown["known"]))
+                self.assertEqual((job["failed"], job["retried"]), (shown["failed"], shown["retried"]))
+                kinds = [x["$error"]["kind"] if isinstance(x, dict) else "value" for x in lines]
+                self.assertEqual(shown["kinds"], {kind: kinds.count(kind) for kind in set(kinds)})
+                self.assertEqual(job["total"], len(lines))
+                cancelled = kinds.count("cancelled")
+                self.assertEqual((job["known"], job["failed"]),
+                                 (len(lines) - cancelled, len(lines) - cancelled - kinds.count("value")))
+        self.assertEqual(jobs["halted"]["failed"], 2)
+        self.assertLess(jobs["soon"]["known"], 93)
+        for partition in range(self.partitions):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.results", partition, -1)
+        again = {job["job"]: job for job in self.ask("jobs")}
+        self.assertEqual(again, jobs)
+        self.assertIn(b"10/10, 5 failed", self.run_fanmap("jobs").out())
+
     def test_workers_are_listed_and_leave(self):
         worker = self.worker("--exec", "shout=tr a-z A-Z", slots=3)
         (one,) = wait_until(lambda: self.ask("workers"), 30, "the worker is listed")

@@ -309,7 +309,13 @@ static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
         jobs_encode_spec(again, &record->spec);
     } else if (record->field == JOBS_END || record->field == JOBS_HALT) {
         put_number(f, "reason", record->end_reason);
-        jobs_encode_end(again, record->end_reason);
+        if (record->counts.is_known) {
+            put_number(f, "total", record->counts.total);
+            put_number(f, "done", record->counts.done);
+            put_number(f, "failed", record->counts.failed);
+            put_number(f, "retried", record->counts.retried);
+        }
+        jobs_encode_end_counted(again, record->end_reason, &record->counts);
     } else {
         put_number(f, "value", record->value);
         put_number(f, "version", record->version);

@@ -16,7 +16,7 @@
  *   item [N] | bad TEXT | large TEXT | end-input [ERROR]   items are the numbers 0, 1, 2 ... as msgpack
  *   stored FROM..TO OFFSET | refused INDEX                 reports of items; offsets rise by one an item
  *   log-stored NAME OFFSET | jobs-stored NAME              reports of records, the oldest of that name; OFFSET -1:
- * refused for good checked [announced=NAME] [closed=REASON] [input] | decided REASON | cancel | deadline | known N
+ * refused for good checked [announced=NAME] [closed=REASON] [input] | decided REASON [total=N done=N] | cancel | deadline | known N
  * [waiting=BYTES]
  */
 #include <glob.h>
@@ -146,7 +146,11 @@ static void print_jobs(play_t *play, const producer_action_t *action)
     if (record.field == JOBS_SPEC)
         buf_printf(&play->out, " nonce=%s offset=%" PRId64 "\n", record.spec.nonce, record.spec.start_offset);
     else
-        buf_printf(&play->out, " %s\n", reasons[record.end_reason]);
+        buf_printf(&play->out, " %s", reasons[record.end_reason]);
+    if (record.counts.is_known)
+        buf_printf(&play->out, " %" PRIu64 "/%" PRIu64, record.counts.done, record.counts.total);
+    if (record.field == JOBS_END)
+        buf_append_text(&play->out, "\n");
 }
 
 static void print_item(play_t *play, const producer_action_t *action)
@@ -238,7 +242,7 @@ static uint64_t number(const char *words, const char *name, uint64_t otherwise)
 static end_reason_t reason_of(const char *name)
 {
     for (size_t i = 1; i < sizeof reasons / sizeof *reasons; i++)
-        if (strcmp(reasons[i], name) == 0)
+        if (strlen(reasons[i]) == strcspn(name, " ") && strncmp(reasons[i], name, strlen(reasons[i])) == 0)
             return (end_reason_t)i;
     fail_msg("no reason %s", name);
     return END_CANCEL;
@@ -503,6 +507,9 @@ static void event_line(play_t *play, const char *line)
         event.index = event.known = strtoull(words, NULL, 10);
         event.waiting_bytes = number(words, "waiting=", 0);
         event.message = *words ? words : NULL;
+        event.counts.total = number(words, "total=", 0);
+        event.counts.is_known = event.counts.total > 0;
+        event.counts.done = number(words, "done=", 0);
         if (event.type == PRODUCER_DECIDED)
             event.reason = reason_of(words);
         if (strcmp(verb, "deadline") == 0)
