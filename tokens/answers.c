@@ -47,11 +47,8 @@ static void call_back(const answer_t *a)
     case ANSWER_CREATE:
         a->create_fn(a->arg, a->job, a->nonce, a->created, err);
         break;
-    case ANSWER_WAKE:
-        a->wake_fn(a->arg, a->job);
-        break;
-    case ANSWER_BEG:
-        a->beg_fn(a->arg, a->text);
+    case ANSWER_TEXT:
+        a->text_fn(a->arg, a->text);
         break;
     }
 }

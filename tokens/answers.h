@@ -6,7 +6,7 @@
 #include "io/loop/loop.h"
 #include "tokens/port.h"
 
-typedef enum { ANSWER_SYNC, ANSWER_CREATE, ANSWER_WAKE, ANSWER_BEG } answer_kind_t;
+typedef enum { ANSWER_SYNC, ANSWER_CREATE, ANSWER_TEXT } answer_kind_t;
 
 /* The owner fills kind, job, the callback and its arg when the call is made, and the rest when it is answered. */
 typedef struct answer answer_t;
@@ -22,9 +22,8 @@ struct answer {
     bool created;
     tokens_sync_fn sync_fn;
     tokens_create_fn create_fn;
-    tokens_wake_fn wake_fn;
-    tokens_beg_fn beg_fn;
-    char *text; /* ANSWER_BEG */
+    tokens_text_fn text_fn;
+    char *text; /* ANSWER_TEXT */
     void *arg;
 };
 

@@ -62,32 +62,6 @@ static void local_create(tokens_port_t *port, const char *job, const char *nonce
     answers_put(local_of(port)->answers, a);
 }
 
-static void local_listen(tokens_port_t *port, const char *incarnation, tokens_wake_fn fn, void *arg)
-{
-    (void)port;
-    (void)incarnation;
-    (void)fn;
-    (void)arg;
-}
-
-/* There is no other worker. */
-static void local_offer(tokens_port_t *port, const char *queue, const char *task, const char *incarnation,
-                        uint64_t backlog_ms)
-{
-    (void)port, (void)queue, (void)task, (void)incarnation, (void)backlog_ms;
-}
-
-static void local_beg(tokens_port_t *port, const char *queue, const char *const *tasks, size_t tasks_n,
-                      const char *incarnation, const char *text)
-{
-    (void)port, (void)queue, (void)tasks, (void)tasks_n, (void)incarnation, (void)text;
-}
-
-static void local_hear(tokens_port_t *port, const char *incarnation, tokens_beg_fn fn, void *arg)
-{
-    (void)port, (void)incarnation, (void)fn, (void)arg;
-}
-
 static void local_close(tokens_port_t *port)
 {
     local_port_t *p = local_of(port);
@@ -100,7 +74,7 @@ int tokens_local_port_open(loop_t *loop, tokens_port_t **ret, fanmap_error_t *er
     local_port_t *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(err, FANMAP_ENOMEM, "no memory for the tokens");
-    p->port = (tokens_port_t){local_sync, local_create, local_listen, local_offer, local_beg, local_hear, local_close};
+    p->port = (tokens_port_t){.sync = local_sync, .create = local_create, .close = local_close};
     p->fence = (uint64_t)loop_clock_ms(); /* above those of an earlier process */
     int code = answers_new(loop, &p->answers, err);
     if (code != FANMAP_OK) {

@@ -272,18 +272,17 @@ static void redis_create(tokens_port_t *port, const char *job, const char *nonce
     submit(c);
 }
 
-static bool open_wakes(redis_port_t *p)
-{
-    return p->wakes || redis_wakes_open(p->loop, &p->config, p->answers, &p->wakes, NULL) == FANMAP_OK;
-}
-
-static void redis_listen(tokens_port_t *port, const char *incarnation, tokens_wake_fn fn, void *arg)
+static void redis_listen(tokens_port_t *port, tokens_channel_t channel, const char *incarnation, tokens_text_fn fn,
+                         void *arg)
 {
     redis_port_t *p = redis_of(port);
-    char channel[REDIS_CHANNEL_MAX];
-    snprintf(channel, sizeof channel, "%s%s", p->channel_prefix, incarnation);
-    if (open_wakes(p))
-        redis_wakes_add(p->wakes, channel, fn, arg);
+    char name[REDIS_CHANNEL_MAX];
+    if (channel == TOKENS_WAKES)
+        snprintf(name, sizeof name, "%s%s", p->channel_prefix, incarnation);
+    else
+        redis_handoff_channel(name, sizeof name, p->name_space, incarnation);
+    if (p->wakes || redis_wakes_open(p->loop, &p->config, p->answers, &p->wakes, NULL) == FANMAP_OK)
+        redis_wakes_add(p->wakes, name, fn, arg);
 }
 
 static void redis_offer(tokens_port_t *port, const char *queue, const char *task, const char *incarnation,
@@ -298,15 +297,6 @@ static void redis_beg(tokens_port_t *port, const char *queue, const char *const 
 {
     redis_port_t *p = redis_of(port);
     redis_handoff_beg(redis_conn_context(p->calls), p->name_space, queue, tasks, tasks_n, incarnation, text);
-}
-
-static void redis_hear(tokens_port_t *port, const char *incarnation, tokens_beg_fn fn, void *arg)
-{
-    redis_port_t *p = redis_of(port);
-    char channel[REDIS_CHANNEL_MAX];
-    redis_handoff_channel(channel, sizeof channel, p->name_space, incarnation);
-    if (open_wakes(p))
-        redis_wakes_add_texts(p->wakes, channel, fn, arg);
 }
 
 static void redis_close(tokens_port_t *port)
@@ -358,7 +348,7 @@ int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port
     redis_port_t *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
-    p->port = (tokens_port_t){redis_sync, redis_create, redis_listen, redis_offer, redis_beg, redis_hear, redis_close};
+    p->port = (tokens_port_t){redis_sync, redis_create, redis_listen, redis_offer, redis_beg, redis_close};
     p->loop = loop;
     p->waiting.last = &p->waiting.first;
     p->sent.last = &p->sent.first;

@@ -11,8 +11,7 @@ struct listener {
     listener_t *next;
     redis_wakes_t *wakes;
     char channel[REDIS_CHANNEL_MAX];
-    tokens_wake_fn fn; /* NULL: beg_fn gets whole texts */
-    tokens_beg_fn beg_fn;
+    tokens_text_fn fn;
     void *arg;
 };
 
@@ -30,18 +29,17 @@ static void on_message(redisAsyncContext *context, void *reply_arg, void *arg)
     const redisReply *reply = reply_arg;
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
         return;
-    const redisReply *kind = reply->element[0], *job = reply->element[2];
-    if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || job->type != REDIS_REPLY_STRING)
+    const redisReply *kind = reply->element[0], *text = reply->element[2];
+    if (kind->type != REDIS_REPLY_STRING || strcmp(kind->str, "message") != 0 || text->type != REDIS_REPLY_STRING)
         return;
-    answer_t *a = answer_new(l->fn ? ANSWER_WAKE : ANSWER_BEG, l->fn ? job->str : "", l->arg);
+    answer_t *a = answer_new(ANSWER_TEXT, "", l->arg);
     if (!a)
         return;
-    a->wake_fn = l->fn;
-    a->beg_fn = l->beg_fn;
-    if (!l->fn && !(a->text = strdup(job->str)))
-        answer_free(a);
-    else
+    a->text_fn = l->fn;
+    if ((a->text = strdup(text->str)))
         answers_put(l->wakes->answers, a);
+    else
+        answer_free(a);
 }
 
 static void subscribe(listener_t *l, redisAsyncContext *context)
@@ -76,7 +74,7 @@ int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t 
     return FANMAP_OK;
 }
 
-static void add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, tokens_beg_fn beg_fn, void *arg)
+void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_text_fn fn, void *arg)
 {
     listener_t *l = calloc(1, sizeof *l);
     if (!l)
@@ -84,22 +82,11 @@ static void add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, to
     snprintf(l->channel, sizeof l->channel, "%s", channel);
     l->wakes = wakes;
     l->fn = fn;
-    l->beg_fn = beg_fn;
     l->arg = arg;
     l->next = wakes->listeners;
     wakes->listeners = l;
     if (redis_conn_context(wakes->conn))
         subscribe(l, redis_conn_context(wakes->conn));
-}
-
-void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg)
-{
-    add(wakes, channel, fn, NULL, arg);
-}
-
-void redis_wakes_add_texts(redis_wakes_t *wakes, const char *channel, tokens_beg_fn fn, void *arg)
-{
-    add(wakes, channel, NULL, fn, arg);
 }
 
 void redis_wakes_close(redis_wakes_t *wakes)

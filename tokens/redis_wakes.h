@@ -14,10 +14,8 @@ typedef struct redis_wakes redis_wakes_t;
 /* Of `config` the callbacks are not used; what it borrows must outlive this, as must `answers`. */
 int redis_wakes_open(loop_t *loop, const redis_conn_config_t *config, answers_t *answers, redis_wakes_t **ret,
                      fanmap_error_t *err);
-/* Each message on the channel names a job and becomes one answer. */
-void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_wake_fn fn, void *arg);
 /* Each message on the channel is a text, and becomes one answer. */
-void redis_wakes_add_texts(redis_wakes_t *wakes, const char *channel, tokens_beg_fn fn, void *arg);
+void redis_wakes_add(redis_wakes_t *wakes, const char *channel, tokens_text_fn fn, void *arg);
 void redis_wakes_close(redis_wakes_t *wakes);
 
 #endif

@@ -399,7 +399,7 @@ static void test_wake_ups_survive_a_reconnect(void **state)
     fixture_t *f = *state;
     open_plain(f);
     outcome_t wakes = {0};
-    f->tokens->listen(f->tokens, "b", on_wake, &wakes);
+    f->tokens->listen(f->tokens, TOKENS_WAKES, "b", on_wake, &wakes);
     create(f);
     for (int round = 0; round < 2; round++) {
         wakes.calls = 0;
@@ -448,8 +448,8 @@ static void test_who_has_most_waiting_is_asked(void **state)
     begged_t a = {0}, b = {0};
     open_plain(f);
     command(f, "SET ns.offers.q.other text");
-    f->tokens->hear(f->tokens, "a", on_beg, &a);
-    f->tokens->hear(f->tokens, "b", on_beg, &b);
+    f->tokens->listen(f->tokens, TOKENS_REQUESTS, "a", on_beg, &a);
+    f->tokens->listen(f->tokens, TOKENS_REQUESTS, "b", on_beg, &b);
     wait_subscribed(f, "ns.beg.a");
     wait_subscribed(f, "ns.beg.b");
     f->tokens->offer(f->tokens, "q", "square", "a", 300);
@@ -471,7 +471,7 @@ static void test_the_script_wakes(void **state)
     fixture_t *f = *state;
     open_plain(f);
     outcome_t wakes = {0};
-    f->tokens->listen(f->tokens, "b", on_wake, &wakes);
+    f->tokens->listen(f->tokens, TOKENS_WAKES, "b", on_wake, &wakes);
     redisContext *c = control(f);
     for (bool there = false; !there;) { /* the subscription */
         redisReply *r = redisCommand(c, "PUBSUB NUMSUB ns.wake.b");
@@ -583,7 +583,7 @@ static void test_rights(void **state)
     command(f, "ACL SETUSER enough -publish -subscribe"); /* only slower */
     open_port(f, url, NULL, 0);
     outcome_t wakes = {0};
-    f->tokens->listen(f->tokens, "a", on_wake, &wakes);
+    f->tokens->listen(f->tokens, TOKENS_WAKES, "a", on_wake, &wakes);
     command(f, "FLUSHALL");
     create(f);
     tokens_request_t a = ask("a", 1, 0, 10), b = ask("b", 1, 0, 10);

@@ -73,7 +73,7 @@ void shell_beg(worker_shell_t *shell, const worker_action_t *a)
         tasks[i] = shell->task_names[seats[i].task];
         len += snprintf(text + len, sizeof text - (size_t)len, " %s:%d", tasks[i], (int)seats[i].partition);
     }
-    if (n > 0)
+    if (n > 0 && shell->tokens->beg)
         shell->tokens->beg(shell->tokens, shell->queue, tasks, n, shell->incarnation, text);
 }
 
@@ -142,12 +142,12 @@ void shell_hand_off(worker_shell_t *shell, const worker_action_t *a)
 
 int shell_open_handoff(worker_shell_t *shell, fanmap_error_t *err)
 {
-    if (!shell->tokens)
+    if (!shell->tokens || !shell->tokens->listen)
         return FANMAP_OK;
     shell->offered = calloc(shell->config.catalogue->n + 1, sizeof *shell->offered);
     if (!shell->offered)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    shell->tokens->hear(shell->tokens, shell->incarnation, on_beg, shell);
+    shell->tokens->listen(shell->tokens, TOKENS_REQUESTS, shell->incarnation, on_beg, shell);
     return loop_timer_new(shell->loop, on_offer_timer, shell, &shell->offer_timer, err);
 }
 

@@ -230,8 +230,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
         r = shell_burial_open(shell, &shell->burial, err);
     if (r == FANMAP_OK)
         r = shell_open_topics(shell, err);
-    if (r == FANMAP_OK && shell->tokens)
-        shell->tokens->listen(shell->tokens, shell->incarnation, on_wake, shell);
+    if (r == FANMAP_OK && shell->tokens && shell->tokens->listen)
+        shell->tokens->listen(shell->tokens, TOKENS_WAKES, shell->incarnation, on_wake, shell);
     if (r == FANMAP_OK)
         r = shell_open_handoff(shell, err);
     return r;
