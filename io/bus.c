@@ -79,6 +79,11 @@ void bus_reader_close(bus_reader_t *reader)
         reader->bus->ops->reader_close(reader);
 }
 
+int32_t bus_partition_at_hand(const bus_topic_t *topic)
+{
+    return topic->bus->ops->partition_at_hand == NULL ? -1 : topic->bus->ops->partition_at_hand(topic);
+}
+
 int bus_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err)
 {
     return topic->bus->ops->request(topic, request, fn, arg, err);

@@ -119,6 +119,9 @@ typedef struct {
     /* The log no longer holds the position asked for: `low` is the first offset that is there (-1: unknown). The reader
      * is over: nothing more comes, and it is still to be closed. */
     void (*gone)(void *arg, int64_t low);
+    /* What is fetched for one reader that says so serves all such readers of the partition, and those that come next.
+     * `record` keeps nothing then, and `at_end` may tell of an end from before it was asked. */
+    bool shares;
 } bus_reader_callbacks_t;
 int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
              bus_reader_t **ret, fanmap_error_t *err);
@@ -127,6 +130,8 @@ void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
 /* The same, and *reader becomes NULL. False: it was NULL. */
 bool bus_reader_drop(bus_reader_t **reader);
+/* A partition of the topic that a reader that shares would read without delay; -1: none. */
+int32_t bus_partition_at_hand(const bus_topic_t *topic);
 
 /* ---- a consumer group ----
  *

@@ -269,7 +269,7 @@ int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition)
 int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
                    void *arg)
 {
-    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     reading_t reading = {.query = query, .fn = fn, .arg = arg, .low = -1};
     bus_reader_t *reader = NULL;
     reading.end = end < 0 ? query_end_of(query, topic, partition) : end;

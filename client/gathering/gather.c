@@ -181,7 +181,8 @@ int gather_new(fanmap_job_t *job, gather_changed_fn changed, fanmap_error_t *err
 int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
-    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end_of_log, on_gone};
+    static const bus_reader_callbacks_t reader_callbacks = {
+        .record = on_record, .at_end = on_end_of_log, .gone = on_gone, .shares = true};
     gathering_t *g = job->gathering;
     g->list = list_new(job->id, &list_callbacks, job);
     if (g->list && g->is_unordered)

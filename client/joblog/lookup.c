@@ -92,7 +92,7 @@ static void on_gone(void *arg, int64_t low)
 
 int lookup_begin(queue_t *queue, const char *job_id, lookup_fn fn, void *arg, lookup_t **ret, fanmap_error_t *err)
 {
-    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     lookup_t *lookup = calloc(1, sizeof *lookup);
     if (!lookup)
         return err_set(err, FANMAP_ENOMEM, "out of memory");

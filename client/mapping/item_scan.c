@@ -73,7 +73,7 @@ static void on_gone(void *arg, int64_t low)
 
 static void read_part(part_t *part, int64_t from)
 {
-    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     fanmap_job_t *job = part->scan->job;
     fanmap_error_t err;
     part->reader = NULL;

@@ -82,12 +82,30 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     return fill_policies(job, err);
 }
 
+/* A random name, and one whose log will lie where this connection reads already: elsewhere its first outcome would wait
+ * for the answer to a fetch that is under way. */
+static int draw_id(fanmap_job_t *job)
+{
+    const queue_t *queue = job->f->queues;
+    while (queue && !queue->is_ready)
+        queue = queue->next;
+    int32_t wanted = queue ? bus_partition_at_hand(queue->results) : -1;
+    uint32_t draws_max = wanted < 0 ? 1 : 8 * queue->results_n;
+    int r = FANMAP_OK;
+    for (uint32_t i = 0; r == FANMAP_OK && i < draws_max; i++) {
+        r = random_id(job->id, 20);
+        if (wanted >= 0 && place_results(job->id, queue->results_n) == (uint32_t)wanted)
+            break;
+    }
+    return r;
+}
+
 static int name_job(fanmap_job_t *job, fanmap_error_t *err)
 {
     const char *id = options_text(job->options, OPT_JOB_ID);
     if (id)
         snprintf(job->id, sizeof job->id, "%s", id);
-    else if (random_id(job->id, 20) != FANMAP_OK)
+    else if (draw_id(job) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");
     memcpy(job->spec.job, job->id, sizeof job->id);
     if (random_id(job->spec.nonce, 16) != FANMAP_OK) /* also without a limit: one may be set later */

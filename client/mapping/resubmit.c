@@ -240,7 +240,7 @@ static void on_gone(void *arg, int64_t low)
 int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_fn produce, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
-    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t reader_callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     int checked = lookup_check_log(job->queue, &found->spec, err);
     if (checked != FANMAP_OK)
         return checked;

@@ -169,7 +169,7 @@ static void on_gone(void *arg, int64_t low)
 static void on_looked_up(void *arg, const lookup_result_t *found)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
-    static const bus_reader_callbacks_t reader_callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t reader_callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     retry_failed_t *r = arg;
     fanmap_error_t err;
     lookup_free(r->lookup);

@@ -189,7 +189,7 @@ static void count_wanted(retry_failed_t *r)
 
 void retry_collect(retry_failed_t *r)
 {
-    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     fanmap_error_t err;
     if (r->spec.items_partitions > r->job->queue->items_n) {
         retry_fail(r, FANMAP_ELOST, "the topic of its items has fewer partitions than when it was submitted");

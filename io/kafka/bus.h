@@ -17,7 +17,9 @@ struct kafka_bus {
     loop_timer_t *retry;
     kafka_topic_t *topics;
     kafka_client_t *clients;
+    kafka_fetcher_t *fetchers; /* who was read last comes first */
     kafka_reader_t *readers;
+    loop_timer_t *tidy; /* of the fetchers */
     kafka_group_t *groups;
     uint64_t call_number; /* numbers given to calls */
     unsigned nudges_n;    /* under way */

@@ -7,7 +7,9 @@
  *   ensure.c         creating topics                           survey.c         what topics there are, their settings
  *   request.c        offsets, counts, deletions                members.c        what a member has
  *   produce.c        records out                               producer.c       reports; a new one after a fatal error
- *   reader.c         one partition, no group                   records.c        whose bytes a record's are
+ *   reader.c         one partition, no group                   fetchers.c       who reads it by which handle
+ *   fetcher.c        its messages, for all who read it         client.c         the handles
+ *   recent.c         the last few messages                     records.c        whose bytes a record's are
  *   group.c          membership of a group                     rebalance.c      assigned, revoked
  *   assignment.c     where assigned partitions begin           group_records.c  records of the group
  *   commit.c         commits                                   describe.c       who is in the group
@@ -45,6 +47,7 @@ typedef struct kafka_topic kafka_topic_t;
 typedef struct kafka_record kafka_record_t;
 typedef struct kafka_reader kafka_reader_t;
 typedef struct kafka_client kafka_client_t;
+typedef struct kafka_fetcher kafka_fetcher_t;
 typedef struct kafka_group kafka_group_t;
 typedef struct kafka_call kafka_call_t;
 typedef struct kafka_helper kafka_helper_t;

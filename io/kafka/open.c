@@ -23,6 +23,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
     kafka_helper_close(bus->helper, timeout_ms);
     loop_timer_free(bus->retry);
     loop_timer_free(bus->remade);
+    loop_timer_free(bus->tidy);
     while (bus->topics != NULL) {
         kafka_topic_t *next = bus->topics->next;
         kafka_lanes_free(bus->topics);
@@ -47,6 +48,7 @@ static const bus_ops_t KAFKA_OPS = {
     .read = kafka_read,
     .reader_hold = kafka_reader_hold,
     .reader_close = kafka_reader_close,
+    .partition_at_hand = kafka_partition_at_hand,
     .request = kafka_request,
     .group_join = kafka_group_join,
     .group_commit = kafka_group_commit,
@@ -64,6 +66,8 @@ static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
     int code = loop_timer_new(bus->loop, kafka_calls_resubmit, bus, &bus->retry, err);
     if (code == FANMAP_OK)
         code = loop_timer_new(bus->loop, kafka_remade_look, bus, &bus->remade, err);
+    if (code == FANMAP_OK)
+        code = loop_timer_new(bus->loop, kafka_fetchers_tidy, bus, &bus->tidy, err);
     if (code == FANMAP_OK)
         kafka_remade_look(bus);
     if (code == FANMAP_OK && (code = kafka_helper_new(bus, &bus->helper, err)) != FANMAP_OK)
@@ -91,6 +95,7 @@ int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_err
     if (code != FANMAP_OK && bus->helper == NULL) {
         loop_timer_free(bus->retry);
         loop_timer_free(bus->remade);
+        loop_timer_free(bus->tidy);
         kafka_config_free(&bus->config);
         free(bus);
     } else if (code != FANMAP_OK) {

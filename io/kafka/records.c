@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/records.h"
@@ -94,12 +95,12 @@ bool kafka_clock(const bus_t *base, int64_t *ret_ms)
     return bus->has_clock;
 }
 
-bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg)
+static bus_record_t view(kafka_bus_t *bus, const rd_kafka_message_t *message, int32_t lane, bus_header_t *headers)
 {
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
     kafka_clock_heard(bus, message);
-    bus_record_t record = {
+    return (bus_record_t){
         .partition = message->partition,
         .lane = lane,
         .offset = message->offset,
@@ -109,10 +110,24 @@ bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane,
         .key_len = message->key_len,
         .value = message->payload,
         .value_len = message->len,
+        .headers = headers,
+        .headers_n = show_headers(message, headers),
     };
+}
+
+void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+{
     bus_header_t headers[BUS_HEADERS_MAX];
-    record.headers = headers;
-    record.headers_n = show_headers(message, headers);
+    bus_record_t record = view(bus, message, message->partition, headers);
+    bool is_kept = fn(arg, &record);
+    invariant(!is_kept);
+    (void)is_kept;
+}
+
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg)
+{
+    bus_header_t headers[BUS_HEADERS_MAX];
+    bus_record_t record = view(bus, message, lane, headers);
     size_t size = record.key_len + record.value_len;
     kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
     if (copy == NULL) {

@@ -11,8 +11,8 @@
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/events.h"
+#include "io/kafka/fetcher.h"
 #include "io/kafka/group.h"
-#include "io/kafka/reader.h"
 #include "io/kafka/remade.h"
 #include "io/kafka/topics.h"
 
@@ -57,18 +57,16 @@ static bool is_remade(const look_t *look, const char *topic, int32_t partition)
     return false;
 }
 
-static void judge_readers(const look_t *look)
+static void judge_fetchers(const look_t *look)
 {
-    kafka_reader_t *reader = look->bus->readers;
-    while (reader != NULL) {
-        bool is_open = !reader->over && !reader->closed;
-        bool is_short = is_open && is_remade(look, reader->topic->name, reader->partition);
-        reader->short_n = is_short ? reader->short_n + 1 : 0;
-        if (reader->short_n == SEEN_MIN) {
-            kafka_reader_remade(reader);
-            reader = look->bus->readers; /* the callback may have closed any */
-        } else
-            reader = reader->next;
+    for (kafka_fetcher_t *fetcher = look->bus->fetchers; fetcher != NULL; fetcher = fetcher->next) {
+        bool is_short = fetcher->fault == 0 && is_remade(look, fetcher->topic->name, fetcher->partition);
+        fetcher->short_n = is_short ? fetcher->short_n + 1 : 0;
+        if (fetcher->short_n < SEEN_MIN)
+            continue;
+        kafka_log(look->bus, FANMAP_LOG_WARNING, "kafka: topic %s, partition %d, was deleted and made anew",
+                  fetcher->topic->name, (int)fetcher->partition);
+        kafka_fetcher_fail(fetcher, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     }
 }
 
@@ -90,7 +88,7 @@ static void look_done(kafka_call_t *call)
 {
     look_t *look = (look_t *)call;
     look->bus->remade_looks = false;
-    judge_readers(look);
+    judge_fetchers(look);
     judge_groups(look);
     look_free(call);
 }
@@ -103,14 +101,14 @@ static void add(look_t *look, const char *topic, int32_t partition, int64_t posi
     place = rd_kafka_topic_partition_list_find(look->places, topic, partition);
     if (place == NULL)
         rd_kafka_topic_partition_list_add(look->places, topic, partition)->offset = position;
-    else if (place->offset > position) /* of several readers the one that is least far */
+    else if (place->offset > position) /* of several fetchers the one that is least far */
         place->offset = position;
 }
 
 static void look_at_all(look_t *look)
 {
-    for (const kafka_reader_t *reader = look->bus->readers; reader != NULL; reader = reader->next)
-        add(look, reader->topic->name, reader->partition, reader->over ? -1 : reader->position);
+    for (const kafka_fetcher_t *fetcher = look->bus->fetchers; fetcher != NULL; fetcher = fetcher->next)
+        add(look, fetcher->topic->name, fetcher->partition, fetcher->fault != 0 ? -1 : fetcher->position);
     for (const kafka_group_t *group = look->bus->groups; group != NULL; group = group->next)
         for (size_t i = 0; i < group->owned_n; i++)
             add(look, group->owned[i].topic->name, group->owned[i].partition, group->owned[i].position);

@@ -167,7 +167,7 @@ static void on_gone(void *arg, int64_t low)
 
 static void read_on(shell_burial_t *b)
 {
-    static const bus_reader_callbacks_t callbacks = {on_record, on_end, on_gone};
+    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
     fanmap_error_t err;
     if (bus_read(b->jobs, 0, b->next, &callbacks, b, &b->reader, &err) != FANMAP_OK)
         loop_timer_at(b->timer, loop_now_ms(b->shell->loop) + PAUSE_MS);

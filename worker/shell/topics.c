@@ -371,7 +371,8 @@ static int open_items(worker_shell_t *shell, fanmap_error_t *err)
 /* Those of items come after: a broker takes its time for many, and has answered by then. */
 static void on_shared(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
-    static const bus_reader_callbacks_t callbacks = {on_jobs_record, on_jobs_caught_up, on_jobs_gone};
+    static const bus_reader_callbacks_t callbacks = {
+        .record = on_jobs_record, .at_end = on_jobs_caught_up, .gone = on_jobs_gone};
     worker_shell_t *shell = arg;
     fanmap_error_t why;
     (void)partitions_n;
