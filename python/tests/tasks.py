@@ -1,0 +1,182 @@
+"""Tasks that the tests map: an importable module, as a user's."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+import time
+
+import fanmap
+
+MARK = []
+
+
+@fanmap.task
+def square(x: int) -> int:
+    return x * x
+
+
+def identity(x):
+    return x
+
+
+def add(a, b):
+    return a + b
+
+
+def power(base, exponent=2):
+    return base**exponent
+
+
+def show(x, unit="m", scale=1):
+    return f"{x * scale}{unit}"
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def odd_fails(x):
+    if x % 2:
+        raise ValueError(f"{x} is odd")
+    return x
+
+
+class Picky(Exception):
+    def __init__(self, what, why):
+        super().__init__(what, why)
+
+
+def picky(x):
+    raise Picky(x, "because")
+
+
+def chained(x):
+    try:
+        raise KeyError(x)
+    except KeyError as e:
+        raise RuntimeError("no such thing") from e
+
+
+def gives_generator(x):
+    return (i for i in range(x))
+
+
+def generator(x):
+    yield x
+
+
+async def async_double(x):
+    await asyncio.sleep(0.001)
+    return 2 * x
+
+
+async def async_nap(x):
+    await asyncio.sleep(x)
+
+
+def leaves(code):
+    os._exit(code)
+
+
+def exits(code):
+    sys.exit(code)
+
+
+def pid(x):
+    return os.getpid()
+
+
+def about(x, ctx: fanmap.Context):
+    return [ctx.index, ctx.attempt, ctx.attempts_max, ctx.task, ctx.deadline is None, x]
+
+
+@fanmap.task(retries=3, backoff=0.001)
+def third_time(x: int) -> list:
+    now = fanmap.context().attempt
+    if now < 3:
+        raise RuntimeError(f"attempt {now}")
+    return [x, now]
+
+
+@fanmap.task(retries=3, backoff=0.001)
+def final(x: int) -> int:
+    fanmap.fail(f"never {x}")
+    return 0
+
+
+def load():
+    MARK.append(len(MARK))
+    return {"model": "large"}
+
+
+@fanmap.task(setup=load)
+def predicts(x: int, ctx: fanmap.Context) -> list:
+    return [ctx.state["model"], len(MARK)]
+
+
+def bad_load():
+    raise OSError("no model here")
+
+
+@fanmap.task(setup=bad_load)
+def never_loads(x: int) -> int:
+    return x
+
+
+@fanmap.task(batch=8)
+def in_batches(xs: list) -> list:
+    return [ValueError("seven") if x == 7 else x + 1 for x in xs]
+
+
+@fanmap.task(timeout="300ms")
+def too_slow(x: int) -> int:
+    time.sleep(x)
+    return x
+
+
+def tidy(path):
+    try:
+        time.sleep(60)
+    except fanmap.Cancelled:
+        with open(path, "w") as f:
+            f.write("tidied up")
+        raise
+
+
+def talks(x):
+    print("on stdout", x)
+    print("on stderr", x, file=sys.stderr)
+    raise ValueError("after words")
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+def mirror(p: Point) -> Point:
+    return Point(p.y, p.x)
+
+
+def nested(n):
+    return sum(fanmap.map(square, range(n), fleet=fanmap.Fleet(local=True, slots=1)))
+
+
+def record(path):
+    """Notes how many of these run at once, in the files of a folder."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(dir=path):
+        time.sleep(0.001)
+        return len(os.listdir(path))
+
+
+class Tool:
+    @staticmethod
+    def half(x):
+        return x / 2
