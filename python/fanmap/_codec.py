@@ -120,7 +120,7 @@ def _pack_other(out: list[bytes], x: Any, default: Default, depth: int) -> None:
         out.append(_pack_datetime(x))
     elif isinstance(x, Ext):
         out.append(_pack_ext(x.code, x.data))
-    elif isinstance(x, (list, tuple)):
+    elif isinstance(x, (list, tuple)) and default is None:
         _pack_list(out, x, default, depth)
     elif isinstance(x, dict):
         _pack_dict(out, x, default, depth)
@@ -175,7 +175,7 @@ def _pack_into(out: list[bytes], x: Any, default: Default, depth: int) -> None:
     simple = _SIMPLE.get(kind)
     if simple is not None:
         out.append(simple(x))
-    elif kind is list or kind is tuple:
+    elif kind is list or (kind is tuple and default is None):
         _pack_list(out, x, default, depth)
     elif kind is dict:
         _pack_dict(out, x, default, depth)
@@ -194,7 +194,7 @@ def pack(x: Any, default: Default = None) -> bytes:
 
 
 def pickled(x: Any) -> Ext:
-    """As `default`: what msgpack lacks goes as a pickle. Reading one runs what it says: for peers that one trusts."""
+    """As `default`: what msgpack lacks goes as a pickle, a tuple or a subclass of list too. Reading one runs what it says: for peers that one trusts."""
     import pickle
 
     return Ext(PICKLE_CODE, pickle.dumps(x, protocol=4))

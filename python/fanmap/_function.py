@@ -76,6 +76,11 @@ def reference(function: Callable[..., Any], by_value: bool) -> Reference:
             f"{name} cannot be imported by a worker (a lambda, a nested function, or one of an interactive session): put it "
             "at the top of a module, start `python -m fanmap worker MODULE`, or name the task as a str"
         )
+    if not isinstance(function, types.FunctionType):  # a bound method, an object with __call__
+        try:
+            return ["value", pickle.dumps(function, protocol=4)]
+        except Exception as e:
+            raise TypeError(f"{function!r} is no plain function, and cannot be pickled: {e}") from e
     try:
         import cloudpickle  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
@@ -170,12 +175,7 @@ class _Dumper:
             ) from e
 
 
-def _dump(function: Any) -> bytes:
-    if not isinstance(function, types.FunctionType):
-        raise TypeError(
-            f"{function!r} is no plain function and cannot be imported by name: put it at the top of a module, or install "
-            "cloudpickle"
-        )
+def _dump(function: types.FunctionType) -> bytes:
     dumper = _Dumper()
     dumper.function(function)
     return pickle.dumps(dumper.out, protocol=4)

@@ -78,7 +78,7 @@ def _zip(iterables: tuple[Iterable[Any], ...], strict: bool) -> Iterator[Any]:
     if len(iterables) == 1:
         return iter(iterables[0])
     if not strict:
-        return iter(zip(*iterables))
+        return iter([*parts] for parts in zip(*iterables))
     return _zip_strict(iterables)
 
 
@@ -91,7 +91,7 @@ def _zip_strict(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
             ended = next(k for k, p in enumerate(parts) if p is _MISSING)
             longer = next(k for k, p in enumerate(parts) if p is not _MISSING)
             raise ValueError(f"iterable {ended + 1} ends after {i} items, iterable {longer + 1} does not (strict=False zips)")
-        yield parts
+        yield [*parts]
 
 
 def _progress_bar(progress: Any, label: str, items: Any) -> Any:
@@ -255,7 +255,7 @@ def map(
 
 def starmap(task: TaskLike[R], iterable: Iterable[Iterable[Any]], **options: Any) -> Job[R]:
     """As `map`, where each item is the sequence of the function's arguments. Options as of `map`."""
-    return _map(task, ((tuple(args) for args in iterable),), 1, **options)
+    return _map(task, ((list(args) for args in iterable),), 1, **options)
 
 
 def as_completed(task: TaskLike[R], *iterables: Iterable[Any], **options: Any) -> Job[Outcome[R]]:

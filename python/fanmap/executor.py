@@ -80,7 +80,9 @@ class _State:
     ) -> None:
         self.fleet, self.workers, self.raises, self.pickle, self.options = fleet, workers, raises, pickle, options
         self.lock = threading.Lock()
-        self.pending: collections.deque[_Work] = collections.deque()
+        self.pending: collections.deque[_Work] = collections.deque()  # can be cancelled
+        self.handed: collections.deque[_Work] = collections.deque()  # run as soon as the thread comes to them
+        self.under_way = 0  # handed, or in a lane
         self.is_shut = False
         self.connection: Optional[Connection] = None
         self.thread: Optional[threading.Thread] = None
@@ -100,11 +102,20 @@ class _State:
             if _is_exiting:
                 raise RuntimeError("cannot schedule new futures after interpreter shutdown")
             self.pending.append(work)
+            self.hand_over()
             if self.thread is None:
                 self.thread = threading.Thread(target=self.run, name="fanmap-executor", daemon=True)
                 self.thread.start()
                 _states.add(self)
         self.wake()
+
+    def hand_over(self) -> None:
+        """Under the lock: as many as there are places for."""
+        while self.pending and self.under_way < self.workers * AHEAD:
+            work = self.pending.popleft()
+            if work.future.set_running_or_notify_cancel():
+                self.handed.append(work)
+                self.under_way += 1
 
     def shut(self, cancel: bool = False) -> None:
         with self.lock:
@@ -143,9 +154,9 @@ class _State:
         with self.lock:
             self.is_shut = True
             left, self.pending = list(self.pending), collections.deque()
-        for work in left:
-            if work.future.set_running_or_notify_cancel():
-                work.future.set_exception(why)
+            handed, self.handed = list(self.handed), collections.deque()
+        for work in handed + [w for w in left if w.future.set_running_or_notify_cancel()]:
+            work.future.set_exception(why)
         for lane in self.lanes.values():
             lane.fail(why)
 
@@ -156,13 +167,18 @@ class _State:
         busy = [lane for lane in self.lanes.values() if lane.futures]
         if not busy:
             with self.lock:
-                if self.is_shut and not self.pending:
+                if self.is_shut and not self.under_way and not self.pending:
                     return False
-                is_idle = not self.pending
+                is_idle = not self.handed
             if is_idle:
                 self.idle()
             return True
-        if not any([self.collect(lane) for lane in busy]) and not (self.pending and self.room() > 0):
+        got = sum([self.collect(lane) for lane in busy])
+        with self.lock:
+            self.under_way -= got
+            self.hand_over()
+            is_waiting = not got and not self.handed
+        if is_waiting:
             self.connection.wait()
         return True
 
@@ -170,36 +186,29 @@ class _State:
         """Turns the library, which clears what had woken it, and waits."""
         assert self.connection is not None
         self.connection.lib.c.fanmap_dispatch(self.connection.handle, 0, None)
-        if not self.pending and not self.is_shut:
+        if not self.handed and not self.is_shut:
             self.connection.wait(1.0)
 
-    def room(self) -> int:
-        return self.workers * AHEAD - sum(len(lane.futures) for lane in self.lanes.values())
-
     def start(self) -> None:
-        room = self.room()
-        while room > 0:
-            with self.lock:
-                if not self.pending:
-                    return
-                work = self.pending.popleft()
-            if not work.future.set_running_or_notify_cancel():
-                continue
+        while self.handed:
+            work = self.handed.popleft()
             try:
                 self.lane_of(work.function).add(work)
-                room -= 1
             except Exception as e:
                 work.future.set_exception(e)
+                with self.lock:
+                    self.under_way -= 1
+                    self.hand_over()
 
     def lane_of(self, function: Any) -> _Lane:
-        key = function if isinstance(function, str) else id(function)
+        plan = _map._Plan(function, None, 2, self.fleet.is_local, self.pickle)
+        key = (plan.wire, *plan.binds())
         lane = self.lanes.get(key)
         if lane is not None:
             return lane
         for k in [k for k, other in self.lanes.items() if not other.futures][: max(0, len(self.lanes) - LANES_MAX)]:
             self.lanes.pop(k).job.close()
         calls = _Calls(_codec.pickled if self.pickle else None)
-        plan = _map._Plan(function, None, 2, self.fleet.is_local, self.pickle)
         job = _map._begin(
             plan,
             iter(()),
@@ -208,7 +217,6 @@ class _State:
             {"return_exceptions": True, "as_outcomes": True, "raises": self.raises, "pickle": self.pickle},
         )
         job._input = calls
-        job._function = function  # type: ignore[attr-defined] # its id is the key for as long as the lane lives
         lane = self.lanes[key] = _Lane(job, calls)
         return lane
 
@@ -218,8 +226,9 @@ class _State:
             end = lane.job._end
             why = FanmapError("the job of this call ended") if end is None or isinstance(end, StopIteration) else end
             self.lanes = {k: v for k, v in self.lanes.items() if v is not lane}
+            failed = len(lane.futures)
             lane.fail(why)
-            return 1
+            return failed
         for outcome in outcomes:
             future = lane.futures.pop(outcome.index)
             if outcome.error is None:
@@ -279,7 +288,7 @@ class FanmapExecutor(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Schedules one call. RuntimeError: after shutdown."""
         future: Future[T] = Future()
-        self._state.submit(_Work(future, fn, [args, kwargs]))
+        self._state.submit(_Work(future, fn, [list(args), kwargs]))
         return future
 
     def map(
@@ -301,7 +310,7 @@ class FanmapExecutor(Executor):
         end = None if timeout is None else time.monotonic() + timeout
         calls = zip(*iterables)
         futures = collections.deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
-        return _results(weakref.ref(self), fn, calls, futures, end)
+        return _results(weakref.ref(self), fn, calls, futures, buffersize, end)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more calls. wait: until those under way have ended. cancel_futures: those that no worker has are cancelled."""
@@ -310,22 +319,30 @@ class FanmapExecutor(Executor):
             self._state.join()
 
 
+def _result(future: "Future[T]", end: Optional[float]) -> T:
+    """Without a name that would keep the result alive."""
+    try:
+        return future.result(None if end is None else end - time.monotonic())
+    finally:
+        future.cancel()
+        del future
+
+
 def _results(
     executor: "weakref.ref[FanmapExecutor]",
     fn: Any,
     calls: Iterator[Any],
     futures: "collections.deque[Future[T]]",
+    buffersize: Optional[int],
     end: Optional[float],
 ) -> Iterator[T]:
     try:
         while futures:
-            future = futures.popleft()
             mine = executor()
-            for args in itertools.islice(calls, 1) if mine is not None else ():
-                assert mine is not None
-                futures.append(mine.submit(fn, *args))
+            if mine is not None and buffersize is not None:
+                futures.extend(mine.submit(fn, *args) for args in itertools.islice(calls, 1))
             del mine
-            yield future.result(None if end is None else end - time.monotonic())
+            yield _result(futures.popleft(), end)
     finally:
         for future in futures:
             future.cancel()
