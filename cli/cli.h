@@ -8,7 +8,7 @@
  *   input.c     items from files, stdin and ::: values
  *   zip.c       several of them together
  *   output.c    outcomes to stdout
- *   progress.c  what stderr shows
+ *   progress.c progress_line.c  what stderr shows; task_log.c  what attempts write, above it
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   admin.c     what those that only look have in common; views/ has their JSON
  *   service_log.c  what a service says on stderr

@@ -23,6 +23,7 @@ void complain(const char *format, ...)
     fputs("fanmap: ", stderr);
     print_plain(line);
     fputc('\n', stderr);
+    progress_again(false);
 }
 
 int exit_status(int code)

@@ -94,6 +94,17 @@ static int refuse_input(const arguments_t *arguments)
     return EXIT_USAGE;
 }
 
+/* What attempts write stands above the line of progress. */
+static int catch_task_log(session_t *s, arguments_t *arguments)
+{
+    char fd[16];
+    bool has_line = s->progress.is_on && s->progress.is_terminal && is_switch_set(arguments, "local");
+    if (!has_line || !task_log_open(&s->task_log))
+        return EXIT_ALL_WELL;
+    snprintf(fd, sizeof fd, "%d", s->task_log.write_fd);
+    return set(arguments, "task-log-fd", fd);
+}
+
 static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const char **ret_task)
 {
     int status = choose_task(arguments, ret_task);
@@ -105,10 +116,13 @@ static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const cha
         status = describe_input(arguments, input);
     if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
         status = set(arguments, "task-log", "true");
+    s->task_log = (task_log_t){-1, -1};
     s->arguments = arguments;
     s->input = is_retry ? NULL : input;
     int opened = output_open(&s->output, arguments, format);
     progress_open(&s->progress, arguments);
+    if (status == EXIT_ALL_WELL)
+        status = catch_task_log(s, arguments);
     if (status == EXIT_ALL_WELL && output_is_as_printed(&s->output) && !option_text(arguments, "command-output"))
         status = set(arguments, "command-output", "raw");
     return status == EXIT_ALL_WELL ? opened : status;
@@ -168,7 +182,7 @@ int run_submit(arguments_t *arguments)
 
 int run_gather(arguments_t *arguments)
 {
-    session_t s = {.arguments = arguments, .is_gather = true};
+    session_t s = {.arguments = arguments, .is_gather = true, .task_log = {-1, -1}};
     fanmap_error_t err;
     if (arguments->positionals_n < 1) {
         complain("which job? fanmap gather JOB");

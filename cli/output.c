@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/progress.h"
 
 enum { FULL_BYTES = 256 * 1024, SAID_BYTES = 300 };
 
@@ -38,6 +39,7 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
     *output = (output_t){.format = format_of(format),
                          .as_records = is_switch_set(arguments, "records") || is_switch_set(arguments, "unordered"),
                          .can_block = can_block(),
+                         .shares_terminal = progress_shares_stdout(),
                          .is_raw = is_switch_set(arguments, "raw"),
                          .is_verbose = is_switch_set(arguments, "verbose")};
     output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
@@ -182,9 +184,8 @@ static bool may_write(void)
     return poll(&fd, 1, 0) > 0;
 }
 
-bool output_flush(output_t *output)
+static bool write_out(output_t *output)
 {
-    parallel_log_flush(&output->parallel_log);
     while (output->at < output->len) {
         size_t len = output->len - output->at;
         if (output->can_block && len > PIPE_BUF)
@@ -201,4 +202,17 @@ bool output_flush(output_t *output)
         output->at += n > 0 ? (size_t)n : 0;
     }
     return true;
+}
+
+bool output_flush(output_t *output)
+{
+    size_t begin = output->at;
+    parallel_log_flush(&output->parallel_log);
+    if (!output->shares_terminal || begin == output->len)
+        return write_out(output);
+    progress_hide();
+    bool is_sound = write_out(output);
+    if (output->at > begin)
+        progress_again(output->bytes[output->at - 1] != '\n');
+    return is_sound;
 }

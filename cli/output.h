@@ -10,6 +10,7 @@ typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL, OUTPUT_MSGPACK } output_f
 typedef struct {
     output_format_t format;
     bool as_records, can_block, as_printed, is_raw, is_verbose;
+    bool shares_terminal; /* with the line of progress, which stands below what is printed */
     char *bytes;
     size_t at, len, cap;
     int error; /* errno of a write that failed */

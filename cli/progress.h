@@ -13,7 +13,7 @@ typedef struct {
 
 int64_t monotonic_ms(void);
 void progress_open(progress_t *progress, const arguments_t *arguments);
-/* The line for `now_ms`, which is later than the last one's. What stands still has no ETA. */
+/* The line for `now_ms`, which is later than the last one's, of less than `cap` columns. What stands still has no ETA. */
 void progress_step(progress_t *progress, const fanmap_stats_t *stats, int64_t now_ms, char *line, size_t cap);
 /* Shows the present state when it is time to. */
 void progress_show(progress_t *progress, const fanmap_stats_t *stats);
@@ -21,6 +21,10 @@ void progress_show(progress_t *progress, const fanmap_stats_t *stats);
 int64_t progress_next_ms(const progress_t *progress);
 /* Clears the line of whoever shows one, so that something else can be printed. */
 void progress_hide(void);
+/* Shows it again below what was printed, at once; `is_line_open`: that did not end its line, and there is no place. */
+void progress_again(bool is_line_open);
+/* What goes to stdout stands on the terminal that has the line. */
+bool progress_shares_stdout(void);
 void progress_close(progress_t *progress, const fanmap_stats_t *stats);
 
 #endif

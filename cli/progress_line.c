@@ -14,27 +14,46 @@ static bool stands_still(const progress_t *progress, uint64_t known)
     return still_ms >= STILL_MS && still_ms > STILL_GAPS * gap_ms;
 }
 
-static size_t put_eta(char *line, size_t cap, const progress_t *progress, const fanmap_stats_t *s)
+/* What the line may say, in the order in which it stands there. Where there is no room they go in
+ * the order of `first_to_go`; the count stays. */
+enum { PART_COUNT, PART_RATE, PART_FAILED, PART_RETRIED, PART_ETA, PARTS, PART_BYTES = 64 };
+static const int first_to_go[] = {PART_RETRIED, PART_RATE, PART_ETA, PART_FAILED};
+
+static void put_eta(char *part, const progress_t *progress, const fanmap_stats_t *s)
 {
     if (stands_still(progress, s->known) || s->total < 0 || progress->rate <= 0 || s->known >= (uint64_t)s->total)
-        return 0;
+        return;
     double left = (double)((uint64_t)s->total - s->known) / progress->rate;
     if (left > 359999)
-        return 0;
+        return;
     unsigned seconds = (unsigned)(left + 0.5);
-    return (size_t)snprintf(line, cap, ", ETA %u:%02u:%02u", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    snprintf(part, PART_BYTES, "ETA %u:%02u:%02u", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+static size_t join(char parts[PARTS][PART_BYTES], char *line, size_t cap)
+{
+    size_t n = 0;
+    *line = '\0';
+    for (int i = 0; i < PARTS; i++)
+        if (parts[i][0] && n < cap)
+            n += (size_t)snprintf(line + n, cap - n, "%s%s", n > 0 ? ", " : "", parts[i]);
+    return n;
 }
 
 static void format(const progress_t *progress, const fanmap_stats_t *s, char *line, size_t cap)
 {
-    int n = s->total >= 0 ? snprintf(line, cap, "%" PRIu64 "/%" PRId64, s->known, s->total)
-                          : snprintf(line, cap, "%" PRIu64 " of %" PRIu64 " so far", s->known, s->published);
-    n += snprintf(line + n, cap - (size_t)n, ", %.0f/s", progress->rate);
+    char parts[PARTS][PART_BYTES] = {""};
+    snprintf(parts[PART_COUNT], PART_BYTES, "%" PRIu64 "/%" PRId64, s->known, s->total);
+    if (s->total < 0)
+        snprintf(parts[PART_COUNT], PART_BYTES, "%" PRIu64 " of %" PRIu64 " so far", s->known, s->published);
+    snprintf(parts[PART_RATE], PART_BYTES, "%.0f/s", progress->rate);
     if (s->failed)
-        n += snprintf(line + n, cap - (size_t)n, ", %" PRIu64 " failed", s->failed);
+        snprintf(parts[PART_FAILED], PART_BYTES, "%" PRIu64 " failed", s->failed);
     if (s->retried)
-        n += snprintf(line + n, cap - (size_t)n, ", %" PRIu64 " retried", s->retried);
-    put_eta(line + n, cap - (size_t)n, progress, s);
+        snprintf(parts[PART_RETRIED], PART_BYTES, "%" PRIu64 " retried", s->retried);
+    put_eta(parts[PART_ETA], progress, s);
+    for (size_t i = 0; join(parts, line, cap) >= cap && i < sizeof first_to_go / sizeof *first_to_go; i++)
+        parts[first_to_go[i]][0] = '\0';
 }
 
 void progress_step(progress_t *progress, const fanmap_stats_t *stats, int64_t now_ms, char *line, size_t cap)

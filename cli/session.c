@@ -138,14 +138,15 @@ static int wait_ms(const session_t *s)
 
 static void wait_for_something(session_t *s)
 {
-    struct pollfd fds[2 + SEQUENCES_MAX] = {{fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+    struct pollfd fds[3 + SEQUENCES_MAX] = {
+        {fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, 0, 0}, {s->task_log.read_fd, POLLIN, 0}};
     if (!output_is_empty(&s->output))
         fds[1].events = POLLOUT; /* with 0 poll still tells that the reader is gone */
-    int reads = s->input && !s->input_done ? zip_poll(s->input, fds + 2) : 0;
-    if (poll(fds, 2 + (nfds_t)reads, wait_ms(s)) < 0)
+    int reads = s->input && !s->input_done ? zip_poll(s->input, fds + 3) : 0;
+    if (poll(fds, 3 + (nfds_t)reads, wait_ms(s)) < 0)
         return;
     if (reads > 0)
-        read_inputs(s, fds + 2, reads);
+        read_inputs(s, fds + 3, reads);
     if (fds[1].revents & (POLLERR | POLLHUP))
         s->output.error = EPIPE;
     if (fds[1].revents & POLLNVAL)
@@ -174,6 +175,7 @@ static void run(session_t *s)
 {
     while (!s->output.error && !(s->job_done && output_is_empty(&s->output)) && !has_interrupt(s)) {
         bool moved = s->input && !s->input_done && !s->job_done && feed(s);
+        moved |= task_log_copy(&s->task_log);
         moved |= take_outcomes(s);
         if (!output_flush(&s->output))
             break;
@@ -196,8 +198,10 @@ static void say_last_words(session_t *s)
 static void leave(session_t *s, bool detach)
 {
     session_release_signals();
+    task_log_let_go(&s->task_log);
     fanmap_job_close(s->job, detach);
     fanmap_close(s->f);
+    task_log_close(&s->task_log);
 }
 
 static int leave_interrupted(session_t *s)
@@ -256,6 +260,8 @@ int session_run(session_t *s)
 {
     fanmap_stats_t stats;
     run(s);
+    while (task_log_copy(&s->task_log))
+        ;
     fanmap_stats(s->job, &stats, sizeof stats);
     bool is_ended = s->job_done && output_is_empty(&s->output);
     if (is_ended || s->output.error)

@@ -4,6 +4,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/task_log.h"
 #include "cli/zip.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     bool is_gather;
     output_t output;
     progress_t progress;
+    task_log_t task_log;
     bool input_done, job_done, is_dry;
     bool input_failed;
     int result; /* FANMAP_END or a negative code, once job_done */

@@ -60,6 +60,7 @@
     ROW(OPT_BUDGET,               "budget",            0,  NULL,      "SIZE",       "64MiB",     WORKER,         false, SIZE,      1 << 20, 0,           "items that a worker holds in memory") \
     ROW(OPT_DRAIN,                "drain",             0,  NULL,      "DUR",        "30s",       WORKER | AGG,   false, DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
     ROW(OPT_TASK_LOG,             "task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
+    ROW(OPT_TASK_LOG_FD,          "task-log-fd",       0,  NULL,      "N",          "2",         0,              false, COUNT,     0, 65535,             "the descriptor that what attempts write goes to") \
     ROW(OPT_CLEAN_EVERY,          "clean-every",       0,  NULL,      "DUR",        "1h",        WORKER,         false, DURATION,  0, 0,                 "how often, about, a worker forgets jobs whose log retention has taken and deletes their items; 0s: never") \
     ROW(OPT_SESSION_TIMEOUT,      "session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER | AGG,   false, DURATION,  6000, 1800000,        "after this silence Kafka gives what a worker or aggregator had to others") \
     ROW(OPT_INPUT,                "input",            'i', NULL,      "FILE",       NULL,        IN,             true,  TEXT,      0, 0,                 "read items from FILE (- or nothing: stdin)") \

@@ -169,6 +169,7 @@ static uint32_t allowed(const fanmap_options_t *options, struct option_SIZE opti
 
 void serve_config(const fanmap_options_t *options, const slots_catalogue_t *catalogue, worker_shell_config_t *ret)
 {
+    int log_fd = (int)options_count(options, OPT_TASK_LOG_FD);
     *ret = (worker_shell_config_t){.name_space = options_text(options, OPT_NAMESPACE),
                                    .queue = options_text(options, OPT_QUEUE),
                                    .catalogue = catalogue,
@@ -183,5 +184,5 @@ void serve_config(const fanmap_options_t *options, const slots_catalogue_t *cata
                                    .record_bytes_max = options_record_bytes_max(options),
                                    .item_bytes_max = allowed(options, OPT_ITEM_MAX),
                                    .value_bytes_max = allowed(options, OPT_VALUE_MAX),
-                                   .task_log_fd = options_switch(options, OPT_TASK_LOG) ? STDERR_FILENO : -1};
+                                   .task_log_fd = options_switch(options, OPT_TASK_LOG) ? log_fd : -1};
 }

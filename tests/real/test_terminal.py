@@ -1,0 +1,90 @@
+"""What a person at a terminal sees, by pictures that tmux takes: values, what commands write, failures and the line of progress, each
+on lines of their own, at 20, 80 and 200 columns, and while the window changes its size."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+import unittest
+
+from fleet import FANMAP, PATIENCE, Case
+
+SCRIPT = "sleep 0.3; echo out {}; echo note >&2; test $(expr {} % 3) != 0"
+WANTED = re.compile(r"out \d+|[a-z0-9]{20}/\d+/1: note|fanmap: item \d+: exit: note|\d+ outcomes in [\d.]+ s, \d+ failed"
+                    r"|STATUS 1|\$")
+PROGRESS = re.compile(r"\d+(/\d+| of \d+ so far)(, \d+/s)?(, \d+ failed)?(, ETA \d+:\d\d:\d\d)?")
+
+
+class Window:
+    def __init__(self, case, columns):
+        self.socket = os.path.join(case.folder, f"tmux-{columns}")
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", "100", "env", "PS1=$ ", "LC_ALL=C.UTF-8", "sh")
+        case.addCleanup(self.close)
+
+    def close(self):
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], stderr=subprocess.DEVNULL)
+
+    def tmux(self, *words):
+        return subprocess.run(["tmux", "-S", self.socket, *words], stdout=subprocess.PIPE, check=True).stdout.decode()
+
+    def type(self, line):
+        self.tmux("send-keys", line, "Enter")
+
+    def lines(self):
+        """The picture; what the terminal wrapped is one line again."""
+        return [x.rstrip() for x in self.tmux("capture-pane", "-p", "-J").splitlines() if x.strip()]
+
+
+@unittest.skipUnless(shutil.which("tmux"), "no tmux here")
+class Terminal(Case):
+    def begin(self, columns, *words):
+        window = Window(self, columns)
+        script = os.path.join(self.folder, "run")
+        with open(script, "w") as f:
+            f.write(f"clear\n{shlex.join([FANMAP, 'map', '--local', *words])}\necho STATUS $?\n")
+        window.type(f". {script}")
+        return window
+
+    def watch(self, window, meanwhile=lambda: None):
+        """Every picture up to the last, in which the status stands."""
+        pictures, until = [], time.monotonic() + 30 * PATIENCE
+        while not pictures or not any(x.startswith("STATUS") for x in pictures[-1]):
+            self.assertLess(time.monotonic(), until, pictures[-1:])
+            pictures.append(window.lines())
+            meanwhile()
+            time.sleep(0.05)
+        return pictures
+
+    def check(self, pictures, n):
+        seen = 0
+        for picture in pictures:
+            if any(x.endswith("/run") for x in picture):
+                continue  # before it was cleared
+            lines = picture[:-1] if picture and PROGRESS.fullmatch(picture[-1]) else picture
+            seen += len(lines) < len(picture)
+            self.assertEqual([x for x in lines if not WANTED.fullmatch(x)], [], picture)
+        self.assertGreater(seen, 2, "the line of progress was never seen")
+        last = pictures[-1]
+        self.assertEqual([x for x in last if x.startswith("out")], [f"out {i}" for i in range(1, n + 1)])
+        self.assertEqual(sum("/1: note" in x for x in last), n)
+        self.assertIn("STATUS 1", last)
+
+    def test_nothing_is_garbled_at_any_width(self):
+        for columns in (20, 80, 200):
+            with self.subTest(columns=columns):
+                window = self.begin(columns, "-j", "2", "--sh", SCRIPT, ":::", *map(str, range(1, 9)))
+                self.check(self.watch(window), 8)
+                window.close()
+
+    def test_a_window_that_changes_its_size(self):
+        window = self.begin(100, "-j", "2", "--sh", SCRIPT, ":::", *map(str, range(1, 17)))
+        widths = iter([30, 25, 120, 40, 80] * 100)
+        beats = iter(range(10000))
+        self.check(self.watch(window, lambda: next(beats) % 8 == 7 and window.tmux("resize-window", "-x", str(next(widths)))), 16)
+
+    def test_a_value_without_a_newline_stands_alone(self):
+        window = self.begin(80, "--raw", "--", "printf", "%s", "{}", ":::", "a", "b")
+        picture = self.watch(window)[-1]
+        self.assertEqual(picture[0], "ab")
+        self.assertRegex(picture[1], r"2 outcomes in")
