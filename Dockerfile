@@ -1,7 +1,7 @@
 # fanmap in an image: the program, its task host and the example tasks. `docker build -t fanmap .`
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential cmake ninja-build pkg-config \
-      librdkafka-dev libhiredis-dev libmsgpack-dev uthash-dev libxxhash-dev \
+      librdkafka-dev libhiredis-dev libmsgpack-dev uthash-dev libxxhash-dev libevent-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -12,7 +12,7 @@ RUN rm -rf build && cmake --preset release && ninja -C build \
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 \
-      libxxhash0 \
+      libxxhash0 libevent-core-2.1-7 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home fanmap \
     && install -d -o fanmap /results

@@ -10,6 +10,7 @@ static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.
 static const char *const worker_examples[] = {
     "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
 static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
+static const char *const serve_examples[] = {"fanmap serve --listen 127.0.0.1:8080", NULL};
 static const char *const check_examples[] = {"fanmap check-task -- python3 numbers_task.py", NULL};
 static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
 static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
@@ -44,6 +45,9 @@ const command_t commands[] = {
      FANMAP_SCOPE_CHECK | FANMAP_SCOPE_CLI, NULL, 0, check_examples, run_check_task},
     {"aggregator", "--out DIR", "write DIR/JOB.jsonl for every job that ends",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_AGGREGATOR | FANMAP_SCOPE_CLI, NULL, 0, aggregator_examples, run_aggregator},
+    {"serve", "[--listen HOST:PORT]", "maps, jobs and outcomes over HTTP",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_SERVE | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, "local", 0, serve_examples,
+     run_serve},
     {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},
     {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, NULL, 1, pause_examples, run_control},
     {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},

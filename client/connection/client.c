@@ -90,8 +90,6 @@ int connection_open(const fanmap_options_t *options, uint32_t fetch_kbytes, cons
         connection_close(f);
         return r;
     }
-    if (!f->is_local)
-        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, OPT_CONNECT_TIMEOUT));
     *ret_f = f;
     return FANMAP_OK;
 }

@@ -39,7 +39,7 @@ struct fanmap {
     bus_t *bus;
     tokens_port_t *tokens;     /* NULL: --redis none */
     struct presence *presence; /* NULL: --redis none, or embedded */
-    bool is_local, is_connected;
+    bool is_local, is_connected, is_connecting;
     bool was_woken;              /* by fanmap_wake, and no call has returned for it yet */
     bool is_polled, is_marked;   /* the caller knows the descriptor; it is readable until the next turn */
     bool in_turn, in_callbacks;  /* inside the loop; inside a function of the caller's */

@@ -54,6 +54,14 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
     call_waiting(queue);
 }
 
+/* From the first question on Kafka has the connect timeout to answer. A connection that nobody uses is not judged. */
+static void expect_answer(fanmap_t *f)
+{
+    if (!f->is_connected && !f->is_connecting)
+        loop_timer_at(f->connect_timer, loop_clock_ms() + (int64_t)options_ms(f->options, OPT_CONNECT_TIMEOUT));
+    f->is_connecting = true;
+}
+
 static int ensure(queue_t *queue, fanmap_error_t *err)
 {
     char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
@@ -68,6 +76,7 @@ static int ensure(queue_t *queue, fanmap_error_t *err)
     };
     queue->is_asked = true;
     queue->error.code = 0;
+    expect_answer(queue->f);
     return bus_ensure_topics(queue->f->bus, topics, queue->name[0] ? 3 : 2, options_switch(o, OPT_CREATE_TOPICS),
                              on_topics, queue, err);
 }

@@ -30,7 +30,8 @@ enum {
     FANMAP_SCOPE_JOBS = 1 << 13,   /* which jobs are listed */
     FANMAP_SCOPE_TOPICS = 1 << 14, /* the topics of a namespace */
     FANMAP_SCOPE_DEAD = 1 << 15,   /* dead letters */
-    FANMAP_SCOPE_SHELL = 1 << 16   /* map alone, as a program of the shell */
+    FANMAP_SCOPE_SHELL = 1 << 16,  /* map alone, as a program of the shell */
+    FANMAP_SCOPE_SERVE = 1 << 17   /* serve */
 };
 
 typedef struct {

@@ -1,0 +1,265 @@
+/* Routes that ask the fleet something and answer with one JSON body: jobs, a job, workers, dead letters, and control of
+ * a job. The query may outlive the connection that asked: then its answer goes nowhere. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schemas/mp.h"
+#include "schemas/value.h"
+#include "serve/failure.h"
+#include "serve/handlers.h"
+#include "serve/http/target.h"
+#include "serve/internal.h"
+#include "serve/queries.h"
+#include "views/views.h"
+
+/* ---- from request to answer ---- */
+
+static void forget(void *self)
+{
+    query_t *q = self;
+    q->arg = NULL;
+}
+
+static const exchange_ops_t asking = {.on_close = forget};
+
+static void answer(query_t *q)
+{
+    connection_t *c = q->arg;
+    if (c && q->result == FANMAP_OK && !q->body.failed) {
+        buf_append(&q->body, "\n", 1);
+        reply_json(c, 200, &q->body, NULL);
+    } else if (c && q->result == FANMAP_AGAIN) {
+        reply_problem(c, 503, "unreachable", "Kafka did not store it in time; try again");
+    } else if (c) {
+        reply_failure(c, &q->error);
+    }
+    /* on_close comes when the connection's turn does: it must not find the query freed */
+    if (c)
+        connection_take(c, NULL, NULL);
+    query_free(q);
+}
+
+static query_t *begin(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err))
+{
+    query_t *q = NULL;
+    if (!connection_serve(c)->queries)
+        reply_problem(c, 501, "embedded", "an embedded fleet cannot be asked this");
+    else if (!(q = calloc(1, sizeof *q)))
+        reply_problem(c, 503, "no_memory", "out of memory");
+    if (!q)
+        return NULL;
+    q->ask = ask;
+    q->answer = answer;
+    q->arg = c;
+    return q;
+}
+
+static void ask_it(connection_t *c, query_t *q)
+{
+    connection_take(c, &asking, q);
+    if (queries_ask(connection_serve(c)->queries, q))
+        return;
+    connection_take(c, NULL, NULL);
+    query_free(q);
+    reply_problem(c, 503, "busy", "too many questions wait for an answer; try again");
+}
+
+/* NAME=VALUE of the query among `names` become options. */
+static bool read_filter(connection_t *c, query_t *q, const char *const *names)
+{
+    http_text_t query = connection_head(c)->query, name, value;
+    fanmap_error_t err;
+    char key[64], text[512];
+    if (fanmap_options_new(&q->filter) != FANMAP_OK)
+        return false;
+    while (http_query_next(&query, &name, &value)) {
+        bool is_known = http_decode(name, true, key, sizeof key) && http_decode(value, true, text, sizeof text);
+        const char *const *at = names;
+        while (*at && strcmp(*at, key) != 0)
+            at++;
+        if (!is_known || !*at) {
+            reply_problem(c, 400, "usage", "there is no such filter");
+            return false;
+        }
+        if (fanmap_options_set(q->filter, key, text, &err) != FANMAP_OK) {
+            reply_failure(c, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_job(connection_t *c, query_t *q)
+{
+    if (connection_name(c, q->job, sizeof q->job))
+        return true;
+    reply_problem(c, 400, "usage", "the job id is not well formed");
+    return false;
+}
+
+/* ---- lists ---- */
+
+static void begin_object(buf_t *body)
+{
+    if (body->len > 0)
+        buf_append(body, body->data[body->len - 1] == '[' ? "\n" : ",\n", body->data[body->len - 1] == '[' ? 1 : 2);
+}
+
+static void put_job(void *arg, const fanmap_job_info_t *job)
+{
+    begin_object(arg);
+    view_job(arg, job);
+}
+
+static int ask_jobs(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    buf_append_text(&q->body, "{\"jobs\":[");
+    int r = fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, put_job, &q->body, err);
+    buf_append_text(&q->body, "]}");
+    return r;
+}
+
+void list_jobs(connection_t *c)
+{
+    static const char *const filters[] = {"state", "task", "queue", "since", "counts", NULL};
+    query_t *q = begin(c, ask_jobs);
+    if (q && read_filter(c, q, filters))
+        ask_it(c, q);
+    else if (q)
+        query_free(q);
+}
+
+static void put_worker(void *arg, const fanmap_worker_info_t *worker)
+{
+    begin_object(arg);
+    view_worker(arg, worker);
+}
+
+static int ask_workers(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    buf_append_text(&q->body, "{\"workers\":[");
+    int r = fanmap_workers(f, QUERY_TIMEOUT_MS, put_worker, &q->body, err);
+    buf_append_text(&q->body, "]}");
+    return r;
+}
+
+void list_workers(connection_t *c)
+{
+    query_t *q = begin(c, ask_workers);
+    if (q)
+        ask_it(c, q);
+}
+
+static void put_dead(void *arg, const fanmap_dead_t *letter)
+{
+    begin_object(arg);
+    view_dead(arg, letter);
+}
+
+static int ask_dead(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    buf_append_text(&q->body, "{\"dead\":[");
+    int r = fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, &q->body, err);
+    buf_append_text(&q->body, "]}");
+    return r;
+}
+
+void list_dead(connection_t *c)
+{
+    static const char *const filters[] = {"job", "letter", NULL};
+    query_t *q = begin(c, ask_dead);
+    if (q && read_filter(c, q, filters))
+        ask_it(c, q);
+    else if (q)
+        query_free(q);
+}
+
+/* ---- one job ---- */
+
+static void put_show(void *arg, const fanmap_show_t *show)
+{
+    view_show(arg, show);
+}
+
+static int ask_show(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    return fanmap_show(f, q->job, QUERY_TIMEOUT_MS, put_show, &q->body, err);
+}
+
+void show_job(connection_t *c)
+{
+    query_t *q = begin(c, ask_show);
+    if (q && read_job(c, q))
+        ask_it(c, q);
+    else if (q)
+        query_free(q);
+}
+
+static int ask_control(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    int r = fanmap_control(f, q->job, q->verb, q->value[0] ? q->value : NULL, QUERY_TIMEOUT_MS, err);
+    buf_append_text(&q->body, "{\"job\":");
+    json_put_string(&q->body, q->job, strlen(q->job));
+    buf_append_text(&q->body, "}");
+    return r;
+}
+
+static void control(connection_t *c, const char *verb, size_t verb_len, const char *value, size_t value_len)
+{
+    query_t *q = begin(c, ask_control);
+    if (!q)
+        return;
+    if (!read_job(c, q) || verb_len >= sizeof q->verb || value_len >= sizeof q->value) {
+        query_free(q);
+        return;
+    }
+    memcpy(q->verb, verb, verb_len);
+    memcpy(q->value, value, value_len);
+    ask_it(c, q);
+}
+
+void control_job(connection_t *c)
+{
+    http_text_t path = connection_head(c)->path;
+    const char *verb = path.at + path.len;
+    while (verb[-1] != '/')
+        verb--;
+    control(c, verb, (size_t)(path.at + path.len - verb), "", 0);
+}
+
+/* {"concurrency": N}, and nothing else. */
+static bool read_limit(const buf_t *body, uint64_t *ret)
+{
+    buf_t packed = {0};
+    char key[16] = "";
+    mp_reader_t r;
+    bool is_read = value_from_json(&packed, (const char *)body->data, body->len, NULL) == FANMAP_OK;
+    mp_reader_init(&r, packed.data, packed.len);
+    if (is_read && mp_read_map(&r) == 1) {
+        mp_read_text(&r, key, sizeof key);
+        *ret = mp_read_uint(&r);
+    }
+    is_read = is_read && mp_done(&r) && strcmp(key, "concurrency") == 0;
+    buf_free(&packed);
+    return is_read;
+}
+
+void patch_job(connection_t *c)
+{
+    char number[32];
+    uint64_t limit = 0;
+    if (read_limit(connection_body(c), &limit))
+        control(c, "concurrency", 11, number, (size_t)snprintf(number, sizeof number, "%" PRIu64, limit));
+    else
+        reply_problem(c, 400, "usage", "the body is {\"concurrency\": N}");
+}
+
+void say_alive(connection_t *c)
+{
+    buf_t body = {0};
+    buf_append_text(&body, "{\"status\":\"ok\"}\n");
+    reply_json(c, 200, &body, NULL);
+    buf_free(&body);
+}

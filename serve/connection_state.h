@@ -1,0 +1,38 @@
+/* What connection.c and reply.c know of a connection; handlers see connection.h. */
+#ifndef SERVE_CONNECTION_STATE_H
+#define SERVE_CONNECTION_STATE_H
+
+#include <event2/event.h>
+
+#include "serve/connection.h"
+#include "serve/http/body.h"
+#include "serve/route.h"
+
+typedef enum { HEAD, BODY, REPLY, CLOSING } connection_state_t;
+
+struct connection {
+    serve_t *serve;
+    connection_t *prev, *next;
+    struct bufferevent *bev;
+    struct event *deadline, *again;
+    const access_t *access;
+    connection_state_t state;
+    char head_bytes[HTTP_HEAD_MAX];
+    http_head_t head;
+    http_body_t body;
+    const route_t *route;
+    http_text_t name;          /* what stands for the route's {} */
+    const exchange_ops_t *ops; /* NULL: nobody has taken the request */
+    void *self;
+    buf_t whole;    /* the body of a route that wants it so */
+    bool has_bytes; /* of the next head */
+    bool is_begun, is_replied, is_aborted, closes, is_paused, is_in_turn;
+};
+
+/* What has changed is seen to when the loop comes round. */
+static inline void connection_turn_soon(connection_t *c)
+{
+    event_active(c->again, 0, 0);
+}
+
+#endif

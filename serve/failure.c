@@ -1,0 +1,31 @@
+#include "serve/failure.h"
+
+static const struct {
+    int code, status;
+    const char *word;
+} failures[] = {{FANMAP_EUSAGE, 400, "usage"},     {FANMAP_ENOMEM, 503, "no_memory"},
+                {FANMAP_EREFUSED, 502, "refused"}, {FANMAP_EUNREACHABLE, 503, "unreachable"},
+                {FANMAP_ENOJOB, 404, "no_job"},    {FANMAP_ECONFLICT, 409, "conflict"},
+                {FANMAP_ESTOPPED, 409, "stopped"}, {FANMAP_EIO, 500, "io"},
+                {FANMAP_ELOST, 410, "lost"}};
+
+int failure_status(int code)
+{
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+        if (failures[i].code == code)
+            return failures[i].status;
+    return 500;
+}
+
+const char *failure_word(int code)
+{
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+        if (failures[i].code == code)
+            return failures[i].word;
+    return "failure";
+}
+
+void reply_failure(connection_t *c, const fanmap_error_t *err)
+{
+    reply_problem(c, failure_status(err->code), failure_word(err->code), err->message);
+}

@@ -1,0 +1,13 @@
+/* The library's errors as HTTP says them, with the words of the command line. */
+#ifndef SERVE_FAILURE_H
+#define SERVE_FAILURE_H
+
+#include "fanmap/fanmap.h"
+#include "serve/connection.h"
+
+int failure_status(int code);
+/* "no_job", "conflict", "unreachable", ... */
+const char *failure_word(int code);
+void reply_failure(connection_t *c, const fanmap_error_t *err);
+
+#endif

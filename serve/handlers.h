@@ -1,0 +1,19 @@
+/* What the routes begin. Each answers on the connection, now or later. */
+#ifndef SERVE_HANDLERS_H
+#define SERVE_HANDLERS_H
+
+#include "serve/connection.h"
+
+void map_begin(connection_t *c);      /* map.c */
+void submit_begin(connection_t *c);   /* submit.c */
+void outcomes_begin(connection_t *c); /* outcomes.c */
+void list_jobs(connection_t *c);      /* asked.c, from here on */
+void show_job(connection_t *c);
+void patch_job(connection_t *c);
+void control_job(connection_t *c);
+void list_workers(connection_t *c);
+void list_dead(connection_t *c);
+void say_alive(connection_t *c);
+void send_openapi(connection_t *c); /* assets.c */
+
+#endif

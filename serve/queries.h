@@ -1,0 +1,38 @@
+/* What blocks is asked by a second thread, over a connection of its own, one query after the other; the answer comes
+ * back into the loop. At most QUERIES_MAX wait. */
+#ifndef SERVE_QUERIES_H
+#define SERVE_QUERIES_H
+
+#include "base/buf.h"
+#include "fanmap/admin.h"
+
+enum { QUERIES_MAX = 64, QUERY_TIMEOUT_MS = 15000, QUERY_JOB_MAX = 256 };
+
+typedef struct serve serve_t;
+typedef struct queries queries_t;
+typedef struct query query_t;
+
+struct query {
+    /* In the thread; fills body, or says why not. */
+    int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err);
+    /* In the loop, with `result` and `error`; frees the query. */
+    void (*answer)(query_t *q);
+    void *arg; /* the asker's; the thread does not touch it */
+    char job[QUERY_JOB_MAX];
+    char verb[16], value[32]; /* of a control */
+    fanmap_options_t *filter; /* NULL: none; freed with the query */
+    buf_t body;
+    int result;
+    fanmap_error_t error;
+    query_t *next;
+};
+
+/* NULL: no thread or no memory. `log` is called from that thread. */
+queries_t *queries_start(serve_t *serve);
+/* False: too many wait already; the query stays the caller's. */
+bool queries_ask(queries_t *queries, query_t *q);
+/* Ends the thread after the query it is about; what waits is answered with FANMAP_AGAIN. */
+void queries_stop(queries_t *queries);
+void query_free(query_t *q);
+
+#endif

@@ -1,0 +1,61 @@
+/* Every route: one row each, which openapi.json is checked against. */
+#include "serve/route.h"
+
+#include <string.h>
+
+#include "serve/handlers.h"
+
+static const route_t routes[] = {
+    {HTTP_POST, "/v1/map/{}", ACCESS_WRITE, false, map_begin},
+    {HTTP_POST, "/v1/jobs", ACCESS_WRITE, false, submit_begin},
+    {HTTP_GET, "/v1/jobs", ACCESS_READ, true, list_jobs},
+    {HTTP_PUT, "/v1/jobs/{}", ACCESS_WRITE, false, submit_begin},
+    {HTTP_GET, "/v1/jobs/{}", ACCESS_READ, true, show_job},
+    {HTTP_PATCH, "/v1/jobs/{}", ACCESS_WRITE, true, patch_job},
+    {HTTP_POST, "/v1/jobs/{}/cancel", ACCESS_WRITE, true, control_job},
+    {HTTP_POST, "/v1/jobs/{}/pause", ACCESS_WRITE, true, control_job},
+    {HTTP_POST, "/v1/jobs/{}/resume", ACCESS_WRITE, true, control_job},
+    {HTTP_GET, "/v1/jobs/{}/outcomes", ACCESS_READ, false, outcomes_begin},
+    {HTTP_GET, "/v1/workers", ACCESS_READ, true, list_workers},
+    {HTTP_GET, "/v1/dead", ACCESS_READ, true, list_dead},
+    {HTTP_GET, "/openapi.json", ACCESS_OPEN, true, send_openapi},
+    {HTTP_GET, "/healthz", ACCESS_OPEN, true, say_alive},
+};
+enum { ROUTES_N = sizeof routes / sizeof routes[0] };
+
+/* True: the path is of this pattern; *ret_name is what stands for {}. */
+static bool matches(const char *pattern, http_text_t path, http_text_t *ret_name)
+{
+    size_t at = 0;
+    for (; *pattern && at <= path.len; pattern++) {
+        if (pattern[0] == '{' && pattern[1] == '}') {
+            size_t from = at;
+            while (at < path.len && path.at[at] != '/')
+                at++;
+            if (at == from)
+                return false;
+            *ret_name = (http_text_t){path.at + from, at - from};
+            pattern++;
+        } else if (at == path.len || path.at[at++] != *pattern) {
+            return false;
+        }
+    }
+    return !*pattern && at == path.len;
+}
+
+const route_t *route_find(const http_head_t *head, http_text_t *ret_name, int *ret_status, const char **ret_why)
+{
+    *ret_status = 404;
+    *ret_why = "there is nothing at this path";
+    for (size_t i = 0; i < ROUTES_N; i++) {
+        *ret_name = (http_text_t){NULL, 0};
+        if (!matches(routes[i].path, head->path, ret_name))
+            continue;
+        bool is_head = head->method == HTTP_HEAD && routes[i].method == HTTP_GET && routes[i].wants_whole_body;
+        if (routes[i].method == head->method || is_head)
+            return &routes[i];
+        *ret_status = 405;
+        *ret_why = "this path takes another method";
+    }
+    return NULL;
+}

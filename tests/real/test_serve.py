@@ -1,0 +1,346 @@
+"""fanmap serve as its clients meet it: maps and jobs over HTTP give what the command line gives; who may not is refused; clients
+that are slow, gone or hostile hurt nobody else."""
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+from fleet import BUILD, FANMAP, PATIENCE, ROOT, Case, first_difference, seq, squares, wait_until
+
+NDJSON, JSON = "application/x-ndjson", "application/json"
+
+# A client of the standard library alone: prints each line of a job's outcomes behind its position, from the position that it kept.
+READER = """
+import http.client, sys
+port, token, job, kept = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+try:
+    position = open(kept).read()
+except FileNotFoundError:
+    position = "0"
+while True:
+    c = http.client.HTTPConnection("127.0.0.1", port)
+    c.request("GET", f"/v1/jobs/{job}/outcomes?live=poll&limit=2000&from={position}", headers={"Authorization": "Bearer " + token})
+    r = c.getresponse()
+    sys.stdout.buffer.write(r.read())
+    sys.stdout.flush()
+    position = r.headers["Fanmap-Next"]
+    with open(kept + ".new", "w") as f:
+        f.write(position)
+    import os
+    os.rename(kept + ".new", kept)
+    if r.headers.get("Fanmap-End"):
+        break
+"""
+
+
+class Serve(Case):
+    bound_s = 180
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.tokens = os.path.join(self.folder, "serve.token")
+        self.server = self.start("serve", "--listen", "127.0.0.1:0", "--token-file", self.tokens, *self.connect_args())
+        self.port = int(wait_until(lambda: self.listens(self.server), 20 * PATIENCE, "the server listens"))
+        with open(self.tokens) as f:
+            self.read_token, self.submit_token = [line.split()[1] for line in f]
+
+    def numbers(self, slots):
+        return self.worker(tasks=os.path.join(BUILD, "examples", "numbers.so"), slots=slots)
+
+    def listens(self, server):
+        lines = [line for line in server.err().splitlines() if "serves at http" in line]
+        return lines and lines[0].rsplit(":", 1)[1]
+
+    def headers(self, token=None, **more):
+        return {"Authorization": "Bearer " + (token or self.submit_token), **more}
+
+    def ask(self, method, path, body=None, token=None, **more):
+        """(status, body, headers)"""
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
+        if method != "GET":
+            more.setdefault("Content-Type", JSON)
+        c.request(method, path, body=body, headers=self.headers(token, **more))
+        r = c.getresponse()
+        answer = (r.status, r.read(), r.headers)
+        c.close()
+        return answer
+
+    def map(self, task, body, query="", status=200):
+        got = self.ask("POST", f"/v1/map/{task}{query}", body, **{"Content-Type": NDJSON})
+        self.assertEqual(got[0], status, got[1][:300])
+        return got[1]
+
+    def job(self, job):
+        status, body, _ = self.ask("GET", f"/v1/jobs/{job}")
+        self.assertEqual(status, 200, body)
+        return json.loads(body)
+
+    def raw(self, *pieces, wait_s=0.0):
+        """What comes back for these bytes, until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE) as s:
+            for piece in pieces:
+                s.sendall(piece)
+                time.sleep(wait_s)
+            got = b""
+            while True:
+                try:
+                    more = s.recv(65536)
+                except ConnectionResetError:
+                    return got
+                if not more:
+                    return got
+                got += more
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.server.pid}/fd"))
+
+
+class Maps(Serve):
+    def test_the_same_bytes_as_the_command_line(self):
+        self.numbers(2)
+        items = seq(1, 100000)
+        command = [FANMAP, "map", "square", *self.connect_args(), "-q"]
+        printed = subprocess.run(command, input=items, env=self.environment(), capture_output=True, timeout=120 * PATIENCE)
+        path = self.input_file(items)
+        curl = subprocess.run(["curl", "-sS", "-X", "POST", "-T", path, "-H", f"Authorization: Bearer {self.submit_token}",
+                               "-H", f"Content-Type: {NDJSON}", f"http://127.0.0.1:{self.port}/v1/map/square"],
+                              capture_output=True, timeout=120 * PATIENCE)
+        self.assert_same(curl.stdout, printed.stdout)
+        self.assert_same(printed.stdout, squares(100000))
+
+    def test_errors_formats_and_options(self):
+        self.numbers(2)
+        got = self.map("square", b'1\n"x"\n\n  \n{"broken\n3').splitlines()
+        self.assertEqual([json.loads(line).get("$error", {}).get("kind") if line.startswith(b"{") else line for line in got],
+                         [b"1", "exception", "bad_input", b"9"])
+        records = [json.loads(line) for line in self.map("square", b"1\n2\n", "?records=true&concurrency=1").splitlines()]
+        self.assertEqual([(r["index"], r["value"]) for r in records], [(0, 1), (1, 4)])
+        self.assertEqual(self.map("square", b""), b"")
+        self.assertIn(b"no option", self.map("square", b"1", "?brokers=evil:9092", status=400))
+        self.assertIn(b"retries", self.map("square", b"1", "?retries=many", status=400))
+        self.assertIn(b"too_large", self.map("echo", b'"' + b"x" * 3000000 + b'"\n1\n'))
+
+    def test_items_and_outcomes_at_once_on_one_connection(self):
+        self.numbers(2)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE) as s:
+            s.sendall(f"POST /v1/map/square HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.submit_token}\r\n"
+                      f"Content-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            stream = s.makefile("rb")
+            for i in range(1, 6):  # each item is sent when the one before has come back
+                s.sendall(b"2\r\n%d\n\r\n" % i)
+                if i == 1:
+                    while stream.readline() != b"\r\n":
+                        pass
+                self.assertEqual(stream.readline(), b"%x\r\n" % (len(str(i * i)) + 1))
+                self.assertEqual(stream.readline(), b"%d\n" % (i * i))
+                stream.readline()
+            s.sendall(b"0\r\n\r\n")
+            self.assertEqual(stream.read(), b"0\r\n\r\n")
+
+    def test_who_goes_away_cancels_unless_detached(self):
+        recorder = self.recorder()
+        self.worker(slots=2)
+        for query, ends in (("?job-id=gone", True), ("?job-id=left&detach=true", False)):
+            before = recorder.started()
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE) as s:
+                body = b"[60000,1]\n" if ends else b"[3000,1]\n"
+                s.sendall(f"POST /v1/map/recorded_sleep{query} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.submit_token}\r\n"
+                          f"Content-Type: {NDJSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                recorder.wait_started(before + 1, 30)
+        wait_until(lambda: self.job("gone")["state"] == "ended", 30 * PATIENCE, "the job whose client went is cancelled")
+        self.assertEqual(self.job("gone")["reason"], "cancel")
+        wait_until(lambda: self.job("left")["state"] == "ended", 30 * PATIENCE, "the detached job ends by itself")
+        self.assertEqual((self.job("left")["reason"], self.job("left")["known"]), ("complete", 1))
+
+    def test_many_small_maps_beside_slow_readers(self):
+        self.numbers(4)
+        big = self.ask("PUT", "/v1/jobs/big?task=echo", b'"%s"\n' % (b"x" * 1000) * 20000, **{"Content-Type": NDJSON})
+        self.assertEqual(big[0], 201, big[1])
+        slow = []
+        for _ in range(100):
+            s = socket.create_connection(("127.0.0.1", self.port))
+            s.sendall(f"GET /v1/jobs/big/outcomes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.read_token}\r\n\r\n".encode())
+            slow.append(s)
+        script = ("import http.client,sys,threading\n"
+                  "def one(i):\n"
+                  f"  c=http.client.HTTPConnection('127.0.0.1',{self.port},timeout=120)\n"
+                  "  for k in range(20):\n"
+                  "    n=1000*i+k\n"
+                  "    c.request('POST','/v1/map/square',body=b'%d\\n%d\\n'%(n,n+1),headers="
+                  f"{{'Authorization':'Bearer {self.submit_token}','Content-Type':'{NDJSON}'}})\n"
+                  "    got=c.getresponse().read()\n"
+                  "    if got!=b'%d\\n%d\\n'%(n*n,(n+1)*(n+1)): print('wrong',n,got)\n"
+                  "threads=[threading.Thread(target=one,args=(i,)) for i in range(50)]\n"
+                  "[t.start() for t in threads]; [t.join() for t in threads]; print('done')\n")
+        client = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=170 * PATIENCE)
+        self.assertEqual(client.stdout, b"done\n", client.stderr[-500:])
+        self.assertLess(self.server.memory_peak_kib(), 700 * 1024)
+        self.assertGreater(self.descriptors(), 400)
+        for s in slow:
+            s.close()
+        # a few readers of Kafka stay for those who come next
+        wait_until(lambda: self.descriptors() < 150, 60 * PATIENCE, "no descriptor is left of them")
+
+
+class Jobs(Serve):
+    def test_put_may_be_sent_again(self):
+        self.numbers(2)
+        put = lambda body: self.ask("PUT", "/v1/jobs/j?task=square", body, **{"Content-Type": NDJSON})[:2]
+        self.assertEqual(put(b"1\n2\n3\n"), (201, b'{"job":"j","items":3}\n'))
+        self.assertEqual(put(b"1\n2\n3\n"), (200, b'{"job":"j","items":3}\n'))
+        status, body = put(b"1\n2\n4\n")
+        self.assertEqual((status, json.loads(body)["code"]), (409, "conflict"))
+        self.assertEqual(self.ask("GET", "/v1/jobs/j/outcomes")[1], b"1\n4\n9\n")
+        status, body, _ = self.ask("POST", "/v1/jobs?task=square", b"5\n", **{"Content-Type": NDJSON})
+        self.assertEqual(status, 201)
+        self.assertEqual(self.ask("GET", f"/v1/jobs/{json.loads(body)['job']}/outcomes")[1], b"25\n")
+        self.assertEqual(self.ask("POST", "/v1/jobs", b"5\n", **{"Content-Type": NDJSON})[0], 400)
+
+    def test_what_is_listed_is_what_the_command_line_lists(self):
+        self.numbers(2)
+        self.ask("PUT", "/v1/jobs/j?task=square", b"1\n2\n", **{"Content-Type": NDJSON})
+        wait_until(lambda: self.job("j")["state"] == "ended", 30 * PATIENCE, "the job ended")
+        self.assertEqual(self.job("j"), json.loads(self.run_fanmap("show", "j", "--json").out()))
+        listed = json.loads(self.ask("GET", "/v1/jobs?state=ended&task=square")[1])["jobs"]
+        self.assertEqual(listed, [json.loads(line) for line in self.run_fanmap("jobs", "--json").out().splitlines()])
+        self.assertEqual(json.loads(self.ask("GET", "/v1/jobs?task=other")[1]), {"jobs": []})
+        self.assertEqual([w["tasks"].split(",")[0] for w in json.loads(self.ask("GET", "/v1/workers")[1])["workers"]],
+                         [json.loads(self.run_fanmap("workers", "--json").out())["tasks"].split(",")[0]])
+        self.assertEqual(json.loads(self.ask("GET", "/v1/dead")[1]), {"dead": []})
+
+    def test_control(self):
+        recorder = self.recorder()
+        self.worker(slots=4)
+        self.ask("PUT", "/v1/jobs/j?task=recorded_sleep&concurrency=1", b"[300,1]\n" * 200, **{"Content-Type": NDJSON})
+        recorder.wait_started(1, 30)
+        self.assertEqual(self.ask("PATCH", "/v1/jobs/j", b'{"concurrency": 4}')[:2], (200, b'{"job":"j"}\n'))
+        wait_until(lambda: recorder.report()["max"] == 4, 30 * PATIENCE, "four at once")
+        self.assertEqual(self.ask("POST", "/v1/jobs/j/pause", b"")[0], 200)
+        self.assertEqual(self.job("j")["state"], "paused")
+        self.assertEqual(self.ask("POST", "/v1/jobs/j/resume", b"")[0], 200)
+        self.assertEqual(self.ask("POST", "/v1/jobs/j/cancel", b"")[0], 200)
+        wait_until(lambda: self.job("j")["state"] == "ended", 30 * PATIENCE, "it is cancelled")
+        status, body, _ = self.ask("POST", "/v1/jobs/j/cancel", b"")
+        self.assertEqual((status, json.loads(body)["code"]), (409, "stopped"))
+        self.assertEqual(self.ask("POST", "/v1/jobs/none/cancel", b"")[0], 404)
+        for wrong in (b"", b"{}", b'{"concurrency":-1}', b'{"concurrency":"4"}', b'{"slots":4}', b"[4]"):
+            self.assertEqual(self.ask("PATCH", "/v1/jobs/j", wrong)[0], 400, wrong)
+
+    def test_a_reader_that_is_killed_goes_on_from_its_position(self):
+        self.numbers(2)
+        self.ask("PUT", "/v1/jobs/j?task=square", seq(1, 20000), **{"Content-Type": NDJSON})
+        kept, out = os.path.join(self.folder, "kept"), b""
+        command = [sys.executable, "-c", READER, str(self.port), self.read_token, "j", kept]
+        first = subprocess.Popen(command, stdout=subprocess.PIPE)
+        while out.count(b"\n") < 3000:
+            out += first.stdout.read1(4096)
+        first.kill()
+        out += first.stdout.read()
+        first.stdout.close()
+        first.wait()
+        with open(kept) as f:  # what came after the position that was kept is read again
+            out = b"".join(line + b"\n" for line in out.split(b"\n")[:int(f.read())])
+        out += subprocess.run(command, capture_output=True, timeout=120 * PATIENCE).stdout
+        self.assertEqual(first_difference(out, squares(20000)), "")
+
+    def test_events(self):
+        self.numbers(2)
+        self.ask("PUT", "/v1/jobs/j?task=square", b"1\n2\n3\n", **{"Content-Type": NDJSON})
+        _, body, headers = self.ask("GET", "/v1/jobs/j/outcomes", Accept="text/event-stream")
+        self.assertEqual(headers["Content-Type"], "text/event-stream")
+        events = [event for event in body.decode().split("\n\n") if event]
+        self.assertEqual([event.split("\n")[1] for event in events], ["data: 1", "data: 4", "data: 9", 'data: {"result":"complete"}'])
+        last = events[1].split("\n")[0].removeprefix("id: ")
+        _, body, _ = self.ask("GET", "/v1/jobs/j/outcomes?live=sse", **{"Last-Event-ID": last})
+        self.assertEqual([line for line in body.decode().split("\n") if line.startswith("data: ")][0], "data: 9")
+        self.assertEqual(self.ask("GET", "/v1/jobs/none/outcomes")[0], 404)
+        self.assertEqual(self.ask("GET", "/v1/jobs/j/outcomes?from=-1")[0], 400)
+
+
+class Access(Serve):
+    def test_who_may(self):
+        self.assertEqual(stat.S_IMODE(os.stat(self.tokens).st_mode), 0o600)
+        self.assertEqual(self.ask("GET", "/v1/jobs", token="0" * 48)[0], 401)
+        self.assertEqual(self.ask("GET", "/v1/jobs", token=self.read_token)[0], 200)
+        for method, path in (("POST", "/v1/map/square"), ("PUT", "/v1/jobs/j?task=square"), ("POST", "/v1/jobs/j/cancel"), ("PATCH", "/v1/jobs/j")):
+            self.assertEqual(self.ask(method, path, b"1\n", token=self.read_token)[0], 403, path)
+        self.assertEqual(self.ask("POST", "/v1/map/square", b"1\n", **{"Content-Type": "text/plain"})[0], 415)
+        self.assertEqual(self.ask("POST", "/v1/map/square", b"1\n", **{"Content-Type": JSON, "Origin": "http://evil.example"})[0], 403)
+        self.assertEqual(self.ask("GET", "/healthz", Host="evil.example")[0], 421)
+        self.assertEqual(self.ask("GET", "/healthz", token="none")[0], 200)
+        self.assertNotIn("Access-Control-Allow-Origin", self.ask("GET", "/v1/jobs")[2])
+        for path in ("/../etc/passwd", "/v1/jobs/../../x", "/v1/jobs/%2e%2e%2f", "//", "/v1/map/%00", "/v1"):
+            self.assertIn(self.ask("GET", path)[0], (400, 404, 405), path)
+
+    def test_openapi_names_every_route(self):
+        described = json.loads(self.ask("GET", "/openapi.json", token="none")[1])["paths"]
+        with open(os.path.join(ROOT, "serve", "routes.c")) as f:
+            routes = re.findall(r'\{HTTP_(\w+), "([^"]+)"', f.read())
+        self.assertEqual(sorted((method.lower(), re.sub(r"\{\}", "*", path)) for method, path in routes),
+                         sorted((method, re.sub(r"\{\w+\}", "*", path)) for path, methods in described.items() for method in methods))
+
+    def test_where_it_may_listen(self):
+        wide = self.start("serve", "--listen", "0.0.0.0:0", "--no-token")
+        self.finish(wide, 20, 2)
+        self.assertIn("refused", wide.err())
+        os.chmod(self.tokens, 0o644)
+        self.assertIn("chmod 600", self.finish(self.start("serve", "--listen", "127.0.0.1:0", "--token-file", self.tokens), 20, 2).err())
+        path = os.path.join(self.folder, "s.sock")
+        server = self.start("serve", "--socket", path)
+        wait_until(lambda: os.path.exists(path) and "serves at" in server.err(), 20 * PATIENCE, "it listens")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        got = subprocess.run(["curl", "-sS", "--unix-socket", path, "http://localhost/v1/jobs"], capture_output=True, timeout=60 * PATIENCE)
+        self.assertEqual(json.loads(got.stdout), {"jobs": []})
+        self.finish(self.start("serve", "--socket", path), 20, 6)  # somebody answers there
+        server.signal(signal.SIGTERM)
+        self.finish(server, 20)
+        self.assertFalse(os.path.exists(path))
+
+    def test_what_could_be_read_in_two_ways(self):
+        head = f"POST /v1/map/square HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.submit_token}\r\nContent-Type: {NDJSON}\r\n".encode()
+        for more, status in ((b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n1\n", b"400"),
+                             (b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n1\n", b"400"),
+                             (b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n1\n\r\n0\r\n\r\n", b"400"),
+                             (b"Transfer-Encoding: chunked\r\n\r\nffffffffff\r\n", b"400"),
+                             (b"Transfer-Encoding: xchunked\r\n\r\n", b"501"),
+                             (b"X: " + b"y" * 20000, b"431")):
+            self.assertEqual(self.raw(head + more).split(b" ")[1:2], [status], more[:40])
+        self.assertEqual(self.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").split(b" ")[1:2], [b"400"])  # TLS
+        two = self.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertEqual(two.count(b"200 OK"), 2)
+
+    def test_slow_and_idle_connections(self):
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(2000)]
+        wait_until(lambda: self.descriptors() > 2000, 30 * PATIENCE, "all are accepted")
+        began = time.monotonic()
+        slow = self.raw(b"GET /healthz HTTP/1.1\r\n", b"Host: loc")
+        self.assertIn(b"408", slow)
+        self.assertLess(time.monotonic() - began, 60 * PATIENCE)
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        for s in idle:
+            s.close()
+        wait_until(lambda: self.descriptors() < 60, 30 * PATIENCE, "no descriptor is left of them")
+
+
+class OutOfReach(Serve):
+    own_redis = True
+
+    def test_nobody_asks_for_longer_than_the_connect_timeout(self):
+        self.numbers(2)
+        quiet = self.start("serve", "--listen", "127.0.0.1:0", "--token-file", self.tokens, "--connect-timeout", "1s", *self.connect_args())
+        self.port = int(wait_until(lambda: self.listens(quiet), 20 * PATIENCE, "the server listens"))
+        time.sleep(5)  # what must not happen has no event of its own
+        self.assertEqual(self.map("square", b"3\n"), b"9\n")
+
+    def test_the_loop_turns_while_services_are_away(self):
+        self.redis.kill()
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        status, body, _ = self.ask("GET", "/v1/workers")
+        self.assertEqual((status, json.loads(body)["code"]), (503, "unreachable"))
