@@ -7,9 +7,10 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "client/admin/lost.h"
 #include "client/options/options.h"
 
-enum { LOOK_MS = 500, TIMEOUT_MS = 30000 };
+enum { LOOK_MS = 500, TIMEOUT_MS = 30000, LOST_MS = 4000 };
 
 struct cleaner {
     loop_t *loop;
@@ -17,11 +18,13 @@ struct cleaner {
     fanmap_options_t *options;
     fanmap_log_fn log;
     void *log_arg;
-    int64_t every_ms;
+    int64_t every_ms, clean_at_ms, lost_at_ms; /* INT64_MAX: never */
     pthread_t thread;
     bool is_running, was_denied; /* of the loop's thread */
-    pthread_mutex_t mutex;       /* of what follows */
-    fanmap_t *f;                 /* of the thread; NULL: not open */
+    bool cleans, looks, again;   /* what the thread is there for; a look more is due */
+    lost_look_t look;
+    pthread_mutex_t mutex; /* of what follows */
+    fanmap_t *f;           /* of the thread; NULL: not open */
     bool is_stopping, is_over;
     int result;
     fanmap_cleaned_t cleaned;
@@ -47,7 +50,10 @@ static void *pass(void *arg)
     fanmap_error_t err = {0};
     fanmap_cleaned_t cleaned = {0};
     int r = fanmap_open(c->options, NULL, NULL, &f, &err);
-    if (r == FANMAP_OK && share(c, f))
+    bool may_go_on = r == FANMAP_OK && share(c, f);
+    if (may_go_on && c->looks)
+        r = lost_look(f, options_text(c->options, OPT_QUEUE), TIMEOUT_MS, &c->look, &c->again, &err);
+    if (may_go_on && c->cleans && r == FANMAP_OK)
         r = fanmap_clean(f, c->options, TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
     (void)share(c, NULL);
     fanmap_close(f);
@@ -68,8 +74,16 @@ static void tell(cleaner_t *c)
         log_to(c->log, c->log_arg, FANMAP_LOG_INFO,
                "retention: %" PRIu64 " jobs whose log is gone are forgotten, %" PRIu64 " records of items deleted",
                c->cleaned.jobs_forgotten, c->cleaned.records_deleted);
+    if (c->looks && c->look.told > 0)
+        log_to(c->log, c->log_arg, FANMAP_LOG_WARNING, "%" PRIu64 " items that Kafka lost are listed as lost",
+               c->look.told);
+    c->look.told = 0;
     if (c->result == FANMAP_OK)
         return;
+    if (!c->cleans) {
+        log_to(c->log, c->log_arg, FANMAP_LOG_WARNING, "looking for items that Kafka lost: %s", c->error.message);
+        return;
+    }
     bool is_denied = c->result == FANMAP_EREFUSED || c->result == FANMAP_ELOST;
     if (!is_denied || !c->was_denied) /* once: it will not change by itself */
         log_to(c->log, c->log_arg, is_denied ? FANMAP_LOG_WARNING : FANMAP_LOG_INFO,
@@ -88,26 +102,58 @@ static bool start(cleaner_t *c)
     return ok;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void arm(cleaner_t *c)
+{
+    int64_t due = c->is_running ? loop_now_ms(c->loop) + LOOK_MS : sooner(c->clean_at_ms, c->lost_at_ms);
+    if (due != INT64_MAX)
+        loop_timer_at(c->timer, due);
+}
+
+static void begin(cleaner_t *c, int64_t now)
+{
+    c->cleans = now >= c->clean_at_ms;
+    c->looks = now >= c->lost_at_ms;
+    c->again = false;
+    if (!c->cleans && !c->looks)
+        return;
+    c->is_running = start(c);
+    if (c->cleans)
+        c->clean_at_ms = now + c->every_ms;
+    if (c->looks)
+        c->lost_at_ms = c->is_running ? INT64_MAX : now + LOST_MS;
+}
+
 static void on_timer(void *arg)
 {
     cleaner_t *c = arg;
     int64_t now = loop_now_ms(c->loop);
     if (!c->is_running) {
-        c->is_running = start(c);
-        loop_timer_at(c->timer, now + (c->is_running ? LOOK_MS : c->every_ms));
+        begin(c, now);
+        arm(c);
         return;
     }
     pthread_mutex_lock(&c->mutex);
     bool is_over = c->is_over;
     pthread_mutex_unlock(&c->mutex);
-    if (!is_over) {
-        loop_timer_at(c->timer, now + LOOK_MS);
-        return;
+    if (is_over) {
+        pthread_join(c->thread, NULL);
+        c->is_running = false;
+        tell(c);
+        if (c->looks && (c->again || c->result != FANMAP_OK))
+            c->lost_at_ms = sooner(c->lost_at_ms, now + LOST_MS);
     }
-    pthread_join(c->thread, NULL);
-    c->is_running = false;
-    tell(c);
-    loop_timer_at(c->timer, now + c->every_ms);
+    arm(c);
+}
+
+void cleaner_look_for_lost(cleaner_t *c)
+{
+    c->lost_at_ms = sooner(c->lost_at_ms, loop_now_ms(c->loop) + LOST_MS);
+    arm(c);
 }
 
 /* It looks at what is there and needs no tokens. */
@@ -138,8 +184,9 @@ int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fa
         cleaner_free(c);
         return r;
     }
-    if (c->every_ms > 0)
-        loop_timer_at(c->timer, loop_clock_ms() + (int64_t)(seed % (uint64_t)c->every_ms));
+    c->lost_at_ms = INT64_MAX;
+    c->clean_at_ms = c->every_ms > 0 ? loop_clock_ms() + (int64_t)(seed % (uint64_t)c->every_ms) : INT64_MAX;
+    arm(c);
     *ret = c;
     return FANMAP_OK;
 }

@@ -1,4 +1,4 @@
-/* A worker's hourly pass of fanmap_clean, in a thread of its own with a connection of its own: it reads much and
+/* A worker's hourly pass of fanmap_clean, and its looks for items that Kafka lost, in a thread of its own with a connection of its own: it reads much and
  * hurries nobody, and the worker's loop does not wait for it. At most one thread at a time; between passes there is
  * none. */
 #ifndef CLIENT_ADMIN_CLEANER_H
@@ -13,6 +13,8 @@ typedef struct cleaner cleaner_t;
  * turns; 0: never. The options are copied; `log` is called in the loop's thread. */
 int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fanmap_log_fn log, void *log_arg,
                 cleaner_t **ret, fanmap_error_t *err);
+/* Kafka lost items: in some seconds it is looked whose they are, and again until no more are found (lost.h). */
+void cleaner_look_for_lost(cleaner_t *cleaner);
 /* Stops a pass that is under way and waits for its end, about a second. NULL is allowed. */
 void cleaner_free(cleaner_t *cleaner);
 

@@ -32,6 +32,7 @@ struct fanmap_worker {
     worker_shell_t *shell;
     loop_timer_t *connect_timer, *presence_timer;
     cleaner_t *cleaner; /* from ready on */
+    bool has_lost;      /* items were lost before that */
     const char **tasks;
     bool *fails_to_start; /* of each task */
     char incarnation[21];
@@ -204,6 +205,8 @@ static void on_ready(void *arg)
         on_presence(w);
     if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
         log_line(w, FANMAP_LOG_WARNING, "%s", err.message);
+    else if (w->has_lost)
+        cleaner_look_for_lost(w->cleaner);
 }
 
 static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
@@ -252,6 +255,14 @@ static void on_connected(void *arg)
     ((fanmap_worker_t *)arg)->is_connected = true;
 }
 
+static void on_lost(void *arg)
+{
+    fanmap_worker_t *w = arg;
+    w->has_lost = true;
+    if (w->cleaner)
+        cleaner_look_for_lost(w->cleaner);
+}
+
 static void on_cannot_start(void *arg, const char *task, const char *why)
 {
     fanmap_worker_t *w = arg;
@@ -272,8 +283,8 @@ static void on_publishes(void *arg, const spec_t *spec)
 
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log,   on_connected,    on_ready,
-                                                       on_ended, on_cannot_start, on_publishes};
+    static const worker_shell_callbacks_t callbacks = {on_log,  on_connected,    on_ready,    on_ended,
+                                                       on_lost, on_cannot_start, on_publishes};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)

@@ -1,4 +1,5 @@
 """Topics that get more partitions, or are deleted and made anew, under a running fleet."""
+import json
 import time
 
 import raw
@@ -56,6 +57,26 @@ class TopicsChange(Case):
             run = self.run_map("trouble", data=seq(1, 40))
             self.assert_same(run.out(), squares(40))
             self.assertTrue(worker.alive(), worker.err())
+
+    def test_an_items_topic_made_anew_under_a_job(self):
+        """What had not run is lost, and says so; with that map and gather end. What ran has its value."""
+        counted = self.recorder()
+        workers = [self.worker(slots=2) for _ in range(2)]
+        run = self.start_map("recorded_sleep", "--job-id", "gone", "--records", data="".join(f"[400,{i}]\n" for i in range(100)))
+        counted.wait_started(8, 30)
+        gather = self.start("gather", "gone", "--records")
+        self.make_anew("items.default.recorded_sleep", 0)
+        for program in (run, gather):
+            self.finish(program, 60 * PATIENCE, 1)
+        records = [json.loads(x) for x in run.out().splitlines()]
+        self.assertEqual(gather.out(), run.out())
+        self.assertEqual([r["index"] for r in records], list(range(100)))
+        lost = [r for r in records if "error" in r]
+        self.assertEqual({(r["error"]["kind"], r["attempts"]) for r in lost}, {("lost", 0)})
+        self.assertEqual([r for r in records if r.get("value", r["index"]) != r["index"]], [])
+        self.assertTrue(20 < len(lost) < 97, len(lost))
+        self.assert_same(self.run_map("trouble", data=seq(1, 40)).out(), squares(40))
+        self.assertTrue(all(w.alive() for w in workers))
 
     def test_a_results_topic_made_anew_under_a_job(self):
         """Map and gather refuse: the log is no longer whole. The worker goes on with new jobs."""

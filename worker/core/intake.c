@@ -125,8 +125,9 @@ void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to)
     w->stats.lost += (uint64_t)(to - from);
     tracker_finish_range(&part->tracker, from, to);
     part->is_dirty = true;
-    note_part(w, FANMAP_LOG_WARNING, part, "Kafka no longer has offsets %lld to %lld; submit their jobs again",
-              (long long)from, (long long)to - 1);
+    note_part(w, FANMAP_LOG_WARNING, part,
+              "Kafka no longer has offsets %lld to %lld; what had not run is listed as lost", (long long)from,
+              (long long)to - 1);
 }
 
 static bool has_full_window(const worker_t *w)

@@ -147,8 +147,8 @@ static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *
     part->mark = -1;
     if (!e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
         note_part(w, FANMAP_LOG_WARNING, part,
-                  "Kafka no longer has offsets before %lld, and no commit says that they ran; submit jobs again that "
-                  "wait for them",
+                  "Kafka no longer has offsets before %lld, and no commit says that they ran; what had not run is "
+                  "listed as lost",
                   (long long)e->assigned.offset);
     if (!e->assigned.was_committed)
         return;

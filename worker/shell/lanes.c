@@ -66,7 +66,7 @@ char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret)
     return name_items(ret, shell->name_space, shell->queue, task);
 }
 
-void shell_lane_remade(worker_shell_t *shell, int32_t bus_lane)
+static void was_remade(worker_shell_t *shell, int32_t bus_lane)
 {
     char topic[TOPIC_NAME_MAX];
     if (shell->joins_anew)
@@ -74,6 +74,15 @@ void shell_lane_remade(worker_shell_t *shell, int32_t bus_lane)
     shell_log(shell, FANMAP_LOG_ERROR, "%s was deleted and made anew: what it held and had not run is lost",
               shell_items_name(shell, shell_lane(shell, bus_lane), topic));
     shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
+}
+
+void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to)
+{
+    shell_tell_lost(shell);
+    if (to < from)
+        was_remade(shell, bus_lane);
+    else
+        shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {shell_lane(shell, bus_lane), from, to}});
 }
 
 void shell_lanes_free(worker_shell_t *shell)

@@ -18,3 +18,9 @@ void shell_fail(worker_shell_t *shell, const fanmap_error_t *err)
     shell->error = *err;
     loop_defer(shell->loop, shell_tell_ended, shell);
 }
+
+void shell_tell_lost(const worker_shell_t *shell)
+{
+    if (shell->callbacks.lost)
+        shell->callbacks.lost(shell->arg);
+}

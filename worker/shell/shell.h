@@ -36,6 +36,8 @@ typedef struct {
     void (*ready)(void *arg);
     /* Drained after worker_shell_drain (err NULL), or it cannot go on. Once; close it later, not from inside. */
     void (*ended)(void *arg, const fanmap_error_t *err);
+    /* Kafka no longer has items that had not run, as far as is known: retention, or a topic made anew. May be NULL. */
+    void (*lost)(void *arg);
     /* The program or library of a task could not be started some times in a row: why; NULL: now it could. May be NULL. */
     void (*cannot_start)(void *arg, const char *task, const char *why);
     /* An outcome of this job is published. May be NULL. */

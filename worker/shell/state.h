@@ -127,6 +127,7 @@ struct worker_shell {
 /* news.c */
 /* Deferred: tells the caller once that the shell has ended. */
 void shell_tell_ended(void *shell);
+void shell_tell_lost(const worker_shell_t *shell);
 void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 #define shell_log(shell, level, ...) log_to((shell)->callbacks.log, (shell)->arg, (level), __VA_ARGS__)
 
@@ -149,7 +150,7 @@ int32_t shell_partition_of(const worker_shell_t *shell, int32_t lane);
 /* Of the topic; `ret` has TOPIC_NAME_MAX bytes. */
 char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret);
 /* Its topic was deleted and made anew: all that is in hand is given up, and the group joined anew. */
-void shell_lane_remade(worker_shell_t *shell, int32_t bus_lane);
+void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to);
 void shell_lanes_free(worker_shell_t *shell);
 
 /* notes.c */

@@ -96,6 +96,8 @@ static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_co
     event.assigned.metadata_len = metadata_len;
     event.assigned.member = bus_group_member(shell->group);
     shell_step(shell, &event);
+    if (!was_committed && offset > 0)
+        shell_tell_lost(shell);
 }
 
 static void on_rebalanced(void *arg)
@@ -189,10 +191,8 @@ static void on_described(void *arg, uint64_t cookie, const char *const *members,
 static void on_gap(void *arg, int32_t bus_lane, int64_t from, int64_t to)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    if (shell && to < from)
-        shell_lane_remade(shell, bus_lane);
-    else if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {shell_lane(shell, bus_lane), from, to}});
+    if (shell)
+        shell_gap(shell, bus_lane, from, to);
 }
 
 void shell_leave(worker_shell_t *shell)
