@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "client/admin/cleaner.h"
 #include "client/connection/connect.h"
+#include "client/services/failures.h"
 #include "client/services/halt_watch.h"
 #include "client/tasks/serve.h"
 #include "io/random_id.h"
@@ -28,6 +29,7 @@ struct fanmap_worker {
     tokens_port_t *tokens;
     presence_t *presence;
     halt_watch_t *halts;
+    failures_t *failures;
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     loop_timer_t *connect_timer, *presence_timer;
@@ -281,10 +283,22 @@ static void on_publishes(void *arg, const spec_t *spec)
     halt_watch_see(w->halts, spec);
 }
 
+static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome)
+{
+    fanmap_worker_t *w = arg;
+    failures_say(w->failures, attempt, outcome);
+}
+
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {on_log,  on_connected,    on_ready,    on_ended,
-                                                       on_lost, on_cannot_start, on_publishes};
+    static const worker_shell_callbacks_t callbacks = {.log = on_log,
+                                                       .connected = on_connected,
+                                                       .ready = on_ready,
+                                                       .ended = on_ended,
+                                                       .lost = on_lost,
+                                                       .cannot_start = on_cannot_start,
+                                                       .failed = on_failed,
+                                                       .publishes = on_publishes};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)
@@ -300,6 +314,8 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
     if (r != FANMAP_OK)
         return r;
     r = halt_watch_open(w->bus, options_text(w->options, OPT_NAMESPACE), &w->halts, err);
+    if (r == FANMAP_OK)
+        r = failures_open(w->loop, w->log, w->log_arg, &w->failures, err);
     if (r != FANMAP_OK)
         return r;
     serve_config(w->options, &w->catalogue, &config);
@@ -362,6 +378,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
         return;
     cleaner_free(w->cleaner);
     worker_shell_close(w->shell);
+    failures_close(w->failures);
     halt_watch_close(w->halts);
     presence_close(w->presence);
     if (w->tokens)

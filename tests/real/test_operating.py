@@ -1,6 +1,7 @@
 """What an operator asks, and what he is told when something is missing: on a real Kafka and Redis, read only."""
 import json
 import os
+import re
 import signal
 
 import raw
@@ -71,7 +72,8 @@ class Listing(Operator):
         self.run_map("trouble", "--job-id", "halted", "--halt", "now,fail=2", "-j", "1", data=bad, exit_status=3)
         self.run_map("trouble", "--job-id", "soon", "--halt", "soon,fail=20%", "-j", "2", data=seq(1, 3) + b"-4\n" * 90,
                      exit_status=3)
-        self.submit("trouble", "--job-id", "fast", "--fail-fast", "-j", "1", data=bad)
+        fast = self.start_map("trouble", "--job-id", "fast", "--fail-fast", "-j", "1", data=bad, command="submit")
+        self.assertIn(fast.wait(30), (0, 3))  # the end may come before the last item is published
         wait_until(lambda: [j for j in self.ask("jobs") if j["job"] == "fast"][0]["state"] == "ended", 30, "fast is over")
         self.run_fanmap("gather", "fast", exit_status=3)
         self.submit("nap", "--job-id", "cancelled", data=b"0\n0\n600\n600\n")
@@ -121,6 +123,30 @@ class Listing(Operator):
         self.assertEqual(self.ask("workers"), [])
         refused = self.run_map("shout", "--no-wait", data=b"1\n", exit_status=5)
         self.assertIn("no worker serves task shout", refused.err())
+
+
+class WhatAWorkerSays(Operator):
+    def test_failed_attempts(self):
+        """Each has a line, of many within a second some; the numbers said add up."""
+        self.recorder()
+        worker = self.worker("--exec", "bad=sh -c 'echo oh\x1b[1mno >&2; exit 3'", "--exec", "slow=sleep 60", slots=4)
+        self.run_map("trouble", "--job-id", "one", "--retries", "1", "--backoff", "1ms", data=b"1\n-4\n", exit_status=1)
+        self.run_map("bad", "--job-id", "two", data=b"1\n", exit_status=1)
+        self.run_map("slow", "--job-id", "three", "--timeout", "300ms", data=b"1\n", exit_status=1)
+        err = worker.err()
+        self.assertRegex(err, r"Z warning: job one, item 1: attempt 1 failed: exception \w+: .*asked")
+        self.assertRegex(err, r"Z warning: job one, item 1: attempt 2 failed: exception")
+        self.assertIn("job two, item 0: attempt 1 failed: exit: oh\\x1b[1mno", err)
+        self.assertRegex(err, r"job three, item 0: attempt 1 failed: timeout")
+        self.run_map("trouble", "--job-id", "many", data=b"-4\n" * 3000, exit_status=1)
+
+        def counted():
+            lines = re.findall(r"job many, item \d+: attempt 1 failed", worker.err())
+            others = re.findall(r"job many: (\d+) more attempts failed within a second", worker.err())
+            return len(lines) + sum(map(int, others)) == 3000 and len(lines)
+        lines = wait_until(counted, 20, "all are said, or counted")
+        self.assertLess(lines, 600)
+        self.assertGreater(lines, 4)
 
 
 class Topics(Operator):

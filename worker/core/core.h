@@ -378,6 +378,13 @@ typedef struct {
     uint32_t attempt;
     int64_t running_ms;
 } worker_oldest_t;
+/* The attempt that a slot runs under this number; false: none of ours. Valid until the next step. */
+typedef struct {
+    const char *job;
+    uint64_t index;
+    uint32_t attempt;
+} worker_attempt_t;
+bool worker_attempt(const worker_t *worker, uint32_t slot, uint32_t n, worker_attempt_t *ret);
 /* Of each task of which a partition is owned one such partition, another each time. How many. */
 size_t worker_seats(worker_t *worker, worker_seat_t *ret, size_t max);
 /* When the last item of the task that waits here would start, in ms; 0: soon, or nothing waits. */

@@ -27,6 +27,16 @@ uint64_t worker_running(const worker_t *w, const char *id)
     return job != NULL ? job->running : 0;
 }
 
+bool worker_attempt(const worker_t *w, uint32_t slot, uint32_t n, worker_attempt_t *ret)
+{
+    const worker_item_t *item = slot < w->config.slots_n ? w->slots[slot].runs.head : NULL;
+    while (item != NULL && item->run_n != n)
+        item = item->next;
+    if (item != NULL)
+        *ret = (worker_attempt_t){item->job->id, item->index, item->attempts + 1};
+    return item != NULL;
+}
+
 static worker_oldest_t *oldest_of(worker_oldest_t *at, size_t *n, size_t max, const char *job)
 {
     for (size_t i = 0; i < *n; i++)

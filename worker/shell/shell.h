@@ -40,6 +40,8 @@ typedef struct {
     void (*lost)(void *arg);
     /* The program or library of a task could not be started some times in a row: why; NULL: now it could. May be NULL. */
     void (*cannot_start)(void *arg, const char *task, const char *why);
+    /* An attempt has failed, whatever becomes of its item; borrowed until it returns. May be NULL. */
+    void (*failed)(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome);
     /* An outcome of this job is published. May be NULL. */
     void (*publishes)(void *arg, const spec_t *spec);
 } worker_shell_callbacks_t;

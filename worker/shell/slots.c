@@ -116,6 +116,14 @@ static void does_start(worker_shell_t *shell, size_t task)
     *trouble = (struct start_trouble){0};
 }
 
+/* Before the core hears of it: then it knows the attempt no more. */
+static void tell_failure(worker_shell_t *shell, uint32_t slot, uint32_t n, const outcome_t *outcome)
+{
+    worker_attempt_t attempt;
+    if (shell->callbacks.failed && worker_attempt(shell->core, slot, n, &attempt))
+        shell->callbacks.failed(shell->arg, &attempt, outcome);
+}
+
 static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
 {
     worker_shell_t *shell = arg;
@@ -140,6 +148,8 @@ static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
                                      .exit_status = done->exit_status,
                                      .signo = done->signo,
                                      .run_us = done->run_us};
+    if (done->kind != FANMAP_VALUE)
+        tell_failure(arg, slot, done->n, &event.done.outcome);
     shell_step(arg, &event);
 }
 
@@ -215,6 +225,8 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
         if (has_job && !down->is_short)
             does_not_start(shell, shell->slot_task[slot], message);
     }
+    if (down->has_attempt && (down->why == SLOT_DOWN_DIED || down->why == SLOT_DOWN_TIMEOUT))
+        tell_failure(shell, slot, down->n, &event.down.outcome);
     shell_step(shell, &event);
 }
 
