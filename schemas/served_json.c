@@ -188,6 +188,8 @@ bool served_put_job(buf_t *b, served_encoding_t encoding, const slot_job_t *job)
         b->len = start;
         return false;
     }
+    if (job->parts > 0)
+        buf_printf(b, ",\"parts\":%" PRIu32, job->parts);
     buf_append_text(b, "}\n");
     return true;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LENGTH_BYTES = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 10 };
+enum { LENGTH_BYTES = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 10, JOB_FIELDS = 8 };
 
 /* Leaves room for the length, which end_frame fills in. */
 static size_t begin_frame(buf_t *b, uint32_t fields, slot_frame_type_t type)
@@ -44,7 +44,7 @@ void slot_put_cancel(buf_t *b, uint32_t n)
 
 void slot_put_job(buf_t *b, const slot_job_t *job)
 {
-    size_t start = begin_frame(b, 7, SLOT_JOB);
+    size_t start = begin_frame(b, job->parts > 0 ? JOB_FIELDS : JOB_FIELDS - 1, SLOT_JOB);
     mp_put_uint(b, job->id);
     mp_put_str(b, job->job, job->job_len);
     mp_put_str(b, job->task, job->task_len);
@@ -54,6 +54,8 @@ void slot_put_job(buf_t *b, const slot_job_t *job)
         buf_append(b, job->bound, job->bound_len);
     else
         mp_put_nil(b);
+    if (job->parts > 0)
+        mp_put_uint(b, job->parts);
     end_frame(b, start);
 }
 
@@ -103,7 +105,7 @@ static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
     return 7;
 }
 
-static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
+static uint32_t read_job(mp_reader_t *r, slot_job_t *job, uint32_t fields)
 {
     job->id = mp_read_u32(r);
     job->job = mp_read_str(r, &job->job_len);
@@ -115,7 +117,10 @@ static uint32_t read_job(mp_reader_t *r, slot_job_t *job)
     r->bad = r->bad || (type != MP_NIL && type != MP_MAP);
     if (type == MP_NIL)
         job->bound_len = 0;
-    return 7;
+    if (fields < JOB_FIELDS)
+        return JOB_FIELDS - 1;
+    job->parts = mp_read_u32(r);
+    return JOB_FIELDS;
 }
 
 static uint32_t read_done(mp_reader_t *r, slot_done_t *done, uint32_t fields)
@@ -154,7 +159,7 @@ static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame, uint32_t fields)
     case SLOT_DONE:
         return read_done(r, &frame->done, fields);
     case SLOT_JOB:
-        return read_job(r, &frame->job);
+        return read_job(r, &frame->job, fields);
     case SLOT_RUN:
         return read_run(r, &frame->run);
     case SLOT_CANCEL:

@@ -45,6 +45,7 @@ typedef struct {
     uint32_t attempts_max, value_bytes_max;
     const uint8_t *bound;
     size_t bound_len;
+    uint32_t parts; /* of zipped items: how many each, an array, has; 0: not zipped */
 } slot_job_t;
 
 typedef struct {

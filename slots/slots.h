@@ -69,6 +69,7 @@ typedef struct {
     limits_t limits; /* what the job asks for; of it and the task's own the smaller ones count, as with the timeout */
     const uint8_t *bound;
     size_t bound_len;
+    uint32_t parts; /* of zipped items: how many each has; 0: not zipped */
 } slots_job_t;
 
 /* Starts the guardian and through it the slots; each announces itself by `up`. */

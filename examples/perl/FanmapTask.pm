@@ -16,13 +16,14 @@ FanmapTask - tasks of fanmap in Perl: a slot program in core modules alone
 
 fanmap starts the program once in each slot and hands it one item after the other, decoded from JSON. What the function
 returns is the item's value; what it dies with is the item's error: a text, or a hash of type, message and final (do not
-try again). print goes to the worker's log. The second argument is a hash: job, task, index, attempt, attempts_max,
+try again); where it died stands in the error's stderr. print goes to the worker's log. The second argument is a hash: job, task, index, attempt, attempts_max,
 fence, deadline_ms, bound, slot. Binary items are { '$binary' => BASE64 }. The protocol: docs/tasks.md.
 
 =cut
 
 use strict;
 use warnings;
+use Carp ();
 use IO::Handle;
 use JSON::PP;
 
@@ -53,6 +54,8 @@ sub _error {
 
 sub _run {
     my ($to, $task, $message, $attempt) = @_;
+    my $where = '';
+    local $SIG{__DIE__} = sub { $where = Carp::longmess(ref $_[0] eq 'HASH' ? $_[0]{message} : $_[0]) };
     my $value = eval { $json->encode([$task->($message->{in}, $attempt)]) };
     if (defined $value) {
         $value =~ s/^\[//;
@@ -61,7 +64,10 @@ sub _run {
         print {$to} qq({"type":"done","n":$message->{n},"value":$value}\n);
         $to->flush;
     } else {
-        _say($to, type => 'done', n => $message->{n}, error => _error($@));
+        my $error = _error($@);
+        print STDERR $where;    # the tail of stderr stands in the error
+        STDERR->flush;
+        _say($to, type => 'done', n => $message->{n}, error => $error);
     }
 }
 

@@ -11,10 +11,12 @@
     fanmap worker --serve square='python3 squares.py'
 
 fanmap starts the program once in each slot and hands it one item after the other. What a function returns is the item's
-value. An exception that it raises is the item's error, with the class as its type; `Final` (or any exception with a true
-attribute `final`) is not tried again. print() goes to the worker's log, with job, index and attempt before each line.
+value. Where several sequences are zipped their parts are its arguments, `def mul(a, b)`, and what --bind gives fills the
+keyword arguments of that name. An exception that it raises is the item's error, with the class as its type and the
+traceback as its stderr; `Final` (or any exception with a true attribute `final`) is not tried again. print() goes to the worker's log, with job, index and attempt before each line.
 
     fanmap_task.attempt     of the item that runs: job, task, index, attempt, attempts_max, fence, deadline_ms, slot, bound,
+                            parts (of a zipped item; else 0),
                             and cancelled, which becomes true when the item has to stop (timeout, cancel); what runs then
                             also gets `Cancelled` raised, unless serve(raise_on_cancel=False)
 
@@ -22,12 +24,14 @@ Items and values are what JSON has, with bytes as bytes. serve(encoding="msgpack
 lines. The protocol: docs/tasks.md.
 """
 import base64
+import inspect
 import json
 import os
 import signal
 import socket
 import struct
 import sys
+import traceback
 
 __all__ = ["task", "serve", "attempt", "Final", "Cancelled"]
 
@@ -49,6 +53,7 @@ class Attempt:
     job = task = None
     index = attempt = attempts_max = fence = 0
     deadline_ms = -1
+    parts = 0
     slot = int(os.environ.get("FANMAP_SLOT", 0))
     bound = None
     cancelled = False
@@ -241,7 +246,7 @@ class _Unpacker:
 
 class Msgpack:
     name = "msgpack"
-    FIELDS = {JOB: ("job", ("id", "job", "task", "attempts_max", "value_bytes_max", "bound")),
+    FIELDS = {JOB: ("job", ("id", "job", "task", "attempts_max", "value_bytes_max", "bound", "parts")),
               RUN: ("run", ("n", "index", "attempt", "fence", "deadline_ms", "in")),
               CANCEL: ("cancel", ("n",)), BYE: ("bye", ())}
 
@@ -293,6 +298,28 @@ def _channel():
     return os.fdopen(os.dup(0), "rb"), write
 
 
+def _keywords(function, bound, parts):
+    """What of the bound arguments the function takes by keyword, behind the arguments that an item fills."""
+    if not isinstance(bound, dict):
+        return {}
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of some builtins nobody knows them
+        return {}
+    if any(p.kind == p.VAR_KEYWORD for p in parameters):
+        taken = {p.name for p in parameters[:parts or 1] if p.kind == p.POSITIONAL_OR_KEYWORD}
+        return {name: value for name, value in bound.items() if name not in taken}
+    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - set(places[:parts or 1])
+    return {name: value for name, value in bound.items() if name in names}
+
+
+def _print_traceback(e):
+    """To stderr, the tail of which stands in the error. Our own line is left out."""
+    traceback.print_exception(type(e), e, e.__traceback__.tb_next)
+    sys.stderr.flush()
+
+
 def _run(wire, message):
     n = message["n"]
     for name in ("index", "attempt", "fence", "deadline_ms"):
@@ -300,13 +327,15 @@ def _run(wire, message):
     attempt.cancelled = False
     try:
         attempt.running = True
-        value = _tasks[attempt.task](wire.item(message["in"]))
+        item = wire.item(message["in"])
+        value = _tasks[attempt.task](*(item if attempt.parts else [item]), **attempt.keywords)
         attempt.running = False
         wire.value(n, value)
     except Cancelled:
         wire.error(n, "Cancelled", "the attempt was cancelled", False)
     except Exception as e:  # the item's error, whatever it is
         attempt.running = False
+        _print_traceback(e)
         text = str(e).encode("utf-8", "replace").decode()
         wire.error(n, type(e).__name__, text or repr(e), bool(getattr(e, "final", False)))
     finally:
@@ -340,5 +369,8 @@ def serve(encoding="json", raise_on_cancel=True):
             attempt.job, attempt.task = message["job"], message["task"]
             attempt.attempts_max = message["attempts_max"]
             attempt.bound = None if message["bound"] is None else wire.item(message["bound"])
+            attempt.parts = message.get("parts", 0)
+            function = _tasks.get(attempt.task)
+            attempt.keywords = _keywords(function, attempt.bound, attempt.parts) if function else {}
         elif message["type"] == "run":
             _run(wire, message)

@@ -24,6 +24,12 @@ def root(x):
 
 
 @fanmap_task.task
+def mul(a, b, *, scale=1):
+    """fanmap map mul ::: 1 2 3 :::+ 4 5 6 --bind scale=10"""
+    return a * b * scale
+
+
+@fanmap_task.task
 def echo(x):
     return x
 

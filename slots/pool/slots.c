@@ -263,7 +263,8 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
                         .attempts_max = job->attempts_max,
                         .value_bytes_max = value_max,
                         .bound = job->bound,
-                        .bound_len = job->bound_len};
+                        .bound_len = job->bound_len,
+                        .parts = job->parts};
     t->engine = job->task->engine;
     t->job_key = job_key;
     t->has_job = true;

@@ -204,6 +204,7 @@ void serve_set_job(supervisor_t *s, const slot_job_t *job)
     v->job_serial++;
     v->job_id = job->id;
     v->attempts_max = job->attempts_max;
+    v->parts = job->parts;
     if (v->current && v->limiter.was_used)
         put_limits(s, v->current);
 }
@@ -246,7 +247,8 @@ static bool put_job(supervisor_t *s, program_t *p)
                       .attempts_max = s->serve.attempts_max,
                       .value_bytes_max = (uint32_t)c->value_bytes_max,
                       .bound = c->bound.data,
-                      .bound_len = c->bound.len};
+                      .bound_len = c->bound.len,
+                      .parts = s->serve.parts};
     if (!served_put_job(&p->out, p->reader.encoding, &job))
         return false;
     p->job_serial = s->serve.job_serial;

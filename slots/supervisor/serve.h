@@ -58,7 +58,7 @@ typedef struct {
     size_t programs_n;
     program_t *current;  /* of the job in the slot; NULL: that is no served task */
     uint32_t job_serial; /* one more for each job frame */
-    uint32_t job_id, attempts_max;
+    uint32_t job_id, attempts_max, parts;
     limiter_t limiter;
     bool holds_for_program;      /* the next run may not start: the program is not ready */
     char broken[SERVED_WHY_MAX]; /* the run that goes on ends as `protocol`, once nothing of it is alive */

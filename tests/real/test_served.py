@@ -54,6 +54,28 @@ class Served:
         for program in (f"python3 {NUMBERS}", f"python3 {NUMBERS} msgpack", f"perl {WORDS}"):
             self.assert_same(self.serve("echo", program, data=values), values)
 
+    def test_parts_and_bound_arguments_are_arguments(self):
+        """The parts of a zipped item by place, what is bound by name; a list that is one item stays one argument."""
+        zipped = ("-i", self.input_file(seq(1, 3)), "-i", self.input_file(seq(4, 6)))
+        for encoding in ("json", "msgpack"):
+            program = f"python3 {NUMBERS} {encoding}"
+            self.assert_same(self.serve("mul", program, *zipped), b"4\n10\n18\n")
+            self.assert_same(self.serve("mul", program, *zipped, "--bind", "scale=10", "--bind", "other=1"),
+                             b"40\n100\n180\n")
+            self.assert_same(self.serve("echo", program, "--bind", "x=7", data=b"[1,2]\n"), b"[1,2]\n")
+            (one,) = [json.loads(x) for x in self.serve("mul", program, "--records", data=b"[1,2]\n", exit_status=1).splitlines()]
+            self.assertEqual(one["error"]["type"], "TypeError")
+
+    def test_where_it_failed_stands_in_the_error(self):
+        for program in (f"python3 {NUMBERS}", f"python3 {NUMBERS} msgpack"):
+            got = self.serve("root", program, "--records", data=b"-1\n" * 20, exit_status=1)
+            for record in map(json.loads, got.splitlines()):
+                self.assertRegex(record["error"]["stderr"], r"(?s)Traceback.*numbers_task.py.*in root.*math.sqrt.*ValueError")
+        got = self.serve("count", f"perl {WORDS}", "--records", data=b"[1]\n" * 20, exit_status=1)
+        for record in map(json.loads, got.splitlines()):
+            self.assertRegex(record["error"]["stderr"], r"(?s)want a string.*words_task.pl line \d+")
+            self.assertEqual(record["error"]["message"], "want a string")
+
     def test_retries_and_final_errors(self):
         got = self.serve("flaky", f"python3 {NUMBERS}", "--retries", 4, "--backoff", "1ms", data=seq(1, 20))
         self.assertEqual([json.loads(x) for x in got.splitlines()], [[i, 3] for i in range(1, 21)])

@@ -365,6 +365,8 @@ static void show_job(const slot_job_t *job, buf_t *f, buf_t *again)
     put_number(f, "attempts_max", job->attempts_max);
     put_number(f, "value_bytes_max", job->value_bytes_max);
     put_object(f, "bound", job->bound, job->bound_len);
+    if (job->parts > 0)
+        put_number(f, "parts", job->parts);
     slot_put_job(again, job);
 }
 

@@ -54,7 +54,8 @@ static void set_job(worker_shell_t *shell, const worker_action_t *a)
                        .grace_ms = spec->grace_ms,
                        .holds_on_error = spec_ends_on_errors(spec),
                        .bound = spec->bound,
-                       .bound_len = spec->bound_len};
+                       .bound_len = spec->bound_len,
+                       .parts = spec->sequences_n};
     tell_limits(shell, a->run.job_key, &job);
     slots_set_job(shell->slots, a->run.slot, a->run.job_key, &job);
     shell->slot_job[a->run.slot] = a->run.job_key;
