@@ -152,7 +152,7 @@ int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_e
     if (code == FANMAP_OK)
         return code;
     while (c->n > before)
-        free((void *)(uintptr_t)c->tasks[--c->n].library);
+        slots_task_free(&c->tasks[--c->n]);
     return err_wrap(err, "task library %s", safe);
 }
 
@@ -383,11 +383,8 @@ int slots_catalogue_contain(slots_task_t *task, const char *const *template, fan
 
 void slots_catalogue_free(slots_catalogue_t *c)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        free((void *)(uintptr_t)c->tasks[i].library);
-        words_free((char **)(uintptr_t)c->tasks[i].argv);
-        terms_free(&c->tasks[i].terms);
-    }
+    for (size_t i = 0; i < c->n; i++)
+        slots_task_free(&c->tasks[i]);
     free(c->tasks);
     *c = (slots_catalogue_t){0};
 }

@@ -16,7 +16,7 @@ enum { HOST_TYPE_MAX = 128, HOST_MESSAGE_MAX = 2048 };
 
 /* One task of a loaded library. */
 typedef struct {
-    const plan_task_t *plan;
+    const slots_task_t *plan;
     const fanmap_task_t *task;
     bool is_open;
     void *state;

@@ -82,7 +82,7 @@ static const fanmap_task_t *find_task(const fanmap_task_table_t *table, const ch
 static bool load_one(hosted_t *hosted, char *why, size_t why_cap)
 {
     char reason[400];
-    const plan_task_t *plan = hosted->plan;
+    const slots_task_t *plan = hosted->plan;
     const fanmap_task_table_t *table = library_load(plan->library, reason, sizeof reason);
     hosted->task = table ? find_task(table, plan->name) : NULL;
     if (!table)
@@ -100,8 +100,8 @@ bool library_load_all(host_t *h, char *why, size_t why_cap)
         return false;
     }
     for (uint32_t i = 0; i < h->plan.tasks_n; i++) {
-        const plan_task_t *plan = &h->plan.tasks[i];
-        if (plan->is_command || plan->is_served)
+        const slots_task_t *plan = &h->plan.tasks[i];
+        if (plan->engine != TASK_SO)
             continue;
         h->tasks[h->tasks_n].plan = plan;
         if (!load_one(&h->tasks[h->tasks_n++], why, why_cap))

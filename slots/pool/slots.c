@@ -16,39 +16,25 @@
 
 enum { SLOTS_MAX = 65536, FRAME_SPARE_BYTES = 64 * 1024 };
 
-static bool copy_task(plan_task_t *to, const slots_task_t *from)
-{
-    snprintf(to->name, sizeof to->name, "%s", from->name);
-    to->is_command = from->engine == TASK_EXEC;
-    to->is_served = from->engine == TASK_SERVE;
-    to->library = strdup(from->library ? from->library : "");
-    to->argv = words_copy(from->engine == TASK_SO ? NULL : from->argv);
-    return to->library && to->argv && terms_copy(&to->terms, &from->terms);
-}
-
 static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *err)
 {
     char libexec[PATH_MAX];
     const char *cgroups = getenv("FANMAP_CGROUPS");
     if (!proc_find_libexec("fanmap-guardian", libexec, sizeof libexec))
         return err_set(err, FANMAP_EUSAGE, "the program fanmap-guardian is missing: name its folder in FANMAP_LIBEXEC");
-    s->plan.slots_n = config->slots_n;
-    s->plan.session_ms = config->session_ms;
-    s->plan.start_timeout_ms = config->start_timeout_ms;
-    s->plan.bye_ms = config->bye_ms ? config->bye_ms : BYE_MS;
-    s->plan.ordinary = ordinary_now();
-    s->plan.use_cgroups = !cgroups || strcmp(cgroups, "0") != 0;
-    s->plan.libexec = strdup(libexec);
-    s->plan.tasks = calloc(config->tasks_n + 1, sizeof *s->plan.tasks);
-    if (!s->plan.libexec || !s->plan.tasks)
-        return err_set(err, FANMAP_ENOMEM, "no memory for %zu tasks", config->tasks_n);
-    for (; s->plan.tasks_n < config->tasks_n; s->plan.tasks_n++)
-        if (!copy_task(&s->plan.tasks[s->plan.tasks_n], &config->tasks[s->plan.tasks_n])) {
-            s->plan.tasks_n++;
-            return err_set(err, FANMAP_ENOMEM, "no memory for %zu tasks", config->tasks_n);
-        }
-    s->plan_fd = plan_write(&s->plan);
-    return s->plan_fd >= 0 ? FANMAP_OK : err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));
+    plan_t plan = {.slots_n = config->slots_n,
+                   .session_ms = config->session_ms,
+                   .start_timeout_ms = config->start_timeout_ms,
+                   .bye_ms = config->bye_ms ? config->bye_ms : BYE_MS,
+                   .ordinary = ordinary_now(),
+                   .use_cgroups = !cgroups || strcmp(cgroups, "0") != 0,
+                   .libexec = libexec,
+                   .tasks = (slots_task_t *)(uintptr_t)config->tasks,
+                   .tasks_n = (uint32_t)config->tasks_n};
+    s->plan_fd = plan_write(&plan);
+    if (s->plan_fd < 0)
+        return err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));
+    return plan_read(s->plan_fd, &s->plan) ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for the plan");
 }
 
 /* A limit that the operator named and that nothing here can keep is no limit. */

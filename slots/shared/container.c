@@ -76,7 +76,7 @@ static char **with_name(char *const *words, const char *name)
     return made;
 }
 
-pid_t container_kill_start(const plan_task_t *task, const char *name)
+pid_t container_kill_start(const slots_task_t *task, const char *name)
 {
     char **argv = with_name(task->terms.kill_argv, name);
     pid_t pid = argv ? start(argv, -1) : -1;
@@ -93,12 +93,12 @@ static void wait_for(pid_t pid, int64_t end_ms)
     }
 }
 
-void container_kill(const plan_task_t *task, const char *name)
+void container_kill(const slots_task_t *task, const char *name)
 {
     wait_for(container_kill_start(task, name), proc_now_ms() + CONTAINER_WAIT_MS);
 }
 
-static void kill_if_dead(const plan_task_t *task, const char *name)
+static void kill_if_dead(const slots_task_t *task, const char *name)
 {
     if (strlen(name) < CONTAINER_NAME_MAX && cgroup_name_is_dead(name))
         container_kill(task, name);
@@ -119,7 +119,7 @@ static void read_all(int fd, buf_t *text, int64_t end_ms)
     }
 }
 
-static void sweep_task(const plan_task_t *task)
+static void sweep_task(const slots_task_t *task)
 {
     int ends[2];
     buf_t text = {0};

@@ -9,18 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 10, TASK_FIELDS = 6 };
-
-static void encode_task(buf_t *b, const plan_task_t *task)
-{
-    mp_put_array(b, TASK_FIELDS);
-    mp_put_text(b, task->name);
-    mp_put_bool(b, task->is_command);
-    mp_put_text(b, task->library ? task->library : "");
-    words_encode(b, (const char *const *)task->argv);
-    mp_put_bool(b, task->is_served);
-    terms_encode(b, &task->terms);
-}
+enum { PLAN_FIELDS = 10 };
 
 static void plan_encode(buf_t *b, const plan_t *plan)
 {
@@ -32,22 +21,11 @@ static void plan_encode(buf_t *b, const plan_t *plan)
     mp_put_text(b, plan->libexec);
     mp_put_array(b, plan->tasks_n);
     for (uint32_t i = 0; i < plan->tasks_n; i++)
-        encode_task(b, &plan->tasks[i]);
+        slots_task_encode(b, &plan->tasks[i]);
     mp_put_uint(b, plan->start_timeout_ms);
     mp_put_uint(b, plan->bye_ms);
     mp_put_uint(b, plan->ordinary.core_bytes);
     mp_put_uint(b, plan->ordinary.files_n);
-}
-
-static void decode_task(mp_reader_t *r, plan_task_t *task)
-{
-    r->bad = r->bad || mp_read_array(r) != TASK_FIELDS;
-    mp_read_text(r, task->name, sizeof task->name);
-    task->is_command = mp_read_bool(r);
-    task->library = text_decode(r);
-    task->argv = words_decode(r);
-    task->is_served = mp_read_bool(r);
-    task->terms = terms_decode(r);
 }
 
 static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
@@ -64,7 +42,7 @@ static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     plan.tasks = r.bad || n > PLAN_TASKS_MAX ? NULL : calloc(n + 1, sizeof *plan.tasks);
     r.bad = r.bad || !plan.tasks;
     for (; plan.tasks_n < n && !r.bad; plan.tasks_n++)
-        decode_task(&r, &plan.tasks[plan.tasks_n]);
+        plan.tasks[plan.tasks_n] = slots_task_decode(&r);
     plan.start_timeout_ms = (uint32_t)mp_read_uint(&r);
     plan.bye_ms = (uint32_t)mp_read_uint(&r);
     plan.ordinary.core_bytes = mp_read_uint(&r);
@@ -107,18 +85,14 @@ bool plan_read(int fd, plan_t *ret)
 
 void plan_free(plan_t *plan)
 {
-    for (uint32_t i = 0; plan->tasks && i < plan->tasks_n; i++) {
-        plan_task_t *task = &plan->tasks[i];
-        words_free(task->argv);
-        free(task->library);
-        terms_free(&task->terms);
-    }
+    for (uint32_t i = 0; plan->tasks && i < plan->tasks_n; i++)
+        slots_task_free(&plan->tasks[i]);
     free(plan->tasks);
     free(plan->libexec);
     *plan = (plan_t){0};
 }
 
-const plan_task_t *plan_find(const plan_t *plan, const char *name, size_t len)
+const slots_task_t *plan_find(const plan_t *plan, const char *name, size_t len)
 {
     for (uint32_t i = 0; i < plan->tasks_n; i++)
         if (strlen(plan->tasks[i].name) == len && memcmp(plan->tasks[i].name, name, len) == 0)

@@ -4,19 +4,8 @@
 #ifndef SLOTS_SHARED_PLAN_H
 #define SLOTS_SHARED_PLAN_H
 
-#include "schemas/mp.h"
-#include "schemas/spec.h"
 #include "slots/shared/child.h"
-#include "slots/shared/terms.h"
-
-typedef struct {
-    char name[TASK_NAME_MAX + 1];
-    bool is_command;
-    char *library; /* neither a command nor served: its path */
-    char **argv;   /* a command, or a served program: NULL-terminated */
-    bool is_served;
-    terms_t terms;
-} plan_task_t;
+#include "slots/shared/task.h"
 
 typedef struct {
     uint32_t slots_n, session_ms;
@@ -25,7 +14,7 @@ typedef struct {
     ordinary_t ordinary;       /* what attempts get and our own processes do not keep */
     bool use_cgroups;
     char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */
-    plan_task_t *tasks;
+    slots_task_t *tasks;
     uint32_t tasks_n;
 } plan_t;
 
@@ -37,6 +26,6 @@ int plan_write(const plan_t *plan);
 bool plan_read(int fd, plan_t *ret);
 void plan_free(plan_t *plan);
 /* NULL: no such task. */
-const plan_task_t *plan_find(const plan_t *plan, const char *name, size_t len);
+const slots_task_t *plan_find(const plan_t *plan, const char *name, size_t len);
 
 #endif

@@ -17,4 +17,9 @@ typedef struct {
     terms_t terms;
 } slots_task_t;
 
+void slots_task_encode(buf_t *b, const slots_task_t *task);
+/* What cannot be read makes r->bad. What is returned is the caller's, to free. */
+slots_task_t slots_task_decode(mp_reader_t *r);
+void slots_task_free(slots_task_t *task);
+
 #endif

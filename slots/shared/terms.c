@@ -207,26 +207,6 @@ terms_t terms_decode(mp_reader_t *r)
     return t;
 }
 
-static bool copy_some(char ***ret, char **words)
-{
-    *ret = words ? words_copy(as_const(words)) : NULL;
-    return !words || *ret;
-}
-
-bool terms_copy(terms_t *ret, const terms_t *from)
-{
-    *ret = *from;
-    ret->env = ret->kill_argv = ret->list_argv = NULL;
-    ret->workdir = from->workdir ? strdup(from->workdir) : NULL;
-    ret->replace = from->replace ? strdup(from->replace) : NULL;
-    if ((from->workdir && !ret->workdir) || (from->replace && !ret->replace) || !copy_some(&ret->env, from->env) ||
-        !copy_some(&ret->kill_argv, from->kill_argv) || !copy_some(&ret->list_argv, from->list_argv)) {
-        terms_free(ret);
-        return false;
-    }
-    return true;
-}
-
 void terms_free(terms_t *t)
 {
     free(t->workdir);

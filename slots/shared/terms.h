@@ -49,8 +49,6 @@ char *limits_format(char *ret, size_t cap, const limits_t *limits);
 void terms_encode(buf_t *b, const terms_t *terms);
 /* What cannot be read makes r->bad. */
 terms_t terms_decode(mp_reader_t *r);
-/* A deep copy; false: no memory, and *ret is empty. */
-bool terms_copy(terms_t *ret, const terms_t *terms);
 void terms_free(terms_t *terms);
 
 /* NULL-terminated lists of words. NULL: no memory. */

@@ -182,7 +182,7 @@ static bool fit_argv(args_t *a)
     return true;
 }
 
-bool args_expand(args_t *a, char *const *template, const args_values_t *v)
+bool args_expand(args_t *a, const char *const *template, const args_values_t *v)
 {
     word_t w = {.values = v};
     buf_clear(&a->text);

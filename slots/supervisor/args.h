@@ -26,7 +26,7 @@ typedef struct {
 } args_values_t;
 
 /* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */
-bool args_expand(args_t *a, char *const *template, const args_values_t *values);
+bool args_expand(args_t *a, const char *const *template, const args_values_t *values);
 /* Appends the text that stands for a value; false: it has none (it cannot be JSON). */
 bool args_value_text(buf_t *b, const void *mp, size_t len);
 /* It is no text: bytes that are to stay as they are. */

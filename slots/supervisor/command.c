@@ -35,8 +35,8 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     size_t len = job->job_len < JOB_ID_MAX ? job->job_len : JOB_ID_MAX;
     memcpy(c->job, job->job, len);
     c->job[len] = '\0';
-    const plan_task_t *task = plan_find(&s->plan, job->task, job->task_len);
-    task = task && (task->is_command || task->is_served) ? task : NULL;
+    const slots_task_t *task = plan_find(&s->plan, job->task, job->task_len);
+    task = task && task->engine != TASK_SO ? task : NULL;
     if (task != c->task) {
         free(c->path);
         c->path = task ? command_find_program(task->argv[0]) : NULL;
@@ -45,7 +45,7 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
             supervisor_give_up(s, "no memory for a task's environment");
     }
     char why[160];
-    limiter_t *limiter = task && task->is_served ? &s->serve.limiter : &c->limiter;
+    limiter_t *limiter = task && task->engine == TASK_SERVE ? &s->serve.limiter : &c->limiter;
     if (task && !limiter_set(limiter, &s->board->limits, why, sizeof why))
         supervisor_give_up(s, why);
     c->value_bytes_max = job->value_bytes_max;
@@ -95,7 +95,7 @@ static void start(supervisor_t *s, const slot_run_t *run)
         result_refuse(s, FANMAP_UNKNOWN_TASK, 0, "this worker has no such command");
         return;
     }
-    if (c->task->is_served) {
+    if (c->task->engine == TASK_SERVE) {
         serve_run(s, run);
         return;
     }

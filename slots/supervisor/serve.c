@@ -21,7 +21,7 @@
 
 enum { START_MS = 60000, RESULT_WAIT_MS = 20, RESULT_TURNS = 50 };
 
-static bool same_argv(char *const *a, char *const *b)
+static bool same_argv(char *const *a, const char *const *b)
 {
     size_t i = 0;
     while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
@@ -34,7 +34,7 @@ static bool has_surroundings(const terms_t *terms)
     return terms->workdir || terms->env || terms->nice;
 }
 
-static program_t *find(serve_t *v, const plan_task_t *task)
+static program_t *find(serve_t *v, const slots_task_t *task)
 {
     for (size_t i = 0; i < v->programs_n; i++) {
         program_t *p = &v->programs[i];
@@ -50,11 +50,11 @@ bool serve_open(supervisor_t *s)
     serve_t *v = &s->serve;
     v->programs = calloc(s->plan.tasks_n + 1, sizeof *v->programs);
     for (uint32_t i = 0; v->programs && i < s->plan.tasks_n; i++) {
-        const plan_task_t *task = &s->plan.tasks[i];
-        if (!task->is_served || find(v, task))
+        const slots_task_t *task = &s->plan.tasks[i];
+        if (task->engine != TASK_SERVE || find(v, task))
             continue;
         program_t *p = &v->programs[v->programs_n++];
-        *p = (program_t){.argv = task->argv, .name = task->name, .terms = &task->terms};
+        *p = (program_t){.argv = (char **)(uintptr_t)task->argv, .name = task->name, .terms = &task->terms};
         p->limiter = &v->limiter;
         p->ordinary = &s->plan.ordinary;
         p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = -1;
@@ -200,7 +200,7 @@ static void put_limits(supervisor_t *s, const program_t *p)
 void serve_set_job(supervisor_t *s, const slot_job_t *job)
 {
     serve_t *v = &s->serve;
-    v->current = s->command.task && s->command.task->is_served ? find(v, s->command.task) : NULL;
+    v->current = s->command.task && s->command.task->engine == TASK_SERVE ? find(v, s->command.task) : NULL;
     v->job_serial++;
     v->job_id = job->id;
     v->attempts_max = job->attempts_max;

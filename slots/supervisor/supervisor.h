@@ -44,7 +44,7 @@ typedef struct {
 
     /* the job that later runs belong to */
     char job[JOB_ID_MAX + 1];
-    const plan_task_t *task; /* NULL: not a task of this worker */
+    const slots_task_t *task; /* NULL: not a task of this worker */
     buf_t bound;
     size_t value_bytes_max;
     char *path; /* of the program, looked up in PATH */
