@@ -20,9 +20,9 @@ def pareto_ms(n, seed=1):
     return [min(int(FROM_MS * (1 - r.random()) ** (-1 / ALPHA)), CUT_MS) for _ in range(n)]
 
 
-def list_scheduling_s(durations_ms, places):
-    """The end of list scheduling: each item, in the order of the list, on the place that is free first."""
-    free = [0] * places
+def list_scheduling_s(durations_ms, places, late=0, late_s=0):
+    """The end of list scheduling: each item, in the order of the list, on the place that is free first; so many more join late."""
+    free = [0] * places + [late_s * 1000] * late
     for d in durations_ms:
         heapq.heapreplace(free, free[0] + d)
     return max(free) / 1000
@@ -55,14 +55,15 @@ def uneven(pairs, _items):
 def joining(pairs, _items):
     """400 uneven items, 7 workers, an eighth joins at half time / list scheduling with it"""
     durations = pareto_ms(400)
-    bound = list_scheduling_s(durations, WORKERS * SLOTS)
+    half_s = list_scheduling_s(durations, WORKERS * SLOTS) / 2
+    bound = list_scheduling_s(durations, (WORKERS - 1) * SLOTS, SLOTS, half_s)
     got = []
     for i in range(max(1, min(pairs, 3))):
         with Fleet() as fleet:
             for _ in range(WORKERS - 1):
                 fleet.worker("joining", "--tasks", RECORDED, "--slots", str(SLOTS))
             fleet.warm("joining", "recorded_sleep", item=b"[0,0]\n")
-            late = subprocess.Popen(["sleep", str(bound / 2)])
+            late = subprocess.Popen(["sleep", str(half_s)])
             items = b"".join(b"[%d,%d]\n" % (d, k) for k, d in enumerate(durations))
             with tempfile.TemporaryFile() as f:
                 f.write(items)

@@ -15,8 +15,8 @@
 
 enum { TOPIC_ITEMS, TOPIC_RESULTS, TOPIC_JOBS, TOPICS_N };
 /* The items of a task stand on partitions of their own, its lanes: those of task t are t * P to t * P + P - 1. */
-enum { TASKS_MAX = 3, TASK_PARTITIONS_MAX = 6, PARTITIONS_MAX = TASKS_MAX * TASK_PARTITIONS_MAX };
-enum { MEMBERS_MAX = 8, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
+enum { TASKS_MAX = 3, TASK_PARTITIONS_MAX = 6, PARTITIONS_MAX = 32 };
+enum { MEMBERS_MAX = 10, MEMBER_ID_MAX = 40, PRODUCERS_MAX = 200 };
 
 typedef struct {
     uint32_t key_len, value_len;

@@ -3,6 +3,7 @@
  *   simulation --seeds 1..2000          as many processes as there are processors
  *   simulation --seed 17 --timeline     one seed, with everything that happened
  *   simulation --off freeze --seeds ..  without one protection (--mutants: each in turn, and each must be noticed)
+ *   simulation --uneven                 how uneven items spread, in virtual time
  *   simulation --golden NAME            one scripted scenario; --goldens: all, against golden/NAME.txt
  */
 #include <errno.h>
@@ -18,6 +19,8 @@
 #include "mutants.h"
 #include "sim.h"
 
+#define UNEVEN_TARGET 1.1
+
 enum { PROCESSES_MAX = 64, FAILURES_SHOWN = 5, LAST_LINES = 60, SEED_S_MAX = 60, MUTANT_SEEDS = 300 };
 
 typedef struct {
@@ -25,7 +28,7 @@ typedef struct {
     int64_t seconds;   /* 0: no bound */
     const mutant_t *off;
     const char *golden, *golden_dir;
-    bool timeline, verbose, mutants, goldens;
+    bool timeline, verbose, mutants, goldens, uneven;
 } options_t;
 
 /* Shared with the children. */
@@ -204,7 +207,8 @@ static int mutants(const options_t *o)
 static int usage(const char *what)
 {
     fprintf(stderr,
-            "%s\nusage: simulation [--seeds A..B | --seed N | --mutants | --golden NAME | --goldens DIR] [--seconds S] "
+            "%s\nusage: simulation [--seeds A..B | --seed N | --mutants | --golden NAME | --goldens DIR | --uneven] "
+            "[--seconds S] "
             "[--off "
             "PROTECTION] [--timeline] [--verbose]\nprotections:",
             what);
@@ -247,6 +251,7 @@ static bool set_flag(options_t *o, const char *name)
     bool *flag = strcmp(name, "--timeline") == 0  ? &o->timeline
                  : strcmp(name, "--verbose") == 0 ? &o->verbose
                  : strcmp(name, "--mutants") == 0 ? &o->mutants
+                 : strcmp(name, "--uneven") == 0  ? &o->uneven
                                                   : NULL;
     if (flag != NULL)
         *flag = true;
@@ -267,6 +272,8 @@ int main(int argc, char **argv)
         o.to = o.from + MUTANT_SEEDS - 1;
         return mutants(&o);
     }
+    if (o.uneven)
+        return uneven_measure(UNEVEN_TARGET);
     if (o.goldens)
         return golden_compare_all(o.golden_dir);
     if (o.golden != NULL || o.from == o.to)

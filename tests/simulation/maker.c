@@ -107,6 +107,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 {
     const reader_arg_t *to = arg;
     to->m->is_decided = true;
+    to->m->decided_ms = to->sim->clock.now_ms;
     to->m->n = n;
     to->m->state = state;
     to->m->reason = reason;
@@ -383,10 +384,10 @@ maker_t *maker_new(sim_t *sim, job_t *job)
 void maker_launch(sim_t *sim, maker_t *m, int64_t delay_ms)
 {
     producer_config_t config = {.spec = m->job->spec,
-                                .ahead_n = 1 + dice(&sim->clock, 200),
+                                .ahead_n = sim->scenario.has_handoff ? 100000 : 1 + dice(&sim->clock, 200),
                                 .spill_bytes = 1 << 20,
                                 .attached = true,
-                                .outbox_n = 1 + dice(&sim->clock, 100),
+                                .outbox_n = sim->scenario.has_handoff ? 100000 : 1 + dice(&sim->clock, 100),
                                 .prior = m->is_resumed ? &m->known : NULL};
     snprintf(config.announce, sizeof config.announce, "%s", m->announce);
     if (m->is_resumed)

@@ -134,7 +134,7 @@ void node_start(sim_t *sim, node_t *node)
                               .ahead_bytes = 4096,
                               .publishing_max = 64,
                               .has_tokens = true,
-                              .has_handoff = !sim->scenario.is_golden,
+                              .has_handoff = !sim->scenario.is_golden || sim->scenario.has_handoff,
                               .seed = dice(&sim->clock, UINT64_MAX)};
     node->worker = worker_new(&config);
     if (node->worker == NULL)

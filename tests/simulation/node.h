@@ -58,6 +58,8 @@ typedef struct {
     bool closing_failed;     /* a closing commit of this step was not acknowledged */
     bool must_hear;          /* it was stopped for long: its partitions may be another's, until Kafka answers */
     uint64_t steps_at_ms;
+    uint64_t offer_ms, said_ms; /* of what waits here, in a quiet fleet: what Redis has, and was told last */
+    int64_t anew_ms;
 } node_t;
 
 void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off_ms);
@@ -67,6 +69,8 @@ void node_kill(sim_t *sim, node_t *node);
 void node_stop(sim_t *sim, node_t *node);
 void node_continue(sim_t *sim, node_t *node);
 void node_drain(sim_t *sim, node_t *node);
+/* Redis hears how much waits there. */
+void node_offer(sim_t *sim, node_t *node);
 void node_end(node_t *node);
 /* There may be something to read. */
 void node_poke_items(sim_t *sim, node_t *node);

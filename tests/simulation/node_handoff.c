@@ -6,7 +6,7 @@
 #include "node_internal.h"
 #include "schemas/item.h"
 
-enum { SEATS_MAX = 4, LOST_PERMILLE = 100, LATE_MS = 400, HELD_PERMILLE = 100, HELD_MS = 3000 };
+enum { SEATS_MAX = 4, LOST_PERMILLE = 100, LATE_MS = 400, HELD_PERMILLE = 100, HELD_MS = 3000, OFFER_ANEW_MS = 500 };
 
 typedef struct {
     uint32_t free_n;
@@ -55,6 +55,20 @@ static uint64_t backlog_ms(const node_t *node, const begging_t *begging)
     return most_ms;
 }
 
+/* As worker/shell/handoff.c says it, and tokens/redis_handoff.c keeps it. */
+void node_offer(sim_t *sim, node_t *node)
+{
+    if (node->process.state != PROCESS_RUNS)
+        return;
+    uint64_t ms = worker_backlog_ms(node->worker, 0);
+    if (sim->clock.now_ms >= node->anew_ms) {
+        node->anew_ms = sim->clock.now_ms + OFFER_ANEW_MS;
+        node->said_ms = node->said_ms > 0;
+    }
+    if (ms != node->said_ms && (ms == 0 || ms / 2 >= node->said_ms || ms < node->said_ms / 2))
+        node->offer_ms = node->said_ms = ms;
+}
+
 /* Whoever has most waiting, as Redis knows it; what a stopped one said is still there for a while. */
 static node_t *most_waiting(sim_t *sim, const node_t *but, const begging_t *begging)
 {
@@ -64,7 +78,7 @@ static node_t *most_waiting(sim_t *sim, const node_t *but, const begging_t *begg
         node_t *node = &sim->nodes[i];
         if (node == but || node->process.state == PROCESS_DEAD || node->process.redis_cut)
             continue;
-        uint64_t ms = backlog_ms(node, begging);
+        uint64_t ms = sim->scenario.has_handoff ? node->offer_ms : backlog_ms(node, begging);
         if (ms <= most_ms)
             continue;
         most = node;
@@ -80,9 +94,13 @@ void node_beg(sim_t *sim, node_t *node, uint32_t free_n)
     for (size_t i = 0; i < begging.seats_n; i++)
         begging.seats[i].task = task_at(node, begging.seats[i].task);
     node_t *other = most_waiting(sim, node, &begging);
-    if (other == NULL || sim->redis.down || node->process.redis_cut || dice_chance(&sim->clock, LOST_PERMILLE))
+    bool is_quiet = sim->scenario.is_golden;
+    if (other == NULL || sim->redis.down || node->process.redis_cut ||
+        (!is_quiet && dice_chance(&sim->clock, LOST_PERMILLE)))
         return;
-    event_t *event = clock_tell(&sim->clock, dice_between(&sim->clock, 1, LATE_MS), &other->process, on_begged);
+    other->offer_ms /= 2;
+    int64_t late_ms = is_quiet ? 2 : dice_between(&sim->clock, 1, LATE_MS);
+    event_t *event = clock_tell(&sim->clock, late_ms, &other->process, on_begged);
     event->data = take_copy(&begging, sizeof begging);
 }
 
@@ -131,7 +149,8 @@ static void send_copy(sim_t *sim, node_t *node, const worker_action_t *action, u
     snprintf(copy->job, sizeof copy->job, "%s", action->hand_off.job);
     copy->len = value.len;
     memcpy(copy->value, value.data, value.len);
-    int64_t wait_ms = dice_chance(&sim->clock, HELD_PERMILLE) ? dice_between(&sim->clock, 0, HELD_MS) : 0;
+    bool is_held = !sim->scenario.is_golden && dice_chance(&sim->clock, HELD_PERMILLE);
+    int64_t wait_ms = is_held ? dice_between(&sim->clock, 0, HELD_MS) : 0;
     clock_tell(&sim->clock, wait_ms, &node->process, on_copy_due)->data = copy;
     buf_free(&value);
 }

@@ -43,6 +43,8 @@ static int64_t duration(const job_t *job, uint64_t index, uint32_t attempt)
 plan_t plan_of(const sim_t *sim, size_t j, uint64_t index, uint32_t attempt)
 {
     const job_t *job = &sim->jobs[j];
+    if (job->durations_ms[index] > 0)
+        return (plan_t){.run_ms = job->durations_ms[index], .kind = FANMAP_VALUE};
     plan_t plan = {.run_ms = duration(job, index, attempt), .kind = FANMAP_VALUE};
     plan.kills = permille(job, index, 0, 13, job->kills_permille);
     if (plan.kills) {

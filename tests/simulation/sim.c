@@ -35,7 +35,7 @@ static void begin(sim_t *sim, const sim_config_t *config)
     clock_begin(&sim->clock, config->seed);
     if (config->golden == NULL)
         scenario_draw(sim);
-    else if (!scenario_golden(sim, config->golden)) {
+    else if (!scenario_golden(sim, config->golden) && !scenario_uneven(sim, config->golden)) {
         fprintf(stderr, "no such scenario: %s\n", config->golden);
         exit(2);
     }

@@ -19,7 +19,7 @@
 #include "producer/core.h"
 #include "redis.h"
 
-enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 6, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 64 };
+enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 8, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 64 };
 
 /* What can be taken out, to show that the simulation notices. Those of the table are other texts of sync.lua. */
 typedef enum {
@@ -54,7 +54,8 @@ typedef struct {
 } mutant_t;
 
 typedef struct {
-    bool is_golden; /* scripted, with fixed latencies */
+    bool is_golden;   /* scripted, with fixed latencies, */
+    bool has_handoff; /* which then has to be asked for */
     unsigned workers_n, slots_n, jobs_n, tasks_n;
     uint32_t items_partitions, results_partitions; /* of each task; of all jobs */
     uint32_t lease_ms, ahead_n;
@@ -90,7 +91,7 @@ typedef struct {
     order_t *order;
     buf_t output; /* what it handed out, in order */
     uint64_t next_input, known_told;
-    int64_t read_offset, tick_ms, check_end;
+    int64_t read_offset, tick_ms, check_end, decided_ms;
     bool input_told, halt_told, is_decided, decided_told, is_finished, is_reading, is_checking, cancel_told;
     end_reason_t reason;
     list_state_t state;
@@ -119,6 +120,7 @@ struct job {
     int64_t begin_ms;
     /* the plan */
     int64_t run_ms_min, run_ms_max, run_ms_long;
+    int64_t durations_ms[ITEMS_MAX]; /* 0: by the plan */
     unsigned long_permille, fails_permille, fails_for_ever_permille, final_permille, dies_permille, poison_permille,
         kills_permille, bad_permille;
     bool has_source_error, will_cancel, cancels_from_outside, is_create_held;
@@ -186,6 +188,9 @@ bool sim_protects(const sim_t *sim, protection_t what); /* false: it was taken o
 /* scenario.c */
 void scenario_draw(sim_t *sim);
 bool scenario_golden(sim_t *sim, const char *name); /* false: no such scenario */
+bool scenario_uneven(sim_t *sim, const char *name);
+/* 0: no more than `target` times list scheduling; it is said. */
+int uneven_measure(double target);
 void job_begin(sim_t *sim, job_t *job, size_t number, uint32_t task);
 void sim_set_limit(sim_t *sim, job_t *job, uint64_t n);
 void sim_pause(sim_t *sim, job_t *job, bool pause);

@@ -149,7 +149,8 @@ bus_topic_t *shell_items_of(const worker_shell_t *shell, int32_t lane);
 int32_t shell_partition_of(const worker_shell_t *shell, int32_t lane);
 /* Of the topic; `ret` has TOPIC_NAME_MAX bytes. */
 char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret);
-/* Its topic was deleted and made anew: all that is in hand is given up, and the group joined anew. */
+/* Kafka no longer has [from, to) of the lane. to < from: its topic was deleted and made anew; all that is in hand is given
+ * up, and the group joined anew. */
 void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to);
 void shell_lanes_free(worker_shell_t *shell);
 
