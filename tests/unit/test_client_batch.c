@@ -73,31 +73,32 @@ static void batches_are_what_single_calls_are(void **state)
 static void a_full_window_says_how_many_were_taken(void **state)
 {
     (void)state;
-    uint8_t bytes[SMALL];
-    uint32_t lens[SMALL];
-    size_t taken = SMALL;
+    enum { MANY = 3000 }; /* more than a fresh job takes at once */
+    static uint8_t bytes[MANY];
+    static uint32_t lens[MANY];
+    size_t taken = MANY;
     int r = FANMAP_OK;
     fanmap_t *f = rig_open(NULL);
     fanmap_job_t *job = rig_map(f, "echo", (const char *const[]){"ahead", "10", NULL});
     const fanmap_batch_t *batch;
-    fill(bytes, lens, SMALL);
+    fill(bytes, lens, MANY);
     size_t at = 0, got = 0, refused = 0;
     for (bool is_ended = false; !is_ended || r != FANMAP_END;) {
-        if (at < SMALL) {
-            r = fanmap_push_batch(job, FANMAP_MSGPACK, bytes + at, lens + at, SMALL - at, &taken, NULL);
-            assert_true(r == FANMAP_AGAIN ? taken < SMALL - at : taken == SMALL - at);
+        if (at < MANY) {
+            r = fanmap_push_batch(job, FANMAP_MSGPACK, bytes + at, lens + at, MANY - at, &taken, NULL);
+            assert_true(r == FANMAP_AGAIN ? taken < MANY - at : taken == MANY - at);
             at += taken;
             refused += r == FANMAP_AGAIN;
         }
-        if (at == SMALL && !is_ended) {
+        if (at == MANY && !is_ended) {
             OK(fanmap_end_input(job, NULL, NULL));
             is_ended = true;
         }
-        r = fanmap_next_batch(job, BOUND_MS, SMALL, &batch, NULL);
+        r = fanmap_next_batch(job, BOUND_MS, MANY, &batch, NULL);
         assert_true(r >= 0);
         got += r == FANMAP_OK ? batch->n : 0;
     }
-    assert_int_equal(got, SMALL);
+    assert_int_equal(got, MANY);
     assert_true(refused > 0);
     fanmap_close(f);
 }

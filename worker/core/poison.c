@@ -82,6 +82,8 @@ void names_guardian_lost(worker_t *w)
         part->must_commit = true;
     }
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next) {
+        if (job->spec == NULL) /* what waits for its job starts no sooner, and is filed then */
+            continue;
         for (uint32_t i = 0; i < job->queue.lanes_n; i++)
             wait_for_names(w, &job->queue.lanes[i]->items);
         wait_for_names(w, &job->refence);
