@@ -28,6 +28,13 @@ uint32_t place_results(const char *job, uint32_t partitions)
     return partitions <= 1 ? 0 : (uint32_t)(XXH64(job, strlen(job), 1) % partitions);
 }
 
+void place_key(uint8_t *ret, const void *key, size_t key_len)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH128(key, key_len, 0));
+    memcpy(ret, canonical.digest, PLACE_KEY_BYTES);
+}
+
 uint64_t place_chain(uint64_t chain, const void *in, size_t in_len)
 {
     return XXH64(in, in_len, chain);

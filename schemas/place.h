@@ -22,5 +22,8 @@ uint64_t place_job_hash(const char *job);
 uint32_t place_results(const char *job, uint32_t partitions);
 /* The hash chain over inputs: chain(0) = 0; chain(i + 1) = XXH64(bytes of input i as sent, seed chain(i)). */
 uint64_t place_chain(uint64_t chain, const void *in, size_t in_len);
+/* What stands for a key of a stream's records where order is kept by key: XXH128, big-endian, seed 0. */
+enum { PLACE_KEY_BYTES = 16 };
+void place_key(uint8_t *ret, const void *key, size_t key_len);
 
 #endif

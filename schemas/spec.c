@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The first fields are always there; those behind them are left out from the last one that is not its default on. */
-enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 6, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
+enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 7, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
 
 void spec_init(spec_t *spec)
 {
@@ -41,8 +41,9 @@ static void put_bound(buf_t *b, const spec_t *spec)
 
 static uint32_t later_fields(const spec_t *spec)
 {
-    const bool is_set[SPEC_LATER_FIELDS] = {spec->memory_bytes > 0,  spec->cpus_milli > 0,  spec->cpu_time_ms > 0,
-                                            spec->final_exits_n > 0, spec->sequences_n > 0, spec->retry_of[0] != '\0'};
+    const bool is_set[SPEC_LATER_FIELDS] = {spec->memory_bytes > 0,    spec->cpus_milli > 0,  spec->cpu_time_ms > 0,
+                                            spec->final_exits_n > 0,   spec->sequences_n > 0, spec->retry_of[0] != '\0',
+                                            spec->stream != STREAM_NOT};
     uint32_t n = SPEC_LATER_FIELDS;
     while (n > 0 && !is_set[n - 1])
         n--;
@@ -56,6 +57,12 @@ static void put_final_exits(buf_t *b, const spec_t *spec)
         mp_put_uint(b, spec->final_exits[i].from);
         mp_put_uint(b, spec->final_exits[i].to);
     }
+}
+
+static void put_stream(buf_t *b, const spec_t *spec)
+{
+    mp_put_array(b, 1);
+    mp_put_uint(b, spec->stream);
 }
 
 static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
@@ -72,6 +79,8 @@ static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
         mp_put_uint(b, spec->sequences_n);
     if (n > 5)
         mp_put_text(b, spec->retry_of);
+    if (n > 6)
+        put_stream(b, spec);
 }
 
 void spec_encode(buf_t *b, const spec_t *spec)
@@ -175,6 +184,17 @@ static void read_final_exits(mp_reader_t *r, spec_t *spec)
     spec->final_exits_n = n / 2;
 }
 
+static void read_stream(mp_reader_t *r, spec_t *spec)
+{
+    uint32_t fields = mp_read_array(r);
+    uint64_t order = mp_read_uint(r);
+    r->bad = r->bad || fields < 1 || order > STREAM_UNORDERED;
+    if (r->bad)
+        return;
+    spec->stream = (stream_order_t)order;
+    mp_skip_fields(r, fields - 1);
+}
+
 static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
 {
     if (n > 0)
@@ -189,6 +209,8 @@ static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
         spec->sequences_n = mp_read_u32(r);
     if (n > 5)
         mp_read_text(r, spec->retry_of, sizeof spec->retry_of);
+    if (n > 6)
+        read_stream(r, spec);
     mp_skip_fields(r, n > SPEC_LATER_FIELDS ? n - SPEC_LATER_FIELDS : 0);
 }
 

@@ -30,6 +30,10 @@ typedef struct {
     uint8_t from, to; /* both included */
 } exit_range_t;
 
+/* STREAM_NOT: a job. Else its items are the records of an existing topic, and their outcomes are handed out in the order of
+ * their partition, in the order of each key, or as they come. */
+typedef enum { STREAM_NOT, STREAM_BY_PARTITION, STREAM_BY_KEY, STREAM_UNORDERED } stream_order_t;
+
 typedef struct {
     char job[JOB_ID_MAX + 1];
     char task[TASK_NAME_MAX + 1];
@@ -62,6 +66,7 @@ typedef struct {
     uint32_t final_exits_n;
     uint32_t sequences_n;          /* of zipped inputs: how many parts each item, an array, has; 0: not zipped */
     char retry_of[JOB_ID_MAX + 1]; /* the job whose failed items this one runs again; "": none */
+    stream_order_t stream;
 } spec_t;
 
 /* A spec with every default; the caller fills job, task, queue. */

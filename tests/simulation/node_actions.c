@@ -447,6 +447,10 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
         else
             sim_say(sim, "%s notes: lane %d: %s", node->process.name, (int)action->note.lane, action->note.line);
         break;
+    case WORKER_PASS:
+    case WORKER_LANE:
+        sim_break(sim, "%s: lane %d is none of a stream", node->process.name, (int)action->lane.lane);
+        break;
     case WORKER_DRAINED:
         leave(sim, node);
         break;

@@ -136,6 +136,8 @@ static void put_later(buf_t *b, const spec_t *s)
         put_number(b, "sequences_n", s->sequences_n);
     if (s->retry_of[0] != '\0')
         put_string(b, "retry_of", s->retry_of, strlen(s->retry_of));
+    if (s->stream != STREAM_NOT)
+        put_number(b, "stream", s->stream);
 }
 
 static void put_spec(buf_t *b, const spec_t *s)

@@ -234,6 +234,12 @@ static void say_action(world_t *x, const worker_action_t *a)
         else
             say(x, "note: lane %d: %s", (int)a->note.lane, a->note.line);
         break;
+    case WORKER_PASS:
+        say(x, "pass %d: whole up to %lld", a->pass.lane, (long long)a->pass.whole);
+        break;
+    case WORKER_LANE:
+        say(x, "lane %d %s", a->lane.lane, a->lane.on ? "on" : "off");
+        break;
     case WORKER_DRAINED:
         say(x, "drained");
         break;

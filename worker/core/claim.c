@@ -57,7 +57,7 @@ void claims_prune_released(worker_part_t *part)
 
 void claim_report(worker_t *w, worker_item_t *item, bool is_done)
 {
-    worker_action_t *action = act(w, WORKER_TELL);
+    worker_action_t *action = item->part->source != NULL ? NULL : act(w, WORKER_TELL); /* others write that topic */
     if (action == NULL)
         return;
     if (!is_done && !claim_is_lost(w, item))

@@ -57,7 +57,7 @@ static void measure_members(worker_part_t *part)
 
 static void watch(worker_t *w, worker_part_t *part, bool on)
 {
-    worker_action_t *action = part->is_watched == on ? NULL : act(w, WORKER_WATCH);
+    worker_action_t *action = part->is_watched == on || part->source != NULL ? NULL : act(w, WORKER_WATCH);
     if (action == NULL)
         return;
     part->is_watched = on;

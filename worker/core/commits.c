@@ -69,10 +69,14 @@ static void add_name(names_t *names, int64_t offset, const char *member)
     names->at[names->n++] = (commit_name_t){offset, m};
 }
 
-static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, names_t *names)
+static void collect_claims(const worker_part_t *part, names_t *names)
 {
     for (uint32_t i = 0; i < part->claims_n; i++)
         add_name(names, part->claims[i].offset, part->claims[i].member);
+}
+
+static void collect_own(worker_t *w, worker_part_t *part, uint64_t number, names_t *names)
+{
     for (worker_item_t *item = part->items; item != NULL && part->kept_n + part->names_n > 0; item = item->part_next) {
         if (!item->is_claimed && item->name == NAME_NONE)
             continue;
@@ -89,13 +93,21 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, nam
         add_name(names, item->offset, w->member);
         committed_names_add(w, part, item->offset, number);
     }
+}
+
+/* Nothing of ours outlives the closing of a stream's lane: what runs there is killed. */
+static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, bool is_closing, names_t *names)
+{
+    collect_claims(part, names);
+    if (part->source == NULL || !is_closing)
+        collect_own(w, part, number, names);
     qsort(names->at, names->n, sizeof names->at[0], by_offset);
 }
 
 static void claim_if_it_fits(worker_t *w, worker_part_t *part, worker_item_t *item)
 {
-    if (item->part != part || item->is_claimed || !item_is_ours(item) || claim_was_released(part, item->offset) ||
-        part->claims_n + part->kept_n >= names_max(w, part))
+    if (item->part != part || part->source != NULL || item->is_claimed || !item_is_ours(item) ||
+        claim_was_released(part, item->offset) || part->claims_n + part->kept_n >= names_max(w, part))
         return;
     name_drop(w, item);
     claim_set(w, item, true);
@@ -138,6 +150,16 @@ static void raise_horizon(worker_part_t *part, uint64_t number)
     part->horizons[part->horizons_n++ % HORIZONS_MAX] = (horizon_t){number, part->horizon_sent};
 }
 
+/* Of a stream without what is finished beyond the prefix: that counts in this ownership only. */
+static void encode(worker_part_t *part, const commit_meta_t *meta)
+{
+    uint32_t left_out;
+    if (part->source == NULL)
+        tracker_encode(&part->tracker, meta, &part->metadata);
+    else
+        (void)commit_encode(&part->metadata, meta, part_prefix(part), &left_out);
+}
+
 static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_closing)
 {
     names_t names = {0};
@@ -151,7 +173,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     if (part->mark <= tracker_prefix(&part->tracker))
         part->mark = -1;
     raise_horizon(part, number);
-    collect_names(w, part, number, &names);
+    collect_names(w, part, number, is_closing, &names);
     commit_meta_t meta = {.clean = is_clean,
                           .mark = part->mark,
                           .horizon = part->horizon_sent,
@@ -163,11 +185,11 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     meta.counts_n = collect_counts(w, part);
     meta.counts = (const commit_count_t *)(const void *)part->counts.data;
     buf_clear(&part->metadata);
-    tracker_encode(&part->tracker, &meta, &part->metadata);
+    encode(part, &meta);
     buf_clear(&part->counts);
     w->failed |= part->metadata.failed;
     action->commit.lane = part->number;
-    action->commit.offset = tracker_prefix(&part->tracker);
+    action->commit.offset = part_prefix(part);
     action->commit.metadata = (const char *)part->metadata.data;
     action->commit.metadata_len = part->metadata.len;
     action->commit.number = part->asked_number = number;
@@ -195,7 +217,7 @@ bool parts_are_committed(const worker_t *w)
     for (uint32_t i = 0; i < w->parts_n; i++) {
         const worker_part_t *part = w->parts[i];
         if (part != NULL && part->is_owned &&
-            (part->committed < tracker_prefix(&part->tracker) || part->asked_number > part->answered_number))
+            (part->committed < part_prefix(part) || part->asked_number > part->answered_number))
             return false; /* the last one says that nothing runs, which the one before may not */
     }
     return true;
@@ -274,8 +296,11 @@ static void part_turn(worker_t *w, worker_part_t *part, bool is_due)
     bool awaits_answer = part->asked_number > part->answered_number;
     if (part->is_revoking)
         revoking_turn(w, part);
-    else if ((part->must_commit && !awaits_answer) || (is_due && (part->is_dirty || part->must_commit)))
+    else if ((part->must_commit && !awaits_answer) || (is_due && (part->is_dirty || part->must_commit))) {
+        if (part->source != NULL)
+            source_pass(w, part);
         commit(w, part, false, false);
+    }
 }
 
 void parts_turn(worker_t *w)

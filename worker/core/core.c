@@ -244,6 +244,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     handle(w, event);
     claims_turn(w);
     names_turn(w);
+    source_turn(w);
     jobs_settle(w);
     dispatch_turn(w);
     jobs_settle(w); /* what it started changed demands */

@@ -14,6 +14,7 @@
 
 #include "schemas/commit.h"
 #include "schemas/jobs.h"
+#include "schemas/place.h"
 #include "tokens/tokens.h"
 
 /* Items come in lanes. A lane is a partition of the topic of one of the worker's tasks, as a number that the shell gives
@@ -45,6 +46,8 @@ typedef struct {
     uint32_t ahead_n;         /* runs that may wait unstarted in one slot, beside the one that runs */
     size_t ahead_bytes;       /* of their inputs; an empty slot always takes one */
     uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
+    uint32_t window_max;      /* records of a lane of a stream beyond its finished prefix */
+    size_t window_bytes_max;  /* of these */
     bool has_handoff;         /* others can be asked for items, and ask us */
     bool has_tokens;          /* false: --redis none; limited jobs are not run here */
     uint64_t seed;
@@ -123,6 +126,9 @@ typedef struct {
             const char *metadata;
             size_t metadata_len;
             const char *member; /* our group member id, or NULL */
+            const char
+                *stream;   /* NULL: items of jobs. Else the lane is a source of this stream, whose spec is known, */
+            int64_t start; /* and begins there where nothing was committed */
         } assigned;
         struct {
             int32_t lane;
@@ -196,6 +202,17 @@ typedef struct {
     };
 } worker_event_t;
 
+/* What the log of a stream must know beside an outcome, whose index is the record's offset. Of a record that is gone (its
+ * kind is FANMAP_LOST) there is no payload. */
+typedef struct {
+    int32_t lane, partition;
+    int64_t prev;                 /* the record before it in its partition, as it was read here */
+    int64_t whole;                /* every record up to it has an outcome in the log, stored before this one */
+    bool has_key;                 /* by key: */
+    uint8_t key[PLACE_KEY_BYTES]; /* what stands for it */
+    void *payload;                /* the record itself, until its WORKER_RELEASE */
+} worker_source_t;
+
 typedef enum {
     WORKER_RUN, /* start (or queue behind what runs) in slot; the shell calls worker_ran before it carries out the next
                    action. job_key differs from the slot's last run only when nothing is in the slot. `in` is valid as
@@ -209,14 +226,17 @@ typedef enum {
     WORKER_HAND_OFF, /* copy this item to another partition of its task, whose holder has nothing to do; WORKER_STORED or
                         WORKER_NOT_HANDED follows. The bytes are valid during this step's actions */
     WORKER_BEG,      /* ask whoever has most waiting for some of it; WORKER_ITEM follows, or nothing */
-    WORKER_PUBLISH,  /* append this outcome to the pack of its job; WORKER_STORED follows */
+    WORKER_PUBLISH, /* append this outcome to the pack of its job, of a stream to that of its lane; WORKER_STORED follows */
+    WORKER_PASS,     /* of a lane of a stream: an empty pack that says only how far its log is whole */
+    WORKER_LANE,     /* of a stream, on or off: take records of this lane from the group, or none for now; it is on when
+                        it is assigned */
     WORKER_COMMIT,   /* lane, offset, metadata (valid during this step's actions); is_closing: send now, from inside
                        the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
                        sent yet the last may stand for all. */
-    WORKER_DESCRIBE,  /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
-    WORKER_WATCH,     /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
+    WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
+    WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
-    WORKER_TELL,      /* put a note about a claimed item on its lane; nothing follows */
+    WORKER_TELL,     /* put a note about a claimed item on its lane; nothing follows */
     WORKER_JOIN_ANEW, /* leave the group and join it as a new member */
     WORKER_LET_GO,    /* lane: its revocation (may_wait) may go on; nothing of it runs here */
     WORKER_SYNC,      /* one token sync; WORKER_TOKENS follows */
@@ -268,7 +288,17 @@ typedef struct {
             worker_item_t *item;
             const spec_t *spec;
             outcome_t outcome;
-        } publish; /* outcome's bytes: valid during this step's actions */
+            worker_source_t source; /* of a stream's */
+        } publish;                  /* outcome's bytes: valid during this step's actions */
+        struct {
+            const spec_t *spec;
+            int32_t lane, partition;
+            int64_t whole;
+        } pass;
+        struct {
+            int32_t lane;
+            bool on;
+        } lane;
         struct {
             worker_item_t *item;
             const char *job;

@@ -25,6 +25,8 @@ void item_file(worker_t *w, worker_item_t *item)
         item_discard(w, item);
         return;
     }
+    if (source_waits_for_key(item))
+        return;
     if (!is_anothers && job->spec->crash_cap > 0 && item->charges >= job->spec->crash_cap) {
         outcome_crashed(w, item);
         return;

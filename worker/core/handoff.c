@@ -31,8 +31,8 @@ enum {
 
 static bool may_go(const worker_item_t *item)
 {
-    return item_is_ours(item) && !item->part->is_revoking && !item->is_claimed && item->name == NAME_NONE &&
-           item->charges == 0 && item->hops < HOPS_MAX;
+    return item_is_ours(item) && item->part->source == NULL && !item->part->is_revoking && !item->is_claimed &&
+           item->name == NAME_NONE && item->charges == 0 && item->hops < HOPS_MAX;
 }
 
 /* How long an attempt of the job takes: what is known of those that ended, and of the one that has run for longest. */
@@ -70,7 +70,8 @@ static worker_job_t *most_waiting(const worker_t *w, const worker_event_t *e)
     worker_job_t *most = NULL;
     uint64_t most_us = WORTH_US - 1;
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (!job_may_start(job) || job->queue.n == 0 || wait_us(w, job) <= most_us || seat_of(w, e, job) == NULL)
+        if (!job_may_start(job) || job->spec->stream != STREAM_NOT || job->queue.n == 0 || wait_us(w, job) <= most_us ||
+            seat_of(w, e, job) == NULL)
             continue;
         most = job;
         most_us = wait_us(w, job);
@@ -201,7 +202,8 @@ uint64_t worker_backlog_ms(const worker_t *w, uint32_t task)
 {
     uint64_t most_us = 0;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (!job_may_start(job) || job->queue.n == 0 || strcmp(job->spec->task, w->tasks[task]) != 0)
+        if (!job_may_start(job) || job->spec->stream != STREAM_NOT || job->queue.n == 0 ||
+            strcmp(job->spec->task, w->tasks[task]) != 0)
             continue;
         uint64_t us = wait_us(w, job);
         most_us = us > most_us ? us : most_us;
@@ -212,7 +214,7 @@ uint64_t worker_backlog_ms(const worker_t *w, uint32_t task)
 static void take_seat(const worker_t *w, const worker_part_t *part, worker_seat_t *ret, size_t *n, size_t max)
 {
     size_t i = 0;
-    if (part == NULL || !part->is_owned || part->is_revoking || part->task >= w->config.tasks_n)
+    if (part == NULL || part->source != NULL || !part->is_owned || part->is_revoking || part->task >= w->config.tasks_n)
         return;
     while (i < *n && ret[i].task != part->task)
         i++;

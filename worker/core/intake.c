@@ -77,6 +77,8 @@ static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item
 static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
 {
     item_t decoded;
+    if (part->source != NULL)
+        return source_take(w, part, e);
     bool is_sound = e->item.value_len <= UINT32_MAX && item_decode(e->item.value, e->item.value_len, &decoded);
     if (is_sound && decoded.type != ITEM_RECORD) {
         tracker_finish(&part->tracker, e->item.offset);
@@ -123,8 +125,14 @@ void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to)
     if (part == NULL || !part->is_owned || to <= from)
         return;
     w->stats.lost += (uint64_t)(to - from);
-    tracker_finish_range(&part->tracker, from, to);
     part->is_dirty = true;
+    if (part->source != NULL) {
+        note_part(w, FANMAP_LOG_WARNING, part, "offsets %lld to %lld were deleted before they were read",
+                  (long long)from, (long long)to - 1);
+        source_gap(w, part, from, to);
+        return;
+    }
+    tracker_finish_range(&part->tracker, from, to);
     note_part(w, FANMAP_LOG_WARNING, part,
               "Kafka no longer has offsets %lld to %lld; what had not run is listed as lost", (long long)from,
               (long long)to - 1);

@@ -122,6 +122,7 @@ void item_discard(worker_t *w, worker_item_t *item)
     heap_remove(&w->delayed, &item->delay);
     item_unlink(item);
     item_release(w, item);
+    source_leave_key(w, item);
     leave_part(item);
     invariant(item->job == NULL || item->job->items_n > 0);
     if (item->job != NULL)
@@ -132,7 +133,14 @@ void item_discard(worker_t *w, worker_item_t *item)
 void item_finish(worker_t *w, worker_item_t *item)
 {
     worker_part_t *part = item->part;
+    if (part->source != NULL && (!source_finishes(item) || item->state != STATE_PUBLISHING)) {
+        item->attempts = item->charges = 0;
+        item_discard(w, item); /* it is run again by whoever has the lane, unless the stream has ended */
+        return;
+    }
     tracker_finish(&part->tracker, item->offset);
+    if (part->source != NULL)
+        source_finished(w, part);
     part->is_dirty = true;
     w->failed |= part->tracker.done.failed;
     if (claim_is_lost(w, item))

@@ -45,10 +45,12 @@ struct worker_item {
     uint32_t record_len, in_len;
     int64_t offset;
     uint64_t index;
-    uint64_t fence;     /* of its last attempt */
-    uint64_t query;     /* RECEIVED: the query of the jobs topic's end that decides */
-    heap_node_t delay;  /* DELAYED */
-    uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
+    uint64_t fence;         /* of its last attempt */
+    uint64_t query;         /* RECEIVED: the query of the jobs topic's end that decides */
+    int64_t before;         /* of a stream: the offset of the record before it */
+    struct source_key *key; /* of a stream by key: it has its turn, or waits for it */
+    heap_node_t delay;      /* DELAYED */
+    uint32_t ownership;     /* of the partition at its arrival: when it is another now, the item is not ours any more */
     uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
     uint8_t state;
     uint8_t hops;         /* how often it went from worker to worker */

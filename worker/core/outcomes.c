@@ -29,6 +29,8 @@ static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bo
         is_last |= spec_exit_is_final(job->spec, outcome->exit_status);
     if (job->is_ended)
         item_finish(w, item); /* nothing stored after the end counts */
+    else if (item->part->source != NULL && !item_is_ours(item))
+        item_discard(w, item); /* nor what another owner of the lane runs again */
     else if (outcome->kind == FANMAP_VALUE || is_last)
         outcome_publish(w, item, outcome);
     else

@@ -41,6 +41,7 @@ void parts_free(worker_t *w)
         if (part == NULL)
             continue;
         tracker_free(&part->tracker);
+        source_free(part->source);
         buf_free(&part->metadata);
         buf_free(&part->counts);
         buf_free(&part->said);
@@ -50,6 +51,11 @@ void parts_free(worker_t *w)
         free(part);
     }
     free(w->parts);
+}
+
+int64_t part_prefix(const worker_part_t *part)
+{
+    return part->source != NULL ? source_commit(part->source, &part->tracker) : tracker_prefix(&part->tracker);
 }
 
 int by_offset(const void *a, const void *b)

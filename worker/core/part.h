@@ -4,6 +4,7 @@
 
 #include "schemas/item.h"
 #include "worker/core/job.h"
+#include "worker/core/source.h"
 #include "worker/core/tracker.h"
 
 /* What a commit says of an item that runs, or ran, at another member. */
@@ -39,6 +40,7 @@ struct worker_part {
     uint32_t ownership;
     int64_t revoke_end_ms;
     tracker_t tracker;
+    source_t *source;              /* NULL: its items are those of jobs */
     worker_item_t *items;          /* by part_next */
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
     int64_t committed;
@@ -74,6 +76,9 @@ survivor_t *part_find_survivor(worker_part_t *part, int64_t offset, const worker
 void part_forget_survivor(worker_part_t *part, const worker_item_t *item);
 /* The attempts that an item of a partition under revocation has used go into the closing commit. */
 void part_note_counts(worker_t *w, worker_part_t *part, const worker_item_t *item);
+
+/* What to commit: behind the finished prefix. */
+int64_t part_prefix(const worker_part_t *part);
 
 /* partitions.c: ownership. */
 void part_assigned(worker_t *w, const worker_event_t *event);

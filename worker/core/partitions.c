@@ -140,12 +140,13 @@ static void take_member(worker_t *w, const char *member)
 static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *e)
 {
     commit_decoded_t decoded = {.meta = {.mark = -1, .horizon = -1}};
-    bool is_read = tracker_assign(&part->tracker, e->assigned.offset, e->assigned.was_committed, e->assigned.metadata,
-                                  e->assigned.metadata_len);
+    int64_t from = part->source != NULL ? part->source->commit : e->assigned.offset;
+    bool is_read =
+        tracker_assign(&part->tracker, from, e->assigned.was_committed, e->assigned.metadata, e->assigned.metadata_len);
     if (!is_read)
         note_part(w, FANMAP_LOG_WARNING, part, "the last commit's metadata could not be read");
     part->mark = -1;
-    if (!e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
+    if (part->source == NULL && !e->assigned.was_committed && e->assigned.offset > 0) /* the first commit ends this */
         note_part(w, FANMAP_LOG_WARNING, part,
                   "Kafka no longer has offsets before %lld, and no commit says that they ran; what had not run is "
                   "listed as lost",
@@ -176,13 +177,22 @@ void part_assigned(worker_t *w, const worker_event_t *e)
     part->committed = e->assigned.was_committed ? e->assigned.offset : -1;
     part->horizon = part->horizon_sent = -1;
     memset(part->horizons, 0, sizeof part->horizons);
+    if (e->assigned.stream != NULL && !source_begin(w, part, e)) {
+        w->failed = true;
+        return;
+    }
     part->first_number = w->commits_n + 1;
     part->answered_number = w->commits_n;
     read_commit(w, part, e);
     w->failed |= part->tracker.done.failed;
-    list_survivors(w, part);
+    if (part->source == NULL)
+        list_survivors(w, part); /* of a stream nothing outlives its ownership */
     claims_void_answers(w);
     part_commit(w, part, false); /* before anything starts */
+    if (part->source != NULL)
+        part->is_dirty = true; /* how far its log is whole is still to be said */
+    if (part->source != NULL && e->assigned.offset > part->source->commit)
+        intake_gap(w, part->number, part->source->commit, e->assigned.offset);
 }
 
 void parts_rebalanced(worker_t *w, const char *member)

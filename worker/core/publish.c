@@ -44,11 +44,14 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
     action->publish.outcome = *outcome;
     action->publish.outcome.index = item->index;
     action->publish.outcome.attempts = item->attempts;
+    if (item->part->source != NULL)
+        source_tell(item, &action->publish.source);
     item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
     hold(w, item, outcome->kind);
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
     item_release(w, item);
+    source_leave_key(w, item); /* what follows of its key goes the same way, behind it */
 }
 
 /* Whoever sent it kept no bound, or ours is lower. */

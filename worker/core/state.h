@@ -53,6 +53,7 @@ struct worker {
     uint32_t claims_n, kept_n; /* over all partitions */
     bool has_unnamed;          /* some job's `unnamed` may not be empty */
     uint32_t names_n;
+    item_list_t keys_due;        /* RECEIVED ones of streams whose turn among those of their key has come */
     worker_item_t *suspect;      /* the one that is named or runs */
     worker_part_t *suspect_part; /* its end is to be committed: by a commit later than ... */
     uint64_t suspect_number;

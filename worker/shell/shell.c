@@ -94,6 +94,8 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
     case WORKER_KILL:
     case WORKER_FREEZE:
     case WORKER_LAPSE:
+    case WORKER_PASS: /* no lane here is a stream's */
+    case WORKER_LANE:
         carry_out_in_slot(shell, a);
         break;
     case WORKER_HAND_OFF:

@@ -1,0 +1,279 @@
+#include "aggregator/gather_lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+
+struct gather_key {
+    uint8_t hash[PLACE_KEY_BYTES];
+    int64_t highest;
+    UT_hash_handle hh;
+};
+
+static bool is_ordered(const gather_lane_t *lane)
+{
+    return lane->order == STREAM_BY_PARTITION;
+}
+
+/* ---- keys ---- */
+
+static gather_key_t *find_key(const gather_lane_t *lane, const gather_outcome_t *outcome)
+{
+    gather_key_t *key = NULL;
+    if (outcome->has_key)
+        HASH_FIND(hh, lane->keys, outcome->key, PLACE_KEY_BYTES, key);
+    return key;
+}
+
+static void note_key(gather_lane_t *lane, const gather_outcome_t *outcome)
+{
+    gather_key_t *key = find_key(lane, outcome);
+    if (!outcome->has_key || lane->order != STREAM_BY_KEY)
+        return;
+    if (key != NULL) {
+        key->highest = outcome->offset > key->highest ? outcome->offset : key->highest;
+        return;
+    }
+    key = calloc(1, sizeof *key);
+    if (key == NULL) {
+        lane->failed = true;
+        return;
+    }
+    memcpy(key->hash, outcome->key, PLACE_KEY_BYTES);
+    key->highest = outcome->offset;
+    HASH_ADD(hh, lane->keys, hash, PLACE_KEY_BYTES, key);
+    if (!table_added(key)) {
+        free(key);
+        lane->failed = true;
+    }
+}
+
+/* Nothing seen of it is left above W. */
+static void drop_key(gather_lane_t *lane, const gather_outcome_t *outcome)
+{
+    gather_key_t *key = find_key(lane, outcome);
+    if (key == NULL || key->highest > outcome->offset)
+        return;
+    HASH_DEL(lane->keys, key);
+    free(key);
+}
+
+static void drop_keys(gather_lane_t *lane)
+{
+    gather_key_t *key, *next;
+    HASH_ITER(hh, lane->keys, key, next)
+    {
+        HASH_DEL(lane->keys, key);
+        free(key);
+    }
+}
+
+/* ---- entries ---- */
+
+/* Where the offset is, or would be. Mostly at the end. */
+static size_t find(const gather_lane_t *lane, int64_t offset)
+{
+    size_t low = 0, high = lane->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (lane->entries[middle].outcome.offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_outcome_t *outcome)
+{
+    if (lane->n == lane->cap) {
+        size_t cap = lane->cap > 0 ? lane->cap * 2 : 64;
+        gather_entry_t *entries = realloc(lane->entries, cap * sizeof *entries);
+        if (entries == NULL) {
+            lane->failed = true;
+            return false;
+        }
+        lane->entries = entries;
+        lane->cap = cap;
+    }
+    memmove(&lane->entries[place + 1], &lane->entries[place], (lane->n - place) * sizeof *lane->entries);
+    lane->entries[place] = (gather_entry_t){*outcome, at};
+    lane->n++;
+    return true;
+}
+
+static void drop_first(gather_lane_t *lane, size_t n)
+{
+    lane->n -= n;
+    memmove(lane->entries, lane->entries + n, lane->n * sizeof *lane->entries);
+}
+
+static void report(gather_lane_t *lane, int64_t from, int64_t to)
+{
+    if (lane->losses_n == lane->losses_cap) {
+        size_t cap = lane->losses_cap > 0 ? lane->losses_cap * 2 : 8;
+        gather_loss_t *losses = realloc(lane->losses, cap * sizeof *losses);
+        if (losses == NULL) {
+            lane->failed = true;
+            return;
+        }
+        lane->losses = losses;
+        lane->losses_cap = cap;
+    }
+    lane->losses[lane->losses_n++] = (gather_loss_t){from, to};
+}
+
+/* ---- by partition ---- */
+
+/* The first n of what waits. */
+static void hand_out_first(gather_lane_t *lane, size_t n, const gather_calls_t *calls)
+{
+    for (size_t i = 0; i < n; i++) {
+        const gather_outcome_t *outcome = &lane->entries[i].outcome;
+        if (!outcome->is_gone)
+            calls->hand_out(calls->arg, outcome);
+        calls->release(calls->arg, outcome);
+    }
+    if (n > 0)
+        lane->last = lane->entries[n - 1].outcome.offset;
+    drop_first(lane, n);
+}
+
+static void go_on(gather_lane_t *lane, const gather_calls_t *calls)
+{
+    size_t n;
+    while ((n = gather_ready(lane)) > 0)
+        hand_out_first(lane, n, calls);
+}
+
+static void wait_in_order(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome, const gather_calls_t *calls)
+{
+    size_t place = find(lane, outcome->offset);
+    if (outcome->offset > lane->last && !gather_was_seen(lane, place, outcome->offset)) {
+        if (insert(lane, place, at, outcome))
+            return;
+    } else if (outcome->offset > lane->last) {
+        gather_copy(&lane->entries[place], outcome);
+    }
+    calls->release(calls->arg, outcome);
+}
+
+static void step_over(gather_lane_t *lane, int64_t whole, const gather_calls_t *calls)
+{
+    if (!gather_is_lost(lane, whole))
+        return;
+    report(lane, lane->last + 1, whole);
+    hand_out_first(lane, find(lane, whole + 1), calls);
+    lane->last = whole > lane->last ? whole : lane->last;
+    go_on(lane, calls);
+}
+
+/* ---- by key, and in no order ---- */
+
+static void take_now(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome, const gather_calls_t *calls)
+{
+    size_t place = find(lane, outcome->offset);
+    const gather_key_t *key = find_key(lane, outcome);
+    bool is_new = outcome->offset > lane->last && !gather_was_seen(lane, place, outcome->offset) &&
+                  !gather_is_overtaken(lane, key != NULL ? key->highest : -1, outcome);
+    if (is_new && !gather_is_remembered(lane, at)) {
+        if (!outcome->is_gone)
+            calls->hand_out(calls->arg, outcome);
+        lane->highest = outcome->offset > lane->highest ? outcome->offset : lane->highest;
+    }
+    calls->release(calls->arg, outcome);
+    if (!is_new)
+        return;
+    gather_outcome_t seen = *outcome;
+    seen.payload = NULL;
+    insert(lane, place, at, &seen);
+    note_key(lane, &seen);
+}
+
+static void prune(gather_lane_t *lane, int64_t whole)
+{
+    if (whole <= lane->last)
+        return;
+    lane->last = whole;
+    size_t n = find(lane, whole + 1);
+    for (size_t i = 0; i < n; i++)
+        drop_key(lane, &lane->entries[i].outcome);
+    drop_first(lane, n);
+}
+
+/* ---- the lane ---- */
+
+void gather_lane_pack(gather_lane_t *lane, int64_t at, int64_t whole, const gather_outcome_t *outcomes, size_t n,
+                      const gather_calls_t *calls)
+{
+    lane->position = at + 1;
+    lane->is_dirty = true;
+    for (size_t i = 0; i < n; i++) {
+        if (is_ordered(lane))
+            wait_in_order(lane, at, &outcomes[i], calls);
+        else
+            take_now(lane, at, &outcomes[i], calls);
+    }
+    if (!is_ordered(lane)) {
+        prune(lane, whole);
+        return;
+    }
+    go_on(lane, calls);
+    step_over(lane, whole, calls);
+}
+
+void gather_lane_gone(gather_lane_t *lane, int64_t low)
+{
+    if (gather_forgot(lane) && lane->highest > lane->last) {
+        report(lane, lane->last + 1, lane->highest);
+        prune(lane, lane->highest);
+    }
+    lane->position = low;
+    lane->is_dirty = true;
+}
+
+int64_t gather_lane_position(const gather_lane_t *lane, char *ret_text)
+{
+    if (is_ordered(lane))
+        (void)snprintf(ret_text, GATHER_POSITION_MAX, "p %lld", (long long)lane->last);
+    else
+        (void)snprintf(ret_text, GATHER_POSITION_MAX, "k %lld %lld %lld", (long long)lane->last,
+                       (long long)(lane->position > lane->read_before ? lane->position : lane->read_before),
+                       (long long)lane->highest);
+    return gather_first_needed(lane);
+}
+
+bool gather_lane_load(gather_lane_t *lane, int64_t at, const char *text)
+{
+    long long last = -1, read_before = 0, highest = -1;
+    int end = 0;
+    if (text[0] != '\0' && is_ordered(lane) && (sscanf(text, "p %lld%n", &last, &end) != 1 || text[end] != '\0'))
+        return false;
+    if (text[0] != '\0' && !is_ordered(lane) &&
+        (sscanf(text, "k %lld %lld %lld%n", &last, &read_before, &highest, &end) != 3 || text[end] != '\0'))
+        return false;
+    lane->is_loaded = true;
+    lane->position = at;
+    lane->last = last;
+    lane->read_before = read_before;
+    lane->highest = highest;
+    return true;
+}
+
+void gather_lane_forget(gather_lane_t *lane, gather_fn release, void *arg)
+{
+    for (size_t i = 0; i < lane->n && is_ordered(lane); i++)
+        release(arg, &lane->entries[i].outcome);
+    lane->n = lane->losses_n = 0;
+    lane->is_loaded = lane->is_dirty = false;
+    drop_keys(lane);
+}
+
+void gather_lane_free(gather_lane_t *lane)
+{
+    drop_keys(lane);
+    free(lane->entries);
+    free(lane->losses);
+}

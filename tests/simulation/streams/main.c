@@ -1,0 +1,305 @@
+/* simulation_streams --seeds A..B | --seed N [--timeline] | --mutants    [--off RULE] */
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS = 6000, SETTLE_STEPS = 60000, MUTANT_SEEDS = 300 };
+
+static const struct {
+    const char *name;
+    rule_t rule;
+    stream_order_t order; /* where it matters; STREAM_NOT: everywhere */
+    bool loses_log;
+} rules[] = {
+    {"commit", RULE_COMMIT, STREAM_NOT, false},
+    {"prev", RULE_PREV, STREAM_NOT, false},
+    {"finishes", RULE_FINISHES, STREAM_NOT, false},
+    {"window", RULE_WINDOW, STREAM_NOT, false},
+    {"whole", RULE_WHOLE, STREAM_NOT, false},
+    {"gap", RULE_GAP, STREAM_BY_PARTITION, false},
+    {"forget", RULE_FORGET, STREAM_BY_PARTITION, false},
+    {"keys", RULE_KEYS, STREAM_BY_KEY, false},
+    {"reload", RULE_RELOAD, STREAM_NOT, false},
+    {"lowest", RULE_LOWEST, STREAM_BY_PARTITION, false},
+    {"ready", RULE_READY, STREAM_BY_PARTITION, false},
+    {"lost", RULE_LOST, STREAM_BY_PARTITION, true},
+    {"seen", RULE_SEEN, STREAM_NOT, false},
+    {"overtaken", RULE_OVERTAKEN, STREAM_BY_KEY, false},
+    {"remembered", RULE_REMEMBERED, STREAM_UNORDERED, false},
+    {"needed", RULE_NEEDED, STREAM_NOT, false},
+    {"forgot", RULE_FORGOT, STREAM_UNORDERED, true},
+    {"generation", RULE_GENERATION, STREAM_NOT, false},
+};
+enum { RULES_N = sizeof rules / sizeof rules[0] };
+
+void fault(world_t *x, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+    if (x->broken[0] != '\0')
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    snprintf(x->broken, sizeof x->broken, "at step %llu: %s", (unsigned long long)x->steps, text);
+}
+
+static void draw(world_t *x, uint64_t seed, stream_order_t order, bool loses_log)
+{
+    static const unsigned shares[] = {0, 3, 10, 40};
+    x->seed = seed;
+    random_seed(&x->random, seed);
+    x->now_ms = 1000000;
+    x->order = order != STREAM_NOT ? order : (stream_order_t)(1 + roll(x, 3));
+    x->lanes_n = 1 + roll(x, LANES_MAX);
+    x->nodes_n = 1 + roll(x, NODES_MAX);
+    x->slots_n = 1 + roll(x, SLOTS_MAX);
+    x->gatherers_n = 1 + roll(x, GATHERERS_MAX);
+    x->records_n = 5 + roll(x, RECORDS_MAX - 5);
+    x->faults_permille = (unsigned[]){0, 2, 8, 25}[roll(x, 4)];
+    x->fails_permille = chance(x, 500) ? 300 : 0;
+    x->poison_permille = chance(x, 150) ? 40 : 0;
+    x->compacts_permille = shares[roll(x, 4)];
+    x->deletes_permille = chance(x, 300) ? 3 : 0;
+    x->gaps_permille = chance(x, 600) ? 200 : 0;
+    x->loses_log = chance(x, 200) || loses_log;
+    for (uint32_t l = 0; l < x->lanes_n; l++) {
+        stream_lane_t *lane = &x->lanes[l];
+        lane->owner = lane->gatherer = lane->pending = -1;
+        lane->last_output = -1;
+        for (int k = 0; k < KEYS; k++)
+            lane->last_of_key[k] = -1;
+    }
+}
+
+/* The dead are swept up outside of their own steps. */
+static void sweep(world_t *x)
+{
+    for (size_t i = 0; i < x->nodes_n; i++)
+        if (x->nodes[i].is_lost_due) {
+            node_end(&x->nodes[i]);
+            x->nodes[i].is_lost_due = false;
+        }
+}
+
+static void inflict(world_t *x)
+{
+    uint32_t l = (uint32_t)roll(x, x->lanes_n);
+    size_t i = roll(x, x->nodes_n), g = roll(x, x->gatherers_n);
+    switch (roll(x, 10)) {
+    case 0:
+        node_kill(x, i);
+        break;
+    case 1:
+        gatherer_kill(x, g);
+        break;
+    case 2:
+    case 3:
+        nodes_deal(x, false);
+        break;
+    case 4:
+    case 5:
+        gatherers_deal(x, false);
+        break;
+    case 6:
+        node_hear(x, i);
+        break;
+    case 7:
+        gatherer_hear(x, g);
+        break;
+    case 8:
+        orphan_act(x);
+        break;
+    default:
+        log_delete(x, l);
+        break;
+    }
+}
+
+static void revive(world_t *x)
+{
+    for (size_t i = 0; i < x->nodes_n; i++)
+        if (x->nodes[i].worker == NULL && (x->is_healed || chance(x, 30)))
+            node_start(x, i);
+    for (size_t i = 0; i < x->gatherers_n; i++)
+        if (x->gatherers[i].core == NULL && (x->is_healed || chance(x, 30)))
+            gatherer_start(x, i);
+}
+
+static void heal(world_t *x)
+{
+    say(x, "all faults are mended");
+    x->is_healed = true;
+    while (x->orphans_n > 0)
+        orphan_act(x);
+    for (size_t i = 0; i < x->nodes_n; i++)
+        node_hear(x, i);
+    for (size_t i = 0; i < x->gatherers_n; i++)
+        gatherer_hear(x, i);
+    revive(x);
+    nodes_deal(x, true);
+    gatherers_deal(x, true);
+}
+
+/* Whoever leaves the group, or dies of an item, leaves its lanes to nobody: then they are dealt out anew. */
+static void keep_dealt(world_t *x)
+{
+    bool lacks_owner = false, lacks_gatherer = false;
+    for (uint32_t l = 0; l < x->lanes_n; l++) {
+        lacks_owner |= x->lanes[l].owner < 0;
+        lacks_gatherer |= x->lanes[l].gatherer < 0;
+    }
+    if (lacks_owner && (x->is_healed || chance(x, 30)))
+        nodes_deal(x, true);
+    if (lacks_gatherer && (x->is_healed || chance(x, 30)))
+        gatherers_deal(x, true);
+}
+
+static void turn(world_t *x)
+{
+    uint32_t l = (uint32_t)roll(x, x->lanes_n);
+    x->steps++;
+    x->now_ms += (int64_t)roll(x, 4);
+    if (!x->is_healed && chance(x, x->faults_permille))
+        inflict(x);
+    if (!x->is_healed && chance(x, x->compacts_permille))
+        source_compact(x, l);
+    if (!x->is_healed && chance(x, x->deletes_permille))
+        source_delete(x, l);
+    if (chance(x, 60))
+        source_write(x, l);
+    if (chance(x, 20))
+        orphan_act(x);
+    sweep(x);
+    revive(x);
+    keep_dealt(x);
+    if (chance(x, 300))
+        gatherer_act(x, roll(x, x->gatherers_n));
+    else
+        node_act(x, roll(x, x->nodes_n));
+    sweep(x);
+}
+
+static bool is_done(const world_t *x)
+{
+    for (uint32_t l = 0; l < x->lanes_n; l++) {
+        const stream_lane_t *lane = &x->lanes[l];
+        if (lane->records_n < x->records_n || lane->gathered < lane->log_end)
+            return false;
+        const record_t *last = &lane->records[lane->records_n - 1];
+        if (last->is_there && lane->committed != last->offset + 1)
+            return false;
+    }
+    for (size_t i = 0; i < x->nodes_n; i++)
+        if (x->nodes[i].worker != NULL && x->nodes[i].box_n > 0)
+            return false;
+    return true;
+}
+
+static world_t *run(uint64_t seed, stream_order_t order, bool loses_log, bool speaks)
+{
+    world_t *x = calloc(1, sizeof *x);
+    if (x == NULL)
+        abort();
+    x->speaks = speaks;
+    draw(x, seed, order, loses_log);
+    while (x->steps < STEPS && x->broken[0] == '\0')
+        turn(x);
+    if (x->broken[0] == '\0')
+        heal(x);
+    for (uint64_t quiet = 0; x->steps < STEPS + SETTLE_STEPS && x->broken[0] == '\0' && quiet < 2000;) {
+        turn(x);
+        quiet = is_done(x) ? quiet + 1 : 0;
+    }
+    if (x->broken[0] == '\0')
+        check_end(x);
+    return x;
+}
+
+static void world_free(world_t *x)
+{
+    for (size_t i = 0; i < x->nodes_n; i++)
+        node_end(&x->nodes[i]);
+    for (size_t i = 0; i < x->gatherers_n; i++)
+        if (x->gatherers[i].core != NULL) {
+            x->is_healed = true;
+            gatherer_kill(x, i);
+        }
+    for (size_t i = 0; i < x->packs_n; i++)
+        free(x->packs[i]);
+    free(x->packs);
+    free(x);
+}
+
+/* The seed at which the run breaks first; 0: none. */
+static uint64_t first_broken(uint64_t from, uint64_t to, stream_order_t order, bool loses_log, bool tells)
+{
+    for (uint64_t seed = from; seed <= to; seed++) {
+        world_t *x = run(seed, order, loses_log, false);
+        bool is_broken = x->broken[0] != '\0';
+        if (is_broken && tells)
+            printf("seed %llu FAILED %s\nagain: build/tests/simulation_streams --seed %llu --timeline\n",
+                   (unsigned long long)seed, x->broken, (unsigned long long)seed);
+        else if (is_broken)
+            printf("  seed %llu: %s\n", (unsigned long long)seed, x->broken);
+        world_free(x);
+        if (is_broken)
+            return seed;
+    }
+    return 0;
+}
+
+static int mutants(void)
+{
+    int unnoticed = 0;
+    for (size_t i = 0; i < RULES_N; i++) {
+        printf("without %s:\n", rules[i].name);
+        rule_off = rules[i].rule;
+        if (first_broken(1, MUTANT_SEEDS, rules[i].order, rules[i].loses_log, false) == 0) {
+            printf("  NOT NOTICED in %d seeds\n", MUTANT_SEEDS);
+            unnoticed++;
+        }
+    }
+    return unnoticed > 0;
+}
+
+static void take_out(const char *name)
+{
+    for (size_t i = 0; i < RULES_N; i++)
+        if (strcmp(rules[i].name, name) == 0)
+            rule_off = rules[i].rule;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long long from = 1, to = 300;
+    bool timeline = false;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--mutants") == 0)
+            return mutants();
+        else if (strcmp(argv[i], "--timeline") == 0)
+            timeline = true;
+        else if (i + 1 < argc && strcmp(argv[i], "--off") == 0)
+            take_out(argv[++i]);
+        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
+            from = to = strtoull(argv[++i], NULL, 10);
+        else if (i + 1 == argc || strcmp(argv[i], "--seeds") != 0 || sscanf(argv[++i], "%llu..%llu", &from, &to) != 2) {
+            fprintf(stderr, "simulation_streams: %s?\n", argv[i]);
+            return 2;
+        }
+    }
+    if (timeline) {
+        world_t *x = run(from, STREAM_NOT, false, true);
+        printf("seed %llu %s%s\n", from, x->broken[0] ? "FAILED " : "passed", x->broken);
+        world_free(x);
+        return 0;
+    }
+    if (first_broken(from, to, STREAM_NOT, false, true) > 0)
+        return 1;
+    printf("%llu seeds passed\n", to - from + 1);
+    return 0;
+}
