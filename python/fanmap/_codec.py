@@ -125,7 +125,7 @@ def _pack_other(out: list[bytes], x: Any, default: Default, depth: int) -> None:
     elif isinstance(x, dict):
         _pack_dict(out, x, default, depth)
     elif callable(getattr(type(x), "model_dump", None)):
-        _pack_into(out, x.model_dump(), default, depth + 1)
+        _pack_into(out, _fields_of(x), default, depth + 1)
     elif dataclasses.is_dataclass(x) and not isinstance(x, type):
         fields = {f.name: getattr(x, f.name) for f in dataclasses.fields(x)}
         _pack_dict(out, fields, default, depth)
@@ -133,6 +133,10 @@ def _pack_other(out: list[bytes], x: Any, default: Default, depth: int) -> None:
         _pack_into(out, default(x), None, depth + 1)
     else:
         raise NotAValue(f"{type(x).__qualname__} is no value that fanmap carries: want what msgpack has{_hint(x)}")
+
+
+def _fields_of(model: Any) -> Any:
+    return model.model_dump()
 
 
 def _hint(x: Any) -> str:
@@ -194,7 +198,9 @@ def pack(x: Any, default: Default = None) -> bytes:
 
 
 def pickled(x: Any) -> Ext:
-    """As `default`: what msgpack lacks goes as a pickle, a tuple or a subclass of list too. Reading one runs what it says: for peers that one trusts."""
+    """As `default`: what msgpack lacks goes as a pickle, a tuple or a subclass of list too.
+
+    Reading one runs what it says: for peers that one trusts."""
     import pickle
 
     return Ext(PICKLE_CODE, pickle.dumps(x, protocol=4))

@@ -215,8 +215,7 @@ class Job(Generic[T]):
         """One chunk in, what is there out: a list, perhaps empty, or None at the end (then `_end` says how)."""
         if self._end is not None:
             return None
-        if self._handle is not None and self._connection.pid != os.getpid():
-            self._orphan()
+        if self._end is None and not self._is_ours():
             return None
         if self._handle is None:
             self._end = StopIteration()
@@ -315,7 +314,7 @@ class Job(Generic[T]):
     def _between(self) -> None:
         """While the caller works on values it has: the library, and with it an embedded worker, goes on."""
         with self._connection.lock:
-            if self._handle is not None and self._end is None:
+            if self._is_ours() and self._end is None:
                 self._push()
                 self._c.fanmap_dispatch(self._connection.handle, 0, None)
         self._last_turn = time.monotonic_ns()
@@ -364,7 +363,7 @@ class Job(Generic[T]):
 
     def stats(self) -> JobStats:
         """Counts as they are now; the last ones once it is closed."""
-        if self._handle is not None:
+        if self._is_ours():
             s = _library.Stats()
             with self._connection.lock:
                 self._c.fanmap_stats(self._handle, ctypes.byref(s), ctypes.sizeof(s))
@@ -380,11 +379,12 @@ class Job(Generic[T]):
                 s.input_ended,
                 s.done,
             )
-        assert self._last_stats is not None
+        if self._last_stats is None:  # in a forked child: nobody counted
+            return JobStats(0, 0, 0, 0, 0, 0, None, False, False, False)
         return self._last_stats
 
     def _control(self, verb: str, argument: Optional[str] = None) -> None:
-        if self._connection.handle is None:
+        if self._connection.handle is None or self._connection.pid != os.getpid():
             raise FanmapError(f"job {self.id}: its fleet is closed")
         with self._connection.lock:
             r = self._lib.call(
@@ -418,6 +418,12 @@ class Job(Generic[T]):
     def close(self) -> None:
         """Lets go of the job: a map that has not ended is cancelled; a gathering just leaves. Never blocks."""
         self._leave(False)
+
+    def _is_ours(self) -> bool:
+        """It is open, in the process that made it. A forked child must not touch what its parent uses."""
+        if self._handle is not None and self._connection.pid != os.getpid():
+            self._orphan()
+        return self._handle is not None
 
     def _orphan(self) -> None:
         """Its connection closes, and with it the job."""

@@ -1,0 +1,137 @@
+"""The Python package on Kafka and Redis, with workers that serve Python tasks: the same programs as embedded."""
+import os
+import signal
+import sys
+
+from fleet import ROOT, Case, Program
+
+PACKAGE = os.path.join(ROOT, "python")
+TASKS = """
+import fanmap, os, socket, time
+
+@fanmap.task
+def square(x: int) -> int:
+    if x == "three":
+        raise ValueError("three is not wanted")
+    return x * x
+
+@fanmap.task(retries=2, backoff=0.01)
+def flaky(x, ctx: fanmap.Context):
+    if ctx.attempt < 3:
+        raise RuntimeError("not yet")
+    return [x, ctx.attempt, ctx.fence > 0]
+
+@fanmap.task
+def recorded(x):
+    c = fanmap.context()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(os.environ["RECORDER_AT"])
+        s.sendall(f"{c.job} {c.index} {c.attempt}\\n".encode())
+        s.recv(1)
+        time.sleep(0.002)
+    return x * x
+
+@fanmap.task
+def nap(x):
+    time.sleep(x)
+    return x
+"""
+SQUARES = """
+import fanmap
+from mytasks import square
+for r in fanmap.map(square, [0, 1, 2, "three", 4], return_exceptions=True):
+    print(r if isinstance(r, int) else f"{r.type}: {r.message}")
+"""
+TEN_THOUSAND = """
+import fanmap
+from mytasks import recorded
+results = list(fanmap.map(recorded, range(10_000), concurrency=50))
+assert results == [i * i for i in range(10_000)]
+print(len(results))
+"""
+EVERYTHING = """
+import asyncio, itertools, fanmap, functools
+from mytasks import flaky, nap, square
+assert list(fanmap.map(flaky, [1, 2], concurrency=2)) == [[1, 3, True], [2, 3, True]]
+assert list(fanmap.map("square", range(100))) == [i * i for i in range(100)]
+assert list(fanmap.starmap(functools.partial(square), [[3]])) == [9]
+
+job_id = fanmap.submit(square, range(1000))
+assert list(fanmap.gather(job_id)) == [i * i for i in range(1000)]
+assert list(fanmap.gather(job_id, from_=990)) == [i * i for i in range(990, 1000)]
+
+async def main():
+    async def one(k):
+        return [v async for v in fanmap.map(square, range(k, k + 10))]
+    got = await asyncio.gather(*[one(k) for k in range(20)])
+    assert got == [[i * i for i in range(k, k + 10)] for k in range(20)]
+asyncio.run(main())
+
+job = fanmap.map(square, itertools.count(), concurrency=3)
+assert next(job) == 0
+job.pause(); job.resume(); job.set_concurrency(5)
+assert next(job) == 1
+job.close()
+job = fanmap.map(nap, [0] + [600] * 20, return_exceptions=True)
+assert next(job) == 0
+job.cancel()
+try:
+    rest = list(job)
+except fanmap.JobStopped as e:
+    print("stopped")
+with fanmap.FanmapExecutor(4) as executor:
+    assert [f.result(60) for f in [executor.submit(square, i) for i in range(50)]] == [i * i for i in range(50)]
+print(fanmap._map.default_fleet().is_local)
+"""
+
+
+class PythonOnAFleet(Case):
+    bound_s = 240
+
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        with open(os.path.join(self.folder, "mytasks.py"), "w") as f:
+            f.write(TASKS)
+
+    def env(self):
+        return {"PYTHONPATH": os.pathsep.join([PACKAGE, self.folder])}
+
+    def python_worker(self, slots=8, env=None):
+        command = [sys.executable, "-m", "fanmap", "worker", "mytasks", "--slots", str(slots), "--session-timeout", "10s",
+                   *self.connect_args()]
+        worker = Program(f"worker{len(self.programs)}", command, self.folder, self.environment({**self.env(), **(env or {})}))
+        self.programs.append(worker)
+        return worker
+
+    def script(self, text, bound_s=120):
+        path = os.path.join(self.folder, f"script{len(self.programs)}.py")
+        with open(path, "w") as f:
+            f.write(text)
+        program = Program(f"script{len(self.programs)}", [sys.executable, path], self.folder, self.environment(self.env()))
+        self.programs.append(program)
+        self.finish(program, bound_s)
+        return program.out().decode()
+
+    def test_squares_with_exceptions_kept(self):
+        self.python_worker()
+        self.assertEqual(self.script(SQUARES).splitlines(), ["0", "1", "4", "ValueError: three is not wanted", "16"])
+
+    def test_ten_thousand_items_at_concurrency_fifty_never_above(self):
+        recorder = self.recorder()
+        for _ in range(2):
+            self.python_worker(slots=30)
+        self.assertEqual(self.script(TEN_THOUSAND, 200), "10000\n")
+        report = recorder.report()
+        self.assertLessEqual(report["max"], 50)
+        self.assertGreaterEqual(report["max"], 20)
+
+    def test_everything_else_that_takes_a_fleet(self):
+        self.python_worker()
+        self.assertEqual(self.script(EVERYTHING).splitlines(), ["stopped", "False"])
+
+    def test_a_worker_ends_on_term(self):
+        worker = self.python_worker()
+        self.script(SQUARES)
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(40), 0)
