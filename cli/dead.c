@@ -28,6 +28,8 @@ static void print_row(void *arg, const fanmap_dead_t *letter)
     if (!*is_begun)
         printf("%-8s %-19s %-36s %-24s %8s  %s\n", "LETTER", "BURIED", "STOOD AT", "KEY", "BYTES", "REASON");
     *is_begun = true;
+    if (!letter)
+        return; /* only what stands above */
     print_time(when, sizeof when, letter->at_ms);
     view_bytes(key, sizeof key, letter->key, letter->key_len);
     view_bytes(reason, sizeof reason, letter->reason, strlen(letter->reason));

@@ -20,6 +20,8 @@ static void print_row(void *arg, const fanmap_job_info_t *job)
         printf("%-24s %-16s %-12s %-6s %-19s %-19s %s\n", "JOB", "TASK", "QUEUE", "LIMIT", "SUBMITTED", "STATE",
                "DONE");
     *is_begun = true;
+    if (!job)
+        return; /* only what stands above */
     print_time(when, sizeof when, job->submitted_ms);
     if (job->concurrency > 0)
         snprintf(limit, sizeof limit, "%" PRIu64, job->concurrency);
@@ -46,6 +48,8 @@ int run_jobs(arguments_t *arguments)
         return status;
     int r = fanmap_jobs(f, arguments->options, ADMIN_TIMEOUT_MS,
                         is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
+    if (r == FANMAP_OK && !is_begun && !is_switch_set(arguments, "json"))
+        print_row(&is_begun, NULL);
     return admin_close(f, r, &err);
 }
 
@@ -67,6 +71,8 @@ static void print_worker_row(void *arg, const fanmap_worker_info_t *worker)
         printf("%-24s %-12s %7s %7s %8s %10s %6s  %s\n", "HOST:PID", "QUEUE", "SLOTS", "RUNNING", "QUEUED",
                "PARTITIONS", "SEEN", "TASKS");
     *is_begun = true;
+    if (!worker)
+        return;
     snprintf(process, sizeof process, "%s:%" PRIu64, worker->host, worker->pid);
     printf("%-24s %-12s %7" PRIu64 " %7" PRIu64 " %8" PRIu64 " %10" PRIu64 " %4" PRId64 " s  %s\n", process,
            worker->queue, worker->slots, worker->running, worker->queued, worker->partitions, worker->silent_ms / 1000,
@@ -83,5 +89,7 @@ int run_workers(arguments_t *arguments)
         return status;
     int r = fanmap_workers(f, ADMIN_TIMEOUT_MS, is_switch_set(arguments, "json") ? print_worker_json : print_worker_row,
                            &is_begun, &err);
+    if (r == FANMAP_OK && !is_begun && !is_switch_set(arguments, "json"))
+        print_worker_row(&is_begun, NULL);
     return admin_close(f, r, &err);
 }

@@ -2,8 +2,11 @@
  */
 #include "cli/manual.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 
@@ -214,17 +217,34 @@ static void print_main_page(void)
     put_tail();
 }
 
+/* For a person the page is shown as man shows pages; NULL: stdout gets its source. */
+static FILE *open_pager(void)
+{
+    bool has_man =
+        isatty(STDOUT_FILENO) == 1 && system("command -v man >/dev/null 2>&1") == 0; /* NOLINT: no input in it */
+    FILE *pager = has_man ? popen("man -l -", "w") : NULL;                           /* NOLINT */
+    if (pager)
+        dup2(fileno(pager), STDOUT_FILENO);
+    return pager;
+}
+
 int run_man(arguments_t *arguments)
 {
-    if (arguments->positionals_n == 0) {
-        print_main_page();
-        return EXIT_ALL_WELL;
-    }
-    const command_t *command = command_find(arguments->positionals[0]);
-    if (!command) {
-        complain("there is no command \"%s\"; see fanmap --help", arguments->positionals[0]);
+    const char *name = arguments->positionals_n > 0 ? arguments->positionals[0] : NULL;
+    const command_t *command = name ? command_find(name) : NULL;
+    if (name && !command) {
+        complain("there is no command \"%s\"; see fanmap --help", name);
         return EXIT_USAGE;
     }
-    print_page(command);
-    return EXIT_ALL_WELL;
+    FILE *pager = open_pager();
+    if (command)
+        print_page(command);
+    else
+        print_main_page();
+    if (!pager)
+        return EXIT_ALL_WELL;
+    fflush(stdout);
+    close(STDOUT_FILENO);
+    pclose(pager);
+    return open("/dev/null", O_WRONLY) < 0 ? EXIT_IO : EXIT_ALL_WELL; /* stdout stays sound to the end */
 }

@@ -43,6 +43,7 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .is_raw = is_switch_set(arguments, "raw"),
                          .is_verbose = is_switch_set(arguments, "verbose")};
     output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
+    output->keeps_items = option_text(arguments, "joblog") != NULL;
     return parallel_log_open(&output->parallel_log, arguments);
 }
 
@@ -50,6 +51,7 @@ bool output_close(output_t *output)
 {
     free(output->bytes);
     output->bytes = NULL;
+    kept_free(&output->kept);
     return parallel_log_close(&output->parallel_log);
 }
 
@@ -166,13 +168,15 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     size_t len;
     output->failures += outcome->kind != FANMAP_VALUE;
     show_failure(output, outcome);
-    parallel_log_put(&output->parallel_log, outcome);
+    const kept_item_t *item = kept_find(&output->kept, outcome->index);
+    parallel_log_put(&output->parallel_log, outcome, item);
     int r = render(output, job, outcome, &line, &len, err);
     if (r != FANMAP_OK)
         return r;
     const char *end = end_of(output, line, len);
-    bool is_kept = append(output, line, len) && (!end || append(output, end, 1));
-    if (is_kept)
+    bool is_stored = append(output, line, len) && (!end || append(output, end, 1));
+    kept_drop(&output->kept, outcome->index);
+    if (is_stored)
         return FANMAP_OK;
     *err = (fanmap_error_t){.code = FANMAP_ENOMEM, .message = "out of memory for what is to be printed"};
     return FANMAP_ENOMEM;

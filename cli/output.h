@@ -3,6 +3,7 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include "cli/kept.h"
 #include "cli/parallel_log.h"
 
 typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL, OUTPUT_MSGPACK } output_format_t;
@@ -16,6 +17,8 @@ typedef struct {
     int error; /* errno of a write that failed */
     uint64_t failures;
     parallel_log_t parallel_log;
+    bool keeps_items; /* something shows the item beside its outcome */
+    kept_t kept;
 } output_t;
 
 /* EXIT_ALL_WELL, or EXIT_IO after a complaint. output_close in every case. */

@@ -69,6 +69,16 @@ static int push(session_t *s, const fanmap_part_t *parts)
     return fanmap_push(s->job, input->at[0].format, parts[0].bytes, parts[0].len, &s->error);
 }
 
+static bool keep(session_t *s, const fanmap_part_t *parts)
+{
+    const zip_t *input = s->input;
+    if (!s->output.keeps_items ||
+        kept_put(&s->output.kept, input->taken + 1, input->at[0].format, parts, (size_t)input->n))
+        return true;
+    fail_input(s, "out of memory for the items that are under way");
+    return false;
+}
+
 /* Pushes what there is. True: something moved. */
 static bool feed(session_t *s)
 {
@@ -81,7 +91,7 @@ static bool feed(session_t *s)
             end_input(s, NULL);
         if (state == ZIP_FAILED)
             fail_input(s, why);
-        if (state != ZIP_ITEM || push(s, parts) != FANMAP_OK)
+        if (state != ZIP_ITEM || push(s, parts) != FANMAP_OK || !keep(s, parts))
             break;
         zip_taken(s->input);
     }
@@ -244,12 +254,23 @@ static int leave_output_failed(session_t *s)
     return EXIT_IO;
 }
 
+/* What --halt waited for was a success, and it has come. */
+static bool has_succeeded(const session_t *s)
+{
+    const char *halt = option_text(s->arguments, "halt");
+    fanmap_stats_t stats;
+    fanmap_stats(s->job, &stats, sizeof stats);
+    return stats.halted && halt && strstr(halt, ",success=");
+}
+
 static int leave_ended(session_t *s)
 {
     int status = s->output.failures ? EXIT_SOME_FAILED : EXIT_ALL_WELL;
     bool is_said = s->input_failed && s->result == FANMAP_EIO && is_submit(s);
     if (s->result < 0 && !is_said)
         status = complain_error(&s->error);
+    if (s->result == FANMAP_ESTOPPED && has_succeeded(s))
+        status = EXIT_ALL_WELL;
     if (s->input_failed)
         status = EXIT_IO;
     leave(s, false);

@@ -24,7 +24,8 @@ struct handout {
     outcome_view_t view; /* what was handed out last */
     batch_t batch;
     buf_t line;
-    fanmap_job_t *pipe_to; /* the map that takes its outcomes */
+    char deadline_text[64]; /* the message of what the deadline took */
+    fanmap_job_t *pipe_to;  /* the map that takes its outcomes */
     uint64_t delivered, cancelled;
     bool is_held, end_was_told;
     fanmap_outcome_fn on_outcome;

@@ -170,6 +170,7 @@ void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_
     fanmap_stats_t s = {.total = -1,
                         .delivered = job->handout->delivered,
                         .done = gather_decision(job)->is_decided,
+                        .halted = gather_is_closed(job) && gather_decision(job)->reason == END_HALT,
                         .paused = job->is_paused,
                         .running = local_running(job)};
     if (list) {

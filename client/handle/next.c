@@ -2,7 +2,9 @@
  * outcome once, that a push which was refused would now be taken once, and how it ended. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/duration.h"
 #include "client/handle/handle.h"
 #include "client/mapping/map.h"
 
@@ -12,12 +14,27 @@ static const char *const end_words[] = {
     [END_HALT] = "its --halt condition held", [END_INPUT_ERROR] = "its input broke off",
 };
 
+/* Which deadline it was. */
+static void say_deadline(fanmap_job_t *job, outcome_t *outcome)
+{
+    char text[DURATION_TEXT_MAX];
+    const spec_t *spec = list_spec(gather_list(job));
+    char *message = job->handout->deadline_text;
+    if (outcome->kind != FANMAP_DEADLINE || outcome->message_len > 0 || !spec || !spec->deadline_ms)
+        return;
+    snprintf(message, sizeof job->handout->deadline_text, "the job's deadline of %s has passed",
+             duration_format(text, sizeof text, spec->deadline_ms - spec->submitted_ms));
+    outcome->message = message;
+    outcome->message_len = strlen(message);
+}
+
 int job_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
 {
     struct handout *out = job->handout;
     int r = gather_next(job, ret, err);
     if (r == FANMAP_OK) {
         out->delivered++;
+        say_deadline(job, ret);
         out->cancelled += ret->kind == FANMAP_CANCELLED || ret->kind == FANMAP_DEADLINE;
     }
     return r;

@@ -76,7 +76,7 @@
     ROW(OPT_RECORDS,              "records",           0,  NULL,      NULL,         "false",     OUT | AGG,      false, SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
     ROW(OPT_UNORDERED,            "unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW(OPT_KEEP_ORDER,           "keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
-    ROW(OPT_JOBLOG,               "joblog",            0,  NULL,      "FILE",       NULL,        OUT,            false, TEXT,      0, 0,                 "a line for each item that ran, in GNU parallel's columns") \
+    ROW(OPT_JOBLOG,               "joblog",            0,  NULL,      "FILE",       NULL,        OUT,            false, TEXT,      0, 0,                 "a line for each item that ran, in GNU parallel's columns; +FILE goes on with it") \
     ROW(OPT_PROGRESS,             "progress",          0,  NULL,      NULL,         "true",      OUT,            false, SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
     ROW(OPT_STATE,                "state",             0,  NULL,      "running|paused|ended", NULL, JOBS,        false, CHOICE,    0, 0,                 "only jobs in this state") \
     ROW(OPT_TASK,                 "task",              0,  NULL,      "NAME",       NULL,        JOBS | TOPICS,  true,  TEXT,      0, 0,                 "only jobs of this task; of topics: make and check the topic of its items too") \

@@ -58,6 +58,21 @@ FANMAP_API uint64_t fanmap_options_number(const fanmap_options_t *options, const
  * with its password. It belongs into a file, not into argv. */
 FANMAP_API bool fanmap_option_is_secret(const char *key, const char *value);
 
+/* ---- the words of a command ---- */
+
+typedef struct fanmap_filler fanmap_filler_t;
+
+/* For the words (NULL-terminated) of a command in which placeholders stand; options: "replace" and "bind". The options
+ * must outlive it. */
+FANMAP_API int fanmap_filler_open(const fanmap_options_t *options, const char *const *words,
+                                  fanmap_filler_t **ret_filler, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* The words as item `index`, of `n` parts in `format`, makes them; borrowed until the next call. One part is the item
+ * itself. FANMAP_EUSAGE: it cannot be put in. */
+FANMAP_API int fanmap_filler_fill(fanmap_filler_t *filler, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                                  uint64_t index, const char *const **ret_words, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* NULL is allowed. */
+FANMAP_API void fanmap_filler_close(fanmap_filler_t *filler);
+
 /* ---- a stream of msgpack ---- */
 
 /* Where the end of the object that begins at `bytes` is looked for; zeroed before the first call. */

@@ -115,6 +115,7 @@ typedef struct {
     int64_t total;      /* -1: not known yet */
     bool paused;        /* when a gather looked the job up, or by fanmap_control of this connection since */
     bool input_ended, done; /* the list is decided */
+    bool halted;            /* its --halt condition decided it */
 } fanmap_stats_t;
 
 typedef enum { FANMAP_LOG_ERROR, FANMAP_LOG_WARNING, FANMAP_LOG_INFO, FANMAP_LOG_DEBUG } fanmap_log_level_t;

@@ -7,13 +7,13 @@
 
 #include <sys/types.h>
 
+#include "slots/shared/args.h"
 #include "slots/shared/board.h"
 #include "slots/shared/container.h"
 #include "slots/shared/inlet.h"
 #include "slots/shared/plan.h"
 #include "slots/shared/proc.h"
 #include "slots/shared/ring.h"
-#include "slots/supervisor/args.h"
 #include "slots/supervisor/limiter.h"
 #include "slots/supervisor/log.h"
 #include "slots/supervisor/meter.h"

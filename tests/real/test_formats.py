@@ -185,9 +185,23 @@ class Formats(unittest.TestCase):
                           ("3", ":", "0", "0", "0", "9"), ("4", ":", "0", "6", "0", "0")])
         self.assertGreater(float(rows[1][3]), 0.4)
         self.assertTrue(rows[0][8].startswith("sh -c case $1"))
+        self.assertTrue(rows[1][8].endswith("sh 2"), "the command that ran")
+        run("map", "--local", "-q", "--joblog", "+" + path, "--sh", "cat {} {.}", ":::", "a.b", "c d")
+        with open(path) as f:
+            self.assertEqual([line.split("\t")[-1].rstrip("\n") for line in f][5:], ["cat a.b a", "cat c d c d"])
         status, _, err = echo(b"1\n", "--joblog", os.path.join(self.folder, "no", "log"))
         self.assertEqual(status, 6)
         self.assertIn("--joblog", err)
+
+    def test_a_halt_on_a_success_is_one(self):
+        for halt, wanted in (("now,success=1", 0), ("soon,success=1", 0), ("now,success=3", 1), ("now,done=2", 3)):
+            status, out, err = run("map", "--local", "-j", "2", "--halt", halt, "--sh", "sleep 0.{}; test {} = 2 && echo {}",
+                                   ":::", "1", "2", "3", "8", "9")
+            self.assertEqual((status, out), (wanted, b"2\n" if halt != "now,done=2" else out), err)
+
+    def test_a_deadline_says_which(self):
+        status, out, _ = run("map", "--local", "-q", "--deadline", "700ms", "--output-format", "jsonl", "--", "sleep", "{}", ":::", "30")
+        self.assertEqual((status, json.loads(out)["$error"]["message"]), (3, "the job's deadline of 700ms has passed"))
 
     def test_what_was_cancelled_is_said(self):
         items = "".join(f"{i}\n" for i in range(1, 41))

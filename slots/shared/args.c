@@ -1,6 +1,6 @@
 /* The words of a template are copied with the item put in. Values are put in as text and never looked at again, so
  * that no item can name another placeholder or another word. */
-#include "slots/supervisor/args.h"
+#include "slots/shared/args.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,7 +184,7 @@ static bool fit_argv(args_t *a)
 
 bool args_expand(args_t *a, const char *const *template, const args_values_t *v)
 {
-    word_t w = {.values = v};
+    word_t w = {.values = v, .after_dashes = v->any_dash};
     buf_clear(&a->text);
     a->takes_item = false;
     a->words_n = a->word_at = 0;

@@ -2,8 +2,8 @@
  * else as JSON; an item that is no array is its only part. {container}, in a container's task, is the name of this
  * attempt's container. What was put in is not looked at again. Pure.
  */
-#ifndef SLOTS_SUPERVISOR_ARGS_H
-#define SLOTS_SUPERVISOR_ARGS_H
+#ifndef SLOTS_SHARED_ARGS_H
+#define SLOTS_SHARED_ARGS_H
 
 #include "slots/shared/terms.h"
 
@@ -23,6 +23,7 @@ typedef struct {
     const char *container; /* NULL: no container */
     uint32_t slot;         /* from 0 */
     const terms_t *terms;
+    bool any_dash; /* nothing is run: an item may begin an argument with a dash */
 } args_values_t;
 
 /* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */
