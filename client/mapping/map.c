@@ -1,8 +1,8 @@
 /* How a map begins and ends.
  *
  * map_new checks everything that can be checked here and returns. Once the topics are known to exist map_begin fixes
- * the job's places and the producer core begins to speak (produce.c). What is pushed before that is refused with
- * FANMAP_AGAIN; an end of the input is kept.
+ * the job's places and the producer core begins to speak (produce.c). What is pushed before that waits for it, and so
+ * does an end of the input.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -177,6 +177,7 @@ static void map_produce(fanmap_job_t *job)
         m->deadline_ms =
             loop_now_ms(job->f->loop) + job->spec.deadline_ms - job->spec.submitted_ms - resubmit_age_ms(m->resubmit);
     map_simple_step(job, PRODUCER_BEGIN);
+    early_flush(job);
     if (m->input_ended)
         map_step_end_input(job);
     no_worker_watch(job);
@@ -287,6 +288,7 @@ void map_free(fanmap_job_t *job)
     item_scan_free(m->scan);
     producer_actions_free(&m->actions);
     stash_free(&m->stash);
+    early_free(&m->early);
     free(m->source_error);
     buf_free(&m->bound);
     buf_free(&m->item.in);

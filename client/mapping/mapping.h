@@ -1,7 +1,7 @@
 /* A map from inside.
  *
  *   map.c            how it begins and ends
- *   push.c, item.c   its input; error_json.c: items that stand for an error
+ *   push.c, item.c   its input; early.c: what comes before the producer; error_json.c: items that stand for an error
  *   produce.c        carries out what the producer core says; delivered.c: what became of it
  *   gathered.c       what the job's own log says to the producer
  *   fleet_limits.c   what workers allow is asked before it begins; no_worker.c: whether there are any;
@@ -29,6 +29,13 @@ typedef struct {
     stash_entry_t *first, **last;
 } stash_t;
 
+typedef struct early_item early_item_t;
+/* What was pushed before there is a producer. Zeroed is empty. */
+typedef struct {
+    early_item_t *first, **last;
+    size_t n, bytes;
+} early_t;
+
 typedef struct {
     loop_timer_t *timer; /* NULL: not watched */
     int64_t since_ms, asked_ms;
@@ -41,6 +48,7 @@ struct mapping {
     producer_actions_t actions;
     publisher_t publisher;
     stash_t stash;
+    early_t early;
     lookup_t *lookup;
     resubmit_t *resubmit;  /* NULL: a new job */
     item_scan_t *scan;     /* the last one */
@@ -81,6 +89,14 @@ int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error
 void map_end_input(fanmap_job_t *job);
 /* The producer hears that the input has ended. */
 void map_step_end_input(fanmap_job_t *job);
+
+/* early.c */
+bool early_has_room(const early_t *early);
+/* The event is copied with its bytes. */
+int early_put(early_t *early, const producer_event_t *event, fanmap_error_t *err);
+/* The producer has begun. */
+void early_flush(fanmap_job_t *job);
+void early_free(early_t *early);
 
 /* item.c */
 /* The event by which the producer takes the item: as msgpack in m->item.in; or why it cannot be sent, in

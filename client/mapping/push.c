@@ -1,5 +1,4 @@
-/* The input of a map. What is pushed before the producer has begun is refused with FANMAP_AGAIN; an end of the input is
- * kept. */
+/* The input of a map. What is pushed before the producer has begun waits for it (early.c); so does an end of the input. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,7 +8,9 @@
 bool map_writable(const fanmap_job_t *job)
 {
     const mapping_t *m = job->mapping;
-    return m && m->producer && !m->stash.first && producer_writable(m->producer);
+    if (!m)
+        return false;
+    return m->producer ? !m->stash.first && producer_writable(m->producer) : !m->retry && early_has_room(&m->early);
 }
 
 bool map_has_room(const fanmap_job_t *job)
@@ -79,9 +80,11 @@ int map_put(fanmap_job_t *job, producer_event_t *event, size_t len, fanmap_error
     if (m->item.in.failed || m->item.refusal.failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory for an item of %zu bytes", len);
     event->type = PRODUCER_ITEM;
-    m->pushed++;
-    map_step(job, event);
-    return FANMAP_OK;
+    int r = m->producer ? FANMAP_OK : early_put(&m->early, event, err);
+    m->pushed += r == FANMAP_OK;
+    if (m->producer)
+        map_step(job, event);
+    return r;
 }
 
 int map_put_outcome(fanmap_job_t *job, const outcome_t *outcome, fanmap_error_t *err)

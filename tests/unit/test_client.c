@@ -501,6 +501,45 @@ static void an_embedded_worker_that_cannot_start_leaves_nothing_behind(void **st
     fanmap_close(f);
 }
 
+/* Nothing was dispatched yet: as much is taken as semantics.md says, and all of it is in the list, in order. */
+static void a_fresh_job_takes_items_at_once(void **state)
+{
+    (void)state;
+    enum { FIRST = 1024, LARGE = 300 * 1024 };
+    static char large[LARGE];
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "echo", NULL), *heavy = rig_map(f, "echo", NULL);
+    const fanmap_outcome_t *outcome;
+    fanmap_stats_t stats;
+    char item[16];
+    for (int i = 0; i < FIRST; i++) {
+        snprintf(item, sizeof item, "%d", i);
+        OK(fanmap_push(job, FANMAP_JSON, i == 7 ? "{" : item, i == 7 ? 1 : strlen(item), NULL));
+    }
+    assert_int_equal(fanmap_push(job, FANMAP_JSON, "1", 1, NULL), FANMAP_AGAIN);
+    memset(large, 'x', LARGE);
+    for (int i = 0; i < 4; i++) /* the one that goes over the bound is the last */
+        OK(fanmap_push(heavy, FANMAP_TEXT, large, LARGE, NULL));
+    assert_int_equal(fanmap_push(heavy, FANMAP_JSON, "1", 1, NULL), FANMAP_AGAIN);
+    OK(fanmap_end_input(job, NULL, NULL));
+    OK(fanmap_end_input(heavy, NULL, NULL));
+    for (int i = 0; i < FIRST; i++) {
+        OK(fanmap_next(job, BOUND_MS, &outcome, NULL));
+        snprintf(item, sizeof item, "%d", i);
+        assert_int_equal(outcome->index, i);
+        assert_int_equal(outcome->kind, i == 7 ? FANMAP_BAD_INPUT : FANMAP_VALUE);
+    }
+    assert_int_equal(fanmap_next(job, BOUND_MS, &outcome, NULL), FANMAP_END);
+    fanmap_stats(job, &stats, sizeof stats);
+    assert_int_equal(stats.total, FIRST);
+    for (int i = 0; i < 4; i++) {
+        OK(fanmap_next(heavy, BOUND_MS, &outcome, NULL));
+        assert_in_range(outcome->value_len, LARGE, LARGE + 5);
+    }
+    assert_int_equal(fanmap_next(heavy, BOUND_MS, &outcome, NULL), FANMAP_END);
+    fanmap_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +561,7 @@ int main(void)
         cmocka_unit_test(threads_may_each_have_a_connection),
         cmocka_unit_test(a_kept_outcome_outlives_everything),
         cmocka_unit_test(an_embedded_worker_that_cannot_start_leaves_nothing_behind),
+        cmocka_unit_test(a_fresh_job_takes_items_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
