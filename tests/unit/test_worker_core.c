@@ -808,6 +808,7 @@ TIMELINE(drain_named)
 TIMELINE(drain_waits)
 TIMELINE(suspects)
 TIMELINE(guardian)
+TIMELINE(unknown_guardian)
 
 int main(void)
 {
@@ -833,7 +834,8 @@ int main(void)
         cmocka_unit_test(lost_closing),    cmocka_unit_test(lost_published),
         cmocka_unit_test(two_claims),      cmocka_unit_test(drain_named),
         cmocka_unit_test(drain_waits),     cmocka_unit_test(suspects),
-        cmocka_unit_test(guardian),        cmocka_unit_test(merge),
+        cmocka_unit_test(guardian),        cmocka_unit_test(unknown_guardian),
+        cmocka_unit_test(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

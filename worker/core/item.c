@@ -165,6 +165,7 @@ void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)
         item_list_append(&job->claimed, item);
         return;
     }
+    invariant(job->spec != NULL);
     item_set_state(item, STATE_QUEUED);
     if (!name_must_wait(item)) {
         item_queue(w, item);
