@@ -17,6 +17,7 @@ int run_aggregator(arguments_t *arguments)
 {
     fanmap_aggregator_t *aggregator;
     fanmap_error_t err;
+    log_as_json(arguments);
     if (fanmap_aggregator_open(arguments->options, service_log, arguments, &aggregator, &err) != FANMAP_OK)
         return complain_error(&err);
     to_drain = aggregator;

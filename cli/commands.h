@@ -21,6 +21,10 @@ int run_completion(arguments_t *arguments);
 int run_man(arguments_t *arguments);
 
 /* What a service says: a line of stderr with the time, by --quiet and --verbose. `arg` is the arguments_t. */
+/* From now on, if --log-format says so, complain() and service_log() print JSON objects. */
+void log_as_json(const arguments_t *arguments);
+bool is_json_logged(void);
+void json_log(fanmap_log_level_t level, const char *line);
 void service_log(void *arg, fanmap_log_level_t level, const char *line);
 
 #endif

@@ -1,8 +1,9 @@
 /* What goes wrong, on stderr, and the exit status that belongs to it. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/progress.h"
 
 /* Control characters would let a message from elsewhere write to the terminal. */
@@ -12,6 +13,20 @@ static void print_plain(const char *text)
         fputc((unsigned char)*text < 32 || *text == 127 ? '?' : *text, stderr);
 }
 
+/* A service whose log is JSON complains in JSON, too. */
+static bool is_json;
+
+void log_as_json(const arguments_t *arguments)
+{
+    const char *format = option_text(arguments, "log-format");
+    is_json = format && strcmp(format, "json") == 0;
+}
+
+bool is_json_logged(void)
+{
+    return is_json;
+}
+
 void complain(const char *format, ...)
 {
     char line[2048];
@@ -19,6 +34,10 @@ void complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    if (is_json) {
+        json_log(FANMAP_LOG_ERROR, line);
+        return;
+    }
     progress_hide();
     fputs("fanmap: ", stderr);
     print_plain(line);

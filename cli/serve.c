@@ -17,6 +17,7 @@ int run_serve(arguments_t *arguments)
 {
     serve_t *serve;
     fanmap_error_t err;
+    log_as_json(arguments);
     if (serve_open(arguments->options, service_log, arguments, &serve, &err) != FANMAP_OK)
         return complain_error(&err);
     struct sigaction action = {.sa_handler = on_signal};

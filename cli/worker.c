@@ -17,6 +17,7 @@ int run_worker(arguments_t *arguments)
 {
     fanmap_worker_t *worker;
     fanmap_error_t err;
+    log_as_json(arguments);
     if (!option_text(arguments, "task-log") &&
         fanmap_options_set(arguments->options, "task-log", "true", &err) != FANMAP_OK)
         return complain_error(&err);

@@ -61,6 +61,7 @@
     ROW(OPT_DRAIN,                "drain",             0,  NULL,      "DUR",        "30s",       WORKER | AGG,   false, DURATION,  0, DAY_MS,            "how long TERM lets running attempts finish") \
     ROW(OPT_TASK_LOG,             "task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
     ROW(OPT_TASK_LOG_FD,          "task-log-fd",       0,  NULL,      "N",          "2",         0,              false, COUNT,     0, 65535,             "the descriptor that what attempts write goes to") \
+    ROW(OPT_LOG_FORMAT,           "log-format",        0,  NULL,      "text|json", "text",      WORKER | AGG | HTTP, false, CHOICE, 0, 0,                "what a service says on stderr: lines for people, or one JSON object a line") \
     ROW(OPT_CLEAN_EVERY,          "clean-every",       0,  NULL,      "DUR",        "1h",        WORKER,         false, DURATION,  0, 0,                 "how often, about, a worker forgets jobs whose log retention has taken and deletes their items; 0s: never") \
     ROW(OPT_SESSION_TIMEOUT,      "session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER | AGG,   false, DURATION,  6000, 1800000,        "after this silence Kafka gives what a worker or aggregator had to others") \
     ROW(OPT_LISTEN,               "listen",            0,  NULL,      "HOST:PORT",  NULL,        HTTP,           false, TEXT,      0, 0,                 "serve over TCP; beyond loopback only with a token") \

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "client/admin/cleaner.h"
 #include "client/connection/connect.h"
+#include "client/services/attempt_log.h"
 #include "client/services/failures.h"
 #include "client/services/halt_watch.h"
 #include "client/tasks/serve.h"
@@ -30,6 +31,7 @@ struct fanmap_worker {
     presence_t *presence;
     halt_watch_t *halts;
     failures_t *failures;
+    attempt_log_t *task_log; /* NULL: the slots write it themselves */
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     loop_timer_t *connect_timer, *presence_timer;
@@ -289,6 +291,18 @@ static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_
     failures_say(w->failures, attempt, outcome);
 }
 
+/* As text for people the slots write what attempts say themselves. */
+static int open_task_log(fanmap_worker_t *w, worker_shell_config_t *config, fanmap_error_t *err)
+{
+    bool is_json = strcmp(options_text(w->options, OPT_LOG_FORMAT), "json") == 0;
+    if (!is_json || config->task_log_fd < 0)
+        return FANMAP_OK;
+    int r = attempt_log_open(w->loop, config->task_log_fd, is_json, NULL, NULL, &w->task_log, err);
+    if (r == FANMAP_OK)
+        config->task_log_fd = attempt_log_fd(w->task_log);
+    return r;
+}
+
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
     static const worker_shell_callbacks_t callbacks = {.log = on_log,
@@ -319,7 +333,8 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
     if (r != FANMAP_OK)
         return r;
     serve_config(w->options, &w->catalogue, &config);
-    return worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
+    r = open_task_log(w, &config, err);
+    return r != FANMAP_OK ? r : worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
 }
 
 int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_worker_t **ret_worker,
@@ -378,6 +393,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
         return;
     cleaner_free(w->cleaner);
     worker_shell_close(w->shell);
+    attempt_log_close(w->task_log);
     failures_close(w->failures);
     halt_watch_close(w->halts);
     presence_close(w->presence);

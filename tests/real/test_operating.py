@@ -148,6 +148,28 @@ class WhatAWorkerSays(Operator):
         self.assertLess(lines, 600)
         self.assertGreater(lines, 4)
 
+    def test_json_lines(self):
+        """Every line of every service is an object, whatever is in it; what tasks write has its place."""
+        noisy = "noisy=sh -c 'printf \"a\\042b\\134\\033[1m\\377\\303\\274\\n\" >&2; exit 3'"
+        worker = self.worker("--exec", noisy, "--log-format", "json", tasks=None, slots=2)
+        out = self.folder + "/lists"
+        os.mkdir(out)
+        aggregator = self.start("aggregator", "--out", out, "--log-format", "json", *self.connect_args())
+        self.run_map("noisy", "--job-id", "loud", data=b"1\n2\n", exit_status=1)
+        broken = self.finish(self.start("aggregator", "--out", self.folder + "/none", "--log-format", "json"), 30, 6)
+        for service in (worker, aggregator):
+            service.signal(signal.SIGTERM)
+            self.finish(service, 60)
+        lines = [json.loads(line) for program in (worker, aggregator, broken) for line in program.err().splitlines()]
+        for line in lines:
+            self.assertRegex(line.get("time", ""), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual({line["level"] for line in lines}, {"info", "warning", "task", "error"})
+        said = sorted((x["job"], x["index"], x["attempt"], x["message"]) for x in lines if x["level"] == "task")
+        self.assertEqual(len(said), 2)
+        self.assertEqual(said[1][:3], ("loud", 1, 1))
+        self.assertRegex(said[1][3], r'^a"b\\\\.*\\x1b\[1m.*ü')
+        self.assertTrue(any("job loud, item 0: attempt 1 failed" in line["message"] for line in lines))
+
 
 class Topics(Operator):
     def topics(self, *args):
