@@ -1,8 +1,9 @@
 """python -m fanmap: the `fanmap` program, with one more form.
 
-    python -m fanmap worker MODULE[:NAME]... [OPTIONS of `fanmap worker`]
+    python -m fanmap worker MODULE[:NAME]... [--pickle] [OPTIONS of `fanmap worker`]
 
-starts a worker that serves the tasks of these modules (or one function of a module) in Python. Everything else is the
+starts a worker that serves the tasks of these modules (or one function of a module) in Python. --pickle: its slots load the
+pickles of maps that ask for them, which lets whoever can write to the fleet run what he likes there. Everything else is the
 program as it is: `python -m fanmap map ...`, `jobs`, `show`.
 """
 
@@ -38,7 +39,9 @@ def worker(arguments: list[str]) -> None:
         tasks = _slot.find_tasks(places)
     except (ImportError, LookupError, AttributeError, TypeError, ValueError) as e:
         sys.exit(f"fanmap worker: {e}")
-    slot = " ".join(shlex.quote(w) for w in [sys.executable, "-m", "fanmap", "slot", *places])
+    pickle = [a for a in rest if a == "--pickle"]
+    rest = [a for a in rest if a != "--pickle"]
+    slot = " ".join(shlex.quote(w) for w in [sys.executable, "-m", "fanmap", "slot", *places, *pickle])
     serve = [part for name in sorted(tasks) for part in ("--serve", f"{name}={slot}")]
     path = _library.program_path()
     os.execvp(path, [path, "worker", *serve, *rest])

@@ -10,7 +10,7 @@ import pages
 from fleet import BUILD, ROOT, Case, Program
 
 CFLAGS = ["-std=c17", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-D_GNU_SOURCE"]
-SEEN = ("README.md", "docs", "examples", "include", "schemas", "tests", "bench", "deploy")
+SEEN = ("README.md", "docs", "examples", "include", "schemas", "tests", "bench", "deploy", "python")
 PAGES = ["README.md"] + sorted(os.path.relpath(p, ROOT) for p in glob.glob(os.path.join(ROOT, "docs", "*.md")))
 
 
