@@ -3,6 +3,7 @@
 A row compares fanmap with a peer or a raw limit in the same run, in alternating pairs, and gives a Result. Its ratio is
 peer time / fanmap time, so above 1 means that fanmap is faster; a row may turn it round and say so in its name.
 """
+import json
 import os
 import shutil
 import statistics
@@ -144,10 +145,18 @@ class Fleet:
     def map(self, namespace, task, *args):
         return [FANMAP, "map", task, "--namespace", namespace, "-q", *args]
 
-    def warm(self, namespace, task, *args, item=b"1\n", n=64):
-        """One small map: topics exist and the workers have joined."""
-        subprocess.run(self.map(namespace, task, *args), input=item * n, check=True, stdout=subprocess.DEVNULL,
-                       env=self.env)
+    def warm(self, namespace, task, *args, item=b"1\n", n=64, workers=0):
+        """A small map: topics exist and a worker has joined. With `workers`: until each of so many has partitions, and once more."""
+        command = self.map(namespace, task, *args)
+        subprocess.run(command, input=item * n, check=True, stdout=subprocess.DEVNULL, env=self.env)
+        while workers > 0 and sum(w["partitions"] > 0 for w in self.workers_seen(namespace)) < workers:
+            time.sleep(0.5)
+        if workers > 0:
+            subprocess.run(command, input=item * n, check=True, stdout=subprocess.DEVNULL, env=self.env)
+
+    def workers_seen(self, namespace):
+        out = subprocess.run([FANMAP, "workers", "--namespace", namespace, "--json"], check=True, capture_output=True, env=self.env).stdout
+        return [json.loads(line) for line in out.splitlines()]
 
 
 def pairs_of(n, ours, theirs):

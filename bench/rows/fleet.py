@@ -44,7 +44,7 @@ def uneven(pairs, _items):
     with Fleet() as fleet:
         for _ in range(WORKERS):
             fleet.worker("uneven", "--tasks", RECORDED, "--slots", str(SLOTS))
-        fleet.warm("uneven", "recorded_sleep", item=b"[0,0]\n")
+        fleet.warm("uneven", "recorded_sleep", item=b"[0,0]\n", workers=WORKERS)
         for n, args, name in ((400, (), ""), (60, (), ""), (400, ("-j", "12"), " under -j 12")):
             durations = pareto_ms(n)
             bound = list_scheduling_s(durations, 12 if args else WORKERS * SLOTS)
@@ -62,7 +62,7 @@ def joining(pairs, _items):
         with Fleet() as fleet:
             for _ in range(WORKERS - 1):
                 fleet.worker("joining", "--tasks", RECORDED, "--slots", str(SLOTS))
-            fleet.warm("joining", "recorded_sleep", item=b"[0,0]\n")
+            fleet.warm("joining", "recorded_sleep", item=b"[0,0]\n", workers=WORKERS - 1)
             late = subprocess.Popen(["sleep", str(half_s)])
             items = b"".join(b"[%d,%d]\n" % (d, k) for k, d in enumerate(durations))
             with tempfile.TemporaryFile() as f:

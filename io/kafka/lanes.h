@@ -14,7 +14,8 @@ enum { KAFKA_LANE_INFLIGHT_MAX = 5 };
 struct kafka_lane {
     kafka_topic_t *topic;
     int32_t partition;
-    bool is_ready; /* in the list of those that may hand something over */
+    bool is_ready;  /* in the list of those that may hand something over */
+    bool is_broken; /* a record of it is to be sent again by a new producer, and with it all that come behind it */
     kafka_lane_t *ready_next;
     kafka_record_t *first, *last; /* that librdkafka does not have, in the order of bus_produce */
     size_t unsent_n, inflight_n;

@@ -12,10 +12,12 @@
  * - the success of a record: while a partition gets its leader (it was just created, a broker came back) the first
  * request of a producer can be refused and the second, which is under way as well, be stored. librdkafka takes that as
  * proof that the first was stored, too, and reports it as a success without an offset; it is lost. So a success counts
- * only with an offset; without one the record is sent again.
+ * only with an offset; without one a new producer is made, and the record sent again.
  * - a batch: a broker judges a request's whole batch by the topic's limit, so small records can be refused as too large
  * together. Then a new producer is made, in the same way, with half the batch size, down to the size of the record
  * itself.
+ * - the order, in the last two cases: what lies behind the record in its partition may be stored before the old producer is
+ * gone. So its success does not count either, and it is sent again in its turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +120,13 @@ static bool is_worth_a_new_producer(kafka_producer_t *producer, const kafka_reco
     }
 }
 
+/* Where it is, for a new producer. What is stored behind it meanwhile is sent once more, behind it. */
+static void stays(kafka_producer_t *producer, kafka_record_t *record)
+{
+    producer->must_recover = true;
+    record->lane->is_broken = true;
+}
+
 static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
 {
     kafka_record_t *record = message->_private;
@@ -125,19 +134,18 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0) {
         kafka_log(bus, FANMAP_LOG_INFO, "kafka: topic %s, partition %d: a record without an offset is sent again",
                   record->topic->name, (int)record->partition);
-        kafka_lane_reported(producer, record->lane);
-        unlink_record(producer, record);
-        kafka_outbox_append(producer, record);
-        kafka_source_again(&producer->source);
+        stays(producer, record);
         return;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (record->lane->is_broken)
+            return;
         kafka_clock_heard(bus, message);
         record_done(bus, record, message->offset, RD_KAFKA_RESP_ERR_NO_ERROR);
         return;
     }
     if (is_worth_a_new_producer(producer, record, message->err)) {
-        producer->must_recover = true; /* the record stays where it is */
+        stays(producer, record);
         return;
     }
     if (kafka_error_class(message->err) == FANMAP_EREFUSED)

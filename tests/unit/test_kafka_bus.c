@@ -376,8 +376,9 @@ static bool lose_the_first(int rtt_ms)
     rig_until(&rig, rig.delivered.n == 3);
     bool was_lost = rig.resent_n == 1;
     rig_read(&rig, 0, 0);
-    rig_until(&rig, rig.read.n == 2);
-    assert_int_equal(rig.read.at[0].number + rig.read.at[1].number, 1);
+    rig_until(&rig, rig.read.n == (was_lost ? 3 : 2));
+    for (size_t i = 0; i < rig.read.n; i++) /* lost: 1 was stored first, and is again behind 0 */
+        assert_int_equal(rig.read.at[i].number, was_lost ? (i + 1) % 2 : i);
     rig_close(&rig);
     rd_kafka_mock_cluster_destroy(mock);
     rd_kafka_destroy(host);
