@@ -7,6 +7,7 @@
 void map_begin(connection_t *c);      /* map.c */
 void submit_begin(connection_t *c);   /* submit.c */
 void outcomes_begin(connection_t *c); /* outcomes.c */
+void watch_begin(connection_t *c);    /* watch.c */
 void list_jobs(connection_t *c);      /* asked.c, from here on */
 void show_job(connection_t *c);
 void patch_job(connection_t *c);
@@ -14,6 +15,8 @@ void control_job(connection_t *c);
 void list_workers(connection_t *c);
 void list_dead(connection_t *c);
 void say_alive(connection_t *c);
-void send_openapi(connection_t *c); /* assets.c */
+void send_openapi(connection_t *c); /* assets.c, from here on */
+void send_front(connection_t *c);
+void send_front_file(connection_t *c);
 
 #endif

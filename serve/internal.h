@@ -26,6 +26,8 @@ struct serve {
     queries_t *queries; /* NULL: embedded */
     connection_t *connections;
     size_t connections_n;
+    struct watched *watched; /* jobs that pages look at */
+    size_t watched_n;
     fanmap_error_t error;
     int stop_fd; /* written by serve_stop */
 };

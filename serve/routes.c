@@ -16,8 +16,11 @@ static const route_t routes[] = {
     {HTTP_POST, "/v1/jobs/{}/pause", ACCESS_WRITE, true, control_job},
     {HTTP_POST, "/v1/jobs/{}/resume", ACCESS_WRITE, true, control_job},
     {HTTP_GET, "/v1/jobs/{}/outcomes", ACCESS_READ, false, outcomes_begin},
+    {HTTP_GET, "/v1/jobs/{}/watch", ACCESS_READ, false, watch_begin},
     {HTTP_GET, "/v1/workers", ACCESS_READ, true, list_workers},
     {HTTP_GET, "/v1/dead", ACCESS_READ, true, list_dead},
+    {HTTP_GET, "/", ACCESS_OPEN, true, send_front},
+    {HTTP_GET, "/page/{}", ACCESS_OPEN, true, send_front_file},
     {HTTP_GET, "/openapi.json", ACCESS_OPEN, true, send_openapi},
     {HTTP_GET, "/healthz", ACCESS_OPEN, true, say_alive},
 };

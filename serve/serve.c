@@ -21,6 +21,7 @@
 #include "serve/listener.h"
 #include "serve/queries.h"
 #include "serve/token_file.h"
+#include "serve/watch.h"
 
 enum { CALLBACKS_A_TURN = 4096, PATH_BYTES = 4096 };
 
@@ -224,6 +225,7 @@ void serve_close(serve_t *serve)
     listener_close(serve->listener);
     if (serve->base)
         connection_close_all(serve);
+    watch_close_all(serve);
     queries_stop(serve->queries);
     if (serve->fleet_ready)
         event_free(serve->fleet_ready);

@@ -333,6 +333,7 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
     if (r != FANMAP_OK)
         return r;
     serve_config(w->options, &w->catalogue, &config);
+    config.incarnation = w->incarnation;
     r = open_task_log(w, &config, err);
     return r != FANMAP_OK ? r : worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
 }

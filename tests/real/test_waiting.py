@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import struct
 
 import raw
@@ -90,6 +91,15 @@ class Causes(Waiting):
         first.kill()
         self.says(run, "job j waits: all 2 tokens are held", "fanmap set j", bound_s=60)
         self.waits("j", "all 2 tokens are held (")
+        self.run_fanmap("cancel", "j")
+        self.finish(run, 30, 3)
+
+    def test_who_holds_the_tokens_is_named(self):
+        recorder = self.recorder()
+        worker = self.worker(slots=2)
+        run = self.start_map("recorded_sleep", "--job-id", "j", "-j", "1", data=b"[300000,1]\n" * 3)
+        recorder.wait_started(1, 30)
+        self.waits("j", f"all 1 tokens are held ({socket.gethostname()}:{worker.pid} 1)")
         self.run_fanmap("cancel", "j")
         self.finish(run, 30, 3)
 

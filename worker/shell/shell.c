@@ -191,7 +191,11 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
     for (size_t i = 0; i < catalogue->n; i++)
         shell->task_names[i] = catalogue->tasks[i].name;
     uint64_t seed = 0;
-    if (random_id(shell->incarnation, 20) != FANMAP_OK || random_bytes(&seed, sizeof seed) != FANMAP_OK)
+    const char *given = shell->config.incarnation;
+    int named = given ? FANMAP_OK : random_id(shell->incarnation, 20);
+    if (given)
+        snprintf(shell->incarnation, sizeof shell->incarnation, "%s", given);
+    if (named != FANMAP_OK || random_bytes(&seed, sizeof seed) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");
     worker_config_t config = {.queue = shell->queue,
                               .incarnation = shell->incarnation,

@@ -15,6 +15,7 @@ typedef struct worker_shell worker_shell_t;
 
 typedef struct {
     const char *name_space, *queue;
+    const char *incarnation; /* by which others know it, in Redis as in messages; copied; NULL: a random one */
     const slots_catalogue_t *catalogue; /* borrowed until worker_shell_close */
     uint32_t slots_n;
     size_t budget_bytes;

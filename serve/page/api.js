@@ -1,0 +1,64 @@
+// What the page asks of its server. The token comes from the address once (#token=...), or from whoever is asked, and stays in this tab.
+
+const KEY = "fanmap-token";
+
+function takeTokenFromAddress() {
+  const match = /[#&]token=([^&]+)/.exec(location.hash);
+  if (!match) return;
+  sessionStorage.setItem(KEY, decodeURIComponent(match[1]));
+  history.replaceState(null, "", "#/jobs");
+}
+takeTokenFromAddress();
+
+export const setToken = (token) => sessionStorage.setItem(KEY, token);
+
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail || `the server answered ${status}`);
+    this.status = status;
+    this.code = body.code;
+  }
+}
+
+function headers(more = {}) {
+  const token = sessionStorage.getItem(KEY);
+  return token ? { Authorization: `Bearer ${token}`, ...more } : more;
+}
+
+async function call(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: headers(options.headers) });
+  if (response.ok) return response;
+  throw new Problem(response.status, await response.json().catch(() => ({})));
+}
+
+export const get = async (path) => (await call(path)).json();
+
+export const getLines = async (path) => (await (await call(path)).text()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+
+export const post = async (path, body = {}, method = "POST") =>
+  (await call(path, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).json();
+
+/** Calls `onData` with each event of a stream, and begins again after it broke off, until `signal` is aborted. */
+export async function follow(path, signal, onData, onState) {
+  for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 10000)) {
+    try {
+      const response = await call(path, { signal });
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      onState(null);
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        wait = 500;
+        const events = (text + value).split("\n\n");
+        text = events.pop();
+        for (const event of events) if (event.startsWith("data: ")) onData(JSON.parse(event.slice(6)));
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      onState(error);
+      if (error instanceof Problem && error.status < 500) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}

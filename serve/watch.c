@@ -1,0 +1,250 @@
+/* GET /v1/jobs/ID/watch?from=&to=&bins=: what a page shows of a job (summary.h), as events: at once, then whenever it has changed, at
+ * most every TICK_MS.
+ *
+ * A job that somebody watches is gathered once, in the order of arrival, and summed up; all who watch it look at that one summary. It
+ * stays for LINGER_S after the last has gone, since pages are turned back and forth. */
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "schemas/value.h"
+#include "serve/failure.h"
+#include "serve/handlers.h"
+#include "serve/http/target.h"
+#include "serve/internal.h"
+#include "serve/summary.h"
+#include "serve/watch.h"
+
+enum {
+    TICK_MS = 500,
+    FIRST_MS = 200,
+    LINGER_S = 60,
+    HEARTBEAT_TICKS = 20,
+    WATCHED_MAX = 64,
+    JOB_MAX = 256,
+    BINS_STANDARD = 600
+};
+
+typedef struct viewer viewer_t;
+
+struct watched {
+    serve_t *serve;
+    watched_t *next;
+    char id[JOB_MAX];
+    fanmap_job_t *job;
+    summary_t *summary;
+    struct event *linger;
+    unsigned viewers_n;
+    bool has_ended;
+    int result; /* of the end */
+    fanmap_error_t error;
+};
+
+struct viewer {
+    connection_t *c;
+    watched_t *watched;
+    struct event *tick;
+    uint64_t from, to, shown; /* to 0: as many items as are known */
+    unsigned bins, quiet_ticks;
+    bool end_shown;
+};
+
+/* ---- the jobs that are watched ---- */
+
+static void watched_free(watched_t *w)
+{
+    watched_t **at = &w->serve->watched;
+    while (*at && *at != w)
+        at = &(*at)->next;
+    if (*at)
+        *at = w->next;
+    w->serve->watched_n--;
+    if (w->job)
+        fanmap_job_close(w->job, true);
+    if (w->linger)
+        event_free(w->linger);
+    summary_free(w->summary);
+    free(w);
+}
+
+void watch_close_all(serve_t *serve)
+{
+    while (serve->watched)
+        watched_free(serve->watched);
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    watched_free(arg);
+}
+
+static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *outcome)
+{
+    watched_t *w = arg;
+    (void)job;
+    summary_add(w->summary, outcome);
+}
+
+static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err)
+{
+    watched_t *w = arg;
+    w->has_ended = true;
+    w->result = result;
+    if (err)
+        w->error = *err;
+    fanmap_job_close(job, true);
+    w->job = NULL;
+}
+
+static int begin_gather(watched_t *w, fanmap_error_t *err)
+{
+    fanmap_options_t *options;
+    int r = fanmap_options_new(&options);
+    if (r != FANMAP_OK)
+        return err_set(err, r, "out of memory");
+    r = fanmap_options_set(options, "unordered", "true", err);
+    if (r == FANMAP_OK)
+        r = fanmap_gather(w->serve->f, w->id, options, &w->job, err);
+    if (r == FANMAP_OK)
+        fanmap_on(w->job, on_outcome, on_end, NULL, w);
+    fanmap_options_free(options);
+    return r;
+}
+
+static watched_t *watched_find(serve_t *serve, const char *id)
+{
+    watched_t *w = serve->watched;
+    while (w && strcmp(w->id, id) != 0)
+        w = w->next;
+    return w;
+}
+
+static int watched_begin(serve_t *serve, const char *id, watched_t **ret, fanmap_error_t *err)
+{
+    watched_t *w = watched_find(serve, id);
+    int r = FANMAP_OK;
+    if (!w) {
+        if (!(w = calloc(1, sizeof *w)))
+            return err_set(err, FANMAP_ENOMEM, "out of memory");
+        w->serve = serve;
+        memcpy(w->id, id, strlen(id) + 1);
+        w->next = serve->watched;
+        serve->watched = w;
+        serve->watched_n++;
+        w->summary = summary_new();
+        w->linger = evtimer_new(serve->base, on_linger, w);
+        r = w->summary && w->linger ? begin_gather(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    if (r != FANMAP_OK)
+        watched_free(w);
+    else
+        *ret = w;
+    return r;
+}
+
+/* ---- who watches ---- */
+
+static const char *end_word(const watched_t *w)
+{
+    return w->result == FANMAP_END ? "complete" : w->result == FANMAP_ESTOPPED ? "stopped" : failure_word(w->result);
+}
+
+static void show(viewer_t *v)
+{
+    buf_t event = {0};
+    const watched_t *w = v->watched;
+    v->shown = summary_known(w->summary);
+    v->end_shown = w->has_ended;
+    v->quiet_ticks = 0;
+    buf_append_text(&event, "data: {");
+    summary_json(w->summary, v->from, v->to > 0 ? v->to : summary_items_end(w->summary), v->bins, &event);
+    if (w->has_ended) {
+        buf_printf(&event, ",\"end\":\"%s\",\"end_message\":", end_word(w));
+        json_put_string(&event, w->error.message, strlen(w->error.message));
+    }
+    buf_append_text(&event, "}\n\n");
+    reply_chunk(v->c, event.data, event.len);
+    buf_free(&event);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    viewer_t *v = arg;
+    struct timeval next = {0, TICK_MS * 1000};
+    const watched_t *w = v->watched;
+    (void)fd;
+    (void)what;
+    if (!reply_is_begun(v->c) && w->has_ended && w->result < 0 && w->result != FANMAP_ESTOPPED) {
+        reply_failure(v->c, &w->error);
+        return;
+    }
+    bool is_first = !reply_is_begun(v->c);
+    if (is_first)
+        reply_begin(v->c, 200, "text/event-stream", NULL);
+    if (reply_has_room(v->c) && (is_first || v->shown != summary_known(w->summary) || v->end_shown != w->has_ended))
+        show(v);
+    else if (++v->quiet_ticks % HEARTBEAT_TICKS == 0)
+        reply_chunk(v->c, ": alive\n\n", 9);
+    (void)event_add(v->tick, &next);
+}
+
+static void on_close(void *self)
+{
+    viewer_t *v = self;
+    struct timeval linger = {LINGER_S, 0};
+    if (v->watched && --v->watched->viewers_n == 0)
+        (void)event_add(v->watched->linger, &linger);
+    if (v->tick)
+        event_free(v->tick);
+    free(v);
+}
+
+static const exchange_ops_t viewing = {.on_close = on_close};
+
+static bool read_number(connection_t *c, const char *name, uint64_t max, uint64_t *ret)
+{
+    char text[24], *end;
+    if (!http_query_get(connection_head(c)->query, name, text, sizeof text))
+        return true;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || number > max)
+        return false;
+    *ret = number;
+    return true;
+}
+
+void watch_begin(connection_t *c)
+{
+    char id[JOB_MAX];
+    fanmap_error_t err = {0};
+    struct timeval first = {0, FIRST_MS * 1000};
+    uint64_t bins = BINS_STANDARD;
+    serve_t *serve = connection_serve(c);
+    viewer_t *v = calloc(1, sizeof *v);
+    if (v)
+        v->tick = evtimer_new(serve->base, on_tick, v);
+    if (!v || !v->tick) {
+        free(v);
+        reply_problem(c, 503, "no_memory", "out of memory");
+        return;
+    }
+    v->c = c;
+    connection_take(c, &viewing, v);
+    if (!connection_name(c, id, sizeof id) || !read_number(c, "from", UINT32_MAX, &v->from) ||
+        !read_number(c, "to", UINT32_MAX, &v->to) || !read_number(c, "bins", SUMMARY_BINS_MAX, &bins)) {
+        reply_problem(c, 400, "usage", "from and to are indexes, bins is at most 4096");
+    } else if (serve->watched_n >= WATCHED_MAX && !watched_find(serve, id)) {
+        reply_problem(c, 503, "busy", "too many jobs are watched; close a page");
+    } else if (watched_begin(serve, id, &v->watched, &err) != FANMAP_OK) {
+        reply_failure(c, &err);
+    } else {
+        v->bins = (unsigned)bins;
+        v->watched->viewers_n++;
+        (void)event_del(v->watched->linger);
+        (void)event_add(v->tick, &first);
+    }
+}
