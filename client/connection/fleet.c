@@ -112,7 +112,8 @@ static void take_worker(fleet_asking_t *a, const char *id, int64_t silent_s, cha
         snprintf(seen->id, sizeof seen->id, "%s", id);
         snprintf(seen->process, sizeof seen->process, "%.64s:%" PRIu64, row.info.host, row.info.pid);
     }
-    if (silent_s > SERVES_S || strcmp(row.info.queue, a->queue) != 0 || !worker_row_has(row.info.tasks, a->task))
+    if (silent_s > SERVES_S || strcmp(row.info.queue, a->queue) != 0 || !worker_row_has(row.info.tasks, a->task) ||
+        worker_row_has(row.unfed, a->task))
         return;
     fleet->rows_n++;
     if (worker_row_has(row.dead, a->task) && fleet->dead_n++ == 0)

@@ -16,6 +16,7 @@ static void take_pair(worker_row_t *row, const char *key, const char *value)
                         {"oldest", NULL, &info->oldest},
                         {"waiting", NULL, &row->waiting},
                         {"dead", NULL, &row->dead},
+                        {"unfed", NULL, &row->unfed},
                         {"pid", &info->pid, NULL},
                         {"slots", &info->slots, NULL},
                         {"running", &info->running, NULL},
@@ -36,7 +37,7 @@ void worker_row_read(char *text, worker_row_t *ret)
 {
     char *word;
     *ret = (worker_row_t){
-        .info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = ""}, .dead = "", .waiting = ""};
+        .info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = ""}, .dead = "", .unfed = "", .waiting = ""};
     while ((word = strsep(&text, " "))) {
         char *equals = strchr(word, '=');
         if (!equals)

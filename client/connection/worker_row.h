@@ -7,6 +7,7 @@
 typedef struct {
     fanmap_worker_info_t info;
     const char *dead;    /* tasks that do not start */
+    const char *unfed;   /* tasks of which it gets no items: it has no partition of their topics */
     const char *waiting; /* of each job (some, where there are many): JOB/QUEUED/DELAYED/RUNNING/RETRY_MS/PAUSED,... */
 } worker_row_t;
 

@@ -8,51 +8,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "client/admin/cleaner.h"
 #include "client/connection/connect.h"
-#include "client/services/attempt_log.h"
-#include "client/services/failures.h"
-#include "client/services/halt_watch.h"
-#include "client/tasks/serve.h"
+#include "client/services/worker_service.h"
 #include "io/random_id.h"
-#include "tokens/presence.h"
 
-enum { OLDEST_MAX = 16 }; /* jobs that a presence row names */
 enum { LEAVE_MS = 1000 };
-
-struct fanmap_worker {
-    fanmap_options_t *options;
-    fanmap_log_fn log;
-    void *log_arg;
-    loop_t *loop;
-    bus_t *bus;
-    tokens_port_t *tokens;
-    presence_t *presence;
-    halt_watch_t *halts;
-    failures_t *failures;
-    attempt_log_t *task_log; /* NULL: the slots write it themselves */
-    slots_catalogue_t catalogue;
-    worker_shell_t *shell;
-    loop_timer_t *connect_timer, *presence_timer;
-    cleaner_t *cleaner; /* from ready on */
-    bool has_lost;      /* items were lost before that */
-    const char **tasks;
-    bool *fails_to_start; /* of each task */
-    char incarnation[21];
-    int64_t started_ms; /* unix time */
-    bool is_connected, is_ready, is_ended;
-    volatile int drain_asked; /* set by a signal handler */
-    bool drain_begun, is_leaving;
-    fanmap_error_t error;
-};
-
-#define log_line(w, level, ...) log_to((w)->log, (w)->log_arg, (level), __VA_ARGS__)
 
 static void on_log(void *arg, fanmap_log_level_t level, const char *line)
 {
     const fanmap_worker_t *w = arg;
-    log_line(w, level, "%s", line);
+    worker_log(w, level, "%s", line);
 }
 
 static void end(fanmap_worker_t *w, const fanmap_error_t *err)
@@ -71,7 +36,7 @@ static void on_bus_error(void *arg, const fanmap_error_t *err)
     if (err->code == FANMAP_EREFUSED)
         end(w, err);
     else
-        log_line(w, w->is_ready ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
+        worker_log(w, w->is_ready ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
 }
 
 static void on_connect_timeout(void *arg)
@@ -85,94 +50,12 @@ static void on_connect_timeout(void *arg)
     if (w->is_ready)
         return;
     if (w->is_connected) {
-        log_line(w, FANMAP_LOG_INFO, "Kafka makes the topics of %zu tasks, which takes its time", w->catalogue.n);
+        worker_log(w, FANMAP_LOG_INFO, "Kafka makes the topics of %zu tasks, which takes its time", w->catalogue.n);
         loop_timer_at(w->connect_timer, loop_now_ms(w->loop) + (int64_t)options_ms(w->options, OPT_CONNECT_TIMEOUT));
         return;
     }
     connect_bus_unanswered(w->options, &err);
     end(w, &err);
-}
-
-/* oldest=JOB/INDEX/ATTEMPT/MS,... */
-static size_t put_oldest(const fanmap_worker_t *w, char *row, size_t cap)
-{
-    worker_oldest_t oldest[OLDEST_MAX];
-    size_t n = worker_shell_oldest(w->shell, oldest, OLDEST_MAX), len = 0;
-    for (size_t i = 0; i < n && len < cap; i++)
-        len +=
-            (size_t)snprintf(row + len, cap - len, "%s%s/%" PRIu64 "/%" PRIu32 "/%" PRId64, i == 0 ? " oldest=" : ",",
-                             oldest[i].job, oldest[i].index, oldest[i].attempt, oldest[i].running_ms);
-    return len < cap ? len : cap - 1;
-}
-
-/* waiting=JOB/QUEUED/DELAYED/RUNNING/RETRY_MS/PAUSED,... */
-static size_t put_waiting(const fanmap_worker_t *w, char *row, size_t cap)
-{
-    worker_waiting_t waiting[OLDEST_MAX];
-    char one[JOB_ID_MAX + 96];
-    size_t n = worker_shell_waiting(w->shell, waiting, OLDEST_MAX), len = 0;
-    row[0] = '\0';
-    for (size_t i = 0; i < n; i++) {
-        const worker_waiting_t *at = &waiting[i];
-        int size = snprintf(one, sizeof one, "%s%s/%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRId64 "/%d",
-                            i == 0 ? " waiting=" : ",", at->job, at->queued, at->delayed, at->running, at->retry_ms,
-                            at->is_paused);
-        if (len + (size_t)size >= cap)
-            break;
-        memcpy(row + len, one, (size_t)size + 1);
-        len += (size_t)size;
-    }
-    return len;
-}
-
-/* KEY=TASK,...: of all, or those of `which`. */
-static size_t put_tasks(const fanmap_worker_t *w, const char *key, const bool *which, char *row, size_t cap)
-{
-    size_t len = 0;
-    row[0] = '\0';
-    for (size_t i = 0; i < w->catalogue.n; i++) {
-        if (which && !which[i])
-            continue;
-        const char *before = len == 0 ? key : ",";
-        if (len + strlen(before) + strlen(w->tasks[i]) >= cap)
-            break;
-        len += (size_t)snprintf(row + len, cap - len, "%s%s", before, w->tasks[i]);
-    }
-    return len;
-}
-
-/* What `fanmap workers` shows of us. Names cannot hold a blank; the host's is made to fit. */
-static void announce_row(fanmap_worker_t *w)
-{
-    char row[PRESENCE_ROW_MAX], host[65] = "";
-    worker_stats_t stats;
-    worker_shell_stats(w->shell, &stats);
-    (void)gethostname(host, sizeof host - 1);
-    for (char *c = host; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr(".-_:", *c))
-            *c = '?';
-    int n = snprintf(row, sizeof row,
-                     "host=%s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
-                     " partitions=%u started=%" PRId64,
-                     host, (int)getpid(), options_text(w->options, OPT_QUEUE), stats.slots_up, stats.running,
-                     stats.queued + stats.delayed, stats.partitions, w->started_ms);
-    n += (int)put_oldest(w, row + n, PRESENCE_ROW_MAX / 2 - (size_t)n);
-    n += (int)put_waiting(w, row + n, PRESENCE_ROW_MAX * 3 / 4 - (size_t)n);
-    n += (int)put_tasks(w, " dead=", w->fails_to_start, row + n, PRESENCE_ROW_MAX * 7 / 8 - (size_t)n);
-    n += (int)put_tasks(w, " tasks=", NULL, row + n, sizeof row - (size_t)n);
-    presence_announce_row(w->presence, w->incarnation, row);
-}
-
-/* Only of tasks that have any: then a job that asks for more can be refused before it begins. */
-static void announce_bounds(fanmap_worker_t *w)
-{
-    for (size_t i = 0; i < w->catalogue.n; i++) {
-        const limits_t *l = &w->catalogue.tasks[i].terms.limits;
-        const uint64_t bounds[PRESENCE_BOUNDS_N] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
-        if (bounds[0] || bounds[1] || bounds[2])
-            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks[i],
-                                     bounds);
-    }
 }
 
 static void on_presence(void *arg)
@@ -183,9 +66,7 @@ static void on_presence(void *arg)
         return;
     }
     if (w->is_ready && !w->drain_begun) {
-        presence_announce(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks, w->catalogue.n);
-        announce_row(w);
-        announce_bounds(w);
+        worker_announce(w);
     }
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }
@@ -203,12 +84,12 @@ static void on_ready(void *arg)
     fanmap_worker_t *w = arg;
     fanmap_error_t err;
     w->is_ready = true;
-    log_line(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
-             options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
+    worker_log(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
+               options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
     if (w->presence)
         on_presence(w);
     if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
-        log_line(w, FANMAP_LOG_WARNING, "%s", err.message);
+        worker_log(w, FANMAP_LOG_WARNING, "%s", err.message);
     else if (w->has_lost)
         cleaner_look_for_lost(w->cleaner);
 }
@@ -274,9 +155,9 @@ static void on_cannot_start(void *arg, const char *task, const char *why)
         if (strcmp(w->tasks[i], task) == 0)
             w->fails_to_start[i] = why != NULL;
     if (why)
-        log_line(w, FANMAP_LOG_ERROR, "items of task %s wait, time and again: %s", task, why);
+        worker_log(w, FANMAP_LOG_ERROR, "items of task %s wait, time and again: %s", task, why);
     else
-        log_line(w, FANMAP_LOG_INFO, "task %s starts now", task);
+        worker_log(w, FANMAP_LOG_INFO, "task %s starts now", task);
 }
 
 static void on_publishes(void *arg, const spec_t *spec)
@@ -319,7 +200,13 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
         w->tasks = calloc(w->catalogue.n, sizeof *w->tasks);
     if (r == FANMAP_OK)
         w->fails_to_start = calloc(w->catalogue.n, sizeof *w->fails_to_start);
-    if (r == FANMAP_OK && (!w->tasks || !w->fails_to_start || random_id(w->incarnation, 20) != FANMAP_OK))
+    if (r == FANMAP_OK) {
+        w->fed = calloc(w->catalogue.n, sizeof *w->fed);
+        w->is_unfed = calloc(w->catalogue.n, sizeof *w->is_unfed);
+        w->had_partition_ms = calloc(w->catalogue.n, sizeof *w->had_partition_ms);
+    }
+    if (r == FANMAP_OK && (!w->tasks || !w->fails_to_start || !w->fed || !w->is_unfed || !w->had_partition_ms ||
+                           random_id(w->incarnation, 20) != FANMAP_OK))
         r = err_set(err, FANMAP_ENOMEM, "out of memory");
     for (size_t i = 0; r == FANMAP_OK && i < w->catalogue.n; i++)
         w->tasks[i] = w->catalogue.tasks[i].name;
@@ -407,6 +294,9 @@ void fanmap_worker_close(fanmap_worker_t *w)
     slots_catalogue_free(&w->catalogue);
     free(w->tasks);
     free(w->fails_to_start);
+    free(w->fed);
+    free(w->is_unfed);
+    free(w->had_partition_ms);
     fanmap_options_free(w->options);
     free(w);
 }

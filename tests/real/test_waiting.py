@@ -68,6 +68,18 @@ class Causes(Waiting):
         self.assertEqual((run.out(), len(self.lines(run, "job j goes on"))), (b"9\n", 1))
         wait_until(lambda: "task square starts now" in worker.err(), 10)
 
+    def test_a_worker_without_a_partition_does_not_serve(self):
+        """It says so, and is no reason why a map does not say that nobody serves its task; with a partition it serves."""
+        self.run_fanmap("topics", "--create", "--task", "echo", "--partitions", 1)
+        workers = [self.worker("--exec", "echo=cat", tasks=None, slots=1) for _ in range(2)]
+        said = "no partition of the topic of task echo is left for this worker"
+        wait_until(lambda: any(said in w.err() for w in workers), 90 * PATIENCE, "one says that it has none")
+        idle, fed = sorted(workers, key=lambda w: said not in w.err())
+        self.assertNotIn(said, fed.err())
+        fed.signal(signal.SIGKILL)
+        wait_until(lambda: self.run_map("echo", "--input-format", "lines", data=b"1\n").out(), 60 * PATIENCE, "the other serves it")
+        self.assertTrue(idle.alive())
+
     def test_a_map_that_waits_for_input_says_nothing(self):
         self.worker("--exec", "slow=sleep 8", slots=1)
         run = self.start_map("echo", stdin=PIPE)

@@ -245,8 +245,8 @@ static void test_producer(void **state)
 
 static void test_rows(void **state)
 {
-    char text[] =
-        "host=h pid=7 queue=q slots=2 later=x oldest=a/1/1/5,j/2/1/9 waiting=ja/1/0/0/0/0,j/4/5/6/70/1 tasks=t,u";
+    char text[] = "host=h pid=7 queue=q slots=2 dead=t unfed=u,v later=x "
+                  "oldest=a/1/1/5,j/2/1/9 waiting=ja/1/0/0/0/0,j/4/5/6/70/1 tasks=t,u";
     worker_row_t row;
     (void)state;
     worker_row_read(text, &row);
@@ -254,6 +254,8 @@ static void test_rows(void **state)
     assert_int_equal(row.info.slots, 2);
     assert_true(worker_row_has(row.info.tasks, "u") && !worker_row_has(row.info.tasks, "tt"));
     assert_false(worker_row_has("tu", "t"));
+    assert_string_equal(row.dead, "t");
+    assert_true(worker_row_has(row.unfed, "v"));
     assert_string_equal(worker_row_of_job(row.waiting, "j"), "4/5/6/70/1");
     assert_null(worker_row_of_job(row.waiting, "a"));
     char bare[] = "";

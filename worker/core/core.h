@@ -417,6 +417,8 @@ typedef struct {
 bool worker_attempt(const worker_t *worker, uint32_t slot, uint32_t n, worker_attempt_t *ret);
 /* Of each task of which a partition is owned one such partition, another each time. How many. */
 size_t worker_seats(worker_t *worker, worker_seat_t *ret, size_t max);
+/* It holds a partition of the task's topic. */
+bool worker_has_partition(const worker_t *worker, uint32_t task);
 /* When the last item of the task that waits here would start, in ms; 0: soon, or nothing waits. */
 uint64_t worker_backlog_ms(const worker_t *worker, uint32_t task);
 size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);

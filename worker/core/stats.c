@@ -20,6 +20,14 @@ void worker_stats(const worker_t *w, worker_stats_t *ret)
         ret->partitions += w->parts[i] != NULL && w->parts[i]->is_owned;
 }
 
+bool worker_has_partition(const worker_t *w, uint32_t task)
+{
+    for (uint32_t i = 0; i < w->parts_n; i++)
+        if (w->parts[i] != NULL && w->parts[i]->is_owned && w->parts[i]->task == task)
+            return true;
+    return false;
+}
+
 uint64_t worker_running(const worker_t *w, const char *id)
 {
     const worker_job_t *job = NULL;

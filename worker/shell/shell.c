@@ -292,6 +292,11 @@ size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, 
     return shell->core ? worker_waiting(shell->core, ret, max) : 0;
 }
 
+bool worker_shell_has_partition(const worker_shell_t *shell, size_t task)
+{
+    return worker_has_partition(shell->core, (uint32_t)task);
+}
+
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
 {
     return shell->core ? worker_running(shell->core, job) : 0;

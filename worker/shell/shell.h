@@ -59,6 +59,8 @@ void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret);
 size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max);
 /* As worker_waiting. */
 size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, size_t max);
+/* It holds a partition of the topic of the catalogue's task with this number. */
+bool worker_shell_has_partition(const worker_shell_t *shell, size_t task);
 /* Attempts of one job that run now. */
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job);
 

@@ -1,0 +1,48 @@
+/* A worker of a fleet: its state, and what its files do for each other. worker_service.c has its life, worker_announce.c
+ * what it says of itself at Redis. */
+#ifndef CLIENT_SERVICES_WORKER_SERVICE_H
+#define CLIENT_SERVICES_WORKER_SERVICE_H
+
+#include "base/log.h"
+#include "client/admin/cleaner.h"
+#include "client/services/attempt_log.h"
+#include "client/services/failures.h"
+#include "client/services/halt_watch.h"
+#include "client/tasks/serve.h"
+#include "tokens/presence.h"
+
+struct fanmap_worker {
+    fanmap_options_t *options;
+    fanmap_log_fn log;
+    void *log_arg;
+    loop_t *loop;
+    bus_t *bus;
+    tokens_port_t *tokens;
+    presence_t *presence;
+    halt_watch_t *halts;
+    failures_t *failures;
+    attempt_log_t *task_log; /* NULL: the slots write it themselves */
+    slots_catalogue_t catalogue;
+    worker_shell_t *shell;
+    loop_timer_t *connect_timer, *presence_timer;
+    cleaner_t *cleaner; /* from ready on */
+    bool has_lost;      /* items were lost before that */
+    const char **tasks;
+    bool *fails_to_start; /* of each task */
+    const char **fed;     /* the tasks of which it can get items */
+    bool *is_unfed;       /* the others: for a while it has had no partition of their topics */
+    int64_t *had_partition_ms;
+    char incarnation[21];
+    int64_t started_ms; /* unix time */
+    bool is_connected, is_ready, is_ended;
+    volatile int drain_asked; /* set by a signal handler */
+    bool drain_begun, is_leaving;
+    fanmap_error_t error;
+};
+
+#define worker_log(w, level, ...) log_to((w)->log, (w)->log_arg, (level), __VA_ARGS__)
+
+/* Presence, row and bounds, as they are now. */
+void worker_announce(fanmap_worker_t *w);
+
+#endif
