@@ -95,6 +95,10 @@ static group_t *group_of(summary_t *summary, const fanmap_outcome_t *outcome)
     summary_copy(group->type, sizeof group->type, outcome->type);
     group->first = outcome->index;
     HASH_ADD_STR(summary->groups, key, group);
+    if (!table_added(group)) {
+        free(group);
+        return NULL;
+    }
     return group;
 }
 
