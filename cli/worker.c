@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "cli/commands.h"
 
@@ -18,6 +19,7 @@ int run_worker(arguments_t *arguments)
     fanmap_worker_t *worker;
     fanmap_error_t err;
     log_as_json(arguments);
+    prctl(PR_SET_DUMPABLE, 0); /* no cores, and tasks of the same user cannot look into what holds the secrets */
     if (!option_text(arguments, "task-log") &&
         fanmap_options_set(arguments->options, "task-log", "true", &err) != FANMAP_OK)
         return complain_error(&err);

@@ -26,6 +26,8 @@ typedef struct {
     uint32_t session_ms; /* the guardian kills everything when the worker was silent for half of it; 0: never */
     size_t value_bytes_max;    /* a job's own bound counts, up to this */
     uint32_t start_timeout_ms; /* TASK_SERVE: from a program's start until it is ready; 0: a minute */
+    const char *task_user;     /* whom attempts run as; NULL: who this is */
+    bool new_privileges;       /* setuid programs work in attempts */
     uint32_t bye_ms;           /* what runs nothing has so long to end by itself at slots_close; 0: 800 ms */
 } slots_config_t;
 

@@ -7,6 +7,7 @@
 #include "client/options/rules.h"
 #include "client/tasks/job_limits.h"
 #include "client/tasks/task_conf.h"
+#include "slots/shared/task_user.h"
 
 enum { ARGV_MAX = 1024, LOCAL_PLACES_MAX = 256 };
 
@@ -120,9 +121,22 @@ static void set_bytes(const fanmap_options_t *options, slots_catalogue_t *catalo
     }
 }
 
+/* Wrong ones are named before anything is started. */
+static int find_task_user(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
+{
+    task_user_t user;
+    catalogue->new_privileges = options_switch(options, OPT_NEW_PRIVILEGES);
+    catalogue->task_user = options_text(options, OPT_TASK_USER);
+    if (!catalogue->task_user || task_user_find(catalogue->task_user, &user, err) == FANMAP_OK)
+        return FANMAP_OK;
+    return err_wrap(err, "--task-user");
+}
+
 int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogue, fanmap_error_t *err)
 {
-    int r = add_libraries(options, catalogue, err);
+    int r = find_task_user(options, catalogue, err);
+    if (r == FANMAP_OK)
+        r = add_libraries(options, catalogue, err);
     size_t files_n = catalogue->n;
     if (r == FANMAP_OK)
         r = add_all_named(options, "exec", slots_catalogue_add_command, catalogue, err);

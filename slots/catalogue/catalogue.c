@@ -46,10 +46,10 @@ static int add_task(slots_catalogue_t *c, const char *name, slots_task_t **ret, 
 
 /* ---- libraries ---- */
 
-static int start_list(const char *path, int *ret_fd, pid_t *ret_pid, fanmap_error_t *err)
+static int start_list(const char *path, const char *user, int *ret_fd, pid_t *ret_pid, fanmap_error_t *err)
 {
     char program[PATH_MAX + 32], libexec[PATH_MAX];
-    const char *argv[] = {"fanmap-host", "--list", path, NULL};
+    const char *argv[] = {"fanmap-host", "--list", path, user, NULL};
     int ends[2];
     if (!proc_find_libexec("fanmap-host", libexec, sizeof libexec))
         return err_set(err, FANMAP_EUSAGE, "the program fanmap-host is missing: name its folder in FANMAP_LIBEXEC");
@@ -120,7 +120,7 @@ static int list_library(slots_catalogue_t *c, const char *path, fanmap_error_t *
     int fd = -1, status = 0;
     pid_t pid = -1;
     bool has_ended = false;
-    int code = start_list(path, &fd, &pid, err);
+    int code = start_list(path, c->task_user, &fd, &pid, err);
     if (code != FANMAP_OK)
         return code;
     bool in_time = read_list(fd, &text);
@@ -170,7 +170,7 @@ static int copy_function(slots_catalogue_t *c, const slots_task_t *from, fanmap_
 
 int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err)
 {
-    slots_catalogue_t all = {0};
+    slots_catalogue_t all = {.task_user = c->task_user};
     size_t i = 0;
     int code = slots_catalogue_add_library(&all, path, err);
     while (i < all.n && strcmp(all.tasks[i].name, name) != 0)

@@ -11,6 +11,8 @@
 typedef struct {
     slots_task_t *tasks;
     size_t n;
+    const char *task_user; /* set before anything is added: whom attempts run as; NULL: who this is */
+    bool new_privileges;   /* setuid programs work in attempts */
 } slots_catalogue_t;
 /* Reads a task library's table in a helper process (never in this one) and adds its tasks. An unreadable library, or
  * one with no table, is FANMAP_EUSAGE. */

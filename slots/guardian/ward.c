@@ -243,7 +243,7 @@ bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms)
     uint32_t task = atomic_exchange(&w->board->container_task, 0);
     if (task > 0 && task <= g->plan.tasks_n && g->plan.tasks[task - 1].terms.kill_argv) {
         container_name(name, sizeof name, getpid(), w->slot, w->generation, atomic_load(&w->board->container_n));
-        w->kill_pid = container_kill_start(&g->plan.tasks[task - 1], name);
+        w->kill_pid = container_kill_start(&g->plan.tasks[task - 1], name, &g->plan.ordinary);
         w->kill_until_ms = now_ms + CONTAINER_WAIT_MS;
     }
     if (w->kill_pid > 0 && now_ms >= w->kill_until_ms)

@@ -60,8 +60,8 @@ typedef struct {
 
 /* ---- library.c ---- */
 
-/* Prints the names of the tasks to descriptor 3, one a line. The exit status. */
-int library_list(const char *path);
+/* Prints the names of the tasks to descriptor 3, one a line, as `user` (NULL: who this is). The exit status. */
+int library_list(const char *path, const char *user);
 /* Loads every library of the plan. False: `why`. */
 bool library_load_all(host_t *h, char *why, size_t why_cap);
 
@@ -77,6 +77,8 @@ bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, s
 /* ---- run.c ---- */
 
 void run_set_job(host_t *h, const slot_job_t *job);
+/* Says nothing, on the pipe that the supervisor reads. It may be another user's, to whom no signal can be sent. */
+void run_wake_supervisor(const host_t *h);
 /* One claimed run: calls the task and leaves the `done` in h->frame. */
 bool run_attempt(host_t *h, const slot_run_t *run);
 

@@ -1,12 +1,14 @@
 /* Task libraries in the process that runs them: loading, checking that a table is one we know, listing its names, and
  * finding every task of the plan. What is wrong with a library is told as text, for the worker's log. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "slots/host/host.h"
+#include "slots/shared/task_user.h"
 
 enum { TASKS_MAX = 4096, LIST_FD = 3 };
 
@@ -57,10 +59,21 @@ static const fanmap_task_table_t *library_load(const char *path, char *why, size
     return check_table(table, why, why_cap) ? table : NULL;
 }
 
-int library_list(const char *path)
+static bool become(const char *name, char *why, size_t why_cap)
+{
+    task_user_t user = {0};
+    fanmap_error_t err;
+    if (name && task_user_find(name, &user, &err) != FANMAP_OK)
+        snprintf(why, why_cap, "%.380s", err.message);
+    else if (!task_user_become(&user))
+        snprintf(why, why_cap, "its user: %s", strerror(errno));
+    return *why == '\0';
+}
+
+int library_list(const char *path, const char *user)
 {
     char why[400] = "";
-    const fanmap_task_table_t *table = library_load(path, why, sizeof why);
+    const fanmap_task_table_t *table = become(user, why, sizeof why) ? library_load(path, why, sizeof why) : NULL;
     if (!table)
         dprintf(LIST_FD, "!%s\n", why);
     for (uint32_t i = 0; table && i < table->count; i++)

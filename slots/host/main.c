@@ -109,11 +109,13 @@ static void handle_run(host_t *h, const slot_run_t *run)
 /* Other limits than those of the job before: the supervisor puts them on this process. */
 static void wait_for_limits(const host_t *h)
 {
-    while (atomic_load(&h->board->limits_id) != atomic_load(&h->board->limits_set) && !board_is_closed(h->board)) {
-        if (getppid() == h->supervisor)
-            kill(h->supervisor, SIGUSR1);
+    uint32_t id = atomic_load(&h->board->limits_id);
+    if (id == atomic_load(&h->board->limits_set))
+        return;
+    atomic_store(&h->board->limits_asked, id);
+    run_wake_supervisor(h);
+    while (id != atomic_load(&h->board->limits_set) && !board_is_closed(h->board))
         usleep(LIMITS_WAIT_US);
-    }
 }
 
 static void handle_frames(host_t *h)
@@ -187,8 +189,8 @@ static bool set_up(host_t *h, char **argv)
 int main(int argc, char **argv)
 {
     static host_t h;
-    if (argc == 3 && strcmp(argv[1], "--list") == 0)
-        return library_list(argv[2]);
+    if (argc >= 3 && argc <= 4 && strcmp(argv[1], "--list") == 0)
+        return library_list(argv[2], argv[3]);
     if (argc != 3 || !set_up(&h, argv)) {
         fputs("fanmap-host is started by fanmap-supervisor; by hand: fanmap-host --list F.so 3>&1\n", stderr);
         return 2;

@@ -156,13 +156,25 @@ static void note_output(host_t *h, const slot_run_t *run, int64_t took_ns)
     label(h, run, h->ended_label, sizeof h->ended_label);
 }
 
-static void put_marker(host_t *h, const slot_run_t *run)
+static void write_marker(const host_t *h, const char *begins)
 {
-    char begins[160], text[MARKER_MAX + 40];
-    h->owes_marker = false;
-    label(h, run, begins, sizeof begins);
+    char text[MARKER_MAX + 40];
     int n = snprintf(text, sizeof text, "%s%s%c%s\n", MARKER_BEGIN, h->ended_label, MARKER_MIDDLE, begins);
     (void)!write(h->output_fd, text, (size_t)n);
+}
+
+static void put_marker(host_t *h, const slot_run_t *run)
+{
+    char begins[160];
+    h->owes_marker = false;
+    label(h, run, begins, sizeof begins);
+    write_marker(h, begins);
+}
+
+/* What ended begins again. */
+void run_wake_supervisor(const host_t *h)
+{
+    write_marker(h, h->ended_label);
 }
 
 static bool shape_item(host_t *h, const slot_run_t *run)

@@ -47,13 +47,24 @@ void guardian_plan_step(slots_t *s, int64_t at_ms)
     loop_timer_at(s->step_timer, at_ms);
 }
 
+/* What attempts inherit in the end. */
+static char **guardian_env(task_user_t *user)
+{
+    char *own[TASK_USER_VARIABLES + 1] = {NULL}, **clean = proc_clean_env();
+    for (int i = 0; i < TASK_USER_VARIABLES && user->is_set; i++)
+        own[i] = user->env[i];
+    char **env = clean ? proc_merge_env(clean, own) : NULL;
+    free(clean);
+    return env;
+}
+
 int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err)
 {
     char path[4096];
     char *argv[] = {(char[]){"fanmap-guardian"}, s->log_fd >= 0 ? (char[]){"log"} : (char[]){"-"}, NULL};
     int pair[2];
     snprintf(path, sizeof path, "%s/fanmap-guardian", s->plan.libexec);
-    char **env = proc_clean_env();
+    char **env = guardian_env(&s->plan.ordinary.user);
     s->is_proven = false;
     if (!env || ctl_pair(SOCK_SEQPACKET, pair) != 0) {
         *ret_errno = errno;

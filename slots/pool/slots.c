@@ -22,6 +22,9 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
     const char *cgroups = getenv("FANMAP_CGROUPS");
     if (!proc_find_libexec("fanmap-guardian", libexec, sizeof libexec))
         return err_set(err, FANMAP_EUSAGE, "the program fanmap-guardian is missing: name its folder in FANMAP_LIBEXEC");
+    task_user_t user = {0};
+    if (config->task_user && task_user_find(config->task_user, &user, err) != FANMAP_OK)
+        return err_wrap(err, "the user of attempts");
     plan_t plan = {.slots_n = config->slots_n,
                    .session_ms = config->session_ms,
                    .start_timeout_ms = config->start_timeout_ms,
@@ -31,6 +34,8 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
                    .libexec = libexec,
                    .tasks = (slots_task_t *)(uintptr_t)config->tasks,
                    .tasks_n = (uint32_t)config->tasks_n};
+    plan.ordinary.may_gain = config->new_privileges;
+    plan.ordinary.user = user;
     s->plan_fd = plan_write(&plan);
     if (s->plan_fd < 0)
         return err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));

@@ -62,9 +62,10 @@ typedef struct {
     _Atomic uint32_t holds_on_error;
     _Atomic int64_t lapse_at_ms; /* nothing starts from here on, and what runs is frozen; INT64_MAX: never */
 
-    limits_t limits;             /* of later runs; the worker writes them while nothing is in the slot */
-    _Atomic uint32_t limits_id;  /* rises with each change */
-    _Atomic uint32_t limits_set; /* the supervisor: these are in force for the task host, which waits for it */
+    limits_t limits;               /* of later runs; the worker writes them while nothing is in the slot */
+    _Atomic uint32_t limits_id;    /* rises with each change */
+    _Atomic uint32_t limits_asked; /* the task host: its next job has these; it waits until they are in force for it */
+    _Atomic uint32_t limits_set;   /* the supervisor: they are */
 
     /* The container of the command that runs: which task of the plan, counted from 1, and which run; 0: none that has
      * to be ended by name. Written by the supervisor. */

@@ -33,6 +33,12 @@ void child_harden(void)
     set_soft_limit(RLIMIT_CORE, 0);
 }
 
+/* The kernel forgets the parent-death signal of who changes its user. */
+bool child_become(const ordinary_t *ordinary)
+{
+    return task_user_become(&ordinary->user) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
 void child_begin(const ordinary_t *ordinary)
 {
     static const sigset_t none; /* all zero: empty */

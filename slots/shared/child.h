@@ -6,17 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Soft limits as they were before ours were changed; UINT64_MAX: none. */
+#include "slots/shared/task_user.h"
+
+/* Soft limits as they were before ours were changed, UINT64_MAX being none; and who attempts are. */
 typedef struct {
     uint64_t core_bytes, files_n;
+    bool may_gain; /* setuid programs work */
+    task_user_t user;
 } ordinary_t;
 
-/* Of this process. */
+/* Of this process; no other user. */
 ordinary_t ordinary_now(void);
 /* For guardian and supervisor, first of all: not dumpable, no cores. */
 void child_harden(void);
 
 /* In a child between vfork and exec: a group of its own, no signal blocked, gone with its parent, ordinary limits. */
 void child_begin(const ordinary_t *ordinary);
+/* Behind it, when everything is done that only we may do: the user of attempts. False with errno. */
+bool child_become(const ordinary_t *ordinary);
 
 #endif

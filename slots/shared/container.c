@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,6 @@
 
 enum { LIST_BYTES_MAX = 1 << 20, REAP_WAIT_MS = 5 };
 
-extern char **environ;
-
 void container_name(char *ret, size_t cap, pid_t guardian, uint32_t slot, uint32_t generation, uint32_t n)
 {
     char root[CGROUP_NAME_MAX];
@@ -27,27 +24,27 @@ void container_name(char *ret, size_t cap, pid_t guardian, uint32_t slot, uint32
     snprintf(ret, cap, "%s-%u-%u-%u", root, slot, generation, n);
 }
 
-/* With default signals, nothing open but 0, 1 and 2: `out_fd` is its stdout (-1: /dev/null). */
-static pid_t start(char *const *argv, int out_fd)
+/* With nothing open but 0, 1 and 2: `out_fd` is its stdout (-1: /dev/null). */
+static pid_t start(char *const *argv, int out_fd, const ordinary_t *ordinary)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t all, none;
-    pid_t pid;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&actions, out_fd >= 0 ? out_fd : STDIN_FILENO, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    int error = posix_spawnp(&pid, argv[0], &actions, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
-    errno = error;
+    volatile int error = 0;
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    pid_t pid = null_fd < 0 ? -1 : vfork();
+    if (pid == 0) {
+        child_begin(ordinary);
+        dup2(null_fd, STDIN_FILENO);
+        dup2(out_fd >= 0 ? out_fd : null_fd, STDOUT_FILENO);
+        dup2(null_fd, STDERR_FILENO);
+        if (child_become(ordinary))
+            execvp(argv[0], argv);
+        error = errno;
+        _exit(127);
+    }
+    if (null_fd >= 0)
+        close(null_fd);
+    if (pid > 0 && error)
+        waitpid(pid, NULL, 0);
+    errno = pid < 0 ? errno : error;
     return error ? -1 : pid;
 }
 
@@ -76,10 +73,10 @@ static char **with_name(char *const *words, const char *name)
     return made;
 }
 
-pid_t container_kill_start(const slots_task_t *task, const char *name)
+pid_t container_kill_start(const slots_task_t *task, const char *name, const ordinary_t *ordinary)
 {
     char **argv = with_name(task->terms.kill_argv, name);
-    pid_t pid = argv ? start(argv, -1) : -1;
+    pid_t pid = argv ? start(argv, -1, ordinary) : -1;
     words_free(argv);
     return pid;
 }
@@ -93,15 +90,15 @@ static void wait_for(pid_t pid, int64_t end_ms)
     }
 }
 
-void container_kill(const slots_task_t *task, const char *name)
+void container_kill(const slots_task_t *task, const char *name, const ordinary_t *ordinary)
 {
-    wait_for(container_kill_start(task, name), proc_now_ms() + CONTAINER_WAIT_MS);
+    wait_for(container_kill_start(task, name, ordinary), proc_now_ms() + CONTAINER_WAIT_MS);
 }
 
-static void kill_if_dead(const slots_task_t *task, const char *name)
+static void kill_if_dead(const slots_task_t *task, const char *name, const ordinary_t *ordinary)
 {
     if (strlen(name) < CONTAINER_NAME_MAX && cgroup_name_is_dead(name))
-        container_kill(task, name);
+        container_kill(task, name, ordinary);
 }
 
 static void read_all(int fd, buf_t *text, int64_t end_ms)
@@ -119,7 +116,7 @@ static void read_all(int fd, buf_t *text, int64_t end_ms)
     }
 }
 
-static void sweep_task(const slots_task_t *task)
+static void sweep_task(const slots_task_t *task, const ordinary_t *ordinary)
 {
     int ends[2];
     buf_t text = {0};
@@ -127,7 +124,7 @@ static void sweep_task(const slots_task_t *task)
     int64_t end_ms = proc_now_ms() + CONTAINER_WAIT_MS;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
-    pid_t pid = start(task->terms.list_argv, ends[1]);
+    pid_t pid = start(task->terms.list_argv, ends[1], ordinary);
     close(ends[1]);
     read_all(ends[0], &text, end_ms);
     close(ends[0]);
@@ -135,7 +132,7 @@ static void sweep_task(const slots_task_t *task)
     buf_append(&text, "", 1);
     for (char *name = text.failed ? NULL : strtok_r((char *)text.data, " \t\r\n", &save); name;
          name = strtok_r(NULL, " \t\r\n", &save))
-        kill_if_dead(task, name);
+        kill_if_dead(task, name, ordinary);
     buf_free(&text);
 }
 
@@ -143,5 +140,5 @@ void container_sweep(const plan_t *plan)
 {
     for (uint32_t i = 0; i < plan->tasks_n; i++)
         if (plan->tasks[i].terms.list_argv && plan->tasks[i].terms.kill_argv)
-            sweep_task(&plan->tasks[i]);
+            sweep_task(&plan->tasks[i], &plan->ordinary);
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 10 };
+enum { PLAN_FIELDS = 12 };
 
 static void plan_encode(buf_t *b, const plan_t *plan)
 {
@@ -26,6 +26,8 @@ static void plan_encode(buf_t *b, const plan_t *plan)
     mp_put_uint(b, plan->bye_ms);
     mp_put_uint(b, plan->ordinary.core_bytes);
     mp_put_uint(b, plan->ordinary.files_n);
+    mp_put_bool(b, plan->ordinary.may_gain);
+    task_user_encode(b, &plan->ordinary.user);
 }
 
 static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
@@ -47,6 +49,8 @@ static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
     plan.bye_ms = (uint32_t)mp_read_uint(&r);
     plan.ordinary.core_bytes = mp_read_uint(&r);
     plan.ordinary.files_n = mp_read_uint(&r);
+    plan.ordinary.may_gain = mp_read_bool(&r);
+    plan.ordinary.user = task_user_decode(&r);
     if (r.bad) {
         plan_free(&plan);
         return false;

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "slots/shared/terms.h"
+
 #ifndef FANMAP_LIBEXECDIR
 #define FANMAP_LIBEXECDIR "/usr/libexec/fanmap"
 #endif
@@ -168,5 +170,30 @@ char **proc_clean_env(void)
     for (size_t i = 0; env && i < n; i++)
         if (strncmp(environ[i], "FANMAP_", 7) != 0)
             env[kept++] = environ[i];
+    return env;
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "=");
+    return strncmp(a, b, n + 1) == 0;
+}
+
+char **proc_merge_env(char *const *base, char *const *own)
+{
+    size_t own_n = words_count((const char *const *)(uintptr_t)own), to = 0;
+    size_t n = words_count((const char *const *)(uintptr_t)base);
+    char **env = calloc(n + own_n + 1, sizeof *env);
+    if (!env)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        bool is_replaced = false;
+        for (size_t k = 0; k < own_n; k++)
+            is_replaced = is_replaced || is_same_name(own[k], base[i]);
+        if (!is_replaced)
+            env[to++] = base[i];
+    }
+    for (size_t k = 0; k < own_n; k++)
+        env[to++] = own[k];
     return env;
 }

@@ -51,5 +51,8 @@ bool proc_find_libexec(const char *name, char *ret, size_t cap);
 /* The environment without the variables that begin with FANMAP_ (they may hold secrets). To be freed with free(). NULL:
  * no memory. */
 char **proc_clean_env(void);
+/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts
+ * are not copied. NULL: no memory. */
+char **proc_merge_env(char *const *base, char *const *own);
 
 #endif

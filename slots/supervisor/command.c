@@ -39,7 +39,7 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     task = task && task->engine != TASK_SO ? task : NULL;
     if (task != c->task) {
         free(c->path);
-        c->path = task ? command_find_program(task->argv[0]) : NULL;
+        c->path = task ? command_find_program(task->argv[0], &s->plan.ordinary.user) : NULL;
         c->task = task;
         if (c->is_ready && command_make_task_env(c) != 0)
             supervisor_give_up(s, "no memory for a task's environment");
@@ -76,7 +76,7 @@ static void refuse_spawn(supervisor_t *s, int error)
 {
     command_t *c = &s->command;
     char message[300], why[180];
-    spawn_reason(&c->task->terms, error, why, sizeof why);
+    spawn_reason(&c->task->terms, &s->plan.ordinary.user, error, why, sizeof why);
     snprintf(message, sizeof message, "cannot start '%.100s': %s", c->task->argv[0], why);
     if (command_is_short(s, error))
         give_back(s, message);
@@ -202,7 +202,7 @@ static void end_container(supervisor_t *s)
     if (atomic_load(&s->board->container_task) == 0)
         return;
     if (WIFSIGNALED(s->command.status))
-        container_kill(s->command.task, s->command.container);
+        container_kill(s->command.task, s->command.container, &s->plan.ordinary);
     atomic_store(&s->board->container_task, 0);
 }
 

@@ -28,7 +28,8 @@ static pid_t vfork_host(const char *path, char *const *argv, const ordinary_t *o
         fcntl(PLAN_FD, F_SETFD, 0); /* descriptor flags are the child's own */
         fcntl(BOARD_FD, F_SETFD, 0);
         fcntl(HOST_FD, F_SETFD, 0);
-        execv(path, argv);
+        if (child_become(ordinary))
+            execv(path, argv);
         error = errno;
         _exit(127);
     }
@@ -46,6 +47,8 @@ void host_start(supervisor_t *s)
     snprintf(parent, sizeof parent, "%ld", (long)s->self);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int error = null_fd < 0 || pipe2(ends, O_CLOEXEC) != 0 ? errno : 0;
+    if (!error)
+        task_user_own(&s->plan.ordinary.user, ends[1]);
     if (!error)
         s->host.pid = vfork_host(path, (char *const *)(uintptr_t)argv, &s->plan.ordinary, ends[1], null_fd, &error);
     if (error) {

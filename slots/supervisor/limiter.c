@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "slots/shared/cgroup.h"
@@ -92,7 +93,8 @@ static void set_rlimits(limiter_t *l)
     if (l->controls->base_fds[CONTROL_MEMORY] < 0)
         add_rlimit(l, RLIMIT_DATA, limits->memory_bytes);
     if (l->controls->base_fds[CONTROL_PROCESSES] < 0 && limits->processes_n)
-        add_rlimit(l, RLIMIT_NPROC, limits->processes_n + threads_of(getuid()));
+        add_rlimit(l, RLIMIT_NPROC,
+                   limits->processes_n + threads_of(l->ordinary->user.is_set ? l->ordinary->user.uid : getuid()));
 }
 
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap)
@@ -146,14 +148,9 @@ static bool put_rlimit(pid_t pid, __rlimit_resource_t resource, rlim_t value)
     return prlimit(pid, resource, &wanted, NULL) == 0;
 }
 
-bool limiter_put(const limiter_t *l, pid_t pid)
+static bool put_rlimits(const limiter_t *l, pid_t pid)
 {
     static const __rlimit_resource_t resources[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_NPROC};
-    char text[24];
-    snprintf(text, sizeof text, "%ld", (long)pid);
-    for (int i = 0; i < CONTROLS_N; i++)
-        if (l->folder_fds[i] >= 0 && !cgroup_write(l->folder_fds[i], "cgroup.procs", text))
-            return false;
     for (size_t k = 0; k < sizeof resources / sizeof *resources; k++) {
         rlim_t value = resources[k] == RLIMIT_NOFILE ? (rlim_t)l->ordinary->files_n : 0;
         for (unsigned i = 0; i < l->rlimits_n; i++)
@@ -163,6 +160,26 @@ bool limiter_put(const limiter_t *l, pid_t pid)
             return false;
     }
     return true;
+}
+
+/* Limits of another user's process that user may set, and root only with a capability that containers rarely have. */
+static bool put_rlimits_as_user(const limiter_t *l, pid_t pid)
+{
+    int status = 1;
+    pid_t child = vfork();
+    if (child == 0)
+        _exit(!child_become(l->ordinary) || !put_rlimits(l, pid));
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+bool limiter_put(const limiter_t *l, pid_t pid)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%ld", (long)pid);
+    for (int i = 0; i < CONTROLS_N; i++)
+        if (l->folder_fds[i] >= 0 && !cgroup_write(l->folder_fds[i], "cgroup.procs", text))
+            return false;
+    return l->ordinary->user.is_set ? put_rlimits_as_user(l, pid) : put_rlimits(l, pid);
 }
 
 bool limiter_saw_oom(limiter_t *l)

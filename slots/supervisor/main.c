@@ -22,27 +22,22 @@ enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
 
 static volatile sig_atomic_t child_has_ended;
 
-static volatile sig_atomic_t host_asks; /* its next job has other limits */
-
 static void on_signal(int signo)
 {
     if (signo == SIGCHLD)
         child_has_ended = 1;
-    else if (signo == SIGUSR1)
-        host_asks = 1;
 }
 
 /* Handlers, unlike ignored signals, do not pass to what is started here. */
 static void set_signals(void)
 {
-    const int quiet[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    const int quiet[] = {SIGCHLD, SIGPIPE, SIGTERM, SIGINT, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
         sigaction(quiet[i], &action, NULL);
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
-    sigaddset(&mask, SIGUSR1);
     sigprocmask(SIG_BLOCK, &mask, NULL);
 }
 
@@ -290,10 +285,8 @@ static void run(supervisor_t *s)
         int wait_ms;
         if (!reaping_can_wait(s))
             reap(s);
-        if (host_asks) {
-            host_asks = 0;
+        if (atomic_load(&s->board->limits_asked) != atomic_load(&s->board->limits_set))
             host_apply_limits(s);
-        }
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
@@ -313,13 +306,14 @@ static bool set_up(supervisor_t *s, char **argv)
     *s = (supervisor_t){.slot = (uint32_t)strtoul(argv[1], NULL, 10), .self = getpid(), .host_fd_open = true};
     s->host.out_fd = -1;
     prctl(PR_SET_NAME, "fanmap-supervis");
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     child_harden();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     set_signals();
     s->board = board_map(BOARD_FD);
     if (!s->board || !plan_read(PLAN_FD, &s->plan))
         return false;
+    if (!s->plan.ordinary.may_gain)
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     const char *dot = strchr(argv[1], '.');
     s->generation = dot ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
     controls_place_t place = {getppid(), s->slot, s->generation};

@@ -28,7 +28,7 @@ static void close_all(int *fds)
 }
 
 /* 0: a pipe that it reads; 1, 2: pipes that it writes; 3: a socket. Only our ends do not block. */
-static bool make_ends(ends_t *e)
+static bool make_ends(ends_t *e, const task_user_t *user)
 {
     memset(e, -1, sizeof *e);
     for (int i = 0; i <= SLOT_FD; i++) {
@@ -37,6 +37,8 @@ static bool make_ends(ends_t *e)
         int got = i == SLOT_FD ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC);
         if (got != 0)
             return false;
+        if (i != SLOT_FD)
+            task_user_own(user, pair[0]);
         e->theirs[i] = pair[is_input ? 0 : 1];
         e->ours[i] = pair[is_input ? 1 : 0];
         if (fcntl(e->ours[i], F_SETFL, O_NONBLOCK) != 0)
@@ -48,8 +50,8 @@ static bool make_ends(ends_t *e)
 static char **make_env(const terms_t *terms, char *slot_fd, char *slot)
 {
     char *const more[ENV_MORE + 1] = {slot_fd, slot, NULL};
-    char **with_terms = spawn_merge_env(environ, terms->env);
-    char **env = with_terms ? spawn_merge_env(with_terms, more) : NULL;
+    char **with_terms = proc_merge_env(environ, terms->env);
+    char **env = with_terms ? proc_merge_env(with_terms, more) : NULL;
     free(with_terms);
     return env;
 }
@@ -59,9 +61,9 @@ static bool enter(const program_t *p)
     errno = 0;
     if (p->terms->nice && nice(p->terms->nice) == -1 && errno != 0)
         return false;
-    if (p->terms->workdir && chdir(p->terms->workdir) != 0)
+    if (!limiter_enter_folders(p->limiter) || !child_become(p->ordinary))
         return false;
-    return limiter_enter_folders(p->limiter);
+    return !p->terms->workdir || chdir(p->terms->workdir) == 0;
 }
 
 static pid_t vfork_program(const program_t *p, const char *path, char *const *env, const ends_t *e, int *ret_error)
@@ -101,7 +103,7 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_m
     ends_t e;
     snprintf(slot_number, sizeof slot_number, "FANMAP_SLOT=%u", slot);
     char **env = make_env(p->terms, slot_fd, slot_number);
-    int error = !env ? ENOMEM : make_ends(&e) ? 0 : errno;
+    int error = !env ? ENOMEM : make_ends(&e, &p->ordinary->user) ? 0 : errno;
     if (!error)
         p->pid = vfork_program(p, path, env, &e, &error);
     free(env);

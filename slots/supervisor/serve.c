@@ -219,7 +219,7 @@ static void start(supervisor_t *s, program_t *p)
         put_limits(s, p);
     if (!error)
         return;
-    spawn_reason(p->terms, error, why, sizeof why);
+    spawn_reason(p->terms, &p->ordinary->user, error, why, sizeof why);
     atomic_store(&s->board->is_short, command_is_short(s, error));
     snprintf(what, sizeof what, "cannot be started: %s", why);
     unusable(s, p, what);

@@ -14,12 +14,13 @@
 
 extern char **environ;
 
-static int own_pipe(int *ret_read, int target)
+static int own_pipe(int *ret_read, int target, const task_user_t *user)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     int error = dup2(ends[1], target) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
+    task_user_own(user, ends[1]);
     close(ends[1]);
     if (*ret_read >= 0)
         close(*ret_read);
@@ -29,8 +30,9 @@ static int own_pipe(int *ret_read, int target)
 
 int command_renew_pipes(command_t *c)
 {
-    int error = own_pipe(&c->out_fd, STDOUT_FILENO);
-    return error ? error : own_pipe(&c->err_fd, STDERR_FILENO);
+    const task_user_t *user = &c->limiter.ordinary->user;
+    int error = own_pipe(&c->out_fd, STDOUT_FILENO, user);
+    return error ? error : own_pipe(&c->err_fd, STDERR_FILENO, user);
 }
 
 static int open_stdin(command_t *c)
@@ -57,38 +59,13 @@ static int make_env(command_t *c)
     return 0;
 }
 
-static bool is_same_name(const char *a, const char *b)
-{
-    size_t n = strcspn(a, "=");
-    return strncmp(a, b, n + 1) == 0;
-}
-
-char **spawn_merge_env(char *const *base, char *const *own)
-{
-    size_t own_n = words_count((const char *const *)(uintptr_t)own), to = 0;
-    size_t n = words_count((const char *const *)(uintptr_t)base);
-    char **env = calloc(n + own_n + 1, sizeof *env);
-    if (!env)
-        return NULL;
-    for (size_t i = 0; i < n; i++) {
-        bool is_replaced = false;
-        for (size_t k = 0; k < own_n; k++)
-            is_replaced = is_replaced || is_same_name(own[k], base[i]);
-        if (!is_replaced)
-            env[to++] = base[i];
-    }
-    for (size_t k = 0; k < own_n; k++)
-        env[to++] = own[k];
-    return env;
-}
-
 int command_make_task_env(command_t *c)
 {
     free(c->task_env);
     c->task_env = NULL;
     if (!c->task || !c->task->terms.env)
         return 0;
-    c->task_env = spawn_merge_env(c->env, c->task->terms.env);
+    c->task_env = proc_merge_env(c->env, c->task->terms.env);
     return c->task_env ? 0 : ENOMEM;
 }
 
@@ -159,23 +136,23 @@ static void reset_flags(int fd)
         fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
 }
 
-void spawn_reason(const terms_t *terms, int error, char *ret, size_t cap)
+void spawn_reason(const terms_t *terms, const task_user_t *user, int error, char *ret, size_t cap)
 {
-    bool is_workdir = terms->workdir && access(terms->workdir, X_OK) != 0;
+    bool is_workdir = terms->workdir && !task_user_may_run(user, terms->workdir);
     snprintf(ret, cap, "%s%.100s%s%s", is_workdir ? "its workdir " : "", is_workdir ? terms->workdir : "",
              is_workdir ? ": " : "", strerror(error));
 }
 
 /* In the child: shares the memory of its parent and nothing else. */
-static bool enter(const command_t *c)
+static bool enter(const command_t *c, const ordinary_t *ordinary)
 {
     const terms_t *terms = &c->task->terms;
     errno = 0;
     if (terms->nice && nice(terms->nice) == -1 && errno != 0)
         return false;
-    if (terms->workdir && chdir(terms->workdir) != 0)
+    if (!limiter_enter(&c->limiter) || !child_become(ordinary))
         return false;
-    return limiter_enter(&c->limiter);
+    return !terms->workdir || chdir(terms->workdir) == 0;
 }
 
 static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, int *ret_error)
@@ -184,7 +161,7 @@ static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, int *ret
     pid_t pid = vfork();
     if (pid == 0) {
         child_begin(ordinary);
-        if (enter(c))
+        if (enter(c, ordinary))
             execve(c->path, c->args.argv, c->task_env ? c->task_env : c->env);
         error = errno;
         _exit(127);
@@ -207,12 +184,7 @@ int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *ru
     return error;
 }
 
-static bool is_program(const char *path)
-{
-    return access(path, X_OK) == 0;
-}
-
-char *command_find_program(const char *name)
+char *command_find_program(const char *name, const task_user_t *user)
 {
     const char *folders = getenv("PATH");
     if (strchr(name, '/'))
@@ -222,7 +194,7 @@ char *command_find_program(const char *name)
         at += *at == ':';
         int len = (int)strcspn(at, ":");
         int n = snprintf(path, sizeof path, "%.*s/%s", len > 0 ? len : 1, len > 0 ? at : ".", name);
-        if (n > 0 && (size_t)n < sizeof path && is_program(path))
+        if (n > 0 && (size_t)n < sizeof path && task_user_may_run(user, path))
             return strdup(path);
     }
     return NULL;

@@ -138,16 +138,13 @@ int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);
 /* Why a program with these terms did not start, by the errno of that: the workdir is named where it is the cause. */
-void spawn_reason(const terms_t *terms, int error, char *ret, size_t cap);
-/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts
- * are not copied. NULL: no memory. */
-char **spawn_merge_env(char *const *base, char *const *own);
+void spawn_reason(const terms_t *terms, const task_user_t *user, int error, char *ret, size_t cap);
 /* Makes c->task_env for c->task. */
 int command_make_task_env(command_t *c);
 /* Starts the process of a run. 0, or an errno. */
 int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *run, bool stdin_is_item);
-/* The program's path as execvp would find it, to be freed; NULL: not found. */
-char *command_find_program(const char *name);
+/* The program's path as execvp would find it for that user, to be freed; NULL: not found. */
+char *command_find_program(const char *name, const task_user_t *user);
 
 /* ---- result.c ---- */
 

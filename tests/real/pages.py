@@ -16,6 +16,7 @@ A note is a comment right before the fence, <!-- snippet: KEY=VALUE; KEY -->:
     prints           a text fence: what the snippet before it printed; "..." stands for anything
     wrap=SIGNATURE   C that is the body of such a function
     not-run=WHY      left alone; why is for the reader of the source
+    root             only root can run it
 
 <!-- run
 commands
@@ -25,7 +26,7 @@ import os
 import re
 
 RUN, SHOWN = ("sh", "console", "c", "python", "json"), ("text", "conf", "ini", "yaml", "diff")
-KEYS = ("file", "status", "prints", "wrap", "not-run")
+KEYS = ("file", "status", "prints", "wrap", "not-run", "root")
 FENCE = re.compile(r"^(\s*)```+\s*([^`]*)$")
 NOTE = re.compile(r"^\s*<!-- snippet: (.*?) -->\s*$")
 HIDDEN = re.compile(r"^\s*<!-- run\s*$")
@@ -42,7 +43,7 @@ class Snippet:
 
     @property
     def runs(self):
-        return "not-run" not in self.notes
+        return "not-run" not in self.notes and ("root" not in self.notes or os.geteuid() == 0)
 
 
 def read_notes(text):

@@ -168,6 +168,8 @@ static int misbehave(fanmap_attempt_t *a)
         return a->put_i64(a, open_all(500));
     } else if (item_is(a, "attack memory")) {
         return a->put_i64(a, attack_memory());
+    } else if (item_is(a, "who")) {
+        return a->put_i64(a, geteuid());
     } else if (item_is(a, "allocate")) {
         allocate();
     } else if (item_is(a, "stop self")) {

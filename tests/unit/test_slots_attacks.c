@@ -137,6 +137,19 @@ static void test_attempts_have_ordinary_settings_and_no_new_privileges(void **st
     close_rig(r);
 }
 
+/* Runtimes that map users by a setuid helper need it. */
+static void test_new_privileges_where_the_operator_wants_them(void **state)
+{
+    rig_t *r = test_malloc(sizeof *r);
+    (void)state;
+    rig_init(r, 1);
+    rig_add_command(r, "privileges", "sh -c 'grep NoNewPrivs: /proc/self/status'");
+    r->config.new_privileges = true;
+    rig_open(r);
+    assert_string_equal(rig_one(r, "privileges", "1")->value, "\"NoNewPrivs:\\t0\"");
+    close_rig(r);
+}
+
 /* ---- what cannot be started ---- */
 
 /* The supervisor may open nothing more: no command can be started, which is no item's fault. */
@@ -224,6 +237,7 @@ int main(int argc, char **argv)
         rig_test(test_an_item_is_not_the_one_before),
         rig_test(test_our_processes_are_closed_and_leave_no_cores),
         rig_test(test_attempts_have_ordinary_settings_and_no_new_privileges),
+        rig_test(test_new_privileges_where_the_operator_wants_them),
         rig_test(test_a_shortage_is_the_workers_trouble),
         rig_test(test_a_guardian_that_cannot_run_is_given_up),
         rig_test(test_supervisors_that_cannot_run_are_given_up),

@@ -280,8 +280,8 @@ static void on_topics(void *arg, const uint32_t *partitions_n, const fanmap_erro
     } while (0)
 
 static const slots_task_t tasks[] = {{.name = "echo"}, {.name = "again"}};
-static const slots_catalogue_t catalogue = {(slots_task_t *)(uintptr_t)tasks, 1};
-static const slots_catalogue_t both = {(slots_task_t *)(uintptr_t)tasks, 2};
+static const slots_catalogue_t catalogue = {.tasks = (slots_task_t *)(uintptr_t)tasks, .n = 1};
+static const slots_catalogue_t both = {.tasks = (slots_task_t *)(uintptr_t)tasks, .n = 2};
 
 static void open_topics(world_t *x)
 {

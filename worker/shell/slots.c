@@ -260,6 +260,8 @@ int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
     slots_config_t config = {.slots_n = shell->config.slots_n,
                              .tasks = shell->config.catalogue->tasks,
                              .tasks_n = shell->config.catalogue->n,
+                             .task_user = shell->config.catalogue->task_user,
+                             .new_privileges = shell->config.catalogue->new_privileges,
                              .log_fd = shell->config.task_log_fd,
                              .session_ms = shell->config.session_ms,
                              .start_timeout_ms = shell->config.start_timeout_ms,
