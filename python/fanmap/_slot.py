@@ -167,7 +167,7 @@ class Slot:
         self.wire, self.tasks, self.embedded, self.trust = wire, tasks, embedded, trust
         self.call: Optional[Call] = None
         self.problem: Optional[BaseException] = None
-        self.calls: dict[tuple[str, bytes], Call] = {}
+        self.calls: dict[tuple[str, int, bytes], Call] = {}
         self.states: dict[int, Any] = {}
         self.is_running = False
         self.loop: Any = None
@@ -224,22 +224,23 @@ class Slot:
         check_function(found)
         return Task(found, EMBEDDED_TASK, {}, 0, None)
 
-    def make_call(self, name: str, bound: dict[str, Any]) -> Call:
+    def make_call(self, name: str, bound: dict[str, Any], parts: int) -> Call:
         extra = bound.pop("fanmap", None)
         extra = _codec.unpack(extra) if isinstance(extra, bytes) else {}
         trust = self.trust and bool(extra.get("pickle"))
         task = self.by_reference(extra["f"], extra.get("path", [])) if "f" in extra and self.embedded else self.tasks[name]
-        return Call(task, bound, extra.get("star"), self.state_of(task), trust)
+        return Call(task, bound, extra.get("star", 1 if parts else None), self.state_of(task), trust)
 
     def on_job(self, fields: list[Any], raw: bytes) -> None:
         _current.job, _current.attempts_max = fields[2], fields[4]
         bound = fields[6] if len(fields) > 6 and fields[6] else {}
-        key = (fields[3], _codec.pack(bound))
+        parts = fields[7] if len(fields) > 7 else 0  # of zipped items
+        key = (fields[3], parts, _codec.pack(bound))
         self.problem = None
         self.call = self.calls.get(key)
         if self.call is None:
             try:
-                self.call = self.make_call(fields[3], dict(bound))
+                self.call = self.make_call(fields[3], dict(bound), parts)
             except Exception as e:
                 self.problem = e
                 return

@@ -299,7 +299,7 @@ class People(Case):
         """The slots that a worker starts, under `fanmap map --local`, with every kind of task."""
         from fanmap._library import program_path
 
-        served = "tasks:square tasks:predicts tasks:in_batches tasks:third_time"
+        served = "tasks:square tasks:predicts tasks:in_batches tasks:third_time tasks:add tasks:identity"
 
         def mapped(task, *items, options=()):
             p = subprocess.run([program_path(), "map", "--local", "-q", "--serve", f"{task}={sys.executable} -m fanmap slot {served}",
@@ -308,6 +308,9 @@ class People(Case):
             return p.stdout.splitlines()
 
         self.assertEqual(mapped("square", "3", "4"), ["9", "16"])
+        self.assertEqual(mapped("add", "1", "2", ":::+", "10", "20"), ["11", "22"])
+        self.assertEqual(mapped("add", "[3,4]"), ["7"])
+        self.assertEqual(mapped("identity", "[3,4]"), ["[3,4]"])
         self.assertEqual(mapped("predicts", "1", options=["--slots", "1"]), ['["large",1]'])
         self.assertEqual(mapped("in_batches", "1", "2"), ["2", "3"])
         self.assertIn("seven", mapped("in_batches", "7")[0])
