@@ -3,7 +3,7 @@
  *   main.c      runs the subcommand that is named; commands.c has the table of them
  *   complain.c  errors on stderr, and the exit status of each
  *   parse.c     argv into options, by the library's option table
- *   help.c      --help, from the same table
+ *   help.c groups.c   --help, from the same table, in groups
  *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
  *   input.c     items from files, stdin and ::: values
  *   zip.c       several of them together
@@ -96,7 +96,10 @@ void stops_catch(void (*handler)(int signo));
 void stops_release(void);
 
 /* help.c */
-void print_help(const command_t *command);
+/* is_all: also what is for few. */
+void print_help(const command_t *command, bool is_all);
+/* fanmap help TOPIC. The exit status. */
+int print_topic(const char *topic);
 void print_overview(void);
 
 #endif

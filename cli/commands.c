@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-static const char *const map_examples[] = {"seq 10 | fanmap map --local --input-format lines -- sh -c 'echo $(cat)'",
-                                           "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
+static const char *const map_examples[] = {
+    "fanmap map --local -- gzip -9 {} ::: *.log",
+    "fanmap map --local -j 8 --retries 3 --timeout 30s --sh 'curl -sf {} | wc -c' < urls",
+    "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
 static const char *const submit_examples[] = {"job=$(fanmap submit square -i items.jsonl)", NULL};
 static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl", NULL};
 static const char *const worker_examples[] = {

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/groups.h"
 
 enum { HELP_COLUMN = 34, USAGE_WIDTH = 36 };
 
@@ -21,18 +21,55 @@ static void print_option(const fanmap_option_info_t *info)
     putchar('\n');
 }
 
-void print_help(const command_t *command)
+/* How many options of the command it did not show. */
+static size_t print_groups(const command_t *command, bool is_all)
 {
-    size_t n;
-    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    size_t hidden = 0;
+    bool may_hide = (command->scope & FANMAP_SCOPE_MAP) && !is_all;
+    for (const option_group_t *group = option_groups; group->title; group++) {
+        size_t n = group_each(group, command, NULL);
+        if (!group->name && may_hide) {
+            hidden += n;
+        } else if (n > 0) {
+            printf("%s:\n", group->title);
+            (void)group_each(group, command, print_option);
+            putchar('\n');
+        }
+    }
+    return hidden;
+}
+
+void print_help(const command_t *command, bool is_all)
+{
     printf("Usage: fanmap %s %s\n%s\n\n", command->name, command->usage, command->summary);
-    for (size_t i = 0; i < n; i++)
-        if (takes_option(command, &table[i]))
-            print_option(&table[i]);
-    printf("\nDurations carry a unit: 250ms, 30s, 5m. Options of all that connect can also stand in the environment\n"
-           "(FANMAP_BROKERS, FANMAP_REDIS, ...) and in ~/.config/fanmap.conf.\n\nExample:\n");
+    size_t hidden = print_groups(command, is_all);
+    if (hidden > 0)
+        printf("fanmap %s --help all shows %zu more options.\n", command->name, hidden);
+    printf("Durations carry a unit: 250ms, 30s, 5m. Options of all that connect can also stand in the environment\n"
+           "(FANMAP_BROKERS, FANMAP_REDIS, ...) and in ~/.config/fanmap.conf.\n\nExamples:\n");
     for (const char *const *example = command->examples; *example; example++)
         printf("  %s\n", *example);
+}
+
+/* A command, or a group of map's options. */
+int print_topic(const char *topic)
+{
+    const command_t *command = command_find(topic);
+    if (command) {
+        print_help(command, false);
+        return EXIT_ALL_WELL;
+    }
+    for (const option_group_t *group = option_groups; group->name; group++) {
+        if (strcmp(group->name, topic) != 0)
+            continue;
+        printf("%s:\n", group->title);
+        (void)group_each(group, command_find("map"), print_option);
+        return EXIT_ALL_WELL;
+    }
+    complain("there is no help on \"%s\": name a command, or one of input, command, jobs, failures, output, isolation, "
+             "fleet",
+             topic);
+    return EXIT_USAGE;
 }
 
 void print_overview(void)
@@ -45,5 +82,7 @@ void print_overview(void)
             printf("\n%*s", USAGE_WIDTH + 13, "");
         printf(" %s\n", command->summary);
     }
-    printf("\nfanmap COMMAND --help shows the options of each. stdout is data and nothing else.\n");
+    printf(
+        "\nfanmap COMMAND --help shows the options of each, fanmap help TOPIC those of a topic: input, command, jobs,\n"
+        "failures, output, isolation, fleet. stdout is data and nothing else.\n");
 }

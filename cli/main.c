@@ -46,8 +46,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        print_overview();
-        return finish_stdout(EXIT_ALL_WELL);
+        int status = argc > 2 ? print_topic(argv[2]) : EXIT_ALL_WELL;
+        if (argc == 2)
+            print_overview();
+        return finish_stdout(status);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("fanmap %s\n", fanmap_version());
@@ -60,7 +62,7 @@ int main(int argc, char **argv)
     }
     int status = parse(command, argc - 2, argv + 2, &arguments);
     if (status == EXIT_ALL_WELL && is_switch_set(&arguments, "help"))
-        print_help(command);
+        print_help(command, arguments.positionals_n > 0 && strcmp(arguments.positionals[0], "all") == 0);
     else if (status == EXIT_ALL_WELL)
         status = command->run(&arguments);
     fanmap_options_free(arguments.options);

@@ -9,20 +9,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-
-static const struct {
-    unsigned scope;
-    const char *title;
-} groups[] = {
-    {FANMAP_SCOPE_MAP | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_AGGREGATOR, NULL},
-    {FANMAP_SCOPE_INPUT, "Input"},
-    {FANMAP_SCOPE_OUTPUT, "Output"},
-    {FANMAP_SCOPE_WORKER, "Worker"},
-    {FANMAP_SCOPE_CONNECT, "Connection"},
-    {FANMAP_SCOPE_CLI, "Every command"},
-};
-
-enum { GROUPS = sizeof groups / sizeof groups[0] };
+#include "cli/groups.h"
 
 /* Text as roff shows it literally. */
 static void put(const char *text)
@@ -109,30 +96,14 @@ static void put_option(const fanmap_option_info_t *info)
     putchar('\n');
 }
 
-/* An option stands in the first group that it belongs to; what no group names comes first. */
-static int group_of(const fanmap_option_info_t *info)
-{
-    for (int i = 0; i < GROUPS; i++)
-        if (info->scope & groups[i].scope)
-            return i;
-    return 0;
-}
-
 static void put_options(const command_t *command)
 {
-    size_t n;
-    const fanmap_option_info_t *table = fanmap_option_table(&n);
     puts(".SH OPTIONS");
-    for (int group = 0; group < GROUPS; group++) {
-        bool is_titled = !groups[group].title;
-        for (size_t i = 0; i < n; i++) {
-            if (!takes_option(command, &table[i]) || group_of(&table[i]) != group)
-                continue;
-            if (!is_titled)
-                printf(".SS %s\n", groups[group].title);
-            is_titled = true;
-            put_option(&table[i]);
-        }
+    for (const option_group_t *group = option_groups; group->title; group++) {
+        if (group_each(group, command, NULL) == 0)
+            continue;
+        printf(".SS %s\n", group->title);
+        (void)group_each(group, command, put_option);
     }
     puts(".PP\nDurations carry a unit: 250ms, 30s, 5m; sizes too: 64KiB, 1MiB. \\fB\\-\\-no\\-\\fR\\fINAME\\fR turns a "
          "switch off.");

@@ -158,7 +158,7 @@ static int parse_values(parser_t *p)
 
 static int parse_positional(parser_t *p, const char *arg)
 {
-    if (p->ret->positionals_n >= p->command->positionals_max) {
+    if (p->ret->positionals_n >= (is_switch_set(p->ret, "help") ? 1 : p->command->positionals_max)) {
         complain("%s takes no \"%s\"; see fanmap %s --help", p->command->name, arg, p->command->name);
         return EXIT_USAGE;
     }

@@ -275,9 +275,19 @@ class CommandLine(Case):
             self.assertIn(f"  {command} ", run.out().decode())
             page = self.run_fanmap(command, "--help", env={"FANMAP_NAMESPACE": "NOT VALID"}).out().decode()
             self.assertIn(f"Usage: fanmap {command} ", page)
-            self.assertIn("Example:\n  ", page)
+            self.assertIn("Examples:\n  ", page)
             self.assertLess(max(map(len, page.splitlines())), 160)
         self.assertIn("--concurrency", self.run_fanmap("set", "--help").out().decode())
+        page, whole = (self.run_fanmap("map", "--help", *more).out().decode() for more in ([], ["all"]))
+        titles = ["Input:", "What runs:", "How many at once:", "Failures:", "Output:", "Isolation:", "Fleet:"]
+        self.assertEqual([x for x in page.splitlines() if x in titles], titles)
+        for option in ("--session-timeout", "--argv", "--source"):
+            self.assertNotIn(option, page)
+            self.assertIn(option, whole)
+        self.assertEqual(page.split("Examples:\n")[1].count("\n"), 3)
+        self.assertIn("--retries", self.run_fanmap("help", "failures").out().decode())
+        self.assertEqual(self.run_fanmap("help", "map").out().decode(), page)
+        self.run_fanmap("help", "nothing", exit_status=2)
 
     def test_words_that_do_not_fit_together(self):
         for args, words in ((["set", "job"], ["--concurrency"]), (["set", "job", "--retries", "1"], ["--retries"]),
