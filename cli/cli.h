@@ -39,10 +39,12 @@ typedef struct arguments arguments_t;
 
 enum { SEQUENCES_MAX = 64 };
 
-/* The values of one ::: or :::+. */
+/* The values of one ::: or :::+, or the file of one :::: or ::::+. */
 typedef struct {
     char **at;
     int n;
+    const char *path; /* NULL: values */
+    bool is_linked;   /* zipped with the one before; else their product */
 } values_t;
 
 typedef struct {
@@ -60,7 +62,7 @@ struct arguments {
     fanmap_options_t *options;
     const char *positionals[2];
     int positionals_n;
-    values_t sequences[SEQUENCES_MAX]; /* after :::, and after each :::+ behind it */
+    values_t sequences[SEQUENCES_MAX]; /* of :::, :::+, :::: and ::::+ */
     int sequences_n;
     char **argv; /* after -- */
     int argv_n;

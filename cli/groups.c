@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char *const input[] = {"input", "null", "text", "input-format", "bind", NULL};
+static const char *const input[] = {"input", "null", "text", "link", "input-format", "bind", NULL};
 static const char *const command[] = {"sh", "replace", "raw", "command-output", "tasks", "exec", "serve", NULL};
 static const char *const at_once[] = {"concurrency", "slots", NULL};
 static const char *const failures[] = {"retries",    "timeout", "halt",         "fail-fast", "backoff",

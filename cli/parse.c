@@ -116,42 +116,54 @@ static int parse_letters(parser_t *p, const char *arg)
     return EXIT_ALL_WELL;
 }
 
-/* Words of GNU parallel that would pass for part of a command here, and leave it without items. */
+/* A plus with no list before it would pass for part of a command, and leave that without items. */
 static bool is_foreign(const char *arg)
 {
-    if (strcmp(arg, "::::") == 0 || strcmp(arg, "::::+") == 0)
-        complain("%s FILE is GNU parallel's: here it is -i FILE; -i once more zips", arg);
-    else if (strcmp(arg, ":::+") == 0)
-        complain(":::+ zips with the values before it: begin those with :::");
-    else
+    if (strcmp(arg, ":::+") != 0 && strcmp(arg, "::::+") != 0)
         return false;
+    complain("%s zips with the list before it: begin that with :::", arg);
     return true;
 }
 
-/* Everything behind ::: is a value, and :::+ begins a sequence that is zipped with the one before. */
-static int parse_values(parser_t *p)
+static bool begins_list(const char *arg)
+{
+    return strcmp(arg, ":::") == 0 || strcmp(arg, "::::") == 0;
+}
+
+static int add_sequence(parser_t *p, char **at, const char *path, bool is_linked)
 {
     arguments_t *ret = p->ret;
-    ret->sequences[0] = (values_t){p->argv + p->at, 0};
-    ret->sequences_n = 1;
+    if (ret->sequences_n == SEQUENCES_MAX) {
+        complain("more than %d lists", SEQUENCES_MAX);
+        return EXIT_USAGE;
+    }
+    is_linked = ret->sequences_n > 0 && (is_linked || is_switch_set(ret, "link"));
+    ret->sequences[ret->sequences_n++] = (values_t){.at = at, .path = path, .is_linked = is_linked};
+    return EXIT_ALL_WELL;
+}
+
+/* From the first ::: or :::: on: each begins a list, with a plus one that is zipped with the list before. Of files each
+ * is a list of its own. */
+static int parse_lists(parser_t *p)
+{
+    bool is_file = false, is_linked = false;
     for (; p->at < p->argc; p->at++) {
         char *arg = p->argv[p->at];
-        if (strcmp(arg, ":::") == 0) {
-            complain(
-                "a second ::: would be GNU parallel's product of two lists, which fanmap does not have; :::+ zips");
-            return EXIT_USAGE;
+        bool is_mark =
+            begins_list(arg) || (p->ret->sequences_n > 0 && (strcmp(arg, ":::+") == 0 || strcmp(arg, "::::+") == 0));
+        int status = EXIT_ALL_WELL;
+        if (is_mark) {
+            is_file = arg[3] == ':';
+            is_linked = arg[3 + is_file] == '+';
         }
-        if (strncmp(arg, "::::", 4) == 0 && is_foreign(arg))
-            return EXIT_USAGE;
-        if (strcmp(arg, ":::+") != 0) {
-            ret->sequences[ret->sequences_n - 1].n++;
-            continue;
-        }
-        if (ret->sequences_n == SEQUENCES_MAX) {
-            complain("more than %d sequences with :::+", SEQUENCES_MAX);
-            return EXIT_USAGE;
-        }
-        ret->sequences[ret->sequences_n++] = (values_t){p->argv + p->at + 1, 0};
+        if (is_mark && !is_file)
+            status = add_sequence(p, p->argv + p->at + 1, NULL, is_linked);
+        else if (!is_mark && is_file)
+            status = add_sequence(p, NULL, arg, is_linked);
+        else if (!is_mark)
+            p->ret->sequences[p->ret->sequences_n - 1].n++;
+        if (status != EXIT_ALL_WELL)
+            return status;
     }
     return EXIT_ALL_WELL;
 }
@@ -170,8 +182,10 @@ static int parse_one(parser_t *p)
 {
     char *arg = p->argv[p->at++];
     bool takes_items = p->command->scope & FANMAP_SCOPE_INPUT;
-    if (takes_items && strcmp(arg, ":::") == 0)
-        return parse_values(p);
+    if (takes_items && begins_list(arg)) {
+        p->at--;
+        return parse_lists(p);
+    }
     if (takes_items && is_foreign(arg))
         return EXIT_USAGE;
     if (strcmp(arg, "--") == 0) {
@@ -180,10 +194,10 @@ static int parse_one(parser_t *p)
         p->ret->argv_n = p->argc - p->at;
         p->at = p->argc;
         for (int i = 0; i < p->ret->argv_n; i++) { /* as in parallel, ::: after the command begins the values */
-            if (strcmp(p->ret->argv[i], ":::") == 0 && takes_items) {
-                p->at = p->argc - p->ret->argv_n + i + 1;
+            if (takes_items && begins_list(p->ret->argv[i])) {
+                p->at = p->argc - p->ret->argv_n + i;
                 p->ret->argv_n = i;
-                return parse_values(p);
+                return parse_lists(p);
             }
             if (takes_items && is_foreign(p->ret->argv[i]))
                 return EXIT_USAGE;

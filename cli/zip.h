@@ -1,5 +1,6 @@
-/* The inputs of one map: one, or several that are zipped strictly. The items of zipped inputs are arrays of one part of
- * each; inputs of unequal length end the map with an error after what came before. */
+/* The inputs of one map: one, or several that are zipped strictly, or lists whose product is taken, the last of which
+ * turns fastest. The items of several are arrays of one part of each; zipped inputs of unequal length end the map with
+ * an error after what came before. The first list of a product is read as items are taken; the others are kept. */
 #ifndef CLI_ZIP_H
 #define CLI_ZIP_H
 
@@ -7,9 +8,19 @@
 
 #include "cli/input.h"
 
+/* The inputs that are zipped with each other, from `from` on, and what is kept of them for another turn. */
+typedef struct {
+    int from, n;
+    fanmap_part_t *kept; /* `n` parts an item */
+    size_t kept_n, cap, at;
+    bool is_whole; /* all of it is kept */
+} axis_t;
+
 typedef struct {
     input_t at[SEQUENCES_MAX];
     int n;
+    axis_t axes[SEQUENCES_MAX];
+    int axes_n;
     uint64_t taken;
     char source[600]; /* what errors call the input */
 } zip_t;

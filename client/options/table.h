@@ -74,6 +74,7 @@
     ROW(OPT_INPUT,                "input",            'i', NULL,      "FILE",       NULL,        IN,             true,  TEXT,      0, 0,                 "read items from FILE (- or nothing: stdin)") \
     ROW(OPT_INPUT_FORMAT,         "input-format",      0,  NULL,      FORMATS,      NULL,        IN,             false, CHOICE,    0, 0,                 "how items are written (default jsonl, and behind ::: JSON or else text; lines with -- CMD)") \
     ROW(OPT_NULL,                 "null",             '0', NULL,      NULL,         "false",     IN,             false, SWITCH,    0, 0,                 "items end with NUL: --input-format nul") \
+    ROW(OPT_LINK,                 "link",              0,  "xapply",  NULL,         "false",     IN,             false, SWITCH,    0, 0,                 "every ::: zips with the one before, as :::+ does") \
     ROW(OPT_TEXT,                 "text",              0,  NULL,      NULL,         "false",     IN | OUT,       false, SWITCH,    0, 0,                 "items and values are lines of text, as with -- CMD: both formats are lines") \
     ROW(OPT_OUTPUT_FORMAT,        "output-format",     0,  NULL,      FORMATS,      NULL,        OUT,            false, CHOICE,    0, 0,                 "how values are written (default jsonl; lines with -- CMD)") \
     ROW(OPT_RECORDS,              "records",           0,  NULL,      NULL,         "false",     OUT | AGG,      false, SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \

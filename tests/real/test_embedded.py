@@ -294,12 +294,10 @@ class CommandLine(Case):
                             (["submit", "--local", "x"], ["submit"]), (["worker", "--", "x"], ["--"]),
                             (["map", "--local"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
                             (["map", "x", "-i", "y", ":::", "1"], ["-i"]), (["gather"], ["job"]),
-                            (["map", "x", "--", "y"], ["--local"]), (["map", "x", ":::", "1", ":::", "2"], [":::"]), ([], ["--help"]),
+                            (["map", "x", "--", "y"], ["--local"]), ([], ["--help"]),
                             (["map", "--local", "--detach", "--", "x"], ["--detach", "fleet"]),
                             (["topics", "--create", "--clean"], ["--create", "--clean"]),
-                            (["map", "x", "::::", "file"], ["::::", "-i FILE"]), (["map", "x", ":::", "1", "::::", "file"], ["-i FILE"]),
-                            (["map", "--local", "--", "echo", "{}", "::::", "file"], ["::::", "-i FILE"]),
-                            (["map", "--local", "--", "echo", "{}", "::::+", "file"], ["::::+", "-i FILE"]),
+                            (["map", "--local", "--", "echo", "{}", "::::+", "file"], ["::::+"]),
                             (["map", "--local", "--", "echo", "{}", ":::+", "1"], [":::+"])):
             with self.subTest(args=args):
                 run = self.run_fanmap(*args, exit_status=2) if args else self.finish(self.plain(), 10, 2)

@@ -118,6 +118,25 @@ class Formats(unittest.TestCase):
         status, out, _ = run("map", "--local", "-q", "--", "echo", "{2}:{1}:{#}", ":::", "a", "b", ":::+", "c", "d")
         self.assertEqual((status, out), (0, b"c:a:1\nd:b:2\n"))
 
+    def test_a_product_of_lists(self):
+        """As parallel has it: the last list turns fastest; :::+ zips with the list before, and files are lists."""
+        path, empty = self.file("list", "x\ny\n"), self.file("empty", "")
+        command = ["map", "--local", "-q", "--", "echo", "{1}{2}{3}"]
+        for lists, items in ((["a", "b", ":::", "1", "2", ":::", "x", "y"], "a1x a1y a2x a2y b1x b1y b2x b2y"),
+                             (["a", "b", ":::", "1", "2", "::::", path], "a1x a1y a2x a2y b1x b1y b2x b2y"),
+                             (["a", "b", ":::", "1", "2", ":::+", "x", "y"], "a1x a2y b1x b2y"),
+                             (["a", "b", ":::+", "1", "2", "::::", path], "a1x a1y b2x b2y"),
+                             (["a", "b", ":::", "1", "::::", empty], "")):
+            with self.subTest(lists=lists):
+                self.assertEqual(run(*command, ":::", *lists)[:2], (0, "".join(x + "\n" for x in items.split()).encode()))
+        self.assertEqual(run("map", "--local", "-q", "--link", "--", "echo", "{1}{2}", ":::", "a", "b", ":::", "1", "2")[1], b"a1\nb2\n")
+        self.assertEqual(echo(b"", ":::", "1", "2", ":::", "3", "4")[1], b"[1,3]\n[1,4]\n[2,3]\n[2,4]\n")
+
+    def test_the_first_list_of_a_product_may_be_endless(self):
+        script = f"yes | {FANMAP} map --local -q --tasks {TASKS} echo --text :::: - ::: 1 2 | head -n 3"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=60)
+        self.assertEqual(done.stdout, b'["y","1"]\n["y","2"]\n["y","1"]\n')
+
     def test_the_shorter_input_is_named_after_what_came_before(self):
         a, b = self.file("a", "1\n2\n3\n"), self.file("b", "4\n5\n")
         for words, short, long in ((("-i", a, "-i", b), f"sequence 2 ({b})", f"sequence 1 ({a})"),
