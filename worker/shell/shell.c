@@ -333,7 +333,7 @@ void worker_shell_close(worker_shell_t *shell)
     shell_close_handoff(shell);
     shell_burial_close(shell->burial);
     shell_watches_close(shell);
-    shell_topics_close(shell);
+    shell_group_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, shell_tell_ended, shell);
     give_back(shell);

@@ -1,5 +1,5 @@
 /* The shell's state, and what its files do for each other: shell.c (life, what actions mean), step.c (events into the core), news.c (what the caller
- * hears), topics.c (jobs topic, group, items), lanes.c and notes.c (whose items, and what was noted about them), packs.c
+ * hears), topics.c (jobs topic, what is opened), group.c, lanes.c and notes.c (whose items, and what was noted about them), packs.c
  * and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
 #define WORKER_SHELL_STATE_H
@@ -161,6 +161,8 @@ void shell_watches_close(worker_shell_t *shell);
 /* topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
 void shell_query_jobs_end(worker_shell_t *shell);
+
+/* group.c */
 /* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
 void shell_leave(worker_shell_t *shell);
 void shell_commit(worker_shell_t *shell, const worker_action_t *action);
@@ -173,7 +175,7 @@ void shell_join_anew(worker_shell_t *shell);
 void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 void shell_describe_now(worker_shell_t *shell);
 /* Nothing is deferred any more. */
-void shell_topics_close(worker_shell_t *shell);
+void shell_group_close(worker_shell_t *shell);
 
 /* burial.c */
 int shell_burial_open(worker_shell_t *shell, shell_burial_t **ret, fanmap_error_t *err);
