@@ -69,6 +69,7 @@ static void watch(worker_t *w, worker_part_t *part, bool on)
 void claims_forget(worker_t *w, worker_part_t *part)
 {
     watch(w, part, false);
+    invariant(w->claims_n >= part->claims_n);
     w->claims_n -= part->claims_n;
     free(part->claims);
     part->claims = NULL;
@@ -78,6 +79,7 @@ void claims_forget(worker_t *w, worker_part_t *part)
 
 void claims_found(worker_t *w, worker_part_t *part, const commit_meta_t *meta)
 {
+    invariant(part->claims == NULL);
     part->mark = meta->mark;
     if (!meta->clean) {
         int64_t far = meta->horizon >= 0 ? meta->horizon : tracker_prefix(&part->tracker) + MARK_UNKNOWN;
@@ -105,6 +107,7 @@ void claims_found(worker_t *w, worker_part_t *part, const commit_meta_t *meta)
 
 static void forget_claim(worker_t *w, worker_part_t *part, uint32_t i)
 {
+    invariant(i < part->claims_n && w->claims_n >= part->claims_n);
     memmove(&part->claims[i], &part->claims[i + 1], (--part->claims_n - i) * sizeof part->claims[0]);
     w->claims_n--;
     part->is_dirty = true;

@@ -164,6 +164,7 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
 {
     names_t names = {0};
     uint64_t number = ++w->commits_n;
+    invariant(part->is_owned && part->asked_number < number && part->committed <= part_prefix(part));
     worker_action_t *action = commit_action(w, part);
     if (action == NULL)
         return;

@@ -4,6 +4,7 @@
 
 static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
 {
+    invariant(part->is_owned && !part->is_revoking);
     worker_item_t *item = item_new(&w->pool);
     if (item == NULL) {
         w->failed = true;

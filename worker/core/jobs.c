@@ -99,6 +99,7 @@ static bool is_over(const worker_job_t *job)
 
 static void retire(worker_t *w, worker_job_t *job)
 {
+    invariant(!has_waiting(job) && job->names_n == 0);
     job_deactivate(w, job);
     lanes_free(&job->queue);
     if (job->is_ended)

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/invariant.h"
+
 enum { LANES_FIRST = 8 };
 
 static lane_t *new_lane(lanes_t *queue, const struct worker_part *part)
@@ -77,6 +79,7 @@ worker_item_t *lanes_first(lanes_t *queue)
     const worker_item_t *head = queue->current != NULL ? queue->current->items.head : NULL;
     if (head == NULL || head->index > queue->bound)
         choose(queue);
+    invariant(queue->current != NULL && queue->current->items.head != NULL);
     return queue->current->items.head;
 }
 

@@ -49,6 +49,7 @@ static void tell_demand(worker_t *w, worker_job_t *job)
     uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n + job->unnamed.n : 0;
     bool withholds = job->hold_until_ms > 0 && withheld(job) > 0;
     uint64_t keep = job->running + withholds;
+    invariant(job->running <= w->config.slots_n);
     uint64_t want = keep + startable;
     if (want > w->config.slots_n)
         want = w->config.slots_n;

@@ -23,6 +23,7 @@ static void retry(worker_t *w, worker_item_t *item)
 static void judge(worker_t *w, worker_item_t *item, const outcome_t *outcome, bool is_final)
 {
     const worker_job_t *job = item->job;
+    invariant(item->list == NULL && job->spec != NULL);
     item->attempts++;
     bool is_last = is_final || item->attempts > job->spec->retries || job->is_halting;
     if (outcome->kind == FANMAP_EXIT)

@@ -45,6 +45,7 @@ worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset)
     if (found == NULL)
         return NULL;
     worker_item_t *item = found->item;
+    invariant(item->offset == offset && item->part == part && item->ownership != part->ownership);
     found->item = NULL;
     item->is_survivor = false;
     item->ownership = part->ownership;

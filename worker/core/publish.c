@@ -37,6 +37,7 @@ static void hold(worker_t *w, worker_item_t *item, fanmap_kind_t kind)
 void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
 {
     worker_action_t *action = act(w, WORKER_PUBLISH);
+    invariant(item->list == NULL && item->job->spec != NULL);
     if (action == NULL)
         return;
     action->publish.item = item;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
+
 /* More ranges than any metadata can hold: a range takes at least two of its 3000 bytes. */
 enum { RANGES_MAX = 1500 };
 
@@ -172,6 +174,7 @@ void tracker_encode(const tracker_t *t, const commit_meta_t *meta, buf_t *b)
     whole.done = ranges;
     whole.done_n = finished_ranges(t, ranges);
     if (!commit_encode(b, &whole, tracker_prefix(t), &left_out)) {
+        invariant(b->failed);
         whole.names_n = 0; /* there is room for them: worker/core/poison.c sees to it */
         whole.members_n = 0;
         (void)commit_encode(b, &whole, tracker_prefix(t), &left_out);
