@@ -57,10 +57,11 @@ typedef struct {
     uint32_t n, members_n;
 } names_t;
 
-static void add_name(names_t *names, int64_t offset, const char *member)
+/* What is finished needs none, though it may still be in hand: a dead letter that another had on its way, too. */
+static void add_name(names_t *names, const worker_part_t *part, int64_t offset, const char *member)
 {
     uint32_t m = 0;
-    if (names->n == COMMIT_NAMES_MAX || member[0] == '\0')
+    if (names->n == COMMIT_NAMES_MAX || member[0] == '\0' || tracker_is_finished(&part->tracker, offset))
         return;
     while (m < names->members_n && strcmp(names->members[m], member) != 0)
         m++;
@@ -72,7 +73,7 @@ static void add_name(names_t *names, int64_t offset, const char *member)
 static void collect_claims(const worker_part_t *part, names_t *names)
 {
     for (uint32_t i = 0; i < part->claims_n; i++)
-        add_name(names, part->claims[i].offset, part->claims[i].member);
+        add_name(names, part, part->claims[i].offset, part->claims[i].member);
 }
 
 static void collect_own(worker_t *w, worker_part_t *part, uint64_t number, names_t *names)
@@ -80,7 +81,7 @@ static void collect_own(worker_t *w, worker_part_t *part, uint64_t number, names
     for (worker_item_t *item = part->items; item != NULL && part->kept_n + part->names_n > 0; item = item->part_next) {
         if (!item->is_claimed && item->name == NAME_NONE)
             continue;
-        add_name(names, item->offset, w->member);
+        add_name(names, part, item->offset, w->member);
         if (!item->is_claimed)
             committed_names_add(w, part, item->offset, number);
         if (item->name == NAME_ASKED && item->name_number == 0)
@@ -90,7 +91,7 @@ static void collect_own(worker_t *w, worker_part_t *part, uint64_t number, names
         const worker_item_t *item = w->slots[i].runs.head;
         if (item == NULL || item->part != part || !item_is_ours(item) || item->is_claimed || item->name != NAME_NONE)
             continue;
-        add_name(names, item->offset, w->member);
+        add_name(names, part, item->offset, w->member);
         committed_names_add(w, part, item->offset, number);
     }
 }

@@ -1,6 +1,6 @@
 /* The shell's state, and what its files do for each other: shell.c (life, what actions mean), step.c (events into the core), news.c (what the caller
- * hears), topics.c (jobs topic, what is opened), group.c, lanes.c and notes.c (whose items, and what was noted about them), packs.c
- * and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
+ * hears), topics.c (jobs topic, what is opened), group.c, lanes.c and notes.c (whose items, and what was noted about
+ * them), packs.c and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
 #define WORKER_SHELL_STATE_H
 
@@ -161,7 +161,6 @@ void shell_watches_close(worker_shell_t *shell);
 /* topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
 void shell_query_jobs_end(worker_shell_t *shell);
-
 /* group.c */
 /* Leaves the group; its last `revoked` follows from inside the loop, and then shell_left. */
 void shell_leave(worker_shell_t *shell);
