@@ -1,5 +1,6 @@
 """Topics that get more partitions, or are deleted and made anew, under a running fleet."""
 import json
+import signal
 import time
 
 import raw
@@ -93,3 +94,16 @@ class TopicsChange(Case):
         again = self.run_map("trouble", data=seq(1, 40))
         self.assert_same(again.out(), squares(40))
         self.assertTrue(worker.alive(), worker.err())
+
+    def test_outcomes_held_while_the_results_topic_is_made_anew(self):
+        """They have nowhere to go for some seconds: the worker says so, goes on with what comes then, and ends with nothing in hand."""
+        counted = self.recorder()
+        worker = self.worker(slots=2)
+        self.start_map("recorded_sleep", "--job-id", "gone", data="".join(f"[300,{i}]\n" for i in range(60)))
+        counted.wait_started(4, 30)
+        raw.delete_topic(self.kafka.port, self.topic("results"))
+        wait_until(lambda: "is kept and tried again" in worker.err(), 60 * PATIENCE, "the worker says that it keeps outcomes")
+        wait_until(lambda: self.is_made("results"), 20, "the topic is made anew")
+        self.assert_same(self.run_map("trouble", data=seq(1, 40)).out(), squares(40))
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 60 * PATIENCE)

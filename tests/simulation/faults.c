@@ -189,6 +189,24 @@ static void cut(sim_t *sim, node_t *node, bool *is_cut, const char *from)
     sim_say(sim, "%s is %s %s", node->process.name, *is_cut ? "cut off from" : "back at", from);
 }
 
+static void on_password_read(sim_t *sim, event_t *event)
+{
+    node_t *node = &sim->nodes[event->a];
+    sim_say(sim, "%s has read the new password of redis", node->process.name);
+    node->process.redis_cut = false;
+}
+
+/* Redis refuses everybody, until each has got the new password, at its own time. */
+static void rotate_password(sim_t *sim)
+{
+    sim_say(sim, "the password of redis is another one");
+    for (size_t i = 0; i < sim->nodes_n; i++) {
+        sim->lost_lives += !sim->nodes[i].process.redis_cut;
+        sim->nodes[i].process.redis_cut = true;
+        clock_after(&sim->clock, BETWEEN(sim, 1, 20000), on_password_read)->a = i;
+    }
+}
+
 static void change_limit(sim_t *sim)
 {
     job_t *job = &sim->jobs[ROLL(sim, sim->jobs_n)];
@@ -268,6 +286,9 @@ static void inflict(sim_t *sim, fault_t fault)
         break;
     case FAULT_TAKE_OVER:
         take_over(sim, job);
+        break;
+    case FAULT_REDIS_PASSWORD:
+        rotate_password(sim);
         break;
     case FAULTS_N:
         break;

@@ -26,6 +26,7 @@ typedef enum {
     FAULT_CANCEL,
     FAULT_KILL_MAKER,
     FAULT_TAKE_OVER,
+    FAULT_REDIS_PASSWORD,
     FAULTS_N
 } fault_t;
 

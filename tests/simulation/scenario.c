@@ -161,9 +161,9 @@ static bool lacks_a_charge_rule(const sim_t *sim)
 /* A few kinds, often, or many kinds, each seldom. */
 static void draw_faults(sim_t *sim)
 {
-    static const fault_t about_tokens[] = {FAULT_STOP,       FAULT_CUT_REDIS,     FAULT_REDIS_DOWN, FAULT_REDIS_FLUSH,
-                                           FAULT_REDIS_JUMP, FAULT_REDIS_NETWORK, FAULT_LIMIT,      FAULT_KILL,
-                                           FAULT_STOP_SHORT, FAULT_CUT_KAFKA};
+    static const fault_t about_tokens[] = {
+        FAULT_STOP,  FAULT_CUT_REDIS, FAULT_REDIS_DOWN, FAULT_REDIS_FLUSH, FAULT_REDIS_JUMP,    FAULT_REDIS_NETWORK,
+        FAULT_LIMIT, FAULT_KILL,      FAULT_STOP_SHORT, FAULT_CUT_KAFKA,   FAULT_REDIS_PASSWORD};
     static const fault_t gentle[] = {FAULT_DRAIN,         FAULT_DRAIN, FAULT_LIMIT,
                                      FAULT_REDIS_NETWORK, FAULT_PAUSE, FAULT_FOREIGN};
     static const fault_t alone[] = {FAULT_DRAIN, FAULT_KILL, FAULT_KAFKA_SLOW, FAULT_KILL, FAULT_PAUSE};
