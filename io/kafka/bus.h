@@ -23,6 +23,7 @@ struct kafka_bus {
     kafka_group_t *groups;
     uint64_t call_number; /* numbers given to calls */
     unsigned nudges_n;    /* under way */
+    int64_t nudge_next_ms;
     bool needs_nudges;
     loop_timer_t *remade;
     bool remade_looks; /* its call is under way */

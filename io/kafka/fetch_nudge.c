@@ -1,7 +1,8 @@
 /* Before 2.2.0 librdkafka stops fetching a partition once its queue holds queued.min.messages (or the bytes), and looks
  * again only when its broker thread wakes, which can take a second: at full speed that is most of the time. Anything
- * that is sent to the broker wakes the thread. So whenever a partition handed out half of what its queue holds, the helper asks for
- * its watermarks and forgets the answer. */
+ * that is sent to the broker wakes the thread. So when a partition has handed out half of what its queue holds, the helper asks for
+ * its watermarks and forgets the answer; not again within a few milliseconds, as one thread fetches for all partitions of a
+ * broker. */
 #include <stdlib.h>
 
 #include "io/kafka/blocking_call.h"
@@ -58,12 +59,13 @@ void kafka_fetch_nudge(kafka_nudge_t *nudge, const kafka_topic_t *topic, rd_kafk
     nudge->bytes += message->len;
     if (nudge->records < nudge->records_max && nudge->bytes < nudge->bytes_max)
         return;
-    if (!bus->needs_nudges || bus->nudges_n >= KAFKA_NUDGES_MAX)
+    if (!bus->needs_nudges || bus->nudges_n >= KAFKA_NUDGES_MAX || loop_now_ms(bus->loop) < bus->nudge_next_ms)
         return;
     nudge_t *request = calloc(1, sizeof *request);
     if (request == NULL)
         return;
     nudge->records = nudge->bytes = 0;
+    bus->nudge_next_ms = loop_now_ms(bus->loop) + KAFKA_NUDGE_EVERY_MS;
     request->call = (kafka_call_t){.run = nudge_run, .done = nudge_done, .drop = nudge_drop, .rk = rk};
     request->bus = bus;
     request->partition = message->partition;

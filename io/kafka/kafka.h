@@ -39,7 +39,8 @@ enum {
     KAFKA_RETRY_MS = 200,
     KAFKA_POLL_MS = 1000, /* the group is polled at least so often */
     KAFKA_NUDGES_MAX = 4,
-    KAFKA_NUDGE_MS = 500
+    KAFKA_NUDGE_MS = 500,
+    KAFKA_NUDGE_EVERY_MS = 10
 };
 
 typedef struct kafka_bus kafka_bus_t;

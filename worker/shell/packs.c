@@ -1,5 +1,5 @@
 /* Outcomes of one job that are ready together travel in one record: a pack is sent when it is full, at once when nothing
- * is under way, and else after a linger of a millisecond.
+ * is under way, and else after a linger of a few milliseconds.
  *
  * What can fail: the broker finds a pack too large: then its outcomes go one by one, and one that is too large alone
  * becomes a `too_large` outcome. Whatever else Kafka has against a record is no fault of the outcome's: held.c.
