@@ -33,7 +33,8 @@ kafka_lane_t *kafka_lane_get(kafka_topic_t *topic, int32_t partition)
 
 static void list_if_ready(kafka_producer_t *producer, kafka_lane_t *lane)
 {
-    if (lane->is_ready || lane->first == NULL || lane->inflight_n >= KAFKA_LANE_INFLIGHT_MAX)
+    if (lane->is_ready || lane->first == NULL || lane->inflight_n >= KAFKA_LANE_INFLIGHT_MAX ||
+        (lane->gathers && lane->unsent_n < KAFKA_LANE_FULL))
         return;
     lane->is_ready = true;
     lane->ready_next = NULL;
@@ -84,6 +85,30 @@ void kafka_lane_sent(kafka_producer_t *producer, kafka_lane_t *lane, kafka_recor
     list_if_ready(producer, lane);
 }
 
+void kafka_lane_gather(kafka_producer_t *producer, kafka_lane_t *lane, int64_t now_ms)
+{
+    int64_t gather_ms = (int64_t)(lane->unsent_n / KAFKA_LANE_RECORDS_A_MS);
+    if (lane->gathers || gather_ms == 0)
+        return;
+    lane->gathers = true;
+    lane->due_ms = now_ms + (gather_ms < KAFKA_LANE_GATHER_MAX_MS ? gather_ms : KAFKA_LANE_GATHER_MAX_MS);
+    kafka_lane_t **at = &producer->gathering;
+    while (*at != NULL && (*at)->due_ms <= lane->due_ms)
+        at = &(*at)->gather_next;
+    lane->gather_next = *at;
+    *at = lane;
+}
+
+void kafka_lanes_gathered(kafka_producer_t *producer, int64_t now_ms)
+{
+    kafka_lane_t *lane;
+    while ((lane = producer->gathering) != NULL && lane->due_ms <= now_ms) {
+        producer->gathering = lane->gather_next;
+        lane->gathers = false;
+        list_if_ready(producer, lane);
+    }
+}
+
 void kafka_lane_reported(kafka_producer_t *producer, kafka_lane_t *lane)
 {
     invariant(lane->inflight_n > 0);
@@ -94,6 +119,7 @@ void kafka_lane_reported(kafka_producer_t *producer, kafka_lane_t *lane)
 void kafka_lanes_restart(kafka_producer_t *producer)
 {
     kafka_record_t *record;
+    kafka_lanes_gathered(producer, INT64_MAX);
     while (kafka_lane_next(producer) != NULL)
         ;
     for (record = producer->first; record != NULL; record = record->next)

@@ -1,7 +1,7 @@
 /* Records out, as far as librdkafka.
  *
  * bus_produce copies a record to the end of the outbox and of its lane (lanes.h). At the end of the turn (earlier when many may
- * go) lanes with little under way hand over what they have, in runs of one call each, which costs two thirds of what single
+ * go) lanes with little under way, and which have not just handed over many, hand over what they have, in runs of one call each, which costs two thirds of what single
  * calls cost. librdkafka sends the values from our records, so a record stays where it is until its report; see producer.c.
  */
 #include <stdlib.h>
@@ -213,8 +213,9 @@ static bool send_run(kafka_producer_t *producer, kafka_lane_t *lane)
 }
 
 /* All that waits in the lane goes together: what is left behind would wait for its reports. */
-static bool send_lane(kafka_producer_t *producer, kafka_lane_t *lane)
+static bool send_lane(kafka_producer_t *producer, kafka_lane_t *lane, int64_t now_ms)
 {
+    kafka_lane_gather(producer, lane, now_ms);
     while (lane->first != NULL && !producer->must_recover)
         if (!send_run(producer, lane))
             return false;
@@ -225,10 +226,14 @@ void kafka_send(kafka_bus_t *bus)
 {
     kafka_producer_t *producer = &bus->producer;
     kafka_lane_t *lane;
+    int64_t now_ms = loop_now_ms(bus->loop);
+    kafka_lanes_gathered(producer, now_ms);
     producer->queue_full = false;
     while (producer->rk != NULL && !producer->must_recover && !producer->queue_full &&
            (lane = kafka_lane_next(producer)) != NULL)
-        producer->queue_full = !send_lane(producer, lane);
+        producer->queue_full = !send_lane(producer, lane, now_ms);
+    if (producer->gathering != NULL)
+        loop_timer_at(producer->gathered, producer->gathering->due_ms);
     if (producer->failed_n > 0 || producer->must_recover)
         kafka_source_again(&producer->source); /* not from inside bus_produce */
     if (producer->queue_full && !producer->must_recover)
@@ -239,6 +244,11 @@ static void send_deferred(void *arg)
 {
     kafka_bus_t *bus = arg;
     bus->producer.send_deferred = false;
+    kafka_send(bus);
+}
+
+void kafka_send_gathered(void *bus)
+{
     kafka_send(bus);
 }
 

@@ -335,6 +335,8 @@ int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err)
     if (code == FANMAP_OK)
         code = loop_timer_new(bus->loop, begin_again, bus, &producer->retry, err);
     if (code == FANMAP_OK)
+        code = loop_timer_new(bus->loop, kafka_send_gathered, bus, &producer->gathered, err);
+    if (code == FANMAP_OK)
         code = open_handle(bus, err);
     return code;
 }
@@ -346,6 +348,7 @@ void kafka_producer_close(kafka_bus_t *bus)
     kafka_send_cancel(bus);
     kafka_source_close(&producer->source);
     loop_timer_free(producer->retry);
+    loop_timer_free(producer->gathered);
     /* Without a handle, an old one may still be on its way out and send from the records: they go after it all the
      * same. */
     if (destroy == NULL)

@@ -29,11 +29,12 @@ typedef struct {
     kafka_source_t source;
     kafka_record_t *first, *last;                 /* all, in the order of bus_produce */
     kafka_lane_t *ready, *ready_last;             /* that may hand something over */
+    kafka_lane_t *gathering;                      /* first due first */
     size_t n, bytes, unsent_n, ready_n, failed_n; /* unsent: that librdkafka has not; ready: of these, in ready lanes */
     size_t batch_bytes, must_shrink_to;
     bool send_deferred, must_recover, queue_full;
     bool is_refused; /* may write nowhere: the handle is good for looking things up only */
-    loop_timer_t *retry;
+    loop_timer_t *retry, *gathered;
 } kafka_producer_t;
 
 int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err);
@@ -47,6 +48,8 @@ void kafka_flush_soon(bus_t *bus);
 void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record);
 /* Hands to librdkafka what it has not. */
 void kafka_send(kafka_bus_t *bus);
+/* Timer: lanes have gathered. */
+void kafka_send_gathered(void *bus);
 void kafka_send_cancel(kafka_bus_t *bus);
 size_t kafka_record_bytes(const kafka_record_t *record);
 void kafka_record_free(kafka_record_t *record);

@@ -1,5 +1,6 @@
 /* Outcomes of one job that are ready together travel in one record: a pack is sent when it is full, at once when nothing
- * is under way, and else after a linger of a few milliseconds.
+ * is under way and it is small, and else after a linger of a few milliseconds. One that has many already waits for more of
+ * them, whatever is under way: a broker that answers fast would else be sent many small ones.
  *
  * What can fail: the broker finds a pack too large: then its outcomes go one by one, and one that is too large alone
  * becomes a `too_large` outcome. Whatever else Kafka has against a record is no fault of the outcome's: held.c.
@@ -7,6 +8,12 @@
 #include <string.h>
 
 #include "worker/shell/inflight.h"
+
+enum {
+    LINGER_MS = 4, /* while others are under way */
+    LINGER_MAX_MS = 8,
+    OUTCOMES_A_MS = 64 /* a pack that gets more than this waits for more */
+};
 
 static void pack_send(worker_shell_t *shell, inflight_t *pack)
 {
@@ -78,6 +85,14 @@ void shell_publish(worker_shell_t *shell, const worker_action_t *a)
     put_outcome(shell, a->publish.spec, a->publish.item, &a->publish.outcome);
 }
 
+static int64_t due_ms(const worker_shell_t *shell, const inflight_t *pack)
+{
+    int64_t linger_ms = pack->count / OUTCOMES_A_MS;
+    if (linger_ms < LINGER_MS && shell->under_way > 0)
+        linger_ms = LINGER_MS;
+    return pack->began_ms + (linger_ms < LINGER_MAX_MS ? linger_ms : LINGER_MAX_MS);
+}
+
 void shell_send_packs(worker_shell_t *shell, bool all)
 {
     int64_t now = loop_now_ms(shell->loop), next = INT64_MAX;
@@ -85,8 +100,8 @@ void shell_send_packs(worker_shell_t *shell, bool all)
     shell_send_unsent(shell);
     while (*at) {
         inflight_t *pack = *at;
-        int64_t due = pack->began_ms + PACK_LINGER_MS;
-        if (all || shell->under_way == 0 || due <= now) {
+        int64_t due = due_ms(shell, pack);
+        if (all || due <= now) {
             *at = pack->next;
             pack_send(shell, pack);
             continue;
