@@ -215,10 +215,8 @@ class Job(Generic[T]):
         """One chunk in, what is there out: a list, perhaps empty, or None at the end (then `_end` says how)."""
         if self._end is not None:
             return None
-        if self._end is None and not self._is_ours():
-            return None
-        if self._handle is None:
-            self._end = StopIteration()
+        if not self._is_ours():
+            self._end = self._end or StopIteration()  # closed by the caller; or, forked, it says so itself
             return None
         with self._connection.lock:
             self._c.fanmap_hold(self._handle, False)
