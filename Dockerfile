@@ -6,9 +6,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends build-essential
 WORKDIR /src
 COPY . .
 RUN rm -rf build && cmake --preset release && ninja -C build \
-    && cmake --install build --prefix /out/usr/local \
-    && mkdir -p /out/usr/local/lib/fanmap \
-    && cp build/examples/numbers.so /out/usr/local/lib/fanmap/
+    && DESTDIR=/out cmake --install build --prefix /usr/local
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 libhiredis0.14 libmsgpackc2 \

@@ -13,6 +13,7 @@
  *   admin.c     what those that only look have in common; views/ has their JSON
  *   service_log.c  what a service says on stderr
  *   stops.c     INT and TERM
+ *   liveness.c  what a service tells systemd and fanmap health
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

@@ -64,6 +64,10 @@ static const struct {
                "--clean deletes what nobody can need any more: items of forgotten jobs, and topics of tasks that no "
                "worker serves and no known job is of; "
                "--print-acls prints the rights that each role needs, as commands for Kafka and Redis."},
+    {"health",
+     "Asks the file that a worker or an aggregator keeps with --heartbeat. 0: it is ready, or stopping; the word is "
+     "printed. 5: it is "
+     "not ready yet, has not turned its loop for 10 s, or there is none. Made for the health checks of containers."},
     {"workers", "Lists the workers that are alive: the tasks they serve, their slots and what runs on them."},
     {"dead", "Records that nobody could use are set aside as they were, on the dead-letter topic. list and show look "
              "at them; replay puts "

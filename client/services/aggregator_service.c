@@ -337,6 +337,11 @@ void fanmap_aggregator_drain(fanmap_aggregator_t *aggregator)
     loop_wake(aggregator->f->loop);
 }
 
+bool fanmap_aggregator_is_ready(const fanmap_aggregator_t *aggregator)
+{
+    return aggregator->group != NULL;
+}
+
 void fanmap_aggregator_close(fanmap_aggregator_t *a)
 {
     if (!a)

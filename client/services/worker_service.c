@@ -275,6 +275,11 @@ void fanmap_worker_drain(fanmap_worker_t *worker)
     loop_wake(worker->loop);
 }
 
+bool fanmap_worker_is_ready(const fanmap_worker_t *worker)
+{
+    return worker->is_ready;
+}
+
 void fanmap_worker_close(fanmap_worker_t *w)
 {
     if (!w)

@@ -102,6 +102,8 @@ FANMAP_API int fanmap_worker_run(fanmap_worker_t *worker, int timeout_ms, fanmap
 /* Takes nothing new, finishes or hands back what runs within the drain time; fanmap_worker_run then says FANMAP_END.
  * Async-signal-safe. */
 FANMAP_API void fanmap_worker_drain(fanmap_worker_t *worker);
+/* It is in its group, and takes items. */
+FANMAP_API bool fanmap_worker_is_ready(const fanmap_worker_t *worker);
 FANMAP_API void fanmap_worker_close(fanmap_worker_t *worker);
 
 /* ---- programs that speak the slot protocol ---- */
@@ -139,6 +141,8 @@ FANMAP_API int fanmap_aggregator_run(fanmap_aggregator_t *aggregator, int timeou
 /* Begins no further file, ends those under way within the drain time, and hands its jobs to others;
  * fanmap_aggregator_run then says FANMAP_END. Async-signal-safe. */
 FANMAP_API void fanmap_aggregator_drain(fanmap_aggregator_t *aggregator);
+/* It is in its group, and takes logs. */
+FANMAP_API bool fanmap_aggregator_is_ready(const fanmap_aggregator_t *aggregator);
 FANMAP_API void fanmap_aggregator_close(fanmap_aggregator_t *aggregator);
 
 /* ---- a running job ---- */

@@ -42,7 +42,7 @@ class Deploy(Case):
         run = next(line for line in text.splitlines() if "cmake --install" in line)
         out = os.path.join(self.folder, "image")
         for command in run.removeprefix("RUN ").split("&&"):
-            if "/out" in command:
+            if "DESTDIR=/out" in command:
                 command = re.sub(r"(?<![\w/])build\b", BUILD, command.replace("/out", out))
                 done = said(command, shell=True, cwd=ROOT)
                 self.assertEqual(done.returncode, 0, done.stdout)
@@ -63,6 +63,8 @@ class Deploy(Case):
 
     def setUp(self):
         super().setUp()
+        self.umask = os.umask(0o022)
+        os.umask(self.umask)
         self.results = os.path.join(self.folder, "results")
         os.mkdir(self.results)
 
@@ -133,6 +135,15 @@ class Deploy(Case):
         ours = [line for line in done.stdout.splitlines() if "fanmap" in line]
         self.assertEqual((done.returncode, ours), (0, []), done.stdout)
 
+    def results_can_be_read(self, unit):
+        """A user made for the unit has its state below /var/lib/private, where only root comes in."""
+        self.assertNotIn("DynamicUser", unit)
+        self.assertEqual((unit["UMask"], unit["StateDirectoryMode"]), ("0022", "0755"))
+        with open(os.path.join(self.image, "usr/local/lib/sysusers.d/fanmap.conf")) as f:
+            self.assertIn(f"\nu {unit['User']} ", f.read())
+        mode = os.stat(os.path.join(self.results, "deployed.jsonl")).st_mode
+        self.assertEqual(mode & 0o777, 0o666 & ~self.umask)
+
     def test_unit_lines(self):
         """With the configuration files of the examples, as an operator would copy them to /etc/fanmap."""
         self.install()
@@ -144,16 +155,17 @@ class Deploy(Case):
             names = [line.split("=")[0] for line in f if not line.startswith("#")]
         self.assertEqual(names, ["FANMAP_BROKERS", "FANMAP_REDIS", "FANMAP_NAMESPACE"])  # what environment() sets
         with open(os.path.join(installed, "share/doc/fanmap/examples/worker-default.conf")) as f:
-            text = re.sub(r"/usr/local(?=/)", installed, f.read())
+            text = f.read().replace("/usr/local", installed)
         with open(os.path.join(self.folder, "worker-default.conf"), "w") as f:
             f.write(text)
         units = os.path.join(installed, "lib/systemd/system")
         worker = Unit(os.path.join(units, "fanmap-worker@.service")).command(i="default")
         aggregator = Unit(os.path.join(units, "fanmap-aggregator.service")).command(S="/var/lib", H="host1")
-        self.assertEqual((worker[0], aggregator[0]), ("fanmap", "fanmap"))
+        self.assertEqual((worker[0], aggregator[0]), ("fanmap", "fanmap"))  # in /usr/local systemd finds it
         self.run_line([w.replace("/etc/fanmap", self.folder) for w in worker[1:]], "worker")
         self.run_line([w.replace("/var/lib/fanmap/results", self.results) for w in aggregator[1:]], "aggregator")
         self.map_and_wait_for_file()
+        self.results_can_be_read(Unit(os.path.join(units, "fanmap-aggregator.service"))["Service"])
         shout = self.run_map("shout", data=json.dumps("loud").encode() + b"\n")
         self.assertEqual(shout.out(), b'"LOUD"\n')
         for program in self.programs[:2]:

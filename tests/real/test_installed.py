@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 
+import pages
 from fleet import BUILD, PATIENCE, ROOT, Case, Program, free_port, seq, squares, suite_folder, wait_until
 
 
@@ -145,5 +146,39 @@ class Installed(Case):
         tree = {os.path.relpath(os.path.join(d, f), self.prefix) for d, _, fs in os.walk(self.prefix) for f in fs}
         for wanted in ("bin/fanmap", "lib/libfanmap.so", "lib/libfanmap.so.0", "include/fanmap/fanmap.h",
                        "include/fanmap/task.h", "include/fanmap/admin.h", "libexec/fanmap/fanmap-guardian",
-                       "libexec/fanmap/fanmap-supervisor", "libexec/fanmap/fanmap-host", "share/doc/fanmap/semantics.md"):
+                       "libexec/fanmap/fanmap-supervisor", "libexec/fanmap/fanmap-host", "share/doc/fanmap/docs/semantics.md", "share/doc/fanmap/schemas/README.md", "share/fanmap/python/fanmap_task.py",
+                       "share/fanmap/perl/FanmapTask.pm", "lib/fanmap/numbers.so", "share/doc/fanmap/examples/forty.c"):
             self.assertIn(wanted, tree)
+
+    def test_no_link_points_at_something_missing(self):
+        """Symbolic links, links of pages, and what units start and examples name, in a prefix that systemd does not search."""
+        prefix = os.path.join(self.folder, "opt")
+        quietly("cmake", "--install", BUILD, "--prefix", prefix)
+        problems, pages_n, starts = [], 0, []
+        for folder, folders, names in os.walk(prefix):
+            for name in names + folders:
+                path = os.path.join(folder, name)
+                if os.path.islink(path) and not os.path.exists(path):
+                    problems.append(f"{path} -> {os.readlink(path)}")
+                if name.endswith(".md"):
+                    with open(path) as f:
+                        problems += pages.broken_links(path, path, f.read())
+                    pages_n += 1
+                if name.endswith(".service"):
+                    with open(path) as f:
+                        starts += re.findall(r"^ExecStart=(\S+)", f.read(), re.M)
+        self.assertEqual(problems, [])
+        self.assertGreater(pages_n, 10)
+        self.assertEqual(starts, [os.path.join(prefix, "bin/fanmap")] * 2)
+        self.assertTrue(os.access(starts[0], os.X_OK))
+        with open(os.path.join(prefix, "share/doc/fanmap/examples/worker-default.conf")) as f:
+            library = re.search(r"^tasks = (.*)$", f.read(), re.M).group(1)
+        self.assertTrue(os.path.exists(library), library)
+
+    def test_the_installed_task_module_serves(self):
+        share = os.path.join(self.prefix, "share")
+        run = self.program("map", self.prefix + "/bin/fanmap", "map", "--local", "--serve",
+                           f"square=env PYTHONPATH={share}/fanmap/python python3 {share}/doc/fanmap/examples/python/numbers_task.py",
+                           "square", data=b"12\n")
+        self.finish(run, 30)
+        self.assertEqual(run.out(), b"144\n")

@@ -1,0 +1,68 @@
+"""What a service tells its surroundings: systemd by its socket, anybody by `fanmap health`."""
+import os
+import signal
+import socket
+
+from fleet import PATIENCE, Case, wait_until
+
+
+class Health(Case):
+    def setUp(self):
+        super().setUp()
+        self.on_fleet()
+        self.beat = os.path.join(self.folder, "beat")
+        self.heard = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.addCleanup(self.socket.close)
+        self.socket.bind(os.path.join(self.folder, "notify"))
+
+    def told(self):
+        try:
+            while True:
+                self.heard.append(self.socket.recv(4096).decode())
+        except BlockingIOError:
+            return self.heard
+
+    def environment(self, extra=None):
+        return super().environment({"NOTIFY_SOCKET": os.path.join(self.folder, "notify"), "WATCHDOG_USEC": "1000000",
+                                    **(extra or {})})
+
+    def health(self):
+        run = self.start("health", self.beat, name="health")
+        return run.wait(20)
+
+    def until_health(self, status):
+        wait_until(lambda: self.health() == status, 40 * PATIENCE, f"fanmap health says {status}")
+
+    def lives(self, service):
+        self.until_health(0)
+        self.assertEqual([t for t in self.told() if t == "READY=1"], ["READY=1"])
+        before = len(self.heard)
+        wait_until(lambda: self.told()[before:].count("WATCHDOG=1") >= 3, 20 * PATIENCE, "three beats")
+        service.signal(signal.SIGSTOP)
+        self.until_health(5)
+        before = len(self.told())
+        self.until_health(5)
+        self.assertEqual(self.told()[before:], [], "a service that stands still beats")
+        service.signal(signal.SIGCONT)
+        self.until_health(0)
+        service.signal(signal.SIGTERM)
+        self.finish(service, 60)
+        self.assertIn("STOPPING=1", self.told())
+        self.assertFalse(os.path.exists(self.beat))
+        self.assertEqual(self.health(), 5)
+
+    def test_a_worker(self):
+        worker = self.worker("--exec", "told=sh -c 'echo ${NOTIFY_SOCKET-none}'", "--heartbeat", self.beat, tasks=None)
+        self.until_health(0)
+        self.assertEqual(self.run_map("told", data=b"1\n").out(), b'"none"\n')
+        self.lives(worker)
+
+    def test_an_aggregator(self):
+        out = os.path.join(self.folder, "out")
+        os.mkdir(out)
+        self.lives(self.start("aggregator", "--out", out, "--heartbeat", self.beat, *self.connect_args()))
+
+    def test_a_file_that_cannot_be_kept(self):
+        run = self.run_fanmap("aggregator", "--out", self.folder, "--heartbeat", "/no/such/folder/beat", exit_status=6)
+        self.assert_one_line(run, "--heartbeat", "No such file")
