@@ -68,12 +68,12 @@ typedef enum {
     WORKER_ASSIGNED,      /* lane, offset, and what its commit said */
     WORKER_REBALANCED,    /* all WORKER_ASSIGNED of this rebalance were given */
     WORKER_REVOKED,       /* lane is being taken away. What runs there is claimed by the closing commit and stays here.
-                       may_wait false: that commit is among the actions of this step. may_wait true: outcomes on their
-                       way get up to revoke_ms; WORKER_LET_GO follows in a later step or in this one, right after the
-                       closing WORKER_COMMIT, and until then the partition is still ours. A closing commit that was not
-                       acknowledged is followed by WORKER_LOST. */
+                             may_wait false: that commit is among the actions of this step. may_wait true: outcomes on
+                             their way get up to revoke_ms; WORKER_LET_GO follows in a later step or in this one, right
+                             after the closing WORKER_COMMIT, and until then the partition is still ours. A closing
+                             commit that was not acknowledged is followed by WORKER_LOST. */
     WORKER_LOST,          /* the membership, or a closing commit: every partition and every claim may be someone else's.
-                       Everything that runs is killed, nothing is committed, WORKER_JOIN_ANEW follows */
+                             Everything that runs is killed, nothing is committed, WORKER_JOIN_ANEW follows */
     WORKER_MEMBERS,       /* the answer to WORKER_DESCRIBE */
     WORKER_HEARD,         /* a record that WORKER_WATCH found: lane, offset, value */
     WORKER_ITEM,          /* a record of a lane; `payload` keeps its bytes alive until WORKER_RELEASE */
@@ -88,9 +88,10 @@ typedef enum {
     WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
                       pointers are invalid after this step */
     WORKER_HUNGRY, /* another worker has free slots and nothing to start */
-    WORKER_NOT_HANDED, /* the copies of these items (WORKER_HAND_OFF) will never be stored; WORKER_STORED says that they are */
-    WORKER_COMMITTED,   /* lane, offset, the commit's number, ok */
-    WORKER_END_STORED,  /* J/end of job is stored (answers WORKER_COPY_END) */
+    WORKER_NOT_HANDED, /* the copies of these items (WORKER_HAND_OFF) will never be stored; WORKER_STORED says that they
+                          are */
+    WORKER_COMMITTED,  /* lane, offset, the commit's number, ok */
+    WORKER_END_STORED, /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
     WORKER_DRAIN        /* SIGTERM: take nothing new, finish or hand back */
 } worker_event_type_t;
@@ -220,7 +221,7 @@ typedef enum {
     WORKER_TAKE_BACK, /* take unstarted runs of slot back; WORKER_TAKEN_BACK follows as the next event of that slot but
                          for dones */
     WORKER_KILL,     /* end run n of slot; hard: without grace. WORKER_SLOT_DOWN follows, unless n's WORKER_ATTEMPT_DONE
-                       does. May    come twice for one run: first soft, then hard. */
+                       does. May come twice for one run: first soft, then hard. */
     WORKER_FREEZE,   /* slot; on or off */
     WORKER_LAPSE,    /* job_key's attempts are frozen by the guardian at at_ms */
     WORKER_HAND_OFF, /* copy this item to another partition of its task, whose holder has nothing to do; WORKER_STORED or
@@ -231,22 +232,22 @@ typedef enum {
     WORKER_LANE,     /* of a stream, on or off: take records of this lane from the group, or none for now; it is on when
                         it is assigned */
     WORKER_COMMIT,   /* lane, offset, metadata (valid during this step's actions); is_closing: send now, from inside
-                       the  revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
+                        the revocation. WORKER_COMMITTED answers those that are not closing; of several that were not
                        sent yet the last may stand for all. */
     WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
     WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
     WORKER_TELL,     /* put a note about a claimed item on its lane; nothing follows */
-    WORKER_JOIN_ANEW, /* leave the group and join it as a new member */
-    WORKER_LET_GO,    /* lane: its revocation (may_wait) may go on; nothing of it runs here */
-    WORKER_SYNC,      /* one token sync; WORKER_TOKENS follows */
-    WORKER_COPY_END,  /* publish J/end to jobs; WORKER_END_STORED follows */
-    WORKER_WRITE_END, /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
-    WORKER_DEAD_LETTER, /* a record that is not an item, of no known job or of a job of another task: lane, offset, value, why; the bytes are
-                           valid during this step's actions; WORKER_STORED with `item` follows once it is on the
-                           dead-letter topic */
-    WORKER_RELEASE,        /* give the payload back (once for each WORKER_ITEM) */
-    WORKER_INTAKE,         /* on or off: take items from the group, or stop */
+    WORKER_JOIN_ANEW,   /* leave the group and join it as a new member */
+    WORKER_LET_GO,      /* lane: its revocation (may_wait) may go on; nothing of it runs here */
+    WORKER_SYNC,        /* one token sync; WORKER_TOKENS follows */
+    WORKER_COPY_END,    /* publish J/end to jobs; WORKER_END_STORED follows */
+    WORKER_WRITE_END,   /* a deadline passed, or a stored outcome closes the job: write `end` to the job's log */
+    WORKER_DEAD_LETTER, /* a record that is not an item, of no known job or of a job of another task: lane, offset, value,
+                           why; the bytes are valid during this step's actions; WORKER_STORED with `item` follows once it
+                           is on the dead-letter topic */
+    WORKER_RELEASE,     /* give the payload back (once for each WORKER_ITEM) */
+    WORKER_INTAKE,      /* on or off: take items from the group, or stop */
     WORKER_QUERY_JOBS_END, /* ask for the end of the jobs topic; WORKER_JOBS_POSITION with at_end follows once it is
                               read that far */
     WORKER_NOTE,           /* one line for the operator's log */
