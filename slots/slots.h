@@ -74,7 +74,8 @@ typedef struct {
     uint32_t parts; /* of zipped items: how many each has; 0: not zipped */
 } slots_job_t;
 
-/* Starts the guardian and through it the slots; each announces itself by `up`. */
+/* Starts the guardian and through it the slots; each announces itself by `up`. Raises this process's soft limit of open
+ * files where the slots need more; attempts keep what it was. FANMAP_EUSAGE: the hard limit is too low. */
 int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks_t *callbacks, void *arg, slots_t **ret,
                fanmap_error_t *err);
 /* Kills what still runs, lets the others close what they have open (bounded: 1 s), and waits for the guardian to end

@@ -14,7 +14,7 @@
 #include "slots/shared/controls.h"
 #include "slots/shared/proc.h"
 
-enum { SLOTS_MAX = 65536, FRAME_SPARE_BYTES = 64 * 1024 };
+enum { SLOTS_MAX = 65536, FRAME_SPARE_BYTES = 64 * 1024, FILES_OF_SLOT = 6, FILES_BESIDE = 128 };
 
 static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *err)
 {
@@ -40,6 +40,19 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
     if (s->plan_fd < 0)
         return err_set(err, FANMAP_EIO, "no memory file: %s", strerror(errno));
     return plan_read(s->plan_fd, &s->plan) ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "no memory for the plan");
+}
+
+/* A slot that starts has six here, and as many in the guardian, who inherits the limit. */
+static int raise_files(uint32_t slots_n, fanmap_error_t *err)
+{
+    uint64_t wanted = FILES_BESIDE + (uint64_t)slots_n * FILES_OF_SLOT, hard = 0;
+    if (files_raise(wanted, &hard))
+        return FANMAP_OK;
+    return err_set(
+        err, FANMAP_EUSAGE,
+        "%u slots need %llu open files, and the hard limit is %llu (ulimit -Hn, LimitNOFILE= of a unit): raise it, "
+        "or take fewer --slots",
+        slots_n, (unsigned long long)wanted, (unsigned long long)hard);
 }
 
 /* A limit that the operator named and that nothing here can keep is no limit. */
@@ -115,6 +128,8 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
         controls_make_room();
     if (code == FANMAP_OK)
         code = check_limits(s, err);
+    if (code == FANMAP_OK)
+        code = raise_files(s->plan.slots_n, err);
     if (code == FANMAP_OK)
         code = make_slots(s, err);
     if (code == FANMAP_OK)

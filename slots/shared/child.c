@@ -27,6 +27,16 @@ ordinary_t ordinary_now(void)
     return (ordinary_t){.core_bytes = soft_limit(RLIMIT_CORE), .files_n = soft_limit(RLIMIT_NOFILE)};
 }
 
+bool files_raise(uint64_t wanted, uint64_t *ret_hard)
+{
+    struct rlimit now;
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= wanted)
+        return true;
+    *ret_hard = now.rlim_max;
+    set_soft_limit(RLIMIT_NOFILE, wanted);
+    return now.rlim_max >= wanted;
+}
+
 void child_harden(void)
 {
     prctl(PR_SET_DUMPABLE, 0);

@@ -17,6 +17,8 @@ typedef struct {
 
 /* Of this process; no other user. */
 ordinary_t ordinary_now(void);
+/* Raises the soft limit of open files to `wanted`. False: the hard one is lower, *ret_hard. */
+bool files_raise(uint64_t wanted, uint64_t *ret_hard);
 /* For guardian and supervisor, first of all: not dumpable, no cores. */
 void child_harden(void);
 

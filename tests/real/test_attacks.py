@@ -1,8 +1,9 @@
 """Tasks that attack what runs them, and files that others can write to."""
 import json
 import os
+import subprocess
 
-from fleet import BUILD, Case, seq, squares
+from fleet import BUILD, FANMAP, PATIENCE, Case, seq, squares
 
 # The parent of a command is its slot's supervisor, whose parent is the guardian.
 KILL_GUARDIAN = ("x=$(cat); read -r a b c guardian rest </proc/$PPID/stat; case $x in *[!0-9]*) kill -9 $guardian; sleep 60;; esac; "
@@ -65,3 +66,40 @@ class OnAFleet(Attacks, Case):
     def map_over(self, script, data):
         self.worker("--exec", f"t=sh -c '{script}'", tasks=None, slots=3)
         return self.run_map("t", "--records", "--input-format", "lines", data=data, exit_status=1, bound_s=90)
+
+
+# A command that tries what another process of its user may usually do to those above it.
+REACH = """
+import ctypes, os
+libc, found, pid = ctypes.CDLL(None), [], os.getppid()
+def tries(what, attempt):
+    try:
+        attempt()
+        found.append(what)
+    except OSError:
+        pass
+for name in ("supervisor", "guardian"):
+    tries(name + " descriptors", lambda: os.readlink("/proc/%d/fd/3" % pid))
+    tries(name + " memory", lambda: open("/proc/%d/mem" % pid, "rb"))
+    tries(name + " memory files", lambda: os.truncate("/proc/%d/fd/4" % pid, 0))
+    if libc.ptrace(16, pid, 0, 0) == 0:
+        found.append(name + " traced")
+    pid = int(open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[1])
+taken = []
+try:
+    while True:
+        taken.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+print(found)
+"""
+
+
+class OfTheSameUser(Case):
+    def test_what_runs_a_task_cannot_be_looked_into(self):
+        """Not by root, who may look into everything."""
+        as_somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        run = subprocess.run([*as_somebody, FANMAP, "map", "--local", "--", "python3", "-c", REACH, ":::", "1", "2", "3"], cwd="/",
+                             env=self.environment({"HOME": "/"}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             timeout=60 * PATIENCE)
+        self.assertEqual((run.returncode, run.stdout), (0, "[]\n" * 3), run.stderr)

@@ -150,6 +150,48 @@ static void test_new_privileges_where_the_operator_wants_them(void **state)
     close_rig(r);
 }
 
+/* ---- open files ---- */
+
+static void test_the_limit_of_files_is_raised_for_us_alone(void **state)
+{
+    struct rlimit before, low;
+    rig_t *r = test_malloc(sizeof *r);
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){100, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    rig_init(r, 8);
+    rig_add_command(r, "files", "sh -c 'ulimit -Sn'");
+    rig_open(r);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(low.rlim_cur, 128 + 8 * 6);
+    assert_string_equal(rig_one(r, "files", "1")->value, "\"100\"");
+    close_rig(r);
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
+static void test_a_hard_limit_of_files_that_is_too_low_is_named(void **state)
+{
+    int status = 1;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        static const slots_callbacks_t callbacks = {.up = rig_up};
+        const struct rlimit low = {100, 150};
+        slots_config_t config = {.slots_n = 8, .log_fd = -1};
+        fanmap_error_t err = {0};
+        loop_t *loop = NULL;
+        slots_t *slots = NULL;
+        rig_libexec();
+        bool ok = setrlimit(RLIMIT_NOFILE, &low) == 0 && loop_new(&loop, &err) == FANMAP_OK &&
+                  slots_open(loop, &config, &callbacks, NULL, &slots, &err) == FANMAP_EUSAGE &&
+                  strstr(err.message, "8 slots need 176 open files, and the hard limit is 150");
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* ---- what cannot be started ---- */
 
 /* The supervisor may open nothing more: no command can be started, which is no item's fault. */
@@ -238,6 +280,8 @@ int main(int argc, char **argv)
         rig_test(test_our_processes_are_closed_and_leave_no_cores),
         rig_test(test_attempts_have_ordinary_settings_and_no_new_privileges),
         rig_test(test_new_privileges_where_the_operator_wants_them),
+        rig_test(test_the_limit_of_files_is_raised_for_us_alone),
+        rig_test(test_a_hard_limit_of_files_that_is_too_low_is_named),
         rig_test(test_a_shortage_is_the_workers_trouble),
         rig_test(test_a_guardian_that_cannot_run_is_given_up),
         rig_test(test_supervisors_that_cannot_run_are_given_up),
