@@ -27,7 +27,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "fanmap"
 HELPERS = ("fanmap-guardian", "fanmap-supervisor", "fanmap-host")
 OURS = ("pyproject.toml", "README.md", "fanmap_build.py")
-TARGETS = ("fanmap", "fanmap_program", *HELPERS)
+# By the name of its file: "fanmap" alone is also that of the program.
+TARGETS = ("libfanmap.so", "fanmap_program", *HELPERS)
 
 
 def _source() -> str:
