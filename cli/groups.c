@@ -7,8 +7,8 @@ static const char *const command[] = {"sh", "replace", "raw", "command-output", 
 static const char *const at_once[] = {"concurrency", "slots", NULL};
 static const char *const failures[] = {"retries",    "timeout", "halt",         "fail-fast", "backoff",
                                        "final-exit", "grace",   "retry-failed", "deadline",  NULL};
-static const char *const output[] = {"output-format", "records", "unordered", "keep-order", "joblog",
-                                     "progress",      "quiet",   "verbose",   NULL};
+static const char *const output[] = {"output-format", "records",  "unordered", "keep-order", "tag", "tagstring",
+                                     "joblog",        "progress", "quiet",     "verbose",    NULL};
 static const char *const isolation[] = {"local", "memory", "cpus", "cpu-time", "container", NULL};
 static const char *const fleet[] = {"brokers",    "redis",    "redis-password-file",
                                     "namespace",  "queue",    "job-id",

@@ -31,6 +31,12 @@ static output_format_t format_of(const char *name)
     return strcmp(name, "msgpack") == 0 ? OUTPUT_MSGPACK : OUTPUT_JSONL;
 }
 
+/* A line of JSON for each outcome: that of its record, or itself where the format is jsonl. */
+static bool is_json(const output_t *output)
+{
+    return output->format == OUTPUT_JSONL || (output->as_records && output->format != OUTPUT_MSGPACK);
+}
+
 int output_open(output_t *output, const arguments_t *arguments, const char *standard_format)
 {
     const char *format = option_text(arguments, "output-format");
@@ -43,7 +49,14 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .is_raw = is_switch_set(arguments, "raw"),
                          .is_verbose = is_switch_set(arguments, "verbose")};
     output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
-    output->keeps_items = option_text(arguments, "joblog") != NULL;
+    int status = tag_open(&output->tag, arguments);
+    if (status == EXIT_ALL_WELL && output->tag.filler && (is_json(output) || output->format != OUTPUT_LINES)) {
+        complain("--tag is for lines: not with --records or another format of the output");
+        status = EXIT_USAGE;
+    }
+    if (status != EXIT_ALL_WELL)
+        return status;
+    output->keeps_items = option_text(arguments, "joblog") || output->tag.filler;
     return parallel_log_open(&output->parallel_log, arguments);
 }
 
@@ -52,13 +65,9 @@ bool output_close(output_t *output)
     free(output->bytes);
     output->bytes = NULL;
     kept_free(&output->kept);
+    tag_close(&output->tag);
+    buf_free(&output->tagged);
     return parallel_log_close(&output->parallel_log);
-}
-
-/* A line of JSON for each outcome: that of its record, or itself where the format is jsonl. */
-static bool is_json(const output_t *output)
-{
-    return output->format == OUTPUT_JSONL || (output->as_records && output->format != OUTPUT_MSGPACK);
 }
 
 bool output_is_as_printed(const output_t *output)
@@ -174,6 +183,12 @@ int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outc
     if (r != FANMAP_OK)
         return r;
     const char *end = end_of(output, line, len);
+    if (output->tag.filler) {
+        buf_clear(&output->tagged);
+        tag_lines(&output->tag, item, line, len, &output->tagged);
+        line = (const char *)output->tagged.data;
+        len = output->tagged.len;
+    }
     bool is_stored = append(output, line, len) && (!end || append(output, end, 1));
     kept_drop(&output->kept, outcome->index);
     if (is_stored)

@@ -5,6 +5,7 @@
 
 #include "cli/kept.h"
 #include "cli/parallel_log.h"
+#include "cli/tag.h"
 
 typedef enum { OUTPUT_JSONL, OUTPUT_LINES, OUTPUT_NUL, OUTPUT_MSGPACK } output_format_t;
 
@@ -19,6 +20,8 @@ typedef struct {
     parallel_log_t parallel_log;
     bool keeps_items; /* something shows the item beside its outcome */
     kept_t kept;
+    tag_t tag;
+    buf_t tagged;
 } output_t;
 
 /* EXIT_ALL_WELL, or EXIT_IO after a complaint. output_close in every case. */

@@ -70,8 +70,98 @@ static int set(parser_t *p, const fanmap_option_info_t *info, const char *value)
     return EXIT_ALL_WELL;
 }
 
+/* What parallel and xargs call it, in the words of the table; an empty one asks for nothing that is not so anyway. */
+static const char *own_name(const char *name, size_t len)
+{
+    static const char *const names[][2] = {{"max-procs", "concurrency"},
+                                           {"arg-file", "input"},
+                                           {"bar", "progress"},
+                                           {"eta", "progress"},
+                                           {"silent", ""},
+                                           {"group", ""},
+                                           {"will-cite", ""},
+                                           {"no-notice", ""},
+                                           {"no-run-if-empty", ""}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i][0]) == len && memcmp(names[i][0], name, len) == 0)
+            return names[i][1];
+    return NULL;
+}
+
+/* GNU parallel's, that this program does not have. */
+static bool is_left_out(const char *what)
+{
+    static const char *const names[] = {"pipe",
+                                        "pipepart",
+                                        "block",
+                                        "recstart",
+                                        "recend",
+                                        "colsep",
+                                        "csv",
+                                        "header",
+                                        "max-args",
+                                        "max-replace-args",
+                                        "xargs",
+                                        "results",
+                                        "resume",
+                                        "resume-failed",
+                                        "dry-run",
+                                        "dryrun",
+                                        "delay",
+                                        "ungroup",
+                                        "line-buffer",
+                                        "shuf",
+                                        "wd",
+                                        "workdir",
+                                        "memfree",
+                                        "load",
+                                        "noswap",
+                                        "nice",
+                                        "sshlogin",
+                                        "sshloginfile",
+                                        "transferfile",
+                                        "return",
+                                        "cleanup",
+                                        "basefile",
+                                        "trc",
+                                        "env",
+                                        "semaphore",
+                                        "tmux",
+                                        "shebang",
+                                        "fifo",
+                                        "cat",
+                                        "tee",
+                                        "limit",
+                                        "template",
+                                        "plus",
+                                        "files",
+                                        "tmpdir",
+                                        "compress",
+                                        "retry",
+                                        "pty",
+                                        "onall",
+                                        "nonall",
+                                        "max-line-length-allowed",
+                                        "max-chars",
+                                        "max-lines",
+                                        "arg-sep",
+                                        "delimiter",
+                                        "filter",
+                                        "embed",
+                                        "sqlmaster"};
+    size_t len = strcspn(what + 2, "=");
+    for (size_t i = 0; strncmp(what, "--", 2) == 0 && i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == len && strncmp(names[i], what + 2, len) == 0)
+            return true;
+    return false;
+}
+
 static int unknown(const parser_t *p, const char *what)
 {
+    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(what)) {
+        complain("%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", what);
+        return EXIT_USAGE;
+    }
     complain("%s has no option %s; see fanmap %s --help", p->command->name, what, p->command->name);
     return EXIT_USAGE;
 }
@@ -89,7 +179,10 @@ static int parse_long(parser_t *p, const char *arg)
 {
     const char *name = arg + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const fanmap_option_info_t *info = find_long(p->command, name, len);
+    const char *own = p->command->scope & FANMAP_SCOPE_SHELL ? own_name(name, len) : NULL;
+    const fanmap_option_info_t *info = own ? find_long(p->command, own, strlen(own)) : find_long(p->command, name, len);
+    if (own && !*own)
+        return EXIT_ALL_WELL;
     if (!info && len > 3 && strncmp(name, "no-", 3) == 0 && !equals) {
         info = find_long(p->command, name + 3, len - 3);
         return info && !info->metavar ? set(p, info, "false") : unknown(p, arg);
@@ -103,8 +196,10 @@ static int parse_long(parser_t *p, const char *arg)
 
 static int parse_letters(parser_t *p, const char *arg)
 {
+    bool is_shell = p->command->scope & FANMAP_SCOPE_SHELL;
     for (const char *letter = arg + 1; *letter; letter++) {
-        const fanmap_option_info_t *info = find_letter(p->command, *letter);
+        char own = is_shell && *letter == 'P' ? 'j' : is_shell && *letter == 'a' ? 'i' : *letter;
+        const fanmap_option_info_t *info = find_letter(p->command, own);
         if (!info)
             return unknown(p, arg);
         if (info->metavar)

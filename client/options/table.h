@@ -81,6 +81,8 @@
     ROW(OPT_RECORDS,              "records",           0,  NULL,      NULL,         "false",     OUT | AGG,      false, SWITCH,    0, 0,                 "print {\"index\":...,\"attempts\":...,\"value\":...} or {...,\"error\":{...}}") \
     ROW(OPT_UNORDERED,            "unordered",         0,  NULL,      NULL,         "false",     OUT | GATHER,   false, SWITCH,    0, 0,                 "hand each outcome out as it arrives, with its index (implies --records)") \
     ROW(OPT_KEEP_ORDER,           "keep-order",       'k', NULL,      NULL,         "true",      OUT,            false, SWITCH,    0, 0,                 "outcomes in input order (accepted: it is the default)") \
+    ROW(OPT_TAG,                  "tag",               0,  NULL,      NULL,         "false",     SHELL,          false, SWITCH,    0, 0,                 "each line of output begins with the item and a tab") \
+    ROW(OPT_TAGSTRING,            "tagstring",         0,  NULL,      "TEXT",       NULL,        SHELL,          false, TEXT,      0, 0,                 "the same with TEXT, in which {} and its like stand for the item") \
     ROW(OPT_JOBLOG,               "joblog",            0,  NULL,      "FILE",       NULL,        OUT,            false, TEXT,      0, 0,                 "a line for each item that ran, in GNU parallel's columns; +FILE goes on with it") \
     ROW(OPT_PROGRESS,             "progress",          0,  NULL,      NULL,         "true",      OUT,            false, SWITCH,    0, 0,                 "report on stderr (--no-progress: do not)") \
     ROW(OPT_STATE,                "state",             0,  NULL,      "running|paused|ended", NULL, JOBS,        false, CHOICE,    0, 0,                 "only jobs in this state") \
