@@ -204,6 +204,10 @@ void gatherer_step(gatherer_t *g, const gatherer_event_t *e, gatherer_actions_t 
     switch (e->type) {
     case GATHERER_TICK:
         break;
+    case GATHERER_FLUSH:
+        if (g->commit_ms != INT64_MAX)
+            g->commit_ms = g->now_ms;
+        break;
     case GATHERER_ASSIGNED:
         assigned(g, e);
         break;

@@ -31,6 +31,7 @@ typedef struct {
 
 typedef enum {
     GATHERER_TICK,
+    GATHERER_FLUSH,    /* commit what there is, now */
     GATHERER_ASSIGNED, /* lane, and what was committed of it; also the answer to GATHERER_RELOAD */
     GATHERER_REVOKED,  /* every lane is being taken away, or is already someone else's */
     GATHERER_PACK,     /* what stands in the lane's log at `at` */

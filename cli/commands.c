@@ -9,6 +9,8 @@ static const char *const map_examples[] = {
     "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
 static const char *const submit_examples[] = {"job=$(fanmap submit square -i items.jsonl)", NULL};
 static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl", NULL};
+static const char *const stream_examples[] = {"fanmap stream enrich --from orders --to enriched --errors-to failed",
+                                              NULL};
 static const char *const worker_examples[] = {
     "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
 static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
@@ -42,6 +44,9 @@ const command_t commands[] = {
     {"gather", "JOB", "the outcomes of a job, streaming, in order",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, NULL, 1, gather_examples,
      run_gather},
+    {"stream", "TASK --from TOPIC [--to TOPIC] [--errors-to TOPIC]", "a map without end, from topic to topic",
+     FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_MAP | FANMAP_SCOPE_STREAM | FANMAP_SCOPE_CLI, NULL, 1, stream_examples,
+     run_stream},
     {"worker", "--tasks F.so | --exec NAME='CMD...' | --serve NAME='CMD...'", "serve tasks",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, NULL, 0, worker_examples, run_worker},
     {"check-task", "-- CMD ARG...", "drive a program through the slot protocol, and say what it gets wrong",

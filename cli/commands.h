@@ -9,6 +9,7 @@ int run_submit(arguments_t *arguments);
 int run_gather(arguments_t *arguments);
 int run_health(arguments_t *arguments);
 int run_worker(arguments_t *arguments);
+int run_stream(arguments_t *arguments);
 int run_serve(arguments_t *arguments);
 int run_aggregator(arguments_t *arguments);
 int run_check_task(arguments_t *arguments);

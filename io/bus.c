@@ -149,3 +149,42 @@ bool bus_reader_drop(bus_reader_t **reader)
     *reader = NULL;
     return is_open;
 }
+
+void bus_group_want_lane(bus_group_t *group, int32_t lane, bool want)
+{
+    if (group->bus->ops->group_want_lane != NULL)
+        group->bus->ops->group_want_lane(group, lane, want);
+}
+
+int bus_writer_open(bus_t *bus, const char *id, bus_writer_fn answered, void *arg, bus_writer_t **ret,
+                    fanmap_error_t *err)
+{
+    if (bus->ops->writer_open == NULL)
+        return err_set(err, FANMAP_EUSAGE, "only Kafka has transactions");
+    return bus->ops->writer_open(bus, id, answered, arg, ret, err);
+}
+
+int bus_writer_put(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
+                   const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
+                   int64_t timestamp_ms, fanmap_error_t *err)
+{
+    return writer->bus->ops->writer_put(writer, topic, partition, key, key_len, value, value_len, headers, headers_n,
+                                        timestamp_ms, err);
+}
+
+int bus_writer_commit(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
+                      size_t n, fanmap_error_t *err)
+{
+    return writer->bus->ops->writer_commit(writer, group, topic, positions, n, err);
+}
+
+void bus_writer_abort(bus_writer_t *writer)
+{
+    writer->bus->ops->writer_abort(writer);
+}
+
+void bus_writer_close(bus_writer_t *writer)
+{
+    if (writer != NULL)
+        writer->bus->ops->writer_close(writer);
+}

@@ -185,6 +185,8 @@ bool bus_group_hold(bus_group_t *group);
 void bus_group_let_go(bus_group_t *group);
 /* false: no more records until true (flow control without pausing: the prefetch stays, the group stays polled). */
 void bus_group_want(bus_group_t *group, bool want);
+/* The same for one lane; it is wanted when it is assigned. Kafka alone heeds it. */
+void bus_group_want_lane(bus_group_t *group, int32_t lane, bool want);
 /* The member id, "" before the first join. Borrowed until the next loop turn. */
 const char *bus_group_member(bus_group_t *group);
 /* Leaves the group: from inside the loop `revoked` comes once more, for what it owned (perhaps nothing: n is 0). That

@@ -4,6 +4,7 @@
 #define IO_BUS_OPS_H
 
 #include "io/bus_admin.h"
+#include "io/bus_writer.h"
 
 typedef struct {
     void (*close)(bus_t *bus, int timeout_ms);
@@ -35,8 +36,18 @@ typedef struct {
     bool (*group_hold)(bus_group_t *group); /* NULL: cannot */
     void (*group_let_go)(bus_group_t *group);
     void (*group_want)(bus_group_t *group, bool want);
+    void (*group_want_lane)(bus_group_t *group, int32_t lane, bool want); /* NULL: cannot */
     const char *(*group_member)(bus_group_t *group);
     void (*group_leave)(bus_group_t *group);
+    int (*writer_open)(bus_t *bus, const char *id, bus_writer_fn answered, void *arg, bus_writer_t **ret,
+                       fanmap_error_t *err); /* NULL: cannot */
+    int (*writer_put)(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
+                      const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
+                      int64_t timestamp_ms, fanmap_error_t *err);
+    int (*writer_commit)(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
+                         size_t n, fanmap_error_t *err);
+    void (*writer_abort)(bus_writer_t *writer);
+    void (*writer_close)(bus_writer_t *writer);
 } bus_ops_t;
 
 struct bus {
@@ -49,6 +60,9 @@ struct bus_reader {
     bus_t *bus;
 };
 struct bus_group {
+    bus_t *bus;
+};
+struct bus_writer {
     bus_t *bus;
 };
 

@@ -53,6 +53,18 @@ char *name_jobs(char *ret, const char *name_space)
     return ret;
 }
 
+char *name_stream(char *ret, const char *name_space, const char *id)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.stream.%s", name_space, id);
+    return ret;
+}
+
+char *name_gather(char *ret, const char *name_space, const char *id)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.gather.%s", name_space, id);
+    return ret;
+}
+
 char *name_dead(char *ret, const char *name_space)
 {
     snprintf(ret, TOPIC_NAME_MAX, "%s.dead", name_space);

@@ -11,12 +11,15 @@ enum { TOPIC_NAME_MAX = 192 };
 
 /* Each writes a NUL-terminated name into `ret` (TOPIC_NAME_MAX bytes are always enough) and returns it. */
 char *name_items(char *ret, const char *name_space, const char *queue, const char *task); /* NS.items.QUEUE.TASK */
-char *name_items_of_queue(char *ret, const char *name_space, const char *queue);   /* NS.items.QUEUE., a prefix */
-char *name_items_of_all(char *ret, const char *name_space);                        /* NS.items., a prefix */
-char *name_results(char *ret, const char *name_space);                             /* NS.results */
-char *name_jobs(char *ret, const char *name_space);                                /* NS.jobs */
-char *name_dead(char *ret, const char *name_space);                                /* NS.dead */
-char *name_group(char *ret, const char *name_space, const char *queue);            /* NS.workers.QUEUE */
+char *name_items_of_queue(char *ret, const char *name_space, const char *queue); /* NS.items.QUEUE., a prefix */
+char *name_items_of_all(char *ret, const char *name_space);                      /* NS.items., a prefix */
+char *name_results(char *ret, const char *name_space);                           /* NS.results */
+char *name_jobs(char *ret, const char *name_space);                              /* NS.jobs */
+char *name_stream(char *ret, const char *name_space,
+                  const char *id); /* NS.stream.ID: its log, and its workers' group */
+char *name_gather(char *ret, const char *name_space, const char *id);   /* NS.gather.ID: the group that reads the log */
+char *name_dead(char *ret, const char *name_space);                     /* NS.dead */
+char *name_group(char *ret, const char *name_space, const char *queue); /* NS.workers.QUEUE */
 char *name_aggregator_group(char *ret, const char *name_space, const char *group); /* NS.aggregator.GROUP */
 
 /* The queue and the task of an items topic of this namespace; false: it is none. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The first fields are always there; those behind them are left out from the last one that is not its default on. */
-enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 7, HALT_FIELDS = 4, PARTITIONS_MAX = 100000 };
+enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 7, HALT_FIELDS = 4, STREAM_FIELDS = 6, PARTITIONS_MAX = 100000 };
 
 void spec_init(spec_t *spec)
 {
@@ -61,8 +61,13 @@ static void put_final_exits(buf_t *b, const spec_t *spec)
 
 static void put_stream(buf_t *b, const spec_t *spec)
 {
-    mp_put_array(b, 1);
+    mp_put_array(b, STREAM_FIELDS);
     mp_put_uint(b, spec->stream);
+    mp_put_text(b, spec->from);
+    mp_put_text(b, spec->to);
+    mp_put_text(b, spec->errors_to);
+    mp_put_uint(b, spec->in_format);
+    mp_put_uint(b, spec->out_format);
 }
 
 static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
@@ -188,11 +193,18 @@ static void read_stream(mp_reader_t *r, spec_t *spec)
 {
     uint32_t fields = mp_read_array(r);
     uint64_t order = mp_read_uint(r);
-    r->bad = r->bad || fields < 1 || order > STREAM_UNORDERED;
+    mp_read_text(r, spec->from, sizeof spec->from);
+    mp_read_text(r, spec->to, sizeof spec->to);
+    mp_read_text(r, spec->errors_to, sizeof spec->errors_to);
+    uint64_t in_format = mp_read_uint(r), out_format = mp_read_uint(r);
+    r->bad = r->bad || fields < STREAM_FIELDS || order > STREAM_UNORDERED || in_format > STREAM_MSGPACK ||
+             out_format > STREAM_MSGPACK || (order != STREAM_NOT && spec->from[0] == '\0');
     if (r->bad)
         return;
     spec->stream = (stream_order_t)order;
-    mp_skip_fields(r, fields - 1);
+    spec->in_format = (stream_format_t)in_format;
+    spec->out_format = (stream_format_t)out_format;
+    mp_skip_fields(r, fields - STREAM_FIELDS);
 }
 
 static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)

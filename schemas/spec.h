@@ -13,6 +13,7 @@ enum {
     NONCE_MAX = 32,
     FINAL_EXITS_MAX = 16,
     SEQUENCES_MAX = 64,
+    KAFKA_NAME_MAX = 249, /* of a topic that is not ours */
     SPEC_VERSION = 1
 };
 
@@ -33,6 +34,8 @@ typedef struct {
 /* STREAM_NOT: a job. Else its items are the records of an existing topic, and their outcomes are handed out in the order of
  * their partition, in the order of each key, or as they come. */
 typedef enum { STREAM_NOT, STREAM_BY_PARTITION, STREAM_BY_KEY, STREAM_UNORDERED } stream_order_t;
+/* What the value of a record is. */
+typedef enum { STREAM_JSON, STREAM_TEXT, STREAM_BINARY, STREAM_MSGPACK } stream_format_t;
 
 typedef struct {
     char job[JOB_ID_MAX + 1];
@@ -67,6 +70,8 @@ typedef struct {
     uint32_t sequences_n;          /* of zipped inputs: how many parts each item, an array, has; 0: not zipped */
     char retry_of[JOB_ID_MAX + 1]; /* the job whose failed items this one runs again; "": none */
     stream_order_t stream;
+    char from[KAFKA_NAME_MAX + 1], to[KAFKA_NAME_MAX + 1], errors_to[KAFKA_NAME_MAX + 1]; /* topics; "": none */
+    stream_format_t in_format, out_format;
 } spec_t;
 
 /* A spec with every default; the caller fills job, task, queue. */

@@ -88,6 +88,7 @@ static void on_ready(void *arg)
                options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
     if (w->presence)
         on_presence(w);
+    worker_streams_ready(w->streams);
     if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
         worker_log(w, FANMAP_LOG_WARNING, "%s", err.message);
     else if (w->has_lost)
@@ -101,9 +102,8 @@ static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_
 }
 
 /* Who is drained takes its row along, if Redis can be asked. */
-static void on_ended(void *arg, const fanmap_error_t *err)
+static void leave(fanmap_worker_t *w, const fanmap_error_t *err)
 {
-    fanmap_worker_t *w = arg;
     fanmap_error_t ignored;
     if (!err && w->presence &&
         presence_ask(w->presence, PRESENCE_LEAVE, w->incarnation, on_left, w, &ignored) == FANMAP_OK) {
@@ -112,6 +112,18 @@ static void on_ended(void *arg, const fanmap_error_t *err)
     } else {
         end(w, err);
     }
+}
+
+static void on_ended(void *arg, const fanmap_error_t *err)
+{
+    fanmap_worker_t *w = arg;
+    if (++w->left_n == 2 || err)
+        leave(w, err);
+}
+
+static void on_heard(void *arg, const jobs_record_t *record)
+{
+    worker_streams_heard(((fanmap_worker_t *)arg)->streams, record);
 }
 
 /* What librdkafka may hold of a partition beside the budget: a 128th of that. */
@@ -193,7 +205,8 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
                                                        .lost = on_lost,
                                                        .cannot_start = on_cannot_start,
                                                        .failed = on_failed,
-                                                       .publishes = on_publishes};
+                                                       .publishes = on_publishes,
+                                                       .heard = on_heard};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
     if (r == FANMAP_OK)
@@ -219,6 +232,9 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
         r = failures_open(w->loop, w->log, w->log_arg, &w->failures, err);
     if (r != FANMAP_OK)
         return r;
+    w->streams = worker_streams_new(w->loop, w->bus, w->options, &w->catalogue, w->log, w->log_arg, on_ended, w);
+    if (!w->streams)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
     serve_config(w->options, &w->catalogue, &config);
     config.incarnation = w->incarnation;
     r = open_task_log(w, &config, err);
@@ -263,6 +279,7 @@ int fanmap_worker_run(fanmap_worker_t *w, int timeout_ms, fanmap_error_t *err)
             presence_withdraw(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks,
                               w->catalogue.n);
         worker_shell_drain(w->shell);
+        worker_streams_drain(w->streams);
     }
     if (w->is_ended && w->error.code)
         return err_set(err, w->error.code, "%s", w->error.message);
@@ -285,6 +302,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
     if (!w)
         return;
     cleaner_free(w->cleaner);
+    worker_streams_close(w->streams);
     worker_shell_close(w->shell);
     attempt_log_close(w->task_log);
     failures_close(w->failures);

@@ -8,6 +8,7 @@
 #include "client/services/attempt_log.h"
 #include "client/services/failures.h"
 #include "client/services/halt_watch.h"
+#include "client/services/worker_streams.h"
 #include "client/tasks/serve.h"
 #include "tokens/presence.h"
 
@@ -24,6 +25,8 @@ struct fanmap_worker {
     attempt_log_t *task_log; /* NULL: the slots write it themselves */
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
+    worker_streams_t *streams;
+    unsigned left_n; /* of shell and streams, those that are drained */
     loop_timer_t *connect_timer, *presence_timer;
     cleaner_t *cleaner; /* from ready on */
     bool has_lost;      /* items were lost before that */

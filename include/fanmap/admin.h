@@ -31,7 +31,8 @@ enum {
     FANMAP_SCOPE_TOPICS = 1 << 14, /* the topics of a namespace */
     FANMAP_SCOPE_DEAD = 1 << 15,   /* dead letters */
     FANMAP_SCOPE_SHELL = 1 << 16,  /* map alone, as a program of the shell */
-    FANMAP_SCOPE_SERVE = 1 << 17   /* serve */
+    FANMAP_SCOPE_SERVE = 1 << 17,  /* serve */
+    FANMAP_SCOPE_STREAM = 1 << 18  /* stream */
 };
 
 typedef struct {
@@ -144,6 +145,29 @@ FANMAP_API void fanmap_aggregator_drain(fanmap_aggregator_t *aggregator);
 /* It is in its group, and takes logs. */
 FANMAP_API bool fanmap_aggregator_is_ready(const fanmap_aggregator_t *aggregator);
 FANMAP_API void fanmap_aggregator_close(fanmap_aggregator_t *aggregator);
+
+/* ---- a stream, gathered in this process ---- */
+
+typedef struct fanmap_stream fanmap_stream_t;
+
+/* Begins the stream named by option "job-id" (the task's name where there is none), or joins it: the records of topic "from" are
+ * items of the task, run by the workers of the queue that serve it, and their outcomes become records of topic "to", errors those
+ * of "errors-to". This process writes them; several of the same stream share its partitions. What is written and how far the
+ * outcomes are read is one Kafka transaction, at most "commit-every" apart: a reader with isolation.level=read_committed sees each
+ * outcome once. The policies ("concurrency", "retries", "timeout"...) are those of the stream's beginning; fanmap_control changes
+ * them. Blocks until Kafka has answered. FANMAP_EUSAGE: a topic is not there, or the stream is another. FANMAP_ESTOPPED: it was
+ * cancelled. */
+FANMAP_API int fanmap_stream_open(const fanmap_options_t *options, const char *task, fanmap_log_fn log, void *log_arg,
+                                  fanmap_stream_t **ret_stream, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* As fanmap_fd: poll it, never read it. */
+FANMAP_API int fanmap_stream_fd(const fanmap_stream_t *stream);
+/* Works for up to `timeout_ms` (-1: until something happened). FANMAP_OK: call again. FANMAP_END: drained. A negative code: it
+ * cannot go on; nothing is lost. */
+FANMAP_API int fanmap_stream_run(fanmap_stream_t *stream, int timeout_ms, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Stores what is in hand and leaves the rest to others; fanmap_stream_run then says FANMAP_END. The stream itself goes on.
+ * Async-signal-safe. */
+FANMAP_API void fanmap_stream_drain(fanmap_stream_t *stream);
+FANMAP_API void fanmap_stream_close(fanmap_stream_t *stream);
 
 /* ---- a running job ---- */
 

@@ -55,10 +55,18 @@ static const setting_t PRODUCING_FIXED[] = {
     {"message.timeout.ms", "0"},
 };
 
+/* A producer that dies holds readers of committed records up for as long as its transaction may last. */
+static const setting_t WRITING_FIXED[] = {
+    {"acks", "all"},
+    {"transaction.timeout.ms", "10000"},
+    {"partitioner", "murmur2_random"}, /* as Kafka's own producers do it */
+    {"linger.ms", "5"},
+};
+
 static const setting_t CONSUMING_FIXED[] = {
-    {"enable.auto.commit", "false"}, /* no offset past unfinished work */
-    {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"}, /* a gap is never skipped in silence */
+    {"isolation.level", "read_committed"},                                 /* also of what groups have committed */
+    {"enable.auto.commit", "false"},                                       /* no offset past unfinished work */
+    {"enable.auto.offset.store", "false"}, {"auto.offset.reset", "error"}, /* a gap is never skipped in silence */
     {"enable.partition.eof", "true"},
 };
 
@@ -145,10 +153,15 @@ static int set_prefetch(rd_kafka_conf_t *conf, const bus_config_t *config, fanma
     return code;
 }
 
+static bool is_producing(kafka_kind_t kind)
+{
+    return kind == KAFKA_PRODUCER || kind == KAFKA_WRITER;
+}
+
 static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_kind_t kind, fanmap_error_t *err)
 {
     int code = set(conf, "client.id", config->client_id, err);
-    if (code == FANMAP_OK && kind == KAFKA_PRODUCER && config->message_bytes_max > 0)
+    if (code == FANMAP_OK && is_producing(kind) && config->message_bytes_max > 0)
         code = set_number(conf, "message.max.bytes", at_least(config->message_bytes_max, KAFKA_BATCH_BYTES), err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->fetch_kbytes > 0)
         code = set_prefetch(conf, config, err);
@@ -165,26 +178,28 @@ static int set_ours(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_kin
 {
     int code = SET_ALL(conf, EVERYWHERE, err);
     if (code == FANMAP_OK)
-        code = kind == KAFKA_PRODUCER ? SET_ALL(conf, PRODUCING, err) : SET_ALL(conf, CONSUMING, err);
+        code = is_producing(kind) ? SET_ALL(conf, PRODUCING, err) : SET_ALL(conf, CONSUMING, err);
     if (code == FANMAP_OK)
         code = set_config(conf, config, kind, err);
-    if (code == FANMAP_OK && kind != KAFKA_PRODUCER) /* libraries that know it need no kicks */
+    if (code == FANMAP_OK && !is_producing(kind)) /* libraries that know it need no kicks */
         (void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "20", NULL, 0);
     return code;
 }
 
-static int set_fixed(rd_kafka_conf_t *conf, const kafka_bus_t *bus, kafka_kind_t kind, const char *group_id,
+static int set_fixed(rd_kafka_conf_t *conf, const kafka_bus_t *bus, kafka_kind_t kind, const char *id,
                      fanmap_error_t *err)
 {
     int code = SET_ALL(conf, EVERYWHERE_FIXED, err);
     if (code == FANMAP_OK)
-        code = kind == KAFKA_PRODUCER ? SET_ALL(conf, PRODUCING_FIXED, err) : SET_ALL(conf, CONSUMING_FIXED, err);
+        code = kind == KAFKA_PRODUCER ? SET_ALL(conf, PRODUCING_FIXED, err)
+               : kind == KAFKA_WRITER ? SET_ALL(conf, WRITING_FIXED, err)
+                                      : SET_ALL(conf, CONSUMING_FIXED, err);
     if (code == FANMAP_OK)
         code = set(conf, "bootstrap.servers", bus->config.brokers, err);
     if (code == FANMAP_OK && kind == KAFKA_PRODUCER)
         code = set_number(conf, "batch.size", bus->producer.batch_bytes, err);
-    if (code == FANMAP_OK && group_id != NULL)
-        code = set(conf, "group.id", group_id, err);
+    if (code == FANMAP_OK && id != NULL)
+        code = set(conf, kind == KAFKA_WRITER ? "transactional.id" : "group.id", id, err);
     return code;
 }
 
@@ -203,7 +218,7 @@ static void discard(const rd_kafka_t *rk, int level, const char *facility, const
     (void)rk, (void)level, (void)facility, (void)text;
 }
 
-static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *group_id, rd_kafka_conf_t **ret,
+static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *id, rd_kafka_conf_t **ret,
                      fanmap_error_t *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -212,13 +227,14 @@ static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *grou
     for (size_t i = 0; code == FANMAP_OK && i < pairs_n(properties); i++)
         code = set(conf, properties[2 * i], properties[2 * i + 1], err);
     if (code == FANMAP_OK)
-        code = set_fixed(conf, bus, kind, group_id, err);
+        code = set_fixed(conf, bus, kind, id, err);
     if (code != FANMAP_OK) {
         rd_kafka_conf_destroy(conf);
         return code;
     }
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
-                                       RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
+    int reports = kind == KAFKA_WRITER ? 0 : RD_KAFKA_EVENT_DR; /* a transaction's answer is enough */
+    rd_kafka_conf_set_events(conf, reports | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_REBALANCE |
+                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
     rd_kafka_conf_set_log_cb(conf, discard);
     kafka_watch_certificates(conf);
     if (uses_oauth(conf))
@@ -235,15 +251,15 @@ bool kafka_needs_nudges(void)
     return !knows;
 }
 
-int kafka_handle_new(kafka_bus_t *bus, kafka_kind_t kind, const char *group_id, rd_kafka_t **ret, fanmap_error_t *err)
+int kafka_handle_new(kafka_bus_t *bus, kafka_kind_t kind, const char *id, rd_kafka_t **ret, fanmap_error_t *err)
 {
     rd_kafka_conf_t *conf = NULL;
-    int code = make_conf(bus, kind, group_id, &conf, err);
+    int code = make_conf(bus, kind, id, &conf, err);
     if (code != FANMAP_OK)
         return code;
     char text[400];
     bool oauth = uses_oauth(conf);
-    rd_kafka_type_t type = kind == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
+    rd_kafka_type_t type = is_producing(kind) ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
     if (rk == NULL) {
         rd_kafka_conf_destroy(conf);

@@ -72,6 +72,8 @@ static void group_close(kafka_group_t *group)
     if (group->assigning != NULL)
         rd_kafka_topic_partition_list_destroy(group->assigning);
     kafka_group_disown(group);
+    if (group->metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(group->metadata);
     loop_timer_free(group->poll);
     loop_timer_free(group->leave);
     loop_timer_free(group->look_up_again);

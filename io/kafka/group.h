@@ -13,6 +13,7 @@ typedef struct {
     kafka_nudge_t nudge;
     unsigned short_n;     /* how often in a row the log ended before that */
     uint64_t call_number; /* the number of its call for where the log begins */
+    bool is_held;         /* no more records of it until kafka_group_want_lane */
     bool commit_waits, commit_sent;
     int64_t commit_offset;
     uint64_t commit_cookie, sent_cookie;
@@ -42,8 +43,9 @@ struct kafka_group {
     bool wanted, leaving, commit_deferred, commit_sent, revoked_announced;
     bool lacks_topics, looks_for_absent; /* absent.c */
     int64_t absent_ms;
-    size_t found_n;            /* of its topics, when it looked last */
-    bool may_hold, is_holding; /* inside `revoked`; until kafka_group_let_go */
+    rd_kafka_consumer_group_metadata_t *metadata; /* of the present assignment; NULL: there was none yet */
+    size_t found_n;                               /* of its topics, when it looked last */
+    bool may_hold, is_holding;                    /* inside `revoked`; until kafka_group_let_go */
     char member[256];
     char id[256]; /* the group's name */
 };
@@ -81,6 +83,7 @@ void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t
 /* The partition's topic is another one than it was: a gap that leads back. */
 void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition);
 void kafka_group_want(bus_group_t *group, bool want);
+void kafka_group_want_lane(bus_group_t *group, int32_t lane, bool want);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 

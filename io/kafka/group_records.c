@@ -27,6 +27,17 @@ void kafka_group_want(bus_group_t *base, bool want)
         kafka_source_again(&group->source);
 }
 
+void kafka_group_want_lane(bus_group_t *base, int32_t lane, bool want)
+{
+    kafka_group_t *group = (kafka_group_t *)base;
+    kafka_partition_t *partition = kafka_group_find(group, lane);
+    if (partition == NULL)
+        return;
+    partition->is_held = !want;
+    if (want)
+        kafka_source_again(&group->source);
+}
+
 /* ---- gaps ---- */
 
 static void assign_again(kafka_group_t *group)
@@ -130,7 +141,7 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
 /* False: the turn is over. */
 static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, kafka_budget_t *budget, bool *ret_any)
 {
-    for (int i = 0; i < RECORDS_IN_A_ROW; i++) {
+    for (int i = 0; i < RECORDS_IN_A_ROW && !partition->is_held; i++) {
         if (!group->wanted || group->leaving || !kafka_budget_spend(budget))
             return false;
         rd_kafka_message_t *message = rd_kafka_consume_queue(partition->queue, 0);

@@ -15,6 +15,7 @@
  *   commit.c         commits                                   describe.c       who is in the group
  *   fetch_nudge.c    keeping the fetcher awake                 remade.c         topics made anew under their readers
  *   absent.c         topics of a group that are not there
+ *   writer.c         records and a group's positions in one transaction
  *
  * Threads: librdkafka has its own and only ever writes to our event descriptors; the helper runs the `run` of calls,
  * which touches nothing but the call and librdkafka. Everything else happens in the thread of the loop.

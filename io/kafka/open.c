@@ -12,6 +12,7 @@
 #include "io/kafka/remade.h"
 #include "io/kafka/requests.h"
 #include "io/kafka/topics.h"
+#include "io/kafka/writer.h"
 
 static void kafka_close(bus_t *base, int timeout_ms)
 {
@@ -57,6 +58,12 @@ static const bus_ops_t KAFKA_OPS = {
     .group_hold = kafka_group_hold,
     .group_let_go = kafka_group_let_go,
     .group_want = kafka_group_want,
+    .group_want_lane = kafka_group_want_lane,
+    .writer_open = kafka_writer_open,
+    .writer_put = kafka_writer_put,
+    .writer_commit = kafka_writer_commit,
+    .writer_abort = kafka_writer_abort,
+    .writer_close = kafka_writer_close,
     .group_member = kafka_group_member,
     .group_leave = kafka_group_leave,
 };

@@ -30,6 +30,14 @@ static void learn_member(kafka_group_t *group)
     rd_kafka_mem_free(group->rk, member);
 }
 
+/* Transactions give Kafka what it is now, and not what it may be by then. */
+static void take_metadata(kafka_group_t *group)
+{
+    if (group->metadata != NULL)
+        rd_kafka_consumer_group_metadata_destroy(group->metadata);
+    group->metadata = rd_kafka_consumer_group_metadata(group->rk);
+}
+
 static int by_lane(const void *a, const void *b)
 {
     int32_t x = ((const kafka_partition_t *)a)->lane, y = ((const kafka_partition_t *)b)->lane;
@@ -120,6 +128,7 @@ void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t
     }
     kafka_assignment_forget(group);
     learn_member(group);
+    take_metadata(group);
     announce(group, list, lows);
 }
 

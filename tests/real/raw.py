@@ -41,6 +41,61 @@ def produce(brokers, topic, partition, records):
         raise RuntimeError("Kafka did not store the records within 30 s")
 
 
+class _Message(ctypes.Structure):
+    _fields_ = [("err", ctypes.c_int), ("rkt", ctypes.c_void_p), ("partition", ctypes.c_int32), ("payload", ctypes.c_void_p),
+                ("len", ctypes.c_size_t), ("key", ctypes.c_void_p), ("key_len", ctypes.c_size_t), ("offset", ctypes.c_int64),
+                ("private", ctypes.c_void_p)]
+
+
+class Committed:
+    """A reader of committed records, of every partition from its beginning."""
+
+    def __init__(self, brokers, topic, partitions):
+        lib, why = library(), ctypes.create_string_buffer(200)
+        conf = lib.rd_kafka_conf_new()
+        for name, value in ((b"bootstrap.servers", brokers.encode()), (b"group.id", b"raw"), (b"isolation.level", b"read_committed"),
+                            (b"auto.offset.reset", b"earliest"), (b"enable.auto.commit", b"false")):
+            lib.rd_kafka_conf_set(conf, name, value, why, 200)
+        self.rk = ctypes.c_void_p(lib.rd_kafka_new(1, conf, why, 200))
+        lib.rd_kafka_topic_partition_list_new.restype = ctypes.c_void_p
+        lib.rd_kafka_consumer_poll.restype = ctypes.POINTER(_Message)
+        entries = ctypes.c_void_p(lib.rd_kafka_topic_partition_list_new(partitions))
+        for partition in range(partitions):
+            lib.rd_kafka_topic_partition_list_add(entries, topic.encode(), partition)
+        lib.rd_kafka_assign(self.rk, entries)
+        lib.rd_kafka_topic_partition_list_destroy(entries)
+
+    def poll(self, wait_ms=200):
+        """(partition, key, value, headers) of one record, or None. Key and value None: there is none."""
+        lib = library()
+        message = lib.rd_kafka_consumer_poll(self.rk, wait_ms)
+        if not message:
+            return None
+        m, record = message.contents, None
+        if m.err == 0:
+            key = ctypes.string_at(m.key, m.key_len) if m.key else None
+            value = ctypes.string_at(m.payload, m.len) if m.payload else None
+            record = (m.partition, key, value, self._headers(message))
+        lib.rd_kafka_message_destroy(message)
+        return record
+
+    @staticmethod
+    def _headers(message):
+        lib, found, at = library(), {}, ctypes.c_void_p()
+        name, value, size = ctypes.c_char_p(), ctypes.c_void_p(), ctypes.c_size_t()
+        if lib.rd_kafka_message_headers(message, ctypes.byref(at)) != 0:
+            return found
+        i = 0
+        while lib.rd_kafka_header_get_all(at, ctypes.c_size_t(i), ctypes.byref(name), ctypes.byref(value), ctypes.byref(size)) == 0:
+            found[name.value.decode()] = ctypes.string_at(value, size.value) if value else None
+            i += 1
+        return found
+
+    def close(self):
+        library().rd_kafka_consumer_close(self.rk)
+        library().rd_kafka_destroy(self.rk)
+
+
 def request(port, key, version, body):
     """One request of Kafka's protocol by the PLAINTEXT listener; the answer behind its correlation id."""
     head = struct.pack(">hhih", key, version, 1, -1)

@@ -137,7 +137,8 @@ static void put_later(buf_t *b, const spec_t *s)
     if (s->retry_of[0] != '\0')
         put_string(b, "retry_of", s->retry_of, strlen(s->retry_of));
     if (s->stream != STREAM_NOT)
-        put_number(b, "stream", s->stream);
+        buf_printf(b, "\"stream\":[%d,\"%s\",\"%s\",\"%s\",%d,%d],", s->stream, s->from, s->to, s->errors_to,
+                   s->in_format, s->out_format);
 }
 
 static void put_spec(buf_t *b, const spec_t *s)

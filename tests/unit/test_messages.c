@@ -216,8 +216,10 @@ static void test_spec_bounds(void **state)
     SPEC_WITH(false, s.sequences_n = SEQUENCES_MAX + 1);
     SPEC_WITH(true, s.memory_bytes = UINT64_MAX; strcpy(s.retry_of, "nightly-1"));
     SPEC_WITH(false, strcpy(s.retry_of, "../x"));
-    SPEC_WITH(true, s.stream = STREAM_UNORDERED);
-    SPEC_WITH(false, s.stream = (stream_order_t)4);
+    SPEC_WITH(true, s.stream = STREAM_UNORDERED; strcpy(s.from, "orders"));
+    SPEC_WITH(false, s.stream = STREAM_UNORDERED);
+    SPEC_WITH(false, s.stream = (stream_order_t)4; strcpy(s.from, "orders"));
+    SPEC_WITH(false, s.stream = STREAM_BY_KEY; strcpy(s.from, "orders"); s.out_format = (stream_format_t)4);
 }
 
 static void test_final_exits(void **state)

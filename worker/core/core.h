@@ -143,6 +143,7 @@ typedef struct {
             const void *value;
             size_t value_len;
             void *payload;
+            const char *bad; /* of a stream: why it is no input (a constant text); NULL: it is one */
         } item;
         struct {
             int32_t lane;

@@ -27,6 +27,10 @@ void item_file(worker_t *w, worker_item_t *item)
     }
     if (source_waits_for_key(item))
         return;
+    if (item->bad != NULL) {
+        outcome_bad_input(w, item);
+        return;
+    }
     if (!is_anothers && job->spec->crash_cap > 0 && item->charges >= job->spec->crash_cap) {
         outcome_crashed(w, item);
         return;

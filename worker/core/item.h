@@ -48,6 +48,7 @@ struct worker_item {
     uint64_t fence;         /* of its last attempt */
     uint64_t query;         /* RECEIVED: the query of the jobs topic's end that decides */
     int64_t before;         /* of a stream: the offset of the record before it */
+    const char *bad;        /* of a stream: why it is no input; NULL: it is one */
     struct source_key *key; /* of a stream by key: it has its turn, or waits for it */
     heap_node_t delay;      /* DELAYED */
     uint32_t ownership;     /* of the partition at its arrival: when it is another now, the item is not ours any more */

@@ -77,3 +77,9 @@ void outcome_crashed(worker_t *w, worker_item_t *item)
     item->attempts++; /* the one that ended so */
     outcome_publish(w, item, &outcome);
 }
+
+void outcome_bad_input(worker_t *w, worker_item_t *item)
+{
+    outcome_t outcome = {.kind = FANMAP_BAD_INPUT, .message = item->bad, .message_len = strlen(item->bad)};
+    outcome_publish(w, item, &outcome);
+}

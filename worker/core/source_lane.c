@@ -63,6 +63,7 @@ bool source_take(worker_t *w, worker_part_t *part, const worker_event_t *e)
         item->attempts = counts.attempts;
         item->charges = counts.charges;
     }
+    item->bad = e->item.bad;
     take_key(w, item, e->item.key, e->item.key_len);
     item_file(w, item);
     source_hold(w, part);

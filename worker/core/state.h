@@ -98,6 +98,8 @@ void limits_wake(worker_t *w, const char *id);
 /* publish.c */
 /* The item's terminal outcome goes out; its payload is given back. */
 void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome);
+/* It is no input: its outcome is said without an attempt. */
+void outcome_bad_input(worker_t *w, worker_item_t *item);
 /* It killed too many: its outcome is said without another attempt. */
 void outcome_crashed(worker_t *w, worker_item_t *item);
 /* False: it is not. */

@@ -2,16 +2,7 @@
 #include <stdlib.h>
 
 #include "worker/shell/state.h"
-
-static void too_many_lanes(worker_shell_t *shell)
-{
-    fanmap_error_t err;
-    err_set(&err, FANMAP_EUSAGE,
-            "this worker has more than %d partitions of items, or no memory for them: serve fewer tasks, or make their "
-            "topics with fewer partitions",
-            WORKER_LANES_MAX);
-    shell_fail(shell, &err);
-}
+#include "worker/shell/stream.h"
 
 static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_committed, const char *metadata,
                         size_t metadata_len)
@@ -21,19 +12,20 @@ static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_co
     int32_t lane = shell ? shell_lane(shell, bus_lane) : -1;
     if (lane < 0) {
         if (shell)
-            too_many_lanes(shell);
+            shell_too_many_lanes(shell);
         return;
     }
     event.assigned.lane = lane;
     event.assigned.partition = BUS_LANE_PARTITION(bus_lane);
-    event.assigned.task = (uint32_t)BUS_LANE_TOPIC(bus_lane);
+    event.assigned.task = shell->stream ? shell->stream_task : (uint32_t)BUS_LANE_TOPIC(bus_lane);
+    event.assigned.stream = shell->stream ? shell->stream->job : NULL;
     event.assigned.offset = offset;
     event.assigned.was_committed = was_committed;
     event.assigned.metadata = metadata;
     event.assigned.metadata_len = metadata_len;
     event.assigned.member = bus_group_member(shell->group);
     shell_step(shell, &event);
-    if (!was_committed && offset > 0)
+    if (!was_committed && offset > 0 && !shell->stream)
         shell_tell_lost(shell);
 }
 
@@ -94,6 +86,8 @@ static bool on_item(void *arg, const bus_record_t *record)
     worker_event_t event = {.type = WORKER_ITEM};
     if (!shell)
         return false;
+    if (shell->stream)
+        return shell_stream_item(shell, shell_lane(shell, record->lane), record);
     event.item.lane = shell_lane(shell, record->lane);
     event.item.offset = record->offset;
     event.item.key = record->key;
@@ -200,7 +194,10 @@ void shell_join(worker_shell_t *shell)
                                                     on_committed, on_gap,        on_described};
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
-    name_group(group, shell->name_space, shell->queue);
+    if (shell->stream)
+        name_stream(group, shell->name_space, shell->stream->job);
+    else
+        name_group(group, shell->name_space, shell->queue);
     shell->link = calloc(1, sizeof *shell->link);
     if (!shell->link) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
@@ -208,8 +205,8 @@ void shell_join(worker_shell_t *shell)
         return;
     }
     shell->link->shell = shell;
-    if (bus_group_join(shell->items, shell->config.catalogue->n, group, &callbacks, shell->link, &shell->group, &err) !=
-        FANMAP_OK) {
+    size_t topics_n = shell->stream ? 1 : shell->config.catalogue->n;
+    if (bus_group_join(shell->items, topics_n, group, &callbacks, shell->link, &shell->group, &err) != FANMAP_OK) {
         free(shell->link);
         shell->link = NULL;
         shell_fail(shell, &err);

@@ -33,6 +33,8 @@ inflight_t *inflight_new(worker_shell_t *shell, inflight_type_t type)
     inflight->type = type;
     inflight->next = NULL;
     inflight->count = 0;
+    inflight->is_stream = false;
+    inflight->whole = -1;
     inflight->items_n = 0;
     buf_clear(&inflight->body);
     buf_clear(&inflight->value);

@@ -25,8 +25,10 @@ struct inflight {
     int32_t from_lane; /* DEAD */
     char from[2][24];  /* DEAD: partition and offset */
     const char *why;
-    buf_t body, value;     /* DEAD: body is the key */
-    uint32_t count;        /* outcomes in body */
+    buf_t body, value; /* DEAD: body is the key */
+    uint32_t count;    /* outcomes in body */
+    bool is_stream;    /* PACK: of a stream's log, which is whole so far: */
+    int64_t whole;
     int64_t began_ms;      /* of the first outcome */
     worker_item_t **items; /* PACK, DEAD, COPY */
     size_t items_n, items_cap;
@@ -52,6 +54,10 @@ void shell_held_close(worker_shell_t *shell);
 void shell_held_stored(worker_shell_t *shell);
 
 /* packs.c, records.c and inflight.c */
+/* The open pack of a job's, or a lane's, partition with room for `more` bytes; NULL: out of memory. */
+inflight_t *shell_pack(worker_shell_t *shell, const char *job, bus_topic_t *topic, int32_t partition, size_t more);
+/* One outcome of it was put into the pack. */
+void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *item);
 void shell_publish(worker_shell_t *shell, const worker_action_t *action);
 void shell_copy_end(worker_shell_t *shell, const worker_action_t *action);
 void shell_write_end(worker_shell_t *shell, const worker_action_t *action);

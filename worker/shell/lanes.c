@@ -1,6 +1,7 @@
 /* Lanes: what the core calls a partition of the topic of one of our tasks. The bus numbers them by the topic's place
  * and the partition (BUS_LANE), with wide gaps; the core's numbers are given out one after the other, as lanes are first
  * seen, and stay, also through a membership that is lost. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,16 @@ static int32_t give_out(worker_shell_t *shell, int32_t bus_lane)
     return (int32_t)shell->lanes_n++;
 }
 
+void shell_too_many_lanes(worker_shell_t *shell)
+{
+    fanmap_error_t err;
+    err_set(&err, FANMAP_EUSAGE,
+            "this worker has more than %d partitions of items, or no memory for them: serve fewer tasks, or make their "
+            "topics with fewer partitions",
+            WORKER_LANES_MAX);
+    shell_fail(shell, &err);
+}
+
 int32_t shell_lane(worker_shell_t *shell, int32_t bus_lane)
 {
     lanes_of_t *of = &shell->lanes_of[BUS_LANE_TOPIC(bus_lane)];
@@ -62,6 +73,10 @@ int32_t shell_partition_of(const worker_shell_t *shell, int32_t lane)
 
 char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret)
 {
+    if (shell->stream) {
+        (void)snprintf(ret, TOPIC_NAME_MAX, "%.*s", TOPIC_NAME_MAX - 1, shell->stream->from);
+        return ret;
+    }
     const char *task = shell->task_names[BUS_LANE_TOPIC(shell->lanes[lane])];
     return name_items(ret, shell->name_space, shell->queue, task);
 }

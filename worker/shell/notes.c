@@ -3,6 +3,13 @@
 
 #include "worker/shell/state.h"
 
+struct watch {
+    watch_t *next;
+    worker_shell_t *shell;
+    int32_t lane;
+    bus_reader_t *reader;
+};
+
 static bool on_watched(void *arg, const bus_record_t *record)
 {
     watch_t *watch = arg;

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "schemas/streamlog.h"
 #include "worker/shell/inflight.h"
 
 enum {
@@ -17,7 +18,10 @@ enum {
 
 static void pack_send(worker_shell_t *shell, inflight_t *pack)
 {
-    joblog_encode_pack(&pack->value, pack->body.data, pack->body.len, pack->count);
+    if (pack->is_stream)
+        streamlog_encode(&pack->value, pack->whole, pack->body.data, pack->body.len, pack->count);
+    else
+        joblog_encode_pack(&pack->value, pack->body.data, pack->body.len, pack->count);
     if (pack->body.cap > 2 * PACK_BYTES && !pack->body.failed)
         buf_free(&pack->body);
     shell->publishing_bytes += pack->value.len;
@@ -25,12 +29,12 @@ static void pack_send(worker_shell_t *shell, inflight_t *pack)
     inflight_send(shell, pack);
 }
 
-/* The open pack of a job, moved to the front; NULL: out of memory. */
-static inflight_t *pack_open(worker_shell_t *shell, const spec_t *spec)
+/* The open pack of a job's partition, moved to the front; NULL: out of memory. */
+static inflight_t *pack_open(worker_shell_t *shell, const char *job, bus_topic_t *topic, int32_t partition)
 {
     for (inflight_t **at = &shell->open; *at; at = &(*at)->next) {
         inflight_t *pack = *at;
-        if (strcmp(pack->key, spec->job) != 0)
+        if (strcmp(pack->key, job) != 0 || pack->partition != partition)
             continue;
         *at = pack->next;
         pack->next = shell->open;
@@ -40,10 +44,10 @@ static inflight_t *pack_open(worker_shell_t *shell, const spec_t *spec)
     inflight_t *pack = inflight_new(shell, INFLIGHT_PACK);
     if (!pack)
         return NULL;
-    pack->topic = shell->results;
-    pack->partition = (int32_t)spec->results_partition;
-    pack->key_len = strlen(spec->job);
-    memcpy(pack->key, spec->job, pack->key_len + 1);
+    pack->topic = topic;
+    pack->partition = partition;
+    pack->key_len = strlen(job);
+    memcpy(pack->key, job, pack->key_len + 1);
     pack->began_ms = loop_now_ms(shell->loop);
     pack->next = shell->open;
     shell->open = pack;
@@ -57,18 +61,19 @@ static void pack_close_front(worker_shell_t *shell)
     pack_send(shell, pack);
 }
 
-static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t *item, const outcome_t *outcome)
+inflight_t *shell_pack(worker_shell_t *shell, const char *job, bus_topic_t *topic, int32_t partition, size_t more)
 {
-    fanmap_error_t err;
-    inflight_t *pack = pack_open(shell, spec);
-    size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
+    inflight_t *pack = pack_open(shell, job, topic, partition);
     if (pack && pack->count > 0 && pack->body.len + more > PACK_BYTES) {
         pack_close_front(shell);
-        pack = pack_open(shell, spec);
+        pack = pack_open(shell, job, topic, partition);
     }
-    if (!pack)
-        return;
-    joblog_put_outcome(&pack->body, outcome);
+    return pack;
+}
+
+void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *item)
+{
+    fanmap_error_t err;
     pack->count++;
     if (!inflight_keep_item(pack, item)) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
@@ -76,6 +81,16 @@ static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t
     }
     if (pack->body.len >= PACK_BYTES)
         pack_close_front(shell);
+}
+
+static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t *item, const outcome_t *outcome)
+{
+    size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
+    inflight_t *pack = shell_pack(shell, spec->job, shell->results, (int32_t)spec->results_partition, more);
+    if (!pack)
+        return;
+    joblog_put_outcome(&pack->body, outcome);
+    shell_pack_keep(shell, pack, item);
 }
 
 void shell_publish(worker_shell_t *shell, const worker_action_t *a)
@@ -121,10 +136,19 @@ void shell_on_linger(void *arg)
 
 /* ---- reports ---- */
 
+static outcome_t too_large(const outcome_t *outcome)
+{
+    static const char why[] = "the broker refuses a record of this size";
+    return (outcome_t){.index = outcome->index,
+                       .attempts = outcome->attempts,
+                       .kind = FANMAP_TOO_LARGE,
+                       .message = why,
+                       .message_len = sizeof why - 1};
+}
+
 /* The broker finds this pack too large: its outcomes go one by one, and what is too large alone says so. */
 static void split_pack(worker_shell_t *shell, inflight_t *pack)
 {
-    static const char why[] = "the broker refuses a record of this size";
     joblog_record_t record;
     outcome_t outcome;
     spec_t spec = {.results_partition = (uint32_t)pack->partition};
@@ -133,12 +157,34 @@ static void split_pack(worker_shell_t *shell, inflight_t *pack)
         return;
     for (size_t i = 0; i < pack->items_n && joblog_next_outcome(&record, &outcome); i++) {
         if (pack->count == 1)
-            outcome = (outcome_t){.index = outcome.index,
-                                  .attempts = outcome.attempts,
-                                  .kind = FANMAP_TOO_LARGE,
-                                  .message = why,
-                                  .message_len = sizeof why - 1};
+            outcome = too_large(&outcome);
         put_outcome(shell, &spec, pack->items[i], &outcome);
+        pack_close_front(shell);
+    }
+}
+
+/* The same of a stream: what is too large alone is an error without the record's value. */
+static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
+{
+    streamlog_pack_t log;
+    stream_outcome_t entry;
+    if (!streamlog_decode(pack->value.data, pack->value.len, &log))
+        return;
+    for (size_t i = 0; i < pack->items_n && streamlog_next(&log, &entry); i++) {
+        mp_reader_t end = entry.headers;
+        mp_skip_fields(&end, 2 * entry.headers_n);
+        if (pack->count == 1) {
+            entry.outcome = too_large(&entry.outcome);
+            entry.source = NULL;
+            entry.source_len = 0;
+        }
+        inflight_t *one = shell_pack(shell, pack->key, pack->topic, pack->partition, 0);
+        if (!one)
+            return;
+        one->is_stream = true;
+        one->whole = log.whole;
+        streamlog_put(&one->body, &entry, entry.headers.at, (size_t)(end.at - entry.headers.at));
+        shell_pack_keep(shell, one, pack->items[i]);
         pack_close_front(shell);
     }
 }
@@ -198,7 +244,9 @@ void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offs
     }
     if (!err)
         shell_held_stored(shell);
-    if (err && inflight->type == INFLIGHT_PACK)
+    if (err && inflight->type == INFLIGHT_PACK && inflight->is_stream)
+        split_stream_pack(shell, inflight);
+    else if (err && inflight->type == INFLIGHT_PACK)
         split_pack(shell, inflight);
     else
         report_stored(shell,

@@ -14,7 +14,9 @@
 #include "io/random_id.h"
 #include "worker/shell/inflight.h"
 #include "worker/shell/state.h"
+#include "worker/shell/stream.h"
 
+enum { WINDOW_MAX = 10000, WINDOW_BYTES_MAX = 8 << 20 }; /* of a stream's lane */
 enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
 
 /* ---- stepping ---- */
@@ -86,26 +88,26 @@ static void carry_out_in_slot(worker_shell_t *shell, const worker_action_t *a)
     }
 }
 
-static void carry_out(worker_shell_t *shell, const worker_action_t *a)
+static void release(worker_shell_t *shell, void *payload)
+{
+    if (shell->stream)
+        shell_stream_release(shell, payload);
+    else
+        bus_release(shell->bus, payload);
+}
+
+static void carry_out_of_lane(worker_shell_t *shell, const worker_action_t *a)
 {
     switch (a->type) {
-    case WORKER_RUN:
-    case WORKER_TAKE_BACK:
-    case WORKER_KILL:
-    case WORKER_FREEZE:
-    case WORKER_LAPSE:
-    case WORKER_PASS: /* no lane here is a stream's */
-    case WORKER_LANE:
-        carry_out_in_slot(shell, a);
-        break;
-    case WORKER_HAND_OFF:
-        shell_hand_off(shell, a);
-        break;
-    case WORKER_BEG:
-        shell_beg(shell, a);
-        break;
     case WORKER_PUBLISH:
-        shell_publish(shell, a);
+        (shell->stream ? shell_stream_publish : shell_publish)(shell, a);
+        break;
+    case WORKER_PASS:
+        shell_stream_pass(shell, a);
+        break;
+    case WORKER_LANE:
+        if (shell->group)
+            bus_group_want_lane(shell->group, shell_bus_lane(shell, a->lane.lane), a->lane.on);
         break;
     case WORKER_COMMIT:
         shell_commit(shell, a);
@@ -115,6 +117,35 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         break;
     case WORKER_DESCRIBE:
         shell_describe(shell, a);
+        break;
+    default:
+        break;
+    }
+}
+
+static void carry_out(worker_shell_t *shell, const worker_action_t *a)
+{
+    switch (a->type) {
+    case WORKER_RUN:
+    case WORKER_TAKE_BACK:
+    case WORKER_KILL:
+    case WORKER_FREEZE:
+    case WORKER_LAPSE:
+        carry_out_in_slot(shell, a);
+        break;
+    case WORKER_PUBLISH:
+    case WORKER_PASS:
+    case WORKER_LANE:
+    case WORKER_COMMIT:
+    case WORKER_LET_GO:
+    case WORKER_DESCRIBE:
+        carry_out_of_lane(shell, a);
+        break;
+    case WORKER_HAND_OFF:
+        shell_hand_off(shell, a);
+        break;
+    case WORKER_BEG:
+        shell_beg(shell, a);
         break;
     case WORKER_WATCH:
         shell_watch(shell, a);
@@ -138,7 +169,7 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
         shell_dead_letter(shell, a);
         break;
     case WORKER_RELEASE:
-        bus_release(shell->bus, a->release.payload);
+        release(shell, a->release.payload);
         break;
     case WORKER_INTAKE:
         shell->core_wants = a->intake.on;
@@ -213,7 +244,9 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .ahead_bytes = AHEAD_BYTES,
                               .publishing_max = PUBLISHING_MAX,
                               .has_tokens = shell->tokens != NULL,
-                              .has_handoff = shell->tokens != NULL,
+                              .has_handoff = shell->tokens != NULL && !shell->stream,
+                              .window_max = WINDOW_MAX,
+                              .window_bytes_max = WINDOW_BYTES_MAX,
                               .seed = seed};
     shell->core = worker_new(&config);
     return shell->core ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
@@ -221,7 +254,9 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
 
 static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
 {
-    int r = make_core(shell, err);
+    int r = shell_stream_new(shell, err);
+    if (r == FANMAP_OK)
+        r = make_core(shell, err);
     if (r == FANMAP_OK)
         r = loop_timer_new(shell->loop, on_timer, shell, &shell->timer, err);
     if (r == FANMAP_OK)
@@ -238,7 +273,7 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
         r = shell_open_topics(shell, err);
     if (r == FANMAP_OK && shell->tokens && shell->tokens->listen)
         shell->tokens->listen(shell->tokens, TOKENS_WAKES, shell->incarnation, on_wake, shell);
-    if (r == FANMAP_OK)
+    if (r == FANMAP_OK && !shell->stream)
         r = shell_open_handoff(shell, err);
     return r;
 }
@@ -310,7 +345,7 @@ static void give_back(worker_shell_t *shell)
     worker_actions_clear(&shell->actions);
     worker_abandon(shell->core, &shell->actions);
     for (size_t i = 0; i < shell->actions.n; i++)
-        bus_release(shell->bus, shell->actions.at[i].release.payload);
+        release(shell, shell->actions.at[i].release.payload);
 }
 
 void worker_shell_close(worker_shell_t *shell)
@@ -341,6 +376,7 @@ void worker_shell_close(worker_shell_t *shell)
     worker_actions_free(&shell->actions);
     shell_free_packs(shell);
     shell_lanes_free(shell);
+    free(shell->stream);
     free(shell->items);
     free(shell->items_partitions);
     free(shell->task_names);

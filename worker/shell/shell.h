@@ -27,6 +27,7 @@ typedef struct {
     uint32_t record_bytes_max;                /* of topics that have to be created; 0: any */
     uint32_t item_bytes_max, value_bytes_max; /* a job's own count, up to these */
     int task_log_fd;                          /* where attempts' own output goes; -1: nowhere */
+    const spec_t *stream; /* not NULL: nothing but this stream's lanes are served. Borrowed until open */
 } worker_shell_config_t;
 
 typedef struct {
@@ -45,6 +46,8 @@ typedef struct {
     void (*failed)(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome);
     /* An outcome of this job is published. May be NULL. */
     void (*publishes)(void *arg, const spec_t *spec);
+    /* A record of the jobs topic. May be NULL. */
+    void (*heard)(void *arg, const jobs_record_t *record);
 } worker_shell_callbacks_t;
 
 /* `tokens` NULL: jobs with a limit are not run here. */

@@ -25,14 +25,7 @@ enum {
 typedef struct inflight inflight_t;
 typedef struct shell_burial shell_burial_t;
 
-/* One lane that is read for notes. */
-typedef struct watch watch_t;
-struct watch {
-    watch_t *next;
-    worker_shell_t *shell;
-    int32_t lane;
-    bus_reader_t *reader;
-};
+typedef struct watch watch_t; /* one lane that is read for notes */
 
 /* The lanes of one topic, by partition; -1: not seen yet. */
 typedef struct {
@@ -77,6 +70,9 @@ struct worker_shell {
     group_link_t *link;
     bus_reader_t *jobs_reader;
     watch_t *watches;
+    spec_t *stream; /* NULL: it serves jobs; else of this task's place, and with this log: */
+    uint32_t stream_task;
+    bus_topic_t *stream_log;
     int64_t jobs_position;
     shell_burial_t *burial;       /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
@@ -141,6 +137,7 @@ void shell_dirty(worker_shell_t *shell);
 void shell_intake(worker_shell_t *shell);
 
 /* lanes.c */
+void shell_too_many_lanes(worker_shell_t *shell);
 /* Our number of a lane of the bus; -1: there are too many, or no memory. */
 int32_t shell_lane(worker_shell_t *shell, int32_t bus_lane);
 int32_t shell_bus_lane(const worker_shell_t *shell, int32_t lane);

@@ -6,6 +6,7 @@
 #include "io/bus_admin.h"
 #include "schemas/names.h"
 #include "worker/shell/inflight.h"
+#include "worker/shell/stream.h"
 
 /* ---- the jobs topic ---- */
 
@@ -50,6 +51,8 @@ void shell_query_jobs_end(worker_shell_t *shell)
 static void take_job(worker_shell_t *shell, const bus_record_t *record, const jobs_record_t *decoded)
 {
     shell_step(shell, &(worker_event_t){.type = WORKER_JOBS, .jobs = decoded, .appended_ms = record->appended_ms});
+    if (shell->callbacks.heard)
+        shell->callbacks.heard(shell->arg, decoded);
     shell_ask_clock(shell, decoded);
 }
 
@@ -110,7 +113,7 @@ static void on_items_topics(void *arg, const uint32_t *partitions_n, const fanma
         shell_fail(shell, err);
         return;
     }
-    for (size_t i = 0; i < shell->config.catalogue->n; i++)
+    for (size_t i = 0; i < shell->config.catalogue->n && !shell->stream; i++)
         shell->items_partitions[i] = partitions_n[i];
     shell->has_items = true;
     begin_joining(shell);
@@ -156,7 +159,7 @@ static void on_shared(void *arg, const uint32_t *partitions_n, const fanmap_erro
     if (shell->callbacks.connected)
         shell->callbacks.connected(shell->arg);
     if (bus_read(shell->jobs, 0, BUS_BEGIN, &callbacks, shell, &shell->jobs_reader, &why) != FANMAP_OK ||
-        open_items(shell, &why) != FANMAP_OK)
+        (shell->stream ? shell_stream_open_topics(shell, on_items_topics, &why) : open_items(shell, &why)) != FANMAP_OK)
         shell_fail(shell, &why);
 }
 

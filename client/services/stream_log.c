@@ -1,0 +1,135 @@
+/* The log of a stream, by the group of its gatherers, as events of the core. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/services/stream.h"
+
+static void on_assigned(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
+                        size_t metadata_len)
+{
+    fanmap_stream_t *s = arg;
+    char text[GATHER_POSITION_MAX];
+    if ((uint32_t)lane >= s->lanes_n)
+        return;
+    (void)snprintf(text, sizeof text, "%.*s", (int)(was_committed ? metadata_len : 0), metadata);
+    stream_step(s, &(gatherer_event_t){.type = GATHERER_ASSIGNED,
+                                       .lane = (uint32_t)lane,
+                                       .at = was_committed ? offset : 0,
+                                       .metadata = text,
+                                       .generation = s->generation});
+    if (!was_committed && offset > 0)
+        stream_step(s, &(gatherer_event_t){.type = GATHERER_GONE, .lane = (uint32_t)lane, .at = offset});
+}
+
+static void on_rebalanced(void *arg)
+{
+    fanmap_stream_t *s = arg;
+    s->generation++;
+}
+
+static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
+{
+    fanmap_stream_t *s = arg;
+    (void)lanes, (void)n, (void)lost;
+    if (s->is_leaving)
+        s->group = NULL;
+    stream_step(s, &(gatherer_event_t){.type = GATHERER_REVOKED});
+    loop_wake(s->f->loop);
+}
+
+static bool read_entries(streamlog_pack_t *log, uint32_t lane, stream_pack_t *pack, gather_outcome_t *ret,
+                         size_t *ret_n)
+{
+    stream_outcome_t outcome;
+    while (streamlog_next(log, &outcome)) {
+        stream_entry_t *entry = malloc(sizeof *entry);
+        if (!entry)
+            return false;
+        *entry = (stream_entry_t){pack, lane, outcome};
+        gather_outcome_t *at = &ret[(*ret_n)++];
+        *at = (gather_outcome_t){.offset = (int64_t)outcome.outcome.index,
+                                 .prev = outcome.prev,
+                                 .is_gone = outcome.outcome.kind == FANMAP_LOST,
+                                 .has_key = outcome.key != NULL,
+                                 .payload = entry};
+        if (outcome.key)
+            memcpy(at->key, outcome.key, PLACE_KEY_BYTES);
+        pack->refs++;
+    }
+    return !log->entries.bad;
+}
+
+/* True: the record's bytes are kept. */
+static bool take_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_pack_t *log)
+{
+    fanmap_error_t err;
+    size_t n = 0;
+    gather_outcome_t *outcomes = calloc(log->left + 1, sizeof *outcomes);
+    stream_pack_t *pack = calloc(1, sizeof *pack);
+    if (!outcomes || !pack) {
+        free(outcomes);
+        free(pack);
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        stream_fail(s, &err);
+        return false;
+    }
+    pack->owner = record->owner;
+    pack->refs = 1;
+    if (!read_entries(log, (uint32_t)record->lane, pack, outcomes, &n) && !s->said_bad_record) {
+        s->said_bad_record = true;
+        client_log(s->f, FANMAP_LOG_WARNING, "the record at offset %" PRId64 " of %s, partition %d, is not whole",
+                   record->offset, s->log_name, (int)record->partition);
+    }
+    stream_step(s, &(gatherer_event_t){.type = GATHERER_PACK,
+                                       .lane = (uint32_t)record->lane,
+                                       .at = record->offset,
+                                       .whole = log->whole,
+                                       .at_in = outcomes,
+                                       .n = n});
+    free(outcomes);
+    bool is_kept = --pack->refs > 0;
+    if (!is_kept)
+        free(pack);
+    return is_kept;
+}
+
+static bool on_record(void *arg, const bus_record_t *record)
+{
+    fanmap_stream_t *s = arg;
+    streamlog_pack_t log = {.whole = -1};
+    if ((uint32_t)record->lane >= s->lanes_n)
+        return false;
+    if (!streamlog_decode(record->value, record->value_len, &log) && !s->said_bad_record) {
+        s->said_bad_record = true;
+        client_log(s->f, FANMAP_LOG_WARNING, "a record of %s is bad or foreign and does not count", s->log_name);
+    }
+    return take_pack(s, record, &log);
+}
+
+static void on_gap(void *arg, int32_t lane, int64_t from, int64_t to)
+{
+    fanmap_stream_t *s = arg;
+    fanmap_error_t err;
+    if (to < from) {
+        err_set_retry(&err, FANMAP_ELOST, "topic %s was deleted and made anew", s->log_name);
+        stream_fail(s, &err);
+        return;
+    }
+    stream_step(s, &(gatherer_event_t){.type = GATHERER_GONE, .lane = (uint32_t)lane, .at = to});
+}
+
+void stream_join(fanmap_stream_t *s)
+{
+    static const bus_group_callbacks_t callbacks = {.assigned = on_assigned,
+                                                    .rebalanced = on_rebalanced,
+                                                    .revoked = on_revoked,
+                                                    .record = on_record,
+                                                    .gap = on_gap};
+    fanmap_error_t err;
+    s->wants = true;
+    if (bus_group_join(&s->log_topic, 1, s->group_name, &callbacks, s, &s->group, &err) != FANMAP_OK)
+        stream_fail(s, &err);
+    stream_want(s);
+}

@@ -1,0 +1,138 @@
+/* A pack is [version, whole, [entry...]], an entry [prev, key, timestamp, source key, [name, value...], source, outcome]. */
+#include "schemas/streamlog.h"
+
+enum { PACK_FIELDS = 3, ENTRY_FIELDS = 7 };
+
+static void put_bytes(buf_t *b, const void *bytes, size_t len)
+{
+    if (bytes == NULL)
+        mp_put_nil(b);
+    else
+        mp_put_bin(b, bytes, len);
+}
+
+void streamlog_put_header(buf_t *headers, const char *name, const void *value, size_t value_len)
+{
+    mp_put_text(headers, name);
+    put_bytes(headers, value, value_len);
+}
+
+/* No source at all is false, a source without a value nil. */
+static void put_source(buf_t *b, const stream_outcome_t *o)
+{
+    if (o->has_source)
+        put_bytes(b, o->source, o->source_len);
+    else
+        mp_put_bool(b, false);
+}
+
+void streamlog_put(buf_t *body, const stream_outcome_t *o, const void *headers, size_t headers_len)
+{
+    mp_put_array(body, ENTRY_FIELDS);
+    mp_put_int(body, o->prev);
+    put_bytes(body, o->key, PLACE_KEY_BYTES);
+    mp_put_int(body, o->timestamp_ms);
+    put_bytes(body, o->source_key, o->source_key_len);
+    mp_put_array(body, 2 * o->headers_n);
+    if (headers_len > 0)
+        buf_append(body, headers, headers_len);
+    put_source(body, o);
+    joblog_put_outcome(body, &o->outcome);
+}
+
+void streamlog_encode(buf_t *b, int64_t whole, const void *body, size_t body_len, uint32_t count)
+{
+    mp_put_array(b, PACK_FIELDS);
+    mp_put_uint(b, STREAMLOG_VERSION);
+    mp_put_int(b, whole);
+    mp_put_array(b, count);
+    if (body_len > 0)
+        buf_append(b, body, body_len);
+}
+
+static const void *read_bytes(mp_reader_t *r, size_t *ret_len)
+{
+    *ret_len = 0;
+    if (mp_peek(r) != MP_NIL)
+        return mp_read_bin(r, ret_len);
+    mp_read_nil(r);
+    return NULL;
+}
+
+bool streamlog_decode(const void *value, size_t len, streamlog_pack_t *ret)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, value, len);
+    uint32_t fields = mp_read_array(&r);
+    if (mp_read_uint(&r) != STREAMLOG_VERSION || fields < PACK_FIELDS)
+        return false;
+    int64_t whole = mp_read_int(&r);
+    uint32_t left = mp_read_array(&r);
+    if (r.bad || whole < -1)
+        return false;
+    *ret = (streamlog_pack_t){.whole = whole, .entries = r, .left = left};
+    return true;
+}
+
+static void read_key(mp_reader_t *r, stream_outcome_t *o)
+{
+    size_t len;
+    o->key = read_bytes(r, &len);
+    r->bad |= o->key != NULL && len != PLACE_KEY_BYTES;
+}
+
+static void read_headers(mp_reader_t *r, stream_outcome_t *o)
+{
+    mp_reader_t before = *r;
+    size_t len;
+    uint32_t n = mp_read_array(&before);
+    o->headers = before;
+    o->headers_n = n / 2;
+    r->bad |= n % 2 != 0 || n / 2 > STREAMLOG_HEADERS_MAX;
+    (void)mp_skip(r, &len);
+}
+
+static void read_source(mp_reader_t *r, stream_outcome_t *o)
+{
+    o->has_source = mp_peek(r) != MP_BOOL;
+    if (o->has_source)
+        o->source = read_bytes(r, &o->source_len);
+    else
+        (void)mp_read_bool(r);
+}
+
+bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret)
+{
+    mp_reader_t *r = &pack->entries;
+    stream_outcome_t o = {0};
+    size_t len;
+    if (pack->left == 0 || r->bad)
+        return false;
+    pack->left--;
+    uint32_t fields = mp_read_array(r);
+    o.prev = mp_read_int(r);
+    read_key(r, &o);
+    o.timestamp_ms = mp_read_int(r);
+    o.source_key = read_bytes(r, &o.source_key_len);
+    read_headers(r, &o);
+    read_source(r, &o);
+    const uint8_t *entry = mp_skip(r, &len);
+    r->bad |= fields < ENTRY_FIELDS || o.prev < -1 || entry == NULL || !joblog_read_entry(entry, len, &o.outcome) ||
+              o.outcome.index > INT64_MAX;
+    if (r->bad)
+        return false;
+    mp_skip_fields(r, fields - ENTRY_FIELDS);
+    *ret = o;
+    return !r->bad;
+}
+
+bool streamlog_header(stream_outcome_t *outcome, stream_header_t *ret)
+{
+    mp_reader_t *r = &outcome->headers;
+    if (outcome->headers_n == 0 || r->bad)
+        return false;
+    outcome->headers_n--;
+    ret->name = mp_read_str(r, &ret->name_len);
+    ret->value = read_bytes(r, &ret->value_len);
+    return !r->bad;
+}

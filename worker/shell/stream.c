@@ -1,0 +1,162 @@
+/* Records of a source as items, and their outcomes with what readers must know into the log.
+ *
+ * A record's value becomes the task's input by the stream's format; its key, timestamp and headers are kept beside it until its
+ * outcome is published, and go into the log with that, so that who writes the output need not read the source. */
+#include "worker/shell/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "schemas/streamlog.h"
+#include "schemas/value.h"
+#include "worker/shell/inflight.h"
+
+typedef struct {
+    void *owner; /* the bus's bytes, in which key and value lie */
+    const void *key, *value;
+    size_t key_len, value_len;
+    int64_t timestamp_ms;
+    uint32_t headers_n;
+    buf_t in, headers;
+} record_t;
+
+int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err)
+{
+    const slots_catalogue_t *catalogue = shell->config.catalogue;
+    const spec_t *spec = shell->config.stream;
+    if (!spec)
+        return FANMAP_OK;
+    shell->stream = malloc(sizeof *shell->stream);
+    if (!shell->stream)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *shell->stream = *spec;
+    shell->stream->bound = NULL;
+    shell->stream->bound_len = 0;
+    while (shell->stream_task < catalogue->n && strcmp(catalogue->tasks[shell->stream_task].name, spec->task) != 0)
+        shell->stream_task++;
+    if (shell->stream_task == catalogue->n)
+        return err_set(err, FANMAP_EUSAGE, "stream %s is of task %s, which is not served here", spec->job, spec->task);
+    return FANMAP_OK;
+}
+
+int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_error_t *err)
+{
+    char log[TOPIC_NAME_MAX];
+    const char *from = shell->stream->from;
+    const bus_topic_config_t topics[] = {{.name = from},
+                                         {.name = name_stream(log, shell->name_space, shell->stream->job)}};
+    int r = bus_topic_open(shell->bus, from, shell_delivered, shell, &shell->items[0], err);
+    if (r == FANMAP_OK)
+        r = bus_topic_open(shell->bus, log, shell_delivered, shell, &shell->stream_log, err);
+    return r == FANMAP_OK ? bus_ensure_topics(shell->bus, topics, 2, false, fn, shell, err) : r;
+}
+
+/* ---- in ---- */
+
+/* NULL, or why it is no input. */
+static const char *put_input(buf_t *in, stream_format_t format, const void *value, size_t len)
+{
+    fanmap_error_t err;
+    if (!value) {
+        mp_put_nil(in);
+        return NULL;
+    }
+    switch (format) {
+    case STREAM_JSON:
+        return value_from_json(in, value, len, &err) == FANMAP_OK ? NULL : "its value is not JSON";
+    case STREAM_TEXT:
+        return value_from_text(in, value, len, &err) == FANMAP_OK ? NULL : "its value is not UTF-8";
+    case STREAM_MSGPACK:
+        buf_append(in, value, len);
+        return mp_check(value, len) ? NULL : "its value is not one msgpack object";
+    case STREAM_BINARY:
+        break;
+    }
+    value_from_bytes(in, value, len);
+    return NULL;
+}
+
+static record_t *keep(const bus_record_t *record)
+{
+    record_t *kept = calloc(1, sizeof *kept);
+    if (!kept)
+        return NULL;
+    kept->owner = record->owner;
+    kept->key = record->key;
+    kept->key_len = record->key_len;
+    kept->value = record->value;
+    kept->value_len = record->value_len;
+    kept->timestamp_ms = record->timestamp_ms;
+    for (size_t i = 0; i < record->headers_n; i++, kept->headers_n++)
+        streamlog_put_header(&kept->headers, record->headers[i].name, record->headers[i].value,
+                             record->headers[i].value_len);
+    return kept;
+}
+
+bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
+{
+    fanmap_error_t err;
+    worker_event_t event = {.type = WORKER_ITEM};
+    record_t *kept = keep(record);
+    if (!kept) {
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        shell_fail(shell, &err);
+        return false;
+    }
+    event.item.bad = put_input(&kept->in, shell->stream->in_format, kept->value, kept->value_len);
+    event.item.lane = lane;
+    event.item.offset = record->offset;
+    event.item.key = kept->key;
+    event.item.key_len = kept->key_len;
+    event.item.value = kept->in.data;
+    event.item.value_len = kept->in.len;
+    event.item.payload = kept;
+    shell_step(shell, &event);
+    return true;
+}
+
+void shell_stream_release(worker_shell_t *shell, void *payload)
+{
+    record_t *record = payload;
+    bus_release(shell->bus, record->owner);
+    buf_free(&record->in);
+    buf_free(&record->headers);
+    free(record);
+}
+
+/* ---- out ---- */
+
+void shell_stream_publish(worker_shell_t *shell, const worker_action_t *a)
+{
+    const worker_source_t *source = &a->publish.source;
+    const record_t *record = source->payload;
+    const outcome_t *outcome = &a->publish.outcome;
+    stream_outcome_t entry = {.prev = source->prev, .key = source->has_key ? source->key : NULL, .outcome = *outcome};
+    size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
+    if (record) {
+        entry.timestamp_ms = record->timestamp_ms;
+        entry.source_key = record->key;
+        entry.source_key_len = record->key_len;
+        entry.headers_n = record->headers_n;
+        entry.has_source = outcome->kind != FANMAP_VALUE;
+        entry.source = record->value;
+        entry.source_len = record->value_len;
+        more += record->key_len + record->headers.len + (entry.has_source ? record->value_len : 0);
+    }
+    inflight_t *pack = shell_pack(shell, a->publish.spec->job, shell->stream_log, source->partition, more);
+    if (!pack)
+        return;
+    pack->is_stream = true;
+    pack->whole = source->whole > pack->whole ? source->whole : pack->whole;
+    streamlog_put(&pack->body, &entry, record ? record->headers.data : NULL, record ? record->headers.len : 0);
+    shell_pack_keep(shell, pack, a->publish.item);
+}
+
+void shell_stream_pass(worker_shell_t *shell, const worker_action_t *a)
+{
+    inflight_t *pack = shell_pack(shell, a->pass.spec->job, shell->stream_log, a->pass.partition, 0);
+    if (!pack)
+        return;
+    pack->is_stream = true;
+    pack->whole = a->pass.whole > pack->whole ? a->pass.whole : pack->whole;
+}

@@ -1,0 +1,19 @@
+/* A shell that serves a stream: its lanes are the partitions of an existing topic, its outcomes go to the stream's own log. */
+#ifndef WORKER_SHELL_STREAM_H
+#define WORKER_SHELL_STREAM_H
+
+#include "worker/shell/state.h"
+
+/* Of the config's stream; its task must be in the catalogue. */
+int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err);
+void shell_stream_free(worker_shell_t *shell);
+/* In place of items: the source and the log, which are there; `fn` follows. */
+int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_error_t *err);
+/* A record of the source, as an event. True: its bytes are kept. */
+bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record);
+/* Gives back what an event of shell_stream_item handed over. */
+void shell_stream_release(worker_shell_t *shell, void *payload);
+void shell_stream_publish(worker_shell_t *shell, const worker_action_t *action);
+void shell_stream_pass(worker_shell_t *shell, const worker_action_t *action);
+
+#endif
