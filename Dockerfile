@@ -16,6 +16,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 lib
     && install -d -o fanmap /results
 COPY --from=build /out/usr/local/ /usr/local/
 VOLUME /results
+# No HEALTHCHECK: the image does not know what runs in it. docker-compose.yml has one a service (--heartbeat, fanmap health).
 USER fanmap
 ENTRYPOINT ["fanmap"]
 CMD ["--help"]

@@ -21,7 +21,7 @@ class Attacks:
             if items[i] == "kill":
                 self.assertEqual(record["error"]["kind"], "crashed", record)
             else:
-                self.assertEqual(record["value"], items[i] + "\n", record)
+                self.assertEqual(record["value"], items[i], record)
 
 
     def broken(self, name):
