@@ -296,6 +296,8 @@ const void *mp_read_bin(mp_reader_t *r, size_t *ret_len)
 
 uint32_t mp_read_array(mp_reader_t *r)
 {
+    if (left(r) > 0 && (*r->at & 0xF0) == 0x90 && (*r->at & 15u) < left(r))
+        return *r->at++ & 15u;
     head_t h;
     return next_of(r, &h, MP_ARRAY) ? (uint32_t)h.children : 0;
 }
@@ -306,9 +308,20 @@ uint32_t mp_read_map(mp_reader_t *r)
     return next_of(r, &h, MP_MAP) ? (uint32_t)(h.children / 2) : 0;
 }
 
+/* Small numbers, nil and the booleans. */
+static bool is_one_byte(uint8_t c)
+{
+    return c < 0x80 || c >= 0xE0 || c == 0xC0 || c == 0xC2 || c == 0xC3;
+}
+
 const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len)
 {
     const uint8_t *start = r->at;
+    if (left(r) > 0 && is_one_byte(*start)) {
+        r->at++;
+        *ret_len = 1;
+        return start;
+    }
     uint64_t open[MP_DEPTH_MAX]; /* objects still to come at each level that is open */
     unsigned depth = 0;
     head_t h;
