@@ -87,6 +87,8 @@ int exit_status(int code);
 bool takes_option(const command_t *command, const fanmap_option_info_t *info);
 /* EXIT_ALL_WELL, or EXIT_USAGE after a complaint. Loads configuration file and environment too. */
 int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
+/* The --sh of a map whose lines are commands themselves. */
+#define LINE_COMMAND "eval \"$1\""
 /* -- CMD, or --sh TEXT: what runs is a command of this command line. */
 bool arguments_have_command(const arguments_t *arguments);
 bool is_switch_set(const arguments_t *arguments, const char *name);

@@ -24,9 +24,22 @@ static int set(arguments_t *arguments, const char *key, const char *value)
     return EXIT_USAGE;
 }
 
+/* fanmap map --local < commands: each line is a command. */
+static bool runs_lines(const arguments_t *arguments)
+{
+    static const char *const others[] = {"tasks", "exec", "serve", "retry-failed"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (option_text(arguments, others[i]))
+            return false;
+    return is_switch_set(arguments, "local") && strcmp(arguments->command->name, "map") == 0 &&
+           arguments->positionals_n == 0 && !arguments_have_command(arguments);
+}
+
 /* What the task is called; a command line after -- becomes a task of its own. */
 static int choose_task(arguments_t *arguments, const char **ret_task)
 {
+    if (runs_lines(arguments) && set(arguments, "sh", LINE_COMMAND) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     bool is_local = is_switch_set(arguments, "local"), has_command = arguments_have_command(arguments);
     if (has_command && !is_local) {
         complain(

@@ -11,6 +11,12 @@
 
 static const char COLUMNS[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
+static bool is_line(const arguments_t *a)
+{
+    const char *text = option_text(a, "sh");
+    return text && strcmp(text, LINE_COMMAND) == 0;
+}
+
 /* The command that ran is the one of this command line with the item put in. */
 static int open_filler(parallel_log_t *log)
 {
@@ -20,7 +26,7 @@ static int open_filler(parallel_log_t *log)
     for (int i = 0; words && i < a->argv_n; i++)
         words[i] = a->argv[i];
     if (words && a->argv_n == 0)
-        words[0] = option_text(a, "sh");
+        words[0] = is_line(a) ? "{}" : option_text(a, "sh");
     int r = words && words[0] ? fanmap_filler_open(a->options, words, &log->filler, &err) : FANMAP_OK;
     free(words);
     return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(&err);

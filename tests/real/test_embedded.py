@@ -42,6 +42,14 @@ class Embedded(Case):
         run = self.local("--input-format", "jsonl", "--output-format", "jsonl", "--", "cat", data=b'{"a":[1]}\n"text"\n')
         self.assertEqual([json.loads(x) for x in run.out().splitlines()], ['{"a":[1]}', "text"])
 
+    def test_a_line_is_a_whole_command(self):
+        log = os.path.join(self.folder, "log")
+        run = self.local("-q", "-j", "3", "--joblog", log, data=b"echo one | tr a-z A-Z\nfor i in 1 2; do echo $i; done\nexit 3\necho '{}' -x\n",
+                         exit_status=1)
+        self.assertEqual(run.out(), b"ONE\n1\n2\n{} -x\n")
+        with open(log) as f:
+            self.assertEqual([line.rstrip("\n").split("\t")[-1] for line in f][3], "exit 3")
+
     def test_places_follow_the_limit(self):
         """Eight run at once on a machine of any size: each waits until all eight have begun. A percentage and +N are of its processors."""
         script = ("echo $$ >> begun; for i in $(seq 300); do test $(wc -l < begun) -ge $1 && exit; sleep 0.05; done; exit 1")
@@ -292,7 +300,7 @@ class CommandLine(Case):
     def test_words_that_do_not_fit_together(self):
         for args, words in ((["set", "job"], ["--concurrency"]), (["set", "job", "--retries", "1"], ["--retries"]),
                             (["submit", "--local", "x"], ["submit"]), (["worker", "--", "x"], ["--"]),
-                            (["map", "--local"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
+                            (["map", "--local", "--exec", "x=cat"], ["task"]), (["map", "--local", "x", "--", "y"], ["both"]),
                             (["map", "x", "-i", "y", ":::", "1"], ["-i"]), (["gather"], ["job"]),
                             (["map", "x", "--", "y"], ["--local"]), ([], ["--help"]),
                             (["map", "--local", "--detach", "--", "x"], ["--detach", "fleet"]),

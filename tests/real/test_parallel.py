@@ -52,6 +52,7 @@ class Parallel(Case):
                           [*([] if behind else lists), "--", "echo", *places, *(lists if behind else [])])
         self.same(["--link", "echo", "{1}{2}", ":::", "a", "b", ":::", "1", "2"], ["--link", "--", "echo", "{1}{2}", ":::", "a", "b", ":::", "1", "2"])
         self.same(["echo", "{}"], ["--", "echo", "{}"], b"one\ntwo three\n\nfour")
+        self.same([], [], b"echo one | tr a-z A-Z\nfor i in 1 2; do echo $i; done\n")
         self.same(["-0", "echo", "{}"], ["-0", "--", "echo", "{}"], b"one\ntwo\0three\0")
 
     def test_output(self):
