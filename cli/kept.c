@@ -11,7 +11,7 @@ static bool grow(kept_t *kept)
     kept_item_t **at = calloc(cap, sizeof *at);
     if (!at)
         return false;
-    for (uint64_t i = kept->first; i < kept->next; i++)
+    for (uint64_t i = kept->first; kept->cap > 0 && i < kept->next; i++)
         at[i % cap] = kept->at[i % kept->cap];
     free(kept->at);
     kept->at = at;

@@ -211,7 +211,8 @@ static void on_bus(void *arg, const bus_answer_t *answer)
 
 int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret)
 {
-    asking_t asking = {query, -1, ret};
+    asking_t asking = {query, -1, NULL};
+    asking.ret = ret;
     if (query->result == FANMAP_OK)
         query->result = bus_request(topic, request, on_bus, &asking, query->err);
     query_wait(query, "Kafka");

@@ -76,7 +76,7 @@ static void announce_row(fanmap_worker_t *w)
     n += (int)put_waiting(w, row + n, PRESENCE_ROW_MAX * 3 / 4 - (size_t)n);
     n += (int)put_tasks(w, " dead=", w->fails_to_start, row + n, PRESENCE_ROW_MAX * 7 / 8 - (size_t)n);
     n += (int)put_tasks(w, " unfed=", w->is_unfed, row + n, PRESENCE_ROW_MAX * 15 / 16 - (size_t)n);
-    n += (int)put_tasks(w, " tasks=", NULL, row + n, sizeof row - (size_t)n);
+    (void)put_tasks(w, " tasks=", NULL, row + n, sizeof row - (size_t)n);
     presence_announce_row(w->presence, w->incarnation, row);
 }
 
