@@ -203,7 +203,7 @@ static int bind_tcp(const char *host_port, const char *host, const char *port, f
 
 static void name_it(listener_t *l, int fd, const char *host)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t len = sizeof at;
     unsigned port = 0;
     if (getsockname(fd, (struct sockaddr *)&at, &len) == 0)

@@ -81,12 +81,12 @@ class Containers(Case):
                          ("eat", ["sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done"], {**keys, "memory": "32MiB"}))
         out = self.records(conf, "own", data=b'"a\\n"\n{"b":1}\n')
         self.assertEqual([r["value"].split("\n") for r in out],
-                         [["a", "x", "0", "bin", "dev", "proc", "tmp", ""],
-                          ['{"b":1}x', "1", "bin", "dev", "proc", "tmp", ""]])
+                         [["a", "", "x", "0", "bin", "dev", "proc", "tmp"],
+                          ['{"b":1}', "x", "1", "bin", "dev", "proc", "tmp"]])
         out = self.records(conf, "arg", data=b'"-x"\n', exit_status=1)
         self.assertEqual((out[0]["error"]["kind"], out[0]["error"]["exit_status"]), ("exit", 3))
         out = self.records(conf, "dash", data=b'"-x"\n"y"\n', exit_status=1)
-        self.assertEqual((out[0]["error"]["kind"], out[1]["value"]), ("bad_input", "y\n"))
+        self.assertEqual((out[0]["error"]["kind"], out[1]["value"]), ("bad_input", "y"))
         out = self.records(conf, "quiet", "--timeout", "1s", "--grace", "100ms", data=b"1\n2\n", exit_status=1)
         self.assertEqual([r["error"]["kind"] for r in out], ["timeout", "timeout"])
         self.assertEqual((self.naps(), self.left_over()), (0, []))
@@ -115,9 +115,9 @@ class Containers(Case):
         worker = self.worker(tasks=conf, slots=2)
         run = self.run_map("own", "--records", data=b'"a\\n"\n"b"\n{"b":1}\n', exit_status=1)
         first, failed, last = [json.loads(x) for x in run.out().splitlines()]
-        self.assertEqual(first["value"].split("\n"), ["a", "x", "0", "bin", "dev", "proc", "tmp", ""])
+        self.assertEqual(first["value"].split("\n"), ["a", "", "x", "0", "bin", "dev", "proc", "tmp"])
         self.assertEqual((failed["error"]["kind"], failed["error"]["exit_status"]), ("exit", 1))
-        self.assertEqual(last["value"].split("\n"), ['{"b":1}x', "2", "bin", "dev", "proc", "tmp", ""])
+        self.assertEqual(last["value"].split("\n"), ['{"b":1}', "x", "2", "bin", "dev", "proc", "tmp"])
         run = self.run_map("quiet", "--records", "--timeout", "1s", "--grace", "100ms", data=b"1\n2\n", exit_status=1)
         self.assertEqual([json.loads(x)["error"]["kind"] for x in run.out().splitlines()], ["timeout", "timeout"])
         self.assertEqual(self.naps(), 0)
@@ -143,7 +143,7 @@ class Containers(Case):
     def test_the_option(self):
         template = " ".join(self.bwrap()["container"])
         run = self.run_fanmap("map", "--local", "--exec", "list=ls /", "--container", f"list={template}", "list", data=b"1\n")
-        self.assertEqual(json.loads(run.out()), "bin\ndev\nproc\ntmp\n")
+        self.assertEqual(json.loads(run.out()), "bin\ndev\nproc\ntmp")
 
     def nobodys_children(self):
         """A stand-in for docker: a daemon outside starts them; the client only waits. Killing it would end nothing. Gives a task file, and
@@ -184,7 +184,7 @@ sleep 0.02; done"""], cwd=state, preexec_fn=die_with_parent, start_new_session=T
     def test_containers_that_are_nobodys_children(self):
         conf, running, killed = self.nobodys_children()
         out = self.records(conf, "short", data=b"1\n")
-        self.assertEqual((out[0]["value"], killed()), ("ended\n", []))
+        self.assertEqual((out[0]["value"], killed()), ("ended", []))
         self.records(conf, "long", "--timeout", "500ms", "--grace", "100ms", data=b"1\n2\n", exit_status=1)
         wait_until(lambda: len(killed()) == 2, 10 * PATIENCE, "both were ended by name")
         # A machine's worth of processes dies at once and leaves one behind; the next worker sweeps it.

@@ -177,9 +177,9 @@ class Topics(Operator):
 
     def test_listed_created_and_judged(self):
         self.assertEqual({t["problem"] for t in self.topics().values()}, {"it does not exist (fanmap topics --create)"})
-        self.run_fanmap("topics", "--create", "--partitions", "3", "--retention", "2h", "--item-max", "100KiB",
+        self.run_fanmap("topics", "--create", "--partitions", "3", "--retention", "2h", "--item-max", "100KiB", "--value-max", "100KiB",
                         "--queue", "gpu", "--task", "echo", "--task", "other")
-        topics = self.topics("--queue", "gpu", "--task", "echo", "--item-max", "100KiB")
+        topics = self.topics("--queue", "gpu", "--task", "echo", "--item-max", "100KiB", "--value-max", "100KiB")
         self.assertEqual(set(topics), {"items.gpu.echo", "items.gpu.other", "results", "jobs", "dead"})
         self.assertEqual({t["problem"] for t in topics.values()}, {""})
         self.assertEqual((topics["items.gpu.echo"]["partitions"], topics["items.gpu.echo"]["retention_ms"]), (3, -1))
