@@ -221,7 +221,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     job->spec = result->spec;
     g->has_end_copy = result->view.has_end && result->view.counts.is_known;
     job->is_paused = result->view.paused;
-    if (lookup_check_log(job->queue, &job->spec, &err) != FANMAP_OK || gather_begin(job, &err) != FANMAP_OK)
+    if (lookup_check_list(job->queue, &job->spec, &err) != FANMAP_OK || gather_begin(job, &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 

@@ -127,3 +127,11 @@ int lookup_check_log(const queue_t *queue, const spec_t *spec, fanmap_error_t *e
                    "job %s has no log: its spec names partition %u of the results topic, which has %u", spec->job,
                    (unsigned)spec->results_partition, (unsigned)queue->results_n);
 }
+
+int lookup_check_list(const queue_t *queue, const spec_t *spec, fanmap_error_t *err)
+{
+    if (spec->stream == STREAM_NOT)
+        return lookup_check_log(queue, spec, err);
+    return err_set(err, FANMAP_EUSAGE, "%s is a stream and has no list: its outcomes are in topic %s", spec->job,
+                   spec->to[0] ? spec->to : "(none)");
+}

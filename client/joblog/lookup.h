@@ -20,5 +20,7 @@ void lookup_free(lookup_t *lookup);
 /* FANMAP_ELOST: the spec names a partition that the results topic does not have, so the job has no log to read. The
  * queue's topics are known to exist. */
 int lookup_check_log(const queue_t *queue, const spec_t *spec, fanmap_error_t *err);
+/* The same where its list is wanted: a stream has none. */
+int lookup_check_list(const queue_t *queue, const spec_t *spec, fanmap_error_t *err);
 
 #endif

@@ -241,7 +241,7 @@ int resubmit_begin(fanmap_job_t *job, const lookup_result_t *found, queue_ready_
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
-    int checked = lookup_check_log(job->queue, &found->spec, err);
+    int checked = lookup_check_list(job->queue, &found->spec, err);
     if (checked != FANMAP_OK)
         return checked;
     resubmit_t *r = calloc(1, sizeof *r);

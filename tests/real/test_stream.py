@@ -122,6 +122,19 @@ class Stream(Case):
         self.in_order(got)
         self.assertEqual(sorted(json.loads(value)["n"] for _, _, value, _ in got), list(range(n)))
 
+    def test_order_of_keys(self):
+        """A slow item holds up its own key and nothing else; each key is in its order."""
+        self.stream_worker()
+        self.stream("--order", "key")
+        self.write(0, 41, ms=lambda n: 8000 if n == 3 else 0)
+        numbers = [json.loads(value)["n"] for _, _, value, _ in self.read(self.to, self.lanes, 42)]
+        for key in range(7):
+            for lane in range(self.lanes):
+                mine = [n for n in numbers if n % 7 == key and n % self.lanes == lane]
+                self.assertEqual(mine, sorted(mine))
+        beside = [n for n in range(42) if n % 7 != 3]
+        self.assertLess(max(numbers.index(n) for n in beside[:20]), numbers.index(3))
+
     def test_control(self):
         """Paused, resumed, limited, cancelled as a job; and what cannot be begun is one line."""
         self.stream_worker()
@@ -135,6 +148,8 @@ class Stream(Case):
         self.run_fanmap("resume", "double")
         self.read(self.to, self.lanes, 16)
         self.assertIn("double", self.run_fanmap("jobs").out().decode())
+        for words in (("gather", "double"), ("map", "double", "--job-id", "double")):
+            self.assert_one_line(self.run_fanmap(*words, data=b"1\n", exit_status=2), "is a stream")
         self.run_fanmap("cancel", "double")
         stream.signal(signal.SIGTERM)
         self.finish(stream, 30)
