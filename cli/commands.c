@@ -27,6 +27,7 @@ static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
 static const char *const topics_examples[] = {"fanmap topics --create --partitions 64",
                                               "fanmap topics --print-acls --queue gpu", NULL};
 static const char *const dead_examples[] = {"fanmap dead list --job \"$job\"", "fanmap dead replay --all", NULL};
+static const char *const logs_examples[] = {"fanmap logs \"$job\" --failed", "fanmap logs \"$job\" 7 --follow", NULL};
 static const char *const workers_examples[] = {"fanmap workers", NULL};
 
 static const char *const completion_examples[] = {"eval \"$(fanmap completion bash)\"", NULL};
@@ -70,6 +71,8 @@ const command_t commands[] = {
      LIST_SCOPE | FANMAP_SCOPE_TOPICS, NULL, 0, topics_examples, run_topics},
     {"dead", "list | show N | replay N | replay --all", "records that nobody could use, and putting them back",
      LIST_SCOPE | FANMAP_SCOPE_DEAD, NULL, 2, dead_examples, run_dead},
+    {"logs", "JOB [INDEX]", "what attempts of a job wrote", CONTROL_SCOPE | FANMAP_SCOPE_LOGS, NULL, 2, logs_examples,
+     run_logs},
     {"workers", "", "who serves what", LIST_SCOPE, NULL, 0, workers_examples, run_workers},
     {"completion", "bash|zsh|fish", "print a completion script", FANMAP_SCOPE_CLI, NULL, 1, completion_examples,
      run_completion},

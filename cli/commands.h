@@ -17,6 +17,7 @@ int run_control(arguments_t *arguments);
 int run_jobs(arguments_t *arguments);
 int run_show(arguments_t *arguments);
 int run_dead(arguments_t *arguments);
+int run_logs(arguments_t *arguments);
 int run_topics(arguments_t *arguments);
 int run_workers(arguments_t *arguments);
 int run_completion(arguments_t *arguments);

@@ -68,6 +68,9 @@ static const struct {
      "Asks the file that a worker or an aggregator keeps with --heartbeat. 0: it is ready, or stopping; the word is "
      "printed. 5: it is "
      "not ready yet, has not turned its loop for 10 s, or there is none. Made for the health checks of containers."},
+    {"logs",
+     "Prints what the attempts of JOB wrote, or those of its item INDEX, as INDEX/ATTEMPT: line. Kafka keeps it for a "
+     "day. --failed leaves out what did not fail, --follow goes on until the job has ended."},
     {"workers", "Lists the workers that are alive: the tasks they serve, their slots and what runs on them."},
     {"dead", "Records that nobody could use are set aside as they were, on the dead-letter topic. list and show look "
              "at them; replay puts "

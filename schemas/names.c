@@ -71,6 +71,12 @@ char *name_dead(char *ret, const char *name_space)
     return ret;
 }
 
+char *name_logs(char *ret, const char *name_space)
+{
+    snprintf(ret, TOPIC_NAME_MAX, "%s.logs", name_space);
+    return ret;
+}
+
 char *name_group(char *ret, const char *name_space, const char *queue)
 {
     snprintf(ret, TOPIC_NAME_MAX, "%s.workers.%s", name_space, queue);

@@ -19,6 +19,7 @@ char *name_stream(char *ret, const char *name_space,
                   const char *id); /* NS.stream.ID: its log, and its workers' group */
 char *name_gather(char *ret, const char *name_space, const char *id);   /* NS.gather.ID: the group that reads the log */
 char *name_dead(char *ret, const char *name_space);                     /* NS.dead */
+char *name_logs(char *ret, const char *name_space);                     /* NS.logs */
 char *name_group(char *ret, const char *name_space, const char *queue); /* NS.workers.QUEUE */
 char *name_aggregator_group(char *ret, const char *name_space, const char *group); /* NS.aggregator.GROUP */
 

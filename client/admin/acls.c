@@ -7,7 +7,7 @@
 #include "schemas/names.h"
 #include "schemas/spec.h"
 
-typedef enum { ON_ITEMS, ON_RESULTS, ON_JOBS, ON_DEAD, ON_GROUP, ON_AGGREGATOR_GROUP, ON_END } resource_t;
+typedef enum { ON_ITEMS, ON_RESULTS, ON_JOBS, ON_DEAD, ON_LOGS, ON_GROUP, ON_AGGREGATOR_GROUP, ON_END } resource_t;
 
 typedef struct {
     resource_t resource;
@@ -37,6 +37,7 @@ static const role_t roles[] = {
       {ON_RESULTS, "Read Write"},
       {ON_JOBS, "Read Write"},
       {ON_DEAD, "Write"},
+      {ON_LOGS, "Write"},
       {ON_GROUP, "Read"},
       {ON_END, NULL}}},
     {"aggregator",
@@ -47,11 +48,12 @@ static const role_t roles[] = {
       {ON_AGGREGATOR_GROUP, "Read"},
       {ON_END, NULL}}},
     {"operator",
-     "jobs, show, cancel, pause, resume, set, topics, dead; Create only for topics --create, Delete for --clean",
+     "jobs, show, logs, cancel, pause, resume, set, topics, dead; Create only for topics --create, Delete for --clean",
      {{ON_ITEMS, "Read Write Create Delete DescribeConfigs"},
       {ON_RESULTS, "Read Write Create DescribeConfigs"},
       {ON_JOBS, "Read Write Create DescribeConfigs"},
       {ON_DEAD, "Read Create DescribeConfigs"},
+      {ON_LOGS, "Read Create DescribeConfigs"},
       {ON_GROUP, "Describe"},
       {ON_END, NULL}}},
 };
@@ -90,6 +92,8 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
         return name_jobs(name, name_space);
     case ON_DEAD:
         return name_dead(name, name_space);
+    case ON_LOGS:
+        return name_logs(name, name_space);
     case ON_AGGREGATOR_GROUP:
         return name_aggregator_group(name, name_space, options_text(p->options, OPT_GROUP));
     default:

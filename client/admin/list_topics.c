@@ -6,8 +6,9 @@
 #include "base/duration.h"
 #include "client/admin/query.h"
 #include "io/bus_admin.h"
+#include "schemas/topics.h"
 
-enum { SHARED_N = 3 };
+enum { SHARED_N = 4 };
 
 typedef struct {
     query_t query;
@@ -44,6 +45,7 @@ static int want_all(topics_t *t, fanmap_error_t *err)
     want(t, name_results(t->names[0], name_space), &(bus_topic_config_t){NULL, partitions, false, retention, bytes});
     want(t, name_jobs(t->names[1], name_space), &(bus_topic_config_t){NULL, 1, true, -1, bytes});
     want(t, name_dead(t->names[2], name_space), &(bus_topic_config_t){NULL, 1, false, retention, bytes});
+    want(t, name_logs(t->names[3], name_space), &(bus_topic_config_t){NULL, partitions, false, TOPIC_LOGS_MS, bytes});
     for (size_t i = 0; i < n; i++) {
         task = options_nth(o, OPT_TASK, i);
         if (!task_name_valid(task))

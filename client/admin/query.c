@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "schemas/topics.h"
+
 enum { TURN_MS = 100 };
 
 void query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
@@ -169,28 +171,54 @@ void query_stored(query_t *query)
     take_error(query);
 }
 
+typedef struct {
+    query_t *query;
+    uint32_t partitions_n;
+} ensuring_t;
+
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
 {
-    (void)partitions_n;
-    query_answered(arg, err);
+    ensuring_t *ensuring = arg;
+    if (!err)
+        ensuring->partitions_n = partitions_n[0];
+    query_answered(ensuring->query, err);
+}
+
+static bus_topic_t *ensure(query_t *query, const bus_topic_config_t *config, uint32_t *ret_partitions_n)
+{
+    bus_topic_t *topic = NULL;
+    ensuring_t ensuring = {query, 0};
+    if (query->result == FANMAP_OK)
+        query->result =
+            bus_ensure_topics(query->f->bus, config, 1, options_switch(query->f->options, OPT_CREATE_TOPICS),
+                              on_ensured, &ensuring, query->err);
+    query_wait(query, "Kafka");
+    if (query->result != FANMAP_OK)
+        return NULL;
+    query->f->is_connected = true; /* the connect timeout is for those who were never answered */
+    query->result = bus_topic_open(query->f->bus, config->name, NULL, NULL, &topic, query->err);
+    *ret_partitions_n = ensuring.partitions_n;
+    return topic;
 }
 
 bus_topic_t *query_dead(query_t *query)
 {
     const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
-    bus_topic_t *topic = NULL;
+    uint32_t partitions_n;
     const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
                                        (int64_t)options_ms(o, OPT_RETENTION), options_record_bytes_max(o)};
-    if (query->result == FANMAP_OK)
-        query->result = bus_ensure_topics(query->f->bus, &config, 1, options_switch(o, OPT_CREATE_TOPICS), on_ensured,
-                                          query, query->err);
-    query_wait(query, "Kafka");
-    if (query->result != FANMAP_OK)
-        return NULL;
-    query->f->is_connected = true; /* the connect timeout is for those who were never answered */
-    query->result = bus_topic_open(query->f->bus, name, NULL, NULL, &topic, query->err);
-    return topic;
+    return ensure(query, &config, &partitions_n);
+}
+
+bus_topic_t *query_logs(query_t *query, uint32_t *ret_partitions_n)
+{
+    const fanmap_options_t *o = query->f->options;
+    char name[TOPIC_NAME_MAX];
+    const bus_topic_config_t config = {name_logs(name, query->f->namespace_name),
+                                       (uint32_t)options_count(o, OPT_PARTITIONS), false, TOPIC_LOGS_MS,
+                                       options_record_bytes_max(o)};
+    return ensure(query, &config, ret_partitions_n);
 }
 
 /* ---- one answer ---- */

@@ -59,6 +59,8 @@ void query_stored(query_t *query);
 
 /* NS.dead, which is made if it may be; NULL: failed. */
 bus_topic_t *query_dead(query_t *query);
+/* NS.logs, likewise, with its partitions. */
+bus_topic_t *query_logs(query_t *query, uint32_t *ret_partitions_n);
 /* Where a partition ends now. */
 int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition);
 

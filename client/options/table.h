@@ -64,6 +64,7 @@
     ROW(OPT_TASK_LOG,             "task-log",          0,  NULL,      NULL,         NULL,        WORKER,         false, SWITCH,    0, 0,                 "what attempts write goes to stderr, each line with job, index and attempt") \
     ROW(OPT_TASK_LOG_FD,          "task-log-fd",       0,  NULL,      "N",          "2",         0,              false, COUNT,     0, 65535,             "the descriptor that what attempts write goes to") \
     ROW(OPT_HEARTBEAT,            "heartbeat",         0,  NULL,      "FILE",       NULL,        WORKER | AGG,   false, TEXT,      0, 0,                 "keep FILE while the service is alive: fanmap health FILE tells") \
+    ROW(OPT_LOGS,                 "logs",              0,  NULL,      "on|off",     "on",        WORKER,         false, CHOICE,    0, 0,                 "what attempts write also goes to Kafka, for fanmap logs") \
     ROW(OPT_LOG_FORMAT,           "log-format",        0,  NULL,      "text|json", "text",      WORKER | AGG | HTTP, false, CHOICE, 0, 0,                "what a service says on stderr: lines for people, or one JSON object a line") \
     ROW(OPT_CLEAN_EVERY,          "clean-every",       0,  NULL,      "DUR",        "1h",        WORKER,         false, DURATION,  0, 0,                 "how often, about, a worker forgets jobs whose log retention has taken and deletes their items; 0s: never") \
     ROW(OPT_SESSION_TIMEOUT,      "session-timeout",   0,  NULL,      "DUR",        "45s",       WORKER | AGG | STREAM, false, DURATION,  6000, 1800000,        "after this silence Kafka gives what a worker or aggregator had to others") \
@@ -100,6 +101,9 @@
     ROW(OPT_CLEAN,                "clean",             0,  NULL,      NULL,         "false",     TOPICS,         false, SWITCH,    0, 0,                 "forget jobs whose log retention has taken, and delete their items: one pass, as workers do it") \
     ROW(OPT_PRINT_ACLS,           "print-acls",        0,  NULL,      NULL,         "false",     TOPICS,         false, SWITCH,    0, 0,                 "print the rights that each role needs, for Kafka and Redis; asks nobody") \
     ROW(OPT_PRINCIPAL,            "principal",         0,  NULL,      "NAME",       NULL,        TOPICS,         false, TEXT,      0, 0,                 "the Kafka principal of --print-acls (default: User:NAMESPACE-ROLE)") \
+    ROW(OPT_INDEX,                "index",             0,  NULL,      "INDEX",     NULL,         LOGS,           false, COUNT,     0, 0,                 "only lines of this item") \
+    ROW(OPT_FOLLOW,               "follow",           'f', NULL,      NULL,        "false",      LOGS,           false, SWITCH,    0, 0,                 "go on with new lines until the job has ended") \
+    ROW(OPT_FAILED,               "failed",            0,  NULL,      NULL,        "false",      LOGS,           false, SWITCH,    0, 0,                 "only lines of items that have failed") \
     ROW(OPT_JOB,                  "job",               0,  NULL,      "JOB",       NULL,         DEAD,           false, JOB_ID,    0, 0,                 "only letters of this job") \
     ROW(OPT_LETTER,               "letter",            0,  NULL,      "N",         NULL,         DEAD,           false, COUNT,     0, 0,                 "only this letter, by its number (what show and replay take)") \
     ROW(OPT_ALL,                  "all",               0,  NULL,      NULL,        "false",      DEAD,           false, SWITCH,    0, 0,                 "replay every letter") \

@@ -12,7 +12,7 @@
 #include "client/services/worker_service.h"
 #include "io/random_id.h"
 
-enum { LEAVE_MS = 1000 };
+enum { LEAVE_MS = 1000, LEAVE_LOOK_MS = 20 };
 
 static void on_log(void *arg, fanmap_log_level_t level, const char *line)
 {
@@ -58,11 +58,20 @@ static void on_connect_timeout(void *arg)
     end(w, &err);
 }
 
+static void look_whether_gone(fanmap_worker_t *w)
+{
+    bool is_busy = attempt_output_flush(&w->output) || !w->has_left;
+    if (is_busy && loop_now_ms(w->loop) < w->leave_by_ms)
+        loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_LOOK_MS);
+    else
+        end(w, NULL);
+}
+
 static void on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
     if (w->is_leaving) {
-        end(w, NULL);
+        look_whether_gone(w);
         return;
     }
     if (w->is_ready && !w->drain_begun) {
@@ -97,21 +106,25 @@ static void on_ready(void *arg)
 
 static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
+    fanmap_worker_t *w = arg;
     (void)texts, (void)n, (void)err;
-    end(arg, NULL);
+    w->has_left = true;
 }
 
-/* Who is drained takes its row along, if Redis can be asked. */
+/* Who is drained takes its row along, and sees that the last lines of its attempts are stored, as far as Redis and
+ * Kafka can be asked. */
 static void leave(fanmap_worker_t *w, const fanmap_error_t *err)
 {
     fanmap_error_t ignored;
-    if (!err && w->presence &&
-        presence_ask(w->presence, PRESENCE_LEAVE, w->incarnation, on_left, w, &ignored) == FANMAP_OK) {
-        w->is_leaving = true;
-        loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_MS);
-    } else {
+    if (err) {
         end(w, err);
+        return;
     }
+    w->is_leaving = true;
+    w->leave_by_ms = loop_now_ms(w->loop) + LEAVE_MS;
+    w->has_left =
+        !w->presence || presence_ask(w->presence, PRESENCE_LEAVE, w->incarnation, on_left, w, &ignored) != FANMAP_OK;
+    loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_LOOK_MS);
 }
 
 static void on_ended(void *arg, const fanmap_error_t *err)
@@ -184,18 +197,6 @@ static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_
     failures_say(w->failures, attempt, outcome);
 }
 
-/* As text for people the slots write what attempts say themselves. */
-static int open_task_log(fanmap_worker_t *w, worker_shell_config_t *config, fanmap_error_t *err)
-{
-    bool is_json = strcmp(options_text(w->options, OPT_LOG_FORMAT), "json") == 0;
-    if (!is_json || config->task_log_fd < 0)
-        return FANMAP_OK;
-    int r = attempt_log_open(w->loop, config->task_log_fd, is_json, NULL, NULL, &w->task_log, err);
-    if (r == FANMAP_OK)
-        config->task_log_fd = attempt_log_fd(w->task_log);
-    return r;
-}
-
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
 {
     static const worker_shell_callbacks_t callbacks = {.log = on_log,
@@ -237,7 +238,7 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     serve_config(w->options, &w->catalogue, &config);
     config.incarnation = w->incarnation;
-    r = open_task_log(w, &config, err);
+    r = attempt_output_open(&w->output, w->loop, w->bus, w->options, &config, w->log, w->log_arg, err);
     return r != FANMAP_OK ? r : worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
 }
 
@@ -304,7 +305,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
     cleaner_free(w->cleaner);
     worker_streams_close(w->streams);
     worker_shell_close(w->shell);
-    attempt_log_close(w->task_log);
+    attempt_output_close(&w->output);
     failures_close(w->failures);
     halt_watch_close(w->halts);
     presence_close(w->presence);

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "client/admin/cleaner.h"
-#include "client/services/attempt_log.h"
+#include "client/services/attempt_output.h"
 #include "client/services/failures.h"
 #include "client/services/halt_watch.h"
 #include "client/services/worker_streams.h"
@@ -22,7 +22,7 @@ struct fanmap_worker {
     presence_t *presence;
     halt_watch_t *halts;
     failures_t *failures;
-    attempt_log_t *task_log; /* NULL: the slots write it themselves */
+    attempt_output_t output;
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     worker_streams_t *streams;
@@ -39,7 +39,8 @@ struct fanmap_worker {
     int64_t started_ms; /* unix time */
     bool is_connected, is_ready, is_ended;
     volatile int drain_asked; /* set by a signal handler */
-    bool drain_begun, is_leaving;
+    bool drain_begun, is_leaving, has_left;
+    int64_t leave_by_ms;
     fanmap_error_t error;
 };
 

@@ -32,7 +32,8 @@ enum {
     FANMAP_SCOPE_DEAD = 1 << 15,   /* dead letters */
     FANMAP_SCOPE_SHELL = 1 << 16,  /* map alone, as a program of the shell */
     FANMAP_SCOPE_SERVE = 1 << 17,  /* serve */
-    FANMAP_SCOPE_STREAM = 1 << 18  /* stream */
+    FANMAP_SCOPE_STREAM = 1 << 18, /* stream */
+    FANMAP_SCOPE_LOGS = 1 << 19    /* logs */
 };
 
 typedef struct {
@@ -292,6 +293,25 @@ typedef struct {
  * how far it came. */
 FANMAP_API int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_cleaned_t *ret,
                             size_t sizeof_ret, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* ---- what attempts wrote ---- */
+
+/* Grows only at its end. */
+typedef struct {
+    uint64_t index;
+    uint32_t attempt;
+    int64_t at_ms;    /* unix time at which Kafka stored it */
+    const char *text; /* a line without its newline, safe for a terminal; not NUL-terminated */
+    size_t len;
+    uint64_t dropped; /* not 0: no line, but so many bytes of the job that were not kept here */
+} fanmap_log_line_t;
+
+typedef void (*fanmap_log_line_fn)(void *arg, const fanmap_log_line_t *line);
+/* What attempts of the job wrote, as far as NS.logs still has it: of each worker in the order in which it was written.
+ * Options in `filter`: "index" (only of this item), "failed" (only of items that have failed), "follow" (goes on until the
+ * job has ended). FANMAP_ENOJOB: there is no such job. */
+FANMAP_API int fanmap_logs(fanmap_t *f, const char *job_id, const fanmap_options_t *filter, int timeout_ms,
+                           fanmap_log_line_fn fn, void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* ---- dead letters ---- */
 

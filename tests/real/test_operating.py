@@ -5,7 +5,7 @@ import re
 import signal
 
 import raw
-from fleet import PIPE, Case, free_port, seq, wait_until
+from fleet import PIPE, ROOT, Case, free_port, seq, wait_until
 
 
 class Operator(Case):
@@ -171,6 +171,57 @@ class WhatAWorkerSays(Operator):
         self.assertTrue(any("job loud, item 0: attempt 1 failed" in line["message"] for line in lines))
 
 
+class Logs(Operator):
+    def lines(self, *args):
+        return self.run_fanmap("logs", *args).out().decode().splitlines()
+
+    def test_what_attempts_wrote(self):
+        """By item, by failure, of commands and served programs; the last lines before a drain too."""
+        numbers = os.path.join(ROOT, "examples", "python", "numbers_task.py")
+        self.recorder()
+        quiet = self.worker("--logs", "off", "--exec", "quiet=sh -c 'echo hush >&2'", tasks=None)
+        chatty = "chatty=sh -c 'echo to $1 >&2; test $1 != 2' sh {}"
+        worker = self.worker("--exec", chatty, "--serve", f"root=python3 {numbers}", slots=2)
+        self.run_map("quiet", "--job-id", "hushed", data=b"1\n")
+        self.run_map("echo", "--job-id", "silent", data=b"1\n")
+        self.assertEqual(self.lines("silent"), [])
+        names = {t["topic"].rsplit(".", 1)[1]: t for t in self.ask("topics")}
+        self.assertFalse(names["logs"]["exists"])  # nobody said anything that is kept
+        self.run_map("chatty", "--job-id", "commands", "--retries", "1", "--backoff", "1ms", data=seq(1, 3), exit_status=1)
+        self.run_map("root", "--job-id", "served", data=b"4\n-1\n", exit_status=1)
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)
+        self.assertEqual(sorted(self.lines("commands")), ["0/1: to 1", "1/1: to 2", "1/2: to 2", "2/1: to 3"])
+        self.assertEqual(self.lines("commands", "--failed"), ["1/1: to 2", "1/2: to 2"])
+        self.assertEqual(self.lines("commands", "2"), ["2/1: to 3"])
+        served = self.lines("served", "--failed")
+        self.assertEqual(served[0], "1/1: looking for the root of -1")
+        self.assertIn("ValueError", served[-1])
+        self.assertEqual(self.lines("silent"), [])
+        self.assertEqual(self.lines("hushed"), [])
+        self.assert_one_line(self.run_fanmap("logs", "nope", exit_status=2), "there is no job nope")
+        logs = {t["topic"].rsplit(".", 1)[1]: t for t in self.ask("topics")}["logs"]
+        self.assertEqual((logs["retention_ms"], logs["problem"]), (24 * 3600 * 1000, ""))
+        self.assertTrue(quiet.alive())
+
+    def test_following_and_counting_what_was_dropped(self):
+        self.worker("--exec", "steps=sh -c 'echo one >&2; read go; while [ ! -e $go ]; do sleep 0.1; done; echo two >&2'",
+                    "--exec", "flood=sh -c 'yes | head -c 300000 >&2'", tasks=None, slots=2)
+        go = os.path.join(self.folder, "go")
+        self.submit("steps", "--job-id", "slow", data=json.dumps(go).encode() + b"\n")
+        follower = self.start("logs", "slow", "-f")
+        wait_until(lambda: follower.out() == b"0/1: one\n", 30, "the first line")
+        open(go, "w").close()
+        wait_until(lambda: follower.out() == b"0/1: one\n0/1: two\n", 30, "the second")
+        self.run_fanmap("gather", "slow")
+        self.finish(follower, 30)
+        self.run_map("flood", "--job-id", "floods", data=b"1\n")
+        lines = wait_until(lambda: (got := self.lines("floods")) and "dropped" in got[-1] and got, 30, "it is counted")
+        dropped = int(re.search(r"\[(\d+) bytes dropped\]", lines[-1]).group(1))
+        self.assertEqual(len(lines) - 1, 64 * 1024 // 2)
+        self.assertEqual(dropped, 300000 - 64 * 1024)
+
+
 class Topics(Operator):
     def topics(self, *args):
         return {t["topic"].removeprefix(self.namespace + "."): t for t in self.ask("topics", *args)}
@@ -180,7 +231,7 @@ class Topics(Operator):
         self.run_fanmap("topics", "--create", "--partitions", "3", "--retention", "2h", "--item-max", "100KiB", "--value-max", "100KiB",
                         "--queue", "gpu", "--task", "echo", "--task", "other")
         topics = self.topics("--queue", "gpu", "--task", "echo", "--item-max", "100KiB", "--value-max", "100KiB")
-        self.assertEqual(set(topics), {"items.gpu.echo", "items.gpu.other", "results", "jobs", "dead"})
+        self.assertEqual(set(topics), {"items.gpu.echo", "items.gpu.other", "results", "jobs", "dead", "logs"})
         self.assertEqual({t["problem"] for t in topics.values()}, {""})
         self.assertEqual((topics["items.gpu.echo"]["partitions"], topics["items.gpu.echo"]["retention_ms"]), (3, -1))
         self.assertEqual((topics["results"]["retention_ms"], topics["jobs"]["compacted"]), (7200000, True))

@@ -20,6 +20,7 @@
 #include "schemas/gathered.h"
 #include "schemas/item.h"
 #include "schemas/jobs.h"
+#include "schemas/logs.h"
 #include "schemas/place.h"
 #include "schemas/served.h"
 #include "schemas/slotwire.h"
@@ -303,6 +304,41 @@ static void check_joblog(const vector_t *v, const buf_t *in)
     expect_fields(v, &f);
     expect_bytes(v, &again, in->data, in->len);
     buf_free(&again);
+}
+
+typedef struct {
+    buf_t *text, entries;
+    uint32_t n;
+} shown_lines_t;
+
+static void show_log_line(void *arg, const logs_line_t *line)
+{
+    shown_lines_t *shown = arg;
+    buf_printf(shown->text, "%s[%" PRIu64 ",%" PRIu32 ",\"%.*s\"]", shown->n > 0 ? "," : "", line->index, line->attempt,
+               (int)line->len, line->text);
+    logs_put_line(&shown->entries, line);
+    shown->n++;
+}
+
+static void check_logs(const vector_t *v, const buf_t *in)
+{
+    buf_t f = {0}, again = {0}, lines = {0};
+    shown_lines_t shown = {.text = &lines};
+    uint64_t dropped = 0;
+    assert_true(logs_decode(in->data, in->len, show_log_line, &shown, &dropped));
+    buf_append_text(&f, "{");
+    put_number(&f, "dropped", dropped);
+    buf_append_text(&f, "\"lines\":[");
+    buf_append(&f, lines.data, lines.len);
+    buf_append_text(&f, "]}");
+    logs_encode(&again, dropped, shown.n, &shown.entries);
+    expect_fields(v, &f);
+    expect_bytes(v, &again, in->data, in->len);
+    for (size_t len = 0; len < in->len; len++)
+        assert_false(logs_decode(in->data, len, NULL, NULL, &dropped));
+    buf_free(&again);
+    buf_free(&lines);
+    buf_free(&shown.entries);
 }
 
 static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
@@ -598,9 +634,9 @@ static void check_place(const vector_t *v, const buf_t *in)
 static const struct {
     const char *codec;
     void (*check)(const vector_t *v, const buf_t *in);
-} codecs[] = {{"item", check_item},   {"joblog", check_joblog},     {"jobs", check_jobs},
-              {"slot", check_slot},   {"commit", check_commit},     {"value", check_value},
-              {"place", check_place}, {"gathered", check_gathered}, {"served", check_served}};
+} codecs[] = {{"item", check_item},         {"joblog", check_joblog}, {"jobs", check_jobs},   {"logs", check_logs},
+              {"slot", check_slot},         {"commit", check_commit}, {"value", check_value}, {"place", check_place},
+              {"gathered", check_gathered}, {"served", check_served}};
 
 enum { CODECS = sizeof codecs / sizeof *codecs };
 

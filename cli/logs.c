@@ -1,0 +1,33 @@
+/* fanmap logs: what attempts of a job wrote. */
+#include <inttypes.h>
+
+#include "cli/admin.h"
+#include "cli/commands.h"
+
+static void print_line(void *arg, const fanmap_log_line_t *line)
+{
+    (void)arg;
+    if (line->dropped > 0)
+        complain("%" PRIu64 " bytes of the job's output were dropped here", line->dropped);
+    else
+        printf("%" PRIu64 "/%" PRIu32 ": %.*s\n", line->index, line->attempt, (int)line->len, line->text);
+    (void)fflush(stdout);
+}
+
+int run_logs(arguments_t *arguments)
+{
+    fanmap_t *f;
+    fanmap_error_t err;
+    if (arguments->positionals_n < 1) {
+        complain("of which job? fanmap logs JOB [INDEX]");
+        return EXIT_USAGE;
+    }
+    if (arguments->positionals_n > 1 &&
+        fanmap_options_set(arguments->options, "index", arguments->positionals[1], &err) != FANMAP_OK)
+        return complain_error(&err);
+    int status = admin_open(arguments, &f);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    int r = fanmap_logs(f, arguments->positionals[0], arguments->options, ADMIN_TIMEOUT_MS, print_line, NULL, &err);
+    return admin_close(f, r, &err);
+}
