@@ -249,9 +249,25 @@ static void check_fence(sim_t *sim, const pool_t *pool, const run_t *run)
     *attempt = run->attempt;
 }
 
+void sim_handed(sim_t *sim, const process_t *giver, size_t job, uint64_t index)
+{
+    if (job >= sim->jobs_n)
+        return;
+    sim->jobs[job].givers[index] = giver;
+    sim->jobs[job].giver_lives[index] = giver->life;
+}
+
+/* A giver that dies between its copy's arrival and its own commit leaves two records, and both may run. */
+static bool may_be_doubled(const job_t *job, uint64_t index)
+{
+    return job->givers[index] != NULL && job->givers[index]->life != job->giver_lives[index];
+}
+
 /* Where workers only come and go, and no record is doubled, an item runs in one place at a time. */
 static void check_alone(sim_t *sim, const pool_t *mine, const run_t *run)
 {
+    if (may_be_doubled(&sim->jobs[run->job], run->index))
+        return;
     for (const pool_t *pool = sim->pools; pool != NULL; pool = pool->next)
         for (uint32_t s = 0; s < pool->slots_n; s++) {
             const run_t *other = &pool->slots[s].waiting[0];

@@ -164,6 +164,8 @@ void node_hand_off(sim_t *sim, node_t *node, const worker_action_t *action)
     node->sent = pack;
     sim_say(sim, "%s hands %s/%llu to partition %d", node->process.name, action->hand_off.job,
             (unsigned long long)action->hand_off.index, (int)action->hand_off.partition);
+    sim_handed(sim, &node->process, sim_job(sim, action->hand_off.job, strlen(action->hand_off.job)),
+               action->hand_off.index);
     send_copy(sim, node, action, pack->cookie);
     if (!sim_protects(sim, PROTECTION_HANDED)) {
         event_t *event = clock_tell(&sim->clock, 0, &node->process, on_copy_stored);

@@ -138,6 +138,8 @@ struct job {
     uint64_t fences[ITEMS_MAX]; /* by index: of its last attempt under a limit */
     uint32_t fence_attempts[ITEMS_MAX];
     const pool_t *fence_pools[ITEMS_MAX];
+    const process_t *givers[ITEMS_MAX]; /* by index: who last handed it to another; NULL: nobody */
+    uint64_t giver_lives[ITEMS_MAX];
     /* the programs that map; the one that was started last is `maker` */
     maker_t *maker, *makers[MAKERS_MAX];
     size_t makers_n;
@@ -235,6 +237,8 @@ void sim_count(sim_t *sim); /* running attempts against N */
 void sim_table_lost(sim_t *sim);
 uint64_t sim_table_told(sim_t *sim, const tokens_request_t *request);
 bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *value, size_t value_len);
+/* An item goes to another worker by a copy. */
+void sim_handed(sim_t *sim, const process_t *giver, size_t job, uint64_t index);
 size_t sim_job(const sim_t *sim, const char *id, size_t len); /* jobs_n: none of ours */
 bool sim_is_done(sim_t *sim);
 void sim_check_end(sim_t *sim);
