@@ -62,7 +62,7 @@ static unsigned item_at(const summary_t *summary, uint64_t index)
 {
     const uint8_t *page = index < ITEMS_MAX ? summary->pages[index / PAGE_ITEMS] : NULL;
     uint64_t at = index % PAGE_ITEMS;
-    return page ? (page[at / 4] >> (at % 4 * 2)) & 3u : ITEM_NONE;
+    return page ? ((unsigned)page[at / 4] >> (at % 4 * 2)) & 3u : ITEM_NONE;
 }
 
 static void mark_item(summary_t *summary, uint64_t index, unsigned mark)

@@ -58,7 +58,7 @@ static size_t number_of(reader_t *r, const placeholder_t *p)
 
 static int put_parameter(reader_t *r, const placeholder_t *p, fanmap_error_t *err)
 {
-    char text[16] = "$@";
+    char text[24] = "$@";
     size_t number = number_of(r, p);
     if (r->has_here_document)
         return err_set(err, FANMAP_EUSAGE,
