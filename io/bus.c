@@ -32,6 +32,11 @@ int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, voi
     return bus->ops->topic_open(bus, name, delivered, arg, ret, err);
 }
 
+void bus_forget(bus_t *bus, const void *arg)
+{
+    bus->ops->forget(bus, arg);
+}
+
 int bus_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                 size_t value_len, uint64_t cookie, fanmap_error_t *err)
 {

@@ -91,6 +91,9 @@ int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topic
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                    fanmap_error_t *err);
 
+/* Topics that were opened with this `arg` report to nobody any more: whom it names is about to go, and the bus stays. */
+void bus_forget(bus_t *bus, const void *arg);
+
 /* ---- producing: acks=all, idempotent, order kept within a partition ---- */
 
 /* Copies key and value. FANMAP_AGAIN: the queue of the bus is full, try again after a delivery. After a fatal error of

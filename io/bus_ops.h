@@ -14,6 +14,7 @@ typedef struct {
     int (*survey)(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err); /* NULL: cannot */
     int (*topic_open)(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
+    void (*forget)(bus_t *bus, const void *arg);
     int (*produce)(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                    size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
                    fanmap_error_t *err);

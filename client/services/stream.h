@@ -39,7 +39,8 @@ struct fanmap_stream {
     uint64_t generation;
     bus_writer_t *writer;
     stream_writer_t writer_state;
-    bool has_put; /* something is in a transaction */
+    bool has_put;       /* something is in a transaction */
+    bool commit_failed; /* it could not even be begun: the core is told at the end of the step */
     bus_position_t *positions;
     char (*texts)[GATHER_POSITION_MAX];
     size_t positions_n;

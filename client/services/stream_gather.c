@@ -82,6 +82,7 @@ static void commit(fanmap_stream_t *s)
         return;
     }
     s->writer_state = WRITER_BROKEN;
+    s->commit_failed = true;
     broken(s, may ? &err : NULL);
 }
 
@@ -136,6 +137,11 @@ void stream_step(fanmap_stream_t *s, gatherer_event_t *event)
         err_set(&err, FANMAP_ENOMEM, "stream %s: out of memory, or a position of its group is none of ours",
                 s->spec.job);
         stream_fail(s, &err);
+    }
+    if (s->commit_failed) { /* no answer will come for it */
+        s->commit_failed = false;
+        stream_step(s, &(gatherer_event_t){.type = GATHERER_ANSWER, .ok = false});
+        return;
     }
     int64_t next = gatherer_next_ms(s->gatherer);
     if (next != INT64_MAX)
@@ -293,6 +299,7 @@ void stream_gather_close(fanmap_stream_t *s)
     bus_writer_close(s->writer);
     loop_timer_free(s->timer);
     gatherer_free(s->gatherer);
+    s->gatherer = NULL; /* its group may still be taken away while the bus closes */
     gatherer_actions_free(&s->actions);
     free(s->positions);
     free(s->texts);

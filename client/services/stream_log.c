@@ -35,7 +35,8 @@ static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
     (void)lanes, (void)n, (void)lost;
     if (s->is_leaving)
         s->group = NULL;
-    stream_step(s, &(gatherer_event_t){.type = GATHERER_REVOKED});
+    if (s->gatherer)
+        stream_step(s, &(gatherer_event_t){.type = GATHERER_REVOKED});
     loop_wake(s->f->loop);
 }
 

@@ -128,7 +128,8 @@ int stream_put(fanmap_stream_t *s, stream_entry_t *entry, fanmap_error_t *err)
         return FANMAP_OK;
     fanmap_kind_t kind = FANMAP_PROTOCOL;
     if (put_value(s, o, &why) == FANMAP_OK && !s->value.failed) {
-        int r = send(s, entry, s->spec.to, s->value.data, s->value.len, err);
+        /* a value of no bytes is not a tombstone */
+        int r = send(s, entry, s->spec.to, s->value.data ? (const void *)s->value.data : "", s->value.len, err);
         if (r != FANMAP_EUSAGE)
             return r;
         why = *err;

@@ -42,6 +42,7 @@ static const bus_ops_t KAFKA_OPS = {
     .ensure_topics = kafka_ensure_topics,
     .survey = kafka_survey,
     .topic_open = kafka_topic_open,
+    .forget = kafka_forget,
     .produce = kafka_produce,
     .outbox_n = kafka_outbox_n,
     .clock = kafka_clock,

@@ -96,6 +96,13 @@ int kafka_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered, 
     return FANMAP_OK;
 }
 
+void kafka_forget(bus_t *base, const void *arg)
+{
+    for (kafka_topic_t *topic = ((kafka_bus_t *)base)->topics; topic != NULL; topic = topic->next)
+        if (topic->arg == arg)
+            topic->delivered = NULL;
+}
+
 /* ---- watermarks ---- */
 
 static void watermarks_run(kafka_call_t *call)

@@ -148,6 +148,7 @@ static const bus_ops_t MEMORY_OPS = {
     .release = memory_release,
     .ensure_topics = memory_ensure_topics,
     .topic_open = memory_topic_open,
+    .forget = memory_forget,
     .produce = memory_produce,
     .outbox_n = memory_outbox_n,
     .clock = memory_clock,

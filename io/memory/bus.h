@@ -149,6 +149,7 @@ int memory_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t to
                          void *arg, fanmap_error_t *err);
 int memory_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
+void memory_forget(bus_t *bus, const void *arg);
 /* BUS_FIND_TIME is always BUS_BEGIN: what lies in this memory is soon read. */
 int memory_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
 void memory_answers_run(memory_bus_t *bus);

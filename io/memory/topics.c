@@ -86,6 +86,14 @@ int memory_topic_open(bus_t *base, const char *name, bus_delivered_fn delivered,
     return FANMAP_OK;
 }
 
+void memory_forget(bus_t *base, const void *arg)
+{
+    for (memory_topic_t *topic = ((memory_bus_t *)base)->topics; topic != NULL; topic = topic->next)
+        for (memory_handle_t *handle = topic->handles; handle != NULL; handle = handle->next)
+            if (handle->arg == arg)
+                handle->delivered = NULL;
+}
+
 int memory_request(bus_topic_t *base, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err)
 {
     memory_topic_t *topic = ((memory_handle_t *)base)->topic;

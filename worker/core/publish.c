@@ -52,7 +52,6 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
     item_release(w, item);
-    source_leave_key(w, item); /* what follows of its key goes the same way, behind it */
 }
 
 /* Whoever sent it kept no bound, or ours is lower. */

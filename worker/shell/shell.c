@@ -353,6 +353,7 @@ void worker_shell_close(worker_shell_t *shell)
     if (!shell)
         return;
     shell->was_ended = true;
+    bus_forget(shell->bus, shell);
     if (shell->link)
         shell->link->shell = NULL;
     if (shell->group && !shell->is_leaving)
