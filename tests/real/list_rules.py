@@ -231,7 +231,7 @@ def decode(data):
 class Outcome:
     def __init__(self, index, attempts, kind):
         self.index, self.attempts, self.kind = index, attempts, kind
-        self.value = self.type = self.message = self.stderr = b""
+        self.value = self.type = self.message = self.stderr = self.stdout = b""
         self.exit_status = self.signo = 0
 
 
@@ -246,6 +246,8 @@ def outcome_of(entry):
     o.type, o.message = of_kind(entry[4], "str"), of_kind(entry[5], "str")
     o.exit_status, o.signo = number(entry[6], -2 ** 31, 2 ** 31 - 1), number(entry[7], -2 ** 31, 2 ** 31 - 1)
     o.stderr = of_kind(entry[8], "bin")
+    if len(entry) > 9:
+        o.stdout = of_kind(entry[9], "bin")
     return o
 
 

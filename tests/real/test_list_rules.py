@@ -123,7 +123,7 @@ class Log:
         rng = self.rng
         attempts, kind = rng.choice((0, 1, 1, 2, 4294967295)), 0 if rng.random() < 0.7 else rng.randrange(1, 14)
         fields = [index, attempts, kind, rng.randrange(1 << 20)]
-        fields += [self.value()] if kind == 0 else ["Type" * rng.randrange(2), "it failed", rng.choice((0, 1, 255)), rng.choice((0, 9)), rng.choice((b"", b"tail"))]
+        fields += [self.value()] if kind == 0 else ["Type" * rng.randrange(2), "it failed", rng.choice((0, 1, 255)), rng.choice((0, 9)), rng.choice((b"", b"tail")), *rng.choice(((), (), (b"said",)))]
         if not self.is_hostile:
             return fields
         odd = rng.random()
@@ -262,7 +262,7 @@ def as_printed(o):
     if o.kind == list_rules.VALUE:
         return o.index, o.attempts, o.value, None
     error = {"kind": KINDS[o.kind].encode(), "message": list_rules.printed(o.message)}
-    error.update({k: v for k, v in (("type", list_rules.printed(o.type)), ("stderr", list_rules.printed(o.stderr)), ("exit_status", o.exit_status), ("signal", o.signo)) if v})
+    error.update({k: v for k, v in (("type", list_rules.printed(o.type)), ("stderr", list_rules.printed(o.stderr)), ("stdout", list_rules.printed(o.stdout)), ("exit_status", o.exit_status), ("signal", o.signo)) if v})
     return o.index, o.attempts, None, error
 
 
