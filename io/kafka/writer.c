@@ -98,6 +98,7 @@ static void run(kafka_call_t *call)
     writing_t *writing = (writing_t *)call;
     rd_kafka_error_t *error;
     writing->result = BUS_WRITER_STORED;
+    writing->error.code = 0; /* of a try before this one */
     if (writing->what == WRITING_COMMIT) {
         end(writing);
     } else if (writing->what == WRITING_ABORT) {

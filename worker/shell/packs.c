@@ -182,7 +182,7 @@ static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
         if (!one)
             return;
         one->is_stream = true;
-        one->whole = log.whole;
+        one->whole = log.whole > one->whole ? log.whole : one->whole; /* an open pack may say more already */
         streamlog_put(&one->body, &entry, entry.headers.at, (size_t)(end.at - entry.headers.at));
         shell_pack_keep(shell, one, pack->items[i]);
         pack_close_front(shell);
