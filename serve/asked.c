@@ -77,7 +77,7 @@ static bool read_filter(connection_t *c, query_t *q, const char *const *names)
     while (http_query_next(&query, &name, &value)) {
         bool is_known = http_decode(name, true, key, sizeof key) && http_decode(value, true, text, sizeof text);
         const char *const *at = names;
-        while (*at && strcmp(*at, key) != 0)
+        while (is_known && *at && strcmp(*at, key) != 0)
             at++;
         if (!is_known || !*at) {
             reply_problem(c, 400, "usage", "there is no such filter");

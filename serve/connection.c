@@ -18,7 +18,8 @@ enum {
     HEAD_S = 10,        /* from the first byte of a head to its last: a slow one holds a connection no longer */
     IDLE_S = 75,        /* between requests */
     WHOLE_BODY_S = 60,  /* a body that a route wants whole */
-    LINGER_S = 5,       /* for the last bytes to leave */
+    SLOW_S = 60,        /* for part of what was written to leave */
+    LINGER_S = 20,      /* and for the other side to see that it was all */
     IN_MAX = 128 << 10, /* bytes of input that wait */
     OUT_LOW = 64 << 10,
     WHOLE_BODY_MAX = 1 << 20
@@ -96,7 +97,7 @@ static bool read_head(connection_t *c)
     struct evbuffer *in = bufferevent_get_input(c->bev);
     size_t len = evbuffer_get_length(in);
     const char *why;
-    if (len == 0)
+    if (len == 0 || !reply_has_room(c)) /* requests in a row whose answers nobody reads */
         return false;
     if (!c->has_bytes)
         set_deadline(c, HEAD_S);
@@ -162,11 +163,11 @@ static bool read_body(connection_t *c)
             refuse(c, 400, "http", "the chunks of the body are not well formed");
         return true;
     }
-    size_t taken = part.len;
-    if (part.len > 0)
-        taken = c->route->wants_whole_body ? keep_whole(c, part)
-                : c->ops                   ? c->ops->on_body(c->self, part.at, part.len)
-                                           : 0;
+    size_t taken = part.len; /* a handler that wants none lets it pass */
+    if (part.len > 0 && c->route->wants_whole_body)
+        taken = keep_whole(c, part);
+    else if (part.len > 0 && c->ops && c->ops->on_body)
+        taken = c->ops->on_body(c->self, part.at, part.len);
     http_body_give_back(&c->body, part.len - taken);
     c->is_paused = taken < part.len;
     (void)evbuffer_drain(in, (size_t)n - (part.len - taken));
@@ -184,7 +185,8 @@ static bool end_request(connection_t *c)
     c->state = c->closes || c->is_aborted ? CLOSING : HEAD;
     c->is_begun = c->is_replied = c->is_paused = false;
     c->route = NULL;
-    set_deadline(c, c->state == CLOSING ? LINGER_S : IDLE_S);
+    c->head = (http_head_t){0};
+    set_deadline(c, c->state == CLOSING ? SLOW_S : IDLE_S);
     return true;
 }
 
@@ -242,6 +244,8 @@ static void on_written(struct bufferevent *bev, void *arg)
 {
     connection_t *c = arg;
     (void)bev;
+    if (c->state == CLOSING)
+        set_deadline(c, LINGER_S);
     if (c->ops && c->ops->on_room && c->state != CLOSING && !c->is_replied)
         c->ops->on_room(c->self);
     turn(c);

@@ -30,20 +30,23 @@ struct listener {
     char name[160];
 };
 
-static void accept_again(evutil_socket_t fd, short what, void *arg)
-{
-    listener_t *l = arg;
-    (void)fd;
-    (void)what;
-    (void)evconnlistener_enable(l->ev);
-}
-
 /* The kernel keeps who comes meanwhile in its backlog. */
 static void rest(listener_t *l)
 {
     struct timeval soon = {0, 100000};
     (void)evconnlistener_disable(l->ev);
     (void)event_add(l->retry, &soon);
+}
+
+static void accept_again(evutil_socket_t fd, short what, void *arg)
+{
+    listener_t *l = arg;
+    (void)fd;
+    (void)what;
+    if (l->serve->connections_n >= l->connections_max)
+        rest(l);
+    else
+        (void)evconnlistener_enable(l->ev);
 }
 
 static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *from, int from_len, void *arg)
@@ -119,12 +122,19 @@ static bool answers(const struct sockaddr_un *at)
     return is_there;
 }
 
+static bool is_socket(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static int bind_unix(const struct sockaddr_un *at, fanmap_error_t *err)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     mode_t before = umask(0177);
     int r = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)at, sizeof *at);
-    if (r != 0 && fd >= 0 && errno == EADDRINUSE && !answers(at) && unlink(at->sun_path) == 0)
+    if (r != 0 && fd >= 0 && errno == EADDRINUSE && is_socket(at->sun_path) && !answers(at) &&
+        unlink(at->sun_path) == 0)
         r = bind(fd, (const struct sockaddr *)at, sizeof *at);
     int wrong = errno;
     (void)umask(before);

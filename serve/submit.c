@@ -176,6 +176,8 @@ void submit_begin(connection_t *c)
         r = fanmap_options_set(s->policy.options, "job-id", id, &err);
     if (r != FANMAP_OK)
         reply_failure(c, &err);
+    else if (connection_head(c)->method == HTTP_PUT && !s->has_id)
+        reply_problem(c, 400, "usage", "the job id is not well formed");
     else if (!s->policy.task[0])
         reply_problem(c, 400, "usage", "which task? ?task=NAME");
     else if (s->has_id)

@@ -179,8 +179,10 @@ static void put_counts(const summary_t *summary, buf_t *out)
 static void put_cell(const summary_t *summary, uint64_t from, uint64_t to, buf_t *out)
 {
     uint64_t n[4] = {0};
-    for (uint64_t i = from; i < to; i++)
+    uint64_t known_to = to < summary->items_end ? to : summary->items_end;
+    for (uint64_t i = from; i < known_to; i++)
         n[item_at(summary, i)]++;
+    n[ITEM_NONE] += to - (known_to > from ? known_to : from);
     buf_printf(out, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", to - from - n[ITEM_NONE], n[ITEM_RETRIED], n[ITEM_FAILED]);
 }
 

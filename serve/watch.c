@@ -20,6 +20,7 @@
 enum {
     TICK_MS = 500,
     FIRST_MS = 200,
+    FIRST_TICKS = 15,
     LINGER_S = 60,
     HEARTBEAT_TICKS = 20,
     WATCHED_MAX = 64,
@@ -183,6 +184,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         return;
     }
     bool is_first = !reply_is_begun(v->c);
+    if (is_first && !w->has_ended && summary_known(w->summary) == 0 && ++v->quiet_ticks < FIRST_TICKS) {
+        next.tv_usec = FIRST_MS * 1000; /* it may turn out that there is no such job */
+        (void)event_add(v->tick, &next);
+        return;
+    }
     if (is_first)
         reply_begin(v->c, 200, "text/event-stream", NULL);
     if (reply_has_room(v->c) && (is_first || v->shown != summary_known(w->summary) || v->end_shown != w->has_ended))
@@ -196,7 +202,10 @@ static void on_close(void *self)
 {
     viewer_t *v = self;
     struct timeval linger = {LINGER_S, 0};
-    if (v->watched && --v->watched->viewers_n == 0)
+    bool is_last = v->watched && --v->watched->viewers_n == 0;
+    if (is_last && v->watched->has_ended && v->watched->result < 0 && v->watched->result != FANMAP_ESTOPPED)
+        watched_free(v->watched); /* it may be there the next time */
+    else if (is_last)
         (void)event_add(v->watched->linger, &linger);
     if (v->tick)
         event_free(v->tick);

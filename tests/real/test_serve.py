@@ -316,6 +316,26 @@ class Access(Serve):
         two = self.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         self.assertEqual(two.count(b"200 OK"), 2)
 
+    def test_what_nobody_expects(self):
+        for view in ("outcomes", "watch"):  # a body where none is wanted
+            got = self.raw(f"GET /v1/jobs/none/{view} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.read_token}\r\n"
+                           "Content-Length: 3\r\nConnection: close\r\n\r\nabc".encode())
+            self.assertIn(b"404 Not Found", got)
+        self.assertEqual(self.ask("PUT", "/v1/jobs/%zz?task=square", b"1\n", **{"Content-Type": NDJSON})[0], 400)
+        with socket.create_connection(("127.0.0.1", self.port)) as s:  # requests in a row, and nobody reads the answers
+            s.settimeout(2)
+            try:
+                for _ in range(100):
+                    s.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+            except TimeoutError:
+                pass
+            self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        self.assertLess(self.server.memory_peak_kib(), 150 * 1024)
+        path = self.input_file(b"mine")
+        self.finish(self.start("serve", "--socket", path), 20, 6)
+        with open(path, "rb") as f:
+            self.assertEqual(f.read(), b"mine")
+
     def test_slow_and_idle_connections(self):
         idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(2000)]
         wait_until(lambda: self.descriptors() > 2000, 30 * PATIENCE, "all are accepted")
