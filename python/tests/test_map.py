@@ -414,7 +414,10 @@ class Ends(unittest.TestCase):
 
     def test_a_thousand_maps_in_a_row_leave_nothing(self):
         fleet = fanmap.Fleet(local=True, slots=2)
-        for each in (fleet, FLEET):  # all slots are there before they are counted: one that a test before this killed is started anew
+        for each in (
+            fleet,
+            FLEET,
+        ):  # all slots are there before they are counted: one that a test before this killed is started anew
             self.assertEqual(pull(tasks.nap, [0.1] * 16, fleet=each), [0.1] * 16)
         fds, kids = len(os.listdir("/proc/self/fd")), children()
         for i in range(1000):
