@@ -36,6 +36,29 @@ size_t text_utf8_decode(const char *text, size_t len, uint32_t *ret_scalar)
     return n;
 }
 
+bool text_utf8_valid(const void *bytes, size_t len)
+{
+    const char *text = bytes;
+    size_t i = 0;
+    while (i < len) {
+        uint64_t eight;
+        while (len - i >= sizeof eight) {
+            memcpy(&eight, text + i, sizeof eight);
+            if (eight & 0x8080808080808080u)
+                break;
+            i += sizeof eight;
+        }
+        if (i == len)
+            return true;
+        uint32_t scalar;
+        size_t n = text_utf8_decode(text + i, len - i, &scalar);
+        if (n == 0)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
 size_t text_utf8_encode(char to[4], uint32_t c)
 {
     if (c < 0x80) {

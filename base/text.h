@@ -19,6 +19,7 @@ char *text_escape_to(char *ret, size_t cap, const char *text, size_t len);
 /* Decodes the first character: its length 1..4, or 0 when the bytes do not begin with a whole, shortest-form UTF-8
  * character (surrogates and beyond U+10FFFF are refused); then *ret_scalar is untouched. */
 size_t text_utf8_decode(const char *text, size_t len, uint32_t *ret_scalar);
+bool text_utf8_valid(const void *bytes, size_t len);
 /* The other way; returns its length. */
 size_t text_utf8_encode(char to[4], uint32_t scalar);
 /* Its value; -1: it is none. */

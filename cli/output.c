@@ -150,15 +150,6 @@ static int render(const output_t *output, fanmap_job_t *job, const fanmap_outcom
     return r;
 }
 
-static bool is_utf8(const char *text, size_t len)
-{
-    uint32_t scalar;
-    size_t n = 1;
-    for (size_t i = 0; i < len && n > 0; i += n)
-        n = (unsigned char)text[i] < 128 ? 1 : text_utf8_decode(text + i, len - i, &scalar);
-    return n > 0;
-}
-
 /* What stands behind an outcome. What a command printed is printed as parallel -k does, and text is a line: one that
  * does not end as such is ended. */
 static const char *end_of(const output_t *output, const char *line, size_t len)
@@ -168,7 +159,7 @@ static const char *end_of(const output_t *output, const char *line, size_t len)
     if (!output->as_printed)
         return output->format == OUTPUT_NUL ? "" : "\n";
     bool is_whole = len == 0 || output->is_raw || line[len - 1] == '\n';
-    return is_whole || !is_utf8(line, len) ? NULL : "\n";
+    return is_whole || !text_utf8_valid(line, len) ? NULL : "\n";
 }
 
 int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)

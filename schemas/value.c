@@ -7,29 +7,6 @@
 #include "base/text.h"
 #include "schemas/mp.h"
 
-bool utf8_valid(const void *bytes, size_t len)
-{
-    const char *text = bytes;
-    size_t i = 0;
-    while (i < len) {
-        uint64_t eight;
-        while (len - i >= sizeof eight) {
-            memcpy(&eight, text + i, sizeof eight);
-            if (eight & 0x8080808080808080u)
-                break;
-            i += sizeof eight;
-        }
-        if (i == len)
-            return true;
-        uint32_t scalar;
-        size_t n = text_utf8_decode(text + i, len - i, &scalar);
-        if (n == 0)
-            return false;
-        i += n;
-    }
-    return true;
-}
-
 /* The place of the first byte that is not UTF-8. */
 static size_t first_invalid(const char *text, size_t len)
 {
@@ -42,7 +19,7 @@ static size_t first_invalid(const char *text, size_t len)
 
 int value_from_text(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
 {
-    if (!utf8_valid(text, len))
+    if (!text_utf8_valid(text, len))
         return err_set(err, FANMAP_EUSAGE, "not UTF-8 at byte %zu", first_invalid(text, len) + 1);
     mp_put_str(b, text, len);
     return b->failed ? err_set(err, FANMAP_ENOMEM, "out of memory") : FANMAP_OK;

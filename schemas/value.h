@@ -23,7 +23,6 @@ void value_from_bytes(buf_t *b, const void *bytes, size_t len);
 int value_to_json(buf_t *b, const void *mp, size_t len, fanmap_error_t *err);
 /* True: the object is a str (UTF-8 is not checked) or a bin, borrowed. */
 bool value_as_bytes(const void *mp, size_t len, const void **ret, size_t *ret_len);
-bool utf8_valid(const void *bytes, size_t len);
 /* Appends `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void json_put_string(buf_t *b, const char *text, size_t len);
 void base64_append(buf_t *b, const void *bytes, size_t len);

@@ -157,7 +157,7 @@ static bool print_str(printer_t *p)
 {
     size_t len;
     const char *text = mp_read_str(&p->in, &len);
-    if (!p->in.bad && !utf8_valid(text, len))
+    if (!p->in.bad && !text_utf8_valid(text, len))
         return refuse(p, "a string that is not UTF-8");
     json_put_string(p->out, text, len);
     return true;
@@ -193,7 +193,7 @@ static bool print_key(printer_t *p)
     if (mp_peek(&p->in) != MP_STR)
         return refuse(p, "a key that is no string");
     const char *key = mp_read_str(&p->in, &len);
-    if (!p->in.bad && !utf8_valid(key, len))
+    if (!p->in.bad && !text_utf8_valid(key, len))
         return refuse(p, "a key that is not UTF-8");
     if (!p->in.bad && len > 0 && memchr(key, '\0', len))
         return refuse(p, "a key with a NUL in it");

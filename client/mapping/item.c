@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/gathering/outcome.h"
 #include "client/mapping/mapping.h"
 #include "schemas/item.h"
@@ -74,7 +75,7 @@ static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, 
         m->item.in.len = before;
         format = FANMAP_TEXT;
     }
-    if (format == FANMAP_TEXT && utf8_valid(item, len))
+    if (format == FANMAP_TEXT && text_utf8_valid(item, len))
         return value_from_text(&m->item.in, item, len, why);
     if (format == FANMAP_BYTES || format == FANMAP_TEXT)
         value_from_bytes(&m->item.in, item, len);

@@ -1,5 +1,7 @@
 #include "serve/http/body.h"
 
+#include "base/text.h"
+
 enum { SIZE_DIGITS_MAX = 8 };
 
 void http_body_begin(http_body_t *body, const http_head_t *head)
@@ -11,18 +13,9 @@ void http_body_begin(http_body_t *body, const http_head_t *head)
                           head->is_chunked, 0, head->length};
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool read_size(http_body_t *body, char c)
 {
-    int digit = hex_digit(c);
+    int digit = text_hex_digit(c);
     if (digit >= 0 && body->digits < SIZE_DIGITS_MAX) {
         body->left = (body->digits++ == 0 ? 0 : body->left * 16) + (uint64_t)digit;
         return true;

@@ -2,13 +2,7 @@
 
 #include <string.h>
 
-static int hex_value(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return at && c >= 'A' ? (int)(at - digits) : -1;
-}
+#include "base/text.h"
 
 bool http_decode(http_text_t text, bool plus, char *ret, size_t cap)
 {
@@ -16,8 +10,8 @@ bool http_decode(http_text_t text, bool plus, char *ret, size_t cap)
     for (size_t i = 0; i < text.len; i++) {
         int c = (unsigned char)text.at[i];
         if (c == '%') {
-            int high = i + 2 < text.len ? hex_value(text.at[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_value(text.at[i + 2]) : -1;
+            int high = i + 2 < text.len ? text_hex_digit(text.at[i + 1]) : -1;
+            int low = i + 2 < text.len ? text_hex_digit(text.at[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return false;
             c = high * 16 + low;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/value.h"
 #include "slots/host/host.h"
 
@@ -146,7 +147,7 @@ static int api_put_text(fanmap_attempt_t *api, const char *text, size_t len)
         a->too_large = true;
         return -1;
     }
-    if (utf8_valid(text, len))
+    if (text_utf8_valid(text, len))
         mp_put_str(&mp, text, len);
     else
         mp_put_bin(&mp, text, len);
@@ -190,7 +191,7 @@ bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, s
         return false;
     }
     if (shape == FANMAP_TASK_BYTES) {
-        if (utf8_valid(bytes, out->len))
+        if (text_utf8_valid(bytes, out->len))
             mp_put_str(b, bytes, out->len);
         else
             mp_put_bin(b, bytes, out->len);

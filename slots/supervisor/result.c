@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/duration.h"
+#include "base/text.h"
 #include "schemas/value.h"
 #include "slots/shared/clean_text.h"
 #include "slots/supervisor/supervisor.h"
@@ -99,7 +100,7 @@ static bool put_value(command_t *c, slot_done_t *done)
         put(c, done, message);
         return true;
     }
-    if (!is_json && utf8_valid(out, c->out.len))
+    if (!is_json && text_utf8_valid(out, c->out.len))
         mp_put_str(&c->scratch, out, text_len(c, out));
     else if (!is_json)
         value_from_bytes(&c->scratch, out, c->out.len);

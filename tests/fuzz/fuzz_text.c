@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t ms, ms_again;
     uint64_t bytes, bytes_again;
     text_escape_to(shown, sizeof shown, (const char *)data, size);
-    MUST(utf8_valid(shown, strlen(shown)));
+    MUST(text_utf8_valid(shown, strlen(shown)));
     for (const char *c = shown; *c; c++)
         MUST((unsigned char)*c >= 0x20 && *c != 0x7F);
     size_t n = size < sizeof text - 1 ? size : sizeof text - 1;
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
              bytes == bytes_again);
     buf_t b = {0};
     json_put_string(&b, (const char *)data, size);
-    MUST(utf8_valid(b.data, b.len));
+    MUST(text_utf8_valid(b.data, b.len));
     buf_free(&b);
     return 0;
 }

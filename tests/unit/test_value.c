@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "schemas/mp.h"
 #include "schemas/value.h"
 
@@ -543,7 +544,7 @@ static void test_random_values_survive(void **state)
             fail_msg("seed %llu: %s: %.*s", (unsigned long long)seed, err.message, (int)json.len, (char *)json.data);
         if (mp.len != back.len || memcmp(mp.data, back.data, mp.len) != 0)
             fail_msg("seed %llu: %.*s", (unsigned long long)seed, (int)json.len, (char *)json.data);
-        assert_true(utf8_valid(json.data, json.len));
+        assert_true(text_utf8_valid(json.data, json.len));
         assert_null(memchr(json.data, '\n', json.len));
         for (int i = 0; i < 3; i++) { /* cut anywhere it is no value, or a shorter number */
             size_t cut = random_below(&r, json.len);
