@@ -14,6 +14,7 @@
 #include "client/mapping/item_scan.h"
 #include "client/mapping/mapping.h"
 #include "client/mapping/retry_failed.h"
+#include "client/options/policy.h"
 #include "client/options/policy_rules.h"
 #include "io/random_id.h"
 #include "schemas/place.h"
@@ -55,31 +56,11 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     snprintf(spec->task, sizeof spec->task, "%s", task ? task : "");
     snprintf(spec->queue, sizeof spec->queue, "%s", job->f->is_local ? LOCAL_QUEUE : options_text(o, OPT_QUEUE));
     spec->submitted_ms = wall_ms();
-    bool is_relative;
-    spec->concurrency = options_limit(o, OPT_CONCURRENCY, &is_relative);
-    spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
-    spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
-    options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
-    spec->timeout_ms = (uint32_t)options_ms(o, OPT_TIMEOUT);
-    spec->grace_ms = (uint32_t)options_ms(o, OPT_GRACE);
-    spec->memory_bytes = options_bytes(o, OPT_MEMORY);
-    spec->cpus_milli = options_cpus_milli(o, OPT_CPUS);
-    spec->cpu_time_ms = (uint32_t)options_ms(o, OPT_CPU_TIME);
     int64_t deadline = (int64_t)options_ms(o, OPT_DEADLINE);
     spec->deadline_ms = deadline ? spec->submitted_ms + deadline : 0;
-    spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
-    spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
-    spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
-    if (is_relative && !job->f->is_local)
-        return err_set(err, FANMAP_EUSAGE,
-                       "--concurrency %s counts the processors of this machine: for a fleet, give a number",
-                       options_text(o, OPT_CONCURRENCY));
-    if (spec->concurrency > 0 && !job->f->tokens && !job->f->is_local)
-        return err_set(err, FANMAP_EUSAGE,
-                       "--concurrency %" PRIu64
-                       " needs Redis for its tokens: give --redis URL (FANMAP_REDIS), or use 0",
-                       spec->concurrency);
-    return fill_policies(job, err);
+    bool is_fleet = !job->f->is_local;
+    int r = policy_from_options(o, is_fleet, !is_fleet || job->f->tokens, spec, err);
+    return r == FANMAP_OK ? fill_policies(job, err) : r;
 }
 
 /* A random name, and one whose log will lie where this connection reads already: elsewhere its first outcome would wait

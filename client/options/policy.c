@@ -1,11 +1,39 @@
-/* A spec's policy as the options that it was submitted with, only those that are not the default. */
+/* A policy between options and spec: from the options of whoever submits, and back as those that are not the default. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/error.h"
 #include "client/options/options.h"
 #include "client/options/policy.h"
+
+int policy_from_options(const fanmap_options_t *o, bool is_fleet, bool has_tokens, spec_t *spec, fanmap_error_t *err)
+{
+    bool is_relative;
+    spec->concurrency = options_limit(o, OPT_CONCURRENCY, &is_relative);
+    spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
+    spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
+    options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
+    spec->timeout_ms = (uint32_t)options_ms(o, OPT_TIMEOUT);
+    spec->grace_ms = (uint32_t)options_ms(o, OPT_GRACE);
+    spec->memory_bytes = options_bytes(o, OPT_MEMORY);
+    spec->cpus_milli = options_cpus_milli(o, OPT_CPUS);
+    spec->cpu_time_ms = (uint32_t)options_ms(o, OPT_CPU_TIME);
+    spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
+    spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
+    spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
+    if (is_relative && is_fleet)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--concurrency %s counts the processors of this machine: for a fleet, give a number",
+                       options_text(o, OPT_CONCURRENCY));
+    if (spec->concurrency > 0 && !has_tokens)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--concurrency %" PRIu64
+                       " needs Redis for its tokens: give --redis URL (FANMAP_REDIS), or use 0",
+                       spec->concurrency);
+    return FANMAP_OK;
+}
 
 static void put(policy_t *policy, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

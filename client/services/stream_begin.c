@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "client/options/policy.h"
 #include "client/services/stream.h"
 #include "io/random_id.h"
 #include "schemas/place.h"
@@ -74,23 +75,6 @@ static stream_order_t order_of(const char *word)
                                        : STREAM_BY_PARTITION;
 }
 
-static void fill_policy(spec_t *spec, const fanmap_options_t *o)
-{
-    bool is_relative;
-    spec->concurrency = options_limit(o, OPT_CONCURRENCY, &is_relative);
-    spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
-    spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
-    options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
-    spec->timeout_ms = (uint32_t)options_ms(o, OPT_TIMEOUT);
-    spec->grace_ms = (uint32_t)options_ms(o, OPT_GRACE);
-    spec->memory_bytes = options_bytes(o, OPT_MEMORY);
-    spec->cpus_milli = options_cpus_milli(o, OPT_CPUS);
-    spec->cpu_time_ms = (uint32_t)options_ms(o, OPT_CPU_TIME);
-    spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
-    spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
-    spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
-}
-
 static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
 {
     const fanmap_options_t *o = s->f->options;
@@ -113,9 +97,9 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     spec->in_format = format_of(options_text(o, OPT_FROM_FORMAT));
     spec->out_format = format_of(options_text(o, OPT_TO_FORMAT));
     spec->submitted_ms = wall_ms();
-    fill_policy(spec, o);
-    if (spec->concurrency > 0 && !s->f->tokens)
-        return err_set(err, FANMAP_EUSAGE, "--concurrency needs Redis for its tokens: give --redis URL, or use 0");
+    int r = policy_from_options(o, true, s->f->tokens != NULL, spec, err);
+    if (r != FANMAP_OK)
+        return r;
     return random_id(spec->nonce, 20) == FANMAP_OK ? FANMAP_OK : err_set(err, FANMAP_EIO, "no random numbers");
 }
 

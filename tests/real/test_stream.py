@@ -73,6 +73,10 @@ class Stream(Case):
             self.assertGreater(offset, at.get((partition, lane), -1))
             at[partition, lane] = offset
 
+    def test_a_limit_that_counts_processors_is_refused(self):
+        said = self.run_fanmap("stream", "echo", "--from", "in", "-j", "50%", exit_status=2).err()
+        self.assertIn("counts the processors of this machine", said)
+
     def test_values_errors_and_headers(self):
         self.stream_worker()
         stream = self.stream()
