@@ -238,9 +238,3 @@ size_t gatherer_held_n(const gatherer_t *g, uint32_t lane)
 {
     return g->lanes[lane].n;
 }
-
-int64_t gatherer_head(const gatherer_t *g, uint32_t lane)
-{
-    const gather_lane_t *l = &g->lanes[lane];
-    return l->order == STREAM_BY_PARTITION && l->n > 0 ? l->last + 1 : -1;
-}

@@ -87,8 +87,7 @@ void gatherer_free(gatherer_t *gatherer);
 void gatherer_step(gatherer_t *gatherer, const gatherer_event_t *event, gatherer_actions_t *actions);
 /* When to send GATHERER_TICK at the latest; INT64_MAX: never. */
 int64_t gatherer_next_ms(const gatherer_t *gatherer);
-/* Outcomes of the lane that are held in memory, and the offset that it waits for something behind (-1: none). */
+/* Outcomes of the lane that are held in memory. */
 size_t gatherer_held_n(const gatherer_t *gatherer, uint32_t lane);
-int64_t gatherer_head(const gatherer_t *gatherer, uint32_t lane);
 
 #endif
