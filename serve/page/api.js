@@ -38,6 +38,21 @@ export const getLines = async (path) => (await (await call(path)).text()).split(
 export const post = async (path, body = {}, method = "POST") =>
   (await call(path, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).json();
 
+/** Asks now and again until `signal` is aborted: `everyMs()` apart, and nine times as long as an answer took, so that a large fleet is not
+ * asked without a pause. */
+export async function repeat(everyMs, signal, say, ask) {
+  while (!signal.aborted) {
+    const began = performance.now();
+    try {
+      await ask();
+    } catch (error) {
+      if (!signal.aborted) say(error);
+    }
+    const wait = Math.max(everyMs(), 9 * (performance.now() - began));
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
 /** Calls `onData` with each event of a stream, and begins again after it broke off, until `signal` is aborted. */
 export async function follow(path, signal, onData, onState) {
   for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 10000)) {

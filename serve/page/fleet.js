@@ -1,5 +1,5 @@
 // Who serves what, and what nobody could use.
-import { get } from "./api.js";
+import { get, repeat } from "./api.js";
 import { duration, fill, h, number, time } from "./dom.js";
 
 const EVERY_MS = 3000;
@@ -39,22 +39,16 @@ export function fleet({ main, signal, say }) {
   const tiles = h("div", { class: "tiles" });
   fill(main, h("h1", {}, "Fleet"), tiles, h("h2", {}, "Workers"), workers, h("h2", {}, "Dead letters"), dead);
 
-  async function refresh() {
-    try {
-      const list = (await get("/v1/workers")).workers;
-      const sum = (key) => list.reduce((total, worker) => total + worker[key], 0);
-      if (signal.aborted) return;
-      fill(tiles, [["workers", list.length], ["attempts running", sum("running")], ["slots", sum("slots")], ["items waiting in workers", sum("queued")]]
-        .map(([word, n]) => h("div", { class: "tile" }, h("b", {}, number(n)), h("span", {}, word))));
-      fill(workers, table(workerColumns, list.map(workerRow), "Redis has heard of no worker within the last minute."));
-      const letters = (await get("/v1/dead")).dead;
-      if (signal.aborted) return;
-      fill(dead, table(deadColumns, letters.slice(-100).reverse().map(deadRow), "None: every record could be used."));
-      say(null);
-    } catch (error) {
-      if (!signal.aborted) say(error);
-    }
-    if (!signal.aborted) setTimeout(refresh, EVERY_MS);
-  }
-  refresh();
+  repeat(() => EVERY_MS, signal, say, async () => {
+    const list = (await get("/v1/workers")).workers;
+    if (signal.aborted) return;
+    const sum = (key) => list.reduce((total, worker) => total + worker[key], 0);
+    fill(tiles, [["workers", list.length], ["attempts running", sum("running")], ["slots", sum("slots")], ["items waiting in workers", sum("queued")]]
+      .map(([word, n]) => h("div", { class: "tile" }, h("b", {}, number(n)), h("span", {}, word))));
+    fill(workers, table(workerColumns, list.map(workerRow), "Redis has heard of no worker within the last minute."));
+    const letters = (await get("/v1/dead")).dead;
+    if (signal.aborted) return;
+    say(null);
+    fill(dead, table(deadColumns, letters.slice(-100).reverse().map(deadRow), "None: every record could be used."));
+  });
 }

@@ -1,5 +1,5 @@
 // One job, live: counts, why it is not faster, all items as a grid, failures in groups, durations, one item looked at, and control.
-import { follow, get, getLines, post } from "./api.js";
+import { follow, get, getLines, post, repeat } from "./api.js";
 import { duration, fill, h, microseconds, number, percent, state, time } from "./dom.js";
 import { Grid } from "./grid.js";
 
@@ -165,7 +165,7 @@ export function job({ main, signal, say }, id, query) {
     fill(part.tiles, tiles(show, seen));
     fill(part.progress, bar(show, seen));
     fill(part.notes, notes(show, seen));
-    if (!part.control.contains(document.activeElement)) fill(part.control, controls(id, show, seen, (error) => { say(error); refresh(); }));
+    if (!part.control.contains(document.activeElement)) fill(part.control, controls(id, show, seen, (error) => { say(error); refresh().catch(say); }));
   }
 
   function zoom(to) {
@@ -183,22 +183,18 @@ export function job({ main, signal, say }, id, query) {
   }
 
   async function refresh() {
+    const had = show?.total;
     try {
-      const had = show?.total;
       show = await get(path);
-      if (signal.aborted) return;
-      if (!following || had !== show.total) watch();
-      draw();
     } catch (error) {
-      if (signal.aborted) return;
-      if (error.status === 404) { fill(main, h("h1", {}, id), h("p", {}, error.message), h("p", {}, h("a", { href: "#/jobs" }, "All jobs"))); return; }
-      say(error);
+      if (error.status !== 404 || signal.aborted) throw error;
+      fill(main, h("h1", {}, id), h("p", {}, error.message), h("p", {}, h("a", { href: "#/jobs" }, "All jobs")));
+      return;
     }
+    if (signal.aborted) return;
+    if (!following || had !== show.total) watch();
+    draw();
   }
-  async function again() {
-    await refresh();
-    if (!signal.aborted) setTimeout(again, show?.state === "ended" ? 10 * SHOW_EVERY_MS : SHOW_EVERY_MS);
-  }
-  again();
+  repeat(() => (show?.state === "ended" ? 10 * SHOW_EVERY_MS : SHOW_EVERY_MS), signal, say, refresh);
   addEventListener("resize", () => { if (seen) grid.draw(); }, { signal });
 }

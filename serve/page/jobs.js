@@ -1,5 +1,5 @@
-// All jobs of the namespace: state, counts, failures; searched and filtered. Asked anew every few seconds.
-import { get } from "./api.js";
+// All jobs of the namespace: state, counts, failures; searched and filtered. Asked anew now and again.
+import { get, repeat } from "./api.js";
 import { fill, h, number, percent, state, time } from "./dom.js";
 
 const EVERY_MS = 3000;
@@ -65,15 +65,10 @@ export function jobs({ main, signal, say }, query) {
         h("th", { class: "number" }, "Done"), h("th", { class: "number" }, "Failed"), h("th", { class: "number hide-narrow" }, "Limit"), h("th", { class: "hide-narrow" }, "Submitted"))),
       body)));
 
-  async function refresh() {
-    try {
-      all = (await get("/v1/jobs")).jobs;
-      say(null);
-      if (!signal.aborted) draw();
-    } catch (error) {
-      if (!signal.aborted) say(error);
-    }
-    if (!signal.aborted) setTimeout(refresh, EVERY_MS);
-  }
-  refresh();
+  repeat(() => EVERY_MS, signal, say, async () => {
+    all = (await get("/v1/jobs")).jobs;
+    if (signal.aborted) return;
+    say(null);
+    draw();
+  });
 }
