@@ -1,0 +1,16 @@
+# Writes C that holds files' bytes as one table (serve/assets.h):
+#   cmake -DFOLDER=DIR -DFILES=a.js,b.css -DTO=OUT.c -P EmbedFiles.cmake
+string(REPLACE "," ";" files "${FILES}")
+set(arrays)
+set(rows)
+set(n 0)
+foreach(file ${files})
+  file(READ ${FOLDER}/${file} hex HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND arrays "static const unsigned char file_${n}[] = {\n${hex}\n};\n")
+  get_filename_component(name ${file} NAME)
+  string(APPEND rows "    {\"${name}\", file_${n}, sizeof file_${n}},\n")
+  math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${TO} "#include \"serve/assets.h\"\n\n${arrays}\nconst asset_t assets[] = {\n${rows}};\nconst size_t assets_n = ${n};\n")
