@@ -101,10 +101,33 @@ static bool read_job(connection_t *c, query_t *q)
 
 /* ---- lists ---- */
 
+/* Only with what is in `filters`, if the request has it. */
+static void ask_list(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err),
+                     const char *const *filters)
+{
+    query_t *q = begin(c, ask);
+    if (q && read_filter(c, q, filters))
+        ask_it(c, q);
+    else if (q)
+        query_free(q);
+}
+
+/* {"NAME":[...]}, an object a line. */
+static buf_t *begin_list(query_t *q, const char *name)
+{
+    buf_printf(&q->body, "{\"%s\":[", name);
+    return &q->body;
+}
+
+static int end_list(query_t *q, int r)
+{
+    buf_append_text(&q->body, "]}");
+    return r;
+}
+
 static void begin_object(buf_t *body)
 {
-    if (body->len > 0)
-        buf_append(body, body->data[body->len - 1] == '[' ? "\n" : ",\n", body->data[body->len - 1] == '[' ? 1 : 2);
+    buf_append_text(body, body->data && body->data[body->len - 1] == '[' ? "\n" : ",\n");
 }
 
 static void put_job(void *arg, const fanmap_job_info_t *job)
@@ -115,20 +138,12 @@ static void put_job(void *arg, const fanmap_job_info_t *job)
 
 static int ask_jobs(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    buf_append_text(&q->body, "{\"jobs\":[");
-    int r = fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, put_job, &q->body, err);
-    buf_append_text(&q->body, "]}");
-    return r;
+    return end_list(q, fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, put_job, begin_list(q, "jobs"), err));
 }
 
 void list_jobs(connection_t *c)
 {
-    static const char *const filters[] = {"state", "task", "queue", "since", "counts", NULL};
-    query_t *q = begin(c, ask_jobs);
-    if (q && read_filter(c, q, filters))
-        ask_it(c, q);
-    else if (q)
-        query_free(q);
+    ask_list(c, ask_jobs, (const char *const[]){"state", "task", "queue", "since", "counts", NULL});
 }
 
 static void put_worker(void *arg, const fanmap_worker_info_t *worker)
@@ -139,10 +154,7 @@ static void put_worker(void *arg, const fanmap_worker_info_t *worker)
 
 static int ask_workers(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    buf_append_text(&q->body, "{\"workers\":[");
-    int r = fanmap_workers(f, QUERY_TIMEOUT_MS, put_worker, &q->body, err);
-    buf_append_text(&q->body, "]}");
-    return r;
+    return end_list(q, fanmap_workers(f, QUERY_TIMEOUT_MS, put_worker, begin_list(q, "workers"), err));
 }
 
 void list_workers(connection_t *c)
@@ -160,20 +172,12 @@ static void put_dead(void *arg, const fanmap_dead_t *letter)
 
 static int ask_dead(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    buf_append_text(&q->body, "{\"dead\":[");
-    int r = fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, &q->body, err);
-    buf_append_text(&q->body, "]}");
-    return r;
+    return end_list(q, fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, begin_list(q, "dead"), err));
 }
 
 void list_dead(connection_t *c)
 {
-    static const char *const filters[] = {"job", "letter", NULL};
-    query_t *q = begin(c, ask_dead);
-    if (q && read_filter(c, q, filters))
-        ask_it(c, q);
-    else if (q)
-        query_free(q);
+    ask_list(c, ask_dead, (const char *const[]){"job", "letter", NULL});
 }
 
 /* ---- one job ---- */

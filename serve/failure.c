@@ -9,7 +9,7 @@ static const struct {
                 {FANMAP_ESTOPPED, 409, "stopped"}, {FANMAP_EIO, 500, "io"},
                 {FANMAP_ELOST, 410, "lost"}};
 
-int failure_status(int code)
+static int failure_status(int code)
 {
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
         if (failures[i].code == code)

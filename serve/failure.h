@@ -5,7 +5,6 @@
 #include "fanmap/fanmap.h"
 #include "serve/connection.h"
 
-int failure_status(int code);
 /* "no_job", "conflict", "unreachable", ... */
 const char *failure_word(int code);
 void reply_failure(connection_t *c, const fanmap_error_t *err);

@@ -19,7 +19,6 @@ struct serve {
     fanmap_t *f;
     fanmap_log_fn log;
     void *log_arg;
-    bool is_local;
     access_t access;
     route_find_fn find;
     listener_t *listener;
@@ -31,7 +30,5 @@ struct serve {
     fanmap_error_t error;
     int stop_fd; /* written by serve_stop */
 };
-
-void serve_log(serve_t *serve, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

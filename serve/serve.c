@@ -25,7 +25,7 @@
 
 enum { CALLBACKS_A_TURN = 4096, PATH_BYTES = 4096 };
 
-void serve_log(serve_t *serve, fanmap_log_level_t level, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(serve_t *serve, const char *format, ...)
 {
     char line[600];
     va_list args;
@@ -33,7 +33,7 @@ void serve_log(serve_t *serve, fanmap_log_level_t level, const char *format, ...
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (serve->log)
-        serve->log(serve->log_arg, level, line);
+        serve->log(serve->log_arg, FANMAP_LOG_INFO, line);
 }
 
 static bool is_set(const fanmap_options_t *options, const char *name)
@@ -113,7 +113,7 @@ static int read_tokens(serve_t *serve, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = token_file_read(path, &serve->access, &is_new, err);
     if (r == FANMAP_OK)
-        serve_log(serve, FANMAP_LOG_INFO, "%s tokens: %s", is_new ? "made new" : "reads its", path);
+        say(serve, "%s tokens: %s", is_new ? "made new" : "reads its", path);
     return r;
 }
 
@@ -167,10 +167,10 @@ static int open_fleet(serve_t *serve, fanmap_error_t *err)
         return r;
     serve->fleet_ready = event_new(serve->base, fanmap_fd(serve->f), EV_READ | EV_PERSIST, on_fleet, serve);
     serve->stop = event_new(serve->base, serve->stop_fd, EV_READ | EV_PERSIST, on_stop, serve);
-    serve->is_local = is_set(serve->options, "local");
-    if (!serve->is_local)
+    bool is_local = is_set(serve->options, "local");
+    if (!is_local)
         serve->queries = queries_start(serve);
-    if (!serve->fleet_ready || !serve->stop || (!serve->is_local && !serve->queries) ||
+    if (!serve->fleet_ready || !serve->stop || (!is_local && !serve->queries) ||
         event_add(serve->fleet_ready, NULL) != 0 || event_add(serve->stop, NULL) != 0)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     return FANMAP_OK;
@@ -195,7 +195,7 @@ int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serv
         return r;
     }
     signal(SIGPIPE, SIG_IGN);
-    serve_log(serve, FANMAP_LOG_INFO, "serves at %s", listener_name(serve->listener));
+    say(serve, "serves at %s", listener_name(serve->listener));
     *ret_serve = serve;
     return FANMAP_OK;
 }
