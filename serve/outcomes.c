@@ -52,21 +52,6 @@ static void write_position(char ret[POSITION_DIGITS + 1], uint64_t index)
     snprintf(ret, POSITION_DIGITS + 1, "%020" PRIu64, index);
 }
 
-static bool read_position(const char *text, uint64_t *ret)
-{
-    uint64_t index = 0;
-    size_t len = strlen(text);
-    if (len == 0 || len > POSITION_DIGITS)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9' || index > (UINT64_MAX - 9) / 10)
-            return false;
-        index = index * 10 + (uint64_t)(text[i] - '0');
-    }
-    *ret = index;
-    return true;
-}
-
 /* ---- a page ---- */
 
 static void send_page(reading_t *r, bool has_ended)
@@ -223,14 +208,13 @@ static const char *read_request(reading_t *r, const http_head_t *head)
         r->form = AS_EVENTS;
     }
     r->as_records = http_query_get(head->query, "records", text, sizeof text) && strcmp(text, "false") != 0;
-    if (http_query_get(head->query, "limit", text, sizeof text) &&
-        (!read_position(text, &limit) || limit == 0 || limit > 100000))
+    if (!http_query_number(head->query, "limit", 100000, &limit) || limit == 0)
         return "limit is 1 to 100000";
     r->left = (unsigned)limit;
-    if (http_query_get(head->query, "from", text, sizeof text) && !read_position(text, &r->next))
+    if (!http_query_number(head->query, "from", UINT64_MAX, &r->next))
         return "from is a position that was given here, or an index";
     if (head->last_event_id.len > 0 &&
-        (!http_decode(head->last_event_id, false, text, sizeof text) || !read_position(text, &r->next)))
+        (!http_decode(head->last_event_id, false, text, sizeof text) || !http_number(text, UINT64_MAX, &r->next)))
         return "Last-Event-ID is no position that was given here";
     return NULL;
 }

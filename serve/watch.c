@@ -214,24 +214,13 @@ static void on_close(void *self)
 
 static const exchange_ops_t viewing = {.on_close = on_close};
 
-static bool read_number(connection_t *c, const char *name, uint64_t max, uint64_t *ret)
-{
-    char text[24], *end;
-    if (!http_query_get(connection_head(c)->query, name, text, sizeof text))
-        return true;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || number > max)
-        return false;
-    *ret = number;
-    return true;
-}
-
 void watch_begin(connection_t *c)
 {
     char id[JOB_MAX];
     fanmap_error_t err = {0};
     struct timeval first = {0, FIRST_MS * 1000};
     uint64_t bins = BINS_STANDARD;
+    http_text_t query = connection_head(c)->query;
     serve_t *serve = connection_serve(c);
     viewer_t *v = calloc(1, sizeof *v);
     if (v)
@@ -243,8 +232,9 @@ void watch_begin(connection_t *c)
     }
     v->c = c;
     connection_take(c, &viewing, v);
-    if (!connection_name(c, id, sizeof id) || !read_number(c, "from", UINT32_MAX, &v->from) ||
-        !read_number(c, "to", UINT32_MAX, &v->to) || !read_number(c, "bins", SUMMARY_BINS_MAX, &bins)) {
+    if (!connection_name(c, id, sizeof id) || !http_query_number(query, "from", UINT32_MAX, &v->from) ||
+        !http_query_number(query, "to", UINT32_MAX, &v->to) ||
+        !http_query_number(query, "bins", SUMMARY_BINS_MAX, &bins)) {
         reply_problem(c, 400, "usage", "from and to are indexes, bins is at most 4096");
     } else if (serve->watched_n >= WATCHED_MAX && !watched_find(serve, id)) {
         reply_problem(c, 503, "busy", "too many jobs are watched; close a page");

@@ -57,3 +57,27 @@ bool http_query_get(http_text_t query, const char *name, char *ret, size_t cap)
             return http_decode(value, true, ret, cap);
     return false;
 }
+
+bool http_number(const char *text, uint64_t max, uint64_t *ret)
+{
+    uint64_t number = 0;
+    for (const char *at = text; *at; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (*at < '0' || *at > '9' || digit > max || number > (max - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    size_t len = strlen(text);
+    bool is_number = len > 0 && len <= NUMBER_DIGITS;
+    if (is_number)
+        *ret = number;
+    return is_number;
+}
+
+bool http_query_number(http_text_t query, const char *name, uint64_t max, uint64_t *ret)
+{
+    char text[24] = "";
+    if (http_query_get(query, name, text, sizeof text))
+        return http_number(text, max, ret);
+    return true;
+}

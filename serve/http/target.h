@@ -13,4 +13,10 @@ bool http_query_next(http_text_t *query, http_text_t *ret_name, http_text_t *ret
 /* The first value of NAME, decoded. False: not there, or not to be decoded, or it does not fit. */
 bool http_query_get(http_text_t query, const char *name, char *ret, size_t cap);
 
+/* One to NUMBER_DIGITS decimal digits and nothing else, at most `max`. */
+enum { NUMBER_DIGITS = 20 };
+bool http_number(const char *text, uint64_t max, uint64_t *ret);
+/* True: *ret is the value of NAME, or as it was where the query has none. */
+bool http_query_number(http_text_t query, const char *name, uint64_t max, uint64_t *ret);
+
 #endif

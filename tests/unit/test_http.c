@@ -216,6 +216,31 @@ static void test_query(void **state)
     assert_int_equal(n, 4);
 }
 
+static void test_numbers(void **state)
+{
+    uint64_t n = 7;
+    const char query[] = "a=12&b=&c=-1&d=101";
+    http_text_t rest = {query, sizeof query - 1};
+    (void)state;
+    assert_true(http_number("00000000000000000012", 100, &n) && n == 12);
+    assert_true(http_number("18446744073709551615", UINT64_MAX, &n) && n == UINT64_MAX);
+    assert_true(http_number("100", 100, &n) && n == 100);
+    n = 7;
+    assert_false(http_number("18446744073709551616", UINT64_MAX, &n));
+    assert_false(http_number("000000000000000000012", 100, &n));
+    assert_false(http_number("101", 100, &n));
+    assert_false(http_number("9", 5, &n));
+    assert_false(http_number("", 100, &n));
+    assert_false(http_number("+1", 100, &n));
+    assert_false(http_number("1 ", 100, &n));
+    assert_true(http_query_number(rest, "none", 100, &n) && n == 7);
+    assert_false(http_query_number(rest, "b", 100, &n));
+    assert_false(http_query_number(rest, "c", 100, &n));
+    assert_false(http_query_number(rest, "d", 100, &n));
+    assert_int_equal(n, 7);
+    assert_true(http_query_number(rest, "a", 100, &n) && n == 12);
+}
+
 /* ---- who may ---- */
 
 static int check(const char *headers, access_need_t need, bool needs_token)
@@ -272,11 +297,12 @@ static void test_writes_of_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_whole_head), cmocka_unit_test(test_every_prefix_wants_more),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_bodies),       cmocka_unit_test(test_bodies_refused),
-        cmocka_unit_test(test_decode),       cmocka_unit_test(test_query),
-        cmocka_unit_test(test_access),       cmocka_unit_test(test_writes_of_pages),
+        cmocka_unit_test(test_a_whole_head),    cmocka_unit_test(test_every_prefix_wants_more),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bodies),          cmocka_unit_test(test_bodies_refused),
+        cmocka_unit_test(test_decode),          cmocka_unit_test(test_query),
+        cmocka_unit_test(test_numbers),         cmocka_unit_test(test_access),
+        cmocka_unit_test(test_writes_of_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
