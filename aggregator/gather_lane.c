@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/table.h"
 
 struct gather_key {
@@ -89,14 +90,12 @@ static size_t find(const gather_lane_t *lane, int64_t offset)
 static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_outcome_t *outcome)
 {
     if (lane->n == lane->cap) {
-        size_t cap = lane->cap > 0 ? lane->cap * 2 : 64;
-        gather_entry_t *entries = realloc(lane->entries, cap * sizeof *entries);
+        gather_entry_t *entries = array_grown(lane->entries, &lane->cap, 64, sizeof *entries);
         if (entries == NULL) {
             lane->failed = true;
             return false;
         }
         lane->entries = entries;
-        lane->cap = cap;
     }
     memmove(&lane->entries[place + 1], &lane->entries[place], (lane->n - place) * sizeof *lane->entries);
     lane->entries[place] = (gather_entry_t){*outcome, at};
@@ -110,19 +109,38 @@ static void drop_first(gather_lane_t *lane, size_t n)
     memmove(lane->entries, lane->entries + n, lane->n * sizeof *lane->entries);
 }
 
-static void report(gather_lane_t *lane, int64_t from, int64_t to)
+gather_outcome_t gather_outcome_of(const stream_outcome_t *outcome, void *payload)
+{
+    gather_outcome_t ret = {.offset = (int64_t)outcome->outcome.index,
+                            .prev = outcome->prev,
+                            .is_gone = outcome->outcome.kind == FANMAP_LOST,
+                            .has_key = outcome->key != NULL,
+                            .payload = payload};
+    ret.is_skipped = ret.is_gone && outcome->outcome.message_len == sizeof STREAMLOG_SKIPPED - 1 &&
+                     memcmp(outcome->outcome.message, STREAMLOG_SKIPPED, sizeof STREAMLOG_SKIPPED - 1) == 0;
+    if (outcome->key != NULL)
+        memcpy(ret.key, outcome->key, PLACE_KEY_BYTES);
+    return ret;
+}
+
+void gather_lane_lose(gather_lane_t *lane, int64_t from, int64_t to)
 {
     if (lane->losses_n == lane->losses_cap) {
-        size_t cap = lane->losses_cap > 0 ? lane->losses_cap * 2 : 8;
-        gather_loss_t *losses = realloc(lane->losses, cap * sizeof *losses);
+        gather_loss_t *losses = array_grown(lane->losses, &lane->losses_cap, 8, sizeof *losses);
         if (losses == NULL) {
             lane->failed = true;
             return;
         }
         lane->losses = losses;
-        lane->losses_cap = cap;
     }
     lane->losses[lane->losses_n++] = (gather_loss_t){from, to};
+}
+
+static void pass_on(gather_lane_t *lane, const gather_outcome_t *outcome, const gather_calls_t *calls)
+{
+    lane->skipped += outcome->is_skipped;
+    if (!outcome->is_gone)
+        calls->hand_out(calls->arg, outcome);
 }
 
 /* ---- by partition ---- */
@@ -132,8 +150,7 @@ static void hand_out_first(gather_lane_t *lane, size_t n, const gather_calls_t *
 {
     for (size_t i = 0; i < n; i++) {
         const gather_outcome_t *outcome = &lane->entries[i].outcome;
-        if (!outcome->is_gone)
-            calls->hand_out(calls->arg, outcome);
+        pass_on(lane, outcome, calls);
         calls->release(calls->arg, outcome);
     }
     if (n > 0)
@@ -164,7 +181,7 @@ static void step_over(gather_lane_t *lane, int64_t whole, const gather_calls_t *
 {
     if (!gather_is_lost(lane, whole))
         return;
-    report(lane, lane->last + 1, whole);
+    gather_lane_lose(lane, lane->last + 1, whole);
     hand_out_first(lane, find(lane, whole + 1), calls);
     lane->last = whole > lane->last ? whole : lane->last;
     go_on(lane, calls);
@@ -179,8 +196,7 @@ static void take_now(gather_lane_t *lane, int64_t at, const gather_outcome_t *ou
     bool is_new = outcome->offset > lane->last && !gather_was_seen(lane, place, outcome->offset) &&
                   !gather_is_overtaken(lane, key != NULL ? key->highest : -1, outcome);
     if (is_new && !gather_is_remembered(lane, at)) {
-        if (!outcome->is_gone)
-            calls->hand_out(calls->arg, outcome);
+        pass_on(lane, outcome, calls);
         lane->highest = outcome->offset > lane->highest ? outcome->offset : lane->highest;
     }
     calls->release(calls->arg, outcome);
@@ -227,7 +243,7 @@ void gather_lane_pack(gather_lane_t *lane, int64_t at, int64_t whole, const gath
 void gather_lane_gone(gather_lane_t *lane, int64_t low)
 {
     if (gather_forgot(lane) && lane->highest > lane->last) {
-        report(lane, lane->last + 1, lane->highest);
+        gather_lane_lose(lane, lane->last + 1, lane->highest);
         prune(lane, lane->highest);
     }
     lane->position = low;
@@ -242,23 +258,30 @@ int64_t gather_lane_position(const gather_lane_t *lane, char *ret_text)
         (void)snprintf(ret_text, GATHER_POSITION_MAX, "k %lld %lld %lld", (long long)lane->last,
                        (long long)(lane->position > lane->read_before ? lane->position : lane->read_before),
                        (long long)lane->highest);
+    size_t len = strlen(ret_text);
+    if (lane->skipped > 0)
+        (void)snprintf(ret_text + len, GATHER_POSITION_MAX - len, " %llu", (unsigned long long)lane->skipped);
     return gather_first_needed(lane);
 }
 
 bool gather_lane_load(gather_lane_t *lane, int64_t at, const char *text)
 {
     long long last = -1, read_before = 0, highest = -1;
-    int end = 0;
-    if (text[0] != '\0' && is_ordered(lane) && (sscanf(text, "p %lld%n", &last, &end) != 1 || text[end] != '\0'))
+    unsigned long long skipped = 0;
+    int end = 0, end_all = 0;
+    if (text[0] != '\0' && is_ordered(lane) && sscanf(text, "p %lld%n %llu%n", &last, &end, &skipped, &end_all) < 1)
         return false;
     if (text[0] != '\0' && !is_ordered(lane) &&
-        (sscanf(text, "k %lld %lld %lld%n", &last, &read_before, &highest, &end) != 3 || text[end] != '\0'))
+        sscanf(text, "k %lld %lld %lld%n %llu%n", &last, &read_before, &highest, &end, &skipped, &end_all) < 3)
+        return false;
+    if (text[end_all > 0 ? end_all : end] != '\0')
         return false;
     lane->is_loaded = true;
     lane->position = at;
     lane->last = last;
     lane->read_before = read_before;
     lane->highest = highest;
+    lane->skipped = skipped;
     return true;
 }
 

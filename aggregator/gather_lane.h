@@ -14,18 +14,21 @@
 #ifndef AGGREGATOR_GATHER_LANE_H
 #define AGGREGATOR_GATHER_LANE_H
 
-#include "schemas/place.h"
-#include "schemas/spec.h"
+#include "schemas/streamlog.h"
 
 enum { GATHER_POSITION_MAX = 96 };
 
 typedef struct {
     int64_t offset, prev;
-    bool is_gone; /* there is no such record: nothing is handed out */
+    bool is_gone;    /* there is no such record: nothing is handed out */
+    bool is_skipped; /* gone, because a rule of the stream stepped over it */
     bool has_key;
     uint8_t key[PLACE_KEY_BYTES];
     void *payload;
 } gather_outcome_t;
+
+/* As a pack of the log has it. */
+gather_outcome_t gather_outcome_of(const stream_outcome_t *outcome, void *payload);
 
 /* What waits (by partition), or was seen (else). */
 typedef struct {
@@ -46,6 +49,7 @@ typedef struct {
     int64_t last;             /* L, W */
     int64_t read_before;      /* X as it was loaded */
     int64_t highest;          /* H */
+    uint64_t skipped;         /* of what was handed out or is gone, since the stream began */
     gather_entry_t *entries;  /* ascending by offset */
     size_t n, cap;
     gather_key_t *keys; /* by key: the highest offset seen of each */
@@ -58,7 +62,7 @@ typedef struct {
 typedef void (*gather_fn)(void *arg, const gather_outcome_t *outcome);
 void gather_lane_forget(gather_lane_t *lane, gather_fn release, void *arg);
 void gather_lane_free(gather_lane_t *lane);
-/* What was committed. False: the text is none of ours. */
+/* What was committed; the count of skipped ones stands behind the rest where there are any. False: the text is none of ours. */
 bool gather_lane_load(gather_lane_t *lane, int64_t at, const char *text);
 /* One pack; hands out what is to be, and releases the rest. The payload of what was handed out is released behind it. */
 typedef struct {
@@ -69,6 +73,8 @@ void gather_lane_pack(gather_lane_t *lane, int64_t at, int64_t whole, const gath
                       const gather_calls_t *calls);
 /* The log begins at `low`, beyond the position. */
 void gather_lane_gone(gather_lane_t *lane, int64_t low);
+/* These offsets are reported as lost. */
+void gather_lane_lose(gather_lane_t *lane, int64_t from, int64_t to);
 /* What to commit. */
 int64_t gather_lane_position(const gather_lane_t *lane, char *ret_text);
 

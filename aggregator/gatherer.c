@@ -10,6 +10,7 @@ struct gatherer {
     uint32_t lane;               /* of the pack at hand */
     uint64_t generation;
     int64_t now_ms, commit_ms; /* when the transaction is to be committed; INT64_MAX: there is none */
+    int64_t asked_ms;          /* when the last one was */
     uint64_t records_n;        /* in it */
     bool is_committing;
     bool failed;
@@ -51,9 +52,22 @@ gatherer_t *gatherer_new(const gatherer_config_t *config)
     g->config = *config;
     g->lanes = lanes;
     g->commit_ms = INT64_MAX;
+    g->asked_ms = -(int64_t)config->commit_every_ms;
     for (uint32_t i = 0; i < config->lanes_n; i++)
         lanes[i].order = config->order;
     return g;
+}
+
+bool gatherer_grow(gatherer_t *g, uint32_t lanes_n)
+{
+    gather_lane_t *lanes = realloc(g->lanes, (lanes_n + 1) * sizeof *lanes);
+    if (lanes == NULL)
+        return false;
+    g->lanes = lanes;
+    for (uint32_t i = g->config.lanes_n; i < lanes_n; i++)
+        lanes[i] = (gather_lane_t){.order = g->config.order};
+    g->config.lanes_n = lanes_n;
+    return true;
 }
 
 void gatherer_free(gatherer_t *g)
@@ -68,10 +82,13 @@ void gatherer_free(gatherer_t *g)
 
 /* ---- the transaction ---- */
 
+/* While records come without a pause, commits begin in the rhythm asked for: what the last one took is not added to it. */
 static void begin(gatherer_t *g)
 {
-    if (g->commit_ms == INT64_MAX)
-        g->commit_ms = g->now_ms + g->config.commit_every_ms;
+    if (g->commit_ms != INT64_MAX)
+        return;
+    int64_t next_ms = g->asked_ms + g->config.commit_every_ms;
+    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + g->config.commit_every_ms;
 }
 
 static void on_hand_out(void *arg, const gather_outcome_t *outcome)
@@ -122,6 +139,7 @@ static void commit(gatherer_t *g)
     gatherer_action_t *action = act(g, GATHERER_COMMIT);
     g->is_committing = true;
     g->commit_ms = INT64_MAX;
+    g->asked_ms = g->now_ms;
     g->records_n = 0;
     if (action != NULL)
         action->generation = g->generation;

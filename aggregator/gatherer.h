@@ -81,6 +81,8 @@ void gatherer_actions_free(gatherer_actions_t *actions);
 
 /* The config is copied. NULL: out of memory. */
 gatherer_t *gatherer_new(const gatherer_config_t *config);
+/* The log has more lanes. False: out of memory, and it has not. */
+bool gatherer_grow(gatherer_t *gatherer, uint32_t lanes_n);
 /* Payloads that it holds are not given back: they die with the caller's process, or its log of them. */
 void gatherer_free(gatherer_t *gatherer);
 /* Empties `actions`, and appends. */

@@ -4,42 +4,14 @@
  * Nothing here may depend on anything but the records: not on when they were read, nor on what was read before the
  * job's `start`, nor on what the reader wants. Two readers that have the same log have the same list.
  */
-#include "aggregator/list.h"
+#include "aggregator/list_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bitset.h"
 #include "base/invariant.h"
 
 enum { FRAMING_BYTES = 64 * 1024, PERCENT_OUTCOMES_MIN = 3, END_NONE = 0 };
-
-struct list {
-    char job[JOB_ID_MAX + 1];
-    size_t job_len;
-    list_callbacks_t callbacks;
-    void *arg;
-    list_state_t state;
-    bool out_of_memory;
-    int64_t start_offset;
-    spec_t spec;
-    uint8_t *bound;
-    bitset_t known;
-    uint64_t known_n;                      /* part of the list as far as it is known */
-    uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
-    uint64_t cancelled_n;                  /* of the failed: workers wrote them, after --halt soon held */
-    bool is_halting;
-    int64_t closed_by;
-    uint64_t end; /* behind the highest index with an outcome */
-    uint64_t prefix;
-    int64_t total;
-    uint64_t input_n; /* as `input` says: what follows it counts below that only */
-    uint64_t decided_n;
-    uint64_t wanted_n; /* so many known outcomes make the list whole, once `input` is there */
-    char *input_error;
-    char producer[NONCE_MAX + 1];
-    uint64_t bad_n;
-};
 
 list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
 {
@@ -50,7 +22,7 @@ list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
     memcpy(list->job, job, list->job_len);
     list->callbacks = *callbacks;
     list->arg = arg;
-    list->start_offset = list->closed_by = -1;
+    list->start_offset = list->input_at = list->closed_by = -1;
     list->total = -1;
     return list;
 }
@@ -67,16 +39,21 @@ void list_free(list_t *list)
 
 /* ---- the decision ---- */
 
-static void decide(list_t *list, list_state_t state, end_reason_t reason)
+void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint64_t n)
 {
-    uint64_t published = list->end > list->prefix ? list->end : list->prefix;
-    uint64_t n = list->total >= 0 ? (uint64_t)list->total : published;
     invariant(list->state == LIST_OPEN && state != LIST_OPEN);
     list->state = state;
+    list->end_reason = reason;
     list->decided_n = n;
     fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
     if (list->callbacks.decided)
         list->callbacks.decided(list->arg, n, state, reason, missing);
+}
+
+static void decide(list_t *list, list_state_t state, end_reason_t reason)
+{
+    uint64_t published = list->end > list->prefix ? list->end : list->prefix;
+    list_decide_as(list, state, reason, list->total >= 0 ? (uint64_t)list->total : published);
 }
 
 static void decide_if_all_known(list_t *list)
@@ -130,7 +107,7 @@ static bool within_reach(const list_t *list, uint64_t n)
     return n <= list->prefix || n - list->prefix <= JOBLOG_AHEAD_MAX;
 }
 
-static bool outcome_valid(const list_t *list, const outcome_t *outcome)
+bool list_outcome_valid(const list_t *list, const outcome_t *outcome)
 {
     if (list->total >= 0 && outcome->index >= list->input_n)
         return false;
@@ -154,7 +131,7 @@ static void count_outcome(list_t *list, const outcome_t *outcome)
 /* False: it must not count. A duplicate is valid and changes nothing. */
 static bool fold_outcome(list_t *list, const outcome_t *outcome)
 {
-    if (!outcome_valid(list, outcome))
+    if (!list_outcome_valid(list, outcome))
         return false;
     if (!bitset_set(&list->known, outcome->index)) {
         list->out_of_memory |= list->known.failed;
@@ -204,7 +181,7 @@ static bool fold_start(list_t *list, int64_t offset, const spec_t *spec)
     return true;
 }
 
-static bool fold_progress(list_t *list, const progress_t *progress)
+bool list_fold_progress(list_t *list, const progress_t *progress)
 {
     if (!within_reach(list, progress->prefix))
         return false;
@@ -232,7 +209,7 @@ static void set_length(list_t *list, uint64_t n)
     list->total = (int64_t)(n > list->end ? n : list->end);
 }
 
-static bool fold_input(list_t *list, const joblog_record_t *record)
+static bool fold_input(list_t *list, int64_t offset, const joblog_record_t *record)
 {
     if (list->total >= 0)
         return true;
@@ -245,6 +222,7 @@ static bool fold_input(list_t *list, const joblog_record_t *record)
             return true;
         }
     }
+    list->input_at = offset;
     set_length(list, record->input_n);
     decide_if_all_known(list);
     return true;
@@ -260,9 +238,9 @@ static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
     case JOBLOG_OUTCOMES:
         return fold_outcomes(list, record);
     case JOBLOG_PROGRESS:
-        return fold_progress(list, &record->progress);
+        return list_fold_progress(list, &record->progress);
     case JOBLOG_INPUT:
-        return fold_input(list, record);
+        return fold_input(list, offset, record);
     case JOBLOG_END:
         decide(list, LIST_CLOSED, record->end_reason);
         return true;
@@ -277,12 +255,17 @@ static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
 
 bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, const void *value, size_t value_len)
 {
-    if (list->state != LIST_OPEN || list->out_of_memory)
+    if (list->state != LIST_OPEN || list->out_of_memory || list->resume.is_misfit)
         return true;
     if (key_len != list->job_len || memcmp(key, list->job, key_len) != 0)
         return true;
+    if (list->resume.left > 0 && offset >= list->resume.read_to) {
+        list->resume.is_misfit = true;
+        return true;
+    }
     joblog_record_t record;
-    bool good = joblog_decode(value, value_len, &record) && fold(list, offset, &record);
+    bool good = joblog_decode(value, value_len, &record) &&
+                (offset < list->resume.read_to ? list_resume_record : fold)(list, offset, &record);
     list->bad_n += !good;
     return good;
 }

@@ -27,6 +27,7 @@
 #define AGGREGATOR_LIST_H
 
 #include "schemas/jobs.h"
+#include "schemas/position.h"
 
 typedef struct list list_t;
 
@@ -74,5 +75,21 @@ const char *list_producer(const list_t *list);
 /* The largest progress prefix: so many items are known to be in Kafka. */
 uint64_t list_progress_prefix(const list_t *list);
 uint64_t list_bad_records(const list_t *list); /* how often list_record returned false */
+
+/* ---- a reader that goes on (list_resume.c) ---- */
+
+/* The list by its numbers, everything before the next record counted. */
+void list_numbers(const list_t *list, position_list_t *ret);
+/* Before the first record: the list as `position` says it was. `spec` is that of `start`; what it borrows stays behind.
+ * The records to come begin at position->reread_at. Of those before read_to only outcomes that were not handed out are
+ * given out once more, then a decision that had been made. False: what it says cannot be, or no memory. */
+bool list_resume(list_t *list, const spec_t *spec, const position_t *position);
+/* How many outcomes are still to come from before read_to; nothing else is known before that. */
+uint64_t list_resume_left(const list_t *list);
+int64_t list_resume_end(const list_t *list); /* read_to */
+/* The outcomes of all indexes below n are known. */
+bool list_has_prefix(const list_t *list, uint64_t n);
+/* The log is at read_to and does not have what the position says: it is not the log that it was taken of. */
+bool list_is_misfit(const list_t *list);
 
 #endif

@@ -18,6 +18,7 @@ enum { OUTCOME_BYTES_MAX = 1 << 30 };
 
 struct order {
     uint64_t position;
+    uint32_t mark;
     bool is_decided;
     uint64_t n;
     fanmap_kind_t missing;
@@ -46,8 +47,28 @@ int order_new(size_t memory_bytes, const char *dir, order_t **ret, fanmap_error_
         order_free(order);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
+    order->mark = 1;
     *ret = order;
     return FANMAP_OK;
+}
+
+void order_begin_at(order_t *order, uint64_t index)
+{
+    if (order->known)
+        order->missing_from = index;
+    else
+        order->position = index;
+}
+
+void order_mark(order_t *order, uint32_t mark)
+{
+    invariant(mark > 0);
+    order->mark = mark;
+}
+
+uint32_t order_out_mark(const order_t *order)
+{
+    return order->has_out ? order->out.mark : 0;
 }
 
 void order_by_arrival(order_t *order, order_known_fn known, const void *arg)
@@ -78,11 +99,12 @@ static void advance(order_t *order)
 
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
 {
-    size_t len;
+    size_t entry_len, worker_len = outcome->worker_len < UINT8_MAX ? outcome->worker_len : UINT8_MAX;
     uint64_t number = order->known ? order->arrived_n : outcome->index;
-    const void *entry = joblog_entry(outcome, &order->scratch, &len);
+    const void *entry = joblog_entry(outcome, &order->scratch, &entry_len);
     if (!entry)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the outcome of item %" PRIu64, outcome->index);
+    size_t len = 1 + worker_len + entry_len;
     if (len > OUTCOME_BYTES_MAX || outcome->index >= INDEX_MAX)
         return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " cannot be kept (%zu bytes)", outcome->index,
                        len);
@@ -95,8 +117,11 @@ int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err)
     if (code)
         return code;
     invariant(!order->is_decided && place->mark == 0 && number >= order->position);
-    memcpy(to, entry, len);
-    place->mark = 1;
+    *to++ = (uint8_t)worker_len;
+    if (worker_len > 0)
+        memcpy(to, outcome->worker, worker_len);
+    memcpy(to + worker_len, entry, entry_len);
+    place->mark = order->mark;
     order->arrived_n++;
     order->waiting_n++;
     order->waiting_bytes += len;
@@ -130,8 +155,13 @@ static int take(order_t *order, const place_t *place, outcome_t *ret, fanmap_err
     int code = blocks_get(order->blocks, place, &from, err);
     if (code)
         return code;
-    if (!joblog_read_entry(from, place->len, ret))
-        return err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " is not what was kept", order->position);
+    size_t head = 1 + (size_t)from[0];
+    if (head > place->len || !joblog_read_entry(from + head, place->len - head, ret)) {
+        err_set(err, FANMAP_EIO, "the outcome of item %" PRIu64 " is not what was kept", order->position);
+        return FANMAP_EIO;
+    }
+    ret->worker = (const char *)from + 1;
+    ret->worker_len = head - 1;
     order->out = *place;
     order->has_out = true;
     invariant(order->waiting_n > 0 && order->waiting_bytes >= place->len);
@@ -145,7 +175,7 @@ static int next_missing(order_t *order, outcome_t *ret)
 {
     while (order->missing_from < order->n && order->known(order->known_arg, order->missing_from))
         order->missing_from++;
-    if (order->missing_from == order->n)
+    if (order->missing_from >= order->n)
         return FANMAP_END;
     *ret = blank(order->missing_from++, order->missing);
     return FANMAP_OK;
@@ -196,6 +226,11 @@ int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err)
 uint64_t order_position(const order_t *order)
 {
     return order->position;
+}
+
+uint64_t order_waiting_n(const order_t *order)
+{
+    return order->waiting_n;
 }
 
 uint64_t order_waiting_bytes(const order_t *order)

@@ -23,6 +23,12 @@ typedef bool (*order_known_fn)(const void *arg, uint64_t index);
 /* Before anything is put: outcomes are handed out as they arrive, each with its index, and after the decision, when all
  * of those are out, the indexes that nothing was put for, of which `known` is asked then. */
 void order_by_arrival(order_t *order, order_known_fn known, const void *arg);
+/* Before anything is put: the list is handed out from `index` on (by arrival: of what is missing, nothing below it). */
+void order_begin_at(order_t *order, uint64_t index);
+/* Everything that is put from now on bears this mark, which is not 0. 1 before it is said. */
+void order_mark(order_t *order, uint32_t mark);
+/* The mark of what order_next gave last; 0: it was made here. */
+uint32_t order_out_mark(const order_t *order);
 /* An outcome that counts, in any order, each index once, none below the position, its value at least a byte; copied. FANMAP_EIO when the disk is
  * full or fails (this outcome is then not in, the others are), FANMAP_ENOMEM. */
 int order_put(order_t *order, const outcome_t *outcome, fanmap_error_t *err);
@@ -33,6 +39,7 @@ void order_decide(order_t *order, uint64_t n, fanmap_kind_t missing);
  * (its outcome is not there yet), FANMAP_END, or FANMAP_EIO, FANMAP_ENOMEM. */
 int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err);
 uint64_t order_position(const order_t *order);      /* index of the next one; by arrival: how many were out */
+uint64_t order_waiting_n(const order_t *order);     /* put and not yet handed out */
 uint64_t order_waiting_bytes(const order_t *order); /* put and not yet handed out, memory and file */
 uint64_t order_spilled_bytes(const order_t *order); /* of them in the file: whole blocks, gaps included */
 

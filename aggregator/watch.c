@@ -10,6 +10,7 @@
 
 #include "aggregator/watch_state.h"
 #include "base/invariant.h"
+#include "base/text.h"
 
 watch_t *watch_new(watch_whole_fn is_whole, void *arg)
 {
@@ -177,7 +178,7 @@ static job_t *begin_job(watch_t *watch, partition_t *partition, int64_t offset, 
                         const joblog_record_t *record)
 {
     const spec_t *spec = &record->start;
-    if (record->type != JOBLOG_START || strlen(spec->job) != key_len || memcmp(spec->job, key, key_len) != 0 ||
+    if (record->type != JOBLOG_START || !text_is(key, key_len, spec->job) ||
         spec->results_partition != (uint32_t)partition->id)
         return NULL;
     partition->is_changed = true;

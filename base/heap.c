@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
+
 static bool before(const heap_node_t *a, const heap_node_t *b)
 {
     return a->key != b->key ? a->key < b->key : a->order < b->order;
@@ -52,12 +54,10 @@ static bool grow(heap_t *heap)
 {
     if (heap->n < heap->cap)
         return true;
-    size_t cap = heap->cap ? heap->cap * 2 : 16;
-    heap_node_t **nodes = realloc(heap->nodes, cap * sizeof *nodes);
+    heap_node_t **nodes = array_grown(heap->nodes, &heap->cap, 16, sizeof *nodes);
     if (!nodes)
         return false;
     heap->nodes = nodes;
-    heap->cap = cap;
     return true;
 }
 

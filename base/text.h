@@ -10,7 +10,15 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <string.h>
+
 #include "base/buf.h"
+
+/* That these bytes are this text, and nothing more. */
+static inline bool text_is(const void *bytes, size_t len, const char *text)
+{
+    return len == strlen(text) && (len == 0 || memcmp(bytes, text, len) == 0);
+}
 
 /* Appends at most `max` bytes (at least 3); a text that does not fit ends in "..." at a whole character. */
 void text_escape(buf_t *b, const char *text, size_t len, size_t max);

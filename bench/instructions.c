@@ -148,10 +148,12 @@ static void finish_runs(bed_t *bed)
         bed->runs_n = 0;
         for (size_t i = 0; i < n; i++)
             step(bed, (worker_event_t){.type = WORKER_ATTEMPT_DONE,
+                                       .more = true,
                                        .done = {.slot = SLOT,
                                                 .n = runs[i],
                                                 .kind = FANMAP_VALUE,
                                                 .outcome = {.value = NIL, .value_len = 1}}});
+        step(bed, (worker_event_t){.type = WORKER_SETTLE}); /* as a turn of the worker's loop ends */
     }
     size_t n = bed->items_n;
     bed->items_n = 0;
@@ -192,14 +194,17 @@ static void run_worker(size_t n)
         buf_clear(&value);
         item_encode(&value, i, item, sizeof item);
         step(&bed, (worker_event_t){.type = WORKER_ITEM,
+                                    .more = true,
                                     .item = {.offset = (int64_t)i,
                                              .key = jobs.job,
                                              .key_len = strlen(jobs.job),
                                              .value = value.data,
                                              .value_len = value.len,
                                              .payload = &value}});
-        if (i % RUN == RUN - 1 || i == n - 1)
-            finish_runs(&bed);
+        if (i % RUN != RUN - 1 && i != n - 1)
+            continue;
+        step(&bed, (worker_event_t){.type = WORKER_SETTLE});
+        finish_runs(&bed);
     }
     check(bed.stored_n == n, "the worker has not published all");
 }

@@ -7,13 +7,17 @@
  *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
  *   input.c     items from files, stdin and ::: values
  *   zip.c       several of them together
+ *   items.c     what is made of these: cells.c csv.c  columns; template.c  what a command calls them
+ *   feed.c      items to the library; resume.c resume_rows.c  those that need not run again
+ *   dry_run.c   what would run
  *   output.c    outcomes to stdout
+ *   output_live.c live.c  what commands print while they run; results.c results_text.c  --results
  *   progress.c progress_line.c  what stderr shows; task_log.c  what attempts write, above it
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   admin.c     what those that only look have in common; views/ has their JSON
  *   service_log.c  what a service says on stderr
  *   stops.c     INT and TERM
- *   liveness.c  what a service tells systemd and fanmap health
+ *   liveness.c  what a service tells systemd and fanmap health; probes.c probe.c   what it tells who asks over HTTP
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -68,7 +72,8 @@ struct arguments {
     char **argv; /* after -- */
     int argv_n;
     bool has_argv;
-    bool has_also; /* the command's `also` was given */
+    bool retries_log; /* --retry-failed, of no job that is named: of the job log */
+    bool has_also;    /* the command's `also` was given */
 };
 
 /* commands.c */
@@ -82,6 +87,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the error and returns the exit status that belongs to its code. */
 int complain_error(const fanmap_error_t *err);
 int exit_status(int code);
+
+/* groups.c. What help, manual and completion show of a command: not what it takes only to refuse it with the reason. */
+bool shows_option(const command_t *command, const fanmap_option_info_t *info);
 
 /* parse.c */
 bool takes_option(const command_t *command, const fanmap_option_info_t *info);

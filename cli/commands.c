@@ -7,12 +7,20 @@ static const char *const map_examples[] = {
     "fanmap map --local -- gzip -9 {} ::: *.log",
     "fanmap map --local -j 8 --retries 3 --timeout 30s --sh 'curl -sf {} | wc -c' < urls",
     "fanmap map square -i items.jsonl -j 50 --retries 3 > squares.jsonl", NULL};
-static const char *const submit_examples[] = {"job=$(fanmap submit square -i items.jsonl)", NULL};
-static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl", NULL};
+static const char *const submit_examples[] = {"job=$(fanmap submit square -i items.jsonl)",
+                                              "seq 1000 | fanmap submit shrink --text --job-id nightly -j 8",
+                                              "fanmap submit --retry-failed nightly", NULL};
+static const char *const gather_examples[] = {"fanmap gather \"$job\" > squares.jsonl",
+                                              "fanmap gather \"$job\" --position-file place | ./store",
+                                              "fanmap gather \"$job\" --to squares --as squares",
+                                              "fanmap gather enrich --follow --records --as store | ./store",
+                                              "fanmap gather \"$job\" --records --share store | ./store",
+                                              NULL};
 static const char *const stream_examples[] = {"fanmap stream enrich --from orders --to enriched --errors-to failed",
                                               NULL};
 static const char *const worker_examples[] = {
-    "fanmap worker --tasks ./numbers.so --exec 'resize=convert - -resize 50% -'", NULL};
+    "fanmap worker --exec 'shrink=convert - -resize 50% -'", "fanmap worker --tasks ./numbers.so --slots 8",
+    "fanmap worker --tasks tasks.conf --queue gpu --heartbeat /run/fanmap/worker", NULL};
 static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
 static const char *const serve_examples[] = {"fanmap serve --listen 127.0.0.1:8080", NULL};
 static const char *const check_examples[] = {"fanmap check-task -- python3 numbers_task.py", NULL};
@@ -24,9 +32,11 @@ static const char *const set_examples[] = {"fanmap set \"$job\" --concurrency 20
 
 static const char *const jobs_examples[] = {"fanmap jobs --state running", "fanmap jobs --since 1d --json", NULL};
 static const char *const show_examples[] = {"fanmap show \"$job\"", NULL};
-static const char *const topics_examples[] = {"fanmap topics --create --partitions 64",
-                                              "fanmap topics --print-acls --queue gpu", NULL};
-static const char *const dead_examples[] = {"fanmap dead list --job \"$job\"", "fanmap dead replay --all", NULL};
+static const char *const topics_examples[] = {
+    "fanmap topics --create --partitions 64", "fanmap topics --print-acls --queue gpu",
+    "fanmap topics --print-acls --stream enrich --from orders --to enriched", NULL};
+static const char *const dead_examples[] = {"fanmap dead list --job \"$job\"", "fanmap dead replay --all",
+                                            "fanmap dead replay --stream enrich", NULL};
 static const char *const logs_examples[] = {"fanmap logs \"$job\" --failed", "fanmap logs \"$job\" 7 --follow", NULL};
 static const char *const workers_examples[] = {"fanmap workers", NULL};
 
@@ -42,7 +52,7 @@ const command_t commands[] = {
      MAP_SCOPE | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_SHELL, NULL, 1, map_examples, run_map},
     {"submit", "TASK [-i FILE | ::: VALUE...]", "publish the items, print the job id, leave", MAP_SCOPE, NULL, 1,
      submit_examples, run_submit},
-    {"gather", "JOB", "the outcomes of a job, streaming, in order",
+    {"gather", "JOB", "the outcomes of a job or a stream, streaming, in order",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_GATHER | FANMAP_SCOPE_OUTPUT | FANMAP_SCOPE_CLI, NULL, 1, gather_examples,
      run_gather},
     {"stream", "TASK --from TOPIC [--to TOPIC] [--errors-to TOPIC]", "a map without end, from topic to topic",

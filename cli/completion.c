@@ -51,7 +51,7 @@ static void bash_options(const command_t *command)
     printf("        %s) options=\"", command->name);
     const char *space = "";
     for (size_t i = 0; i < n; i++) {
-        if (!takes_option(command, &table[i]))
+        if (!shows_option(command, &table[i]))
             continue;
         fputs(space, stdout);
         bash_names(&table[i], " ");

@@ -82,7 +82,7 @@ void print_zsh(void)
     for (const command_t *command = commands; command->name; command++) {
         printf("        %s) _arguments -s \\\n", command->name);
         for (size_t i = 0; i < n; i++)
-            if (takes_option(command, &table[i]))
+            if (shows_option(command, &table[i]))
                 zsh_option(&table[i]);
         puts("            '*:argument:_files' ;;");
     }
@@ -131,7 +131,7 @@ void print_fish(void)
         printf("complete -c fanmap -n __fish_use_subcommand -a %s -d '%s'\n", command->name, command->summary);
     for (const command_t *command = commands; command->name; command++)
         for (size_t i = 0; i < n; i++)
-            if (takes_option(command, &table[i]))
+            if (shows_option(command, &table[i]))
                 fish_option(command, &table[i]);
     puts("complete -c fanmap -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'");
 }

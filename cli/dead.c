@@ -91,12 +91,17 @@ static int read_words(arguments_t *arguments, const char **ret_what)
         fanmap_options_set(arguments->options, "letter", arguments->positionals[1], &err) != FANMAP_OK)
         return complain_error(&err);
     bool is_one = option_text(arguments, "letter") != NULL;
+    if (is_one && option_text(arguments, "stream")) {
+        complain("errors of a stream have no numbers: list them, or replay what was not replayed");
+        return EXIT_USAGE;
+    }
     if (is_show && !is_one) {
         complain("which letter? fanmap dead list shows their numbers");
         return EXIT_USAGE;
     }
-    if (is_replay && !is_one && !option_text(arguments, "job") && !is_switch_set(arguments, "all")) {
-        complain("replay which? a letter's number, --job JOB, or --all");
+    if (is_replay && !is_one && !option_text(arguments, "job") && !option_text(arguments, "stream") &&
+        !is_switch_set(arguments, "all")) {
+        complain("replay which? a letter's number, --job JOB, --stream ID, or --all");
         return EXIT_USAGE;
     }
     *ret_what = what;

@@ -51,9 +51,17 @@ void print_help(const command_t *command, bool is_all)
         printf("  %s\n", *example);
 }
 
-/* A command, or a group of map's options. */
+static void list_topics(char *ret, size_t cap)
+{
+    size_t n = 0;
+    for (const option_group_t *group = option_groups; group->name && n < cap; group++)
+        n += (size_t)snprintf(ret + n, cap - n, "%s%s", group == option_groups ? "" : ", ", group->name);
+}
+
+/* A command, or a group of the options of map, or of stream where map has none of them. */
 int print_topic(const char *topic)
 {
+    char topics[200];
     const command_t *command = command_find(topic);
     if (command) {
         print_help(command, false);
@@ -63,12 +71,12 @@ int print_topic(const char *topic)
         if (strcmp(group->name, topic) != 0)
             continue;
         printf("%s:\n", group->title);
-        (void)group_each(group, command_find("map"), print_option);
+        if (group_each(group, command_find("map"), print_option) == 0)
+            (void)group_each(group, command_find("stream"), print_option);
         return EXIT_ALL_WELL;
     }
-    complain("there is no help on \"%s\": name a command, or one of input, command, jobs, failures, output, isolation, "
-             "fleet",
-             topic);
+    list_topics(topics, sizeof topics);
+    complain("there is no help on \"%s\": name a command, or one of %s", topic, topics);
     return EXIT_USAGE;
 }
 
@@ -82,7 +90,9 @@ void print_overview(void)
             printf("\n%*s", USAGE_WIDTH + 13, "");
         printf(" %s\n", command->summary);
     }
-    printf(
-        "\nfanmap COMMAND --help shows the options of each, fanmap help TOPIC those of a topic: input, command, jobs,\n"
-        "failures, output, isolation, fleet. stdout is data and nothing else.\n");
+    char topics[200];
+    list_topics(topics, sizeof topics);
+    printf("\nfanmap COMMAND --help shows the options of each, fanmap help TOPIC those of a topic:\n%s.\n"
+           "stdout is data and nothing else.\n",
+           topics);
 }

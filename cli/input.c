@@ -9,31 +9,9 @@
 
 enum { READ_BYTES = 256 * 1024 };
 
-const char *input_format(const arguments_t *arguments, const char *standard_format)
+int input_open_file(input_t *input, const char *path, const input_rules_t *rules)
 {
-    const char *format = option_text(arguments, "input-format");
-    if (is_switch_set(arguments, "null"))
-        return "nul";
-    if (!format && is_switch_set(arguments, "text"))
-        return "lines";
-    return format ? format : standard_format;
-}
-
-static void begin(input_t *input, const char *format)
-{
-    *input = (input_t){.fd = -1, .delimiter = strcmp(format, "nul") == 0 ? '\0' : '\n', .format = FANMAP_TEXT};
-    if (strcmp(format, "jsonl") == 0)
-        input->format = FANMAP_JSON;
-    else if (strcmp(format, "words") == 0)
-        input->format = FANMAP_WORD;
-    else if (strcmp(format, "msgpack") == 0)
-        input->format = FANMAP_WRAPPED;
-}
-
-int input_open_file(input_t *input, const char *path, const char *format, size_t item_max)
-{
-    begin(input, format);
-    input->item_max = item_max;
+    *input = (input_t){.fd = -1, .rules = *rules};
     if (!path || strcmp(path, "-") == 0) {
         input->fd = STDIN_FILENO;
         input->name = "stdin";
@@ -48,12 +26,9 @@ int input_open_file(input_t *input, const char *path, const char *format, size_t
     return EXIT_ALL_WELL;
 }
 
-void input_open_values(input_t *input, const values_t *values, const char *format)
+void input_open_values(input_t *input, const values_t *values, const input_rules_t *rules)
 {
-    begin(input, format);
-    input->values = values->at;
-    input->values_n = values->n;
-    input->name = "argument";
+    *input = (input_t){.fd = -1, .rules = *rules, .values = values->at, .values_n = values->n, .name = "argument"};
 }
 
 void input_close(input_t *input)
@@ -80,11 +55,18 @@ static void drop(input_t *input, size_t n)
     input->dropped += n;
 }
 
+static const char *find_end(input_t *input, const char *begin, size_t len)
+{
+    if (input->rules.is_csv)
+        return csv_end(begin, len, input->rules.separator, &input->csv);
+    return memchr(begin, input->rules.delimiter, len);
+}
+
 /* Drops what belongs to an item that was given cut. */
 static void skip_rest(input_t *input)
 {
     const char *begin = input->bytes + input->at;
-    const char *end = memchr(begin, input->delimiter, input->len - input->at);
+    const char *end = find_end(input, begin, input->len - input->at);
     drop(input, end ? (size_t)(end - begin) + 1 : input->len - input->at);
     input->is_cutting = !end;
     input->scanned = 0;
@@ -123,7 +105,7 @@ static input_state_t peek_object(input_t *input, const char **ret_item, size_t *
     int r = fanmap_msgpack_scan(&input->scan, input->bytes + input->at, left);
     if (r == FANMAP_EUSAGE || (r == FANMAP_AGAIN && input->is_at_end))
         return INPUT_BROKEN;
-    if (r == FANMAP_AGAIN && left <= input->item_max)
+    if (r == FANMAP_AGAIN && left <= input->rules.item_max)
         return INPUT_WANTS_READ;
     *ret_item = input->bytes + input->at;
     *ret_len = r == FANMAP_OK ? (size_t)input->scan.at : left;
@@ -156,10 +138,9 @@ static input_state_t peek_line(input_t *input, const char **ret_item, size_t *re
         skip_rest(input);
     size_t left = input->len - input->at;
     const char *begin = input->bytes + input->at;
-    const char *end =
-        left > input->scanned ? memchr(begin + input->scanned, input->delimiter, left - input->scanned) : NULL;
+    const char *end = left > input->scanned ? find_end(input, begin + input->scanned, left - input->scanned) : NULL;
     input->scanned = end ? (size_t)(end - begin) : left;
-    if (!end && left <= input->item_max) {
+    if (!end && left <= input->rules.item_max) {
         if (!input->is_at_end)
             return INPUT_WANTS_READ;
         if (left == 0)
@@ -179,21 +160,69 @@ static void line_taken(input_t *input)
     input->scanned = 0;
 }
 
-input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len)
+/* ---- blocks ---- */
+
+static input_state_t peek_block(input_t *input, const char **ret_item, size_t *ret_len)
+{
+    const block_rules_t *rules = &input->rules.block;
+    *ret_item = "";
+    *ret_len = 0;
+    if (input->is_cutting) {
+        size_t skipped;
+        bool is_over = block_skip(rules, input->bytes + input->at, input->len - input->at, &skipped);
+        drop(input, is_over || !input->is_at_end ? skipped : input->len - input->at);
+        input->is_cutting = !is_over && !input->is_at_end;
+        if (input->is_cutting)
+            return INPUT_WANTS_READ;
+    }
+    size_t left = input->len - input->at;
+    *ret_item = input->bytes + input->at;
+    *ret_len = block_cut(rules, *ret_item, left, input->is_at_end, &input->block);
+    if (*ret_len > 0)
+        return INPUT_ITEM;
+    if (left <= input->rules.item_max)
+        return input->is_at_end ? INPUT_END : INPUT_WANTS_READ;
+    *ret_len = left;
+    return INPUT_ITEM;
+}
+
+static void block_taken(input_t *input)
+{
+    const char *item;
+    size_t len, left = input->len - input->at;
+    (void)peek_block(input, &item, &len);
+    input->is_cutting = len == left && len > input->rules.item_max && !input->is_at_end;
+    size_t kept = input->is_cutting ? input->rules.block.mark_len - 1 : 0; /* where the next record may begin */
+    drop(input, len - kept);
+    input->block = (block_scan_t){0};
+}
+
+static input_state_t peek_any(input_t *input, const char **ret_item, size_t *ret_len)
 {
     if (input->values)
         return peek_value(input, ret_item, ret_len);
-    if (input->format == FANMAP_WRAPPED)
+    if (input->rules.format == FANMAP_WRAPPED)
         return peek_object(input, ret_item, ret_len);
-    return peek_line(input, ret_item, ret_len);
+    return input->rules.block.is_on ? peek_block(input, ret_item, ret_len) : peek_line(input, ret_item, ret_len);
+}
+
+input_state_t input_peek(input_t *input, const char **ret_item, size_t *ret_len)
+{
+    input_state_t state = peek_any(input, ret_item, ret_len);
+    const input_rules_t *rules = &input->rules;
+    bool is_end = rules->has_end && state == INPUT_ITEM && strlen(rules->end) == *ret_len &&
+                  memcmp(*ret_item, rules->end, *ret_len) == 0;
+    return is_end ? INPUT_END : state;
 }
 
 void input_taken(input_t *input)
 {
     if (input->values)
         input->values_at++;
-    else if (input->format == FANMAP_WRAPPED)
+    else if (input->rules.format == FANMAP_WRAPPED)
         object_taken(input);
+    else if (input->rules.block.is_on)
+        block_taken(input);
     else
         line_taken(input);
 }

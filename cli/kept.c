@@ -29,7 +29,7 @@ bool kept_put(kept_t *kept, uint64_t seq, fanmap_format_t format, const fanmap_p
     kept_item_t *item = malloc(sizeof *item + n * sizeof *parts + bytes);
     if (!item)
         return false;
-    *item = (kept_item_t){seq, format, n};
+    *item = (kept_item_t){.seq = seq, .format = format, .n = n};
     char *to = (char *)(item->parts + n);
     for (size_t i = 0; i < n; i++) {
         item->parts[i] = (fanmap_part_t){to, parts[i].len};
@@ -41,7 +41,14 @@ bool kept_put(kept_t *kept, uint64_t seq, fanmap_format_t format, const fanmap_p
     return true;
 }
 
-const kept_item_t *kept_find(const kept_t *kept, uint64_t index)
+static void item_free(kept_item_t *item)
+{
+    if (item)
+        buf_free(&item->said);
+    free(item);
+}
+
+kept_item_t *kept_find(const kept_t *kept, uint64_t index)
 {
     return index >= kept->first && index < kept->next ? kept->at[index % kept->cap] : NULL;
 }
@@ -50,7 +57,7 @@ void kept_drop(kept_t *kept, uint64_t index)
 {
     if (index < kept->first || index >= kept->next)
         return;
-    free(kept->at[index % kept->cap]);
+    item_free(kept->at[index % kept->cap]);
     kept->at[index % kept->cap] = NULL;
     while (kept->first < kept->next && !kept->at[kept->first % kept->cap])
         kept->first++;
@@ -59,7 +66,7 @@ void kept_drop(kept_t *kept, uint64_t index)
 void kept_free(kept_t *kept)
 {
     for (uint64_t i = kept->first; i < kept->next; i++)
-        free(kept->at[i % kept->cap]);
+        item_free(kept->at[i % kept->cap]);
     free(kept->at);
     *kept = (kept_t){0};
 }

@@ -30,7 +30,9 @@ static const struct {
     {"gather",
      "Prints the outcomes of JOB in input order, as fanmap-map(1) would, and waits for those that are not there yet. "
      "The list "
-     "is the same each time, for as long as Kafka keeps the job's log whole; when it does not, gather refuses."},
+     "is the same each time, for as long as Kafka keeps the job's log whole; when it does not, gather refuses.\n\n"
+     "Of a stream it prints the outcomes that are in the stream's log, and with --follow those that come. What fanmap "
+     "stream has handed out stays there for --keep."},
     {"worker",
      "Serves tasks: takes items of these from its queue and runs each in a slot, a process of its own. Workers "
      "of one queue may serve different tasks. A worker runs "
@@ -63,7 +65,8 @@ static const struct {
                "what is missing, with the topic of each --task; "
                "--clean deletes what nobody can need any more: items of forgotten jobs, and topics of tasks that no "
                "worker serves and no known job is of; "
-               "--print-acls prints the rights that each role needs, as commands for Kafka and Redis."},
+               "--print-acls prints the rights that each role needs, as commands for Kafka and Redis, and with "
+               "--stream those for one stream."},
     {"health",
      "Asks the file that a worker or an aggregator keeps with --heartbeat. 0: it is ready, or stopping; the word is "
      "printed. 5: it is "

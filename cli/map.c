@@ -1,9 +1,12 @@
 /* fanmap map, submit and gather: from the command line to a job, and the session that runs it. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/dry_run.h"
+#include "cli/limits.h"
 #include "cli/session.h"
 
 static const char COMMAND_TASK[] = "command"; /* the task that -- CMD ARG... names */
@@ -50,6 +53,11 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
         complain("give -- CMD or --sh TEXT, not both");
         return EXIT_USAGE;
     }
+    bool runs_commands = has_command || option_text(arguments, "exec") || option_text(arguments, "serve");
+    if (is_local && !runs_commands && (option_text(arguments, "nice") || option_text(arguments, "workdir"))) {
+        complain("--nice and --workdir are for commands, and functions of --tasks run in a process of their own kind");
+        return EXIT_USAGE;
+    }
     if (option_text(arguments, "retry-failed") && !has_command && arguments->positionals_n == 0) {
         *ret_task = NULL;
         return EXIT_ALL_WELL;
@@ -63,26 +71,84 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
         complain("an embedded job ends with its program: submit wants a fleet (map --local does not)");
         return EXIT_USAGE;
     }
-    for (int i = 0; i < arguments->argv_n; i++) {
-        int status = set(arguments, "argv", arguments->argv[i]);
-        if (status != EXIT_ALL_WELL)
-            return status;
-    }
     *ret_task = has_command ? COMMAND_TASK : arguments->positionals[0];
     return EXIT_ALL_WELL;
 }
 
+/* --retry-failed reads its items from Kafka. */
+static int refuse_input(const arguments_t *arguments)
+{
+    bool has_input = arguments->sequences_n > 0 || fanmap_options_get(arguments->options, "input", 0);
+    bool wants_items =
+        option_text(arguments, "results") || option_text(arguments, "tagstring") || is_switch_set(arguments, "tag");
+    if (has_input)
+        complain("--retry-failed takes its items from the job that it names: no -i, no :::");
+    else if (wants_items)
+        complain("--retry-failed JOB has its items from the job, and they are not here: no --results, no --tag");
+    return has_input || wants_items ? EXIT_USAGE : EXIT_ALL_WELL;
+}
+
 /* What the library must know of the inputs. */
-static int describe_input(arguments_t *arguments, const zip_t *input)
+static int describe_input(arguments_t *arguments, const items_t *input)
 {
     char n[16];
-    if (input->n > 1) {
-        snprintf(n, sizeof n, "%d", input->n);
+    if (input->has_sequences) {
+        snprintf(n, sizeof n, "%d", input->zip.n);
         int status = set(arguments, "sequences", n);
         if (status != EXIT_ALL_WELL)
             return status;
     }
-    return set(arguments, "source", input->source);
+    return set(arguments, "source", input->zip.source);
+}
+
+/* How the library hands values out, and writes them to a topic. */
+static int set_formats(const output_t *output, arguments_t *arguments)
+{
+    const char *to_format = output_topic_format(output, arguments);
+    int status = set(arguments, "value-format", output_value_format(output));
+    return status == EXIT_ALL_WELL && to_format ? set(arguments, "to-format", to_format) : status;
+}
+
+static int set_command(arguments_t *arguments)
+{
+    int status = EXIT_ALL_WELL;
+    for (int i = 0; i < arguments->argv_n && status == EXIT_ALL_WELL; i++)
+        status = set(arguments, "argv", arguments->argv[i]);
+    return status;
+}
+
+static bool is_line_command(const arguments_t *arguments)
+{
+    const char *text = option_text(arguments, "sh");
+    return text && strcmp(text, LINE_COMMAND) == 0;
+}
+
+static int refuse_bundle(void)
+{
+    complain("a line is a command by itself here: for items of several parts give the command, -- CMD or --sh TEXT");
+    return EXIT_USAGE;
+}
+
+/* A job that runs other's items again has no inputs. */
+static int open_input(session_t *s, arguments_t *arguments, items_t *input, const char *format)
+{
+    if (option_text(arguments, "retry-failed")) {
+        int status = refuse_input(arguments);
+        return status == EXIT_ALL_WELL ? set_command(arguments) : status;
+    }
+    s->input = input;
+    int status = is_switch_set(arguments, "pipe") ? limits_of_blocks(arguments) : EXIT_ALL_WELL;
+    if (status == EXIT_ALL_WELL)
+        status = items_open(input, arguments, format);
+    if (status == EXIT_ALL_WELL && input->is_array && is_line_command(arguments))
+        status = refuse_bundle();
+    if (status == EXIT_ALL_WELL && input->bundle.is_on)
+        status = limits_of_bundles(arguments);
+    if (status == EXIT_ALL_WELL)
+        status = items_rewrite(input, arguments);
+    if (status == EXIT_ALL_WELL)
+        status = set_command(arguments);
+    return status == EXIT_ALL_WELL ? describe_input(arguments, input) : status;
 }
 
 static int begin(session_t *s, arguments_t *arguments, const char *task)
@@ -98,43 +164,47 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
     return complain_error(&err);
 }
 
-/* --retry-failed reads its items from Kafka. */
-static int refuse_input(const arguments_t *arguments)
-{
-    if (arguments->sequences_n == 0 && !fanmap_options_get(arguments->options, "input", 0))
-        return EXIT_ALL_WELL;
-    complain("--retry-failed takes its items from the job that it names: no -i, no :::");
-    return EXIT_USAGE;
-}
-
 /* What attempts write stands above the line of progress. */
 static int catch_task_log(session_t *s, arguments_t *arguments)
 {
     char fd[16];
     bool has_line = s->progress.is_on && s->progress.is_terminal && is_switch_set(arguments, "local");
-    if (!has_line || !task_log_open(&s->task_log))
+    const char *copy = output_command_copy(&s->output);
+    if (!has_line && !copy)
         return EXIT_ALL_WELL;
+    if (!task_log_open(&s->task_log)) {
+        complain("no pipe for what commands print: %s", strerror(errno));
+        return copy ? EXIT_IO : EXIT_ALL_WELL;
+    }
+    if (copy) {
+        output_listen(&s->output, &s->task_log);
+        int status = set(arguments, "task-log", "true");
+        if (status == EXIT_ALL_WELL)
+            status = set(arguments, "command-copy", copy);
+        if (status != EXIT_ALL_WELL)
+            return status;
+    }
     snprintf(fd, sizeof fd, "%d", s->task_log.write_fd);
     return set(arguments, "task-log-fd", fd);
 }
 
-static int prepare(session_t *s, arguments_t *arguments, zip_t *input, const char **ret_task)
+static int prepare(session_t *s, arguments_t *arguments, items_t *input, const char **ret_task)
 {
-    int status = choose_task(arguments, ret_task);
-    const char *format = arguments_have_command(arguments) ? "lines" : "jsonl";
-    bool is_retry = option_text(arguments, "retry-failed") != NULL;
+    int status = resume_open(&s->resume, arguments);
     if (status == EXIT_ALL_WELL)
-        status = is_retry ? refuse_input(arguments) : zip_open(input, arguments, format);
-    if (status == EXIT_ALL_WELL && !is_retry)
-        status = describe_input(arguments, input);
+        status = choose_task(arguments, ret_task);
+    const char *format = arguments_have_command(arguments) ? "lines" : "jsonl";
+    if (status == EXIT_ALL_WELL)
+        status = open_input(s, arguments, input, format);
     if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
         status = set(arguments, "task-log", "true");
-    s->task_log = (task_log_t){-1, -1};
+    s->task_log = (task_log_t){-1, -1, NULL};
     s->arguments = arguments;
-    s->input = is_retry ? NULL : input;
     int opened = output_open(&s->output, arguments, format);
+    s->output.results.names = (char **const *)&input->names;
+    s->output.results.is_bundle = input->bundle.is_on;
     progress_open(&s->progress, arguments);
-    if (status == EXIT_ALL_WELL)
+    if (status == EXIT_ALL_WELL && opened == EXIT_ALL_WELL)
         status = catch_task_log(s, arguments);
     if (status == EXIT_ALL_WELL && output_is_as_printed(&s->output) && !option_text(arguments, "command-output"))
         status = set(arguments, "command-output", "raw");
@@ -148,10 +218,31 @@ static bool is_submitted(const session_t *s)
            (s->result >= 0 || s->result == FANMAP_ESTOPPED || (s->input_failed && s->result == FANMAP_EIO));
 }
 
+/* What is made of outcomes, which nobody waits for here. */
+static int refuse_outcomes(const arguments_t *arguments)
+{
+    static const char *const texts[] = {"joblog", "results", "tagstring"}, *const switches[] = {"tag", "resume",
+                                                                                                "resume-failed"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *odd = option_text(arguments, texts[i])        ? texts[i]
+                          : is_switch_set(arguments, switches[i]) ? switches[i]
+                                                                  : NULL;
+        if (odd) {
+            complain(
+                "--%s goes by outcomes, and a job that is left to the fleet has none here: map it, or gather it later",
+                odd);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_ALL_WELL;
+}
+
 static int publish(arguments_t *arguments)
 {
+    if (refuse_outcomes(arguments) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     session_t s = {0};
-    zip_t input = {.n = 0};
+    items_t input = {.taken = 0};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
@@ -163,26 +254,37 @@ static int publish(arguments_t *arguments)
         if (is_submitted(&s) && (puts(id) < 0 || fflush(stdout) != 0) && status == EXIT_ALL_WELL)
             status = EXIT_IO;
     }
-    zip_close(&input);
+    items_close(&input);
+    resume_close(&s.resume);
     (void)output_close(&s.output);
     return status;
 }
 
+static int refuse_dry_run(void)
+{
+    complain("--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
+    return EXIT_USAGE;
+}
+
 int run_map(arguments_t *arguments)
 {
-    if (is_switch_set(arguments, "detach"))
+    if (is_switch_set(arguments, "detach") && !is_switch_set(arguments, "dry-run"))
         return publish(arguments);
     session_t s = {0};
-    zip_t input = {.n = 0};
+    items_t input = {.taken = 0};
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
-    if (status == EXIT_ALL_WELL)
-        status = set(arguments, "value-format", output_value_format(&s.output));
-    if (status == EXIT_ALL_WELL)
+    bool is_dry = is_switch_set(arguments, "dry-run");
+    if (status == EXIT_ALL_WELL && is_dry)
+        status = s.input ? dry_run(&s) : refuse_dry_run();
+    if (status == EXIT_ALL_WELL && !is_dry)
+        status = set_formats(&s.output, arguments);
+    if (status == EXIT_ALL_WELL && !is_dry)
         status = begin(&s, arguments, task);
-    if (status == EXIT_ALL_WELL)
+    if (status == EXIT_ALL_WELL && !is_dry)
         status = session_run(&s);
-    zip_close(&input);
+    items_close(&input);
+    resume_close(&s.resume);
     (void)output_close(&s.output);
     return status;
 }
@@ -190,13 +292,25 @@ int run_map(arguments_t *arguments)
 int run_submit(arguments_t *arguments)
 {
     int status = set(arguments, "detach", "true");
-    return status == EXIT_ALL_WELL ? publish(arguments) : status;
+    return status == EXIT_ALL_WELL ? run_map(arguments) : status;
+}
+
+static int gather(session_t *s, arguments_t *arguments)
+{
+    fanmap_error_t err;
+    if (fanmap_open(arguments->options, on_log, arguments, &s->f, &err) != FANMAP_OK)
+        return complain_error(&err);
+    session_catch_signals(s->f);
+    if (fanmap_gather(s->f, arguments->positionals[0], arguments->options, &s->job, &err) == FANMAP_OK)
+        return session_run(s);
+    session_release_signals();
+    fanmap_close(s->f);
+    return complain_error(&err);
 }
 
 int run_gather(arguments_t *arguments)
 {
-    session_t s = {.arguments = arguments, .is_gather = true, .task_log = {-1, -1}};
-    fanmap_error_t err;
+    session_t s = {.arguments = arguments, .is_gather = true, .task_log = {-1, -1, NULL}};
     if (arguments->positionals_n < 1) {
         complain("which job? fanmap gather JOB");
         return EXIT_USAGE;
@@ -204,16 +318,11 @@ int run_gather(arguments_t *arguments)
     int status = output_open(&s.output, arguments, "jsonl");
     progress_open(&s.progress, arguments);
     if (status == EXIT_ALL_WELL)
-        status = set(arguments, "value-format", output_value_format(&s.output));
-    if (status != EXIT_ALL_WELL)
-        return status;
-    if (fanmap_open(arguments->options, on_log, arguments, &s.f, &err) != FANMAP_OK)
-        return complain_error(&err);
-    session_catch_signals(s.f);
-    if (fanmap_gather(s.f, arguments->positionals[0], arguments->options, &s.job, &err) != FANMAP_OK) {
-        session_release_signals();
-        fanmap_close(s.f);
-        return complain_error(&err);
-    }
-    return session_run(&s);
+        status = set_formats(&s.output, arguments);
+    if (status == EXIT_ALL_WELL)
+        status = position_file_open(&s.position_file, arguments);
+    if (status == EXIT_ALL_WELL)
+        status = gather(&s, arguments);
+    position_file_close(&s.position_file);
+    return status;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/output_live.h"
 #include "cli/progress.h"
 
 enum { FULL_BYTES = 256 * 1024, SAID_BYTES = 300 };
@@ -47,7 +48,13 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .can_block = can_block(),
                          .shares_terminal = progress_shares_stdout(),
                          .is_raw = is_switch_set(arguments, "raw"),
-                         .is_verbose = is_switch_set(arguments, "verbose")};
+                         .is_verbose = is_switch_set(arguments, "verbose"),
+                         .is_topic = option_text(arguments, "to") != NULL};
+    if (output->is_topic && (is_switch_set(arguments, "records") || is_switch_set(arguments, "tag") ||
+                             option_text(arguments, "tagstring") || option_text(arguments, "results"))) {
+        complain("--to writes each value as a record: no --records, --tag or --results with it");
+        return EXIT_USAGE;
+    }
     output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
     int status = tag_open(&output->tag, arguments);
     if (status == EXIT_ALL_WELL && output->tag.filler && (is_json(output) || output->format != OUTPUT_LINES)) {
@@ -56,23 +63,36 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
     }
     if (status != EXIT_ALL_WELL)
         return status;
-    output->keeps_items = option_text(arguments, "joblog") || output->tag.filler;
-    return parallel_log_open(&output->parallel_log, arguments);
+    status = results_open(&output->results, arguments);
+    if (status == EXIT_ALL_WELL)
+        status = output_open_live(output, arguments);
+    output->keeps_items = option_text(arguments, "joblog") || output->tag.filler || output->results.kind;
+    return status == EXIT_ALL_WELL ? parallel_log_open(&output->parallel_log, arguments) : status;
 }
 
 bool output_close(output_t *output)
 {
+    live_free(&output->live);
     free(output->bytes);
     output->bytes = NULL;
     kept_free(&output->kept);
     tag_close(&output->tag);
     buf_free(&output->tagged);
-    return parallel_log_close(&output->parallel_log);
+    bool is_whole = results_close(&output->results);
+    return parallel_log_close(&output->parallel_log) && is_whole;
 }
 
 bool output_is_as_printed(const output_t *output)
 {
     return output->as_printed;
+}
+
+const char *output_topic_format(const output_t *output, const arguments_t *arguments)
+{
+    bool is_given = option_text(arguments, "output-format") || is_switch_set(arguments, "text");
+    if (!output->is_topic || !is_given || option_text(arguments, "to-format"))
+        return NULL;
+    return output->format == OUTPUT_JSONL ? "json" : output->format == OUTPUT_MSGPACK ? "msgpack" : "text";
 }
 
 const char *output_value_format(const output_t *output)
@@ -90,7 +110,7 @@ bool output_is_empty(const output_t *output)
     return output->at == output->len;
 }
 
-static bool append(output_t *output, const void *bytes, size_t len)
+bool output_append(output_t *output, const void *bytes, size_t len)
 {
     if (output->at == output->len)
         output->at = output->len = 0;
@@ -114,20 +134,20 @@ static size_t more_of_stderr(const fanmap_outcome_t *o)
     size_t len = o->stderr_len;
     while (len > 0 && o->stderr_tail[len - 1] == '\n')
         len--;
-    return len == strlen(o->message) && memcmp(o->stderr_tail, o->message, len) == 0 ? 0 : len;
+    return text_is(o->stderr_tail, len, o->message) ? 0 : len;
 }
 
-static void show_failure(const output_t *output, const fanmap_outcome_t *o)
+static void show_failure(const output_t *output, const fanmap_outcome_t *o, const kept_item_t *item)
 {
     bool is_in_output = is_json(output) || output->format == OUTPUT_MSGPACK;
     bool is_many = o->kind == FANMAP_CANCELLED || o->kind == FANMAP_DEADLINE; /* the end says how many */
     if (o->kind == FANMAP_VALUE || ((is_in_output || is_many) && !output->is_verbose))
         return;
-    size_t len = more_of_stderr(o), said_len = len > SAID_BYTES ? SAID_BYTES : len;
+    size_t len = output->is_shown_live ? 0 : more_of_stderr(o), said_len = len > SAID_BYTES ? SAID_BYTES : len;
     size_t printed_len = output->as_printed ? 0 : o->stdout_len > SAID_BYTES ? SAID_BYTES : o->stdout_len;
-    complain("item %" PRIu64 ": %s: %s%s%.*s%s%.*s", o->index, fanmap_kind_name(o->kind), o->message, len ? ": " : "",
-             (int)said_len, o->stderr_tail + len - said_len, printed_len ? "; it had printed: " : "", (int)printed_len,
-             o->stdout_tail + o->stdout_len - printed_len);
+    complain("item %" PRIu64 ": %s: %s%s%.*s%s%.*s", item ? item->seq - 1 : o->index, fanmap_kind_name(o->kind),
+             o->message, len ? ": " : "", (int)said_len, o->stderr_tail + len - said_len,
+             printed_len ? "; it had printed: " : "", (int)printed_len, o->stdout_tail + o->stdout_len - printed_len);
 }
 
 /* What stands for the outcome in the output, without what ends it. */
@@ -162,25 +182,40 @@ static const char *end_of(const output_t *output, const char *line, size_t len)
     return is_whole || !text_utf8_valid(line, len) ? NULL : "\n";
 }
 
-int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
+/* False: no memory. */
+static bool put_text(output_t *output, const fanmap_outcome_t *o, kept_item_t *item, const char *line, size_t len)
 {
-    const char *line;
-    size_t len;
-    output->failures += outcome->kind != FANMAP_VALUE;
-    show_failure(output, outcome);
-    const kept_item_t *item = kept_find(&output->kept, outcome->index);
-    parallel_log_put(&output->parallel_log, outcome, item);
-    int r = render(output, job, outcome, &line, &len, err);
-    if (r != FANMAP_OK)
-        return r;
     const char *end = end_of(output, line, len);
+    bool is_elsewhere = output->is_shown_live || output->is_topic || output->results.kind;
+    if (output->results.kind && item)
+        results_put(&output->results, &output->parallel_log, o, item, line, len);
+    if (is_elsewhere)
+        return true;
     if (output->tag.filler) {
         buf_clear(&output->tagged);
         tag_lines(&output->tag, item, line, len, &output->tagged);
         line = (const char *)output->tagged.data;
         len = output->tagged.len;
     }
-    bool is_stored = append(output, line, len) && (!end || append(output, end, 1));
+    return output_append(output, line, len) && (!end || output_append(output, end, 1));
+}
+
+int output_put(output_t *output, fanmap_job_t *job, const fanmap_outcome_t *outcome, fanmap_error_t *err)
+{
+    const char *line;
+    size_t len;
+    while (output->log && task_log_copy(output->log))
+        ; /* what it printed stands there before its outcome */
+    if (output->live.fn)
+        live_end_item(&output->live, outcome->index); /* of one that was killed nobody says that it is over */
+    output->failures += outcome->kind != FANMAP_VALUE;
+    kept_item_t *item = kept_find(&output->kept, outcome->index);
+    show_failure(output, outcome, item);
+    parallel_log_put(&output->parallel_log, outcome, item);
+    int r = render(output, job, outcome, &line, &len, err);
+    if (r != FANMAP_OK)
+        return r;
+    bool is_stored = put_text(output, outcome, item, line, len);
     kept_drop(&output->kept, outcome->index);
     if (is_stored)
         return FANMAP_OK;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 typedef struct {
@@ -25,8 +26,7 @@ static const fanmap_option_info_t *find_long(const command_t *command, const cha
     for (size_t i = 0; i < n; i++) {
         const char *names[] = {table[i].name, table[i].alias};
         for (int k = 0; k < 2; k++)
-            if (names[k] && takes_option(command, &table[i]) && strlen(names[k]) == len &&
-                memcmp(names[k], name, len) == 0)
+            if (names[k] && takes_option(command, &table[i]) && text_is(name, len, names[k]))
                 return &table[i];
     }
     return NULL;
@@ -57,9 +57,60 @@ static bool shows_secret(const fanmap_option_info_t *info, const char *value)
     return true;
 }
 
-static int set(parser_t *p, const fanmap_option_info_t *info, const char *value)
+/* parallel's TERM,200,TERM,100,KILL: what it waits before KILL is the grace after TERM. */
+static const char *grace_of(const char *sequence, char *room, size_t cap)
+{
+    const char *at = sequence;
+    unsigned long wait_ms = 0;
+    for (char *end; strncmp(at, "TERM,", strlen("TERM,")) == 0; at = end + 1) {
+        wait_ms += strtoul(at + strlen("TERM,"), &end, 10);
+        if (*end != ',')
+            return sequence;
+    }
+    if (strncmp(at, "KILL", strlen("KILL")) != 0 || (at[strlen("KILL")] && at[strlen("KILL")] != ','))
+        return sequence;
+    snprintf(room, cap, "%lums", wait_ms);
+    return room;
+}
+
+/* parallel's 10M and 64k, for what it has too. */
+static const char *in_full(const fanmap_option_info_t *info, const char *value, char *room, size_t cap)
+{
+    static const char *const units[][2] = {{"k", "kB"},  {"m", "MB"},  {"g", "GB"},
+                                           {"K", "KiB"}, {"M", "MiB"}, {"G", "GiB"}};
+    size_t digits = strspn(value, "0123456789");
+    bool is_size =
+        strcmp(info->name, "block") == 0 || strcmp(info->name, "max-chars") == 0 || strcmp(info->name, "memfree") == 0;
+    if (strcmp(info->name, "grace") == 0)
+        return grace_of(value, room, cap);
+    for (size_t i = 0; is_size && digits > 0 && i < sizeof units / sizeof *units; i++)
+        if (strcmp(value + digits, units[i][0]) == 0) {
+            snprintf(room, cap, "%.*s%s", (int)digits, value, units[i][1]);
+            return room;
+        }
+    return value;
+}
+
+/* --timeout 200% */
+static bool is_percentage(const fanmap_option_info_t *info, const char *value, char *digits, size_t cap)
+{
+    size_t len = strlen(value);
+    if (strcmp(info->name, "timeout") != 0 || len < 2 || len >= cap || value[len - 1] != '%')
+        return false;
+    snprintf(digits, cap, "%.*s", (int)len - 1, value);
+    return true;
+}
+
+static int set(parser_t *p, const fanmap_option_info_t *info, const char *given)
 {
     fanmap_error_t err;
+    char room[40];
+    const char *value = in_full(info, given, room, sizeof room);
+    const fanmap_option_info_t *of_median = find_long(p->command, "timeout-percent", strlen("timeout-percent"));
+    if (of_median && is_percentage(info, value, room, sizeof room)) {
+        info = of_median;
+        value = room;
+    }
     if (shows_secret(info, value))
         return EXIT_USAGE;
     if (fanmap_options_set(p->ret->options, info->name, value, &err) != FANMAP_OK) {
@@ -77,92 +128,54 @@ static const char *own_name(const char *name, size_t len)
                                            {"arg-file", "input"},
                                            {"bar", "progress"},
                                            {"eta", "progress"},
+                                           {"lb", "line-buffer"},
+                                           {"jl", "joblog"},
+                                           {"res", "results"},
+                                           {"halt-on-error", "halt"},
+                                           {"termseq", "grace"},
+                                           {"term-seq", "grace"},
                                            {"silent", ""},
                                            {"group", ""},
                                            {"will-cite", ""},
-                                           {"no-notice", ""},
-                                           {"no-run-if-empty", ""}};
+                                           {"no-notice", ""}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i][0]) == len && memcmp(names[i][0], name, len) == 0)
+        if (text_is(name, len, names[i][0]))
             return names[i][1];
     return NULL;
 }
 
-/* GNU parallel's, that this program does not have. */
-static bool is_left_out(const char *what)
+/* GNU parallel's, that this program does not have: long, or a letter. */
+static bool is_left_out(const char *name, size_t len)
 {
-    static const char *const names[] = {"pipe",
-                                        "pipepart",
-                                        "block",
-                                        "recstart",
-                                        "recend",
-                                        "colsep",
-                                        "csv",
-                                        "header",
-                                        "max-args",
-                                        "max-replace-args",
-                                        "xargs",
-                                        "results",
-                                        "resume",
-                                        "resume-failed",
-                                        "dry-run",
-                                        "dryrun",
-                                        "delay",
-                                        "ungroup",
-                                        "line-buffer",
-                                        "shuf",
-                                        "wd",
-                                        "workdir",
-                                        "memfree",
-                                        "load",
-                                        "noswap",
-                                        "nice",
-                                        "sshlogin",
-                                        "sshloginfile",
-                                        "transferfile",
-                                        "return",
-                                        "cleanup",
-                                        "basefile",
-                                        "trc",
-                                        "env",
-                                        "semaphore",
-                                        "tmux",
-                                        "shebang",
-                                        "fifo",
-                                        "cat",
-                                        "tee",
-                                        "limit",
-                                        "template",
-                                        "plus",
-                                        "files",
-                                        "tmpdir",
-                                        "compress",
-                                        "retry",
-                                        "pty",
-                                        "onall",
-                                        "nonall",
-                                        "max-line-length-allowed",
-                                        "max-chars",
-                                        "max-lines",
-                                        "arg-sep",
-                                        "delimiter",
-                                        "filter",
-                                        "embed",
-                                        "sqlmaster"};
-    size_t len = strcspn(what + 2, "=");
-    for (size_t i = 0; strncmp(what, "--", 2) == 0 && i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == len && strncmp(names[i], what + 2, len) == 0)
+    static const char names[] =
+        " J M S basefile basenameextensionreplace basenamereplace bf bg bin block-timeout bner bnr bt cat cf cleanup "
+        "color color-failed compress compress-program controlmaster ctag ctagstring decompress-program dirnamereplace "
+        "dnr e embed env er exit extensionreplace fg fifo files filter filter-hosts gnu group-by hashbang hgrp "
+        "hostgroups id interactive l latest-line limit ll max-line-length-allowed memsuspend minversion nonall noswap "
+        "number-of-cores number-of-cpus number-of-sockets number-of-threads o onall open-tty output-as-files "
+        "outputasfiles p parens pipe-part pipepart plain plus process-slot-var profile pty quote record-env regexp "
+        "remove-rec-sep removerecsep return round round-robin rpl rrs rsync-opts semaphore semaphore-name "
+        "semaphore-timeout seqreplace session shard shebang shebang-wrap shell-completion shell-quote show-limits "
+        "skip-first-line slf slotreplace sql sql-and-worker sql-master sql-worker sqlandworker sqlmaster sqlworker ssh "
+        "ssh-delay sshdelay sshlogin sshloginfile st t tee template tf tmpdir tmpl tmux tmuxpane total total-jobs "
+        "transfer transferfile trc tty use-cores-instead-of-threads use-cpus-instead-of-cores "
+        "use-sockets-instead-of-threads x ";
+    for (const char *at = names; (at = strchr(at, ' '));) {
+        size_t n = strcspn(++at, " ");
+        if (n == len && strncmp(at, name, n) == 0)
             return true;
+    }
     return false;
 }
 
-static int unknown(const parser_t *p, const char *what)
+/* `name`: of the option in what was written, `shown`. */
+static int unknown(const parser_t *p, const char *shown, const char *name, size_t len)
 {
-    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(what)) {
-        complain("%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", what);
+    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(name, len)) {
+        complain("%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", shown);
         return EXIT_USAGE;
     }
-    complain("%s has no option %s; see fanmap %s --help", p->command->name, what, p->command->name);
+    complain("%s has no option %s; see fanmap %s --help", p->command->name, shown, p->command->name);
     return EXIT_USAGE;
 }
 
@@ -185,13 +198,30 @@ static int parse_long(parser_t *p, const char *arg)
         return EXIT_ALL_WELL;
     if (!info && len > 3 && strncmp(name, "no-", 3) == 0 && !equals) {
         info = find_long(p->command, name + 3, len - 3);
-        return info && !info->metavar ? set(p, info, "false") : unknown(p, arg);
+        return info && !info->metavar ? set(p, info, "false") : unknown(p, arg, name, len);
     }
     if (!info)
-        return unknown(p, arg);
+        return unknown(p, arg, name, len);
     if (equals)
         return set(p, info, equals + 1);
+    if (strcmp(info->name, "retry-failed") == 0 && (p->at >= p->argc || strchr("-:", *p->argv[p->at]))) {
+        p->ret->retries_log = true;
+        return EXIT_ALL_WELL;
+    }
     return info->metavar ? take_value(p, info, arg) : set(p, info, "true");
+}
+
+static const char CONTEXT[] = "context-replace";
+
+/* Kafka has no properties where there is none: there -X is what it is to parallel. */
+static bool is_local(const parser_t *p)
+{
+    if (!(p->command->scope & FANMAP_SCOPE_SHELL))
+        return false;
+    for (int i = 0; i < p->argc && strcmp(p->argv[i], "--") != 0; i++)
+        if (strcmp(p->argv[i], "--local") == 0)
+            return true;
+    return false;
 }
 
 static int parse_letters(parser_t *p, const char *arg)
@@ -199,9 +229,10 @@ static int parse_letters(parser_t *p, const char *arg)
     bool is_shell = p->command->scope & FANMAP_SCOPE_SHELL;
     for (const char *letter = arg + 1; *letter; letter++) {
         char own = is_shell && *letter == 'P' ? 'j' : is_shell && *letter == 'a' ? 'i' : *letter;
-        const fanmap_option_info_t *info = find_letter(p->command, own);
+        const fanmap_option_info_t *info =
+            own == 'X' && is_local(p) ? find_long(p->command, CONTEXT, strlen(CONTEXT)) : find_letter(p->command, own);
         if (!info)
-            return unknown(p, arg);
+            return unknown(p, arg, letter, 1);
         if (info->metavar)
             return letter[1] ? set(p, info, letter + 1) : take_value(p, info, arg);
         int status = set(p, info, "true");
@@ -211,18 +242,36 @@ static int parse_letters(parser_t *p, const char *arg)
     return EXIT_ALL_WELL;
 }
 
-/* A plus with no list before it would pass for part of a command, and leave that without items. */
-static bool is_foreign(const char *arg)
+/* ::: or ::::, or what --arg-sep and --arg-file-sep name, and each with a plus. */
+static bool read_mark(const parser_t *p, const char *arg, bool *ret_is_file, bool *ret_is_linked)
 {
-    if (strcmp(arg, ":::+") != 0 && strcmp(arg, "::::+") != 0)
-        return false;
-    complain("%s zips with the list before it: begin that with :::", arg);
-    return true;
+    static const char *const names[] = {"arg-sep", "arg-file-sep"};
+    for (int i = 0; i < 2; i++) {
+        const char *mark = option_text(p->ret, names[i]);
+        size_t len = mark ? strlen(mark) : 0;
+        if (len == 0 || strncmp(arg, mark, len) != 0 || (arg[len] && strcmp(arg + len, "+") != 0))
+            continue;
+        *ret_is_file = i == 1;
+        *ret_is_linked = arg[len] == '+';
+        return true;
+    }
+    return false;
 }
 
-static bool begins_list(const char *arg)
+static bool begins_list(const parser_t *p, const char *arg)
 {
-    return strcmp(arg, ":::") == 0 || strcmp(arg, "::::") == 0;
+    bool is_file, is_linked = true;
+    return read_mark(p, arg, &is_file, &is_linked) && !is_linked;
+}
+
+/* A plus with no list before it would pass for part of a command, and leave that without items. */
+static bool is_foreign(const parser_t *p, const char *arg)
+{
+    bool is_file, is_linked = false;
+    if (!read_mark(p, arg, &is_file, &is_linked) || !is_linked)
+        return false;
+    complain("%s zips with the list before it: begin that with %s", arg, is_file ? "::::" : ":::");
+    return true;
 }
 
 static int add_sequence(parser_t *p, char **at, const char *path, bool is_linked)
@@ -244,13 +293,8 @@ static int parse_lists(parser_t *p)
     bool is_file = false, is_linked = false;
     for (; p->at < p->argc; p->at++) {
         char *arg = p->argv[p->at];
-        bool is_mark =
-            begins_list(arg) || (p->ret->sequences_n > 0 && (strcmp(arg, ":::+") == 0 || strcmp(arg, "::::+") == 0));
+        bool is_mark = read_mark(p, arg, &is_file, &is_linked);
         int status = EXIT_ALL_WELL;
-        if (is_mark) {
-            is_file = arg[3] == ':';
-            is_linked = arg[3 + is_file] == '+';
-        }
         if (is_mark && !is_file)
             status = add_sequence(p, p->argv + p->at + 1, NULL, is_linked);
         else if (!is_mark && is_file)
@@ -277,11 +321,11 @@ static int parse_one(parser_t *p)
 {
     char *arg = p->argv[p->at++];
     bool takes_items = p->command->scope & FANMAP_SCOPE_INPUT;
-    if (takes_items && begins_list(arg)) {
+    if (takes_items && begins_list(p, arg)) {
         p->at--;
         return parse_lists(p);
     }
-    if (takes_items && is_foreign(arg))
+    if (takes_items && is_foreign(p, arg))
         return EXIT_USAGE;
     if (strcmp(arg, "--") == 0) {
         p->ret->has_argv = true;
@@ -289,12 +333,12 @@ static int parse_one(parser_t *p)
         p->ret->argv_n = p->argc - p->at;
         p->at = p->argc;
         for (int i = 0; i < p->ret->argv_n; i++) { /* as in parallel, ::: after the command begins the values */
-            if (takes_items && begins_list(p->ret->argv[i])) {
+            if (takes_items && begins_list(p, p->ret->argv[i])) {
                 p->at = p->argc - p->ret->argv_n + i;
                 p->ret->argv_n = i;
                 return parse_lists(p);
             }
-            if (takes_items && is_foreign(p->ret->argv[i]))
+            if (takes_items && is_foreign(p, p->ret->argv[i]))
                 return EXIT_USAGE;
         }
         return EXIT_ALL_WELL;

@@ -107,10 +107,15 @@ void progress_show(progress_t *progress, const fanmap_stats_t *stats)
     draw();
 }
 
-void progress_close(progress_t *progress, const fanmap_stats_t *stats)
+void progress_end(void)
 {
     progress_hide();
     terminal.line[0] = '\0';
+}
+
+void progress_close(progress_t *progress, const fanmap_stats_t *stats)
+{
+    progress_end();
     if (!progress->is_on || !progress->is_terminal)
         return;
     double seconds = (double)(monotonic_ms() - progress->began_ms) / 1000;

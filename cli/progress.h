@@ -8,7 +8,8 @@ typedef struct {
     bool is_on, is_terminal;
     int64_t began_ms, shown_ms, moved_ms; /* moved_ms: when an outcome was last seen to have come */
     uint64_t shown_known;
-    double rate; /* outcomes a second, smoothed */
+    double recent_known, recent_ms; /* how many outcomes came in how long, the later counting for more */
+    double rate;                    /* that, a second */
 } progress_t;
 
 int64_t monotonic_ms(void);
@@ -21,6 +22,8 @@ void progress_show(progress_t *progress, const fanmap_stats_t *stats);
 int64_t progress_next_ms(const progress_t *progress);
 /* Clears the line of whoever shows one, so that something else can be printed. */
 void progress_hide(void);
+/* It is not shown again before the next progress_show. */
+void progress_end(void);
 /* Shows it again below what was printed, at once; `is_line_open`: that did not end its line, and there is no place. */
 void progress_again(bool is_line_open);
 /* What goes to stdout stands on the terminal that has the line. */

@@ -4,13 +4,18 @@
 
 #include "cli/progress.h"
 
-enum { STILL_MS = 5000, STILL_GAPS = 3 };
+enum { STILL_MS = 5000, STILL_GAPS = 3, RECENT_MS = 3000, RECENT_GAPS = 20 };
+
+/* How long an outcome took so far. */
+static int64_t mean_gap_ms(const progress_t *progress, uint64_t known)
+{
+    return known > 0 ? (progress->moved_ms - progress->began_ms) / (int64_t)known : 0;
+}
 
 /* No outcome for some seconds, and for longer than outcomes took so far: how long it will take is anybody's guess. */
 static bool stands_still(const progress_t *progress, uint64_t known)
 {
-    int64_t gap_ms = known > 0 ? (progress->moved_ms - progress->began_ms) / (int64_t)known : 0;
-    int64_t still_ms = progress->shown_ms - progress->moved_ms;
+    int64_t gap_ms = mean_gap_ms(progress, known), still_ms = progress->shown_ms - progress->moved_ms;
     return still_ms >= STILL_MS && still_ms > STILL_GAPS * gap_ms;
 }
 
@@ -56,13 +61,22 @@ static void format(const progress_t *progress, const fanmap_stats_t *s, char *li
         parts[first_to_go[i]][0] = '\0';
 }
 
+/* Over some outcomes, however far apart they come: what comes once a second makes no rate of one between two looks. */
+static void weigh(progress_t *progress, uint64_t came, int64_t elapsed_ms, int64_t gap_ms)
+{
+    double window_ms = gap_ms * RECENT_GAPS > RECENT_MS ? (double)(gap_ms * RECENT_GAPS) : RECENT_MS;
+    double kept = progress->shown_known > 0 ? window_ms / (window_ms + (double)elapsed_ms) : 1;
+    progress->recent_known = kept * progress->recent_known + (double)came;
+    progress->recent_ms = kept * progress->recent_ms + (double)elapsed_ms;
+    progress->rate = progress->recent_known * 1000 / progress->recent_ms;
+}
+
 void progress_step(progress_t *progress, const fanmap_stats_t *stats, int64_t now_ms, char *line, size_t cap)
 {
-    int64_t elapsed_ms = now_ms - progress->shown_ms;
-    double rate = (double)(stats->known - progress->shown_known) * 1000 / (double)elapsed_ms;
-    progress->rate = progress->rate > 0 ? 0.8 * progress->rate + 0.2 * rate : rate;
     if (stats->known != progress->shown_known)
         progress->moved_ms = now_ms;
+    weigh(progress, stats->known - progress->shown_known, now_ms - progress->shown_ms,
+          mean_gap_ms(progress, stats->known));
     progress->shown_ms = now_ms;
     progress->shown_known = stats->known;
     format(progress, stats, line, cap);

@@ -5,7 +5,7 @@
  * that goes away (cancels, then dies by SIGPIPE as a filter does), an input that cannot be read (the job ends with it
  * after what came before), an output that cannot be written (cancels).
  */
-#include "cli/session.h"
+#include "cli/feed.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PUSH_TURN = 512, TAKE_TURN = 4096, LAST_WORDS_MS = 500 };
+enum { TAKE_TURN = 4096, LAST_WORDS_MS = 500 };
 
 static volatile sig_atomic_t interrupts, last_signo;
 static fanmap_t *volatile to_wake;
@@ -40,75 +40,6 @@ void session_release_signals(void)
     to_wake = NULL;
 }
 
-static bool is_submit(const session_t *s)
-{
-    return is_switch_set(s->arguments, "detach");
-}
-
-static void end_input(session_t *s, const char *why)
-{
-    s->input_done = true;
-    if (fanmap_end_input(s->job, why, &s->error) < 0 && s->error.code == FANMAP_EUSAGE)
-        complain("%s", s->error.message);
-}
-
-/* The job ends with it, after what came before. */
-static void fail_input(session_t *s, const char *why)
-{
-    s->input_failed = true;
-    if (is_switch_set(s->arguments, "verbose") || is_submit(s))
-        complain("%s", why); /* a map says it at its end */
-    end_input(s, why);
-}
-
-static int push(session_t *s, const fanmap_part_t *parts)
-{
-    const zip_t *input = s->input;
-    if (input->n > 1)
-        return fanmap_push_zipped(s->job, input->at[0].format, parts, (size_t)input->n, &s->error);
-    return fanmap_push(s->job, input->at[0].format, parts[0].bytes, parts[0].len, &s->error);
-}
-
-static bool keep(session_t *s, const fanmap_part_t *parts)
-{
-    const zip_t *input = s->input;
-    if (!s->output.keeps_items ||
-        kept_put(&s->output.kept, input->taken + 1, input->at[0].format, parts, (size_t)input->n))
-        return true;
-    fail_input(s, "out of memory for the items that are under way");
-    return false;
-}
-
-/* Pushes what there is. True: something moved. */
-static bool feed(session_t *s)
-{
-    fanmap_part_t parts[SEQUENCES_MAX];
-    char why[600];
-    int pushed = 0;
-    for (; pushed < PUSH_TURN && !s->input_done; pushed++) {
-        zip_state_t state = zip_peek(s->input, parts, why, sizeof why);
-        if (state == ZIP_END)
-            end_input(s, NULL);
-        if (state == ZIP_FAILED)
-            fail_input(s, why);
-        if (state != ZIP_ITEM || push(s, parts) != FANMAP_OK || !keep(s, parts))
-            break;
-        zip_taken(s->input);
-    }
-    return pushed > 0;
-}
-
-static void read_inputs(session_t *s, const struct pollfd *fds, int n)
-{
-    const char *name = "";
-    char why[600];
-    int error = zip_read(s->input, fds, n, &name);
-    if (!error)
-        return;
-    snprintf(why, sizeof why, "%.400s: %s", name, strerror(error));
-    fail_input(s, why);
-}
-
 static void take(session_t *s)
 {
     const fanmap_outcome_t *outcome;
@@ -116,6 +47,7 @@ static void take(session_t *s)
     s->is_dry = r == FANMAP_AGAIN;
     if (s->is_dry)
         return;
+    s->position_file.is_behind = true;
     if (r == FANMAP_OK)
         r = output_put(&s->output, s->job, outcome, &s->error);
     if (r != FANMAP_OK) {
@@ -128,7 +60,8 @@ static void take(session_t *s)
 static bool take_outcomes(session_t *s)
 {
     int taken = 0;
-    bool has_room = output_has_room(&s->output);
+    bool has_room =
+        output_has_room(&s->output) && (output_is_empty(&s->output) || !position_file_is_due(&s->position_file));
     fanmap_hold(s->job, !has_room);
     if (!has_room || s->job_done) {
         (void)fanmap_dispatch(s->f, 0, NULL);
@@ -140,23 +73,30 @@ static bool take_outcomes(session_t *s)
     return taken > 1 || !s->is_dry;
 }
 
+/* What commands print while they run waits with them for whoever reads it. */
+static bool hears_log(const session_t *s)
+{
+    return !s->task_log.live || output_has_room(&s->output);
+}
+
 static int wait_ms(const session_t *s)
 {
-    int64_t wait = progress_next_ms(&s->progress) - monotonic_ms();
+    int64_t shows_ms = progress_next_ms(&s->progress), keeps_ms = position_file_next_ms(&s->position_file);
+    int64_t wait = (shows_ms < keeps_ms ? shows_ms : keeps_ms) - monotonic_ms();
     return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 }
 
 static void wait_for_something(session_t *s)
 {
     struct pollfd fds[3 + SEQUENCES_MAX] = {
-        {fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, 0, 0}, {s->task_log.read_fd, POLLIN, 0}};
+        {fanmap_fd(s->f), POLLIN, 0}, {STDOUT_FILENO, 0, 0}, {hears_log(s) ? s->task_log.read_fd : -1, POLLIN, 0}};
     if (!output_is_empty(&s->output))
         fds[1].events = POLLOUT; /* with 0 poll still tells that the reader is gone */
-    int reads = s->input && !s->input_done ? zip_poll(s->input, fds + 3) : 0;
+    int reads = s->input && !s->input_done ? zip_poll(&s->input->zip, fds + 3) : 0;
     if (poll(fds, 3 + (nfds_t)reads, wait_ms(s)) < 0)
         return;
     if (reads > 0)
-        read_inputs(s, fds + 3, reads);
+        feed_read(s, fds + 3, reads);
     if (fds[1].revents & (POLLERR | POLLHUP))
         s->output.error = EPIPE;
     if (fds[1].revents & POLLNVAL)
@@ -180,15 +120,27 @@ static void progress_turn(session_t *s)
     progress_show(&s->progress, &stats);
 }
 
+/* How far the output is written. */
+static void keep_position(session_t *s, bool is_last)
+{
+    bool is_said =
+        s->position_file.is_named && s->result < 0 && s->result != FANMAP_ESTOPPED && s->result != FANMAP_EIO;
+    if (output_is_empty(&s->output) && !is_said && !position_file_keep(&s->position_file, s->job, is_last))
+        s->keeping_failed = true;
+}
+
 /* Until the list is printed, or something ended it early. */
 static void run(session_t *s)
 {
-    while (!s->output.error && !(s->job_done && output_is_empty(&s->output)) && !has_interrupt(s)) {
-        bool moved = s->input && !s->input_done && !s->job_done && feed(s);
-        moved |= task_log_copy(&s->task_log);
+    while (!s->output.error && !s->keeping_failed && !(s->job_done && output_is_empty(&s->output)) &&
+           !has_interrupt(s)) {
+        bool moved = s->input && !s->input_done && !s->job_done && feed_turn(s);
+        moved |= hears_log(s) && task_log_copy(&s->task_log);
         moved |= take_outcomes(s);
         if (!output_flush(&s->output))
             break;
+        if (position_file_is_due(&s->position_file))
+            keep_position(s, false);
         progress_turn(s);
         if (!moved)
             wait_for_something(s);
@@ -218,15 +170,18 @@ static int leave_interrupted(session_t *s)
 {
     char id[128];
     bool is_local = is_switch_set(s->arguments, "local");
+    const char *name = option_text(s->arguments, "as"), *shared = option_text(s->arguments, "share");
+    const char *by = name ? " --as " : shared ? " --share " : "";
     bool goes_on = s->is_gather || (option_text(s->arguments, "job-id") && !is_local);
     snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
     session_release_signals(); /* another one does not wait */
     say_last_words(s);
+    keep_position(s, true);
     leave(s, goes_on);
     if (is_local)
         complain("interrupted; what ran here is cancelled: begin again with the same command");
     else if (s->is_gather)
-        complain("interrupted; go on with: fanmap gather %s", id);
+        complain("interrupted; go on with: fanmap gather %s%s%s", id, by, name ? name : shared ? shared : "");
     else if (goes_on && s->input_done)
         complain("interrupted; the job goes on: fanmap gather %s, or end it: fanmap cancel %s", id, id);
     else if (goes_on)
@@ -266,15 +221,16 @@ static bool has_succeeded(const session_t *s)
 static int leave_ended(session_t *s)
 {
     int status = s->output.failures ? EXIT_SOME_FAILED : EXIT_ALL_WELL;
-    bool is_said = s->input_failed && s->result == FANMAP_EIO && is_submit(s);
+    bool is_said = s->input_failed && s->result == FANMAP_EIO && is_switch_set(s->arguments, "detach");
     if (s->result < 0 && !is_said)
         status = complain_error(&s->error);
     if (s->result == FANMAP_ESTOPPED && has_succeeded(s))
         status = EXIT_ALL_WELL;
     if (s->input_failed)
         status = EXIT_IO;
+    keep_position(s, true);
     leave(s, false);
-    return status;
+    return s->keeping_failed && status <= EXIT_SOME_FAILED ? EXIT_IO : status;
 }
 
 int session_run(session_t *s)
@@ -288,8 +244,12 @@ int session_run(session_t *s)
     if (is_ended || s->output.error)
         progress_close(&s->progress, &stats);
     else
-        progress_hide();
-    int status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
+        progress_end();
+    int status = EXIT_IO;
+    if (s->keeping_failed)
+        leave(s, true);
+    else
+        status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
     if (!output_close(&s->output) && status <= EXIT_SOME_FAILED)
         status = EXIT_IO;
     return status;

@@ -2,22 +2,26 @@
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
+#include "cli/items.h"
 #include "cli/output.h"
+#include "cli/position_file.h"
 #include "cli/progress.h"
+#include "cli/resume.h"
 #include "cli/task_log.h"
-#include "cli/zip.h"
 
 typedef struct {
     const arguments_t *arguments;
     fanmap_t *f;
     fanmap_job_t *job;
-    zip_t *input; /* NULL: none */
+    items_t *input; /* NULL: none */
     bool is_gather;
     output_t output;
+    resume_t resume;
+    position_file_t position_file;
     progress_t progress;
     task_log_t task_log;
     bool input_done, job_done, is_dry;
-    bool input_failed;
+    bool input_failed, keeping_failed;
     int result; /* FANMAP_END or a negative code, once job_done */
     fanmap_error_t error;
     int interrupts_seen;

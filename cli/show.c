@@ -1,6 +1,7 @@
 /* fanmap show: a job, its counts, and what holds it up, as lines or as one JSON object. */
 #include <inttypes.h>
 
+#include "base/text.h"
 #include "cli/admin.h"
 #include "cli/commands.h"
 
@@ -46,6 +47,55 @@ static void print_counts(const fanmap_show_t *show)
         printf("bad        %" PRIu64 " records of its log do not count\n", show->bad_records);
 }
 
+enum { FAILURES_SHOWN = 10 };
+
+static void print_failures(const fanmap_show_t *show)
+{
+    for (size_t i = 0; i < show->failures_n && i < FAILURES_SHOWN; i++) {
+        const fanmap_failures_t *failures = &show->failures[i];
+        const char *type = strcmp(failures->type, fanmap_kind_name(failures->kind)) == 0 ? "" : failures->type;
+        char text[1024];
+        text_escape_to(text, sizeof text, failures->message, strlen(failures->message));
+        printf("%s %" PRIu64 " x %s%s%s%s%s, from item %" PRIu64 " on (--retry-group %s)\n",
+               i == 0 ? "failures  " : "          ", failures->count, fanmap_kind_name(failures->kind),
+               type[0] ? " " : "", type, text[0] ? ": " : "", text, failures->first, failures->group);
+    }
+    if (show->failures_n > FAILURES_SHOWN || show->failures_more > 0)
+        puts("           and more, in further groups: --json has them");
+}
+
+/* Of a partition whose first unfinished record is old that record is what holds it up. */
+static void print_lane(const fanmap_lane_info_t *lane, bool is_first)
+{
+    printf("%s partition %" PRIu32 ": %" PRId64 " behind", is_first ? "lanes     " : "          ", lane->partition,
+           lane->lag);
+    if (lane->head >= 0)
+        printf(", first offset %" PRId64, lane->head);
+    if (lane->head_age_ms >= 0)
+        printf(", written %.1f s ago", (double)lane->head_age_ms / 1000);
+    if (lane->ungathered > 0)
+        printf("; %" PRId64 " records of its log are not gathered", lane->ungathered);
+    putchar('\n');
+}
+
+static void print_stream(const fanmap_show_t *show)
+{
+    int64_t ungathered = 0;
+    printf("topics     from %s, to %s, errors to %s\n", show->from, show->to[0] ? show->to : "(none)",
+           show->errors_to[0] ? show->errors_to : "(none)");
+    for (size_t i = 0; i < show->lanes_n; i++) {
+        print_lane(&show->lanes[i], i == 0);
+        ungathered += show->lanes[i].ungathered;
+    }
+    if (show->skipped > 0)
+        printf("skipped    %" PRIu64 " records: its rules stepped over them\n", show->skipped);
+    if (show->gatherers_n > 0)
+        printf("gatherers  %d\n", show->gatherers_n);
+    else if (show->gatherers_n == 0)
+        printf("gatherers  none: outcomes wait in %" PRId64 " records of its log, which grows (fanmap stream %s)\n",
+               ungathered, show->summary.task);
+}
+
 static void print_text(void *arg, const fanmap_show_t *show)
 {
     const fanmap_job_info_t *job = &show->summary;
@@ -59,15 +109,19 @@ static void print_text(void *arg, const fanmap_show_t *show)
     else
         puts("limit      none");
     print_policy(show);
-    print_counts(show);
+    if (show->from[0])
+        print_stream(show);
+    else
+        print_counts(show);
     if (show->workers_n >= 0)
         printf("workers    %d serve its task\n", show->workers_n);
     if (show->tokens_held >= 0)
         printf("tokens     %" PRId64 " held\n", show->tokens_held);
     if (show->lag >= 0)
-        printf("lag        %" PRId64 " records of its task wait or run\n", show->lag);
+        printf("lag        %" PRId64 " records of its %s wait or run\n", show->lag, show->from[0] ? "source" : "task");
     for (size_t i = 0; i < show->waits_n; i++)
         printf("%s %s\n", i == 0 ? "waits     " : "          ", show->waits[i]);
+    print_failures(show);
 }
 
 int run_show(arguments_t *arguments)

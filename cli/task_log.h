@@ -3,15 +3,16 @@
 #ifndef CLI_TASK_LOG_H
 #define CLI_TASK_LOG_H
 
-#include <stdbool.h>
+#include "cli/live.h"
 
 typedef struct {
     int read_fd, write_fd; /* -1: not open */
+    live_t *live;          /* NULL: lines of text come */
 } task_log_t;
 
 /* False: there is no pipe to be had. */
 bool task_log_open(task_log_t *log);
-/* Prints what has come. False: nothing had. */
+/* Prints what has come, or gives it to `live`. False: nothing had. */
 bool task_log_copy(task_log_t *log);
 /* Nobody has to wait any more for what nobody reads. */
 void task_log_let_go(task_log_t *log);

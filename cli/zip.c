@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int open_files(zip_t *zip, const arguments_t *arguments, const char *format)
+static int open_files(zip_t *zip, const arguments_t *arguments, const input_rules_t *rules)
 {
-    size_t item_max = (size_t)fanmap_options_number(arguments->options, "item-max");
     const char *path = option_text(arguments, "input");
     int stdins = 0, status = EXIT_ALL_WELL;
     do {
@@ -16,7 +15,7 @@ static int open_files(zip_t *zip, const arguments_t *arguments, const char *form
             complain("-i more than %d times", SEQUENCES_MAX);
             return EXIT_USAGE;
         }
-        status = input_open_file(&zip->at[zip->n], path, format, item_max);
+        status = input_open_file(&zip->at[zip->n], path, rules);
         stdins += zip->at[zip->n++].fd == 0;
         path = fanmap_options_get(arguments->options, "input", (size_t)zip->n);
     } while (path && status == EXIT_ALL_WELL);
@@ -30,23 +29,25 @@ static int open_files(zip_t *zip, const arguments_t *arguments, const char *form
 static void name_source(zip_t *zip)
 {
     const input_t *first = &zip->at[0];
-    const char *word = first->format == FANMAP_WRAPPED ? ": object" : first->delimiter == '\0' ? ": record" : ": line";
+    const char *word = first->rules.block.is_on                ? ": block"
+                       : first->rules.format == FANMAP_WRAPPED ? ": object"
+                       : first->rules.delimiter == '\0'        ? ": record"
+                                                               : ": line";
     if (zip->n > 1)
         snprintf(zip->source, sizeof zip->source, "zipped inputs: item");
     else
         snprintf(zip->source, sizeof zip->source, "%.500s%s", first->name, first->values ? "" : word);
 }
 
-static int open_lists(zip_t *zip, const arguments_t *arguments, const char *format)
+static int open_lists(zip_t *zip, const arguments_t *arguments, const input_rules_t *rules)
 {
-    size_t item_max = (size_t)fanmap_options_number(arguments->options, "item-max");
     int status = EXIT_ALL_WELL, stdins = 0;
     for (; zip->n < arguments->sequences_n && status == EXIT_ALL_WELL; zip->n++) {
         const values_t *list = &arguments->sequences[zip->n];
         if (list->path)
-            status = input_open_file(&zip->at[zip->n], list->path, format, item_max);
+            status = input_open_file(&zip->at[zip->n], list->path, rules);
         else
-            input_open_values(&zip->at[zip->n], list, format);
+            input_open_values(&zip->at[zip->n], list, rules);
         stdins += list->path && zip->at[zip->n].fd == 0;
         if (!list->is_linked)
             zip->axes[zip->axes_n++] = (axis_t){.from = zip->n};
@@ -61,11 +62,16 @@ static int open_lists(zip_t *zip, const arguments_t *arguments, const char *form
 
 int zip_open(zip_t *zip, const arguments_t *arguments, const char *standard_format)
 {
-    bool is_typed = arguments->sequences_n > 0 && strcmp(standard_format, "jsonl") == 0;
-    const char *format = input_format(arguments, is_typed ? "words" : standard_format);
+    input_rules_t rules;
     zip->n = zip->axes_n = 0;
     zip->taken = 0;
-    int status = arguments->sequences_n > 0 ? open_lists(zip, arguments, format) : open_files(zip, arguments, format);
+    int status = input_rules(arguments, standard_format, &rules);
+    if (status == EXIT_ALL_WELL)
+        status = arguments->sequences_n > 0 ? open_lists(zip, arguments, &rules) : open_files(zip, arguments, &rules);
+    if (status == EXIT_ALL_WELL && rules.block.is_on && (zip->n > 1 || zip->at[0].values)) {
+        complain("--pipe cuts one stream into blocks: a file, or stdin");
+        status = EXIT_USAGE;
+    }
     if (arguments->sequences_n == 0)
         zip->axes[zip->axes_n++] = (axis_t){.n = zip->n};
     name_source(zip);

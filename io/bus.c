@@ -19,13 +19,6 @@ int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topic
     return bus->ops->ensure_topics(bus, topics, topics_n, create, fn, arg, err);
 }
 
-int bus_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err)
-{
-    if (bus->ops->survey == NULL)
-        return err_set(err, FANMAP_EUSAGE, "only Kafka has topics to survey");
-    return bus->ops->survey(bus, prefix, fn, arg, err);
-}
-
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                    fanmap_error_t *err)
 {
@@ -113,6 +106,12 @@ void bus_group_describe(bus_group_t *group, uint64_t cookie)
     group->bus->ops->group_describe(group, cookie);
 }
 
+void bus_group_witness(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms)
+{
+    if (group->bus->ops->group_witness)
+        group->bus->ops->group_witness(group, lane, offset, ms);
+}
+
 bool bus_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                           int timeout_ms)
 {
@@ -133,6 +132,11 @@ void bus_group_let_go(bus_group_t *group)
 void bus_group_want(bus_group_t *group, bool want)
 {
     group->bus->ops->group_want(group, want);
+}
+
+bool bus_group_extent(const bus_group_t *group, int32_t lane, int64_t *ret_position, int64_t *ret_end)
+{
+    return group->bus->ops->group_extent != NULL && group->bus->ops->group_extent(group, lane, ret_position, ret_end);
 }
 
 const char *bus_group_member(bus_group_t *group)
@@ -159,37 +163,4 @@ void bus_group_want_lane(bus_group_t *group, int32_t lane, bool want)
 {
     if (group->bus->ops->group_want_lane != NULL)
         group->bus->ops->group_want_lane(group, lane, want);
-}
-
-int bus_writer_open(bus_t *bus, const char *id, bus_writer_fn answered, void *arg, bus_writer_t **ret,
-                    fanmap_error_t *err)
-{
-    if (bus->ops->writer_open == NULL)
-        return err_set(err, FANMAP_EUSAGE, "only Kafka has transactions");
-    return bus->ops->writer_open(bus, id, answered, arg, ret, err);
-}
-
-int bus_writer_put(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
-                   const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
-                   int64_t timestamp_ms, fanmap_error_t *err)
-{
-    return writer->bus->ops->writer_put(writer, topic, partition, key, key_len, value, value_len, headers, headers_n,
-                                        timestamp_ms, err);
-}
-
-int bus_writer_commit(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
-                      size_t n, fanmap_error_t *err)
-{
-    return writer->bus->ops->writer_commit(writer, group, topic, positions, n, err);
-}
-
-void bus_writer_abort(bus_writer_t *writer)
-{
-    writer->bus->ops->writer_abort(writer);
-}
-
-void bus_writer_close(bus_writer_t *writer)
-{
-    if (writer != NULL)
-        writer->bus->ops->writer_close(writer);
 }

@@ -23,7 +23,7 @@ typedef struct {
     size_t value_len;
 } bus_header_t;
 
-enum { BUS_HEADERS_MAX = 16 }; /* of a record; what a stranger wrote beyond them is not shown */
+enum { BUS_HEADERS_MAX = 96 }; /* of a record; what a stranger wrote beyond them is not shown */
 
 typedef struct {
     int32_t partition;
@@ -64,8 +64,7 @@ int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_err
                    bus_t **ret, fanmap_error_t *err);
 int bus_open_memory(loop_t *loop, bus_t **ret, fanmap_error_t *err);
 /* Sends nothing more, drops what is under way, leaves its groups. Bounded: `timeout_ms`. Frees every handle of the bus.
- * Runs no callbacks but `revoked` of a group that is being left; must not be called from inside a callback of the bus.
- */
+ * Runs no callbacks but `revoked` of a group that is being left; must not be called from inside a callback of the bus. */
 void bus_close(bus_t *bus, int timeout_ms);
 /* Gives the bytes of a kept record back. Any order; before bus_close. */
 void bus_release(bus_t *bus, void *owner);
@@ -90,8 +89,7 @@ int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topic
  * bus_close. */
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                    fanmap_error_t *err);
-
-/* Topics that were opened with this `arg` report to nobody any more: whom it names is about to go, and the bus stays. */
+/* Of topics opened and of what was asked with this `arg` nobody is told any more: whom it names is about to go. */
 void bus_forget(bus_t *bus, const void *arg);
 
 /* ---- producing: acks=all, idempotent, order kept within a partition ---- */
@@ -159,7 +157,7 @@ typedef struct {
     /* These lanes are being taken away. lost: they are already someone else's. The callee sends its closing
      * commits from inside the callback with bus_group_commit_now. */
     void (*revoked)(void *arg, const int32_t *lanes, size_t n, bool lost);
-    bus_record_fn record;
+    bus_record_fn record; /* NULL: none are fetched: the group is about who has what. Then want is not called */
     /* The answer to bus_group_commit, whose cookie it has. A commit that a later one replaced has no answer of its own.
      */
     void (*committed)(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok);
@@ -178,7 +176,9 @@ void bus_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const ch
 /* Asks the broker who is in the group now; `described` follows, unless the group is left or asked about again before.
  */
 void bus_group_describe(bus_group_t *group, uint64_t cookie);
-/* Blocking, for the revoked callback only; bounded by timeout_ms. */
+/* What stands there up to `offset` was appended by `ms`; where it shows that that does not hold, `gap` follows, back. */
+void bus_group_witness(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms);
+/* Blocking, for the revoked and the gap callback only; bounded by timeout_ms. */
 bool bus_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                           int timeout_ms);
 /* From inside `revoked`, when it is not lost: true: the partitions stay ours, without further records, until

@@ -11,7 +11,6 @@ typedef struct {
     void (*release)(bus_t *bus, void *owner);
     int (*ensure_topics)(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                          void *arg, fanmap_error_t *err);
-    int (*survey)(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err); /* NULL: cannot */
     int (*topic_open)(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                       fanmap_error_t *err);
     void (*forget)(bus_t *bus, const void *arg);
@@ -32,23 +31,17 @@ typedef struct {
     void (*group_commit)(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                          uint64_t cookie);
     void (*group_describe)(bus_group_t *group, uint64_t cookie);
+    void (*group_witness)(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms); /* NULL: topics stay */
     bool (*group_commit_now)(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata,
                              size_t metadata_len, int timeout_ms);
     bool (*group_hold)(bus_group_t *group); /* NULL: cannot */
     void (*group_let_go)(bus_group_t *group);
     void (*group_want)(bus_group_t *group, bool want);
     void (*group_want_lane)(bus_group_t *group, int32_t lane, bool want); /* NULL: cannot */
+    bool (*group_extent)(const bus_group_t *group, int32_t lane, int64_t *ret_position,
+                         int64_t *ret_end); /* NULL: not known */
     const char *(*group_member)(bus_group_t *group);
     void (*group_leave)(bus_group_t *group);
-    int (*writer_open)(bus_t *bus, const char *id, bus_writer_fn answered, void *arg, bus_writer_t **ret,
-                       fanmap_error_t *err); /* NULL: cannot */
-    int (*writer_put)(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
-                      const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
-                      int64_t timestamp_ms, fanmap_error_t *err);
-    int (*writer_commit)(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
-                         size_t n, fanmap_error_t *err);
-    void (*writer_abort)(bus_writer_t *writer);
-    void (*writer_close)(bus_writer_t *writer);
 } bus_ops_t;
 
 struct bus {
@@ -61,9 +54,6 @@ struct bus_reader {
     bus_t *bus;
 };
 struct bus_group {
-    bus_t *bus;
-};
-struct bus_writer {
     bus_t *bus;
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "producer/state.h"
 
 enum { ACTIONS_MIN = 16 };
@@ -20,12 +21,10 @@ void producer_actions_free(producer_actions_t *actions)
 
 static bool grow(producer_actions_t *actions)
 {
-    size_t cap = actions->cap ? actions->cap * 2 : ACTIONS_MIN;
-    producer_action_t *at = realloc(actions->at, cap * sizeof *at);
+    producer_action_t *at = array_grown(actions->at, &actions->cap, ACTIONS_MIN, sizeof *at);
     if (!at)
         return false;
     actions->at = at;
-    actions->cap = cap;
     return true;
 }
 

@@ -204,11 +204,6 @@ bool producer_settled(const producer_t *p)
     return p->settled;
 }
 
-int64_t producer_next_ms(const producer_t *p)
-{
-    return publish_next_ms(p);
-}
-
 uint64_t producer_published(const producer_t *p)
 {
     return p->window.next;

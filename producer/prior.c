@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/item.h"
 #include "schemas/place.h"
 
@@ -93,7 +94,7 @@ void prior_record(prior_t *prior, int32_t partition, int64_t offset, const void 
                   size_t value_len)
 {
     item_t item;
-    if (key_len != strlen(prior->job) || memcmp(key, prior->job, key_len) != 0)
+    if (!text_is(key, key_len, prior->job))
         return;
     if (!item_decode(value, value_len, &item) || item.type != ITEM_RECORD || item.lane != 0)
         return;

@@ -247,7 +247,7 @@ void publish_due(producer_t *p)
         put_input(p);
 }
 
-int64_t publish_next_ms(const producer_t *p)
+int64_t producer_next_ms(const producer_t *p)
 {
     int64_t next_ms = INT64_MAX;
     if (p->phase != PHASE_PUBLISHING)

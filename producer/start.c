@@ -23,7 +23,7 @@ void start_begin(producer_t *p)
         compare_begin(p);
         return;
     }
-    if (p->config.spec.concurrency == 0) {
+    if (!spec_has_table(&p->config.spec)) {
         put_start(p);
         return;
     }

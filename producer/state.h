@@ -127,7 +127,6 @@ void publish_refused(producer_t *p, uint64_t index);
 /* What is due: queued items, packs, progress, `input`. */
 void publish_due(producer_t *p);
 void publish_progress_stored(producer_t *p, uint64_t number);
-int64_t publish_next_ms(const producer_t *p);
 
 /* ---- close.c: the ends ---- */
 

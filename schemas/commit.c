@@ -1,4 +1,4 @@
-/* What a commit says, in msgpack: [1, clean, mark, members, names, counts, done, horizon], everything counted from the
+/* What a commit says, in msgpack: [1, clean, mark, members, names, counts, done, horizon, log, witness, witness_ms], everything counted from the
  * committed prefix so that most numbers take one or two bytes, then base64.
  *
  *   mark     nil, or mark - prefix
@@ -7,8 +7,8 @@
  *   counts   [offset step, attempts, charges, ...]
  *   done     [gap, length, ...]                      a gap is from the end of the range before, the first from the
  * prefix
- *
- *   horizon  horizon - prefix
+ *   horizon  horizon - prefix, or nil
+ *   log      the number of the log; it and what follows may be missing
  *
  * Encoding writes what must be there, then as many counts, then as many ranges as fit into what is left. Decoding sizes
  * its arrays by what the bytes can hold: every number takes at least one of at most 3072. */
@@ -21,10 +21,10 @@
 #include "schemas/value.h"
 
 enum {
-    FIELDS = 7, /* and the horizon, which may be missing */
+    FIELDS = 7,     /* and the horizon, which may be missing, */
+    LOG_FIELDS = 3, /* and what tells this log from another */
     RAW_MAX = COMMIT_BYTES_MAX / 4 * 3,
     ARRAY_HEAD_MAX = 3, /* of an array of fewer than 65536 */
-    HORIZON_MAX = 9,
     NAME_NUMBERS = 2,
     COUNT_NUMBERS = 3,
     RANGE_NUMBERS = 2
@@ -49,9 +49,34 @@ static bool names_sound(const commit_meta_t *m, int64_t prefix)
     return true;
 }
 
+static bool has_horizon(const commit_meta_t *m, int64_t prefix)
+{
+    return m->horizon >= prefix;
+}
+
+static uint32_t tail_fields(const commit_meta_t *m, int64_t prefix)
+{
+    if (m->log > 0)
+        return 1 + LOG_FIELDS;
+    return has_horizon(m, prefix) ? 1 : 0;
+}
+
+static void put_tail(buf_t *b, const commit_meta_t *m, int64_t prefix)
+{
+    if (has_horizon(m, prefix))
+        mp_put_int(b, m->horizon - prefix);
+    else if (m->log > 0)
+        mp_put_nil(b);
+    if (m->log == 0)
+        return;
+    mp_put_uint(b, m->log);
+    mp_put_int(b, m->witness);
+    mp_put_int(b, m->witness_ms);
+}
+
 static void put_needed(buf_t *b, const commit_meta_t *m, int64_t prefix)
 {
-    mp_put_array(b, FIELDS + (m->horizon >= prefix));
+    mp_put_array(b, FIELDS + tail_fields(m, prefix));
     mp_put_uint(b, COMMIT_VERSION);
     mp_put_bool(b, m->clean);
     if (m->mark < 0)
@@ -108,14 +133,14 @@ static uint32_t put_done(buf_t *body, const commit_meta_t *m, int64_t prefix, si
     return m->done_n;
 }
 
-static bool encode_raw(buf_t *raw, buf_t *body, const commit_meta_t *m, int64_t prefix, uint32_t *ret_done_left_out)
+static bool encode_raw(buf_t *raw, buf_t *body, const buf_t *tail, const commit_meta_t *m, int64_t prefix,
+                       uint32_t *ret_done_left_out)
 {
     size_t raw_max = m->bytes_max > 0 && m->bytes_max < COMMIT_BYTES_MAX ? m->bytes_max / 4 * 3 : RAW_MAX;
-    size_t tail = m->horizon >= prefix ? HORIZON_MAX : 0;
     put_needed(raw, m, prefix);
-    if (raw->len + ARRAY_HEAD_MAX * 2 + tail > raw_max)
+    if (raw->len + ARRAY_HEAD_MAX * 2 + tail->len > raw_max)
         return false;
-    raw_max -= tail;
+    raw_max -= tail->len;
     uint32_t counts = put_counts(body, m, prefix, raw_max - raw->len - (size_t)ARRAY_HEAD_MAX * 2);
     mp_put_array(raw, counts * COUNT_NUMBERS);
     buf_append(raw, body->data, body->len);
@@ -123,23 +148,24 @@ static bool encode_raw(buf_t *raw, buf_t *body, const commit_meta_t *m, int64_t 
     uint32_t done = counts < m->counts_n ? 0 : put_done(body, m, prefix, raw_max - raw->len - ARRAY_HEAD_MAX);
     mp_put_array(raw, done * RANGE_NUMBERS);
     buf_append(raw, body->data, body->len);
-    if (m->horizon >= prefix)
-        mp_put_int(raw, m->horizon - prefix);
+    buf_append(raw, tail->data, tail->len);
     *ret_done_left_out = m->done_n - done;
-    return !raw->failed && !body->failed;
+    return !raw->failed && !body->failed && !tail->failed;
 }
 
 bool commit_encode(buf_t *b, const commit_meta_t *meta, int64_t prefix, uint32_t *ret_done_left_out)
 {
-    buf_t raw = {0}, body = {0};
+    buf_t raw = {0}, body = {0}, tail = {0};
     uint32_t left_out = 0;
-    bool fits = names_sound(meta, prefix) && encode_raw(&raw, &body, meta, prefix, &left_out);
+    put_tail(&tail, meta, prefix);
+    bool fits = names_sound(meta, prefix) && encode_raw(&raw, &body, &tail, meta, prefix, &left_out);
     if (fits) {
         base64_append(b, raw.data, raw.len);
         fits = !b->failed;
     }
     buf_free(&raw);
     buf_free(&body);
+    buf_free(&tail);
     if (fits && ret_done_left_out)
         *ret_done_left_out = left_out;
     return fits;
@@ -236,6 +262,28 @@ static void read_done(mp_reader_t *r, int64_t prefix, arena_t *a, commit_meta_t 
     }
 }
 
+/* What may be missing; gives how many fields it was. */
+static uint32_t read_tail(mp_reader_t *r, int64_t prefix, uint32_t fields, commit_meta_t *m)
+{
+    int64_t last = prefix;
+    m->horizon = -1;
+    if (fields == 0)
+        return 0;
+    if (mp_peek(r) == MP_NIL)
+        mp_read_nil(r);
+    else if (mp_peek(r) == MP_UINT)
+        m->horizon = read_step(r, &last);
+    else
+        return 0;
+    if (fields < 1 + LOG_FIELDS)
+        return 1;
+    m->log = mp_read_u32(r);
+    m->witness = mp_read_int(r);
+    m->witness_ms = mp_read_int(r);
+    r->bad = r->bad || m->log == 0 || m->witness < -1 || m->witness_ms < -1;
+    return 1 + LOG_FIELDS;
+}
+
 /* One block for all arrays, of the size that `raw_len` bytes of msgpack can fill at most. */
 static void *new_arena(arena_t *a, size_t raw_len)
 {
@@ -267,12 +315,7 @@ static bool decode_raw(const buf_t *raw, int64_t prefix, arena_t *a, commit_meta
     read_names(&r, prefix, a, m);
     read_counts(&r, prefix, a, m);
     read_done(&r, prefix, a, m);
-    m->horizon = -1;
-    if (fields > FIELDS && mp_peek(&r) == MP_UINT) {
-        int64_t last = prefix;
-        m->horizon = read_step(&r, &last);
-        fields--;
-    }
+    fields -= read_tail(&r, prefix, fields - FIELDS, m);
     mp_skip_fields(&r, fields - FIELDS);
     m->members = a->members;
     m->names = a->names;

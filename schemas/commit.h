@@ -23,9 +23,12 @@ typedef struct {
 } commit_range_t;
 
 typedef struct {
-    bool clean;                 /* a closing commit: nothing runs here but what is named */
-    int64_t mark;               /* items below it start only after a commit that names them; -1: none */
-    int64_t horizon;            /* items from it on start only after a later commit; below the prefix: not said */
+    bool clean;      /* a closing commit: nothing runs here but what is named */
+    int64_t mark;    /* items below it start only after a commit that names them; -1: none */
+    int64_t horizon; /* items from it on start only after a later commit; below the prefix: not said */
+    uint32_t log;    /* drawn when a partition is begun: one of another number is not the same log. 0: not said */
+    int64_t witness,
+        witness_ms; /* the first record that was read of it, and when it was appended; 0: none was, -1: not said */
     const char *const *members; /* group member ids, NUL-terminated */
     uint32_t members_n;
     const commit_name_t *names; /* what runs, ascending */

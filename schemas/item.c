@@ -2,6 +2,9 @@
  * stepped over. */
 #include "schemas/item.h"
 
+#include <stddef.h>
+#include <string.h>
+
 enum { ITEM_VERSION = 1 };
 
 enum { ITEM_FIELDS = 5, COPY_FIELDS = 7 };
@@ -87,7 +90,8 @@ static uint32_t read_body(mp_reader_t *r, uint32_t fields, item_t *item)
 bool item_decode(const void *value, size_t len, item_t *ret)
 {
     mp_reader_t r;
-    item_t item = {0};
+    item_t item;
+    memset(&item, 0, offsetof(item_t, member) + 1);
     mp_reader_init(&r, value, len);
     uint32_t fields = mp_read_array(&r);
     if (mp_read_uint(&r) != ITEM_VERSION)

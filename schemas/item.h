@@ -20,10 +20,10 @@ typedef struct {
     size_t in_len;
     uint32_t hops; /* how often it was copied from worker to worker */
     /* notes */
-    int64_t done_offset; /* the claimed offset */
-    int32_t partition;   /* of it; -1: not said */
-    char member[ITEM_MEMBER_MAX + 1];
-    uint32_t attempts, charges; /* ITEM_RELEASE_NOTE: used so far; attempts also of a copy */
+    int64_t done_offset;              /* the claimed offset */
+    int32_t partition;                /* of it; -1: not said */
+    uint32_t attempts, charges;       /* ITEM_RELEASE_NOTE: used so far; attempts also of a copy */
+    char member[ITEM_MEMBER_MAX + 1]; /* the last: it is long, and items have none (item_decode) */
 } item_t;
 
 void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len);

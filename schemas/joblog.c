@@ -4,7 +4,13 @@
 
 #include <string.h>
 
-enum { JOBLOG_VERSION = 1, OUTCOME_VALUE_FIELDS = 5, OUTCOME_ERROR_FIELDS = 9, PACK_HEAD_FIELDS = 3 };
+enum {
+    JOBLOG_VERSION = 1,
+    OUTCOME_VALUE_FIELDS = 5,
+    OUTCOME_ERROR_FIELDS = 9,
+    PACK_HEAD_FIELDS = 3,
+    PACK_TAIL_FIELDS = 2
+};
 
 static void put_head(buf_t *b, uint32_t fields, joblog_type_t type)
 {
@@ -76,6 +82,24 @@ void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t co
     buf_append(b, body, body_len);
 }
 
+void joblog_put_wait(buf_t *waits, const outcome_t *outcome)
+{
+    if (outcome->has_wait)
+        mp_put_uint(waits, outcome->wait_ms);
+    else
+        mp_put_nil(waits);
+}
+
+void joblog_encode_worker_pack(buf_t *b, const buf_t *body, uint32_t count, const char *worker, const buf_t *waits)
+{
+    put_head(b, PACK_HEAD_FIELDS + count + PACK_TAIL_FIELDS, JOBLOG_OUTCOMES);
+    mp_put_uint(b, count);
+    buf_append(b, body->data, body->len);
+    mp_put_text(b, worker);
+    mp_put_array(b, count);
+    buf_append(b, waits->data, waits->len);
+}
+
 /* Returns how many fields there are beyond those that are always there. */
 static uint32_t read_error(mp_reader_t *r, outcome_t *o, bool has_more)
 {
@@ -103,13 +127,33 @@ static uint32_t read_entry_head(mp_reader_t *r, outcome_t *ret, uint32_t *ret_kn
     return fields;
 }
 
+/* What is neither a number nor nil says nothing of those behind it either. */
+static bool next_wait(joblog_record_t *record, uint64_t *ret_ms)
+{
+    mp_reader_t *r = &record->waits;
+    if (record->waits_left == 0)
+        return false;
+    record->waits_left--;
+    if (mp_peek(r) == MP_NIL) {
+        mp_read_nil(r);
+        return false;
+    }
+    uint64_t wait_ms = mp_read_uint(r);
+    if (r->bad)
+        record->waits_left = 0;
+    else
+        *ret_ms = wait_ms;
+    return !r->bad;
+}
+
 bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
 {
     mp_reader_t *r = &record->outcomes;
     if (record->outcomes_left == 0 || r->bad)
         return false;
     record->outcomes_left--;
-    outcome_t o = {.entry = r->at};
+    outcome_t o = {.entry = r->at, .worker = record->worker, .worker_len = record->worker_len};
+    o.has_wait = next_wait(record, &o.wait_ms);
     uint32_t known, fields = read_entry_head(r, &o, &known);
     if (r->bad)
         return false;
@@ -156,6 +200,22 @@ bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret)
     return true;
 }
 
+/* Whatever stands there, the outcomes count: these are for people. Returns how many fields were read. */
+static uint32_t read_pack_tail(mp_reader_t *r, uint32_t fields, joblog_record_t *record)
+{
+    bool has_worker = fields > 0 && mp_peek(r) == MP_STR, has_waits;
+    if (!has_worker)
+        return 0;
+    record->worker = mp_read_str(r, &record->worker_len);
+    has_waits = fields > 1 && mp_peek(r) == MP_ARRAY;
+    if (!has_waits)
+        return 1;
+    record->waits = *r;
+    record->waits_left = mp_read_array(&record->waits);
+    mp_skip_fields(r, 1);
+    return PACK_TAIL_FIELDS;
+}
+
 /* The frame must be sound as a whole before any outcome in it counts: each entry an array of sound objects. */
 static uint32_t read_pack(mp_reader_t *r, uint32_t fields, joblog_record_t *record)
 {
@@ -168,7 +228,8 @@ static uint32_t read_pack(mp_reader_t *r, uint32_t fields, joblog_record_t *reco
     record->outcomes_left = (uint32_t)count;
     for (uint32_t i = 0; i < record->outcomes_left && !r->bad; i++)
         mp_skip_fields(r, mp_read_array(r));
-    return PACK_HEAD_FIELDS + (uint32_t)count;
+    return PACK_HEAD_FIELDS + (uint32_t)count +
+           (r->bad ? 0 : read_pack_tail(r, fields - PACK_HEAD_FIELDS - (uint32_t)count, record));
 }
 
 static void read_progress(mp_reader_t *r, progress_t *progress)

@@ -41,6 +41,10 @@ typedef struct {
     size_t type_len, message_len, stderr_len, stdout_len;
     int32_t exit_status, signo;
     uint64_t run_us;
+    const char *worker; /* that wrote its pack, HOST:PID; not NUL-terminated, len 0: it does not say */
+    size_t worker_len;
+    bool has_wait;        /* its pack says, or is to say: */
+    uint64_t wait_ms;     /* from the storing of the item to the start of its first attempt */
     const uint8_t *entry; /* its own bytes in the pack, as joblog_entry says; NULL: it was not read from one */
     size_t entry_len;
 } outcome_t;
@@ -60,6 +64,10 @@ typedef struct {
     spec_t start;         /* JOBLOG_START */
     mp_reader_t outcomes; /* JOBLOG_OUTCOMES: `outcomes_left` entries, read with joblog_next_outcome */
     uint32_t outcomes_left;
+    const char *worker; /* likewise, as outcome_t has it */
+    size_t worker_len;
+    mp_reader_t waits; /* of the outcomes that are left; of no more than waits_left */
+    uint32_t waits_left;
     progress_t progress;     /* JOBLOG_PROGRESS */
     uint64_t input_n;        /* JOBLOG_INPUT: how many items there are */
     const char *input_error; /* JOBLOG_INPUT: not NUL-terminated; len 0: none */
@@ -89,5 +97,8 @@ const void *joblog_entry(const outcome_t *outcome, buf_t *scratch, size_t *ret_l
 /* What joblog_entry gave. True: *ret borrows from the entry. */
 bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret);
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count);
+/* The same of a worker that says who it is, with what joblog_put_wait appended of each entry. */
+void joblog_put_wait(buf_t *waits, const outcome_t *outcome);
+void joblog_encode_worker_pack(buf_t *b, const buf_t *body, uint32_t count, const char *worker, const buf_t *waits);
 
 #endif

@@ -1,5 +1,6 @@
 /* Keys and values of the jobs topic: JOB/FIELD, and what each field holds. */
 #include "schemas/jobs.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static bool read_key(const char *key, size_t len, jobs_record_t *record)
     record->job[slash - key] = '\0';
     size_t name_len = len - (size_t)(slash - key) - 1;
     for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
-        if (strlen(field_names[field]) == name_len && memcmp(field_names[field], slash + 1, name_len) == 0)
+        if (text_is(slash + 1, name_len, field_names[field]))
             record->field = (jobs_field_t)field;
     }
     return record->field != 0 && strlen(record->job) == (size_t)(slash - key) && job_id_valid(record->job);

@@ -1,56 +1,137 @@
 #include "schemas/logs.h"
 
-enum { HEAD_FIELDS = 3, LINE_FIELDS = 3 };
+enum { HEAD_FIELDS = 3, ALL_FIELDS = 5, LINE_FIELDS = 3, END_FIELDS = 9 };
 
-void logs_put_line(buf_t *entries, const logs_line_t *line)
+void logs_put_line(logs_pack_t *pack, const logs_line_t *line)
 {
-    mp_put_array(entries, LINE_FIELDS);
-    mp_put_uint(entries, line->index);
-    mp_put_uint(entries, line->attempt);
-    mp_put_str(entries, line->text, line->len);
+    pack->lines_n++;
+    mp_put_array(&pack->lines, LINE_FIELDS);
+    mp_put_uint(&pack->lines, line->index);
+    mp_put_uint(&pack->lines, line->attempt);
+    mp_put_str(&pack->lines, line->text, line->len);
 }
 
-void logs_encode(buf_t *b, uint64_t dropped, uint32_t lines_n, const buf_t *entries)
+void logs_put_end(logs_pack_t *pack, const logs_end_t *end)
 {
-    mp_put_array(b, HEAD_FIELDS);
+    buf_t *b = &pack->ends;
+    pack->ends_n++;
+    mp_put_array(b, END_FIELDS);
+    mp_put_uint(b, end->index);
+    mp_put_uint(b, end->attempt);
+    mp_put_uint(b, end->kind);
+    mp_put_int(b, end->ended_ms);
+    mp_put_uint(b, end->run_us);
+    mp_put_str(b, end->type, end->type_len);
+    mp_put_str(b, end->message, end->message_len);
+    mp_put_int(b, end->exit_status);
+    mp_put_int(b, end->signo);
+}
+
+size_t logs_pack_bytes(const logs_pack_t *pack)
+{
+    return pack->lines.len + pack->ends.len;
+}
+
+void logs_pack_clear(logs_pack_t *pack)
+{
+    buf_clear(&pack->lines);
+    buf_clear(&pack->ends);
+    pack->lines_n = pack->ends_n = 0;
+}
+
+void logs_pack_free(logs_pack_t *pack)
+{
+    buf_free(&pack->lines);
+    buf_free(&pack->ends);
+}
+
+void logs_encode(buf_t *b, uint64_t dropped, const char *worker, const logs_pack_t *pack)
+{
+    bool has_more = worker[0] || pack->ends_n > 0;
+    mp_put_array(b, has_more ? ALL_FIELDS : HEAD_FIELDS);
     mp_put_uint(b, LOGS_VERSION);
     mp_put_uint(b, dropped);
-    mp_put_array(b, lines_n);
-    buf_append(b, entries->data, entries->len);
+    mp_put_array(b, pack->lines_n);
+    buf_append(b, pack->lines.data, pack->lines.len);
+    if (!has_more)
+        return;
+    mp_put_text(b, worker);
+    mp_put_array(b, pack->ends_n);
+    buf_append(b, pack->ends.data, pack->ends.len);
+}
+
+typedef struct {
+    const logs_callbacks_t *callbacks; /* NULL: it is only looked whether it is sound */
+    void *arg;
+    mp_reader_t r;
+    uint64_t dropped;
+} walk_t;
+
+static void end_entry(mp_reader_t *r, uint32_t fields, uint32_t known)
+{
+    r->bad = r->bad || fields < known;
+    if (!r->bad)
+        mp_skip_fields(r, fields - known);
+}
+
+static void read_line(walk_t *w)
+{
+    logs_line_t line;
+    uint32_t fields = mp_read_array(&w->r);
+    line.index = mp_read_uint(&w->r);
+    line.attempt = mp_read_u32(&w->r);
+    line.text = mp_read_str(&w->r, &line.len);
+    end_entry(&w->r, fields, LINE_FIELDS);
+    if (w->callbacks && w->callbacks->line && !w->r.bad)
+        w->callbacks->line(w->arg, &line);
+}
+
+static void read_end(walk_t *w, const char *worker, size_t worker_len)
+{
+    logs_end_t end = {.worker = worker, .worker_len = worker_len};
+    uint32_t fields = mp_read_array(&w->r);
+    end.index = mp_read_uint(&w->r);
+    end.attempt = mp_read_u32(&w->r);
+    uint64_t kind = mp_read_uint(&w->r);
+    end.ended_ms = mp_read_int(&w->r);
+    end.run_us = mp_read_uint(&w->r);
+    end.type = mp_read_str(&w->r, &end.type_len);
+    end.message = mp_read_str(&w->r, &end.message_len);
+    end.exit_status = mp_read_i32(&w->r);
+    end.signo = mp_read_i32(&w->r);
+    end_entry(&w->r, fields, END_FIELDS);
+    w->r.bad = w->r.bad || kind > FANMAP_LOST;
+    end.kind = (fanmap_kind_t)kind;
+    if (w->callbacks && w->callbacks->end && !w->r.bad)
+        w->callbacks->end(w->arg, &end);
+}
+
+static bool walk(walk_t *w, const void *value, size_t len)
+{
+    size_t worker_len;
+    mp_reader_init(&w->r, value, len);
+    uint32_t fields = mp_read_array(&w->r);
+    if (mp_read_uint(&w->r) != LOGS_VERSION)
+        return false;
+    w->dropped = mp_read_uint(&w->r);
+    for (uint32_t n = mp_read_array(&w->r); n > 0 && !w->r.bad; n--)
+        read_line(w);
+    if (fields < ALL_FIELDS)
+        return mp_end_fields(&w->r, fields, HEAD_FIELDS);
+    const char *worker = mp_read_str(&w->r, &worker_len);
+    for (uint32_t n = mp_read_array(&w->r); n > 0 && !w->r.bad; n--)
+        read_end(w, worker, worker_len);
+    return mp_end_fields(&w->r, fields, ALL_FIELDS);
 }
 
 /* Twice over the same bytes: nothing is told of a record that is not sound to its end. */
-static bool walk(const void *value, size_t len, logs_line_fn fn, void *arg, uint64_t *ret_dropped)
+bool logs_decode(const void *value, size_t len, const logs_callbacks_t *callbacks, void *arg, uint64_t *ret_dropped)
 {
-    mp_reader_t r;
-    mp_reader_init(&r, value, len);
-    uint32_t fields = mp_read_array(&r);
-    if (mp_read_uint(&r) != LOGS_VERSION)
+    walk_t w = {0};
+    if (!walk(&w, value, len))
         return false;
-    *ret_dropped = mp_read_uint(&r);
-    uint32_t n = mp_read_array(&r);
-    for (uint32_t i = 0; i < n && !r.bad; i++) {
-        logs_line_t line;
-        uint32_t of_line = mp_read_array(&r);
-        line.index = mp_read_uint(&r);
-        line.attempt = mp_read_u32(&r);
-        line.text = mp_read_str(&r, &line.len);
-        r.bad = r.bad || of_line < LINE_FIELDS;
-        for (uint32_t field = LINE_FIELDS; field < of_line && !r.bad; field++) {
-            size_t later;
-            (void)mp_skip(&r, &later);
-        }
-        if (fn && !r.bad)
-            fn(arg, &line);
-    }
-    return !r.bad && mp_end_fields(&r, fields, HEAD_FIELDS);
-}
-
-bool logs_decode(const void *value, size_t len, logs_line_fn fn, void *arg, uint64_t *ret_dropped)
-{
-    uint64_t dropped = 0;
-    if (!walk(value, len, NULL, NULL, &dropped))
-        return false;
-    *ret_dropped = dropped;
-    return walk(value, len, fn, arg, &dropped);
+    *ret_dropped = w.dropped;
+    w.callbacks = callbacks;
+    w.arg = arg;
+    return walk(&w, value, len);
 }

@@ -217,6 +217,9 @@ uint64_t mp_read_uint(mp_reader_t *r)
 {
     if (r->at < r->end && *r->at < 0x80)
         return *r->at++;
+    uint64_t number;
+    if (r->at < r->end && (*r->at & 0xFC) == 0xCC)
+        return read_width(r, 1u << (*r->at & 3), &number) ? number : 0;
     head_t h;
     return next_of(r, &h, MP_UINT) ? h.number : 0;
 }

@@ -65,6 +65,30 @@ char *name_gather(char *ret, const char *name_space, const char *id)
     return ret;
 }
 
+char *name_replay(char *ret, const char *name_space, const char *id)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.replay.%s", name_space, id);
+    return ret;
+}
+
+char *name_readers(char *ret, const char *name_space)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.reader", name_space);
+    return ret;
+}
+
+char *name_reader(char *ret, const char *name_space, const char *id, const char *reader)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.reader.%s.%s", name_space, id, reader);
+    return ret;
+}
+
+char *name_share(char *ret, const char *name_space, const char *id, const char *reader)
+{
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.share.%s.%s", name_space, id, reader);
+    return ret;
+}
+
 char *name_dead(char *ret, const char *name_space)
 {
     snprintf(ret, TOPIC_NAME_MAX, "%s.dead", name_space);

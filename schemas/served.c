@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/served_json.h"
 #include "schemas/value.h"
 
@@ -62,7 +63,20 @@ static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, 
     said->tasks = mp_skip(r, &said->tasks_len);
     if (r->bad || !names_ok(said->tasks, said->tasks_len))
         return bad(reader, "the tasks of hello are not an array of task names");
-    mp_skip_fields(r, fields - HELLO_FIELDS);
+    uint32_t known = HELLO_FIELDS;
+    if (fields > known) {
+        said->ahead = mp_read_u32(r);
+        known++;
+    }
+    if (r->bad)
+        return bad(reader, "the ahead of hello is not a number of runs");
+    if (fields > known) {
+        said->calls = mp_skip(r, &said->calls_len);
+        known++;
+    }
+    if (r->bad || (said->calls && !names_ok(said->calls, said->calls_len)))
+        return bad(reader, "the calls of hello are not an array of task names");
+    mp_skip_fields(r, fields - known);
     return mp_done(r) ? 1 : bad(reader, "hello is not one sound message");
 }
 
@@ -79,7 +93,10 @@ static uint32_t read_report(mp_reader_t *r, uint32_t fields, served_message_t *s
         said->report = (const char *)mp_read_bin(r, &said->report_len);
     else
         mp_skip_fields(r, 1);
-    return DONE_REPORT_FIELDS;
+    if (fields == DONE_REPORT_FIELDS)
+        return DONE_REPORT_FIELDS;
+    said->is_whole = mp_read_bool(r);
+    return DONE_REPORT_FIELDS + 1;
 }
 
 static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
@@ -213,7 +230,7 @@ bool served_has_task(const uint8_t *tasks, size_t tasks_len, const char *name)
     for (uint32_t i = 0; i < n && !r.bad; i++) {
         size_t len;
         const char *text = mp_read_str(&r, &len);
-        if (text && strlen(name) == len && memcmp(text, name, len) == 0)
+        if (text && text_is(text, len, name))
             return true;
     }
     return false;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "schemas/record.h"
 #include "schemas/served.h"
 #include "schemas/value.h"
 
@@ -16,11 +18,11 @@ typedef struct {
 } span_t;
 
 typedef struct {
-    span_t type, v, encoding, tasks, n, value, error;
+    span_t type, v, encoding, tasks, ahead, calls, n, value, error;
 } line_t;
 
 typedef struct {
-    span_t type, message, final, report;
+    span_t type, message, final, report, whole;
 } failure_t;
 
 typedef struct {
@@ -53,7 +55,7 @@ static bool split(const writer_t *w, const char *what, span_t object, const plac
         const char *key = mp_read_str(&r, &key_len);
         value.at = mp_skip(&r, &value.len);
         for (size_t i = 0; i < places_n && !r.bad; i++)
-            if (strlen(places[i].name) == key_len && memcmp(places[i].name, key, key_len) == 0)
+            if (text_is(key, key_len, places[i].name))
                 *places[i].to = value;
     }
     return !r.bad || set_why(w, what, " is not one JSON object");
@@ -65,7 +67,7 @@ static bool is_text(span_t span, const char *text)
     size_t len;
     mp_reader_init(&r, span.at, span.len);
     const char *found = mp_peek(&r) == MP_STR ? mp_read_str(&r, &len) : NULL;
-    return found && len == strlen(text) && memcmp(found, text, len) == 0;
+    return found && text_is(found, len, text);
 }
 
 static bool put(const writer_t *w, const char *what, span_t span)
@@ -76,27 +78,38 @@ static bool put(const writer_t *w, const char *what, span_t span)
     return true;
 }
 
+/* A number that may be missing; 0 where something follows it. */
+static bool put_optional(const writer_t *w, const char *what, span_t span, bool is_followed)
+{
+    if (!span.at && is_followed)
+        mp_put_uint(w->fields, 0);
+    return !span.at || put(w, what, span);
+}
+
 static bool put_hello(const writer_t *w, const line_t *line)
 {
-    mp_put_array(w->fields, 4);
+    mp_put_array(w->fields, line->calls.at ? 6 : line->ahead.at ? 5 : 4);
     mp_put_uint(w->fields, SLOT_HELLO);
     if (!put(w, "hello's v", line->v))
         return false;
     if (!line->encoding.at || !line->tasks.at) { /* another version may have neither; this one is then refused */
-        mp_put_nil(w->fields);
-        mp_put_nil(w->fields);
+        for (int i = line->calls.at ? 4 : line->ahead.at ? 3 : 2; i > 0; i--)
+            mp_put_nil(w->fields);
         return true;
     }
-    return put(w, "hello's encoding", line->encoding) && put(w, "hello's tasks", line->tasks);
+    return put(w, "hello's encoding", line->encoding) && put(w, "hello's tasks", line->tasks) &&
+           put_optional(w, "hello's ahead", line->ahead, line->calls.at != NULL) &&
+           (!line->calls.at || put(w, "hello's calls", line->calls));
 }
 
 static bool put_error(const writer_t *w, const line_t *line)
 {
     failure_t e = {0};
-    const place_t places[] = {{"type", &e.type}, {"message", &e.message}, {"final", &e.final}, {"stderr", &e.report}};
+    const place_t places[] = {
+        {"type", &e.type}, {"message", &e.message}, {"final", &e.final}, {"stderr", &e.report}, {"whole", &e.whole}};
     if (!split(w, "done's error", line->error, places, sizeof places / sizeof *places))
         return false;
-    mp_put_array(w->fields, e.report.at ? 10 : 7);
+    mp_put_array(w->fields, e.whole.at ? 11 : e.report.at ? 10 : 7);
     mp_put_uint(w->fields, SLOT_DONE);
     if (!put(w, "done's n", line->n))
         return false;
@@ -110,11 +123,14 @@ static bool put_error(const writer_t *w, const line_t *line)
         mp_put_str(w->fields, "", 0);
     if ((e.type.at && !put(w, "the error's type", e.type)) || !put(w, "the error's message", e.message))
         return false;
-    if (!e.report.at)
+    if (!e.report.at && !e.whole.at)
         return true;
     mp_put_int(w->fields, 0);
     mp_put_int(w->fields, 0);
-    return put(w, "the error's stderr", e.report);
+    if (!e.report.at)
+        mp_put_str(w->fields, "", 0);
+    return (!e.report.at || put(w, "the error's stderr", e.report)) &&
+           (!e.whole.at || put(w, "the error's whole", e.whole));
 }
 
 static bool put_value(const writer_t *w, const line_t *line)
@@ -141,9 +157,9 @@ bool served_line_to_fields(buf_t *fields, buf_t *object, const char *text, size_
     line_t line = {0};
     writer_t w = {.fields = fields, .why_cap = why_cap};
     w.why = why;
-    const place_t places[] = {{"type", &line.type},   {"v", &line.v}, {"encoding", &line.encoding},
-                              {"tasks", &line.tasks}, {"n", &line.n}, {"value", &line.value},
-                              {"error", &line.error}};
+    const place_t places[] = {{"type", &line.type},   {"v", &line.v},         {"encoding", &line.encoding},
+                              {"tasks", &line.tasks}, {"ahead", &line.ahead}, {"calls", &line.calls},
+                              {"n", &line.n},         {"value", &line.value}, {"error", &line.error}};
     fanmap_error_t err = {0};
     buf_clear(fields);
     buf_clear(object);
@@ -194,6 +210,23 @@ bool served_put_job(buf_t *b, served_encoding_t encoding, const slot_job_t *job)
     return true;
 }
 
+static void put_context(buf_t *b, const char *before, const slot_run_t *run)
+{
+    record_context_t context;
+    if (run->context_len == 0 || !record_context_read(run->context, run->context_len, &context))
+        return;
+    buf_append_text(b, before);
+    record_context_to_json(b, &context);
+}
+
+static void put_trace(buf_t *b, const char *before, const slot_run_t *run)
+{
+    if (run->traceparent_len == 0)
+        return;
+    buf_append_text(b, before);
+    json_put_string(b, run->traceparent, run->traceparent_len);
+}
+
 bool served_put_run(buf_t *b, served_encoding_t encoding, const slot_run_t *run, uint32_t job_id)
 {
     size_t start = b->len;
@@ -209,8 +242,68 @@ bool served_put_run(buf_t *b, served_encoding_t encoding, const slot_run_t *run,
         b->len = start;
         return false;
     }
+    put_context(b, ",\"context\":", run);
+    put_trace(b, ",\"traceparent\":", run);
     buf_append_text(b, "}\n");
     return true;
+}
+
+enum { LENGTH_BYTES = 4, COUNT_BYTES = 4, RUN_FIELDS = 6 };
+
+static void put_big_endian(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < COUNT_BYTES; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* In msgpack the length of the frame and the number of runs are filled in at the end. */
+static void begin_batch(const served_batch_t *batch, buf_t *b, served_encoding_t encoding)
+{
+    static const uint8_t head[] = {0, 0, 0, 0, 0x92, SLOT_RUN_BATCH, 0xdd, 0, 0, 0, 0};
+    if (encoding == SERVED_MSGPACK && batch->n == 0)
+        buf_append(b, head, sizeof head);
+    else if (encoding == SERVED_JSON)
+        buf_append_text(b, batch->n == 0 ? "{\"type\":\"run_batch\",\"runs\":[" : ",");
+}
+
+bool served_batch_add(served_batch_t *batch, buf_t *b, served_encoding_t encoding, const slot_run_t *run)
+{
+    size_t start = b->len;
+    begin_batch(batch, b, encoding);
+    if (encoding == SERVED_MSGPACK) {
+        mp_put_array(b, RUN_FIELDS + slot_run_more(run));
+        slot_put_run_fields(b, run);
+    } else {
+        buf_printf(b, "[%" PRIu32 ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%" PRId64 ",", run->n, run->index, run->attempt,
+                   run->fence, run->deadline_ms);
+        if (value_to_json(b, run->in, run->in_len, NULL) != FANMAP_OK) {
+            b->len = start;
+            return false;
+        }
+        put_context(b, ",", run);
+        put_trace(b, run->context_len > 0 ? "," : ",null,", run);
+        buf_append_text(b, "]");
+    }
+    if (batch->n++ == 0)
+        batch->start = start;
+    return true;
+}
+
+void served_batch_end(served_batch_t *batch, buf_t *b, served_encoding_t encoding, bool is_call)
+{
+    if (batch->n > 0 && encoding == SERVED_JSON)
+        buf_append_text(b, is_call ? "],\"call\":true}\n" : "]}\n");
+    if (batch->n > 0 && encoding == SERVED_MSGPACK && is_call)
+        mp_put_bool(b, true);
+    if (batch->n > 0 && encoding == SERVED_MSGPACK && !b->failed) {
+        uint8_t *at = b->data + batch->start;
+        size_t len = b->len - batch->start - LENGTH_BYTES;
+        for (unsigned i = 0; i < LENGTH_BYTES; i++)
+            at[i] = (uint8_t)(len >> (8 * i));
+        at[LENGTH_BYTES] = is_call ? 0x93 : 0x92;
+        put_big_endian(at + LENGTH_BYTES + 3, batch->n);
+    }
+    batch->n = 0;
 }
 
 void served_put_cancel(buf_t *b, served_encoding_t encoding, uint32_t n)

@@ -4,7 +4,14 @@
 
 #include <string.h>
 
-enum { LENGTH_BYTES = 4, DONE_VALUE_FIELDS = 6, DONE_ERROR_FIELDS = 10, JOB_FIELDS = 8 };
+enum {
+    LENGTH_BYTES = 4,
+    DONE_VALUE_FIELDS = 6,
+    DONE_ERROR_FIELDS = 10,
+    JOB_FIELDS = 8,
+    TRACED_JOB_FIELDS = 10,
+    RUN_FIELDS = 7
+};
 
 /* Leaves room for the length, which end_frame fills in. */
 static size_t begin_frame(buf_t *b, uint32_t fields, slot_frame_type_t type)
@@ -42,9 +49,25 @@ void slot_put_cancel(buf_t *b, uint32_t n)
     end_frame(b, start);
 }
 
+void slot_put_call(buf_t *b, uint32_t n)
+{
+    size_t start = begin_frame(b, 2, SLOT_CALL);
+    mp_put_uint(b, n);
+    end_frame(b, start);
+}
+
+void slot_put_back(buf_t *b, uint32_t from, uint32_t to)
+{
+    size_t start = begin_frame(b, 3, SLOT_BACK);
+    mp_put_uint(b, from);
+    mp_put_uint(b, to);
+    end_frame(b, start);
+}
+
 void slot_put_job(buf_t *b, const slot_job_t *job)
 {
-    size_t start = begin_frame(b, job->parts > 0 ? JOB_FIELDS : JOB_FIELDS - 1, SLOT_JOB);
+    uint32_t fields = job->traceparent_len > 0 ? TRACED_JOB_FIELDS : job->parts > 0 ? JOB_FIELDS : JOB_FIELDS - 1;
+    size_t start = begin_frame(b, fields, SLOT_JOB);
     mp_put_uint(b, job->id);
     mp_put_str(b, job->job, job->job_len);
     mp_put_str(b, job->task, job->task_len);
@@ -54,27 +77,48 @@ void slot_put_job(buf_t *b, const slot_job_t *job)
         buf_append(b, job->bound, job->bound_len);
     else
         mp_put_nil(b);
-    if (job->parts > 0)
+    if (fields >= JOB_FIELDS)
         mp_put_uint(b, job->parts);
+    if (fields >= TRACED_JOB_FIELDS) {
+        mp_put_str(b, job->traceparent, job->traceparent_len);
+        mp_put_uint(b, job->trace_salt);
+    }
     end_frame(b, start);
 }
 
-void slot_put_run(buf_t *b, const slot_run_t *run)
+void slot_put_run_fields(buf_t *b, const slot_run_t *run)
 {
-    size_t start = begin_frame(b, 7, SLOT_RUN);
     mp_put_uint(b, run->n);
     mp_put_uint(b, run->index);
     mp_put_uint(b, run->attempt);
     mp_put_uint(b, run->fence);
     mp_put_int(b, run->deadline_ms);
     buf_append(b, run->in, run->in_len);
+    if (run->context_len > 0)
+        buf_append(b, run->context, run->context_len);
+    else if (run->traceparent_len > 0)
+        mp_put_nil(b);
+    if (run->traceparent_len > 0)
+        mp_put_str(b, run->traceparent, run->traceparent_len);
+}
+
+uint32_t slot_run_more(const slot_run_t *run)
+{
+    return run->traceparent_len > 0 ? 2 : run->context_len > 0;
+}
+
+void slot_put_run(buf_t *b, const slot_run_t *run)
+{
+    size_t start = begin_frame(b, RUN_FIELDS + slot_run_more(run), SLOT_RUN);
+    slot_put_run_fields(b, run);
     end_frame(b, start);
 }
 
 void slot_put_done(buf_t *b, const slot_done_t *done)
 {
     bool is_value = done->kind == FANMAP_VALUE;
-    size_t start = begin_frame(b, is_value ? DONE_VALUE_FIELDS : DONE_ERROR_FIELDS + (done->stdout_len > 0), SLOT_DONE);
+    size_t start = begin_frame(b, is_value ? DONE_VALUE_FIELDS : DONE_ERROR_FIELDS + (done->stdout_len > 0),
+                               done->is_whole ? SLOT_CALL_FAILED : SLOT_DONE);
     mp_put_uint(b, done->n);
     mp_put_bool(b, done->final);
     mp_put_uint(b, done->kind);
@@ -93,7 +137,7 @@ void slot_put_done(buf_t *b, const slot_done_t *done)
     end_frame(b, start);
 }
 
-static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
+static uint32_t read_run(mp_reader_t *r, slot_run_t *run, uint32_t fields)
 {
     run->n = mp_read_u32(r);
     run->index = mp_read_uint(r);
@@ -102,7 +146,16 @@ static uint32_t read_run(mp_reader_t *r, slot_run_t *run)
     run->deadline_ms = mp_read_int(r);
     run->in = mp_skip(r, &run->in_len);
     r->bad = r->bad || run->deadline_ms < -1;
-    return 7;
+    if (fields <= RUN_FIELDS)
+        return RUN_FIELDS;
+    if (mp_peek(r) == MP_NIL)
+        mp_read_nil(r);
+    else
+        run->context = mp_skip(r, &run->context_len);
+    if (fields <= RUN_FIELDS + 1)
+        return RUN_FIELDS + 1;
+    run->traceparent = mp_read_str(r, &run->traceparent_len);
+    return RUN_FIELDS + 2;
 }
 
 static uint32_t read_job(mp_reader_t *r, slot_job_t *job, uint32_t fields)
@@ -120,7 +173,11 @@ static uint32_t read_job(mp_reader_t *r, slot_job_t *job, uint32_t fields)
     if (fields < JOB_FIELDS)
         return JOB_FIELDS - 1;
     job->parts = mp_read_u32(r);
-    return JOB_FIELDS;
+    if (fields < TRACED_JOB_FIELDS)
+        return JOB_FIELDS;
+    job->traceparent = mp_read_str(r, &job->traceparent_len);
+    job->trace_salt = mp_read_uint(r);
+    return TRACED_JOB_FIELDS;
 }
 
 static uint32_t read_done(mp_reader_t *r, slot_done_t *done, uint32_t fields)
@@ -157,14 +214,25 @@ static uint32_t read_body(mp_reader_t *r, slot_frame_t *frame, uint32_t fields)
     case SLOT_BYE:
         return 1;
     case SLOT_DONE:
+    case SLOT_CALL_FAILED:
+        frame->done.is_whole = frame->type == SLOT_CALL_FAILED;
         return read_done(r, &frame->done, fields);
+    case SLOT_CALL:
+        frame->call_n = mp_read_u32(r);
+        return 2;
     case SLOT_JOB:
         return read_job(r, &frame->job, fields);
     case SLOT_RUN:
-        return read_run(r, &frame->run);
+        return read_run(r, &frame->run, fields);
     case SLOT_CANCEL:
         frame->cancel_n = mp_read_u32(r);
         return 2;
+    case SLOT_BACK:
+        frame->back.from = mp_read_u32(r);
+        frame->back.to = mp_read_u32(r);
+        return 3;
+    case SLOT_RUN_BATCH:
+        break;
     }
     r->bad = true;
     return 1;
@@ -177,7 +245,7 @@ static bool decode_payload(const uint8_t *bytes, size_t len, slot_frame_t *ret)
     mp_reader_init(&r, bytes, len);
     uint32_t fields = mp_read_array(&r);
     uint64_t type = mp_read_uint(&r);
-    if (r.bad || fields < 1 || type > SLOT_BYE)
+    if (r.bad || fields < 1 || type > SLOT_CALL_FAILED)
         return false;
     frame.type = (slot_frame_type_t)type;
     uint32_t known = read_body(&r, &frame, fields);

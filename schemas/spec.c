@@ -4,8 +4,16 @@
 
 #include <string.h>
 
-/* The first fields are always there; those behind them are left out from the last one that is not its default on. */
-enum { SPEC_FIELDS = 25, SPEC_LATER_FIELDS = 7, HALT_FIELDS = 4, STREAM_FIELDS = 6, PARTITIONS_MAX = 100000 };
+/* The first fields are always there; those behind them are left out from the last one that is not its default on. The
+ * last of them only a spec with a rate has. */
+enum {
+    SPEC_FIELDS = 25,
+    SPEC_LATER_FIELDS = 14,
+    RATE_FIELDS = 2,
+    HALT_FIELDS = 4,
+    STREAM_FIELDS = 6,
+    PARTITIONS_MAX = 100000
+};
 
 void spec_init(spec_t *spec)
 {
@@ -20,6 +28,7 @@ void spec_init(spec_t *spec)
                      .crash_cap = 3,
                      .item_bytes_max = 1 << 20,
                      .value_bytes_max = 1 << 20};
+    stream_terms_init(&spec->terms);
 }
 
 static void put_halt(buf_t *b, const halt_t *halt)
@@ -41,9 +50,11 @@ static void put_bound(buf_t *b, const spec_t *spec)
 
 static uint32_t later_fields(const spec_t *spec)
 {
-    const bool is_set[SPEC_LATER_FIELDS] = {spec->memory_bytes > 0,    spec->cpus_milli > 0,  spec->cpu_time_ms > 0,
-                                            spec->final_exits_n > 0,   spec->sequences_n > 0, spec->retry_of[0] != '\0',
-                                            spec->stream != STREAM_NOT};
+    const bool is_set[SPEC_LATER_FIELDS] = {
+        spec->memory_bytes > 0,       spec->cpus_milli > 0,      spec->cpu_time_ms > 0,      spec->final_exits_n > 0,
+        spec->sequences_n > 0,        spec->retry_of[0] != '\0', spec->stream != STREAM_NOT, spec->to_bytes_max > 0,
+        spec->traceparent[0] != '\0', spec->batch_n > 1,         spec->batch_within_ms > 0,  spec->is_quiet,
+        spec->start_every_us > 0,     spec->starts_apart};
     uint32_t n = SPEC_LATER_FIELDS;
     while (n > 0 && !is_set[n - 1])
         n--;
@@ -61,13 +72,16 @@ static void put_final_exits(buf_t *b, const spec_t *spec)
 
 static void put_stream(buf_t *b, const spec_t *spec)
 {
-    mp_put_array(b, STREAM_FIELDS);
+    bool has_terms = !stream_terms_are_default(&spec->terms);
+    mp_put_array(b, STREAM_FIELDS + has_terms);
     mp_put_uint(b, spec->stream);
     mp_put_text(b, spec->from);
     mp_put_text(b, spec->to);
     mp_put_text(b, spec->errors_to);
     mp_put_uint(b, spec->in_format);
     mp_put_uint(b, spec->out_format);
+    if (has_terms)
+        stream_terms_put(b, &spec->terms);
 }
 
 static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
@@ -86,13 +100,27 @@ static void put_later(buf_t *b, const spec_t *spec, uint32_t n)
         mp_put_text(b, spec->retry_of);
     if (n > 6)
         put_stream(b, spec);
+    if (n > 7)
+        mp_put_uint(b, spec->to_bytes_max);
+    if (n > 8)
+        mp_put_text(b, spec->traceparent);
+    if (n > 9)
+        mp_put_uint(b, spec->batch_n);
+    if (n > 10)
+        mp_put_uint(b, spec->batch_within_ms);
+    if (n > 11)
+        mp_put_bool(b, spec->is_quiet);
+    if (n > 12)
+        mp_put_uint(b, spec->start_every_us);
+    if (n > 13)
+        mp_put_bool(b, spec->starts_apart);
 }
 
 void spec_encode(buf_t *b, const spec_t *spec)
 {
     uint32_t later = later_fields(spec);
     mp_put_array(b, SPEC_FIELDS + later);
-    mp_put_uint(b, SPEC_VERSION);
+    mp_put_uint(b, spec->start_every_us > 0 ? SPEC_VERSION_RATE : SPEC_VERSION);
     mp_put_text(b, spec->job);
     mp_put_text(b, spec->task);
     mp_put_text(b, spec->queue);
@@ -204,11 +232,14 @@ static void read_stream(mp_reader_t *r, spec_t *spec)
     spec->stream = (stream_order_t)order;
     spec->in_format = (stream_format_t)in_format;
     spec->out_format = (stream_format_t)out_format;
-    mp_skip_fields(r, fields - STREAM_FIELDS);
+    if (fields > STREAM_FIELDS)
+        stream_terms_read(r, &spec->terms);
+    mp_skip_fields(r, fields > STREAM_FIELDS ? fields - STREAM_FIELDS - 1 : 0);
 }
 
-static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
+static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n, uint64_t version)
 {
+    uint32_t known = SPEC_LATER_FIELDS - (version == SPEC_VERSION_RATE ? 0 : RATE_FIELDS);
     if (n > 0)
         spec->memory_bytes = mp_read_uint(r);
     if (n > 1)
@@ -223,7 +254,26 @@ static void read_later(mp_reader_t *r, spec_t *spec, uint32_t n)
         mp_read_text(r, spec->retry_of, sizeof spec->retry_of);
     if (n > 6)
         read_stream(r, spec);
-    mp_skip_fields(r, n > SPEC_LATER_FIELDS ? n - SPEC_LATER_FIELDS : 0);
+    if (n > 7)
+        spec->to_bytes_max = mp_read_u32(r);
+    if (n > 8)
+        mp_read_text(r, spec->traceparent, sizeof spec->traceparent);
+    if (n > 9)
+        spec->batch_n = mp_read_u32(r);
+    if (n > 10)
+        spec->batch_within_ms = mp_read_u32(r);
+    if (n > 11)
+        spec->is_quiet = mp_read_bool(r);
+    if (n > 12 && known > 12)
+        spec->start_every_us = mp_read_uint(r);
+    if (n > 13 && known > 13)
+        spec->starts_apart = mp_read_bool(r);
+    mp_skip_fields(r, n > known ? n - known : 0);
+}
+
+bool spec_has_table(const spec_t *spec)
+{
+    return spec->concurrency > 0 || spec->start_every_us > 0;
 }
 
 bool spec_ends_on_errors(const spec_t *spec)
@@ -254,18 +304,23 @@ static bool spec_valid(const spec_t *spec)
            spec->results_partition < PARTITIONS_MAX && spec->start_offset >= -1 && spec->submitted_ms >= 0 &&
            spec->deadline_ms >= 0 && spec->lease_ms >= 1 && spec->backoff_factor_milli >= 1 && spec->crash_cap >= 1 &&
            spec->item_bytes_max >= 1 && spec->value_bytes_max >= 1 && halt_valid(&spec->halt) && !spec->is_signed &&
-           spec->sequences_n <= SEQUENCES_MAX && (spec->retry_of[0] == '\0' || job_id_valid(spec->retry_of));
+           spec->sequences_n <= SEQUENCES_MAX && spec->batch_n <= CALL_MAX &&
+           spec->start_every_us <= START_EVERY_MS_MAX * 1000ULL &&
+           (spec->retry_of[0] == '\0' || job_id_valid(spec->retry_of)) &&
+           (spec->traceparent[0] == '\0' || trace_valid(spec->traceparent));
 }
 
 bool spec_read(mp_reader_t *r, spec_t *ret)
 {
     spec_t spec = {0};
+    stream_terms_init(&spec.terms);
     uint32_t fields = mp_read_array(r);
-    if (mp_read_uint(r) != SPEC_VERSION || fields < SPEC_FIELDS)
+    uint64_t version = mp_read_uint(r);
+    if (version < SPEC_VERSION || version > SPEC_VERSION_RATE || fields < SPEC_FIELDS)
         return false;
     read_fields(r, &spec);
-    read_later(r, &spec, fields - SPEC_FIELDS);
-    if (r->bad || !spec_valid(&spec))
+    read_later(r, &spec, fields - SPEC_FIELDS, version);
+    if (r->bad || !spec_valid(&spec) || (version == SPEC_VERSION_RATE) != (spec.start_every_us > 0))
         return false;
     *ret = spec;
     return true;

@@ -4,7 +4,8 @@
 #define SCHEMAS_SPEC_H
 
 #include "fanmap/fanmap.h"
-#include "schemas/mp.h"
+#include "schemas/stream_terms.h"
+#include "schemas/trace.h"
 
 enum {
     JOB_ID_MAX = 63,    /* [A-Za-z0-9._-]{1,63}, not beginning with a dot or a dash */
@@ -13,8 +14,11 @@ enum {
     NONCE_MAX = 32,
     FINAL_EXITS_MAX = 16,
     SEQUENCES_MAX = 64,
-    KAFKA_NAME_MAX = 249, /* of a topic that is not ours */
-    SPEC_VERSION = 1
+    CALL_MAX = 256,
+    START_EVERY_MS_MAX = 86400000, /* a day */
+    KAFKA_NAME_MAX = 249,          /* of a topic that is not ours */
+    SPEC_VERSION = 1,
+    SPEC_VERSION_RATE = 2 /* of a spec with a rate: who does not know that would start faster */
 };
 
 typedef enum { HALT_NEVER, HALT_NOW, HALT_SOON } halt_when_t;
@@ -72,11 +76,21 @@ typedef struct {
     stream_order_t stream;
     char from[KAFKA_NAME_MAX + 1], to[KAFKA_NAME_MAX + 1], errors_to[KAFKA_NAME_MAX + 1]; /* topics; "": none */
     stream_format_t in_format, out_format;
+    uint32_t to_bytes_max; /* of a record of topic `to`; 0: not known */
+    stream_terms_t terms;
+    char traceparent[TRACE_MAX + 1]; /* the span of whoever submitted it; "": none */
+    uint32_t batch_n;                /* how many items a task may get at once; 0, 1: one */
+    uint32_t batch_within_ms;        /* how long an item may wait for others */
+    bool is_quiet;                   /* nothing about its attempts goes to NS.logs */
+    uint64_t start_every_us;         /* between two starts, over the whole fleet, on average; 0: no rate */
+    bool starts_apart;               /* at least so long, not on average */
 } spec_t;
 
 /* A spec with every default; the caller fills job, task, queue. */
 void spec_init(spec_t *spec);
 void spec_encode(buf_t *b, const spec_t *spec);
+/* It has a limit or a rate: a token table is made before it. */
+bool spec_has_table(const spec_t *spec);
 /* Reads the spec as one object inside a message, steps over it, and validates names and bounds. ret->bound points into
  * the reader's bytes. False: not a sound spec, *ret untouched. */
 bool spec_read(mp_reader_t *r, spec_t *ret);

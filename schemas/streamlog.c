@@ -128,11 +128,42 @@ bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret)
 
 bool streamlog_header(stream_outcome_t *outcome, stream_header_t *ret)
 {
-    mp_reader_t *r = &outcome->headers;
-    if (outcome->headers_n == 0 || r->bad)
+    return streamlog_next_header(&outcome->headers, &outcome->headers_n, ret);
+}
+
+bool streamlog_next_header(mp_reader_t *r, uint32_t *left, stream_header_t *ret)
+{
+    if (*left == 0 || r->bad)
         return false;
-    outcome->headers_n--;
+    --*left;
     ret->name = mp_read_str(r, &ret->name_len);
     ret->value = read_bytes(r, &ret->value_len);
     return !r->bad;
+}
+
+/* ---- output ---- */
+
+int stream_value(buf_t *b, stream_format_t format, const void *value, size_t value_len, fanmap_error_t *err)
+{
+    const void *bytes;
+    size_t len;
+    bool is_plain = format == STREAM_TEXT || format == STREAM_BINARY;
+    buf_clear(b);
+    if (format == STREAM_MSGPACK)
+        buf_append(b, value, value_len);
+    else if (is_plain && value_as_bytes(value, value_len, &bytes, &len))
+        buf_append(b, bytes, len);
+    else
+        return value_to_json(b, value, value_len, err);
+    return FANMAP_OK;
+}
+
+size_t stream_record_bytes(size_t key_len, size_t value_len, size_t headers_len, size_t headers_n)
+{
+    enum {
+        BATCH_BYTES = 61,
+        RECORD_BYTES = 40,
+        HEADER_BYTES = 10
+    }; /* around a batch, a record in it, a header in that */
+    return BATCH_BYTES + RECORD_BYTES + key_len + value_len + headers_len + HEADER_BYTES * headers_n;
 }

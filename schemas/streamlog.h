@@ -5,6 +5,7 @@
 
 #include "schemas/joblog.h"
 #include "schemas/place.h"
+#include "schemas/value.h"
 
 enum { STREAMLOG_VERSION = 1, STREAMLOG_HEADERS_MAX = 64 };
 
@@ -22,6 +23,9 @@ typedef struct {
     size_t source_len; /* NULL: it had none */
     outcome_t outcome; /* index: the record's offset; FANMAP_LOST: there is no such record any more */
 } stream_outcome_t;
+
+/* The message of a FANMAP_LOST that is there and was stepped over, by the stream's terms. */
+#define STREAMLOG_SKIPPED "skipped"
 
 typedef struct {
     const char *name; /* not NUL-terminated */
@@ -48,5 +52,14 @@ bool streamlog_decode(const void *value, size_t len, streamlog_pack_t *ret);
 bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret);
 /* The next of an outcome's headers. */
 bool streamlog_header(stream_outcome_t *outcome, stream_header_t *ret);
+/* The same of `left` that stand at the reader. */
+bool streamlog_next_header(mp_reader_t *headers, uint32_t *left, stream_header_t *ret);
+
+/* ---- output ---- */
+
+/* The value as the output topic has it, into the emptied `b`. FANMAP_EUSAGE: JSON cannot hold it. */
+int stream_value(buf_t *b, stream_format_t format, const void *value, size_t value_len, fanmap_error_t *err);
+/* What a record needs of a topic's max.message.bytes at most. `headers_len`: their names and values, of all `headers_n`. */
+size_t stream_record_bytes(size_t key_len, size_t value_len, size_t headers_len, size_t headers_n);
 
 #endif

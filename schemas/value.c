@@ -25,11 +25,6 @@ int value_from_text(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
     return b->failed ? err_set(err, FANMAP_ENOMEM, "out of memory") : FANMAP_OK;
 }
 
-void value_from_bytes(buf_t *b, const void *bytes, size_t len)
-{
-    mp_put_bin(b, bytes, len);
-}
-
 bool value_as_bytes(const void *mp, size_t len, const void **ret, size_t *ret_len)
 {
     mp_reader_t r;

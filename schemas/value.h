@@ -15,9 +15,8 @@
 int value_from_json(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
 /* The same for an object whose members are values: each may have the depth of one. */
 int value_from_json_object(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
-/* A string value; the bytes must be UTF-8. value_from_bytes makes a bin. */
+/* A string value; the bytes must be UTF-8. (mp_put_bin: any bytes.) */
 int value_from_text(buf_t *b, const char *text, size_t len, fanmap_error_t *err);
-void value_from_bytes(buf_t *b, const void *bytes, size_t len);
 /* Appends one line of JSON without a newline. Fails for what JSON cannot hold: NaN, infinities, an extension, a key
  * that is no string, a string that is not UTF-8. */
 int value_to_json(buf_t *b, const void *mp, size_t len, fanmap_error_t *err);

@@ -7,19 +7,27 @@
 
 #include "schemas/mp.h"
 #include "schemas/value.h"
+#include "serve/asking.h"
 #include "serve/failure.h"
 #include "serve/handlers.h"
 #include "serve/http/target.h"
 #include "serve/internal.h"
-#include "serve/queries.h"
 #include "views/views.h"
 
+enum { READ_MS_MAX = 60000 };
+
 /* ---- from request to answer ---- */
+
+static queries_t *queries_for(const query_t *q, const connection_t *c)
+{
+    const serve_t *serve = connection_serve(c);
+    return q->is_long ? serve->long_queries : serve->queries;
+}
 
 static void forget(void *self)
 {
     query_t *q = self;
-    q->arg = NULL;
+    queries_forget(queries_for(q, q->arg), q);
 }
 
 static const exchange_ops_t asking = {.on_close = forget};
@@ -41,7 +49,7 @@ static void answer(query_t *q)
     query_free(q);
 }
 
-static query_t *begin(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err))
+query_t *asking_begin(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err))
 {
     query_t *q = NULL;
     if (!connection_serve(c)->queries)
@@ -56,10 +64,10 @@ static query_t *begin(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanma
     return q;
 }
 
-static void ask_it(connection_t *c, query_t *q)
+void asking_ask(connection_t *c, query_t *q)
 {
     connection_take(c, &asking, q);
-    if (queries_ask(connection_serve(c)->queries, q))
+    if (queries_ask(queries_for(q, c), q))
         return;
     connection_take(c, NULL, NULL);
     query_free(q);
@@ -67,7 +75,7 @@ static void ask_it(connection_t *c, query_t *q)
 }
 
 /* NAME=VALUE of the query among `names` become options. */
-static bool read_filter(connection_t *c, query_t *q, const char *const *names)
+bool asking_filter(connection_t *c, query_t *q, const char *const *names)
 {
     http_text_t query = connection_head(c)->query, name, value;
     fanmap_error_t err;
@@ -102,82 +110,73 @@ static bool read_job(connection_t *c, query_t *q)
 /* ---- lists ---- */
 
 /* Only with what is in `filters`, if the request has it. */
-static void ask_list(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err),
-                     const char *const *filters)
+void asking_list(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err), const char *const *filters)
 {
-    query_t *q = begin(c, ask);
-    if (q && read_filter(c, q, filters))
-        ask_it(c, q);
+    query_t *q = asking_begin(c, ask);
+    if (q && asking_filter(c, q, filters))
+        asking_ask(c, q);
     else if (q)
         query_free(q);
 }
 
 /* {"NAME":[...]}, an object a line. */
-static buf_t *begin_list(query_t *q, const char *name)
+buf_t *asking_begin_list(query_t *q, const char *name)
 {
     buf_printf(&q->body, "{\"%s\":[", name);
     return &q->body;
 }
 
-static int end_list(query_t *q, int r)
+int asking_end_list(query_t *q, int r)
 {
     buf_append_text(&q->body, "]}");
     return r;
 }
 
-static void begin_object(buf_t *body)
+void asking_begin_object(buf_t *body)
 {
     buf_append_text(body, body->data && body->data[body->len - 1] == '[' ? "\n" : ",\n");
 }
 
 static void put_job(void *arg, const fanmap_job_info_t *job)
 {
-    begin_object(arg);
+    asking_begin_object(arg);
     view_job(arg, job);
 }
 
 static int ask_jobs(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return end_list(q, fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, put_job, begin_list(q, "jobs"), err));
+    return asking_end_list(q, fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, put_job, asking_begin_list(q, "jobs"), err));
 }
 
 void list_jobs(connection_t *c)
 {
-    ask_list(c, ask_jobs, (const char *const[]){"state", "task", "queue", "since", "counts", NULL});
+    query_t *q = asking_begin(c, ask_jobs);
+    bool is_asked = q && asking_filter(c, q, (const char *const[]){"state", "task", "queue", "since", "counts", NULL});
+    if (is_asked) {
+        const char *counts = fanmap_options_get(q->filter, "counts", 0);
+        q->is_long = !counts || strcmp(counts, "false") != 0;
+        asking_ask(c, q);
+    } else if (q) {
+        query_free(q);
+    }
 }
 
 static void put_worker(void *arg, const fanmap_worker_info_t *worker)
 {
-    begin_object(arg);
+    asking_begin_object(arg);
     view_worker(arg, worker);
 }
 
 static int ask_workers(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return end_list(q, fanmap_workers(f, QUERY_TIMEOUT_MS, put_worker, begin_list(q, "workers"), err));
+    return asking_end_list(q, fanmap_workers(f, QUERY_TIMEOUT_MS, put_worker, asking_begin_list(q, "workers"), err));
 }
 
 void list_workers(connection_t *c)
 {
-    query_t *q = begin(c, ask_workers);
+    query_t *q = asking_begin(c, ask_workers);
     if (q)
-        ask_it(c, q);
-}
-
-static void put_dead(void *arg, const fanmap_dead_t *letter)
-{
-    begin_object(arg);
-    view_dead(arg, letter);
-}
-
-static int ask_dead(query_t *q, fanmap_t *f, fanmap_error_t *err)
-{
-    return end_list(q, fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, begin_list(q, "dead"), err));
-}
-
-void list_dead(connection_t *c)
-{
-    ask_list(c, ask_dead, (const char *const[]){"job", "letter", NULL});
+        asking_ask(c, q);
 }
 
 /* ---- one job ---- */
@@ -189,16 +188,53 @@ static void put_show(void *arg, const fanmap_show_t *show)
 
 static int ask_show(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return fanmap_show(f, q->job, QUERY_TIMEOUT_MS, put_show, &q->body, err);
+    return fanmap_show_soon(f, q->job, q->read_ms, QUERY_TIMEOUT_MS, put_show, &q->body, err);
 }
 
+/* ?read_ms=N */
 void show_job(connection_t *c)
 {
-    query_t *q = begin(c, ask_show);
-    if (q && read_job(c, q))
-        ask_it(c, q);
-    else if (q)
-        query_free(q);
+    uint64_t read_ms = UINT64_MAX;
+    query_t *q = asking_begin(c, ask_show);
+    if (!q)
+        return;
+    if (!http_query_number(connection_head(c)->query, "read_ms", READ_MS_MAX, &read_ms)) {
+        reply_problem(c, 400, "usage", "read_ms is a number of at most 60000");
+    } else if (read_job(c, q)) {
+        q->read_ms = read_ms == UINT64_MAX ? -1 : (int)read_ms;
+        q->is_long = q->read_ms < 0;
+        asking_ask(c, q);
+        return;
+    }
+    query_free(q);
+}
+
+static void put_item(void *arg, const fanmap_item_info_t *item)
+{
+    view_item(arg, item);
+}
+
+static int ask_item(query_t *q, fanmap_t *f, fanmap_error_t *err)
+{
+    return fanmap_item(f, q->job, q->index, QUERY_TIMEOUT_MS, put_item, &q->body, err);
+}
+
+/* ?index=N */
+void show_item(connection_t *c)
+{
+    char text[32];
+    query_t *q = asking_begin(c, ask_item);
+    if (!q)
+        return;
+    if (!http_query_get(connection_head(c)->query, "index", text, sizeof text) ||
+        !http_number(text, INT64_MAX, &q->index))
+        reply_problem(c, 400, "usage", "index is the index of an item");
+    else if (read_job(c, q)) {
+        q->is_long = true;
+        asking_ask(c, q);
+        return;
+    }
+    query_free(q);
 }
 
 static int ask_control(query_t *q, fanmap_t *f, fanmap_error_t *err)
@@ -212,7 +248,7 @@ static int ask_control(query_t *q, fanmap_t *f, fanmap_error_t *err)
 
 static void control(connection_t *c, const char *verb, size_t verb_len, const char *value, size_t value_len)
 {
-    query_t *q = begin(c, ask_control);
+    query_t *q = asking_begin(c, ask_control);
     if (!q)
         return;
     if (!read_job(c, q) || verb_len >= sizeof q->verb || value_len >= sizeof q->value) {
@@ -221,7 +257,7 @@ static void control(connection_t *c, const char *verb, size_t verb_len, const ch
     }
     memcpy(q->verb, verb, verb_len);
     memcpy(q->value, value, value_len);
-    ask_it(c, q);
+    asking_ask(c, q);
 }
 
 void control_job(connection_t *c)
@@ -265,5 +301,14 @@ void say_alive(connection_t *c)
     buf_t body = {0};
     buf_append_text(&body, "{\"status\":\"ok\"}\n");
     reply_json(c, 200, &body, NULL);
+    buf_free(&body);
+}
+
+void say_ready(connection_t *c)
+{
+    buf_t body = {0};
+    fanmap_health_t health;
+    serve_health(connection_serve(c), &health);
+    reply_whole(c, view_health(&body, &health), "application/json", &body, NULL);
     buf_free(&body);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "serve/connection_state.h"
 #include "serve/http/target.h"
 #include "serve/internal.h"
@@ -54,6 +55,8 @@ static void drop(connection_t *c)
     c->serve->connections_n--;
     event_free(c->deadline);
     event_free(c->again);
+    if (c->closed)
+        event_free(c->closed);
     bufferevent_free(c->bev);
     buf_free(&c->whole);
     free(c);
@@ -70,13 +73,14 @@ static void refuse(connection_t *c, int status, const char *code, const char *wh
 static void begin_request(connection_t *c)
 {
     const char *why;
-    int status;
-    c->route = c->serve->find(&c->head, &c->name, &status, &why);
+    route_miss_t miss;
+    c->route = c->serve->find(&c->head, &c->name, &miss);
     if (!c->route) {
-        refuse(c, status, status == 405 ? "method" : "no_route", why);
+        memcpy(c->allow, miss.allow, sizeof c->allow);
+        refuse(c, miss.status, miss.status == 405 ? "method" : "no_route", miss.why);
         return;
     }
-    status = access_check(c->access, &c->head, c->route->need, &why);
+    int status = access_check(c->access, &c->head, c->route->need, &why);
     if (status == 0 && c->route->wants_whole_body && c->head.length > WHOLE_BODY_MAX) {
         status = 413;
         why = "the body is over 1 MiB";
@@ -109,6 +113,7 @@ static bool read_head(connection_t *c)
         return false;
     c->state = BODY;
     c->has_bytes = false;
+    c->asked_us = mono_us();
     if (n < 0) {
         refuse(c, -n, "http", why);
         return true;
@@ -140,6 +145,21 @@ static bool end_body(connection_t *c)
     return true;
 }
 
+static void on_closed(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    drop(arg);
+}
+
+/* Bytes that are not read hide the client's end. One whose request ends with it is watched for that alone. */
+static void pause_body(connection_t *c)
+{
+    c->is_paused = true;
+    if (c->closed && c->ops && c->ops->ends_with_client)
+        (void)event_add(c->closed, NULL);
+}
+
 /* One run of bytes. False: nothing moves until something happens. */
 static bool read_body(connection_t *c)
 {
@@ -169,7 +189,8 @@ static bool read_body(connection_t *c)
     else if (part.len > 0 && c->ops && c->ops->on_body)
         taken = c->ops->on_body(c->self, part.at, part.len);
     http_body_give_back(&c->body, part.len - taken);
-    c->is_paused = taken < part.len;
+    if (taken < part.len)
+        pause_body(c);
     (void)evbuffer_drain(in, (size_t)n - (part.len - taken));
     return true;
 }
@@ -184,6 +205,7 @@ static bool end_request(connection_t *c)
     buf_clear(&c->whole);
     c->state = c->closes || c->is_aborted ? CLOSING : HEAD;
     c->is_begun = c->is_replied = c->is_paused = false;
+    c->unsent = SIZE_MAX;
     c->route = NULL;
     c->head = (http_head_t){0};
     set_deadline(c, c->state == CLOSING ? SLOW_S : IDLE_S);
@@ -262,8 +284,15 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     connection_t *c = arg;
     bool is_idle = c->state == HEAD && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
+    bool waits_for_reader = c->state == CLOSING || (c->state == HEAD && !c->has_bytes);
+    size_t unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
     (void)fd;
     (void)what;
+    if (waits_for_reader && unsent > 0 && unsent < c->unsent) { /* slowly, but it leaves */
+        c->unsent = unsent;
+        set_deadline(c, SLOW_S);
+        return;
+    }
     if (c->state == CLOSING || c->state == REPLY || is_idle) {
         drop(c);
         return;
@@ -279,10 +308,16 @@ void connection_begin(serve_t *serve, struct bufferevent *bev, const access_t *a
     if (c) {
         c->deadline = evtimer_new(serve->base, on_deadline, c);
         c->again = event_new(serve->base, -1, 0, on_again, c);
+        if (event_base_get_features(serve->base) & EV_FEATURE_EARLY_CLOSE)
+            c->closed = event_new(serve->base, bufferevent_getfd(bev), EV_CLOSED, on_closed, c);
     }
     if (!c || !c->deadline || !c->again) {
         if (c && c->deadline)
             event_free(c->deadline);
+        if (c && c->again)
+            event_free(c->again);
+        if (c && c->closed)
+            event_free(c->closed);
         free(c);
         bufferevent_free(bev);
         return;
@@ -290,6 +325,7 @@ void connection_begin(serve_t *serve, struct bufferevent *bev, const access_t *a
     c->serve = serve;
     c->bev = bev;
     c->access = access;
+    c->unsent = SIZE_MAX;
     c->next = serve->connections;
     if (c->next)
         c->next->prev = c;
@@ -339,5 +375,7 @@ void connection_take(connection_t *c, const exchange_ops_t *ops, void *self)
 void connection_resume(connection_t *c)
 {
     c->is_paused = false;
+    if (c->closed)
+        (void)event_del(c->closed);
     connection_turn_soon(c);
 }

@@ -22,6 +22,8 @@ typedef struct {
     void (*on_room)(void *self); /* what was written has left, mostly */
     /* Once, at the end: the reply is whole, or the client is gone. Frees `self`; no reply_ call after it. */
     void (*on_close)(void *self);
+    /* A client that has gone while its body was paused takes the request with it. Else what it sent is read first. */
+    bool ends_with_client;
 } exchange_ops_t;
 
 /* Takes over the accepted bufferevent. */

@@ -15,17 +15,21 @@ struct connection {
     connection_t *prev, *next;
     struct bufferevent *bev;
     struct event *deadline, *again;
+    struct event *closed; /* the client's side, while its body is not read; NULL: it cannot be told */
     const access_t *access;
     connection_state_t state;
     char head_bytes[HTTP_HEAD_MAX];
     http_head_t head;
+    uint64_t asked_us; /* when it was read */
     http_body_t body;
     const route_t *route;
-    http_text_t name;          /* what stands for the route's {} */
-    const exchange_ops_t *ops; /* NULL: nobody has taken the request */
+    char allow[ROUTE_ALLOW_MAX]; /* of a path that takes another method; "": what any takes */
+    http_text_t name;            /* what stands for the route's {} */
+    const exchange_ops_t *ops;   /* NULL: nobody has taken the request */
     void *self;
     buf_t whole;    /* the body of a route that wants it so */
     bool has_bytes; /* of the next head */
+    size_t unsent;  /* bytes that had not left at the last deadline */
     bool is_begun, is_replied, is_aborted, closes, is_paused, is_in_turn;
 };
 

@@ -27,7 +27,7 @@ struct listener {
     struct event *retry; /* accepting again, after descriptors ran out */
     size_t connections_max;
     bool is_unix;
-    char name[160];
+    char name[LISTENER_NAME_BYTES];
 };
 
 /* The kernel keeps who comes meanwhile in its backlog. */
@@ -189,7 +189,7 @@ bool listener_is_loopback(const char *host)
     return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-static int bind_tcp(const char *host_port, const char *host, const char *port, fanmap_error_t *err)
+static int bind_to(const char *option, const char *host_port, const char *host, const char *port, fanmap_error_t *err)
 {
     const int on = 1;
     struct addrinfo hints = {
@@ -197,7 +197,7 @@ static int bind_tcp(const char *host_port, const char *host, const char *port, f
     struct addrinfo *found;
     int wrong = getaddrinfo(host, port, &hints, &found);
     if (wrong)
-        return err_set(err, FANMAP_EUSAGE, "--listen %s: %s", host_port, gai_strerror(wrong));
+        return err_set(err, FANMAP_EUSAGE, "--%s %s: %s", option, host_port, gai_strerror(wrong));
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -205,13 +205,13 @@ static int bind_tcp(const char *host_port, const char *host, const char *port, f
         wrong = errno;
         if (fd >= 0)
             close(fd);
-        fd = err_set(err, FANMAP_EIO, "--listen %s: %s", host_port, strerror(wrong));
+        fd = err_set(err, FANMAP_EIO, "--%s %s: %s", option, host_port, strerror(wrong));
     }
     freeaddrinfo(found);
     return fd;
 }
 
-static void name_it(listener_t *l, int fd, const char *host)
+static void name_it(int fd, const char *host, char *ret, size_t cap)
 {
     struct sockaddr_storage at = {0};
     socklen_t len = sizeof at;
@@ -220,20 +220,29 @@ static void name_it(listener_t *l, int fd, const char *host)
         port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
                                               : ((struct sockaddr_in *)&at)->sin_port);
     bool is_v6 = strchr(host, ':') != NULL;
-    snprintf(l->name, sizeof l->name, "http://%s%.100s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+    snprintf(ret, cap, "http://%s%.100s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+}
+
+int listener_bind_tcp(const char *option, const char *host_port, char *ret_name, size_t cap, fanmap_error_t *err)
+{
+    char host[128], port[16];
+    if (!listener_split(host_port, host, sizeof host, port, sizeof port))
+        return err_set(err, FANMAP_EUSAGE, "--%s %s is no HOST:PORT", option, host_port);
+    int fd = bind_to(option, host_port, host, port, err);
+    if (fd >= 0)
+        name_it(fd, host, ret_name, cap);
+    return fd;
 }
 
 int listener_open_tcp(serve_t *serve, const char *host_port, listener_t **ret, fanmap_error_t *err)
 {
-    char host[128], port[16];
-    if (!listener_split(host_port, host, sizeof host, port, sizeof port))
-        return err_set(err, FANMAP_EUSAGE, "--listen %s is no HOST:PORT", host_port);
-    int fd = bind_tcp(host_port, host, port, err);
+    char name[LISTENER_NAME_BYTES];
+    int fd = listener_bind_tcp("listen", host_port, name, sizeof name, err);
     if (fd < 0)
         return fd;
     int r = listen_on(serve, fd, false, ret, err);
     if (r == FANMAP_OK)
-        name_it(*ret, fd, host);
+        memcpy((*ret)->name, name, sizeof name);
     return r;
 }
 

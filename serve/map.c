@@ -96,7 +96,8 @@ static void on_close(void *self)
     free(m);
 }
 
-static const exchange_ops_t mapping = {on_body, on_body_end, on_room, on_close};
+static const exchange_ops_t mapping = {on_body, on_body_end, on_room, on_close, .ends_with_client = true};
+static const exchange_ops_t mapping_detached = {on_body, on_body_end, on_room, on_close, .ends_with_client = false};
 
 static int open_map(map_t *m, serve_t *serve, const char *task, fanmap_error_t *err)
 {
@@ -131,5 +132,5 @@ void map_begin(connection_t *c)
         return;
     }
     fanmap_on(m->job, on_outcome, on_end, on_writable, m);
-    connection_take(c, &mapping, m);
+    connection_take(c, m->detach ? &mapping_detached : &mapping, m);
 }

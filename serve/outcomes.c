@@ -7,8 +7,8 @@
  *                       events: `id:` is the position behind the outcome (none on heartbeats), Last-Event-ID goes on
  *                       from it; at the end an event "end"
  *
- * A position is opaque to its reader and sorts as text. Here it is the index of the next outcome. A client that reads
- * slowly holds its own gathering. */
+ * A position is opaque to its reader and sorts as text: it is the library's (fanmap_position). A client that reads slowly
+ * holds its own gathering. */
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 
 enum {
     JOB_MAX = 256,
-    POSITION_DIGITS = 20,
+    POSITION_MAX = 1500, /* of a job in order, or a stream of some tens of partitions */
     POLL_S = 20,
     HEARTBEAT_S = 15,
     LIMIT_STANDARD = 1000,
@@ -40,24 +40,26 @@ typedef struct {
     struct event *timer; /* of a page: it goes out; of events: a heartbeat */
     form_t form;
     bool as_records;
-    uint64_t next; /* the position */
-    unsigned left; /* of a page */
+    char from[POSITION_MAX + 1]; /* "": the start */
+    unsigned left;               /* of a page */
     buf_t page;
 } reading_t;
-
-/* ---- positions ---- */
-
-static void write_position(char ret[POSITION_DIGITS + 1], uint64_t index)
-{
-    snprintf(ret, POSITION_DIGITS + 1, "%020" PRIu64, index);
-}
 
 /* ---- a page ---- */
 
 static void send_page(reading_t *r, bool has_ended)
 {
-    char extra[160], position[POSITION_DIGITS + 1];
-    write_position(position, r->next);
+    char extra[POSITION_MAX + 80];
+    const char *position;
+    if (fanmap_position(r->job, &position, NULL) != FANMAP_OK) {
+        reply_abort(r->c);
+        return;
+    }
+    if (strlen(position) > POSITION_MAX) {
+        reply_problem(r->c, 501, "too_many_partitions",
+                      "the stream has too many partitions for a position in a header");
+        return;
+    }
     snprintf(extra, sizeof extra, "Fanmap-Next: %s\r\n%s", position, has_ended ? "Fanmap-End: true\r\n" : "");
     fanmap_hold(r->job, true);
     reply_whole(r->c, 200, "application/x-ndjson", &r->page, extra);
@@ -78,11 +80,13 @@ static void put_in_page(reading_t *r, const char *line, size_t len)
 
 static void put_event(reading_t *r, const char *line, size_t len)
 {
-    char head[64], position[POSITION_DIGITS + 1];
+    const char *position;
     buf_t event = {0};
-    write_position(position, r->next);
-    snprintf(head, sizeof head, "id: %s\ndata: ", position);
-    buf_append_text(&event, head);
+    if (fanmap_position(r->job, &position, NULL) != FANMAP_OK) {
+        reply_abort(r->c);
+        return;
+    }
+    buf_printf(&event, "id: %s\ndata: ", position);
     buf_append(&event, line, len);
     buf_append(&event, "\n\n", 2);
     reply_chunk(r->c, event.data, event.len);
@@ -111,14 +115,13 @@ static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *out
     reading_t *r = arg;
     const char *line;
     size_t len;
-    if (outcome->index < r->next || (r->form == AS_PAGE && reply_is_begun(r->c)))
+    if (r->form == AS_PAGE && reply_is_begun(r->c))
         return;
     begin_reply(r);
     if (fanmap_outcome_json(job, outcome, r->as_records, &line, &len, NULL) != FANMAP_OK) {
         reply_abort(r->c);
         return;
     }
-    r->next = outcome->index + 1;
     if (r->form == AS_LINES)
         reply_line(r->c, line, len);
     else if (r->form == AS_EVENTS)
@@ -185,16 +188,9 @@ static void on_close(void *self)
     free(r);
 }
 
-static const exchange_ops_t reading = {NULL, NULL, on_room, on_close};
+static const exchange_ops_t reading = {.on_room = on_room, .on_close = on_close};
 
 /* ---- the request ---- */
-
-static bool wants_events(const http_head_t *head)
-{
-    static const char type[] = "text/event-stream";
-    return head->accept.at && head->accept.len >= sizeof type - 1 &&
-           memmem(head->accept.at, head->accept.len, type, sizeof type - 1);
-}
 
 static const char *read_request(reading_t *r, const http_head_t *head)
 {
@@ -204,17 +200,16 @@ static const char *read_request(reading_t *r, const http_head_t *head)
         if (strcmp(text, "poll") != 0 && strcmp(text, "sse") != 0)
             return "live is poll or sse";
         r->form = strcmp(text, "poll") == 0 ? AS_PAGE : AS_EVENTS;
-    } else if (wants_events(head)) {
+    } else if (http_wants_events(head)) {
         r->form = AS_EVENTS;
     }
     r->as_records = http_query_get(head->query, "records", text, sizeof text) && strcmp(text, "false") != 0;
     if (!http_query_number(head->query, "limit", 100000, &limit) || limit == 0)
         return "limit is 1 to 100000";
     r->left = (unsigned)limit;
-    if (!http_query_number(head->query, "from", UINT64_MAX, &r->next))
+    if (!http_query_get(head->query, "from", r->from, sizeof r->from) && r->from[0])
         return "from is a position that was given here, or an index";
-    if (head->last_event_id.len > 0 &&
-        (!http_decode(head->last_event_id, false, text, sizeof text) || !http_number(text, UINT64_MAX, &r->next)))
+    if (head->last_event_id.len > 0 && !http_decode(head->last_event_id, false, r->from, sizeof r->from))
         return "Last-Event-ID is no position that was given here";
     return NULL;
 }
@@ -228,6 +223,10 @@ static int begin_gather(reading_t *r, const char *id, fanmap_error_t *err)
     result = fanmap_options_set(options, "value-format", "json", err);
     if (result == FANMAP_OK)
         result = fanmap_options_set(options, "window", WINDOW, err);
+    if (result == FANMAP_OK && r->from[0])
+        result = fanmap_options_set(options, "from", r->from, err);
+    if (result == FANMAP_OK && r->form != AS_LINES)
+        result = fanmap_options_set(options, "follow", "true", err);
     if (result == FANMAP_OK)
         result = fanmap_gather(connection_serve(r->c)->f, id, options, &r->job, err);
     fanmap_options_free(options);
@@ -236,9 +235,13 @@ static int begin_gather(reading_t *r, const char *id, fanmap_error_t *err)
 
 void outcomes_begin(connection_t *c)
 {
-    char id[JOB_MAX];
+    char id[JOB_MAX] = "";
     fanmap_error_t err = {0};
     const http_head_t *head = connection_head(c);
+    if (http_query_get(head->query, "lane", id, sizeof id) || id[0]) {
+        lane_begin(c); /* of a stream */
+        return;
+    }
     reading_t *r = calloc(1, sizeof *r);
     if (r)
         r->timer = evtimer_new(connection_serve(c)->base, on_timer, r);

@@ -12,9 +12,10 @@ enum { VALUE_MAX = 8192 };
 static bool is_of_a_job(const char *name)
 {
     static const char *const names[] = {
-        "concurrency",  "retries",    "backoff",   "timeout",   "grace",  "deadline", "fail-fast", "halt",
-        "bind",         "memory",     "cpus",      "cpu-time",  "job-id", "queue",    "item-max",  "value-max",
-        "retry-failed", "final-exit", "crash-cap", "unordered", "wait",   "ahead"};
+        "concurrency",  "retries",     "backoff",     "timeout",     "grace",     "deadline",  "fail-fast", "halt",
+        "bind",         "memory",      "cpus",        "cpu-time",    "job-id",    "queue",     "item-max",  "value-max",
+        "retry-failed", "retry-group", "retry-items", "final-exit",  "crash-cap", "unordered", "wait",      "ahead",
+        "logs",         "batch",       "within",      "traceparent", "rate",      "delay"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

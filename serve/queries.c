@@ -21,7 +21,10 @@ struct queries {
     line_t waiting, answered; /* under the lock, as the next two */
     int n;
     bool is_stopping;
-    int fd; /* an answer is there */
+    query_t *asking; /* in the thread now */
+    bool asker_left; /* it was woken for that */
+    fanmap_t *f;     /* the thread's; NULL: it has none now */
+    int fd;          /* an answer is there */
     struct event *ready;
 };
 
@@ -51,6 +54,24 @@ void query_free(query_t *q)
 
 /* ---- in the thread ---- */
 
+/* Under the lock, since queries_stop wakes it. */
+static void set_connection(queries_t *queries, fanmap_t *f)
+{
+    pthread_mutex_lock(&queries->lock);
+    queries->f = f;
+    pthread_mutex_unlock(&queries->lock);
+}
+
+static bool end_asking(queries_t *queries)
+{
+    pthread_mutex_lock(&queries->lock);
+    bool left = queries->asker_left;
+    queries->asking = NULL;
+    queries->asker_left = false;
+    pthread_mutex_unlock(&queries->lock);
+    return left;
+}
+
 /* A connection that ended by an error is made anew for the next query. */
 static void ask(queries_t *queries, fanmap_t **f, query_t *q)
 {
@@ -58,9 +79,14 @@ static void ask(queries_t *queries, fanmap_t **f, query_t *q)
     q->result = FANMAP_OK;
     if (!*f)
         q->result = fanmap_open(serve->options, NULL, NULL, f, &q->error);
+    set_connection(queries, *f);
     if (q->result == FANMAP_OK)
         q->result = q->ask(q, *f, &q->error);
-    if (q->result == FANMAP_EUNREACHABLE || q->result == FANMAP_EREFUSED) {
+    bool left = end_asking(queries);
+    if (left && *f) { /* it may have been woken behind its answer: not the next one */
+        (void)fanmap_dispatch(*f, 1, NULL);
+    } else if (q->result < 0 && *f && fanmap_dispatch(*f, 1, NULL) < 0) { /* it is over, not only this answer */
+        set_connection(queries, NULL);
         fanmap_close(*f);
         *f = NULL;
     }
@@ -78,12 +104,14 @@ static void *run(void *arg)
             pthread_cond_wait(&queries->more, &queries->lock);
             continue;
         }
+        queries->asking = q;
         pthread_mutex_unlock(&queries->lock);
         ask(queries, &f, q);
         pthread_mutex_lock(&queries->lock);
         put(&queries->answered, q);
         (void)!write(queries->fd, &one, sizeof one);
     }
+    queries->f = NULL;
     pthread_mutex_unlock(&queries->lock);
     fanmap_close(f);
     return NULL;
@@ -158,12 +186,36 @@ bool queries_ask(queries_t *queries, query_t *q)
     return has_room;
 }
 
+void queries_forget(queries_t *queries, query_t *q)
+{
+    query_t **at = &queries->waiting.first;
+    pthread_mutex_lock(&queries->lock);
+    while (*at && *at != q)
+        at = &(*at)->next;
+    bool was_waiting = *at != NULL;
+    if (was_waiting) {
+        *at = q->next;
+        if (queries->waiting.end == &q->next)
+            queries->waiting.end = at;
+        queries->n--;
+    }
+    queries->asker_left |= queries->asking == q;
+    if (queries->asking == q && queries->f)
+        fanmap_wake(queries->f);
+    pthread_mutex_unlock(&queries->lock);
+    q->arg = NULL;
+    if (was_waiting)
+        query_free(q);
+}
+
 void queries_stop(queries_t *queries)
 {
     if (!queries)
         return;
     pthread_mutex_lock(&queries->lock);
     queries->is_stopping = true;
+    if (queries->f)
+        fanmap_wake(queries->f);
     pthread_cond_signal(&queries->more);
     pthread_mutex_unlock(&queries->lock);
     pthread_join(queries->thread, NULL);

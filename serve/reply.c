@@ -1,11 +1,14 @@
 /* What handlers say on their connection. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "schemas/value.h"
 #include "serve/connection_state.h"
 #include "serve/http/reply.h"
+#include "serve/internal.h"
 
 enum { OUT_HIGH = 256 << 10 };
 
@@ -16,6 +19,8 @@ static void write_reply(connection_t *c, http_reply_t *reply, const void *body, 
         return;
     reply->closes = c->closes = c->closes || c->state == BODY;
     reply->length = len;
+    if (!c->is_begun)
+        counts_answer(&c->serve->counts, c->route, reply->status, mono_us() - c->asked_us);
     http_reply_head(&out, reply);
     if (!reply->is_chunked && (c->state == HEAD || c->head.method != HTTP_HEAD))
         buf_append(&out, body, len);
@@ -37,14 +42,26 @@ void reply_json(connection_t *c, int status, const buf_t *body, const char *extr
     reply_whole(c, status, status >= 400 ? "application/problem+json" : "application/json", body, extra);
 }
 
+/* The header that this status has to have. */
+static const char *header_of(const connection_t *c, int status, char *ret, size_t cap)
+{
+    if (status == 401)
+        return "WWW-Authenticate: Bearer\r\n";
+    if (status != 405)
+        return NULL;
+    snprintf(ret, cap, "Allow: %s\r\n", c->allow[0] ? c->allow : "GET, HEAD, POST, PUT, PATCH");
+    return ret;
+}
+
 void reply_problem(connection_t *c, int status, const char *code, const char *detail)
 {
+    char header[ROUTE_ALLOW_MAX + 16];
     buf_t body = {0};
     buf_printf(&body, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"detail\":",
                http_reason(status), status, code);
     json_put_string(&body, detail, strlen(detail));
     buf_append(&body, "}\n", 2);
-    reply_json(c, status, &body, status == 401 ? "WWW-Authenticate: Bearer\r\n" : NULL);
+    reply_json(c, status, &body, header_of(c, status, header, sizeof header));
     buf_free(&body);
 }
 

@@ -15,10 +15,18 @@ typedef struct {
     void (*begin)(connection_t *c);
 } route_t;
 
-/* *ret_name: what stands for {}, still encoded. NULL: *ret_status (404, 405) and *ret_why say why. HEAD finds the route
- * of GET, unless it answers in chunks. */
-typedef const route_t *(*route_find_fn)(const http_head_t *head, http_text_t *ret_name, int *ret_status,
-                                        const char **ret_why);
-const route_t *route_find(const http_head_t *head, http_text_t *ret_name, int *ret_status, const char **ret_why);
+enum { ROUTE_ALLOW_MAX = 64 };
+
+/* Why there is no route. */
+typedef struct {
+    int status; /* 404, 405 */
+    const char *why;
+    char allow[ROUTE_ALLOW_MAX]; /* of a 405: the methods of this path, as Allow has them */
+} route_miss_t;
+
+/* *ret_name: what stands for {}, still encoded. NULL: *ret_miss says why. HEAD finds the route of GET, unless it answers
+ * in chunks. */
+typedef const route_t *(*route_find_fn)(const http_head_t *head, http_text_t *ret_name, route_miss_t *ret_miss);
+const route_t *route_find(const http_head_t *head, http_text_t *ret_name, route_miss_t *ret_miss);
 
 #endif

@@ -1,6 +1,7 @@
 /* Every route: one row each, which openapi.json is checked against. */
 #include "serve/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "serve/handlers.h"
@@ -15,14 +16,22 @@ static const route_t routes[] = {
     {HTTP_POST, "/v1/jobs/{}/cancel", ACCESS_WRITE, true, control_job},
     {HTTP_POST, "/v1/jobs/{}/pause", ACCESS_WRITE, true, control_job},
     {HTTP_POST, "/v1/jobs/{}/resume", ACCESS_WRITE, true, control_job},
+    {HTTP_POST, "/v1/jobs/{}/retry-failed", ACCESS_WRITE, true, retry_job},
     {HTTP_GET, "/v1/jobs/{}/outcomes", ACCESS_READ, false, outcomes_begin},
+    {HTTP_GET, "/v1/jobs/{}/item", ACCESS_READ, true, show_item},
+    {HTTP_GET, "/v1/jobs/{}/logs", ACCESS_READ, false, logs_begin},
     {HTTP_GET, "/v1/jobs/{}/watch", ACCESS_READ, false, watch_begin},
+    {HTTP_GET, "/v1/tasks", ACCESS_READ, true, list_tasks},
     {HTTP_GET, "/v1/workers", ACCESS_READ, true, list_workers},
+    {HTTP_GET, "/v1/events", ACCESS_READ, true, list_events},
     {HTTP_GET, "/v1/dead", ACCESS_READ, true, list_dead},
+    {HTTP_POST, "/v1/dead/replay", ACCESS_WRITE, true, replay_dead},
+    {HTTP_POST, "/v1/dead/{}/replay", ACCESS_WRITE, true, replay_dead},
     {HTTP_GET, "/", ACCESS_OPEN, true, send_front},
     {HTTP_GET, "/page/{}", ACCESS_OPEN, true, send_front_file},
     {HTTP_GET, "/openapi.json", ACCESS_OPEN, true, send_openapi},
     {HTTP_GET, "/healthz", ACCESS_OPEN, true, say_alive},
+    {HTTP_GET, "/readyz", ACCESS_OPEN, true, say_ready},
 };
 enum { ROUTES_N = sizeof routes / sizeof routes[0] };
 
@@ -46,19 +55,29 @@ static bool matches(const char *pattern, http_text_t path, http_text_t *ret_name
     return !*pattern && at == path.len;
 }
 
-const route_t *route_find(const http_head_t *head, http_text_t *ret_name, int *ret_status, const char **ret_why)
+static void allow(route_miss_t *miss, const route_t *route)
 {
-    *ret_status = 404;
-    *ret_why = "there is nothing at this path";
+    size_t len = strlen(miss->allow);
+    bool has_head = route->method == HTTP_GET && route->wants_whole_body;
+    snprintf(miss->allow + len, sizeof miss->allow - len, "%s%s%s", len > 0 ? ", " : "",
+             http_method_name(route->method), has_head ? ", HEAD" : "");
+}
+
+const route_t *route_find(const http_head_t *head, http_text_t *ret_name, route_miss_t *ret_miss)
+{
+    route_miss_t miss = {404, "there is nothing at this path", ""};
     for (size_t i = 0; i < ROUTES_N; i++) {
-        *ret_name = (http_text_t){NULL, 0};
-        if (!matches(routes[i].path, head->path, ret_name))
+        http_text_t name = {NULL, 0};
+        if (!matches(routes[i].path, head->path, &name))
             continue;
         bool is_head = head->method == HTTP_HEAD && routes[i].method == HTTP_GET && routes[i].wants_whole_body;
+        *ret_name = name;
         if (routes[i].method == head->method || is_head)
             return &routes[i];
-        *ret_status = 405;
-        *ret_why = "this path takes another method";
+        miss.status = 405;
+        miss.why = "this path takes another method";
+        allow(&miss, &routes[i]);
     }
+    *ret_miss = miss;
     return NULL;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "serve/events.h"
 #include "serve/internal.h"
 #include "serve/listener.h"
 #include "serve/queries.h"
@@ -168,10 +169,14 @@ static int open_fleet(serve_t *serve, fanmap_error_t *err)
     serve->fleet_ready = event_new(serve->base, fanmap_fd(serve->f), EV_READ | EV_PERSIST, on_fleet, serve);
     serve->stop = event_new(serve->base, serve->stop_fd, EV_READ | EV_PERSIST, on_stop, serve);
     bool is_local = is_set(serve->options, "local");
-    if (!is_local)
+    if (!is_local) {
         serve->queries = queries_start(serve);
-    if (!serve->fleet_ready || !serve->stop || (!is_local && !serve->queries) ||
-        event_add(serve->fleet_ready, NULL) != 0 || event_add(serve->stop, NULL) != 0)
+        serve->long_queries = queries_start(serve);
+        serve->events = serve->queries ? events_start(serve) : NULL;
+    }
+    bool can_ask = is_local || (serve->queries && serve->long_queries && serve->events);
+    if (!serve->fleet_ready || !serve->stop || !can_ask || event_add(serve->fleet_ready, NULL) != 0 ||
+        event_add(serve->stop, NULL) != 0)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     return FANMAP_OK;
 }
@@ -198,6 +203,53 @@ int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serv
     say(serve, "serves at %s", listener_name(serve->listener));
     *ret_serve = serve;
     return FANMAP_OK;
+}
+
+static void on_watched_fd(evutil_socket_t fd, short what, void *arg)
+{
+    const serve_t *serve = arg;
+    (void)fd;
+    (void)what;
+    serve->on_watched_fd(serve->watched_fd_arg);
+}
+
+int serve_watch(serve_t *serve, int fd, void (*fn)(void *arg), void *arg, fanmap_error_t *err)
+{
+    serve->on_watched_fd = fn;
+    serve->watched_fd_arg = arg;
+    serve->watched_fd = event_new(serve->base, fd, EV_READ | EV_PERSIST, on_watched_fd, serve);
+    if (!serve->watched_fd || event_add(serve->watched_fd, NULL) != 0)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    return FANMAP_OK;
+}
+
+/* The library's text and ours behind it, as one. */
+typedef struct {
+    const serve_t *serve;
+    fanmap_text_fn fn;
+    void *arg;
+} telling_t;
+
+static void tell_all(void *arg, const char *text, size_t len)
+{
+    const telling_t *telling = arg;
+    buf_t all = {0};
+    buf_append(&all, text, len);
+    counts_put(&telling->serve->counts, telling->serve->connections_n, &all);
+    if (!all.failed)
+        telling->fn(telling->arg, (const char *)all.data, all.len);
+    buf_free(&all);
+}
+
+int serve_metrics(const serve_t *serve, fanmap_text_fn fn, void *arg, fanmap_error_t *err)
+{
+    telling_t telling = {serve, fn, arg};
+    return fanmap_metrics(serve->f, tell_all, &telling, err);
+}
+
+void serve_health(const serve_t *serve, fanmap_health_t *ret)
+{
+    fanmap_health(serve->f, ret, sizeof *ret);
 }
 
 int serve_run(serve_t *serve, fanmap_error_t *err)
@@ -227,10 +279,14 @@ void serve_close(serve_t *serve)
         connection_close_all(serve);
     watch_close_all(serve);
     queries_stop(serve->queries);
+    queries_stop(serve->long_queries);
+    events_free(serve->events);
     if (serve->fleet_ready)
         event_free(serve->fleet_ready);
     if (serve->stop)
         event_free(serve->stop);
+    if (serve->watched_fd)
+        event_free(serve->watched_fd);
     fanmap_close(serve->f);
     if (serve->stop_fd >= 0)
         close(serve->stop_fd);

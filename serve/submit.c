@@ -1,7 +1,9 @@
 /* POST /v1/jobs?task=NAME and PUT /v1/jobs/ID?task=NAME: items in, and once all are stored the job's id. PUT may be sent
  * again: 201 the first time, 200 when the job is there with the same input (what was missing of it is published), 409
  * when its input or policy differs. A PUT that breaks off leaves the job open for the next; a POST's job is cancelled,
- * since nobody knows its name. */
+ * since nobody knows its name.
+ *
+ * POST /v1/jobs/ID/retry-failed is the same with ID's own items: what had no value there runs again, or one group of it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "serve/items.h"
 #include "serve/policy.h"
 #include "serve/queries.h"
+#include "serve/retry_body.h"
 
 typedef struct {
     connection_t *c;
@@ -21,6 +24,7 @@ typedef struct {
     policy_t policy;
     query_t *query;
     bool has_id, is_there;
+    bool is_retry; /* its items are another job's */
 } submission_t;
 
 static void answer_stored(submission_t *s)
@@ -72,7 +76,7 @@ static void on_close(void *self)
 {
     submission_t *s = self;
     if (s->query)
-        s->query->arg = NULL;
+        queries_forget(connection_serve(s->c)->queries, s->query);
     if (s->job)
         fanmap_job_close(s->job, s->has_id);
     items_free(&s->items);
@@ -80,17 +84,20 @@ static void on_close(void *self)
     free(s);
 }
 
-static const exchange_ops_t submitting = {on_body, on_body_end, NULL, on_close};
+static const exchange_ops_t submitting = {on_body, on_body_end, NULL, on_close, .ends_with_client = false};
 
 static void begin_job(submission_t *s)
 {
     fanmap_error_t err;
-    if (fanmap_map(connection_serve(s->c)->f, s->policy.task, s->policy.options, &s->job, &err) != FANMAP_OK) {
+    const char *task = s->policy.task[0] ? s->policy.task : NULL;
+    if (fanmap_map(connection_serve(s->c)->f, task, s->policy.options, &s->job, &err) != FANMAP_OK) {
         reply_failure(s->c, &err);
         return;
     }
     s->items.job = s->job;
-    fanmap_on(s->job, NULL, on_end, on_writable, s);
+    fanmap_on(s->job, NULL, on_end, s->is_retry ? NULL : on_writable, s);
+    if (s->is_retry)
+        return;
     if (s->items.has_ended)
         items_end(&s->items);
     else
@@ -159,17 +166,25 @@ static int read_policy(submission_t *s, fanmap_error_t *err)
     return r;
 }
 
+static submission_t *take(connection_t *c)
+{
+    submission_t *s = calloc(1, sizeof *s);
+    if (!s) {
+        reply_problem(c, 503, "no_memory", "out of memory");
+        return NULL;
+    }
+    s->c = c;
+    connection_take(c, &submitting, s);
+    return s;
+}
+
 void submit_begin(connection_t *c)
 {
     char id[QUERY_JOB_MAX] = "";
     fanmap_error_t err;
-    submission_t *s = calloc(1, sizeof *s);
-    if (!s) {
-        reply_problem(c, 503, "no_memory", "out of memory");
+    submission_t *s = take(c);
+    if (!s)
         return;
-    }
-    s->c = c;
-    connection_take(c, &submitting, s);
     s->has_id = connection_name(c, id, sizeof id);
     int r = read_policy(s, &err);
     if (r == FANMAP_OK && s->has_id)
@@ -181,6 +196,29 @@ void submit_begin(connection_t *c)
     else if (!s->policy.task[0])
         reply_problem(c, 400, "usage", "which task? ?task=NAME");
     else if (s->has_id)
+        ask_first(s, id);
+    else
+        begin_job(s);
+}
+
+void retry_job(connection_t *c)
+{
+    char of[QUERY_JOB_MAX];
+    fanmap_error_t err;
+    submission_t *s = take(c);
+    if (!s)
+        return;
+    s->is_retry = true;
+    int r = read_policy(s, &err);
+    if (r == FANMAP_OK)
+        r = retry_body_read(connection_body(c), s->policy.options, &err);
+    if (r == FANMAP_OK && connection_name(c, of, sizeof of))
+        r = fanmap_options_set(s->policy.options, "retry-failed", of, &err);
+    const char *id = r == FANMAP_OK ? fanmap_options_get(s->policy.options, "job-id", 0) : NULL;
+    s->has_id = id != NULL;
+    if (r != FANMAP_OK)
+        reply_failure(c, &err);
+    else if (id)
         ask_first(s, id);
     else
         begin_job(s);

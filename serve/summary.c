@@ -4,36 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/table.h"
+#include "schemas/failure_groups.h"
 #include "schemas/value.h"
-#include "serve/summary_text.h"
 
 /* A list has at most this many items (schemas/README.md); what claims to lie behind is counted and not drawn. */
 enum { ITEMS_MAX = 1 << 24, PAGE_ITEMS = 1 << 16, PAGES = ITEMS_MAX / PAGE_ITEMS, DURATIONS = 36, KINDS = 14 };
 enum { ITEM_NONE, ITEM_VALUE, ITEM_RETRIED, ITEM_FAILED };
-
-typedef struct {
-    uint64_t index;
-    char message[SUMMARY_MESSAGE_MAX];
-} sample_t;
-
-typedef struct {
-    char key[SUMMARY_MESSAGE_MAX + 64]; /* kind, type and the message without its details */
-    fanmap_kind_t kind;
-    char type[48];
-    uint64_t count, first, last;
-    unsigned samples_n;
-    sample_t samples[SUMMARY_SAMPLES];
-    UT_hash_handle hh;
-} group_t;
 
 struct summary {
     uint64_t known, retried, kinds[KINDS], durations[DURATIONS];
     uint64_t items_end; /* behind the last that is known */
     uint64_t head;      /* the first that is not */
     uint8_t *pages[PAGES];
-    group_t *groups;
-    uint64_t ungrouped; /* failures beyond GROUPS_MAX groups */
+    failure_groups_t groups;
 };
 
 summary_t *summary_new(void)
@@ -43,14 +26,9 @@ summary_t *summary_new(void)
 
 void summary_free(summary_t *summary)
 {
-    group_t *group, *next;
     if (!summary)
         return;
-    HASH_ITER(hh, summary->groups, group, next)
-    {
-        HASH_DEL(summary->groups, group);
-        free(group);
-    }
+    failure_groups_free(&summary->groups);
     for (int i = 0; i < PAGES; i++)
         free(summary->pages[i]);
     free(summary);
@@ -80,45 +58,6 @@ static void mark_item(summary_t *summary, uint64_t index, unsigned mark)
         summary->head++;
 }
 
-/* ---- groups ---- */
-
-static group_t *group_of(summary_t *summary, const fanmap_outcome_t *outcome)
-{
-    char key[sizeof((group_t *)0)->key];
-    group_t *group;
-    summary_key(key, sizeof key, outcome);
-    HASH_FIND_STR(summary->groups, key, group);
-    if (group || HASH_COUNT(summary->groups) >= SUMMARY_GROUPS_MAX || !(group = calloc(1, sizeof *group)))
-        return group;
-    memcpy(group->key, key, sizeof key);
-    group->kind = outcome->kind;
-    summary_copy(group->type, sizeof group->type, outcome->type);
-    group->first = outcome->index;
-    HASH_ADD_STR(summary->groups, key, group);
-    if (!table_added(group)) {
-        free(group);
-        return NULL;
-    }
-    return group;
-}
-
-static void add_failure(summary_t *summary, const fanmap_outcome_t *outcome)
-{
-    group_t *group = group_of(summary, outcome);
-    if (!group) {
-        summary->ungrouped++;
-        return;
-    }
-    group->count++;
-    group->first = outcome->index < group->first ? outcome->index : group->first;
-    group->last = outcome->index > group->last ? outcome->index : group->last;
-    if (group->samples_n < SUMMARY_SAMPLES) {
-        sample_t *sample = &group->samples[group->samples_n++];
-        sample->index = outcome->index;
-        summary_copy(sample->message, sizeof sample->message, outcome->message);
-    }
-}
-
 /* Bucket i holds [2^i, 2^(i+1)) microseconds, the first also 0. */
 static unsigned bucket_of(uint64_t us)
 {
@@ -140,7 +79,7 @@ void summary_add(summary_t *summary, const fanmap_outcome_t *outcome)
         summary->durations[bucket_of(outcome->run_us)]++;
     mark_item(summary, outcome->index, has_failed ? ITEM_FAILED : is_retried ? ITEM_RETRIED : ITEM_VALUE);
     if (has_failed)
-        add_failure(summary, outcome);
+        failure_groups_add(&summary->groups, outcome->index, outcome->kind, outcome->type, outcome->message);
 }
 
 uint64_t summary_known(const summary_t *summary)
@@ -207,14 +146,14 @@ static void put_text(buf_t *out, const char *key, const char *text)
     json_put_string(out, text, strlen(text));
 }
 
-static void put_group(const group_t *group, buf_t *out)
+static void put_group(const failure_group_t *group, buf_t *out)
 {
-    buf_append_text(out, "{");
+    buf_printf(out, "{\"group\":\"%s\",", group->name);
     put_text(out, "kind", fanmap_kind_name(group->kind));
     buf_append_text(out, ",");
     put_text(out, "type", group->type);
     buf_append_text(out, ",");
-    put_text(out, "message", summary_message_of(group->key));
+    put_text(out, "message", failure_message_of(group->key));
     buf_printf(out, ",\"count\":%" PRIu64 ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"samples\":[", group->count,
                group->first, group->last);
     for (unsigned i = 0; i < group->samples_n; i++) {
@@ -225,24 +164,13 @@ static void put_group(const group_t *group, buf_t *out)
     buf_append_text(out, "]}");
 }
 
-static int by_count(const group_t *a, const group_t *b)
-{
-    return a->count != b->count ? (a->count < b->count ? 1 : -1) : a->first < b->first ? -1 : a->first > b->first;
-}
-
 void summary_json(const summary_t *summary, uint64_t from, uint64_t to, unsigned bins, buf_t *out)
 {
-    const group_t *sorted[SUMMARY_GROUPS_MAX], *group;
-    size_t n = 0;
+    const failure_group_t *sorted[FAILURE_GROUPS_MAX];
+    size_t n = failure_groups_sorted(&summary->groups, sorted);
     put_counts(summary, out);
     put_grid(summary, from, to > ITEMS_MAX ? ITEMS_MAX : to, bins, out);
-    for (group = summary->groups; group; group = group->hh.next) {
-        size_t at = n++;
-        for (; at > 0 && by_count(sorted[at - 1], group) > 0; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = group;
-    }
-    buf_printf(out, ",\"ungrouped\":%" PRIu64 ",\"groups\":[", summary->ungrouped);
+    buf_printf(out, ",\"ungrouped\":%" PRIu64 ",\"groups\":[", summary->groups.ungrouped);
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buf_append(out, ",", 1);

@@ -1,12 +1,12 @@
 /* What a page shows of a job, summed up from its outcomes as they come, in whatever order: counts, which items are done, failures in
- * groups, durations. Pure and bounded: two bits an item, GROUPS_MAX groups. The same outcomes give the same summary. */
+ * groups (schemas/failure_groups.h), durations. Pure and bounded: two bits an item, and so many groups. The same outcomes give the same summary. */
 #ifndef SERVE_SUMMARY_H
 #define SERVE_SUMMARY_H
 
 #include "base/buf.h"
 #include "fanmap/fanmap.h"
 
-enum { SUMMARY_GROUPS_MAX = 200, SUMMARY_SAMPLES = 3, SUMMARY_BINS_MAX = 4096 };
+enum { SUMMARY_BINS_MAX = 4096 };
 
 typedef struct summary summary_t;
 

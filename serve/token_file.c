@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "io/trusted_file.h"
 
 enum { TOKEN_BYTES = 24, FILE_MAX = 1024 };
 
@@ -58,16 +59,16 @@ static int take_line(const char *path, char *line, access_t *access, fanmap_erro
     return FANMAP_OK;
 }
 
-static int read_file(const char *path, int fd, access_t *access, fanmap_error_t *err)
+static int read_file(const char *path, FILE *file, access_t *access, fanmap_error_t *err)
 {
     char text[FILE_MAX + 1], *rest = text, *line;
     struct stat st;
-    if (fstat(fd, &st) != 0)
+    if (fstat(fileno(file), &st) != 0)
         return err_set(err, FANMAP_EIO, "%s: %s", path, strerror(errno));
     if (st.st_mode & 077)
         return err_set(err, FANMAP_EUSAGE, "%s can be read or written by others: chmod 600 it", path);
-    ssize_t n = read(fd, text, FILE_MAX);
-    if (n < 0)
+    size_t n = fread(text, 1, FILE_MAX, file);
+    if (ferror(file))
         return err_set(err, FANMAP_EIO, "%s: %s", path, strerror(errno));
     text[n] = '\0';
     while ((line = strsep(&rest, "\n")) != NULL) {
@@ -82,19 +83,20 @@ static int read_file(const char *path, int fd, access_t *access, fanmap_error_t 
 
 int token_file_read(const char *path, access_t *access, bool *ret_is_new, fanmap_error_t *err)
 {
-    bool is_new = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        int r = make_file(path, err);
+    bool is_new = false, is_shared;
+    FILE *file;
+    int r = trusted_open(path, &file, &is_shared, err);
+    if (r != FANMAP_OK && errno == ENOENT) {
+        is_new = true;
+        r = make_file(path, err);
         if (r != FANMAP_OK)
             return r;
-        is_new = true;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        r = trusted_open(path, &file, &is_shared, err);
     }
-    if (fd < 0)
-        return err_set(err, FANMAP_EIO, "%s: %s", path, strerror(errno));
-    int r = read_file(path, fd, access, err);
-    close(fd);
+    if (r != FANMAP_OK)
+        return err_wrap(err, "%s", path);
+    r = read_file(path, file, access, err);
+    fclose(file);
     if (r == FANMAP_OK)
         *ret_is_new = is_new;
     return r;

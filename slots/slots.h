@@ -59,6 +59,8 @@ typedef struct {
     /* It has tried often enough and nothing is up: the pool starts nothing any more. Once; close it later, not from
      * inside. */
     void (*failed)(void *arg, const fanmap_error_t *err);
+    /* Runs `from` to `to` (not included) were not begun and never will be, as after slots_take_back. */
+    void (*back)(void *arg, uint32_t slot, uint32_t from, uint32_t to);
 } slots_callbacks_t;
 
 /* What later runs of a slot belong to. */
@@ -71,7 +73,9 @@ typedef struct {
     limits_t limits; /* what the job asks for; of it and the task's own the smaller ones count, as with the timeout */
     const uint8_t *bound;
     size_t bound_len;
-    uint32_t parts; /* of zipped items: how many each has; 0: not zipped */
+    uint32_t parts;          /* of zipped items: how many each has; 0: not zipped */
+    const char *traceparent; /* NULL or "": none */
+    uint64_t trace_salt;
 } slots_job_t;
 
 /* Starts the guardian and through it the slots; each announces itself by `up`. Raises this process's soft limit of open
@@ -87,6 +91,8 @@ const char *slots_abilities(const slots_t *slots);
 /* Sets the job of the runs that follow; only while nothing is in the slot. `job_key` is the caller's number for the
  * job: by it slots_set_lapse finds the slots that the job is in. */
 void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_t *job);
+/* The next `n` runs of the slot, in which nothing waits, are one call: a task that can takes them at once. */
+void slots_call(slots_t *s, uint32_t slot, uint32_t n);
 /* Queues one run and returns its number n (rising by one, per slot, for ever). The caller bounds how many
  * wait there. The bytes are copied. Nothing leaves before slots_flush. */
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run);
@@ -102,5 +108,7 @@ void slots_kill(slots_t *s, uint32_t slot, uint32_t n, bool now);
 void slots_freeze(slots_t *s, uint32_t slot, bool freeze);
 /* The CLOCK_BOOTTIME in ms at which the guardian freezes every slot whose job has this key; INT64_MAX: no limit. */
 void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms);
+/* What runs may last from now on, in every slot that has a job, until that gets another. */
+void slots_set_timeout(slots_t *s, uint32_t timeout_ms);
 
 #endif

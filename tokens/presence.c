@@ -358,6 +358,11 @@ bool presence_was_up(const presence_t *p)
     return p->was_up;
 }
 
+bool presence_is_up(const presence_t *p)
+{
+    return redis_conn_context(p->conn) != NULL;
+}
+
 void presence_close(presence_t *p)
 {
     if (!p)

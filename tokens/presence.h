@@ -58,6 +58,8 @@ int presence_ask(presence_t *presence, presence_what_t what, const char *name, p
 void presence_forget(presence_t *presence, const void *arg);
 /* A connection to Redis stood at some time. */
 bool presence_was_up(const presence_t *presence);
+/* One stands now. */
+bool presence_is_up(const presence_t *presence);
 void presence_close(presence_t *presence);
 
 #endif

@@ -33,6 +33,8 @@ void script_sync_args(script_args_t *ret, const tokens_request_t *request, const
     add_number(ret, request->lease_ms);
     add_text(ret, channel_prefix);
     add_text(ret, request->job);
+    add_number(ret, request->starts);
+    add_number(ret, request->start_every_us);
 }
 
 void script_create_args(script_args_t *ret, const char *nonce, uint64_t n, uint32_t lease_ms)
@@ -41,6 +43,11 @@ void script_create_args(script_args_t *ret, const char *nonce, uint64_t n, uint3
     add_text(ret, nonce);
     add_number(ret, n);
     add_number(ret, lease_ms);
+}
+
+static uint64_t count_of(const script_value_t *value)
+{
+    return value->text || value->number < 0 ? 0 : (uint64_t)value->number;
 }
 
 bool script_sync_reply(const script_value_t *values, size_t n, tokens_reply_t *ret)
@@ -61,6 +68,9 @@ bool script_sync_reply(const script_value_t *values, size_t n, tokens_reply_t *r
         .fence = (uint64_t)values[4].number,
         .n_version = (uint64_t)values[5].number,
     };
+    ret->free = count_of(&values[7]);
+    ret->starts = count_of(&values[8]);
+    ret->start_in_us = count_of(&values[9]);
     memcpy(ret->run_id, run->text, run->len);
     return true;
 }

@@ -5,15 +5,17 @@
 -- is N less the sum of the rows. A table that cannot vouch for its own past (new, wiped, restarted, rolled back) learns for
 -- one lease: it believes what workers with a valid lease say they use, and grants nothing.
 --
--- KEYS[1]  the table, a hash: nonce, clock, last, run, learn, fence, n, nv, z, drain, and a row r:INCARNATION a worker
+-- KEYS[1]  the table, a hash: nonce, clock, last, run, learn, fence, n, nv, z, drain, pace, and a row r:INCARNATION a worker
 -- ARGV     1 incarnation  2 seq  3 nonce  4 n  5 n_version  6 z  7 fence_seen  8 lease_valid  9 keep  10 want
 --          11 lease_ms  12 the prefix of wake-up channels  13 job (what a wake-up says)
--- reply    {allow, held, learning, waiters, fence, n_version, run_id}
+--          14 starts  15 start_every_us: so many places for starts are asked for, so far apart (starts.h)
+-- reply    {allow, held, learning, waiters, fence, n_version, run_id, free, starts, start_in_us}
 --
 -- Numbers are written with %.0f: tostring(1.7e12) would give an exponent.
 
 local LARGEST = 9007199254740992 -- 2^53
 local DAY_MS = 86400000
+local SECOND = 1000000 -- how far ahead places for starts are given away, and how late they may be used, in us
 
 local function number(text)
     return math.max(0, math.min(tonumber(text) or 0, LARGEST))
@@ -28,6 +30,7 @@ local n, n_version, z = number(ARGV[4]), number(ARGV[5]), number(ARGV[6])
 local fence_seen, lease_valid = number(ARGV[7]), ARGV[8] == '1'
 local keep, lease = number(ARGV[9]), math.max(1, number(ARGV[11]))
 local want = math.max(keep, number(ARGV[10]))
+local starts, every = number(ARGV[14]), number(ARGV[15])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
@@ -69,19 +72,25 @@ local function must_learn(head, learning)
         or head.run ~= run
         or z > number(head.z)
         or (not learning and fence_seen > number(head.fence))
+        or (number(head.n) == LARGEST and n < LARGEST) -- who runs without a limit need not have said so
 end
 
 local head, rows = read_table()
 local clock = advance(number(head.clock), number(head.last))
 local learn, fence, drain = number(head.learn), number(head.fence), head.drain == '1'
+local pace = number(head.pace) -- the next place for a start that nobody was given, in us of the clock
 
 if head.nonce == nonce and number(head.nv) >= n_version then -- N of the highest version counts
     n, n_version = number(head.n), number(head.nv)
+end
+if n == 0 then -- no limit: only the rate is kept
+    n = LARGEST
 end
 if must_learn(head, clock < learn) then
     redis.call('DEL', KEYS[1])
     rows, clock, learn, drain = {}, 0, lease, false
     fence = math.max(now, fence_seen, fence)
+    pace = every + 2 * SECOND -- behind whatever was given before, and used late
 end
 if head.nonce == nonce then
     z = math.max(z, number(head.z))
@@ -110,8 +119,28 @@ local function least_served()
 end
 
 local me = rows[incarnation]
-local began_to_want = not me or want > me.want
 local repeated = me ~= nil and seq <= me.seq -- a request that was already answered, or overtaken, changes nothing
+
+-- The next places, as far as they are within a second; else how long until there is one.
+local function give_starts()
+    local first, clock_us = math.max(pace, clock * 1000), clock * 1000
+    local room = clock_us + SECOND - first
+    if room < 0 then
+        return 0, -room
+    end
+    local given = math.min(starts, math.floor(room / every) + 1)
+    pace = first + given * every
+    return given, first - clock_us
+end
+local given, start_in = 0, 0
+if every > 0 and starts > 0 and not repeated then
+    given, start_in = give_starts()
+end
+if every > 0 then -- without a place no token is of use
+    want = math.max(keep, want - math.max(0, starts - given))
+end
+
+local began_to_want = not me or want > me.want
 if not repeated then
     local row = me and me.held or 0
     local service = me and served(me) or least_served()
@@ -221,8 +250,9 @@ end
 
 redis.call('HSET', KEYS[1], 'nonce', nonce, 'clock', whole(clock), 'last', whole(now), 'run', run, 'learn', whole(learn),
     'fence', whole(fence), 'n', whole(n), 'nv', whole(n_version), 'z', whole(z),
-    'drain', (draining or (drain and learning)) and '1' or '0', 'r:' .. incarnation,
+    'drain', (draining or (drain and learning)) and '1' or '0', 'pace', whole(pace), 'r:' .. incarnation,
     string.format('%s %s %s %s %s', whole(me.held), whole(me.expiry), whole(me.want), whole(me.service), whole(me.seq)))
 redis.call('PEXPIRE', KEYS[1], whole(math.max(DAY_MS, 20 * lease)))
 
-return { allow, me.held, learning and 1 or 0, waiters, fence, n_version, run }
+return { allow, me.held, learning and 1 or 0, waiters, fence, n_version, run,
+    learning and 0 or math.max(0, n - sum), given, start_in }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/invariant.h"
 
 enum {
@@ -29,10 +30,12 @@ struct tokens {
     int64_t lease_ms;
     uint64_t n, n_version, z;
     uint64_t keep, want;
+    starts_t starts;
 
     /* The lease. */
     uint64_t allow;
     uint64_t held; /* by the last reply; UINT64_MAX: not known, everything that runs is kept */
+    uint64_t free; /* likewise: held by nobody */
     int64_t deadline_ms;
     uint64_t fence;
     bool waiters, kill;
@@ -70,14 +73,40 @@ tokens_t *tokens_new(const char *job, const char *incarnation, const char *nonce
     return t;
 }
 
+void tokens_set_rate(tokens_t *t, uint64_t every_us, bool is_apart)
+{
+    starts_init(&t->starts, every_us, is_apart);
+}
+
+void tokens_set_starts(tokens_t *t, uint64_t n)
+{
+    t->starts.wanted = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+uint64_t tokens_starts(const tokens_t *t, int64_t now_ms)
+{
+    return t->starts.every_us > 0 ? starts_in_hand(&t->starts, now_ms) + starts_to_ask(&t->starts, now_ms) : UINT64_MAX;
+}
+
+bool tokens_may_start(const tokens_t *t, int64_t now_ms)
+{
+    return starts_may(&t->starts, now_ms);
+}
+
+void tokens_started(tokens_t *t, int64_t now_ms)
+{
+    starts_used(&t->starts, now_ms);
+}
+
+/* There is something to ask the table for. */
+static bool is_on(const tokens_t *t)
+{
+    return t->n > 0 || t->starts.every_us > 0;
+}
+
 void tokens_free(tokens_t *t)
 {
     free(t);
-}
-
-static int64_t min_ms(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static int64_t max_ms(int64_t a, int64_t b)
@@ -92,7 +121,7 @@ static bool lapsed(const tokens_t *t, int64_t now_ms)
 
 static bool must_kill(const tokens_t *t, int64_t now_ms)
 {
-    return t->kill || (t->keep > 0 && now_ms >= t->deadline_ms + KILL_AFTER_MS);
+    return t->kill || (t->n > 0 && t->keep > 0 && now_ms >= t->deadline_ms + KILL_AFTER_MS);
 }
 
 uint64_t tokens_allow(const tokens_t *t, int64_t now_ms)
@@ -121,6 +150,16 @@ uint64_t tokens_fence(const tokens_t *t)
     return t->n > 0 ? t->fence : 0;
 }
 
+uint64_t tokens_held(const tokens_t *t)
+{
+    return t->n == 0 ? 0 : t->held == UINT64_MAX ? t->keep : t->held;
+}
+
+uint64_t tokens_free_n(const tokens_t *t)
+{
+    return t->n > 0 ? t->free : 0;
+}
+
 int64_t tokens_lapse_at_ms(const tokens_t *t)
 {
     return t->n > 0 ? t->deadline_ms : INT64_MAX;
@@ -130,7 +169,7 @@ int64_t tokens_lapse_at_ms(const tokens_t *t)
 static bool has_unused(const tokens_t *t, int64_t now_ms)
 {
     bool known = t->held != UINT64_MAX && t->held > t->keep;
-    return known && (t->want <= t->keep || t->keep >= tokens_allow(t, now_ms));
+    return t->n > 0 && known && (t->want <= t->keep || t->keep >= tokens_allow(t, now_ms));
 }
 
 static void note_unused(tokens_t *t, int64_t now_ms)
@@ -190,13 +229,13 @@ void tokens_set_demand(tokens_t *t, uint64_t keep, uint64_t want, int64_t now_ms
 
 static bool is_idle(const tokens_t *t)
 {
-    return t->sent_idle && t->keep == 0 && t->want == 0;
+    return t->sent_idle && t->keep == 0 && t->want == 0 && (t->starts.every_us == 0 || t->starts.wanted == 0);
 }
 
 void tokens_wake(tokens_t *t, int64_t now_ms)
 {
     (void)now_ms;
-    if (t->n > 0 && !is_idle(t))
+    if (is_on(t) && !is_idle(t))
         t->wants_sync = true;
 }
 
@@ -212,16 +251,17 @@ static int64_t at_once_ms(const tokens_t *t)
 }
 
 /* When the next request is due while none is in flight; INT64_MAX: never. */
-static int64_t due_ms(const tokens_t *t)
+static int64_t due_ms(const tokens_t *t, int64_t now_ms)
 {
-    if (t->n == 0 || t->kill || is_idle(t))
+    if (!is_on(t) || t->kill || is_idle(t))
         return INT64_MAX;
     int64_t due = t->seq > 0 ? t->sent_ms + t->lease_ms / 5 : INT64_MIN;
     bool wants_more = t->want > t->sent_want && t->want > t->held;
-    if (t->wants_sync || t->sent_idle || wants_more)
-        due = min_ms(due, at_once_ms(t));
+    if (t->wants_sync || (t->sent_idle && t->want > 0) || (wants_more && t->n > 0) ||
+        starts_to_ask(&t->starts, now_ms) > 0)
+        due = earlier(due, at_once_ms(t));
     if (t->unused_since_ms != INT64_MAX)
-        due = min_ms(due, max_ms(at_once_ms(t), t->unused_since_ms + (t->waiters ? 0 : UNUSED_LINGER_MS)));
+        due = earlier(due, max_ms(at_once_ms(t), t->unused_since_ms + (t->waiters ? 0 : UNUSED_LINGER_MS)));
     return max_ms(due, t->retry_ms);
 }
 
@@ -232,7 +272,7 @@ static void count_at_once(tokens_t *t, int64_t now_ms)
         t->at_once_ms = max_ms(t->at_once_ms, now_ms) + AT_ONCE_EVERY_MS;
 }
 
-static void fill_request(const tokens_t *t, int64_t now_ms, tokens_request_t *ret)
+static void fill_request(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
 {
     *ret = (tokens_request_t){
         .seq = t->seq,
@@ -248,12 +288,14 @@ static void fill_request(const tokens_t *t, int64_t now_ms, tokens_request_t *re
     snprintf(ret->job, sizeof ret->job, "%s", t->job);
     snprintf(ret->incarnation, sizeof ret->incarnation, "%s", t->incarnation);
     snprintf(ret->nonce, sizeof ret->nonce, "%s", t->nonce);
+    ret->starts = starts_to_ask(&t->starts, now_ms);
+    ret->start_every_us = t->starts.every_us > 0 ? starts_ask(&t->starts) : 0;
     invariant(ret->keep <= t->keep && ret->want >= t->keep);
 }
 
 bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
 {
-    if (t->n == 0)
+    if (!is_on(t))
         return false;
     if (must_kill(t, now_ms)) {
         t->kill = true; /* a reply must not undo it */
@@ -264,7 +306,7 @@ bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
         t->in_flight = false;
         t->slow = true;
     }
-    if (t->in_flight || now_ms < due_ms(t))
+    if (t->in_flight || now_ms < due_ms(t, now_ms))
         return false;
     invariant(!t->in_flight && !is_idle(t));
     count_at_once(t, now_ms);
@@ -284,6 +326,7 @@ bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret)
 static void apply_reply(tokens_t *t, const tokens_reply_t *reply)
 {
     t->held = reply->held;
+    t->free = reply->free;
     t->waiters = reply->waiters;
     t->deadline_ms = max_ms(t->deadline_ms, t->sent_ms + t->lease_ms / 2);
     if (reply->learning) {
@@ -306,7 +349,8 @@ void tokens_on_reply(tokens_t *t, uint64_t seq, const tokens_reply_t *reply, int
     if (now_ms - t->sent_ms <= t->lease_ms / 4)
         t->slow = false;
     bool other_run = t->run_id[0] != '\0' && strcmp(t->run_id, reply->run_id) != 0;
-    bool frozen = t->keep > 0 && lapsed(t, now_ms);
+    bool frozen = t->n > 0 && t->keep > 0 && lapsed(t, now_ms);
+    starts_answered(&t->starts, reply->starts, reply->start_in_us, t->sent_ms, now_ms);
     snprintf(t->run_id, sizeof t->run_id, "%s", reply->run_id);
     t->fence = reply->fence > t->fence ? reply->fence : t->fence;
     t->sent_idle = t->sent_want == 0; /* want is never below keep */
@@ -324,7 +368,7 @@ void tokens_on_error(tokens_t *t, uint64_t seq, int64_t now_ms)
         return;
     t->in_flight = false;
     t->wants_sync = true;
-    t->retry_ms = now_ms + max_ms(RETRY_MS_MIN, min_ms(RETRY_MS_MAX, t->lease_ms / 15));
+    t->retry_ms = now_ms + max_ms(RETRY_MS_MIN, earlier(RETRY_MS_MAX, t->lease_ms / 15));
 }
 
 void tokens_killed(tokens_t *t, int64_t now_ms)
@@ -333,19 +377,23 @@ void tokens_killed(tokens_t *t, int64_t now_ms)
     t->keep = 0;
     t->held = 0;
     t->allow = 0;
-    t->deadline_ms = min_ms(t->deadline_ms, now_ms);
+    t->deadline_ms = earlier(t->deadline_ms, now_ms);
     t->wants_sync = true;
     note_unused(t, now_ms);
 }
 
 int64_t tokens_next_ms(const tokens_t *t, int64_t now_ms)
 {
-    if (t->n == 0)
+    if (!is_on(t))
         return INT64_MAX;
     if (must_kill(t, now_ms))
         return t->kill ? INT64_MAX : now_ms;
-    int64_t next = t->in_flight ? t->sent_ms + timeout_ms(t) : due_ms(t);
-    if (t->keep > 0)
-        next = min_ms(next, lapsed(t, now_ms) ? t->deadline_ms + KILL_AFTER_MS : t->deadline_ms);
+    int64_t next = t->in_flight ? t->sent_ms + timeout_ms(t) : due_ms(t, now_ms);
+    if (t->starts.wanted > 0)
+        next = earlier(next, starts_next_ms(&t->starts, now_ms));
+    if (!t->in_flight && t->starts.wanted > 0 && t->starts.ask_ms > now_ms)
+        next = earlier(next, t->starts.ask_ms);
+    if (t->n > 0 && t->keep > 0)
+        next = earlier(next, lapsed(t, now_ms) ? t->deadline_ms + KILL_AFTER_MS : t->deadline_ms);
     return max_ms(next, now_ms);
 }

@@ -20,6 +20,9 @@ void view_worker(buf_t *out, const fanmap_worker_info_t *worker)
     json_count(&json, "partitions", worker->partitions);
     json_int(&json, "started_ms", worker->started_ms);
     json_int(&json, "silent_ms", worker->silent_ms);
+    json_text(&json, "oldest", worker->oldest);
+    json_text(&json, "version", worker->version);
+    json_text(&json, "runnable", worker->runnable);
     json_end(&json);
 }
 
@@ -72,4 +75,15 @@ void view_dead(buf_t *out, const fanmap_dead_t *letter)
         json_count(&json, "index", letter->index);
     json_count(&json, "bytes", letter->value_len);
     json_end(&json);
+}
+
+int view_health(buf_t *out, const fanmap_health_t *health)
+{
+    json_t json = json_begin(out);
+    json_text(&json, "status", !health->is_ready ? "not ready" : health->why[0] ? "degraded" : "ready");
+    if (health->why[0])
+        json_text(&json, "reason", health->why);
+    json_end(&json);
+    buf_append(out, "\n", 1);
+    return health->is_ready ? 200 : 503;
 }

@@ -27,10 +27,21 @@ void json_end(json_t *json)
     buf_append(json->out, "}", 1);
 }
 
-void json_text(json_t *json, const char *key, const char *text)
+void json_text_of(json_t *json, const char *key, const char *text, size_t len)
 {
     put_key(json, key);
-    json_put_string(json->out, text, strlen(text));
+    json_put_string(json->out, text, len);
+}
+
+void json_text(json_t *json, const char *key, const char *text)
+{
+    json_text_of(json, key, text, strlen(text));
+}
+
+void json_raw(json_t *json, const char *key, const char *text)
+{
+    put_key(json, key);
+    buf_append_text(json->out, text);
 }
 
 void json_count(json_t *json, const char *key, uint64_t count)

@@ -12,10 +12,13 @@ typedef struct {
 /* A whole object: its bracket, and json_end for the other. */
 json_t json_begin(buf_t *out);
 void json_end(json_t *json);
+void json_text_of(json_t *json, const char *key, const char *text, size_t len);
 void json_text(json_t *json, const char *key, const char *text);
 void json_count(json_t *json, const char *key, uint64_t count);
 void json_int(json_t *json, const char *key, int64_t number);
 void json_rate(json_t *json, const char *key, double rate);
+/* `text` is JSON already. */
+void json_raw(json_t *json, const char *key, const char *text);
 void json_bool(json_t *json, const char *key, bool value);
 /* An object or a list inside: fields of its own until json_close with the same bracket, '}' or ']'. In a list the keys
  * are NULL. */

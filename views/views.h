@@ -13,6 +13,11 @@ void view_show(buf_t *out, const fanmap_show_t *show);
 void view_worker(buf_t *out, const fanmap_worker_info_t *worker);
 void view_topic(buf_t *out, const fanmap_topic_info_t *topic);
 void view_dead(buf_t *out, const fanmap_dead_t *letter);
+void view_item(buf_t *out, const fanmap_item_info_t *item);
+/* A line, or bytes that were dropped; not the end. */
+void view_log_line(buf_t *out, const fanmap_log_line_t *line);
+/* Returns the status that HTTP gives it: 200 or 503. */
+int view_health(buf_t *out, const fanmap_health_t *health);
 /* Bytes as text for people: printable ASCII as it is, the rest as \xNN; cut where `ret` is full. */
 void view_bytes(char *ret, size_t cap, const void *bytes, size_t len);
 

@@ -7,7 +7,26 @@
 #include "schemas/names.h"
 #include "schemas/spec.h"
 
-typedef enum { ON_ITEMS, ON_RESULTS, ON_JOBS, ON_DEAD, ON_LOGS, ON_GROUP, ON_AGGREGATOR_GROUP, ON_END } resource_t;
+typedef enum {
+    ON_ITEMS,
+    ON_RESULTS,
+    ON_JOBS,
+    ON_DEAD,
+    ON_LOGS,
+    ON_SOURCE,
+    ON_STREAM_LOG,
+    ON_TO,
+    ON_ERRORS_TO,
+    ON_GROUP, /* from here on groups */
+    ON_AGGREGATOR_GROUP,
+    ON_STREAM_GROUP,
+    ON_GATHER_GROUP,
+    ON_REPLAY_GROUP,
+    ON_READERS,      /* from here on what begins with the name and a dot */
+    ON_TRANSACTIONS, /* from here on transactional ids */
+    ON_READER_TRANSACTIONS,
+    ON_END
+} resource_t;
 
 typedef struct {
     resource_t resource;
@@ -16,7 +35,7 @@ typedef struct {
 
 typedef struct {
     const char *name, *who;
-    right_t rights[8];
+    right_t rights[10];
 } role_t;
 
 static const role_t roles[] = {
@@ -29,8 +48,16 @@ static const role_t roles[] = {
       {ON_GROUP, "Describe"},
       {ON_END, NULL}}},
     {"gather",
-     "gather; Write copies the end of a job to where workers see it",
-     {{ON_RESULTS, "Read"}, {ON_JOBS, "Read Write"}, {ON_END, NULL}}},
+     "gather; Write copies the end of a job to where workers see it. What is of readers is for --as and --to alone, "
+     "also of map; "
+     "DescribeConfigs to know how large a record may be",
+     {{ON_RESULTS, "Read"},
+      {ON_JOBS, "Read Write"},
+      {ON_TO, "Write DescribeConfigs"},
+      {ON_ERRORS_TO, "Write DescribeConfigs"},
+      {ON_READERS, "Read"},
+      {ON_READER_TRANSACTIONS, "Write"},
+      {ON_END, NULL}}},
     {"worker",
      "worker; Delete is for items that nobody can need any more, without it they stay",
      {{ON_ITEMS, "Read Write Delete"},
@@ -58,6 +85,32 @@ static const role_t roles[] = {
       {ON_END, NULL}}},
 };
 
+static const role_t roles_of_streams[] = {
+    {"stream",
+     "stream; Create only where its log is to be made, DescribeConfigs to know how large a record may be",
+     {{ON_JOBS, "Read Write"},
+      {ON_RESULTS, "Describe"},
+      {ON_SOURCE, "Read"},
+      {ON_STREAM_LOG, "Read Delete Create"},
+      {ON_TO, "Write DescribeConfigs"},
+      {ON_ERRORS_TO, "Write DescribeConfigs"},
+      {ON_STREAM_GROUP, "Read"},
+      {ON_GATHER_GROUP, "Read"},
+      {ON_TRANSACTIONS, "Write"},
+      {ON_END, NULL}}},
+    {"worker",
+     "the workers that serve its task, beside their rights for jobs",
+     {{ON_SOURCE, "Read"}, {ON_STREAM_LOG, "Write Alter"}, {ON_STREAM_GROUP, "Read"}, {ON_END, NULL}}},
+    {"replay",
+     "dead list and dead replay of it, who may also read the jobs topic",
+     {{ON_JOBS, "Read"},
+      {ON_RESULTS, "Describe"},
+      {ON_ERRORS_TO, "Read"},
+      {ON_SOURCE, "Write"},
+      {ON_REPLAY_GROUP, "Read"},
+      {ON_END, NULL}}},
+};
+
 static const char redis_commands[] =
     "+evalsha +eval +time +info +exists +hget +hgetall +hset +hdel +del +pexpire +expire +zadd +zcard +zrem "
     "+zrangebyscore +zrevrange +zremrangebyscore +publish +subscribe";
@@ -80,10 +133,29 @@ static void say(const printing_t *p, const char *format, ...)
     p->fn(p->arg, line);
 }
 
+/* NULL: there is none. */
 static const char *name_of(const printing_t *p, resource_t resource, char *name)
 {
     const char *name_space = options_text(p->options, OPT_NAMESPACE), *queue = options_text(p->options, OPT_QUEUE);
+    const char *stream = options_text(p->options, OPT_OF_STREAM), *from = options_text(p->options, OPT_FROM);
     switch (resource) {
+    case ON_SOURCE:
+        return from ? from : "FROM";
+    case ON_STREAM_LOG:
+    case ON_STREAM_GROUP:
+        return name_stream(name, name_space, stream);
+    case ON_TO:
+        return options_text(p->options, OPT_TO);
+    case ON_ERRORS_TO:
+        return options_text(p->options, OPT_ERRORS_TO);
+    case ON_GATHER_GROUP:
+    case ON_TRANSACTIONS:
+        return name_gather(name, name_space, stream);
+    case ON_READERS:
+    case ON_READER_TRANSACTIONS:
+        return name_readers(name, name_space);
+    case ON_REPLAY_GROUP:
+        return name_replay(name, name_space, stream);
     case ON_ITEMS:
         return name_items_of_queue(name, name_space, queue);
     case ON_RESULTS:
@@ -104,15 +176,20 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
 static void print_right(const printing_t *p, const char *principal, const right_t *right)
 {
     char name[TOPIC_NAME_MAX], operations[128] = "", copy[128];
-    const char *brokers = options_text(p->options, OPT_BROKERS);
+    const char *brokers = options_text(p->options, OPT_BROKERS), *of = name_of(p, right->resource, name);
+    bool has_dot = right->resource >= ON_READERS, is_prefix = has_dot || right->resource == ON_ITEMS;
+    const char *kind = right->resource >= ON_TRANSACTIONS ? "transactional-id"
+                       : right->resource >= ON_GROUP      ? "group"
+                                                          : "topic";
     size_t n = 0;
+    if (!of)
+        return;
     snprintf(copy, sizeof copy, "%s", right->operations);
     for (char *rest = copy, *word; (word = strsep(&rest, " "));)
         n += (size_t)snprintf(operations + n, sizeof operations - n, " --operation %s", word);
-    say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s%s",
-        brokers && *brokers ? brokers : "HOST:PORT", principal, operations,
-        right->resource >= ON_GROUP ? "group" : "topic", name_of(p, right->resource, name),
-        right->resource == ON_ITEMS ? " --resource-pattern-type prefixed" : "");
+    say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s%s%s",
+        brokers && *brokers ? brokers : "HOST:PORT", principal, operations, kind, of, has_dot ? "." : "",
+        is_prefix ? " --resource-pattern-type prefixed" : "");
 }
 
 static void print_role(const printing_t *p, const role_t *role)
@@ -133,8 +210,13 @@ int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg, f
     for (const char *c = principal; c && *c; c++)
         if ((unsigned char)*c < ' ' || *c == '\'')
             return err_set(err, FANMAP_EUSAGE, "--principal \"%s\" cannot stand in a shell script", principal);
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        print_role(&p, &roles[i]);
+    bool of_stream = options_text(options, OPT_OF_STREAM) != NULL;
+    const role_t *at = of_stream ? roles_of_streams : roles;
+    size_t n = of_stream ? sizeof roles_of_streams / sizeof roles_of_streams[0] : sizeof roles / sizeof roles[0];
+    for (size_t i = 0; i < n; i++)
+        print_role(&p, &at[i]);
+    if (of_stream)
+        return FANMAP_OK;
     say(&p, "# Redis, for all of them; gather and a fleet of jobs without a limit do without it");
     say(&p, "redis-cli ACL SETUSER %s on '>PASSWORD' '~%s.*' '&%s.*' %s", name_space, name_space, name_space,
         redis_commands);

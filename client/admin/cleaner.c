@@ -10,7 +10,7 @@
 #include "client/admin/lost.h"
 #include "client/options/options.h"
 
-enum { LOOK_MS = 500, TIMEOUT_MS = 30000, LOST_MS = 4000 };
+enum { LOOK_MS = 500, TIMEOUT_MS = 30000, LOST_MS = 4000, STRANDED_MS = 10000, STRANDED_MAX_MS = 3600000 };
 
 struct cleaner {
     loop_t *loop;
@@ -20,8 +20,9 @@ struct cleaner {
     void *log_arg;
     int64_t every_ms, clean_at_ms, lost_at_ms; /* INT64_MAX: never */
     pthread_t thread;
-    bool is_running, was_denied; /* of the loop's thread */
-    bool cleans, looks, again;   /* what the thread is there for; a look more is due */
+    int64_t stranded_since_ms, stranded_ms; /* when that began, and after how long of it the next look is due */
+    bool is_running, was_denied;            /* of the loop's thread */
+    bool cleans, looks, again;              /* what the thread is there for; a look more is due */
     lost_look_t look;
     pthread_mutex_t mutex; /* of what follows */
     fanmap_t *f;           /* of the thread; NULL: not open */
@@ -156,6 +157,19 @@ void cleaner_look_for_lost(cleaner_t *c)
     arm(c);
 }
 
+void cleaner_stranded(cleaner_t *c, bool is_stranded)
+{
+    int64_t now = loop_now_ms(c->loop);
+    if (!is_stranded) {
+        c->stranded_since_ms = now;
+        c->stranded_ms = STRANDED_MS;
+    } else if (now - c->stranded_since_ms >= c->stranded_ms) {
+        c->stranded_ms = sooner(2 * c->stranded_ms, STRANDED_MAX_MS);
+        c->stranded_since_ms = now;
+        cleaner_look_for_lost(c);
+    }
+}
+
 /* It looks at what is there and needs no tokens. */
 static int own_options(cleaner_t *c, const fanmap_options_t *options, fanmap_error_t *err)
 {
@@ -185,6 +199,8 @@ int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fa
         return r;
     }
     c->lost_at_ms = INT64_MAX;
+    c->stranded_since_ms = loop_clock_ms();
+    c->stranded_ms = STRANDED_MS;
     c->clean_at_ms = c->every_ms > 0 ? loop_clock_ms() + (int64_t)(seed % (uint64_t)c->every_ms) : INT64_MAX;
     arm(c);
     *ret = c;

@@ -15,6 +15,9 @@ int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fa
                 cleaner_t **ret, fanmap_error_t *err);
 /* Kafka lost items: in some seconds it is looked whose they are, and again until no more are found (lost.h). */
 void cleaner_look_for_lost(cleaner_t *cleaner);
+/* Called every few seconds: whether the worker has nothing to do although a job of its tasks is open. After 10 s of that it
+ * is looked as well, then after twice as long each time, up to an hour: of what was lost before anybody saw it. */
+void cleaner_stranded(cleaner_t *cleaner, bool is_stranded);
 /* Stops a pass that is under way and waits for its end, about a second. NULL is allowed. */
 void cleaner_free(cleaner_t *cleaner);
 

@@ -46,11 +46,6 @@ static void put_end(control_t *c)
 
 /* ---- its log ---- */
 
-static void on_log_record(void *arg, const bus_record_t *record)
-{
-    job_counts_record(arg, record);
-}
-
 /* What its log, which alone decides, comes to; not known while it is open. Of one that is gone nothing but that. */
 static jobs_counts_t count_log(control_t *c)
 {
@@ -59,7 +54,7 @@ static jobs_counts_t count_log(control_t *c)
     if (!counts)
         query_out_of_memory(&c->query);
     int64_t low = query_read(&c->query, c->queue->results, (int32_t)c->seen.spec.results_partition,
-                             c->seen.spec.start_offset, -1, on_log_record, counts);
+                             c->seen.spec.start_offset, -1, job_counts_record, counts);
     if (c->query.result == FANMAP_ELOST)
         query_forgive(&c->query);
     else if (c->query.result == FANMAP_OK && low < 0 && list_out_of_memory(counts->list))
@@ -152,9 +147,6 @@ static void put_until_it_counts(control_t *c)
 
 static void carry_out(control_t *c)
 {
-    if (c->query.result == FANMAP_OK && !c->seen.view.is_known)
-        c->query.result = err_set(c->query.err, FANMAP_ENOJOB, "there is no job %s in namespace %s", c->job,
-                                  c->query.f->namespace_name);
     if (c->query.result == FANMAP_OK)
         c->query.result = lookup_check_log(c->queue, &c->seen.spec, c->query.err);
     if (c->query.result != FANMAP_OK)
@@ -212,7 +204,7 @@ int fanmap_control(fanmap_t *f, const char *job_id, const char *verb, const char
     if (c.query.result == FANMAP_OK && f->error.code)
         c.query.result = err_copy(err, &f->error);
     c.queue = query_queue(&c.query, NULL, NULL);
-    query_job(&c.query, c.queue, job_id, &c.seen);
+    query_known_job(&c.query, c.queue, job_id, &c.seen);
     carry_out(&c);
     if (c.query.result == FANMAP_OK)
         tell_handles(f, job_id, verb);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/admin/dead_stream.h"
 #include "schemas/item.h"
 
 enum { BATCH_N = 1000, BATCH_BYTES = 16 << 20 };
@@ -141,6 +142,8 @@ int fanmap_dead(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
                 fanmap_error_t *err)
 {
     dead_t d = {.filter = filter};
+    if (filter && options_is_set(filter, OPT_OF_STREAM))
+        return dead_stream_list(f, filter, timeout_ms, fn, arg, err);
     dead_begin(&d, f, timeout_ms, err);
     while (dead_has_more(&d)) {
         dead_read_batch(&d);

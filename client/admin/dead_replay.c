@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "client/admin/dead.h"
+#include "client/admin/dead_stream.h"
 
 enum { NAME_OF_KNOWN_MAX = DEAD_HEADER_MAX + 64 };
 
@@ -133,6 +134,8 @@ int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_
                        void *arg, uint64_t *ret_n, fanmap_error_t *err)
 {
     replay_t p = {.dead.filter = filter, .on_refused = on_refused, .arg = arg};
+    if (filter && options_is_set(filter, OPT_OF_STREAM))
+        return dead_stream_replay(f, filter, timeout_ms, on_refused, arg, ret_n, err);
     dead_begin(&p.dead, f, timeout_ms, err);
     while (dead_has_more(&p.dead))
         replay_batch(&p);

@@ -2,18 +2,22 @@
  *
  * A job may be over although the jobs topic does not say so: whoever sees a completion copies it there, and of a job
  * that was submitted and never gathered nobody did. So those logs are read: partition by partition, each once, from the
- * first of the wanted starts, with every wanted job of it counted on the way. Where retention took a start, its job
- * cannot be gathered any more, which is said, and the others on that partition are read from theirs.
+ * first of the wanted starts (or from where the last listing of this connection ended), with every wanted job of it
+ * counted on the way. Where retention took a start, its job cannot be gathered any more, which is said, and the others
+ * on that partition are read from theirs.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "client/admin/query.h"
+#include "client/admin/waits.h"
 #include "client/joblog/fold.h"
 #include "client/joblog/job_counts.h"
 
-enum { LOGS_MAX = 10000 }; /* as many jobs without an end are counted; the others are listed without counts */
+enum {
+    LOGS_MAX = 10000, /* as many jobs without an end are counted; the others are listed without counts */
+    WAITS_MAX = 64    /* of so many it is asked what they wait for, the oldest first */
+};
 
 typedef struct {
     query_t query;
@@ -21,6 +25,8 @@ typedef struct {
     queue_t *queue;
     fold_t fold;
     int64_t now_ms;
+    size_t waits_n;
+    bool is_silent; /* nobody answers what jobs wait for */
 } listing_t;
 
 /* ---- which are wanted ---- */
@@ -84,10 +90,10 @@ static void on_log_record(void *arg, const bus_record_t *record)
     if (!record->key || record->key_len > JOB_ID_MAX)
         return;
     HASH_FIND(hh, l->fold.entries, record->key, (unsigned)record->key_len, entry);
-    if (!entry || !entry->counts || record->offset < entry->start_offset)
+    if (!entry || !entry->log)
         return;
-    job_counts_record(entry->counts, record);
-    l->fold.is_out_of_memory |= list_out_of_memory(entry->counts->list);
+    kept_log_record(entry->log, record);
+    l->fold.is_out_of_memory |= list_out_of_memory(entry->log->counts->list);
 }
 
 static bool is_counted(const fold_entry_t *entry)
@@ -95,41 +101,91 @@ static bool is_counted(const fold_entry_t *entry)
     return !entry->view.has_end && !entry->is_log_gone;
 }
 
+static bool has_open(const fold_entry_t *first, const fold_entry_t *next)
+{
+    while (first != next && first->view.has_end)
+        first = first->hh.next;
+    return first != next;
+}
+
+/* What is kept of their logs, and whether Kafka has them. Returns how many of them are read. */
+static size_t find_logs(listing_t *l, fold_entry_t *first, const fold_entry_t *next, size_t max)
+{
+    const bus_request_t find_begin = {.kind = BUS_FIND_BEGIN, .partition = (int32_t)first->results_partition};
+    bool is_there =
+        first->results_partition < l->queue->results_n; /* a spec that points elsewhere spoils its own row */
+    bool is_asked = is_there && has_open(first, next);
+    int64_t begin = is_asked ? query_bus(&l->query, l->queue->results, &find_begin, NULL) : -1;
+    size_t n = 0;
+    for (fold_entry_t *entry = first; entry != next && l->query.result == FANMAP_OK; entry = entry->hh.next) {
+        entry->is_log_gone |= !is_there || entry->start_offset < begin;
+        if (!is_counted(entry))
+            kept_logs_drop(l->query.f->listed_logs, entry->id);
+        if (!is_counted(entry) || n == max)
+            continue;
+        entry->log = kept_logs_get(l->query.f->listed_logs, entry->id, entry->results_partition, entry->start_offset);
+        if (!entry->log)
+            query_out_of_memory(&l->query);
+        n++;
+    }
+    return n;
+}
+
+/* From where the first of them was not read; -1: none is to be read. */
+static int64_t first_unread(const fold_entry_t *first, const fold_entry_t *next)
+{
+    int64_t from = -1;
+    for (const fold_entry_t *entry = first; entry != next; entry = entry->hh.next)
+        if (entry->log && (from < 0 || entry->log->position < from))
+            from = entry->log->position;
+    return from;
+}
+
+/* What is read of a partition has been read for all of them. */
+static void note_read(fold_entry_t *first, const fold_entry_t *next, int64_t end)
+{
+    for (fold_entry_t *entry = first; entry != next; entry = entry->hh.next)
+        if (entry->log && entry->log->position < end)
+            entry->log->position = end;
+}
+
+/* Retention was at work meanwhile. */
+static void drop_gone(listing_t *l, fold_entry_t *first, const fold_entry_t *next, int64_t low)
+{
+    for (fold_entry_t *entry = first; entry != next; entry = entry->hh.next) {
+        if (!entry->log || entry->start_offset >= low)
+            continue;
+        entry->is_log_gone = true;
+        entry->log = NULL;
+        kept_logs_drop(l->query.f->listed_logs, entry->id);
+    }
+}
+
 /* `first` and those behind it on its partition. *ret_next: the first of another. */
 static void read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold_entry_t **ret_next)
 {
-    fold_entry_t *entry = first;
-    bool is_there = first->results_partition < l->queue->results_n;
-    for (; entry && entry->results_partition == first->results_partition; entry = entry->hh.next) {
-        entry->is_log_gone |= !is_there; /* a spec that points elsewhere spoils its own row and no other */
-        if (!is_counted(entry) || *left == 0)
-            continue;
-        entry->counts = job_counts_new(entry->id);
-        if (!entry->counts)
-            query_out_of_memory(&l->query);
-        --*left;
-    }
-    *ret_next = entry;
-    for (entry = first; l->query.result == FANMAP_OK && entry && entry != *ret_next;) {
-        if (!entry->counts) {
-            entry = entry->hh.next;
-            continue;
-        }
-        int64_t low = query_read(&l->query, l->queue->results, (int32_t)entry->results_partition, entry->start_offset,
-                                 -1, on_log_record, l);
-        if (low < 0)
-            return;
-        for (; entry && entry != *ret_next && entry->start_offset < low; entry = entry->hh.next) {
-            entry->is_log_gone = true;
-            job_counts_free(entry->counts);
-            entry->counts = NULL;
-        }
+    fold_entry_t *next = first;
+    int64_t from, low = 0;
+    while (next && next->results_partition == first->results_partition)
+        next = next->hh.next;
+    *ret_next = next;
+    *left -= find_logs(l, first, next, *left);
+    while (low >= 0 && l->query.result == FANMAP_OK && (from = first_unread(first, next)) >= 0) {
+        int32_t partition = (int32_t)first->results_partition;
+        int64_t end = query_end_of(&l->query, l->queue->results, partition);
+        low = query_read(&l->query, l->queue->results, partition, from, end, on_log_record, l);
+        if (low < 0 && l->query.result == FANMAP_OK)
+            note_read(first, next, end);
+        drop_gone(l, first, next, low);
     }
 }
 
 static void read_logs(listing_t *l)
 {
     size_t left = LOGS_MAX;
+    fanmap_t *f = l->query.f;
+    if (!f->listed_logs && !(f->listed_logs = kept_logs_new(LOGS_MAX)))
+        query_out_of_memory(&l->query);
     query_results_n(&l->query, l->queue);
     HASH_SRT(hh, l->fold.entries, by_place);
     for (fold_entry_t *entry = l->fold.entries, *next = NULL; l->query.result == FANMAP_OK && entry; entry = next)
@@ -146,19 +202,30 @@ static bool is_in_state(const listing_t *l, fanmap_job_state_t state)
 }
 
 /* As J/end has them; a log is not read for it. */
-static void fill_counts(fanmap_job_info_t *info, const jobs_counts_t *counts)
+/* What it waits for, as of now, as the fleet and what was read of its log say. */
+static const char *waits_for(listing_t *l, const fold_entry_t *entry, const fanmap_job_info_t *info)
 {
-    if (!counts->is_known)
-        return;
-    info->has_counts = true;
-    info->known = counts->done;
-    info->failed = counts->failed;
-    info->retried = counts->retried;
-    info->published = counts->total;
-    info->total = counts->total > INT64_MAX ? INT64_MAX : (int64_t)counts->total;
+    fleet_t fleet;
+    queue_t *items;
+    why_t said;
+    if (!entry->log || l->is_silent || l->waits_n >= WAITS_MAX)
+        return "";
+    const job_counts_t *counts = entry->log->counts;
+    const spec_t *spec = list_spec(counts->list);
+    waits_seen_t seen = {.fleet = &fleet,
+                         .published_before = info->published,
+                         .producer_silent_ms = job_counts_silent_ms(counts, info, l->now_ms),
+                         .is_uncounted = spec && spec->stream != STREAM_NOT,
+                         .has_rate = spec && spec->start_every_us > 0,
+                         .lag = -1};
+    l->waits_n++;
+    waits_ask(&l->query, info, seen.is_uncounted, &items, &fleet);
+    l->is_silent = fleet.is_kafka_silent || fleet.redis_why[0];
+    waits_explain(&l->query, info, &seen, &said);
+    return said.n > 0 ? why_word(said.causes[0]) : "";
 }
 
-static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
+static void tell(listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
 {
     fanmap_job_info_t info = {.job = entry->id,
                               .task = entry->task,
@@ -168,17 +235,18 @@ static void tell(const listing_t *l, const fold_entry_t *entry, fanmap_job_info_
                               .submitted_ms = entry->submitted_ms,
                               .is_log_gone = entry->is_log_gone,
                               .total = -1};
+    info.state = entry->view.has_end ? FANMAP_JOB_ENDED : entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
     if (entry->view.has_end) {
-        info.state = FANMAP_JOB_ENDED;
         info.reason = end_reason_word(entry->view.end_reason);
-        fill_counts(&info, &entry->view.counts);
-    } else {
-        info.state = entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
-        if (entry->counts)
-            job_counts_info(entry->counts, &info);
+        job_counts_at_end(&entry->view.counts, &info);
+    } else if (entry->log) {
+        job_counts_info(entry->log->counts, &info);
     }
-    if (is_in_state(l, info.state))
-        fn(arg, &info);
+    if (!is_in_state(l, info.state))
+        return;
+    if (info.state != FANMAP_JOB_ENDED)
+        info.reason = waits_for(l, entry, &info);
+    fn(arg, &info);
 }
 
 int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_job_info_fn fn, void *arg,

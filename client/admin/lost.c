@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bitset.h"
+#include "base/text.h"
 #include "client/admin/offsets.h"
 #include "client/joblog/fold.h"
 #include "schemas/item.h"
@@ -54,10 +54,9 @@ static bool read_log(looking_t *l, int64_t from, int64_t end)
 static void on_item(void *arg, const bus_record_t *record)
 {
     looking_t *l = arg;
-    size_t len = strlen(l->entry->id);
     item_t item;
-    if (record->key_len == len && memcmp(record->key, l->entry->id, len) == 0 &&
-        item_decode(record->value, record->value_len, &item) && item.type == ITEM_RECORD)
+    if (text_is(record->key, record->key_len, l->entry->id) && item_decode(record->value, record->value_len, &item) &&
+        item.type == ITEM_RECORD)
         (void)bitset_set(&l->present, item.index);
 }
 
@@ -77,40 +76,6 @@ static bool read_items(looking_t *l)
 
 /* ---- one job ---- */
 
-static uint64_t published(const list_t *list)
-{
-    int64_t n = list_input_n(list);
-    uint64_t prefix = list_progress_prefix(list);
-    return n > 0 && (uint64_t)n > prefix ? (uint64_t)n : prefix;
-}
-
-/* The first from `i` on that is lost; `end`: there is none. */
-static uint64_t next_lost(const looking_t *l, uint64_t i, uint64_t end)
-{
-    while (i < end && (list_has(l->counts->list, i) || bitset_test(&l->present, i)))
-        i++;
-    return i;
-}
-
-static bool was_seen(const looking_t *l, uint64_t known, uint64_t missing)
-{
-    for (size_t i = 0; i < l->look->seen_n; i++)
-        if (strcmp(l->look->seen[i].job, l->entry->id) == 0)
-            return l->look->seen[i].known == known && l->look->seen[i].missing == missing;
-    return false;
-}
-
-static void note_seen(looking_t *l, uint64_t known, uint64_t missing)
-{
-    size_t n = l->next.seen_n;
-    if (n == LOST_SEEN_MAX)
-        return;
-    memcpy(l->next.seen[n].job, l->entry->id, sizeof l->next.seen[n].job);
-    l->next.seen[n].known = known;
-    l->next.seen[n].missing = missing;
-    l->next.seen_n++;
-}
-
 static void send_pack(looking_t *l, buf_t *body, uint32_t count)
 {
     buf_t pack = {0};
@@ -128,7 +93,8 @@ static void write_lost(looking_t *l, uint64_t end)
     static const char message[] = "Kafka no longer has the item, and nothing says that it ran";
     buf_t body = {0};
     uint32_t count = 0;
-    for (uint64_t i = next_lost(l, 0, end); i < end && l->query.result == FANMAP_OK; i = next_lost(l, i + 1, end)) {
+    for (uint64_t i = missing_next(l->counts->list, &l->present, 0, end); i < end && l->query.result == FANMAP_OK;
+         i = missing_next(l->counts->list, &l->present, i + 1, end)) {
         const outcome_t outcome = {
             .index = i, .kind = FANMAP_LOST, .message = message, .message_len = sizeof message - 1};
         joblog_put_outcome(&body, &outcome);
@@ -146,14 +112,11 @@ static void write_lost(looking_t *l, uint64_t end)
 
 static void judge(looking_t *l, uint64_t end)
 {
-    uint64_t missing = 0, known = list_known(l->counts->list);
-    for (uint64_t i = next_lost(l, 0, end); i < end; i = next_lost(l, i + 1, end))
-        missing++;
+    const list_t *list = l->counts->list;
+    uint64_t missing = missing_count(list, &l->present, end);
     l->again |= missing > 0;
-    if (missing > 0 && was_seen(l, known, missing))
+    if (missing > 0 && missing_confirm(&l->look->missing, &l->next.missing, l->entry->id, list_known(list), missing))
         write_lost(l, end);
-    else if (missing > 0)
-        note_seen(l, known, missing);
 }
 
 static void look_at(looking_t *l)
@@ -162,8 +125,9 @@ static void look_at(looking_t *l)
     if (l->query.result != FANMAP_OK || !read_log(l, l->entry->start_offset, partition_end))
         return;
     const list_t *list = l->counts->list;
-    uint64_t end = published(list);
-    if (list_state(list) != LIST_OPEN || !list_spec(list) || next_lost(l, 0, end) == end || !read_items(l) ||
+    uint64_t end = missing_published(list);
+    if (list_state(list) != LIST_OPEN || !list_spec(list) ||
+        missing_next(l->counts->list, &l->present, 0, end) == end || !read_items(l) ||
         !read_log(l, partition_end, -1) || list_state(list) != LIST_OPEN)
         return;
     judge(l, end);

@@ -3,18 +3,12 @@
 #ifndef CLIENT_ADMIN_LOST_H
 #define CLIENT_ADMIN_LOST_H
 
+#include "client/joblog/missing.h"
 #include "fanmap/admin.h"
-#include "schemas/spec.h"
-
-enum { LOST_SEEN_MAX = 64 };
 
 /* Zeroed at first, then kept from look to look. */
 typedef struct {
-    struct {
-        char job[JOB_ID_MAX + 1];
-        uint64_t known, missing;
-    } seen[LOST_SEEN_MAX];
-    size_t seen_n;
+    missing_t missing;
     uint64_t told; /* items that the last look wrote as lost */
 } lost_look_t;
 

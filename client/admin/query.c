@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "schemas/topics.h"
-
 enum { TURN_MS = 100 };
 
 void query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
@@ -134,6 +132,14 @@ void query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result
     lookup_free(lookup);
 }
 
+void query_known_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret)
+{
+    query_job(query, queue, job_id, ret);
+    if (query->result == FANMAP_OK && !ret->view.is_known)
+        query->result =
+            err_set(query->err, FANMAP_ENOJOB, "there is no job %s in namespace %s", job_id, query->f->namespace_name);
+}
+
 /* ---- records ---- */
 
 static void on_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t partition, int64_t offset,
@@ -171,61 +177,13 @@ void query_stored(query_t *query)
     take_error(query);
 }
 
-typedef struct {
-    query_t *query;
-    uint32_t partitions_n;
-} ensuring_t;
-
-static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
-{
-    ensuring_t *ensuring = arg;
-    if (!err)
-        ensuring->partitions_n = partitions_n[0];
-    query_answered(ensuring->query, err);
-}
-
-static bus_topic_t *ensure(query_t *query, const bus_topic_config_t *config, uint32_t *ret_partitions_n)
-{
-    bus_topic_t *topic = NULL;
-    ensuring_t ensuring = {query, 0};
-    if (query->result == FANMAP_OK)
-        query->result =
-            bus_ensure_topics(query->f->bus, config, 1, options_switch(query->f->options, OPT_CREATE_TOPICS),
-                              on_ensured, &ensuring, query->err);
-    query_wait(query, "Kafka");
-    if (query->result != FANMAP_OK)
-        return NULL;
-    query->f->is_connected = true; /* the connect timeout is for those who were never answered */
-    query->result = bus_topic_open(query->f->bus, config->name, NULL, NULL, &topic, query->err);
-    *ret_partitions_n = ensuring.partitions_n;
-    return topic;
-}
-
-bus_topic_t *query_dead(query_t *query)
-{
-    const fanmap_options_t *o = query->f->options;
-    char name[TOPIC_NAME_MAX];
-    uint32_t partitions_n;
-    const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
-                                       (int64_t)options_ms(o, OPT_RETENTION), options_record_bytes_max(o)};
-    return ensure(query, &config, &partitions_n);
-}
-
-bus_topic_t *query_logs(query_t *query, uint32_t *ret_partitions_n)
-{
-    const fanmap_options_t *o = query->f->options;
-    char name[TOPIC_NAME_MAX];
-    const bus_topic_config_t config = {name_logs(name, query->f->namespace_name),
-                                       (uint32_t)options_count(o, OPT_PARTITIONS), false, TOPIC_LOGS_MS,
-                                       options_record_bytes_max(o)};
-    return ensure(query, &config, ret_partitions_n);
-}
-
 /* ---- one answer ---- */
 
 typedef struct {
     query_t *query;
     int64_t value, *ret;
+    bus_answer_fn fn; /* or NULL */
+    void *arg;
 } asking_t;
 
 static void on_bus(void *arg, const bus_answer_t *answer)
@@ -235,11 +193,19 @@ static void on_bus(void *arg, const bus_answer_t *answer)
     asking->value = answer->value;
     if (answer->n > 0 && !answer->err)
         memcpy(asking->ret, answer->offsets, answer->n * sizeof *answer->offsets);
+    if (asking->fn)
+        asking->fn(asking->arg, answer);
 }
 
 int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret)
 {
-    asking_t asking = {query, -1, NULL};
+    return query_bus_told(query, topic, request, ret, NULL, NULL);
+}
+
+int64_t query_bus_told(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
+                       void *arg)
+{
+    asking_t asking = {.query = query, .value = -1, .fn = fn, .arg = arg};
     asking.ret = ret;
     if (query->result == FANMAP_OK)
         query->result = bus_request(topic, request, on_bus, &asking, query->err);
@@ -251,7 +217,7 @@ int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *reque
 
 typedef struct {
     query_t *query;
-    ask_record_fn fn;
+    query_record_fn fn;
     void *arg;
     int64_t end, low;
     bool is_gone;
@@ -283,19 +249,31 @@ static void on_gone(void *arg, int64_t low)
     reading->is_gone = reading->query->is_done = true;
 }
 
+static void pause_a_turn(query_t *query)
+{
+    int64_t until_ms = loop_clock_ms() + TURN_MS;
+    listen(query, query->timeout_ms);
+    while (query->result == FANMAP_OK && loop_clock_ms() < until_ms)
+        query->result = turn(query, "Kafka");
+}
+
+/* A partition that was just made, or that changes its leader, has nobody to ask for a moment. */
 int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition)
 {
     const bus_request_t request = {.kind = BUS_FIND_END, .partition = partition};
-    int64_t end = -1;
-    for (int tries = 0; query->result == FANMAP_OK && end < 0 && tries < 10; tries++) /* the broker cannot always say */
+    int64_t until_ms = loop_clock_ms() + query->timeout_ms;
+    int64_t end = query_bus(query, topic, &request, NULL);
+    while (query->result == FANMAP_OK && end < 0 && loop_clock_ms() < until_ms) {
+        pause_a_turn(query);
         end = query_bus(query, topic, &request, NULL);
+    }
     if (query->result == FANMAP_OK && end < 0)
         query->result =
             err_set_retry(query->err, FANMAP_EUNREACHABLE, "Kafka does not say where partition %d ends", partition);
     return end;
 }
 
-int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
+int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
                    void *arg)
 {
     static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
@@ -310,6 +288,14 @@ int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_
     if (query->result == FANMAP_OK && reading.is_gone && (reading.low < 0 || reading.low <= from))
         query->result = err_set(query->err, FANMAP_ELOST, "the first records of partition %d are gone", partition);
     return reading.low;
+}
+
+void query_read_on(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
+                   void *arg)
+{
+    int64_t low = query_read(query, topic, partition, from, end, fn, arg);
+    if (low >= 0)
+        (void)query_read(query, topic, partition, low, end, fn, arg);
 }
 
 /* ---- Redis ---- */

@@ -44,12 +44,17 @@ void query_wait(query_t *query, const char *what);
 void query_answered(query_t *query, const fanmap_error_t *err);
 /* What bus_request answers: the value, or the request's `n` offsets in *ret. A failed one leaves -1. */
 int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret);
+/* The same, and `fn` gets the answer whole. */
+int64_t query_bus_told(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
+                       void *arg);
 /* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist; NULL: failed. */
 queue_t *query_queue(query_t *query, const char *name, const char *task);
 /* queue->results_n as it is now. */
 void query_results_n(query_t *query, queue_t *queue);
 /* What the jobs topic says of a job now. */
 void query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret);
+/* The same; FANMAP_ENOJOB: it knows no such job. */
+void query_known_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret);
 
 /* Writes a record, turning the loop while the bus is full. */
 void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
@@ -57,6 +62,10 @@ void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_
 /* Until Kafka has stored all that was put. */
 void query_stored(query_t *query);
 
+/* How many partitions a topic has that must be there, or is made; 0: failed. */
+uint32_t query_ensure(query_t *query, const bus_topic_config_t *config, bool create);
+/* As bus_topic_open; NULL: failed. */
+bus_topic_t *query_open(query_t *query, const char *name, bus_delivered_fn delivered, void *arg);
 /* NS.dead, which is made if it may be; NULL: failed. */
 bus_topic_t *query_dead(query_t *query);
 /* NS.logs, likewise, with its partitions. */
@@ -65,10 +74,13 @@ bus_topic_t *query_logs(query_t *query, uint32_t *ret_partitions_n);
 int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition);
 
 /* Borrowed until it returns. It may set query->is_done: enough was read. */
-typedef void (*ask_record_fn)(void *arg, const bus_record_t *record);
+typedef void (*query_record_fn)(void *arg, const bus_record_t *record);
 /* Every record from `from` (BUS_BEGIN: the first) to `end`, not included (-1: as it is now). Returns -1; the offset at
  * which the log begins when that is behind `from`, and nothing was read. FANMAP_ELOST: it is not known where. */
-int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, ask_record_fn fn,
+int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
+                   void *arg);
+/* The same, from where the log begins when that is behind `from`: what is gone is not missed. */
+void query_read_on(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
                    void *arg);
 /* One question to Redis (tokens/presence.h) about the whole namespace. `fn` is called once, with what came.
  * FANMAP_EUSAGE without Redis. */

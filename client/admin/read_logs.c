@@ -5,7 +5,8 @@
 
 #include "aggregator/list.h"
 #include "base/bitset.h"
-#include "client/admin/query.h"
+#include "base/text.h"
+#include "client/admin/job_log.h"
 #include "schemas/logs.h"
 #include "schemas/place.h"
 
@@ -23,7 +24,11 @@ typedef struct {
     int32_t partition;
     list_t *list;
     bitset_t failed;
-    int64_t at_ms; /* of the record in hand */
+    int64_t at_ms; /* of the record in hand, and its position */
+    int64_t position;
+    uint64_t told_n;
+    bool is_full;  /* as many as were wanted */
+    bool was_over; /* before what was read last */
 } reading_t;
 
 /* ---- what failed ---- */
@@ -62,20 +67,31 @@ static void on_line(void *arg, const logs_line_t *line)
         return;
     if (options_switch(r->filter, OPT_FAILED) && !bitset_test(&r->failed, line->index))
         return;
-    const fanmap_log_line_t told = {line->index, line->attempt, r->at_ms, line->text, line->len, 0};
+    const fanmap_log_line_t told = {.index = line->index,
+                                    .attempt = line->attempt,
+                                    .at_ms = r->at_ms,
+                                    .text = line->text,
+                                    .len = line->len,
+                                    .position = r->position};
+    r->told_n++;
     r->fn(r->arg, &told);
 }
 
 static void on_record(void *arg, const bus_record_t *record)
 {
+    static const logs_callbacks_t callbacks = {.line = on_line};
     reading_t *r = arg;
-    uint64_t dropped = 0;
-    if (record->key_len != strlen(r->job) || memcmp(record->key, r->job, record->key_len) != 0)
+    uint64_t dropped = 0, lines_max = options_count(r->filter, OPT_LINES);
+    r->position = record->offset;
+    if (!text_is(record->key, record->key_len, r->job))
         return;
     r->at_ms = record->timestamp_ms;
-    if (!logs_decode(record->value, record->value_len, on_line, r, &dropped) || dropped == 0)
+    bool is_sound = logs_decode(record->value, record->value_len, &callbacks, r, &dropped);
+    r->is_full = lines_max > 0 && r->told_n >= lines_max;
+    r->query.is_done |= r->is_full;
+    if (!is_sound || dropped == 0)
         return;
-    const fanmap_log_line_t told = {.at_ms = r->at_ms, .text = "", .dropped = dropped};
+    const fanmap_log_line_t told = {.at_ms = r->at_ms, .text = "", .dropped = dropped, .position = r->position};
     r->fn(r->arg, &told);
 }
 
@@ -101,40 +117,59 @@ static int64_t read_on(reading_t *r, int64_t from)
     int64_t end = query_end_of(&r->query, r->topic, r->partition);
     if (r->query.result != FANMAP_OK || end <= from)
         return from;
-    int64_t low = query_read(&r->query, r->topic, r->partition, from, end, on_record, r);
-    if (low >= 0)
-        (void)query_read(&r->query, r->topic, r->partition, low, end, on_record, r);
+    query_read_on(&r->query, r->topic, r->partition, from, end, on_record, r);
+    r->position = r->is_full || r->query.result != FANMAP_OK ? r->position : end - 1;
     return end;
+}
+
+static bool tells_end(const reading_t *r)
+{
+    return options_is_set(r->filter, OPT_AFTER) || options_count(r->filter, OPT_LINES) > 0;
+}
+
+static void tell_end(reading_t *r)
+{
+    const fanmap_log_line_t end = {
+        .text = "", .position = r->position, .is_end = true, .is_over = r->was_over && !r->is_full};
+    if (tells_end(r))
+        r->fn(r->arg, &end);
+}
+
+/* The jobs topic may not say so of a job that nobody gathers. */
+static bool is_over(reading_t *r)
+{
+    if (r->query.result != FANMAP_OK || r->seen.view.has_end)
+        return r->seen.view.has_end;
+    job_log_t log = job_log_read(&r->query, r->queue, r->job, &r->seen, -1);
+    return log.log && !log.is_gone && log.log->counts->is_decided;
 }
 
 static void follow(reading_t *r, int64_t from)
 {
     int64_t look_up_ms = 0, until_ms = INT64_MAX;
-    for (unsigned failures = 0; r->query.result == FANMAP_OK && loop_clock_ms() < until_ms;) {
+    for (unsigned failures = 0; r->query.result == FANMAP_OK && loop_clock_ms() < until_ms && !r->is_full;) {
         from = read_on(r, from);
         failures = r->query.result == FANMAP_EUNREACHABLE ? failures + 1 : 0;
         if (failures > 0 && failures < FAILURES_MAX)
             query_forgive(&r->query); /* of a topic that was just made nobody knows where it ends */
         if (r->query.result == FANMAP_OK && loop_clock_ms() >= look_up_ms && until_ms == INT64_MAX) {
-            query_job(&r->query, r->queue, r->job, &r->seen);
+            query_known_job(&r->query, r->queue, r->job, &r->seen);
             look_up_ms = loop_clock_ms() + LOOK_UP_MS;
-            if (r->seen.view.has_end)
+            r->was_over = is_over(r);
+            if (r->was_over)
                 until_ms = loop_clock_ms() + LAST_LINES_MS;
         }
         if (r->query.result == FANMAP_OK)
             r->query.result = client_turn(r->query.f, FOLLOW_TURN_MS, r->query.err);
     }
-    if (r->query.result == FANMAP_OK)
+    if (r->query.result == FANMAP_OK && !r->is_full)
         (void)read_on(r, from);
 }
 
 static void look_up(reading_t *r)
 {
     r->queue = query_queue(&r->query, NULL, NULL);
-    query_job(&r->query, r->queue, r->job, &r->seen);
-    if (r->query.result == FANMAP_OK && !r->seen.view.is_known)
-        r->query.result = err_set(r->query.err, FANMAP_ENOJOB, "there is no job %s in namespace %s", r->job,
-                                  r->query.f->namespace_name);
+    query_known_job(&r->query, r->queue, r->job, &r->seen);
     if (r->query.result == FANMAP_OK && options_switch(r->filter, OPT_FAILED))
         read_failed(r);
 }
@@ -147,10 +182,20 @@ int fanmap_logs(fanmap_t *f, const char *job_id, const fanmap_options_t *filter,
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a job id", job_id);
     query_begin(&r.query, f, timeout_ms, err);
     look_up(&r);
+    bool goes_on = options_is_set(filter, OPT_AFTER);
+    if (goes_on && options_count(filter, OPT_AFTER) >= INT64_MAX && r.query.result == FANMAP_OK)
+        r.query.result = err_set(err, FANMAP_EUSAGE, "no line of the log has that position");
+    goes_on = goes_on && r.query.result == FANMAP_OK;
+    r.position = goes_on ? (int64_t)options_count(filter, OPT_AFTER) : -1;
+    int64_t from = goes_on ? r.position + 1 : BUS_BEGIN;
     if (r.query.result == FANMAP_OK && options_switch(filter, OPT_FOLLOW))
-        follow(&r, BUS_BEGIN);
-    else if (r.query.result == FANMAP_OK)
-        (void)read_on(&r, BUS_BEGIN);
+        follow(&r, from);
+    else if (r.query.result == FANMAP_OK) {
+        r.was_over = tells_end(&r) && is_over(&r);
+        (void)read_on(&r, from);
+    }
+    if (r.query.result == FANMAP_OK)
+        tell_end(&r);
     list_free(r.list);
     bitset_free(&r.failed);
     return query_end(&r.query);

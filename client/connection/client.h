@@ -21,6 +21,7 @@
 
 typedef struct log_query log_query_t;
 struct fleet_asking;
+struct kept_logs;
 
 /* What the rooms above put into a turn. All are called outside the loop. */
 typedef struct {
@@ -46,6 +47,7 @@ struct fanmap {
     bool has_closed;             /* jobs_sweep has something to look at */
     log_query_t *log_queries;    /* which are not answered yet */
     struct fleet_asking *asking; /* NULL: the fleet was never asked about (fleet.h) */
+    struct kept_logs *shown_logs, *listed_logs; /* of jobs that were asked about (joblog/kept_logs.h); NULL: none yet */
     loop_timer_t *connect_timer;
     fanmap_error_t error; /* code not 0: the connection failed for good; every job fails with it */
     queue_t *queues;

@@ -22,6 +22,12 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
     return bus_open_kafka(loop, &config, on_error, log, arg, ret, err);
 }
 
+bool connect_has_redis(const fanmap_options_t *options)
+{
+    const char *url = options_text(options, OPT_REDIS);
+    return url && strcmp(url, "none") != 0;
+}
+
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, presence_t **ret_presence, fanmap_error_t *err)
 {
@@ -29,7 +35,7 @@ int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn o
                                   .password_file = options_text(options, OPT_REDIS_PASSWORD_FILE),
                                   .name_space = options_text(options, OPT_NAMESPACE),
                                   .connect_timeout_ms = (uint32_t)options_ms(options, OPT_CONNECT_TIMEOUT)};
-    if (!config.url || strcmp(config.url, "none") == 0)
+    if (!connect_has_redis(options))
         return FANMAP_OK;
     int r = redis_port_open(loop, &config, ret_tokens, err);
     if (r == FANMAP_OK)

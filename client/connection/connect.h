@@ -11,7 +11,9 @@ struct presence;
 /* `on_error` gets the connection's errors. */
 int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
                 bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err);
-/* Both are NULL for --redis none. */
+/* False: --redis none. */
+bool connect_has_redis(const fanmap_options_t *options);
+/* Both are NULL without Redis. */
 int connect_tokens(loop_t *loop, const fanmap_options_t *options, bus_error_fn on_refused, void *arg,
                    tokens_port_t **ret_tokens, struct presence **ret_presence, fanmap_error_t *err);
 /* What is said when Kafka, or Redis, has not answered within "connect-timeout". Returns FANMAP_EUNREACHABLE. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/connection/worker_row.h"
 #include "io/bus_admin.h"
 #include "tokens/presence.h"
@@ -77,7 +78,7 @@ static void add_others(fleet_asking_t *a, const worker_row_t *row)
     fleet_t *fleet = &a->fleet;
     for (const char *at = row->info.oldest; *at; at += strcspn(at, ","), at += *at == ',') {
         size_t len = strcspn(at, "/");
-        if (len > JOB_ID_MAX || (len == strlen(a->job) && memcmp(at, a->job, len) == 0))
+        if (len > JOB_ID_MAX || text_is(at, len, a->job))
             continue;
         memcpy(fleet->other, at, len);
         fleet->other[len] = '\0';
@@ -101,12 +102,27 @@ static void note_oldest(fleet_asking_t *a, const fanmap_worker_info_t *worker)
     snprintf(fleet->oldest_worker, sizeof fleet->oldest_worker, "%.64s:%" PRIu64, worker->host, worker->pid);
 }
 
+static void note_heads(fleet_asking_t *a, const worker_row_t *row)
+{
+    fleet_t *fleet = &a->fleet;
+    const char *at = worker_row_of_job(row->heads, a->job);
+    for (; at && fleet->heads_n < FLEET_HEADS_MAX; at = worker_row_of_job(at + strcspn(at, ","), a->job)) {
+        fleet_head_t *head = &fleet->heads[fleet->heads_n];
+        if (sscanf(at, "%" SCNd64 "/%" SCNd64 "/%" SCNd64 "/%15[a-z]/%" SCNd64, &head->partition, &head->offset,
+                   &head->attempt, head->state, &head->ms) != 5)
+            continue;
+        snprintf(head->worker, sizeof head->worker, "%.64s:%" PRIu64, row->info.host, row->info.pid);
+        fleet->heads_n++;
+    }
+}
+
 static void take_worker(fleet_asking_t *a, const char *id, int64_t silent_s, char *text)
 {
     fleet_t *fleet = &a->fleet;
     worker_row_t row;
     worker_row_read(text, &row);
     note_oldest(a, &row.info);
+    note_heads(a, &row);
     if (a->seen_n < SEEN_MAX) {
         seen_worker_t *seen = &a->seen[a->seen_n++];
         snprintf(seen->id, sizeof seen->id, "%s", id);
@@ -185,7 +201,6 @@ static void on_redis(void *arg, const char *const *texts, size_t n, const fanmap
         a->step = TABLE; /* the others would hear the same */
     } else if (a->step == SERVERS) {
         a->fleet.workers_n = (int)((n - 1) / 2);
-        a->fleet.has_redis = true;
     } else if (a->step == WORKERS) {
         take_workers(a, texts, n);
     } else {
@@ -214,16 +229,22 @@ static int64_t committed_sum(const bus_answer_t *answer)
     return sum;
 }
 
+static void take_probe(fleet_t *fleet, int64_t end)
+{
+    fleet->has_no_topic = end == BUS_NO_TOPIC;
+    fleet->is_kafka_silent = end < 0 && !fleet->has_no_topic;
+}
+
 static void on_kafka(void *arg, const bus_answer_t *answer)
 {
     fleet_asking_t *a = arg;
     if (a->step == PROBE)
-        a->fleet.is_kafka_silent = answer->value < 0;
+        take_probe(&a->fleet, answer->value);
     else if (a->step == OWNED)
         a->fleet.owned_n = answer->value;
     else
         a->committed_sum = committed_sum(answer);
-    if (a->fleet.is_kafka_silent || answer->err)
+    if (a->fleet.is_kafka_silent || a->fleet.has_no_topic || answer->err)
         a->step = ENDS; /* which say nothing alone */
     next_soon(a);
 }

@@ -10,11 +10,17 @@
 
 #include "client/connection/client.h"
 
-enum { FLEET_NAME_MAX = 96, FLEET_HOLDERS_MAX = 160, FLEET_WHY_MAX = 256 };
+enum { FLEET_NAME_MAX = 96, FLEET_HOLDERS_MAX = 160, FLEET_WHY_MAX = 256, FLEET_HEADS_MAX = 6 };
+
+/* Of a stream: a record that a partition stands at, what it does, and where. */
+typedef struct {
+    int64_t partition, offset, attempt, ms;
+    char state[16];
+    char worker[FLEET_NAME_MAX];
+} fleet_head_t;
 
 typedef struct {
     /* Redis */
-    bool has_redis;                   /* it is used, and answered */
     char redis_why[FLEET_WHY_MAX];    /* it is used, and did not answer */
     int workers_n;                    /* that serve the task; -1: not known */
     int rows_n;                       /* of these, whose rows say what they do; the sums: */
@@ -30,6 +36,8 @@ typedef struct {
     int64_t oldest_index; /* -1: none, or not known */
     int64_t oldest_attempt, oldest_ms;
     char oldest_worker[FLEET_NAME_MAX];
+    size_t heads_n; /* some of them */
+    fleet_head_t heads[FLEET_HEADS_MAX];
     /* The token table, of a job with a limit */
     bool is_table_asked, has_table;
     uint64_t limit, held, wanting_n; /* wanting_n: workers that could use more than they hold */
@@ -37,6 +45,7 @@ typedef struct {
     char holders[FLEET_HOLDERS_MAX]; /* HOST:PID N, ...: some of those who hold tokens */
     /* Kafka */
     bool is_kafka_silent;
+    bool has_no_topic; /* of the task's items: it was deleted */
     uint32_t partitions_n;
     int64_t owned_n; /* of the partitions of the task's items; -1: not known */
     int64_t lag;     /* records from what was committed on, to the ends; -1: not known */

@@ -10,5 +10,9 @@ int local_start(fanmap_job_t *job, fanmap_error_t *err);
 void local_stop(fanmap_t *f);
 /* Attempts of the job that run in the embedded worker. */
 uint64_t local_running(const fanmap_job_t *job);
+/* The handle of the job goes: it is to be forgotten. */
+void local_ended(const fanmap_job_t *job);
+/* Forgets those of them that can be by now. Outside the loop. */
+void local_forget(fanmap_t *f);
 
 #endif

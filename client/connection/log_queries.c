@@ -35,7 +35,7 @@ static void on_answer(void *arg, const bus_answer_t *answer)
     fanmap_job_t *job = job_by_number(query.f, query.number);
     query_free(arg);
     if (job)
-        query.fn(job, query.tag, answer->value);
+        query.fn(job, query.tag, answer);
 }
 
 int log_query(fanmap_job_t *job, bus_topic_t *topic, const bus_request_t *request, log_query_fn fn, int32_t tag,

@@ -5,8 +5,8 @@
 #include "client/connection/job.h"
 #include "io/bus_admin.h"
 
-/* Not called when the job is gone. `value`: of the answer to bus_request; `tag` as it was given. */
-typedef void (*log_query_fn)(fanmap_job_t *job, int32_t tag, int64_t value);
+/* Not called when the job is gone. `tag` as it was given. */
+typedef void (*log_query_fn)(fanmap_job_t *job, int32_t tag, const bus_answer_t *answer);
 int log_query(fanmap_job_t *job, bus_topic_t *topic, const bus_request_t *request, log_query_fn fn, int32_t tag,
               fanmap_error_t *err);
 void log_queries_free(fanmap_t *f);

@@ -14,9 +14,12 @@ static void take_pair(worker_row_t *row, const char *key, const char *value)
                         {"queue", NULL, &info->queue},
                         {"tasks", NULL, &info->tasks},
                         {"oldest", NULL, &info->oldest},
+                        {"version", NULL, &info->version},
+                        {"runnable", NULL, &info->runnable},
                         {"waiting", NULL, &row->waiting},
                         {"dead", NULL, &row->dead},
                         {"unfed", NULL, &row->unfed},
+                        {"heads", NULL, &row->heads},
                         {"pid", &info->pid, NULL},
                         {"slots", &info->slots, NULL},
                         {"running", &info->running, NULL},
@@ -37,7 +40,11 @@ void worker_row_read(char *text, worker_row_t *ret)
 {
     char *word;
     *ret = (worker_row_t){
-        .info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = ""}, .dead = "", .unfed = "", .waiting = ""};
+        .info = {.id = "", .host = "", .queue = "", .tasks = "", .oldest = "", .version = "", .runnable = ""},
+        .dead = "",
+        .unfed = "",
+        .waiting = "",
+        .heads = ""};
     while ((word = strsep(&text, " "))) {
         char *equals = strchr(word, '=');
         if (!equals)

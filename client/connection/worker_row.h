@@ -9,6 +9,7 @@ typedef struct {
     const char *dead;    /* tasks that do not start */
     const char *unfed;   /* tasks of which it gets no items: it has no partition of their topics */
     const char *waiting; /* of each job (some, where there are many): JOB/QUEUED/DELAYED/RUNNING/RETRY_MS/PAUSED,... */
+    const char *heads;   /* records that lanes of streams stand at: JOB/PARTITION/OFFSET/ATTEMPT/STATE/MS,... */
 } worker_row_t;
 
 /* Cuts `text` up, which *ret borrows; what the row does not say is "" or 0. */

@@ -7,26 +7,12 @@
  *
  * A job that wants outcomes as they arrive needs no disk: its reader is held whenever more than the window waits.
  */
-#include "client/gathering/gather.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "aggregator/order.h"
 #include "client/connection/client.h"
-#include "client/joblog/lookup.h"
-
-struct gathering {
-    gather_changed_fn changed;
-    lookup_t *lookup;
-    list_t *list;
-    order_t *order;
-    bus_reader_t *reader;
-    uint64_t window_bytes;
-    int64_t position;
-    decision_t decision;
-    bool is_unordered, is_reader_held, halt_told, has_end_copy;
-};
+#include "client/gathering/gather_state.h"
 
 /* ---- what the log says ---- */
 
@@ -37,7 +23,16 @@ static void on_outcome(void *arg, const outcome_t *outcome)
     fanmap_error_t err;
     if (job->is_detached || job->is_abandoned) /* nobody will ask for it */
         return;
-    if (order_put(g->order, outcome, &err) != FANMAP_OK) {
+    if (!reading_takes(&g->reading, outcome->index))
+        return;
+    outcome_t put = *outcome;
+    if (g->share && !share_has(g->share, put.index)) { /* nobody will see more of it than that it is there */
+        put.kind = FANMAP_VALUE;
+        put.value = (const uint8_t *)"\xc0";
+        put.value_len = 1;
+        put.worker_len = 0;
+    }
+    if (order_put(g->order, &put, &err) != FANMAP_OK) {
         err_wrap(&err, "keeping outcome %" PRIu64 " of job %s", outcome->index, job->id);
         job_fail(job, &err);
     }
@@ -61,6 +56,13 @@ uint64_t gather_waiting_bytes(const fanmap_job_t *job)
     return order_waiting_bytes(job->gathering->order);
 }
 
+void gather_reorder(const fanmap_job_t *job, uint64_t *ret_items, uint64_t *ret_spilled_bytes)
+{
+    bool has_order = job->gathering && job->gathering->order;
+    *ret_items = has_order ? order_waiting_n(job->gathering->order) : 0;
+    *ret_spilled_bytes = has_order ? order_spilled_bytes(job->gathering->order) : 0;
+}
+
 uint64_t gather_next_index(const fanmap_job_t *job)
 {
     const gathering_t *g = job->gathering;
@@ -82,11 +84,20 @@ static bool is_alone(const fanmap_job_t *job)
     return !job->f->is_local || job->gathering->is_unordered || (job->f->jobs == job && !job->next);
 }
 
+/* The list has it, whoever it is for. */
+static bool list_has_next(const gathering_t *g)
+{
+    if (!g->list)
+        return false;
+    return g->decision.is_decided ||
+           (g->is_unordered ? order_waiting_bytes(g->order) > 0 : list_has(g->list, order_position(g->order)));
+}
+
 static void hold_reader(fanmap_job_t *job)
 {
     gathering_t *g = job->gathering;
     uint64_t limit = g->is_reader_held ? g->window_bytes / 2 : g->window_bytes;
-    bool hold = !job->is_abandoned && gather_waiting_bytes(job) > limit && gather_has_next(job) && is_alone(job);
+    bool hold = !job->is_abandoned && gather_waiting_bytes(job) > limit && list_has_next(g) && is_alone(job);
     if (hold == g->is_reader_held || !g->reader)
         return;
     g->is_reader_held = hold;
@@ -110,12 +121,20 @@ static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_rea
     return told;
 }
 
-static void check_list(fanmap_job_t *job)
+/* read_to: up to where the log was read; 0: only what a record has shown. */
+static void check_list(fanmap_job_t *job, int64_t read_to)
 {
     fanmap_error_t err;
-    if (!list_out_of_memory(job->gathering->list) || job->error.code)
+    const gathering_t *g = job->gathering;
+    if (job->error.code)
         return;
-    err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+    if (list_out_of_memory(g->list))
+        err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+    else if (list_is_misfit(g->list) || (read_to >= list_resume_end(g->list) && list_resume_left(g->list) > 0))
+        err_set(&err, FANMAP_ELOST,
+                "the log of job %s has not what the position says: it is not the log it was taken of", job->id);
+    else
+        return;
     job_fail(job, &err);
 }
 
@@ -123,9 +142,9 @@ static bool on_record(void *arg, const bus_record_t *record)
 {
     fanmap_job_t *job = arg;
     gathering_t *g = job->gathering;
-    g->position = record->offset + 1;
+    order_mark(g->order, reading_record(&g->reading, record->offset, g->list));
     (void)list_record(g->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    check_list(job);
+    check_list(job, 0);
     if (!g->halt_told && list_is_halting(g->list)) /* until the bus has taken it, with each record */
         g->halt_told = copy_to_workers(job, JOBS_HALT, END_HALT);
     report_change(job);
@@ -144,8 +163,9 @@ static bool on_record(void *arg, const bus_record_t *record)
 static void on_end_of_log(void *arg, int64_t position)
 {
     fanmap_job_t *job = arg;
-    if (position > job->gathering->position)
-        job->gathering->position = position;
+    if (position > job->gathering->reading.next_offset)
+        job->gathering->reading.next_offset = position;
+    check_list(job, position);
     report_change(job);
 }
 
@@ -175,7 +195,29 @@ int gather_new(fanmap_job_t *job, gather_changed_fn changed, fanmap_error_t *err
     g->changed = changed;
     g->window_bytes = options_bytes(job->options, OPT_WINDOW);
     g->is_unordered = options_switch(job->options, OPT_UNORDERED);
+    int r = job_output_new(job, gather_end_output, &g->output, err);
+    if (r != FANMAP_OK)
+        return r;
     return order_new(g->is_unordered ? SIZE_MAX : g->window_bytes, NULL, &g->order, err);
+}
+
+/* Where the caller wants to begin. */
+static int go_on(fanmap_job_t *job, fanmap_error_t *err)
+{
+    gathering_t *g = job->gathering;
+    const position_t *from = g->from;
+    bool has_place = from && (from->kind == POSITION_ORDERED || from->kind == POSITION_ARRIVAL);
+    g->reading.next_offset = has_place ? from->reread_at : job->spec.start_offset;
+    if (from && from->kind != POSITION_INDEX && from->job != position_job(&job->spec))
+        return err_set(err, FANMAP_EUSAGE, "the position is of another job than %s, or of an earlier one of that id",
+                       job->id);
+    if (!reading_begin(&g->reading, g->is_unordered, from))
+        return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+    order_begin_at(g->order, g->reading.from);
+    if (has_place && !list_resume(g->list, &job->spec, from))
+        return err_set(err, FANMAP_EUSAGE, "what the position says of job %s cannot be", job->id);
+    g->has_end_copy |= g->decision.is_decided;
+    return FANMAP_OK;
 }
 
 int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
@@ -189,8 +231,10 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
         order_by_arrival(g->order, is_known, g->list);
     if (!g->list)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
-    g->position = job->spec.start_offset;
-    return bus_read(job->queue->results, (int32_t)job->spec.results_partition, job->spec.start_offset,
+    int r = go_on(job, err);
+    if (r != FANMAP_OK || g->decision.is_decided)
+        return r;
+    return bus_read(job->queue->results, (int32_t)job->spec.results_partition, g->reading.next_offset,
                     &reader_callbacks, job, &g->reader, err);
 }
 
@@ -203,7 +247,54 @@ void gather_free(fanmap_job_t *job)
     (void)bus_reader_drop(&g->reader);
     list_free(g->list);
     order_free(g->order);
+    reading_free(&g->reading);
+    kept_place_close(g->kept);
+    job_output_free(g->output);
+    share_close(g->share);
+    follow_free(g->follow);
+    free(g->place);
+    free(g->from);
     free(g);
+}
+
+/* Where a reader of this name was. */
+static void on_kept(fanmap_job_t *job, const bus_answer_t *stored)
+{
+    fanmap_error_t err;
+    const char *text = stored && stored->metadata ? stored->metadata[job->spec.results_partition] : NULL;
+    int r = text && *text ? gather_from(job, text, &err) : FANMAP_OK;
+    if (r == FANMAP_OK)
+        r = gather_begin(job, &err);
+    if (r != FANMAP_OK)
+        job_fail(job, &err);
+}
+
+static int begin_known(fanmap_job_t *job, bool has_end, fanmap_error_t *err)
+{
+    gathering_t *g = job->gathering;
+    bool is_stream = job->spec.stream != STREAM_NOT;
+    bool is_shared = options_text(job->options, OPT_SHARE) != NULL;
+    if (is_stream && is_shared)
+        return err_set(err, FANMAP_EUSAGE, "%s is a stream: it is the list of a job that can be shared", job->id);
+    if (is_stream && g->from)
+        return err_set(err, FANMAP_EUSAGE, "%s is a stream, whose places are LANE:OFFSET,...", job->id);
+    if (is_stream && g->output)
+        return err_set(err, FANMAP_EUSAGE, "%s is a stream: fanmap stream --to writes what comes of it", job->id);
+    if (is_stream)
+        return follow_begin(job, g->place, has_end, &g->follow, err);
+    if (g->place)
+        return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is neither an index nor a position of a job, which %s is",
+                       g->place, job->id);
+    int r = lookup_check_list(job->queue, &job->spec, err);
+    if (r == FANMAP_OK && g->output)
+        return gather_open_output(job, on_kept, err);
+    if (r == FANMAP_OK && is_shared)
+        return queue_wait(job, job->spec.queue, job->spec.task, gather_on_items, err);
+    if (r != FANMAP_OK || !options_text(job->options, OPT_AS))
+        return r == FANMAP_OK ? gather_begin(job, err) : r;
+    char results[TOPIC_NAME_MAX];
+    name_results(results, job->f->namespace_name);
+    return gather_open_place(job, job->queue->results, results, job->spec.results_partition + 1, on_kept, err);
 }
 
 static void on_looked_up(void *arg, const lookup_result_t *result)
@@ -221,7 +312,7 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     job->spec = result->spec;
     g->has_end_copy = result->view.has_end && result->view.counts.is_known;
     job->is_paused = result->view.paused;
-    if (lookup_check_list(job->queue, &job->spec, &err) != FANMAP_OK || gather_begin(job, &err) != FANMAP_OK)
+    if (begin_known(job, result->view.has_end, &err) != FANMAP_OK)
         job_fail(job, &err);
 }
 
@@ -251,7 +342,7 @@ bool gather_is_closed(const fanmap_job_t *job)
 
 int64_t gather_position(const fanmap_job_t *job)
 {
-    return job->gathering->position;
+    return job->gathering->reading.next_offset;
 }
 
 void gather_relieve(fanmap_job_t *job)
@@ -264,17 +355,50 @@ void gather_relieve(fanmap_job_t *job)
 bool gather_has_next(const fanmap_job_t *job)
 {
     const gathering_t *g = job->gathering;
-    if (!g->list || job->is_detached)
+    if (g->kept && job->error.code) /* another goes on */
         return false;
-    return g->decision.is_decided ||
-           (g->is_unordered ? gather_waiting_bytes(job) > 0 : list_has(g->list, order_position(g->order)));
+    if (g->follow)
+        return follow_has_next(g->follow);
+    if (job->is_detached || !gather_output_takes(job))
+        return false;
+    if (g->share && !share_hands_out(g->share))
+        return share_is_new(g->share) || share_is_over(g->share);
+    return list_has_next(g);
+}
+
+static int next_of_stream(gathering_t *g, outcome_t *ret)
+{
+    int r = follow_next(g->follow, &g->followed);
+    if (r == FANMAP_OK)
+        *ret = g->followed.outcome.outcome;
+    if (r == FANMAP_END && follow_is_cancelled(g->follow))
+        g->decision = (decision_t){true, UINT64_MAX, LIST_CLOSED, END_CANCEL};
+    return r;
+}
+
+follow_t *gather_follow(const fanmap_job_t *job)
+{
+    return job->gathering->follow;
+}
+
+const followed_t *gather_followed(const fanmap_job_t *job)
+{
+    return job->gathering->follow ? &job->gathering->followed : NULL;
 }
 
 int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
 {
     if (!gather_has_next(job))
         return FANMAP_AGAIN;
-    int r = order_next(job->gathering->order, ret, err);
+    gathering_t *g = job->gathering;
+    if (g->follow)
+        return next_of_stream(g, ret);
+    if (g->share && share_is_new(g->share)) {
+        int begun = gather_anew(job, err);
+        begun = begun == FANMAP_OK ? gather_begin(job, err) : begun;
+        return begun == FANMAP_OK ? FANMAP_AGAIN : begun;
+    }
+    int r = g->share ? gather_next_of_share(job, ret, err) : gather_next_of_list(job, ret, err);
     gather_relieve(job);
     return r;
 }

@@ -74,13 +74,18 @@ int outcome_view_fill(outcome_view_t *view, const outcome_t *outcome, fanmap_err
                             .type = "",
                             .message = "",
                             .stderr_tail = "",
-                            .stdout_tail = ""};
+                            .stdout_tail = "",
+                            .partition = -1,
+                            .worker = ""};
     buf_clear(&view->value);
     buf_clear(&view->text);
     if (outcome->kind == FANMAP_VALUE) {
         fill_value(view, outcome);
-        if (o->kind != FANMAP_VALUE)
+        size_t worker = outcome->worker_len > 0 ? put_text(&view->text, outcome->worker, outcome->worker_len) : 0;
+        if (o->kind != FANMAP_VALUE && !view->text.failed)
             o->message = (const char *)view->text.data;
+        if (outcome->worker_len > 0 && !view->text.failed)
+            o->worker = (const char *)view->text.data + worker;
     } else {
         size_t type = put_text(&view->text, outcome->type, outcome->type_len);
         size_t message = put_text(&view->text, outcome->message, outcome->message_len);
@@ -88,11 +93,13 @@ int outcome_view_fill(outcome_view_t *view, const outcome_t *outcome, fanmap_err
         o->stderr_len = view->text.len - tail - 1;
         size_t printed = put_text(&view->text, outcome->stdout_tail, outcome->stdout_len);
         o->stdout_len = view->text.len - printed - 1;
+        size_t worker = put_text(&view->text, outcome->worker, outcome->worker_len);
         if (!view->text.failed) {
             o->type = (const char *)view->text.data + type;
             o->message = (const char *)view->text.data + message;
             o->stderr_tail = (const char *)view->text.data + tail;
             o->stdout_tail = (const char *)view->text.data + printed;
+            o->worker = (const char *)view->text.data + worker;
         }
     }
     if (view->value.failed || view->text.failed)
@@ -108,7 +115,7 @@ void outcome_view_free(outcome_view_t *view)
 
 static bool is_text(const char *key, size_t len, const char *wanted)
 {
-    return len == strlen(wanted) && memcmp(key, wanted, len) == 0;
+    return text_is(key, len, wanted);
 }
 
 const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len)
@@ -131,7 +138,8 @@ int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_
 {
     size_t type = strlen(outcome->type) + 1, message = strlen(outcome->message) + 1;
     size_t total = sizeof *outcome + outcome->value_len + type + message + outcome->stderr_len + 1;
-    total += outcome->stdout_len + 1;
+    size_t worker = strlen(outcome->worker) + 1;
+    total += outcome->stdout_len + 1 + outcome->key_len + worker;
     fanmap_outcome_t *copy = malloc(total);
     if (!copy)
         return FANMAP_ENOMEM;
@@ -146,9 +154,13 @@ int fanmap_outcome_keep(const fanmap_outcome_t *outcome, fanmap_outcome_t **ret_
     copy->stdout_tail = outcome->stdout_len > 0 ? memcpy(at, outcome->stdout_tail, outcome->stdout_len) : at;
     at[outcome->stdout_len] = '\0';
     at += outcome->stdout_len + 1;
+    copy->worker = memcpy(at, outcome->worker, worker);
+    at += worker;
     if (outcome->value_len)
         memcpy(at, outcome->value, outcome->value_len);
     copy->value = at;
+    if (outcome->key)
+        copy->key = outcome->key_len > 0 ? memcpy(at + outcome->value_len, outcome->key, outcome->key_len) : at;
     *ret_outcome = copy;
     return FANMAP_OK;
 }

@@ -26,7 +26,7 @@ int fanmap_push_batch(fanmap_job_t *job, fanmap_format_t format, const void *byt
 
 static void clear(batch_t *b)
 {
-    buf_t *const all[] = {&b->indexes, &b->attempts, &b->kinds, &b->lens, &b->objects};
+    buf_t *const all[] = {&b->indexes, &b->attempts, &b->kinds, &b->lens, &b->objects, &b->partitions};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_clear(all[i]);
     b->out = (fanmap_batch_t){0};
@@ -39,6 +39,7 @@ void batch_free(batch_t *b)
     buf_free(&b->kinds);
     buf_free(&b->lens);
     buf_free(&b->objects);
+    buf_free(&b->partitions);
 }
 
 static bool add(batch_t *b, const fanmap_outcome_t *o)
@@ -54,8 +55,10 @@ static bool add(batch_t *b, const fanmap_outcome_t *o)
     buf_append(&b->attempts, &o->attempts, sizeof o->attempts);
     buf_append(&b->kinds, &kind, sizeof kind);
     buf_append(&b->lens, &len, sizeof len);
+    buf_append(&b->partitions, &o->partition, sizeof o->partition);
     b->out.n++;
-    return !b->indexes.failed && !b->attempts.failed && !b->kinds.failed && !b->lens.failed && !b->objects.failed;
+    return !b->indexes.failed && !b->attempts.failed && !b->kinds.failed && !b->lens.failed && !b->objects.failed &&
+           !b->partitions.failed;
 }
 
 static void show(batch_t *b, const fanmap_batch_t **ret)
@@ -66,6 +69,7 @@ static void show(batch_t *b, const fanmap_batch_t **ret)
     b->out.lens = (const uint32_t *)(const void *)b->lens.data;
     b->out.bytes = b->objects.data;
     b->out.bytes_len = b->objects.len;
+    b->out.partitions = (const int32_t *)(const void *)b->partitions.data;
     *ret = &b->out;
 }
 

@@ -17,13 +17,13 @@
 /* What fanmap_next_batch handed out last, and the memory of it. */
 typedef struct {
     fanmap_batch_t out;
-    buf_t indexes, attempts, kinds, lens, objects;
+    buf_t indexes, attempts, kinds, lens, objects, partitions;
 } batch_t;
 
 struct handout {
     outcome_view_t view; /* what was handed out last */
     batch_t batch;
-    buf_t line;
+    buf_t line, position;
     char deadline_text[64]; /* the message of what the deadline took */
     fanmap_job_t *pipe_to;  /* the map that takes its outcomes */
     uint64_t delivered, cancelled;
@@ -59,6 +59,10 @@ int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *er
 
 /* batch.c */
 void batch_free(batch_t *batch);
+
+/* outcome_json.c */
+/* Appends it as fanmap_outcome_json has it; its value is JSON. */
+void outcome_put_json(buf_t *b, const fanmap_outcome_t *outcome, bool as_record);
 
 /* outcome_msgpack.c */
 /* Appends the map of an error. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/connection/local.h"
+#include "client/gathering/share.h"
 #include "client/handle/handle.h"
 #include "client/mapping/map.h"
 
@@ -32,12 +33,14 @@ static int job_new(fanmap_t *f, const fanmap_options_t *options, fanmap_job_t **
 void job_free(fanmap_job_t *job)
 {
     pipe_forget(job);
+    local_ended(job);
     job_unlink(job);
     map_free(job);
     gather_free(job);
     outcome_view_free(&job->handout->view);
     batch_free(&job->handout->batch);
     buf_free(&job->handout->line);
+    buf_free(&job->handout->position);
     fanmap_options_free(job->options);
     free(job);
 }
@@ -56,6 +59,7 @@ void jobs_sweep(fanmap_t *f)
         else
             f->has_closed = true;
     }
+    local_forget(f);
 }
 
 /* It is the caller's, or it is gone. */
@@ -122,6 +126,11 @@ int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *optio
         return err_set(err, FANMAP_EUSAGE, "an embedded map leaves nothing to gather");
     fanmap_job_t *job = NULL;
     int r = gather_of(f, job_id, options, &job, err);
+    const char *from = job ? options_text(job->options, OPT_FROM) : NULL;
+    if (r == FANMAP_OK)
+        r = share_check(job, err);
+    if (r == FANMAP_OK && from)
+        r = gather_from(job, from, err);
     if (r == FANMAP_OK)
         r = queue_wait(job, NULL, NULL, gather_lookup, err);
     return job ? begun(job, r, ret_job) : r;
@@ -157,6 +166,25 @@ void fanmap_hold(fanmap_job_t *job, bool hold)
 {
     job->handout->is_held = hold;
     client_mark(job->f);
+}
+
+int fanmap_position(fanmap_job_t *job, const char **ret_text, fanmap_error_t *err)
+{
+    buf_t *text = &job->handout->position;
+    if (options_text(job->options, OPT_SHARE))
+        return err_set(err, FANMAP_EUSAGE, "who shares a list has a place in Kafka only");
+    if (job->f->is_local || job->is_detached)
+        return err_set(err, FANMAP_EUSAGE, "%s",
+                       job->is_detached ? "a detached job is not gathered"
+                                        : "an embedded map leaves nothing to go on with");
+    buf_clear(text);
+    if (!gather_put_position(job, text))
+        text->failed = true;
+    buf_append(text, "", 1);
+    if (text->failed)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *ret_text = (const char *)text->data;
+    return FANMAP_OK;
 }
 
 const char *fanmap_job_id(const fanmap_job_t *job)

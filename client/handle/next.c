@@ -18,7 +18,8 @@ static const char *const end_words[] = {
 static void say_deadline(fanmap_job_t *job, outcome_t *outcome)
 {
     char text[DURATION_TEXT_MAX];
-    const spec_t *spec = list_spec(gather_list(job));
+    const list_t *list = gather_list(job);
+    const spec_t *spec = list ? list_spec(list) : NULL;
     char *message = job->handout->deadline_text;
     if (outcome->kind != FANMAP_DEADLINE || outcome->message_len > 0 || !spec || !spec->deadline_ms)
         return;
@@ -37,7 +38,9 @@ int job_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
         say_deadline(job, ret);
         out->cancelled += ret->kind == FANMAP_CANCELLED || ret->kind == FANMAP_DEADLINE;
     }
-    return r;
+    if (r == FANMAP_OK)
+        r = gather_put_output(job, ret, err);
+    return r == FANMAP_END && !gather_output_is_stored(job) ? FANMAP_AGAIN : r;
 }
 
 /* Why it was stopped, by which item, and what that cost. */
@@ -66,6 +69,17 @@ int job_result(const fanmap_job_t *job, fanmap_error_t *err)
     return set_stopped(job, err);
 }
 
+static void fill_record(const fanmap_job_t *job, fanmap_outcome_t *o)
+{
+    const followed_t *from = gather_followed(job);
+    if (!from)
+        return;
+    o->partition = (int32_t)from->lane;
+    o->timestamp_ms = from->outcome.timestamp_ms;
+    o->key = from->outcome.source_key;
+    o->key_len = from->outcome.source_key_len;
+}
+
 int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *err)
 {
     outcome_t outcome;
@@ -76,6 +90,7 @@ int job_poll(fanmap_job_t *job, const fanmap_outcome_t **ret, fanmap_error_t *er
     if (r == FANMAP_OK)
         r = outcome_view_fill(&job->handout->view, &outcome, &why);
     if (r == FANMAP_OK) {
+        fill_record(job, &job->handout->view.outcome);
         *ret = &job->handout->view.outcome;
         return FANMAP_OK;
     }
@@ -170,6 +185,44 @@ int fanmap_next(fanmap_job_t *job, int timeout_ms, const fanmap_outcome_t **ret_
     fanmap_t *f = job->f;
     job->pins++;
     int r = next(job, timeout_ms, ret_outcome, err);
+    job->pins--;
+    jobs_sweep(f);
+    client_mark(f);
+    return r;
+}
+
+/* As fanmap_store_position. */
+static int store(fanmap_job_t *job, int timeout_ms, fanmap_error_t *err)
+{
+    wait_t wait = {.timeout_ms = timeout_ms};
+    uint64_t wanted = job->handout->delivered;
+    for (;;) {
+        int r = FANMAP_OK;
+        if (job->is_abandoned)
+            return err_set(err, FANMAP_EUSAGE, "the job was closed while it was waited for");
+        if (job->error.code)
+            return err_copy(err, &job->error);
+        if (wanted == 0 || gather_stored_mark(job) >= wanted)
+            return FANMAP_OK;
+        if (!gather_is_storing(job))
+            r = gather_store_place(job, job->handout->delivered, err);
+        if (r != FANMAP_OK)
+            return r;
+        if (wait.is_over || was_woken(job->f))
+            return FANMAP_AGAIN;
+        r = wait_turn(job->f, &wait, err);
+        if (r != FANMAP_OK)
+            return r;
+    }
+}
+
+int fanmap_store_position(fanmap_job_t *job, int timeout_ms, fanmap_error_t *err)
+{
+    fanmap_t *f = job->f;
+    if (job->mapping || (!options_text(job->options, OPT_AS) && !options_text(job->options, OPT_SHARE)))
+        return err_set(err, FANMAP_EUSAGE, "only a gather with \"as\" or \"share\" keeps its place in Kafka");
+    job->pins++;
+    int r = store(job, timeout_ms, err);
     job->pins--;
     jobs_sweep(f);
     client_mark(f);

@@ -1,6 +1,7 @@
 /* A connection with all rooms in it. Closing it cancels what the caller left open and waits until Kafka has stored
  * that. */
 #include "client/handle/handle.h"
+#include "client/joblog/kept_logs.h"
 #include "client/mapping/map.h"
 
 static bool has_news(const fanmap_t *f)
@@ -68,6 +69,8 @@ void fanmap_close(fanmap_t *f)
         cancel_and_wait(f);
     while (f->jobs)
         job_free(f->jobs);
+    kept_logs_free(f->shown_logs);
+    kept_logs_free(f->listed_logs);
     connection_close(f);
 }
 

@@ -1,38 +1,41 @@
 /* An outcome as one line of JSON: its value, or {"$error": ...}, or with --records everything of it. */
 #include <inttypes.h>
-#include <string.h>
 
+#include "base/text.h"
 #include "client/handle/handle.h"
 #include "schemas/value.h"
 
-static void put_field(buf_t *b, const char *name, const char *text, size_t len)
-{
-    if (len == 0)
-        return;
-    buf_printf(b, ",\"%s\":", name);
-    json_put_string(b, text, len);
-}
-
-/* {"kind":...,"message":...} with what else applies; attempts only where the record does not say it. */
+/* {"kind":...,"message":...} with what else applies, as in msgpack. */
 static void put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
 {
-    buf_printf(b, "{\"kind\":\"%s\",\"message\":", fanmap_kind_name(o->kind));
-    json_put_string(b, o->message, strlen(o->message));
-    put_field(b, "type", o->type, strlen(o->type));
-    if (with_attempts)
-        buf_printf(b, ",\"attempts\":%" PRIu32, o->attempts);
-    if (o->exit_status)
-        buf_printf(b, ",\"exit_status\":%d", o->exit_status);
-    if (o->signo)
-        buf_printf(b, ",\"signal\":%d", o->signo);
-    put_field(b, "stderr", o->stderr_tail, o->stderr_len);
-    put_field(b, "stdout", o->stdout_tail, o->stdout_len);
-    buf_append(b, "}", 1);
+    buf_t error = {0};
+    outcome_put_error(&error, o, with_attempts);
+    b->failed |= error.failed || value_to_json(b, error.data, error.len, NULL) != FANMAP_OK;
+    buf_free(&error);
+}
+
+/* As a value of these bytes would stand in JSON. */
+static void put_key(buf_t *b, const void *key, size_t len)
+{
+    buf_append_text(b, ",\"key\":");
+    if (text_utf8_valid(key, len)) {
+        json_put_string(b, key, len);
+        return;
+    }
+    buf_append_text(b, "{\"$binary\":\"");
+    base64_append(b, key, len);
+    buf_append_text(b, "\"}");
 }
 
 static void put_record(buf_t *b, const fanmap_outcome_t *o)
 {
-    buf_printf(b, "{\"index\":%" PRIu64 ",\"attempts\":%" PRIu32, o->index, o->attempts);
+    if (o->partition >= 0)
+        buf_printf(b, "{\"partition\":%" PRId32 ",\"offset\":%" PRIu64, o->partition, o->index);
+    else
+        buf_printf(b, "{\"index\":%" PRIu64, o->index);
+    if (o->key)
+        put_key(b, o->key, o->key_len);
+    buf_printf(b, ",\"attempts\":%" PRIu32, o->attempts);
     if (o->kind == FANMAP_VALUE) {
         buf_append_text(b, ",\"value\":");
         buf_append(b, o->value, o->value_len);
@@ -41,6 +44,19 @@ static void put_record(buf_t *b, const fanmap_outcome_t *o)
         put_error(b, o, false);
     }
     buf_append(b, "}", 1);
+}
+
+void outcome_put_json(buf_t *b, const fanmap_outcome_t *o, bool as_record)
+{
+    if (as_record) {
+        put_record(b, o);
+    } else if (o->kind == FANMAP_VALUE) {
+        buf_append(b, o->value, o->value_len);
+    } else {
+        buf_append_text(b, "{\"$error\":");
+        put_error(b, o, true);
+        buf_append(b, "}", 1);
+    }
 }
 
 int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool as_record, const char **ret_line,
@@ -55,13 +71,7 @@ int fanmap_outcome_json(fanmap_job_t *job, const fanmap_outcome_t *outcome, bool
         return FANMAP_OK;
     }
     buf_clear(b);
-    if (as_record) {
-        put_record(b, outcome);
-    } else {
-        buf_append_text(b, "{\"$error\":");
-        put_error(b, outcome, true);
-        buf_append(b, "}", 1);
-    }
+    outcome_put_json(b, outcome, as_record);
     if (b->failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     *ret_line = (const char *)b->data;

@@ -60,8 +60,15 @@ void outcome_put_error(buf_t *b, const fanmap_outcome_t *o, bool with_attempts)
 
 static void put_record(buf_t *b, const fanmap_outcome_t *o)
 {
-    mp_put_map(b, 3);
-    put_number(b, "index", o->index);
+    bool is_of_stream = o->partition >= 0;
+    mp_put_map(b, 3U + is_of_stream + (o->key != NULL));
+    if (is_of_stream)
+        put_number(b, "partition", (uint64_t)o->partition);
+    put_number(b, is_of_stream ? "offset" : "index", o->index);
+    if (o->key) {
+        mp_put_text(b, "key");
+        mp_put_bin(b, o->key, o->key_len);
+    }
     put_number(b, "attempts", o->attempts);
     mp_put_text(b, o->kind == FANMAP_VALUE ? "value" : "error");
     if (o->kind == FANMAP_VALUE)

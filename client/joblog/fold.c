@@ -68,7 +68,6 @@ void fold_free(fold_t *fold)
     HASH_ITER(hh, fold->entries, entry, next)
     {
         HASH_DEL(fold->entries, entry);
-        job_counts_free(entry->counts);
         free(entry);
     }
 }

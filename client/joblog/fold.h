@@ -3,8 +3,8 @@
 #define CLIENT_JOBLOG_FOLD_H
 
 #include "base/table.h"
-#include "client/joblog/job_counts.h"
 #include "client/joblog/job_view.h"
+#include "client/joblog/kept_logs.h"
 
 typedef struct {
     char id[JOB_ID_MAX + 1];
@@ -14,7 +14,7 @@ typedef struct {
     bool is_opaque; /* something of it is of a version that we do not know: hands off */
     uint32_t results_partition;
     int64_t start_offset, submitted_ms;
-    job_counts_t *counts; /* the fold's user fills it, fold_free frees it */
+    kept_log_t *log; /* its log, where the fold's user reads it; not the fold's */
     UT_hash_handle hh;
 } fold_entry_t;
 
@@ -24,7 +24,7 @@ typedef struct {
     bool is_out_of_memory;
 } fold_t;
 
-/* An ask_record_fn whose arg is a fold_t. */
+/* A query_record_fn whose arg is a fold_t. */
 void fold_record(void *fold, const bus_record_t *record);
 void fold_free(fold_t *fold);
 

@@ -3,12 +3,24 @@
 
 #include <stdlib.h>
 
+static size_t place_of_wait(uint64_t wait_ms)
+{
+    size_t place = 0;
+    while ((wait_ms /= 2) > 0 && place < FANMAP_WAITED_PLACES - 1)
+        place++;
+    return place;
+}
+
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
     job_counts_t *counts = arg;
+    if (outcome->has_wait)
+        counts->waited[place_of_wait(outcome->wait_ms)]++;
     if ((unsigned)outcome->kind < FANMAP_KINDS)
         counts->kinds[outcome->kind]++;
     counts->in_record_n++;
+    if (counts->also)
+        counts->also(counts->also_arg, outcome);
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
@@ -18,6 +30,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
     counts->is_decided = true;
     counts->state = state;
     counts->reason = reason;
+    counts->missing = missing;
     if (n > known)
         counts->kinds[missing] += n - known;
 }
@@ -64,8 +77,9 @@ static bool is_of_producer(const bus_record_t *record)
     return decoded.type == JOBLOG_START || decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_PRODUCER;
 }
 
-void job_counts_record(job_counts_t *counts, const bus_record_t *record)
+void job_counts_record(void *arg, const bus_record_t *record)
 {
+    job_counts_t *counts = arg;
     counts->at_ms = record->timestamp_ms;
     counts->in_record_n = 0;
     (void)list_record(counts->list, record->offset, record->key, record->key_len, record->value, record->value_len);
@@ -142,4 +156,23 @@ void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info)
         info->state = FANMAP_JOB_ENDED;
         info->reason = end_reason_word(counts->reason);
     }
+}
+
+void job_counts_at_end(const jobs_counts_t *said, fanmap_job_info_t *info)
+{
+    if (!said->is_known)
+        return;
+    info->has_counts = true;
+    info->known = said->done;
+    info->failed = said->failed;
+    info->retried = said->retried;
+    info->published = said->total;
+    info->total = said->total > INT64_MAX ? INT64_MAX : (int64_t)said->total;
+}
+
+int64_t job_counts_silent_ms(const job_counts_t *counts, const fanmap_job_info_t *info, int64_t now_ms)
+{
+    if (info->state == FANMAP_JOB_ENDED || info->total >= 0 || counts->producer_ms == 0)
+        return -1;
+    return now_ms > counts->producer_ms ? now_ms - counts->producer_ms : 0;
 }

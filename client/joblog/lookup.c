@@ -21,10 +21,40 @@ struct lookup {
     lookup_result_t result;
 };
 
-static void note(lookup_result_t *result, const jobs_record_t *record)
+static bool is_change(const job_view_t *before, const job_view_t *now, jobs_field_t field)
 {
+    switch (field) {
+    case JOBS_SPEC:
+        return now->is_known && !before->is_known;
+    case JOBS_CONCURRENCY:
+        return now->concurrency != before->concurrency;
+    case JOBS_PAUSED:
+        return now->paused != before->paused;
+    case JOBS_END:
+        return now->has_end && !before->has_end;
+    case JOBS_HALT:
+        break;
+    }
+    return false;
+}
+
+static void add_change(lookup_result_t *result, const jobs_record_t *record, int64_t at_ms)
+{
+    lookup_change_t *changes = result->changes;
+    if (result->changes_n == LOOKUP_CHANGES_MAX)
+        memmove(changes, changes + 1, --result->changes_n * sizeof *changes);
+    uint64_t value = record->field == JOBS_CONCURRENCY ? result->view.concurrency : result->view.paused;
+    changes[result->changes_n++] = (lookup_change_t){at_ms, record->field, value, record->end_reason};
+}
+
+static void note(lookup_result_t *result, const jobs_record_t *record, int64_t at_ms)
+{
+    bool is_again = result->view.is_known && result->spec.stream != STREAM_NOT; /* of a stream the first one counts */
+    job_view_t before = result->view;
     job_view_record(&result->view, record);
-    if (record->field != JOBS_SPEC)
+    if (is_change(&before, &result->view, record->field))
+        add_change(result, record, at_ms);
+    if (record->field != JOBS_SPEC || is_again)
         return;
     result->spec = record->spec;
     result->spec.bound = NULL; /* it dies with the record, and a gatherer has no use for it */
@@ -40,7 +70,7 @@ static bool on_record(void *arg, const bus_record_t *record)
         return false;
     jobs_record_t decoded;
     if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
-        note(&lookup->result, &decoded);
+        note(&lookup->result, &decoded, record->timestamp_ms);
     return false;
 }
 

@@ -7,9 +7,21 @@
 
 typedef struct lookup lookup_t;
 
+enum { LOOKUP_CHANGES_MAX = 64 };
+
+/* A record that changed what counts: JOBS_SPEC (it was submitted), JOBS_CONCURRENCY, JOBS_PAUSED or JOBS_END. */
+typedef struct {
+    int64_t at_ms; /* by Kafka's timestamp */
+    jobs_field_t field;
+    uint64_t value; /* of a limit or a pause */
+    end_reason_t reason;
+} lookup_change_t;
+
 typedef struct {
     job_view_t view;
-    spec_t spec; /* where view.is_known, with start_offset; bound stays behind */
+    spec_t spec;      /* where view.is_known, with start_offset; bound stays behind */
+    size_t changes_n; /* the newest, oldest first, as far as compaction left them */
+    lookup_change_t changes[LOOKUP_CHANGES_MAX];
 } lookup_result_t;
 typedef void (*lookup_fn)(void *arg, const lookup_result_t *result);
 

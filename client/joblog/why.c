@@ -28,9 +28,17 @@ static void explain_reach(const why_facts_t *facts, why_t *ret)
     const fleet_t *fleet = facts->fleet;
     if (fleet->is_kafka_silent)
         put(ret, WHY_KAFKA_AWAY, "Kafka does not answer: nothing is published, run or gathered until it does");
+    if (fleet->has_no_topic)
+        put(ret, WHY_NO_TOPIC,
+            "the topic %s.items.%s.%s was deleted: items that had not run are lost, and listed as lost by a worker "
+            "once "
+            "the topic is there again (fanmap topics --create --queue %s --task %s); or fanmap cancel %s",
+            facts->name_space, facts->queue, facts->task, facts->queue, facts->task, facts->job);
+    const char *shared = facts->concurrency > 0 ? "a job with a limit starts nothing without Redis: "
+                         : facts->has_rate      ? "a job with a rate starts nothing without Redis: "
+                                                : "";
     if (fleet->redis_why[0])
-        put(ret, facts->concurrency > 0 ? WHY_REDIS_AWAY : WHY_LESS_KNOWN, "%s%s",
-            facts->concurrency > 0 ? "a job with a limit starts nothing without Redis: " : "", fleet->redis_why);
+        put(ret, shared[0] ? WHY_REDIS_AWAY : WHY_LESS_KNOWN, "%s%s", shared, fleet->redis_why);
     if (facts->is_paused || fleet->is_paused)
         put(ret, WHY_PAUSED, "it is paused (fanmap resume %s)", facts->job);
     if (fleet->workers_n == 0)
@@ -93,8 +101,8 @@ static void explain_tokens(const why_facts_t *facts, why_t *ret)
             fleet->held, fleet->holders, limit);
     else if (fleet->held == limit && fleet->wanting_n > 0 && !runs(facts))
         put(ret, WHY_LIMIT,
-            "all %" PRIu64 " tokens are held (%s): the limit is what it waits for (fanmap set %s --concurrency N)",
-            limit, fleet->holders, facts->job);
+            "%s %" PRIu64 " %s held (%s): the limit is what it waits for (fanmap set %s --concurrency N)",
+            limit == 1 ? "its" : "all", limit, limit == 1 ? "token is" : "tokens are", fleet->holders, facts->job);
 }
 
 static void explain_slots(const why_facts_t *facts, why_t *ret)
@@ -136,6 +144,10 @@ static void explain_items(const why_facts_t *facts, why_t *ret)
             "%d workers serve its task, and none has an item of it in hand yet: %" PRId64
             " records of the task wait or run, of all its jobs",
             fleet->rows_n, fleet->lag);
+    if (ret->n == 0 && facts->has_rate && fleet->queued > 0 && !runs(facts))
+        put(ret, WHY_RATE,
+            "%" PRIu64 " items that workers have in hand wait for their time: its starts are spread (--rate, --delay)",
+            fleet->queued);
     if (facts->behind_n > 0 && fleet->oldest_index >= 0 && (uint64_t)fleet->oldest_index == facts->next_index)
         put(ret, WHY_ORDER,
             "%" PRIu64 " outcomes wait for that of item %" PRIu64 ", which has run for %.1f s on %s (--unordered hands "
@@ -153,7 +165,7 @@ static void explain_ends(const why_facts_t *facts, why_t *ret)
         put(ret, WHY_READER,
             "what was gathered is not taken, and no more is published before (--ahead, --spill): its reader is what it "
             "waits for");
-    if (facts->total >= 0)
+    if (facts->total >= 0 || facts->is_uncounted)
         return;
     if (facts->producer_silent_ms > PRODUCER_SILENT_MS)
         put(ret, WHY_PRODUCER_SILENT,
@@ -183,4 +195,33 @@ void why(const why_facts_t *facts, why_t *ret)
         explain_items(facts, ret);
     }
     explain_ends(facts, ret);
+}
+
+const char *why_word(why_cause_t cause)
+{
+    static const char *const words[] = {[WHY_NOTHING] = "",
+                                        [WHY_LOG_GONE] = "log gone",
+                                        [WHY_KAFKA_AWAY] = "Kafka away",
+                                        [WHY_NO_TOPIC] = "no topic",
+                                        [WHY_REDIS_AWAY] = "Redis away",
+                                        [WHY_LESS_KNOWN] = "",
+                                        [WHY_PAUSED] = "",
+                                        [WHY_NO_WORKER] = "no worker",
+                                        [WHY_NO_START] = "no start",
+                                        [WHY_PASSED_OVER] = "passed over",
+                                        [WHY_NO_OWNER] = "no owner",
+                                        [WHY_NO_TABLE] = "learning",
+                                        [WHY_LEARNING] = "learning",
+                                        [WHY_OVER_LIMIT] = "over limit",
+                                        [WHY_LIMIT] = "at limit",
+                                        [WHY_OWN_QUEUE] = "no slot",
+                                        [WHY_NO_SLOT] = "no slot",
+                                        [WHY_RATE] = "at its rate",
+                                        [WHY_BACKOFF] = "backoff",
+                                        [WHY_NOT_IN_HAND] = "queued",
+                                        [WHY_ORDER] = "order",
+                                        [WHY_READER] = "reader",
+                                        [WHY_PRODUCER_SILENT] = "no producer",
+                                        [WHY_INPUT] = "input"};
+    return words[cause];
 }

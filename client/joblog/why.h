@@ -9,7 +9,8 @@ typedef enum {
     WHY_NOTHING, /* nothing is known to hold it up: it runs, or it is over */
     WHY_LOG_GONE,
     WHY_KAFKA_AWAY,
-    WHY_REDIS_AWAY, /* of a job with a limit; without one it is only said that more is not known */
+    WHY_NO_TOPIC,   /* of its task's items */
+    WHY_REDIS_AWAY, /* of a job with a limit or a rate; without one it is only said that more is not known */
     WHY_LESS_KNOWN,
     WHY_PAUSED,
     WHY_NO_WORKER,
@@ -22,6 +23,7 @@ typedef enum {
     WHY_LIMIT,
     WHY_OWN_QUEUE, /* no slot is free, and the map itself runs in one of them */
     WHY_NO_SLOT,
+    WHY_RATE,
     WHY_BACKOFF,
     WHY_NOT_IN_HAND, /* no worker has read so far */
     WHY_ORDER,
@@ -37,9 +39,11 @@ typedef struct {
     const char *job, *task, *queue, *name_space, *parent; /* parent: as in fleet_question_t */
     const fleet_t *fleet;
     bool is_over, is_log_gone, is_paused;
+    bool is_uncounted; /* of a producer and the end of its input nothing is known, and a stream has none */
     bool is_still; /* its reader has seen nothing new for some time: what runs at its limit or in all slots is then no
                       reason, if it is the job's own */
     uint64_t concurrency; /* 0: none */
+    bool has_rate;
     uint64_t known, published;
     uint64_t published_before;     /* so many were published before the fleet was asked */
     int64_t total;                 /* -1: its input has not ended */
@@ -55,5 +59,7 @@ typedef struct {
 } why_t;
 
 void why(const why_facts_t *facts, why_t *ret);
+/* One cause in a word or two; "" for those that say nothing of the job. */
+const char *why_word(why_cause_t cause);
 
 #endif

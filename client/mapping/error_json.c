@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/gathering/outcome.h"
 #include "client/mapping/mapping.h"
 #include "schemas/value.h"
@@ -12,7 +13,7 @@ static const char NOT_AN_ERROR[] =
 
 static bool is_key(const char *key, size_t len, const char *wanted)
 {
-    return key && len == strlen(wanted) && memcmp(key, wanted, len) == 0;
+    return key && text_is(key, len, wanted);
 }
 
 static const char *skip_blanks(const char *at, const char *end)

@@ -82,8 +82,9 @@ void map_read_log(fanmap_job_t *job)
         job_fail(job, &err);
 }
 
-static void on_log_end(fanmap_job_t *job, int32_t tag, int64_t end)
+static void on_log_end(fanmap_job_t *job, int32_t tag, const bus_answer_t *answer)
 {
+    int64_t end = answer->value;
     mapping_t *m = job->mapping;
     (void)tag;
     if (m->log_check.until != INT64_MAX || map_has_failed(job))

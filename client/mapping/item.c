@@ -78,7 +78,7 @@ static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, 
     if (format == FANMAP_TEXT && text_utf8_valid(item, len))
         return value_from_text(&m->item.in, item, len, why);
     if (format == FANMAP_BYTES || format == FANMAP_TEXT)
-        value_from_bytes(&m->item.in, item, len);
+        mp_put_bin(&m->item.in, item, len);
     else if (!mp_check(item, len))
         return err_set(why, FANMAP_EUSAGE, "not one sound msgpack object");
     else if (format == FANMAP_WRAPPED)
@@ -133,23 +133,37 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
     fill_checked(job, r, &why, ret);
 }
 
-void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
-                      producer_event_t *ret)
+/* One part, behind its name in a map. */
+static int put_part(fanmap_job_t *job, fanmap_format_t format, const char *name, const fanmap_part_t *part,
+                    fanmap_error_t *why)
+{
+    if (name && !text_utf8_valid(name, strlen(name)))
+        return err_set(why, FANMAP_EUSAGE, "its name is not UTF-8");
+    if (name)
+        mp_put_text(&job->mapping->item.in, name);
+    return convert(job, format, part->bytes, part->len, why);
+}
+
+void item_fill_parts(fanmap_job_t *job, fanmap_format_t format, const char *const *names, const fanmap_part_t *parts,
+                     size_t n, producer_event_t *ret)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t why;
     size_t len = 0;
     int r = FANMAP_OK;
     for (size_t i = 0; i < n && len <= job->spec.item_bytes_max; i++)
-        len += parts[i].len;
+        len += parts[i].len + (names ? strlen(names[i]) : 0);
     if (len > job->spec.item_bytes_max) {
         refuse_size(job, len, ret);
         return;
     }
     buf_clear(&m->item.in);
-    mp_put_array(&m->item.in, (uint32_t)n);
+    if (names)
+        mp_put_map(&m->item.in, (uint32_t)n);
+    else
+        mp_put_array(&m->item.in, (uint32_t)n);
     for (size_t i = 0; i < n && r == FANMAP_OK; i++) {
-        r = convert(job, format, parts[i].bytes, parts[i].len, &why);
+        r = put_part(job, format, names ? names[i] : NULL, &parts[i], &why);
         if (r != FANMAP_OK)
             err_wrap(&why, "part %zu", i + 1);
     }

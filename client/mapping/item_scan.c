@@ -81,10 +81,10 @@ static void read_part(part_t *part, int64_t from)
         job_fail(job, &err);
 }
 
-static void on_time(fanmap_job_t *job, int32_t tag, int64_t offset)
+static void on_time(fanmap_job_t *job, int32_t tag, const bus_answer_t *answer)
 {
     if (!job->error.code)
-        read_part(&job->mapping->scan->parts[tag], offset);
+        read_part(&job->mapping->scan->parts[tag], answer->value);
 }
 
 static void begin_part(item_scan_t *scan, part_t *part, int32_t partition, int64_t from)

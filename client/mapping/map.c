@@ -101,6 +101,9 @@ static int choose_queue(fanmap_job_t *job, fanmap_error_t *err)
     const char *of = options_text(job->options, OPT_RETRY_FAILED);
     if (job->is_detached && job->f->is_local)
         return err_set(err, FANMAP_EUSAGE, "--detach needs a fleet: an embedded job ends with its program");
+    if (!of && (options_text(job->options, OPT_RETRY_GROUP) || options_text(job->options, OPT_RETRY_ITEMS)))
+        return err_set(err, FANMAP_EUSAGE,
+                       "--retry-group and --retry-items choose among the items of --retry-failed JOB");
     return of ? retry_new(job, of, map_begin, err) : queue_wait(job, job->spec.queue, job->spec.task, map_begin, err);
 }
 
@@ -209,7 +212,8 @@ static void map_begin(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t err;
-    if (!fleet_limits_may_begin(job, map_begin) || (m->retry && !retry_begin(m->retry)))
+    if (!fleet_limits_may_begin(job, map_begin) || (m->retry && !retry_begin(m->retry)) ||
+        !gather_output_may_begin(job, map_begin))
         return;
     if (!options_text(job->options, OPT_JOB_ID))
         begin_new(job);

@@ -103,8 +103,9 @@ void early_free(early_t *early);
  * m->item.refusal. JSON that stands for an error ({"$error":...}) is that error. */
 void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, producer_event_t *ret);
 /* The same of the parts of a zipped item. */
-void item_fill_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
-                      producer_event_t *ret);
+/* An array of the parts, or, with names, a map. */
+void item_fill_parts(fanmap_job_t *job, fanmap_format_t format, const char *const *names, const fanmap_part_t *parts,
+                     size_t n, producer_event_t *ret);
 /* An item that is an error already, or whose outcome is known in any other way. */
 void item_fill_error(fanmap_job_t *job, const outcome_t *outcome, producer_event_t *ret);
 

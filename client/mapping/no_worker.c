@@ -39,10 +39,10 @@ static void on_servers(void *arg, const char *const *texts, size_t n, const fanm
     on_workers_counted(arg, err ? -1 : (int64_t)(n - 1) / 2);
 }
 
-static void on_members(fanmap_job_t *job, int32_t tag, int64_t n)
+static void on_members(fanmap_job_t *job, int32_t tag, const bus_answer_t *answer)
 {
     (void)tag;
-    on_workers_counted(job, n);
+    on_workers_counted(job, answer->value);
 }
 
 static int query_workers(fanmap_job_t *job, fanmap_error_t *err)

@@ -126,18 +126,30 @@ int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, siz
     return end_push(job, &event, len, err);
 }
 
-int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
-                       fanmap_error_t *err)
+static int push_parts(fanmap_job_t *job, fanmap_format_t format, const char *const *names, const fanmap_part_t *parts,
+                      size_t n, fanmap_error_t *err)
 {
     producer_event_t event = {0};
     int r = begin_push(job, format, err);
     if (r != FANMAP_OK)
         return r;
-    if (job->spec.sequences_n == 0 || n != job->spec.sequences_n)
+    if (job->spec.sequences_n > 0 && (n != job->spec.sequences_n || names))
         return err_set(err, FANMAP_EUSAGE, "%zu parts of an item of %" PRIu32 " zipped sequences (\"sequences\")", n,
                        job->spec.sequences_n);
-    item_fill_zipped(job, format, parts, n, &event);
+    item_fill_parts(job, format, names, parts, n, &event);
     return end_push(job, &event, job->mapping->item.in.len, err);
+}
+
+int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
+                       fanmap_error_t *err)
+{
+    return push_parts(job, format, NULL, parts, n, err);
+}
+
+int fanmap_push_row(fanmap_job_t *job, fanmap_format_t format, const char *const *names, const fanmap_part_t *parts,
+                    size_t n, fanmap_error_t *err)
+{
+    return push_parts(job, format, names, parts, n, err);
 }
 
 void map_step_end_input(fanmap_job_t *job)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/mapping/item_scan.h"
 #include "client/mapping/mapping.h"
 
@@ -125,8 +126,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 static void note_producer(resubmit_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
-    size_t id_len = strlen(r->job->id);
-    if (record->key_len != id_len || memcmp(record->key, r->job->id, id_len) != 0 || list_start_offset(r->list) < 0 ||
+    if (!text_is(record->key, record->key_len, r->job->id) || list_start_offset(r->list) < 0 ||
         !joblog_decode(record->value, record->value_len, &decoded))
         return;
     if (decoded.type == JOBLOG_PROGRESS)

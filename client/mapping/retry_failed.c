@@ -37,6 +37,8 @@ void retry_free(retry_failed_t *r)
     bitset_free(&r->ran);
     bitset_free(&r->kept);
     bitset_free(&r->found);
+    outcome_view_free(&r->view);
+    retry_choice_free(&r->choice);
     free(r->offsets);
     free(r->wanted);
     r->job->f->retries_n--;
@@ -58,6 +60,9 @@ int retry_new(fanmap_job_t *job, const char *of, queue_ready_fn begin, fanmap_er
     job->f->retries_n++;
     snprintf(r->of, sizeof r->of, "%s", of);
     memcpy(job->spec.retry_of, r->of, sizeof r->of);
+    if (retry_choice_read(options_text(job->options, OPT_RETRY_GROUP), options_text(job->options, OPT_RETRY_ITEMS),
+                          &r->choice, err) != FANMAP_OK)
+        return err->code;
     return queue_wait(job, NULL, NULL, begin, err);
 }
 
@@ -102,16 +107,37 @@ static int inherit_spec(retry_failed_t *r, fanmap_error_t *err)
 
 /* ---- the first reading ---- */
 
+static bool is_chosen(retry_failed_t *r, const outcome_t *outcome)
+{
+    const fanmap_outcome_t *o = &r->view.outcome;
+    fanmap_error_t err;
+    if (!r->choice.group[0])
+        return retry_choice_has(&r->choice, outcome->index, outcome->kind, "", "");
+    if (outcome_view_fill(&r->view, outcome, &err) == FANMAP_OK)
+        return retry_choice_has(&r->choice, o->index, o->kind, o->type, o->message);
+    job_fail(r->job, &err);
+    return false;
+}
+
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
     retry_failed_t *r = arg;
     bool was_sent = outcome->attempts > 0;
-    if (outcome->kind == FANMAP_VALUE)
+    if (outcome->kind == FANMAP_VALUE) {
         (void)bitset_set(&r->valued, outcome->index);
-    else if (was_sent)
+        return;
+    }
+    if (was_sent)
         (void)bitset_set(&r->ran, outcome->index);
-    else if (outcome->kind == FANMAP_BAD_INPUT || outcome->kind == FANMAP_TOO_LARGE)
+    if (!is_chosen(r, outcome)) {
         (void)bitset_set(&r->kept, outcome->index);
+        return;
+    }
+    r->chosen_n++;
+    if (!was_sent && (outcome->kind == FANMAP_BAD_INPUT || outcome->kind == FANMAP_TOO_LARGE)) {
+        (void)bitset_set(&r->kept, outcome->index);
+        r->never_sent_n++;
+    }
 }
 
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
@@ -119,9 +145,22 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
     retry_failed_t *r = arg;
     (void)state;
     (void)reason;
-    (void)missing;
     r->is_decided = true;
     r->n = n;
+    r->missing = missing;
+}
+
+/* Items of a stopped job that have no outcome are failures like others. */
+static void choose_missing(retry_failed_t *r)
+{
+    for (uint64_t i = 0; i < r->n && !retry_choice_is_all(&r->choice); i++) {
+        if (list_has(r->list, i))
+            continue;
+        if (retry_choice_has(&r->choice, i, r->missing, "", ""))
+            r->chosen_n++;
+        else
+            (void)bitset_set(&r->kept, i);
+    }
 }
 
 static bool on_record(void *arg, const bus_record_t *record)
@@ -136,6 +175,7 @@ static void check_first_reading(retry_failed_t *r)
     char why[160];
     fanmap_error_t err;
     const spec_t *spec = list_spec(r->list);
+    choose_missing(r);
     if (list_out_of_memory(r->list) || r->valued.failed || r->ran.failed || r->kept.failed) {
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
         return;
@@ -144,6 +184,10 @@ static void check_first_reading(retry_failed_t *r)
         snprintf(why, sizeof why, "it has not ended (%" PRIu64 " outcomes so far): wait for it, or cancel it",
                  list_known(r->list));
         retry_fail(r, FANMAP_EUSAGE, why);
+        return;
+    }
+    if (r->chosen_n == 0 && !retry_choice_is_all(&r->choice)) {
+        retry_fail(r, FANMAP_EUSAGE, "none of its failed items is in that group or list");
         return;
     }
     r->spec = *spec;

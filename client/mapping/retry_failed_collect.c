@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/mapping/item_scan.h"
 #include "client/mapping/retry_failed.h"
 #include "schemas/item.h"
@@ -31,11 +32,11 @@ static void keep_outcome(retry_failed_t *r, const outcome_t *outcome)
 
 static bool is_wanted(const retry_failed_t *r, int32_t partition, const bus_record_t *record, item_t *ret)
 {
-    if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
-        !item_decode(record->value, record->value_len, ret) || ret->type != ITEM_RECORD || ret->lane != 0)
+    const retry_origin_t *origin = retry_origin_of(r, record->key, record->key_len);
+    if (!origin || !item_decode(record->value, record->value_len, ret) || ret->type != ITEM_RECORD || ret->lane != 0)
         return false;
     return ret->index < r->n && retry_wants(r, ret->index) && !bitset_test(&r->found, ret->index) &&
-           (int32_t)place_item(place_job_hash(r->of), r->spec.items_partitions, ret->index) == partition;
+           (int32_t)place_item(place_job_hash(origin->id), origin->partitions_n, ret->index) == partition;
 }
 
 static int64_t scan_from(void *arg, int32_t partition)
@@ -43,7 +44,7 @@ static int64_t scan_from(void *arg, int32_t partition)
     const retry_failed_t *r = arg;
     if (r->wanted[partition] == 0)
         return SCAN_NOT_AT_ALL;
-    return r->offsets[partition] >= 0 ? r->offsets[partition] : SCAN_BY_TIME;
+    return r->origins_n == 1 && r->offsets[partition] >= 0 ? r->offsets[partition] : SCAN_BY_TIME;
 }
 
 static bool on_scanned_record(void *arg, int32_t partition, const bus_record_t *record)
@@ -98,12 +99,20 @@ static void on_scanned(void *arg)
                                      .stderr_tail = ""});
     }
     warn_without_input(r, missing, "they were never published and stay cancelled");
-    warn_without_input(r, bitset_count(&r->kept), "they could not be parsed or sent, and keep their error");
+    warn_without_input(r, r->never_sent_n, "they could not be parsed or sent, and keep their error");
     if (!r->job->error.code)
         retry_collected(r);
 }
 
 /* ---- the log, once more ---- */
+
+/* What has no outcome in the log, and is not chosen. */
+static void keep_missing(retry_failed_t *r)
+{
+    for (uint64_t i = 0; i < r->n && !retry_choice_is_all(&r->choice) && !r->job->error.code; i++)
+        if (bitset_test(&r->kept, i) && !list_has(r->list, i))
+            keep_outcome(r, &(outcome_t){.index = i, .kind = r->missing, .type = "", .message = "", .stderr_tail = ""});
+}
 
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
@@ -115,8 +124,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 static void note_progress(retry_failed_t *r, const bus_record_t *record)
 {
     joblog_record_t decoded;
-    if (record->key_len != strlen(r->of) || memcmp(record->key, r->of, record->key_len) != 0 ||
-        !joblog_decode(record->value, record->value_len, &decoded))
+    if (!text_is(record->key, record->key_len, r->of) || !joblog_decode(record->value, record->value_len, &decoded))
         return;
     if (decoded.type == JOBLOG_START)
         r->since_ms = record->timestamp_ms;
@@ -139,6 +147,20 @@ static bool on_record(void *arg, const bus_record_t *record)
     return false;
 }
 
+/* Of a second try's second try an input may be on any partition. */
+static uint32_t scanned_n(const retry_failed_t *r)
+{
+    return r->origins_n > 1 ? r->job->queue->items_n : r->spec.items_partitions;
+}
+
+static int64_t since_ms(const retry_failed_t *r)
+{
+    int64_t since = r->since_ms;
+    for (size_t i = 1; i < r->origins_n; i++)
+        since = r->origins[i].submitted_ms < since ? r->origins[i].submitted_ms : since;
+    return since;
+}
+
 static void on_end(void *arg, int64_t position)
 {
     static const item_scan_callbacks_t callbacks = {scan_from, on_scanned_record, on_scan_gone, on_scanned};
@@ -146,10 +168,11 @@ static void on_end(void *arg, int64_t position)
     (void)position;
     if (!bus_reader_drop(&r->reader))
         return;
+    keep_missing(r);
     if (list_out_of_memory(r->again))
         retry_fail(r, FANMAP_ENOMEM, "out of memory");
     if (!r->job->error.code)
-        item_scan_begin(r->job, r->spec.items_partitions, r->since_ms, &callbacks, r);
+        item_scan_begin(r->job, scanned_n(r), since_ms(r), &callbacks, r);
 }
 
 static void on_gone(void *arg, int64_t low)
@@ -161,7 +184,7 @@ static void on_gone(void *arg, int64_t low)
 static bool make_room(retry_failed_t *r, fanmap_error_t *err)
 {
     static const list_callbacks_t callbacks = {.outcome = on_outcome};
-    uint32_t partitions = r->spec.items_partitions;
+    uint32_t partitions = scanned_n(r);
     r->again = list_new(r->of, &callbacks, r);
     r->offsets = malloc(partitions * sizeof *r->offsets);
     r->wanted = calloc(partitions, sizeof *r->wanted);
@@ -177,6 +200,7 @@ static bool make_room(retry_failed_t *r, fanmap_error_t *err)
 static void count_wanted(retry_failed_t *r)
 {
     uint64_t hash = place_job_hash(r->of);
+    uint64_t n = 0;
     r->lowest = r->n;
     for (uint64_t i = 0; i < r->n; i++) {
         if (!retry_wants(r, i))
@@ -184,7 +208,10 @@ static void count_wanted(retry_failed_t *r)
         if (r->lowest == r->n)
             r->lowest = i;
         r->wanted[place_item(hash, r->spec.items_partitions, i)]++;
+        n++;
     }
+    for (uint32_t p = 0; p < scanned_n(r) && r->origins_n > 1; p++)
+        r->wanted[p] = n;
 }
 
 void retry_collect(retry_failed_t *r)
@@ -195,6 +222,8 @@ void retry_collect(retry_failed_t *r)
         retry_fail(r, FANMAP_ELOST, "the topic of its items has fewer partitions than when it was submitted");
         return;
     }
+    if (!retry_find_origins(r))
+        return;
     if (!make_room(r, &err)) {
         job_fail(r->job, &err);
         return;

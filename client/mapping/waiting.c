@@ -88,6 +88,7 @@ static void judge(fanmap_job_t *job, const fleet_t *fleet)
                                .is_paused = job->is_paused,
                                .is_still = true,
                                .concurrency = fleet->has_table ? fleet->limit : job->spec.concurrency,
+                               .has_rate = job->spec.start_every_us > 0,
                                .known = known(job),
                                .published = producer_published(m->producer),
                                .published_before = m->waiting.published_before,

@@ -6,6 +6,7 @@
 
 #include "client/options/options.h"
 #include "io/trusted_file.h"
+#include "schemas/trace.h"
 
 static char *trim(char *text)
 {
@@ -98,7 +99,9 @@ static int read_environment(fanmap_options_t *options, fanmap_error_t *err)
             return r;
         }
     }
-    return FANMAP_OK;
+    const char *trace = getenv("TRACEPARENT"); /* as W3C has it, what cannot be read counts as not there */
+    return trace && trace_valid(trace) ? options_put(options, "traceparent", trace, SOURCE_ENVIRONMENT, err)
+                                       : FANMAP_OK;
 }
 
 static int read_default_file(fanmap_options_t *options, fanmap_error_t *err)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "client/options/rules.h"
@@ -53,12 +54,10 @@ void fanmap_options_free(fanmap_options_t *options)
 static int append(fanmap_options_t *options, int option, option_source_t source, const char *key, const char *value)
 {
     if (options->n == options->cap) {
-        size_t cap = options->cap ? 2 * options->cap : 16;
-        setting_t *at = realloc(options->at, cap * sizeof *at);
+        setting_t *at = array_grown(options->at, &options->cap, 16, sizeof *at);
         if (!at)
             return FANMAP_ENOMEM;
         options->at = at;
-        options->cap = cap;
     }
     setting_t *setting = &options->at[options->n];
     *setting = (setting_t){option, source, key ? strdup(key) : NULL, strdup(value)};
@@ -241,6 +240,13 @@ uint64_t options_limit(const fanmap_options_t *options, struct option_LIMIT opti
         value = "0";
     *ret_is_relative = value[strspn(value, "0123456789")] != '\0';
     return limit;
+}
+
+uint32_t options_every_us(const fanmap_options_t *options, struct option_RATE option)
+{
+    const char *value = options_text(options, option);
+    uint32_t every_us = 0;
+    return value && rate_parse(value, &every_us, NULL) == FANMAP_OK ? every_us : 0;
 }
 
 uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option)

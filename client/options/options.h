@@ -10,6 +10,7 @@ typedef enum {
     OPTION_TEXT,
     OPTION_SWITCH,   /* true, false */
     OPTION_COUNT,    /* a whole number with bounds */
+    OPTION_RATE,     /* a number, or a number a second, minute or hour: N, N/s, N/m, N/h */
     OPTION_LIMIT,    /* the same, or of this machine's processors: N%, +N */
     OPTION_DURATION, /* with a unit; bounds in ms */
     OPTION_SIZE,     /* bytes, with or without a unit */
@@ -54,6 +55,7 @@ struct option_DURATION { int row; };
 struct option_SWITCH { int row; };
 struct option_COUNT { int row; };
 struct option_LIMIT { int row; };
+struct option_RATE { int row; };
 struct option_BACKOFF { int row; };
 struct option_HALT { int row; };
 struct option_EXITS { int row; };
@@ -81,6 +83,8 @@ const char *option_value(const fanmap_options_t *options, int row, size_t nth);
 uint64_t options_count(const fanmap_options_t *options, struct option_COUNT option);
 /* *ret_is_relative: it was said in processors of this machine. */
 uint64_t options_limit(const fanmap_options_t *options, struct option_LIMIT option, bool *ret_is_relative);
+/* Microseconds between two; 0: unset. */
+uint32_t options_every_us(const fanmap_options_t *options, struct option_RATE option);
 bool options_switch(const fanmap_options_t *options, struct option_SWITCH option);
 uint64_t options_ms(const fanmap_options_t *options, struct option_DURATION option);
 uint64_t options_bytes(const fanmap_options_t *options, struct option_SIZE option);

@@ -8,10 +8,21 @@
 #include "client/options/options.h"
 #include "client/options/policy.h"
 
+/* Both: starts that are apart by the longer time keep the rate too. */
+static void put_rate(spec_t *spec, uint64_t every_us, uint64_t apart_us)
+{
+    spec->starts_apart = apart_us > 0;
+    spec->start_every_us = every_us > apart_us ? every_us : apart_us;
+}
+
 int policy_from_options(const fanmap_options_t *o, bool is_fleet, bool has_tokens, spec_t *spec, fanmap_error_t *err)
 {
+    static const int embedded[] = {OPT_MEMFREE_ROW, OPT_LOAD_ROW, OPT_WORKDIR_ROW, OPT_NICE_ROW,
+                                   OPT_TIMEOUT_PERCENT_ROW};
+    size_t rows;
     bool is_relative;
     spec->concurrency = options_limit(o, OPT_CONCURRENCY, &is_relative);
+    put_rate(spec, options_every_us(o, OPT_RATE), options_ms(o, OPT_DELAY) * 1000);
     spec->lease_ms = (uint32_t)options_ms(o, OPT_LEASE);
     spec->retries = (uint32_t)options_count(o, OPT_RETRIES);
     options_backoff(o, &spec->backoff_base_ms, &spec->backoff_factor_milli, &spec->backoff_cap_ms);
@@ -20,18 +31,36 @@ int policy_from_options(const fanmap_options_t *o, bool is_fleet, bool has_token
     spec->memory_bytes = options_bytes(o, OPT_MEMORY);
     spec->cpus_milli = options_cpus_milli(o, OPT_CPUS);
     spec->cpu_time_ms = (uint32_t)options_ms(o, OPT_CPU_TIME);
+    spec->batch_n = (uint32_t)options_count(o, OPT_BATCH);
+    spec->batch_within_ms = spec->batch_n > 1 ? (uint32_t)options_ms(o, OPT_WITHIN) : 0;
+    spec->is_quiet = strcmp(options_text(o, OPT_LOGS), "off") == 0;
     spec->crash_cap = (uint32_t)options_count(o, OPT_CRASH_CAP);
     spec->item_bytes_max = (uint32_t)options_bytes(o, OPT_ITEM_MAX);
     spec->value_bytes_max = (uint32_t)options_bytes(o, OPT_VALUE_MAX);
+    const char *trace = options_text(o, OPT_TRACEPARENT);
+    if (trace && !trace_valid(trace))
+        return err_set(err, FANMAP_EUSAGE, "--traceparent %.80s is none of W3C's: 00-TRACE-SPAN-FLAGS", trace);
+    (void)snprintf(spec->traceparent, sizeof spec->traceparent, "%s", trace ? trace : "");
     if (is_relative && is_fleet)
         return err_set(err, FANMAP_EUSAGE,
                        "--concurrency %s counts the processors of this machine: for a fleet, give a number",
                        options_text(o, OPT_CONCURRENCY));
+    for (size_t i = 0; is_fleet && i < sizeof embedded / sizeof *embedded; i++)
+        if (option_is_set(o, embedded[i]))
+            return err_set(err, FANMAP_EUSAGE, "--%s is kept by an embedded map alone (--local): %s",
+                           fanmap_option_table(&rows)[embedded[i]].name,
+                           embedded[i] == OPT_TIMEOUT_PERCENT_ROW
+                               ? "a fleet takes a duration"
+                               : "on a fleet the task has it, from the operator of its workers");
     if (spec->concurrency > 0 && !has_tokens)
         return err_set(err, FANMAP_EUSAGE,
                        "--concurrency %" PRIu64
                        " needs Redis for its tokens: give --redis URL (FANMAP_REDIS), or use 0",
                        spec->concurrency);
+    if (spec->start_every_us > 0 && !has_tokens)
+        return err_set(err, FANMAP_EUSAGE,
+                       "--%s needs Redis, where workers share the places for starts: give --redis URL (FANMAP_REDIS)",
+                       spec->starts_apart ? "delay" : "rate");
     return FANMAP_OK;
 }
 
@@ -72,6 +101,18 @@ static void put_backoff(policy_t *policy, const spec_t *spec)
     char base[DURATION_TEXT_MAX], cap[DURATION_TEXT_MAX];
     put(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
         (double)spec->backoff_factor_milli / 1000, duration_format(cap, sizeof cap, spec->backoff_cap_ms));
+}
+
+static void put_every(policy_t *policy, uint64_t every_us)
+{
+    static const struct {
+        const char *text;
+        double us;
+    } units[] = {{"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+    size_t i = 0;
+    while (i < 2 && units[i].us < (double)every_us)
+        i++;
+    put(policy, "rate", "%.6g/%s", units[i].us / (double)every_us, units[i].text);
 }
 
 static void put_halt(policy_t *policy, const halt_t *halt)
@@ -119,7 +160,19 @@ void policy_fill(policy_t *policy, const spec_t *spec)
         put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
     if (spec->cpu_time_ms)
         put_ms(policy, "cpu-time", spec->cpu_time_ms);
+    if (spec->starts_apart)
+        put_ms(policy, "delay", (spec->start_every_us + 999) / 1000);
+    else if (spec->start_every_us)
+        put_every(policy, spec->start_every_us);
+    if (spec->batch_n > 1)
+        put_count(policy, "batch", spec->batch_n);
+    if (spec->batch_within_ms)
+        put_ms(policy, "within", spec->batch_within_ms);
+    if (spec->is_quiet)
+        put(policy, "logs", "off");
     put_final_exits(policy, spec);
+    if (spec->traceparent[0])
+        put(policy, "traceparent", "%s", spec->traceparent);
     if (spec->retry_of[0])
         put(policy, "retry-failed", "%s", spec->retry_of);
 }

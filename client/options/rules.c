@@ -139,6 +139,25 @@ static int check_bind(const char *value, fanmap_error_t *err)
     return r;
 }
 
+int rate_parse(const char *text, uint32_t *ret_every_us, fanmap_error_t *err)
+{
+    static const struct {
+        const char *text;
+        double seconds;
+    } units[] = {{"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}};
+    char *end;
+    double n = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        double every_us = units[i].seconds * 1e6 / n;
+        if (strcmp(end, units[i].text) != 0 || *text < '0' || *text > '9' || !(every_us >= 1 && every_us <= 4e9))
+            continue;
+        *ret_every_us = (uint32_t)ceil(every_us);
+        return FANMAP_OK;
+    }
+    return err_set(err, FANMAP_EUSAGE,
+                   "\"%.40s\" is not a rate: N, N/s, N/m or N/h, from one an hour to a million a second", text);
+}
+
 enum { CPUS_MILLI_MIN = 10, CPUS_MAX = 4096 };
 
 int cpus_parse(const char *text, uint32_t *ret_milli, fanmap_error_t *err)
@@ -157,7 +176,7 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
     backoff_t backoff;
     halt_t halt;
     spec_t spec;
-    uint32_t milli;
+    uint32_t milli, every_us;
     uint64_t limit;
     switch (rule->type) {
     case OPTION_TEXT:
@@ -166,6 +185,8 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
         return check_choice(value, "true|false", err);
     case OPTION_COUNT:
         return check_count(value, rule, err);
+    case OPTION_RATE:
+        return rate_parse(value, &every_us, err);
     case OPTION_LIMIT:
         return limit_parse(value, rule, 1, &limit, err);
     case OPTION_DURATION:

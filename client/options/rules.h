@@ -18,6 +18,8 @@ uint32_t cpus_online(void);
 /* "8", "0", "150%" or "+2", the last two of `cpus` processors and at least 1. */
 int limit_parse(const char *text, const option_rule_t *rule, uint32_t cpus, uint64_t *ret, fanmap_error_t *err);
 /* Processors, "0.5", in thousandths. */
+/* How many microseconds lie between two. */
+int rate_parse(const char *text, uint32_t *ret_every_us, fanmap_error_t *err);
 int cpus_parse(const char *text, uint32_t *ret_milli, fanmap_error_t *err);
 
 #endif

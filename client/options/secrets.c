@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/options/options.h"
 #include "io/trusted_file.h"
 
@@ -15,7 +16,7 @@ static bool is_secret_property(const char *name, size_t len)
                                           "ssl.keystore.password", "sasl.oauthbearer.client.secret",
                                           "ssl.key.pem",           "sasl.oauthbearer.config"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
-        if (strlen(secrets[i]) == len && memcmp(secrets[i], name, len) == 0)
+        if (text_is(name, len, secrets[i]))
             return true;
     return false;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/text.h"
 #include "client/options/options.h"
 #include "schemas/spec.h"
 
@@ -47,7 +48,7 @@ const option_rule_t *option_rule(size_t i)
 
 static bool is_name(const char *candidate, const char *name, size_t len)
 {
-    return candidate && strlen(candidate) == len && memcmp(candidate, name, len) == 0;
+    return candidate && text_is(name, len, candidate);
 }
 
 int option_find(const char *name, size_t len)

@@ -2,6 +2,7 @@
  *
  *   aggregator_service.c  open, run, drain, close; the group on the results topic feeds aggregator/watch.c
  *   aggregator_writer.c   one finished job: gathers its log again into its file
+ *   grower.c              one job that goes on: its file as it grows
  *   aggregator_dead.c     records that do not count
  *   result_file.c         a file that is whole or not there
  */
@@ -12,7 +13,9 @@
 #include "client/handle/handle.h"
 #include "client/services/result_file.h"
 
-enum { WRITERS_MAX = 4 };
+enum { WRITERS_MAX = 4, GROWERS_MAX = 64 };
+
+struct grower;
 
 typedef struct {
     fanmap_aggregator_t *of; /* NULL: free */
@@ -20,6 +23,7 @@ typedef struct {
     fanmap_job_t *job;
     result_file_t file;
     uint64_t outcomes_n, failed_n;
+    bool waits; /* for who grows its file */
 } writer_t;
 
 struct fanmap_aggregator {
@@ -36,9 +40,16 @@ struct fanmap_aggregator {
     bus_group_t *group; /* NULL: not joined, or left */
     watch_t *watch;
     writer_t writers[WRITERS_MAX];
+    bool grows;
+    const bus_record_t *record; /* that is being read */
+    struct grower *growers;
+    size_t growers_n, opened_n;
+    watch_task_t opened[GROWERS_MAX]; /* begun since the last step */
     loop_timer_t *retry_timer, *commit_timer, *drain_timer;
     bool wants_records; /* of the group */
     bool is_sweep_due, has_bad_records, is_ended;
+    bool is_dealt; /* its partitions are known, and were not lost since */
+    uint64_t dead_n;
     volatile int drain_asked; /* set by a signal handler */
     bool drain_begun, is_leaving;
     uint64_t dropped_said;

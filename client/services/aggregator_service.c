@@ -6,7 +6,7 @@
  * after it); the disk (everything waits, the log keeps it); the partition, which may go to another instance while a
  * file of it is written (the part is dropped; should both end, they have the same bytes).
  */
-#include "client/services/aggregator.h"
+#include "client/services/grower.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +34,7 @@ static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_c
 static void on_rebalanced(void *arg)
 {
     fanmap_aggregator_t *a = arg;
+    a->is_dealt = true;
     a->is_sweep_due = true; /* perhaps because one of us died */
 }
 
@@ -41,10 +42,12 @@ static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost
 {
     fanmap_aggregator_t *a = arg;
     watch_commit_t commit;
+    a->is_dealt &= !lost;
     while (!lost && n > 0 && watch_next_commit(a->watch, &commit))
         (void)bus_group_commit_now(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len,
                                    COMMIT_NOW_MS);
     for (size_t i = 0; i < n; i++) {
+        growers_leave(a, partitions[i]);
         for (int k = 0; k < WRITERS_MAX; k++)
             if (a->writers[k].of && a->writers[k].task.partition == partitions[i])
                 writer_abort(&a->writers[k]);
@@ -74,6 +77,7 @@ static void on_bad_record(fanmap_aggregator_t *a, const bus_record_t *record)
     if (watch_was_read_before(a->watch, record->partition, record->offset))
         return;
     dead_letter(a, record);
+    a->dead_n++;
     if (!a->has_bad_records)
         aggregator_log(a, FANMAP_LOG_WARNING,
                        "the record at offset %" PRId64 " of results partition %" PRId32
@@ -85,6 +89,7 @@ static void on_bad_record(fanmap_aggregator_t *a, const bus_record_t *record)
 static bool on_record(void *arg, const bus_record_t *record)
 {
     fanmap_aggregator_t *a = arg;
+    a->record = record;
     if (!watch_record(a->watch, record->partition, record->offset, record->key, record->key_len, record->value,
                       record->value_len))
         on_bad_record(a, record);
@@ -151,14 +156,22 @@ static int check_dir(const fanmap_aggregator_t *a, fanmap_error_t *err)
 
 static bool is_whole(void *arg, const char *job, int64_t submitted_ms)
 {
-    const fanmap_aggregator_t *a = arg;
-    return result_file_is_whole(a->dir, job, submitted_ms);
+    fanmap_aggregator_t *a = arg;
+    bool is_whole = result_file_is_whole(a->dir, job, submitted_ms);
+    if (is_whole || !a->grows || a->opened_n == GROWERS_MAX)
+        return is_whole;
+    watch_task_t *task = &a->opened[a->opened_n++];
+    *task = (watch_task_t){
+        .partition = a->record->partition, .start_offset = a->record->offset, .submitted_ms = submitted_ms};
+    (void)snprintf(task->job, sizeof task->job, "%s", job);
+    return false;
 }
 
 static void on_commit_timer(void *arg)
 {
     fanmap_aggregator_t *a = arg;
     watch_commit_t commit;
+    growers_sync(a);
     while (a->group && watch_next_commit(a->watch, &commit))
         bus_group_commit(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len, 0);
     loop_timer_at(a->commit_timer, loop_now_ms(a->f->loop) + COMMIT_EVERY_MS);
@@ -190,6 +203,7 @@ static int open_options(fanmap_aggregator_t *a, const fanmap_options_t *options,
         return r;
     a->dir = options_text(a->options, OPT_OUT);
     a->as_records = options_switch(a->options, OPT_RECORDS);
+    a->grows = options_switch(a->options, OPT_GROW);
     r = check_dir(a, err);
     if (r == FANMAP_OK && result_owner(a->owner) != FANMAP_OK)
         r = err_set(err, FANMAP_EIO, "no random numbers");
@@ -253,9 +267,26 @@ static size_t writers_n(const fanmap_aggregator_t *a)
     return n;
 }
 
+static void begin_growing(fanmap_aggregator_t *a)
+{
+    if (a->drain_begun)
+        growers_leave(a, -1);
+    growers_sweep(a);
+    for (size_t i = 0; i < a->opened_n && !a->drain_begun; i++)
+        grower_begin(a, &a->opened[i]);
+    a->opened_n = 0;
+}
+
 static void begin_files(fanmap_aggregator_t *a)
 {
     watch_task_t task;
+    for (int i = 0; i < WRITERS_MAX; i++)
+        if (a->writers[i].of && a->writers[i].waits && a->drain_begun) {
+            writer_abort(&a->writers[i]); /* its part and its place stay */
+        } else if (a->writers[i].of && a->writers[i].waits && !grower_of(a, a->writers[i].task.job)) {
+            task = a->writers[i].task;
+            writer_begin(&a->writers[i], a, &task);
+        }
     for (int i = 0; i < WRITERS_MAX && !a->drain_begun; i++)
         if (!a->writers[i].of && watch_next(a->watch, loop_clock_ms(), &task))
             writer_begin(&a->writers[i], a, &task);
@@ -309,6 +340,7 @@ static int step(fanmap_aggregator_t *a, fanmap_error_t *err)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     if (a->is_sweep_due)
         sweep(a);
+    begin_growing(a);
     begin_files(a);
     want_records(a);
     if (a->drain_asked)
@@ -348,6 +380,9 @@ void fanmap_aggregator_close(fanmap_aggregator_t *a)
         return;
     for (int i = 0; i < WRITERS_MAX; i++)
         writer_abort(&a->writers[i]);
+    if (a->f)
+        growers_leave(a, -1);
+    growers_sweep(a);
     loop_timer_free(a->retry_timer);
     loop_timer_free(a->commit_timer);
     loop_timer_free(a->drain_timer);

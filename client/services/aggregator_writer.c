@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "client/services/aggregator.h"
+#include "client/services/grower.h"
 
 static void end(writer_t *writer, watch_result_t result)
 {
     fanmap_aggregator_t *a = writer->of;
+    if (a->grows && result != WATCH_FAILED)
+        grower_forget_part(a->dir, writer->task.job);
     result_file_abort(&writer->file);
     fanmap_job_close(writer->job, true);
     watch_ended(a->watch, writer->task.number, result, loop_clock_ms());
@@ -89,6 +91,13 @@ void writer_begin(writer_t *writer, fanmap_aggregator_t *a, const watch_task_t *
 {
     fanmap_error_t err;
     *writer = (writer_t){.of = a, .task = *task, .file = {.fd = -1, .dir_fd = -1}};
+    writer->waits = grower_of(a, task->job) != NULL;
+    if (writer->waits)
+        return;
+    if (a->grows && result_file_is_whole(a->dir, task->job, task->submitted_ms)) {
+        end(writer, WATCH_WRITTEN);
+        return;
+    }
     int r = result_file_open(&writer->file, a->dir, task->job, a->owner, task->submitted_ms, &err);
     if (r == FANMAP_OK)
         r = gather_at(a->f, task->job, task->partition, task->start_offset, a->options, &writer->job, &err);

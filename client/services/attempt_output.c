@@ -7,8 +7,13 @@ int attempt_output_open(attempt_output_t *output, loop_t *loop, bus_t *bus, cons
 {
     bool is_json = strcmp(options_text(options, OPT_LOG_FORMAT), "json") == 0;
     bool has_topic = strcmp(options_text(options, OPT_LOGS), "on") == 0;
-    const log_topic_config_t topic = {
-        config->name_space, config->partitions, config->record_bytes_max, config->create_topics, log, log_arg};
+    const log_topic_config_t topic = {.name_space = config->name_space,
+                                      .worker = config->name,
+                                      .partitions = config->partitions,
+                                      .record_bytes_max = config->record_bytes_max,
+                                      .create = config->create_topics,
+                                      .log = log,
+                                      .log_arg = log_arg};
     if (!has_topic && (!is_json || config->task_log_fd < 0))
         return FANMAP_OK;
     int r = has_topic ? log_topic_open(loop, bus, &topic, &output->topic, err) : FANMAP_OK;

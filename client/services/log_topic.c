@@ -7,20 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/table.h"
 #include "schemas/logs.h"
 #include "schemas/names.h"
 #include "schemas/place.h"
 #include "schemas/topics.h"
 
 enum { PACKS_MAX = 32, PACK_BYTES = 64 * 1024, LINGER_MS = 200, SECOND_MS = 1000 };
-enum { SECOND_BYTES = 1024 * 1024, UNDER_WAY_MAX = 64 };
+enum { SECOND_BYTES = 1024 * 1024, UNDER_WAY_MAX = 64, END_TEXT_MAX = 1000, END_BYTES = 32 };
 
 typedef struct {
     char job[JOB_ID_MAX + 1]; /* "": free */
-    buf_t entries;
-    uint32_t n;
+    logs_pack_t entries;
     uint64_t dropped;
 } pack_t;
+
+typedef struct {
+    char job[JOB_ID_MAX + 1];
+    UT_hash_handle hh;
+} quiet_t;
 
 struct log_topic {
     loop_t *loop;
@@ -33,6 +39,7 @@ struct log_topic {
     enum { UNKNOWN, ASKED, OPEN, OFF } state;
     pack_t packs[PACKS_MAX];
     size_t turn;
+    quiet_t *quiet; /* jobs that want no logs, for as long as the jobs topic knows them */
     uint64_t under_way;
     int64_t second_ms;
     size_t in_second;
@@ -62,15 +69,14 @@ static void send_pack(log_topic_t *t, pack_t *pack)
     fanmap_error_t err;
     buf_t value = {0};
     int32_t partition = (int32_t)place_results(pack->job, t->partitions_n);
-    logs_encode(&value, pack->dropped, pack->n, &pack->entries);
+    logs_encode(&value, pack->dropped, t->config.worker, &pack->entries);
     bool is_taken =
         !value.failed && t->under_way < UNDER_WAY_MAX &&
         bus_produce(t->topic, partition, pack->job, strlen(pack->job), value.data, value.len, 0, &err) == FANMAP_OK;
     t->under_way += is_taken;
-    pack->dropped = is_taken ? 0 : pack->dropped + pack->entries.len;
+    pack->dropped = is_taken ? 0 : pack->dropped + logs_pack_bytes(&pack->entries);
     buf_free(&value);
-    buf_clear(&pack->entries);
-    pack->n = 0;
+    logs_pack_clear(&pack->entries);
     if (pack->dropped == 0)
         pack->job[0] = '\0';
 }
@@ -155,23 +161,79 @@ static bool is_within_the_second(log_topic_t *t, size_t len)
     return t->in_second <= SECOND_BYTES;
 }
 
+/* Where it may be put; NULL: it is not wanted, or finds no room. */
+static pack_t *pack_for(log_topic_t *t, const char *job, size_t len)
+{
+    const quiet_t *quiet;
+    HASH_FIND_STR(t->quiet, job, quiet);
+    if (quiet)
+        return NULL;
+    if (t->state == UNKNOWN)
+        ask(t);
+    pack_t *pack = t->state == OFF ? NULL : pack_of(t, job);
+    if (!pack)
+        return NULL;
+    arm(t);
+    if (is_within_the_second(t, len) && (t->state == OPEN || logs_pack_bytes(&pack->entries) < PACK_BYTES))
+        return pack;
+    pack->dropped += len;
+    return NULL;
+}
+
+static void send_if_full(log_topic_t *t, pack_t *pack)
+{
+    if (logs_pack_bytes(&pack->entries) >= PACK_BYTES && t->state == OPEN)
+        send_pack(t, pack);
+}
+
 void log_topic_line(void *topic, const attempt_line_t *line)
 {
     log_topic_t *t = topic;
-    if (t->state == UNKNOWN)
-        ask(t);
-    pack_t *pack = t->state == OFF ? NULL : pack_of(t, line->job);
+    pack_t *pack = pack_for(t, line->job, line->len);
     if (!pack)
         return;
-    arm(t);
-    if (!is_within_the_second(t, line->len) || (t->state != OPEN && pack->entries.len >= PACK_BYTES)) {
-        pack->dropped += line->len;
-        return;
-    }
     logs_put_line(&pack->entries, &(logs_line_t){line->index, line->attempt, line->text, line->len});
-    pack->n++;
-    if (pack->entries.len >= PACK_BYTES && t->state == OPEN)
-        send_pack(t, pack);
+    send_if_full(t, pack);
+}
+
+void log_topic_end(log_topic_t *t, const worker_attempt_t *attempt, const outcome_t *outcome)
+{
+    size_t type_len = outcome->type_len < END_TEXT_MAX ? outcome->type_len : END_TEXT_MAX;
+    size_t message_max = END_TEXT_MAX - type_len;
+    size_t message_len = outcome->message_len < message_max ? outcome->message_len : message_max;
+    pack_t *pack = pack_for(t, attempt->job, END_BYTES + type_len + message_len);
+    if (!pack)
+        return;
+    logs_put_end(&pack->entries, &(logs_end_t){.index = attempt->index,
+                                               .attempt = attempt->attempt,
+                                               .kind = outcome->kind,
+                                               .ended_ms = wall_ms(),
+                                               .run_us = outcome->run_us,
+                                               .type = outcome->type,
+                                               .type_len = type_len,
+                                               .message = outcome->message,
+                                               .message_len = message_len,
+                                               .exit_status = outcome->exit_status,
+                                               .signo = outcome->signo});
+    send_if_full(t, pack);
+}
+
+void log_topic_heard(log_topic_t *t, const jobs_record_t *record)
+{
+    quiet_t *quiet;
+    if (record->field != JOBS_SPEC)
+        return;
+    HASH_FIND_STR(t->quiet, record->job, quiet);
+    bool is_wanted = !record->tombstone && record->spec.is_quiet;
+    if (quiet && !is_wanted) {
+        HASH_DEL(t->quiet, quiet);
+        free(quiet);
+    } else if (!quiet && is_wanted && (quiet = calloc(1, sizeof *quiet))) {
+        memcpy(quiet->job, record->job, sizeof quiet->job);
+        HASH_ADD_STR(t->quiet, job, quiet);
+        if (!table_added(quiet))
+            free(quiet);
+    }
 }
 
 bool log_topic_is_busy(const log_topic_t *t)
@@ -202,6 +264,11 @@ void log_topic_close(log_topic_t *t)
         return;
     loop_timer_free(t->timer);
     for (size_t i = 0; i < PACKS_MAX; i++)
-        buf_free(&t->packs[i].entries);
+        logs_pack_free(&t->packs[i].entries);
+    while (t->quiet) {
+        quiet_t *quiet = t->quiet;
+        HASH_DEL(t->quiet, quiet);
+        free(quiet);
+    }
     free(t);
 }

@@ -113,14 +113,21 @@ int result_file_open(result_file_t *file, const char *dir, const char *job, cons
     return file->dir_fd >= 0 && create_part(file) ? FANMAP_OK : fail(file, err);
 }
 
-static bool flush(result_file_t *file)
+bool result_write(int fd, const void *bytes, size_t len)
 {
-    for (size_t at = 0; at < file->bytes.len;) {
-        ssize_t n = write(file->fd, file->bytes.data + at, file->bytes.len - at);
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(fd, (const char *)bytes + at, len - at);
         if (n < 0 && errno != EINTR)
             return false;
         at += n > 0 ? (size_t)n : 0;
     }
+    return true;
+}
+
+static bool flush(result_file_t *file)
+{
+    if (!result_write(file->fd, file->bytes.data, file->bytes.len))
+        return false;
     buf_clear(&file->bytes);
     return true;
 }
@@ -135,10 +142,10 @@ int result_file_append(result_file_t *file, const void *bytes, size_t len, fanma
     return fail(file, err);
 }
 
-static bool settle_time(const result_file_t *file)
+bool result_settle(int fd, int64_t submitted_ms)
 {
-    const struct timespec at[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = stamp_of(file->submitted_ms)}};
-    return futimens(file->fd, at) == 0;
+    const struct timespec at[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = stamp_of(submitted_ms)}};
+    return futimens(fd, at) == 0;
 }
 
 static void close_file(result_file_t *file)
@@ -153,7 +160,7 @@ static void close_file(result_file_t *file)
 
 int result_file_finish(result_file_t *file, bool *ret_was_there, fanmap_error_t *err)
 {
-    if (!flush(file) || !settle_time(file) || fsync(file->fd) != 0)
+    if (!flush(file) || !result_settle(file->fd, file->submitted_ms) || fsync(file->fd) != 0)
         return fail(file, err);
     bool was_there = is_whole_at(file->dir_fd, file->final, file->submitted_ms);
     if (was_there)

@@ -34,6 +34,10 @@ int result_file_append(result_file_t *file, const void *bytes, size_t len, fanma
 /* Puts it on the disk under its final name; with a failure it is as result_file_abort. A whole file of this job that is
  * there by now stays as it is (*ret_was_there). Closes in any case. */
 int result_file_finish(result_file_t *file, bool *ret_was_there, fanmap_error_t *err);
+/* All of it into the file. */
+bool result_write(int fd, const void *bytes, size_t len);
+/* The file's time becomes that of its job, by which result_file_is_whole knows it. */
+bool result_settle(int fd, int64_t submitted_ms);
 /* Removes the part and closes. Legal for one that is closed, or all zero with fd -1. */
 void result_file_abort(result_file_t *file);
 /* Removes the parts in DIR that have lost their writer; returns how many. */

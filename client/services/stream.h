@@ -1,23 +1,35 @@
 /* A stream as a service: the gatherer core on Kafka.
  *
  *   stream_service.c   open, run, drain, close
- *   stream_begin.c     the stream is found, or begun; its topics
+ *   stream_begin.c     the stream is found, or begun
+ *   stream_topics.c    its topics, and the first positions of its groups
  *   stream_gather.c    the core's actions, transactions, and what is due between turns
+ *   stream_stall.c     what Kafka does not store for long is said
+ *   stream_keep.c      its log is shortened
  *   stream_log.c       its log, by the group of its gatherers, as events of the core
- *   stream_output.c    an outcome as the record that others read
+ *   stream_options.c   what it does with single records
  */
 #ifndef CLIENT_SERVICES_STREAM_H
 #define CLIENT_SERVICES_STREAM_H
 
 #include "aggregator/gatherer.h"
 #include "client/admin/query.h"
+#include "client/gathering/plain_record.h"
 #include "client/handle/handle.h"
-#include "io/bus_writer.h"
-#include "schemas/streamlog.h"
+#include "client/joblog/why.h"
 
 enum { STREAM_LANES_MAX = 10000 };
+enum { STREAM_FROM_FIRST = -1, STREAM_FROM_LAST = -2 };
 
 typedef enum { WRITER_CLOSED, WRITER_OPENS, WRITER_READY, WRITER_BUSY, WRITER_BROKEN } stream_writer_t;
+
+/* stream_stall.c */
+typedef struct {
+    loop_timer_t *timer;
+    size_t asked_n; /* topics that Kafka was asked about */
+    bool is_said;   /* until something is stored again */
+    char why[WHY_TEXT_MAX];
+} stream_stall_t;
 
 struct fanmap_stream {
     fanmap_t *f;
@@ -26,11 +38,13 @@ struct fanmap_stream {
     spec_t spec;
     char log_name[TOPIC_NAME_MAX], group_name[TOPIC_NAME_MAX];
     bus_topic_t *log_topic;
-    uint32_t lanes_n;
+    uint32_t log_n, lanes_n; /* partitions of the log: at the beginning; those there is room for */
+    uint32_t source_n;       /* of the source now; spec.items_partitions: as it was begun */
+    plain_out_t out;
     /* of opening */
     query_t query;
     queue_t *queue;
-    uint32_t counted[3];
+    int64_t start_ms; /* where a new stream begins: this time, or one of STREAM_FROM */
     /* of gathering */
     gatherer_t *gatherer;
     gatherer_actions_t actions;
@@ -39,18 +53,22 @@ struct fanmap_stream {
     uint64_t generation;
     bus_writer_t *writer;
     stream_writer_t writer_state;
-    bool has_put;       /* something is in a transaction */
     bool commit_failed; /* it could not even be begun: the core is told at the end of the step */
     bus_position_t *positions;
     char (*texts)[GATHER_POSITION_MAX];
     size_t positions_n;
     int64_t *gathered; /* of each lane: the position that is stored */
     int64_t *deleted;  /* up to which the log was deleted */
-    int64_t delete_next_ms;
+    loop_timer_t *keep_timer;
+    uint32_t keep_lane; /* that is looked at, of the present pass */
     loop_timer_t *timer;
-    buf_t value, text; /* of stream_output.c */
-    uint64_t handed_out, errors, lost;
+    stream_stall_t stall;
+    uint64_t handed_out, lost, skipped;
     bool said_bad_record;
+    bus_reader_t *jobs;          /* tells of its end */
+    bool has_end, has_read_jobs; /* as far as its topic was read; up to its end once */
+    bool is_cancelled;
+    bool is_dealt;            /* its partitions are known, and were not lost since */
     volatile int drain_asked; /* set by a signal handler */
     bool is_ended;
     fanmap_error_t error;
@@ -70,9 +88,20 @@ typedef struct {
 
 /* stream_begin.c */
 int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err);
+/* From here on it is known when it is cancelled. */
+int stream_watch_end(fanmap_stream_t *s, fanmap_error_t *err);
+
+/* stream_options.c: the terms are those of stream_terms_init. */
+int stream_terms_from_options(const fanmap_options_t *options, stream_terms_t *terms, fanmap_error_t *err);
+int stream_start_read(const char *text, int64_t *ret_ms, fanmap_error_t *err);
+
+/* stream_topics.c: they are there, or made; of a new stream also its groups. What fails is in s->query. */
+void stream_topics(fanmap_stream_t *s, bool is_new);
 
 /* stream_gather.c */
 int stream_gather_open(fanmap_stream_t *s, fanmap_error_t *err);
+/* There is room for so many lanes. False: out of memory. */
+bool stream_has_lanes(fanmap_stream_t *s, uint32_t n);
 /* What is due outside the loop. */
 void stream_gather_turn(fanmap_stream_t *s);
 void stream_gather_close(fanmap_stream_t *s);
@@ -82,11 +111,18 @@ void stream_step(fanmap_stream_t *s, gatherer_event_t *event);
 void stream_want(fanmap_stream_t *s);
 void stream_fail(fanmap_stream_t *s, const fanmap_error_t *err);
 
+/* stream_stall.c */
+int stream_stall_open(fanmap_stream_t *s, fanmap_error_t *err);
+void stream_stall_close(fanmap_stream_t *s);
+/* The writer was given something to do; it has done it. */
+void stream_stall_begin(fanmap_stream_t *s);
+void stream_stall_end(fanmap_stream_t *s, bool is_stored);
+
+/* stream_keep.c */
+int stream_keep_open(fanmap_stream_t *s, fanmap_error_t *err);
+void stream_keep_close(fanmap_stream_t *s);
+
 /* stream_log.c */
 void stream_join(fanmap_stream_t *s);
-
-/* stream_output.c */
-/* Puts the record that stands for the outcome into the transaction, or none where none is asked for. */
-int stream_put(fanmap_stream_t *s, stream_entry_t *entry, fanmap_error_t *err);
 
 #endif

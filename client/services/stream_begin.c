@@ -4,68 +4,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "client/options/policy.h"
 #include "client/services/stream.h"
 #include "io/random_id.h"
 #include "schemas/place.h"
-
-/* ---- topics ---- */
-
-static void on_one_topic(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
-{
-    fanmap_stream_t *s = arg;
-    s->counted[0] = err ? 0 : partitions_n[0];
-    query_answered(&s->query, err);
-}
-
-static void ensure(fanmap_stream_t *s, const bus_topic_config_t *topic, bool create)
-{
-    if (s->query.result != FANMAP_OK)
-        return;
-    s->query.result = bus_ensure_topics(s->f->bus, topic, 1, create, on_one_topic, s, s->query.err);
-    if (s->query.result == FANMAP_OK)
-        query_wait(&s->query, "Kafka");
-}
-
-static void check_topics(fanmap_stream_t *s)
-{
-    const spec_t *spec = &s->spec;
-    if (spec->to[0])
-        ensure(s, &(bus_topic_config_t){.name = spec->to}, false);
-    if (spec->errors_to[0])
-        ensure(s, &(bus_topic_config_t){.name = spec->errors_to}, false);
-    ensure(s, &(bus_topic_config_t){.name = spec->from}, false);
-    s->spec.items_partitions = s->counted[0];
-}
-
-/* Its log, a partition for each of the source's. */
-static void make_log(fanmap_stream_t *s)
-{
-    const fanmap_options_t *o = s->f->options;
-    uint32_t bytes_max = options_record_bytes_max(o);
-    ensure(s, &(bus_topic_config_t){s->log_name, s->spec.items_partitions, false, -1, bytes_max},
-           options_switch(o, OPT_CREATE_TOPICS));
-    s->lanes_n = s->counted[0];
-    if (s->query.result == FANMAP_OK && s->lanes_n < s->spec.items_partitions)
-        s->query.result =
-            err_set(s->query.err, FANMAP_EUSAGE, "topic %s has %" PRIu32 " partitions, and %s has %" PRIu32,
-                    s->log_name, s->lanes_n, s->spec.from, s->spec.items_partitions);
-}
 
 /* ---- the spec ---- */
 
 static void copy_topic(char *ret, const char *name)
 {
     (void)snprintf(ret, KAFKA_NAME_MAX + 1, "%s", name ? name : "");
-}
-
-static stream_format_t format_of(const char *word)
-{
-    static const char *const words[] = {"json", "text", "binary", "msgpack"};
-    size_t i = 0;
-    while (i < 3 && strcmp(words[i], word) != 0)
-        i++;
-    return (stream_format_t)i;
 }
 
 static stream_order_t order_of(const char *word)
@@ -93,11 +42,18 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     copy_topic(spec->from, from);
     copy_topic(spec->to, options_text(o, OPT_TO));
     copy_topic(spec->errors_to, options_text(o, OPT_ERRORS_TO));
+    if (strcmp(spec->to, spec->from) == 0 || strcmp(spec->errors_to, spec->from) == 0)
+        return err_set(err, FANMAP_EUSAGE, "the stream reads %s, and would never end what it writes there", spec->from);
     spec->stream = order_of(options_text(o, OPT_ORDER));
-    spec->in_format = format_of(options_text(o, OPT_FROM_FORMAT));
-    spec->out_format = format_of(options_text(o, OPT_TO_FORMAT));
+    spec->in_format = plain_format_of(options_text(o, OPT_FROM_FORMAT));
+    spec->out_format = plain_format_of(options_text(o, OPT_TO_FORMAT));
+    int r = stream_terms_from_options(o, &spec->terms, err);
+    if (r == FANMAP_OK)
+        r = stream_start_read(options_text(o, OPT_START), &s->start_ms, err);
+    if (r != FANMAP_OK)
+        return r;
     spec->submitted_ms = wall_ms();
-    int r = policy_from_options(o, true, s->f->tokens != NULL, spec, err);
+    r = policy_from_options(o, true, s->f->tokens != NULL, spec, err);
     if (r != FANMAP_OK)
         return r;
     return random_id(spec->nonce, 20) == FANMAP_OK ? FANMAP_OK : err_set(err, FANMAP_EIO, "no random numbers");
@@ -105,19 +61,54 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
 
 /* ---- the jobs topic ---- */
 
-static void publish_spec(fanmap_stream_t *s)
+static void put_spec(fanmap_stream_t *s, const spec_t *spec)
 {
     char key[JOB_ID_MAX + 17];
-    size_t key_len = jobs_key(key, sizeof key, s->spec.job, JOBS_SPEC);
+    size_t key_len = jobs_key(key, sizeof key, spec->job, JOBS_SPEC);
     buf_t value = {0};
-    s->spec.results_partition = place_results(s->spec.job, s->queue->results_n);
-    s->spec.start_offset = query_end_of(&s->query, s->queue->results, (int32_t)s->spec.results_partition);
-    jobs_encode_spec(&value, &s->spec);
+    jobs_encode_spec(&value, spec);
     if (value.failed)
         query_out_of_memory(&s->query);
     query_put(&s->query, s->queue, TOPIC_JOBS, 0, key, key_len, value.data, value.len);
     query_stored(&s->query);
     buf_free(&value);
+}
+
+static void on_table(void *arg, const char *job, const char *nonce, bool created, const fanmap_error_t *err)
+{
+    fanmap_stream_t *s = arg;
+    (void)job, (void)nonce, (void)created;
+    bool is_refused = err && err->code == FANMAP_EREFUSED;
+    if (err && !is_refused)
+        client_log(s->f, FANMAP_LOG_WARNING, "%s; the stream starts when a worker reaches Redis", err->message);
+    query_answered(&s->query, is_refused ? err : NULL);
+}
+
+/* Before anybody knows the nonce: workers would else wait for a lease, as with a table that Redis lost. */
+static void make_table(fanmap_stream_t *s)
+{
+    const spec_t *spec = &s->spec;
+    tokens_port_t *tokens = s->f->tokens;
+    if (s->query.result != FANMAP_OK || !spec_has_table(spec) || !tokens)
+        return;
+    tokens->create(tokens, spec->job, spec->nonce, spec->concurrency, spec->lease_ms, on_table, s);
+    query_wait(&s->query, "Redis");
+}
+
+static void publish_spec(fanmap_stream_t *s)
+{
+    make_table(s);
+    s->spec.results_partition = place_results(s->spec.job, s->queue->results_n);
+    s->spec.start_offset = query_end_of(&s->query, s->queue->results, (int32_t)s->spec.results_partition);
+    put_spec(s, &s->spec);
+}
+
+static bool is_same(const spec_t *a, const spec_t *b)
+{
+    return strcmp(a->task, b->task) == 0 && strcmp(a->queue, b->queue) == 0 && strcmp(a->from, b->from) == 0 &&
+           strcmp(a->to, b->to) == 0 && strcmp(a->errors_to, b->errors_to) == 0 && a->stream == b->stream &&
+           a->in_format == b->in_format && a->out_format == b->out_format &&
+           stream_terms_are_same(&a->terms, &b->terms);
 }
 
 /* What is asked for is what it is: policies are those of its beginning. */
@@ -126,21 +117,31 @@ static void join_known(fanmap_stream_t *s, const lookup_result_t *seen)
     const spec_t *is = &seen->spec, *asked = &s->spec;
     const char *id = asked->job;
     fanmap_error_t *err = s->query.err;
-    bool differs = strcmp(is->task, asked->task) != 0 || strcmp(is->from, asked->from) != 0 ||
-                   strcmp(is->to, asked->to) != 0 || strcmp(is->errors_to, asked->errors_to) != 0 ||
-                   is->stream != asked->stream || is->in_format != asked->in_format ||
-                   is->out_format != asked->out_format || strcmp(is->queue, asked->queue) != 0;
     if (is->stream == STREAM_NOT)
         s->query.result = err_set(err, FANMAP_EUSAGE, "%s is a job, not a stream: give another --job-id", id);
     else if (seen->view.has_end)
         s->query.result = err_set(err, FANMAP_ESTOPPED, "stream %s was cancelled: give another --job-id", id);
-    else if (differs)
-        s->query.result = err_set(err, FANMAP_EUSAGE,
-                                  "stream %s is there, with another task, topic, queue, order or format; give another "
-                                  "--job-id, or what it began with",
-                                  id);
+    else if (!is_same(is, asked))
+        s->query.result =
+            err_set(err, FANMAP_EUSAGE,
+                    "stream %s is there, with another task, topic, queue, order, format or rule for its records; "
+                    "give another --job-id, or what it began with",
+                    id);
     else
         s->spec = *is;
+}
+
+/* Others may have begun it at the same time. The spec that stands first is the stream's, and is made the last word, which is
+ * what compaction keeps. */
+static void settle(fanmap_stream_t *s)
+{
+    lookup_result_t seen = {0};
+    query_job(&s->query, s->queue, s->spec.job, &seen);
+    if (s->query.result != FANMAP_OK || !seen.view.is_known || strcmp(seen.spec.nonce, s->spec.nonce) == 0)
+        return;
+    put_spec(s, &seen.spec);
+    if (s->query.result == FANMAP_OK)
+        join_known(s, &seen);
 }
 
 int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
@@ -157,9 +158,44 @@ int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     bool is_known = s->query.result == FANMAP_OK && seen.view.is_known;
     if (is_known)
         join_known(s, &seen);
-    check_topics(s);
-    make_log(s);
-    if (s->query.result == FANMAP_OK && !is_known)
+    stream_topics(s, !is_known);
+    if (s->query.result == FANMAP_OK && !is_known) {
         publish_spec(s);
+        settle(s);
+    }
     return query_end(&s->query);
+}
+
+static void obey_end(fanmap_stream_t *s)
+{
+    s->is_cancelled = true;
+    loop_wake(s->f->loop);
+}
+
+static bool on_jobs_record(void *arg, const bus_record_t *record)
+{
+    fanmap_stream_t *s = arg;
+    char key[JOB_ID_MAX + 17];
+    (void)jobs_key(key, sizeof key, s->spec.job, JOBS_END);
+    if (text_is(record->key, record->key_len, key))
+        s->has_end = record->value_len > 0;
+    if (s->has_end && s->has_read_jobs)
+        obey_end(s);
+    return false;
+}
+
+/* What stands before it may be the end of an earlier stream of this name, which was taken away since. */
+static void on_jobs_end(void *arg, int64_t position)
+{
+    fanmap_stream_t *s = arg;
+    (void)position;
+    s->has_read_jobs = true;
+    if (s->has_end)
+        obey_end(s);
+}
+
+int stream_watch_end(fanmap_stream_t *s, fanmap_error_t *err)
+{
+    static const bus_reader_callbacks_t callbacks = {.record = on_jobs_record, .at_end = on_jobs_end, .shares = true};
+    return bus_read(s->queue->jobs, 0, BUS_BEGIN, &callbacks, s, &s->jobs, err);
 }

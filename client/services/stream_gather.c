@@ -14,7 +14,7 @@
 #include "client/services/stream.h"
 #include "io/random_id.h"
 
-enum { RECORDS_MAX = 20000, DELETE_EVERY_MS = 30000 };
+enum { RECORDS_MAX = 20000 };
 
 void stream_fail(fanmap_stream_t *s, const fanmap_error_t *err)
 {
@@ -23,10 +23,15 @@ void stream_fail(fanmap_stream_t *s, const fanmap_error_t *err)
     loop_wake(s->f->loop);
 }
 
+static bool must_end(const fanmap_stream_t *s)
+{
+    return s->drain_asked || s->is_cancelled;
+}
+
 /* Nothing is read while a transaction ends. */
 void stream_want(fanmap_stream_t *s)
 {
-    bool wants = s->writer_state == WRITER_READY && !s->must_rejoin && !s->drain_asked;
+    bool wants = s->writer_state == WRITER_READY && !s->must_rejoin && !must_end(s);
     if (s->group && wants != s->wants)
         bus_group_want(s->group, wants);
     s->wants = wants;
@@ -46,7 +51,7 @@ static void release(fanmap_stream_t *s, stream_entry_t *entry)
 
 static void broken(fanmap_stream_t *s, const fanmap_error_t *err)
 {
-    if (err && err->code == FANMAP_EREFUSED)
+    if (err && (err->code == FANMAP_EREFUSED || err->code == FANMAP_EUSAGE))
         stream_fail(s, err);
     else if (err)
         client_log(s->f, FANMAP_LOG_WARNING, "%s", err->message);
@@ -56,13 +61,12 @@ static void broken(fanmap_stream_t *s, const fanmap_error_t *err)
 static void hand_out(fanmap_stream_t *s, const gatherer_action_t *a)
 {
     fanmap_error_t err;
-    if (stream_put(s, a->payload, &err) == FANMAP_OK)
+    stream_entry_t *entry = a->payload;
+    s->handed_out++;
+    if (plain_put(&s->out, s->writer, entry->lane, &entry->outcome, &err) == FANMAP_OK)
         return;
     s->writer_state = WRITER_BROKEN;
-    if (err.code == FANMAP_EUSAGE)
-        stream_fail(s, &err); /* the topic of errors takes it neither: nothing is lost while somebody looks */
-    else
-        broken(s, &err);
+    broken(s, &err); /* EUSAGE: the topic of errors takes it neither: nothing is lost while somebody looks */
 }
 
 static void put_position(fanmap_stream_t *s, const gatherer_action_t *a)
@@ -78,6 +82,7 @@ static void commit(fanmap_stream_t *s)
     bool may = s->group && s->writer_state == WRITER_READY;
     if (may && bus_writer_commit(s->writer, s->group, s->log_name, s->positions, s->positions_n, &err) == FANMAP_OK) {
         s->writer_state = WRITER_BUSY;
+        stream_stall_begin(s);
         stream_want(s);
         return;
     }
@@ -86,13 +91,22 @@ static void commit(fanmap_stream_t *s)
     broken(s, may ? &err : NULL);
 }
 
-static void tell_loss(fanmap_stream_t *s, const gatherer_action_t *a)
+/* Only an operator can delete what is not gathered. What is stored from here on would pass it for good. */
+static void on_loss(fanmap_stream_t *s, const gatherer_action_t *a)
 {
+    fanmap_error_t err;
+    bool goes_on = options_switch(s->f->options, OPT_SKIP_LOST);
     s->lost++;
-    client_log(s->f, FANMAP_LOG_ERROR,
-               "the log of stream %s has lost records of partition %" PRIu32 ": outcomes between offsets %" PRId64
-               " and %" PRId64 " of %s are missing",
-               s->spec.job, a->lane, a->from, a->to, s->spec.from);
+    err_set(&err, FANMAP_ELOST,
+            "the log of stream %s has lost records of partition %" PRIu32 ": outcomes between offsets %" PRId64
+            " and %" PRId64 " of %s are missing%s",
+            s->spec.job, a->lane, a->from, a->to, s->spec.from, goes_on ? "" : "; --skip-lost goes on without them");
+    if (goes_on) {
+        client_log(s->f, FANMAP_LOG_ERROR, "%s", err.message);
+        return;
+    }
+    s->writer_state = WRITER_BROKEN;
+    stream_fail(s, &err);
 }
 
 static void carry_out(fanmap_stream_t *s, const gatherer_action_t *a)
@@ -112,7 +126,7 @@ static void carry_out(fanmap_stream_t *s, const gatherer_action_t *a)
         commit(s);
         break;
     case GATHERER_ABORT:
-        if (s->writer_state == WRITER_READY && s->has_put) {
+        if (s->writer_state == WRITER_READY && s->out.has_put) {
             s->writer_state = WRITER_BUSY;
             bus_writer_abort(s->writer);
         }
@@ -121,7 +135,7 @@ static void carry_out(fanmap_stream_t *s, const gatherer_action_t *a)
         s->must_rejoin = true;
         break;
     case GATHERER_LOSS:
-        tell_loss(s, a);
+        on_loss(s, a);
         break;
     }
 }
@@ -167,9 +181,10 @@ static void on_written(void *arg, bus_written_t what, const fanmap_error_t *err)
     fanmap_stream_t *s = arg;
     bool was_open = s->writer_state == WRITER_OPENS;
     s->writer_state = what == BUS_WRITER_UNKNOWN ? WRITER_BROKEN : WRITER_READY;
-    s->has_put = false;
+    s->out.has_put = false;
     if (what == BUS_WRITER_STORED && !was_open)
         note_stored(s);
+    stream_stall_end(s, what == BUS_WRITER_STORED && !was_open);
     s->positions_n = 0;
     if (err)
         broken(s, err);
@@ -186,7 +201,7 @@ static void open_writer(fanmap_stream_t *s)
     bus_writer_close(s->writer);
     s->writer = NULL;
     s->writer_state = WRITER_CLOSED;
-    s->has_put = false;
+    s->out.has_put = false;
     s->positions_n = 0;
     if (random_id(random, 20) != FANMAP_OK) {
         err_set(&err, FANMAP_EIO, "no random numbers");
@@ -194,34 +209,11 @@ static void open_writer(fanmap_stream_t *s)
         return;
     }
     (void)snprintf(id, sizeof id, "%s.%s", s->group_name, random);
-    if (bus_writer_open(s->f->bus, id, on_written, s, &s->writer, &err) == FANMAP_OK)
+    if (bus_writer_open(s->f->bus, id, s->spec.terms.is_at_least_once, plain_batch_bytes(&s->out), on_written, s,
+                        &s->writer, &err) == FANMAP_OK)
         s->writer_state = WRITER_OPENS;
     else
         stream_fail(s, &err);
-}
-
-/* ---- records that nobody needs any more ---- */
-
-static void on_deleted(void *arg, const bus_answer_t *answer)
-{
-    (void)arg, (void)answer; /* what stays is deleted the next time */
-}
-
-static void delete_gathered(fanmap_stream_t *s)
-{
-    int64_t now = loop_now_ms(s->f->loop);
-    fanmap_error_t ignored;
-    if (now < s->delete_next_ms)
-        return;
-    s->delete_next_ms = now + DELETE_EVERY_MS;
-    for (uint32_t i = 0; i < s->lanes_n; i++) {
-        if (s->gathered[i] <= s->deleted[i])
-            continue;
-        s->deleted[i] = s->gathered[i];
-        (void)bus_request(s->log_topic,
-                          &(bus_request_t){.kind = BUS_DELETE_RECORDS, .partition = (int32_t)i, .at = s->gathered[i]},
-                          on_deleted, s, &ignored);
-    }
 }
 
 /* ---- turns ---- */
@@ -235,7 +227,8 @@ static void drain(fanmap_stream_t *s)
         stream_step(s, &(gatherer_event_t){.type = GATHERER_FLUSH});
         return;
     }
-    s->is_leaving = true;
+    s->is_leaving = s->group != NULL;
+    s->is_ended = !s->group;
     if (s->group)
         bus_group_leave(s->group);
 }
@@ -243,13 +236,10 @@ static void drain(fanmap_stream_t *s)
 void stream_gather_turn(fanmap_stream_t *s)
 {
     stream_want(s);
-    if (s->is_leaving && !s->group && s->drain_asked)
-        s->is_ended = true;
-    if (s->is_leaving && !s->group && !s->drain_asked)
-        s->is_leaving = false;
+    s->is_leaving &= s->group != NULL;
     if (s->is_ended || s->is_leaving)
         return;
-    if (s->drain_asked) {
+    if (must_end(s)) {
         drain(s);
         return;
     }
@@ -264,24 +254,50 @@ void stream_gather_turn(fanmap_stream_t *s)
         s->must_rejoin = false;
         stream_join(s);
     }
-    delete_gathered(s);
+}
+
+/* More room for one array of what is known of each lane. */
+static bool grow(void *array, size_t size, uint32_t from, uint32_t to)
+{
+    void *old, *grown;
+    memcpy(&old, array, sizeof old);
+    grown = realloc(old, (to + 1) * size);
+    if (!grown)
+        return false;
+    memset((char *)grown + from * size, 0, (to + 1 - from) * size);
+    memcpy(array, &grown, sizeof grown);
+    return true;
+}
+
+bool stream_has_lanes(fanmap_stream_t *s, uint32_t n)
+{
+    uint32_t had = s->lanes_n;
+    if (n <= had)
+        return true;
+    if (!grow(&s->positions, sizeof *s->positions, had, n) || !grow(&s->texts, sizeof *s->texts, had, n) ||
+        !grow(&s->gathered, sizeof *s->gathered, had, n) || !grow(&s->deleted, sizeof *s->deleted, had, n) ||
+        !gatherer_grow(s->gatherer, n))
+        return false;
+    s->lanes_n = n;
+    return true;
 }
 
 int stream_gather_open(fanmap_stream_t *s, fanmap_error_t *err)
 {
     const fanmap_options_t *o = s->f->options;
     gatherer_config_t config = {.order = s->spec.stream,
-                                .lanes_n = s->lanes_n,
                                 .commit_every_ms = (uint32_t)options_ms(o, OPT_COMMIT_EVERY),
                                 .records_max = RECORDS_MAX};
+    s->out.spec = &s->spec;
+    s->out.group = s->log_name;
     s->gatherer = gatherer_new(&config);
-    s->positions = calloc(s->lanes_n + 1, sizeof *s->positions);
-    s->texts = calloc(s->lanes_n + 1, sizeof *s->texts);
-    s->gathered = calloc(s->lanes_n + 1, sizeof *s->gathered);
-    s->deleted = calloc(s->lanes_n + 1, sizeof *s->deleted);
-    if (!s->gatherer || !s->positions || !s->texts || !s->gathered || !s->deleted)
+    if (!s->gatherer || !stream_has_lanes(s, s->log_n))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     int r = loop_timer_new(s->f->loop, on_timer, s, &s->timer, err);
+    if (r == FANMAP_OK)
+        r = stream_stall_open(s, err);
+    if (r == FANMAP_OK)
+        r = stream_keep_open(s, err);
     if (r == FANMAP_OK)
         r = bus_topic_open(s->f->bus, s->log_name, NULL, s, &s->log_topic, err);
     return r;
@@ -298,6 +314,8 @@ void stream_gather_close(fanmap_stream_t *s)
     }
     bus_writer_close(s->writer);
     loop_timer_free(s->timer);
+    stream_stall_close(s);
+    stream_keep_close(s);
     gatherer_free(s->gatherer);
     s->gatherer = NULL; /* its group may still be taken away while the bus closes */
     gatherer_actions_free(&s->actions);
@@ -305,6 +323,5 @@ void stream_gather_close(fanmap_stream_t *s)
     free(s->texts);
     free(s->gathered);
     free(s->deleted);
-    buf_free(&s->value);
-    buf_free(&s->text);
+    plain_free(&s->out);
 }

@@ -6,13 +6,36 @@
 
 #include "client/services/stream.h"
 
+/* Where it was is what keeps an outcome from being written twice. Lanes that were added to the source later begin with none. */
+static void lacks_position(fanmap_stream_t *s, int32_t lane)
+{
+    fanmap_error_t err;
+    err_set(
+        &err, FANMAP_ELOST,
+        "stream %s: group %s has no position for partition %d of %s: Kafka forgot it (offsets.retention.minutes), or "
+        "the topic was made anew; set it with Kafka's tools, or cancel the stream and begin one of another name",
+        s->spec.job, s->group_name, (int)lane, s->log_name);
+    stream_fail(s, &err);
+    s->must_rejoin = true;
+}
+
 static void on_assigned(void *arg, int32_t lane, int64_t offset, bool was_committed, const char *metadata,
                         size_t metadata_len)
 {
     fanmap_stream_t *s = arg;
     char text[GATHER_POSITION_MAX];
-    if ((uint32_t)lane >= s->lanes_n)
+    if (!stream_has_lanes(s, (uint32_t)lane + 1)) {
+        fanmap_error_t err;
+        err_set(&err, FANMAP_ENOMEM, "out of memory");
+        stream_fail(s, &err);
         return;
+    }
+    if (!was_committed && (uint32_t)lane < s->spec.items_partitions) {
+        lacks_position(s, lane);
+        return;
+    }
+    if (was_committed)
+        s->gathered[lane] = offset; /* by whoever was before */
     (void)snprintf(text, sizeof text, "%.*s", (int)(was_committed ? metadata_len : 0), metadata);
     stream_step(s, &(gatherer_event_t){.type = GATHERER_ASSIGNED,
                                        .lane = (uint32_t)lane,
@@ -27,12 +50,14 @@ static void on_rebalanced(void *arg)
 {
     fanmap_stream_t *s = arg;
     s->generation++;
+    s->is_dealt = true;
 }
 
 static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
 {
     fanmap_stream_t *s = arg;
-    (void)lanes, (void)n, (void)lost;
+    (void)lanes, (void)n;
+    s->is_dealt &= !lost;
     if (s->is_leaving)
         s->group = NULL;
     if (s->gatherer)
@@ -40,8 +65,8 @@ static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
     loop_wake(s->f->loop);
 }
 
-static bool read_entries(streamlog_pack_t *log, uint32_t lane, stream_pack_t *pack, gather_outcome_t *ret,
-                         size_t *ret_n)
+static bool read_entries(fanmap_stream_t *s, streamlog_pack_t *log, uint32_t lane, stream_pack_t *pack,
+                         gather_outcome_t *ret, size_t *ret_n)
 {
     stream_outcome_t outcome;
     while (streamlog_next(log, &outcome)) {
@@ -49,14 +74,8 @@ static bool read_entries(streamlog_pack_t *log, uint32_t lane, stream_pack_t *pa
         if (!entry)
             return false;
         *entry = (stream_entry_t){pack, lane, outcome};
-        gather_outcome_t *at = &ret[(*ret_n)++];
-        *at = (gather_outcome_t){.offset = (int64_t)outcome.outcome.index,
-                                 .prev = outcome.prev,
-                                 .is_gone = outcome.outcome.kind == FANMAP_LOST,
-                                 .has_key = outcome.key != NULL,
-                                 .payload = entry};
-        if (outcome.key)
-            memcpy(at->key, outcome.key, PLACE_KEY_BYTES);
+        ret[*ret_n] = gather_outcome_of(&outcome, entry);
+        s->skipped += ret[(*ret_n)++].is_skipped;
         pack->refs++;
     }
     return !log->entries.bad;
@@ -78,7 +97,7 @@ static bool take_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_
     }
     pack->owner = record->owner;
     pack->refs = 1;
-    if (!read_entries(log, (uint32_t)record->lane, pack, outcomes, &n) && !s->said_bad_record) {
+    if (!read_entries(s, log, (uint32_t)record->lane, pack, outcomes, &n) && !s->said_bad_record) {
         s->said_bad_record = true;
         client_log(s->f, FANMAP_LOG_WARNING, "the record at offset %" PRId64 " of %s, partition %d, is not whole",
                    record->offset, s->log_name, (int)record->partition);

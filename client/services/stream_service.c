@@ -9,7 +9,7 @@ enum { FETCH_KBYTES = 1024 };
 static int check_options(const fanmap_options_t *options, fanmap_error_t *err)
 {
     static const char *const of_maps[] = {"fail-fast", "halt",  "deadline",   "retry-failed", "bind",
-                                          "sequences", "ahead", "final-exit", "detach",       "spill"};
+                                          "sequences", "ahead", "final-exit", "spill"};
     for (size_t i = 0; i < sizeof of_maps / sizeof of_maps[0]; i++) {
         int row = option_find(of_maps[i], strlen(of_maps[i]));
         if (row >= 0 && option_is_set(options, row))
@@ -27,7 +27,10 @@ static int open_parts(fanmap_stream_t *s, const fanmap_options_t *options, const
         r = err_set(err, FANMAP_EUSAGE, "a stream needs Kafka: its topics are there");
     if (r == FANMAP_OK)
         r = stream_begin(s, task, err);
-    return r == FANMAP_OK ? stream_gather_open(s, err) : r;
+    s->is_ended = r == FANMAP_OK && options_switch(options, OPT_DETACH); /* others do the rest */
+    if (r == FANMAP_OK && !s->is_ended)
+        r = stream_watch_end(s, err);
+    return r == FANMAP_OK && !s->is_ended ? stream_gather_open(s, err) : r;
 }
 
 int fanmap_stream_open(const fanmap_options_t *options, const char *task, fanmap_log_fn log, void *log_arg,
@@ -56,10 +59,8 @@ int fanmap_stream_fd(const fanmap_stream_t *stream)
 
 int fanmap_stream_run(fanmap_stream_t *s, int timeout_ms, fanmap_error_t *err)
 {
-    if (s->is_ended)
-        return FANMAP_END;
     stream_gather_turn(s);
-    int r = client_turn(s->f, timeout_ms, err);
+    int r = s->is_ended ? FANMAP_OK : client_turn(s->f, timeout_ms, err);
     if (r == FANMAP_OK)
         stream_gather_turn(s);
     s->f->was_woken = false;
@@ -70,6 +71,8 @@ int fanmap_stream_run(fanmap_stream_t *s, int timeout_ms, fanmap_error_t *err)
         return err_copy(err, &s->f->error);
     if (s->error.code)
         return err_copy(err, &s->error);
+    if (s->is_ended && s->is_cancelled)
+        return err_set(err, FANMAP_ESTOPPED, "stream %s was cancelled", s->spec.job);
     return s->is_ended ? FANMAP_END : FANMAP_OK;
 }
 
@@ -85,6 +88,7 @@ void fanmap_stream_close(fanmap_stream_t *s)
         return;
     if (s->f)
         stream_gather_close(s);
+    (void)bus_reader_drop(&s->jobs);
     fanmap_close(s->f);
     free(s);
 }

@@ -61,6 +61,8 @@ static void on_connect_timeout(void *arg)
 static void look_whether_gone(fanmap_worker_t *w)
 {
     bool is_busy = attempt_output_flush(&w->output) || !w->has_left;
+    if (w->otlp)
+        is_busy |= otlp_flush(w->otlp);
     if (is_busy && loop_now_ms(w->loop) < w->leave_by_ms)
         loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_LOOK_MS);
     else
@@ -74,9 +76,10 @@ static void on_presence(void *arg)
         look_whether_gone(w);
         return;
     }
-    if (w->is_ready && !w->drain_begun) {
+    if (w->presence && w->is_ready && !w->drain_begun)
         worker_announce(w);
-    }
+    if (w->cleaner)
+        cleaner_stranded(w->cleaner, worker_shell_is_stranded(w->shell));
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }
 
@@ -95,8 +98,7 @@ static void on_ready(void *arg)
     w->is_ready = true;
     worker_log(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
                options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
-    if (w->presence)
-        on_presence(w);
+    on_presence(w);
     worker_streams_ready(w->streams);
     if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
         worker_log(w, FANMAP_LOG_WARNING, "%s", err.message);
@@ -136,7 +138,10 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 
 static void on_heard(void *arg, const jobs_record_t *record)
 {
-    worker_streams_heard(((fanmap_worker_t *)arg)->streams, record);
+    const fanmap_worker_t *w = arg;
+    worker_streams_heard(w->streams, record);
+    if (w->output.topic)
+        log_topic_heard(w->output.topic, record);
 }
 
 /* What librdkafka may hold of a partition beside the budget: a 128th of that. */
@@ -191,10 +196,30 @@ static void on_publishes(void *arg, const spec_t *spec)
     halt_watch_see(w->halts, spec);
 }
 
-static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome)
+/* The last one of an item is its outcome, which says all. */
+static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome, bool is_last)
 {
     fanmap_worker_t *w = arg;
     failures_say(w->failures, attempt, outcome);
+    if (w->output.topic && !is_last)
+        log_topic_end(w->output.topic, attempt, outcome);
+}
+
+static void on_traced(void *arg, const worker_attempt_t *attempt, uint64_t span, fanmap_kind_t kind, const char *cut,
+                      uint64_t run_us)
+{
+    const fanmap_worker_t *w = arg;
+    if (w->otlp)
+        otlp_put(w->otlp, attempt, span, cut ? cut : fanmap_kind_name(kind), run_us);
+}
+
+static int open_traces(fanmap_worker_t *w, fanmap_error_t *err)
+{
+    const char *url = options_text(w->options, OPT_OTLP);
+    int r = url ? otlp_open(w->loop, url, options_text(w->options, OPT_QUEUE), w->incarnation, on_log, w, &w->otlp, err)
+                : FANMAP_OK;
+    worker_streams_trace(w->streams, w->otlp);
+    return r;
 }
 
 static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
@@ -207,6 +232,7 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
                                                        .cannot_start = on_cannot_start,
                                                        .failed = on_failed,
                                                        .publishes = on_publishes,
+                                                       .traced = on_traced,
                                                        .heard = on_heard};
     worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
@@ -236,8 +262,12 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
     w->streams = worker_streams_new(w->loop, w->bus, w->options, &w->catalogue, w->log, w->log_arg, on_ended, w);
     if (!w->streams)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
+    r = open_traces(w, err);
+    if (r != FANMAP_OK)
+        return r;
     serve_config(w->options, &w->catalogue, &config);
     config.incarnation = w->incarnation;
+    config.name = w->name;
     r = attempt_output_open(&w->output, w->loop, w->bus, w->options, &config, w->log, w->log_arg, err);
     return r != FANMAP_OK ? r : worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
 }
@@ -250,6 +280,7 @@ int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void 
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     w->log = log;
     w->log_arg = log_arg;
+    worker_name(w->name);
     w->started_ms = (int64_t)time(NULL) * 1000;
     w->options = options_copy(options);
     int r =
@@ -307,6 +338,7 @@ void fanmap_worker_close(fanmap_worker_t *w)
     worker_shell_close(w->shell);
     attempt_output_close(&w->output);
     failures_close(w->failures);
+    otlp_close(w->otlp);
     halt_watch_close(w->halts);
     presence_close(w->presence);
     if (w->tokens)

@@ -12,6 +12,8 @@
 #include "client/tasks/serve.h"
 #include "tokens/presence.h"
 
+enum { WORKER_HOST_MAX = 64, WORKER_NAME_BYTES = WORKER_HOST_MAX + 16 };
+
 struct fanmap_worker {
     fanmap_options_t *options;
     fanmap_log_fn log;
@@ -23,6 +25,7 @@ struct fanmap_worker {
     halt_watch_t *halts;
     failures_t *failures;
     attempt_output_t output;
+    otlp_t *otlp; /* NULL: spans go nowhere */
     slots_catalogue_t catalogue;
     worker_shell_t *shell;
     worker_streams_t *streams;
@@ -35,8 +38,11 @@ struct fanmap_worker {
     const char **fed;     /* the tasks of which it can get items */
     bool *is_unfed;       /* the others: for a while it has had no partition of their topics */
     int64_t *had_partition_ms;
+    int64_t dealt_ms;     /* when the group's partitions were last dealt out; 0: not looked at yet */
+    bool waits_for_group; /* they have not been for a while, and that was said */
     char incarnation[21];
-    int64_t started_ms; /* unix time */
+    char name[WORKER_NAME_BYTES]; /* HOST:PID */
+    int64_t started_ms;           /* unix time */
     bool is_connected, is_ready, is_ended;
     volatile int drain_asked; /* set by a signal handler */
     bool drain_begun, is_leaving, has_left;
@@ -46,6 +52,7 @@ struct fanmap_worker {
 
 #define worker_log(w, level, ...) log_to((w)->log, (w)->log_arg, (level), __VA_ARGS__)
 
+void worker_name(char ret[WORKER_NAME_BYTES]);
 /* Presence, row and bounds, as they are now. */
 void worker_announce(fanmap_worker_t *w);
 

@@ -1,16 +1,19 @@
 /* A stream of a task that is served here begins when its spec is heard, and goes when its end is.
  *
- * What can fail: its topics are gone, or may not be read: that is said, and tried again; the worker's jobs go on. */
+ * What can fail: its topics are gone, or may not be read: that is said, and tried again; the worker's jobs go on. It has a limit,
+ * and this worker no Redis: then it is in no group of the stream, so that others have the partitions. There are too many: the
+ * stream waits until another one has gone. */
 #include "client/services/worker_streams.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "client/connection/connect.h"
 #include "client/tasks/serve.h"
 #include "tokens/presence.h"
 
-enum { STREAMS_MAX = 64, AGAIN_MS = 5000 };
+enum { STREAMS_MAX = 64, KNOWN_MAX = 4096, AGAIN_MS = 5000 };
 
 typedef struct hosted hosted_t;
 struct hosted {
@@ -20,6 +23,8 @@ struct hosted {
     worker_shell_t *shell; /* NULL: not begun, or ended */
     tokens_port_t *tokens;
     presence_t *presence;
+    uint64_t concurrency, concurrency_version;
+    const char *said;    /* why it waits; NULL: it does not */
     loop_timer_t *again; /* it is begun anew */
     bool is_over;        /* the stream has ended */
     bool has_left;       /* its shell is to be closed */
@@ -34,8 +39,9 @@ struct worker_streams {
     void *log_arg;
     void (*drained)(void *arg, const fanmap_error_t *none);
     void *arg;
+    otlp_t *otlp; /* NULL: spans go nowhere */
     hosted_t *first;
-    size_t n;
+    size_t n, open_n; /* known, and served */
     bool is_ready, is_draining, was_drained;
 };
 
@@ -76,6 +82,14 @@ static void on_ready(void *arg)
            h->spec.from, h->spec.task);
 }
 
+static void on_traced(void *arg, const worker_attempt_t *attempt, uint64_t span, fanmap_kind_t kind, const char *cut,
+                      uint64_t run_us)
+{
+    const hosted_t *h = arg;
+    if (h->of->otlp)
+        otlp_put(h->of->otlp, attempt, span, cut ? cut : fanmap_kind_name(kind), run_us);
+}
+
 static void sweep(void *arg);
 
 static void on_ended(void *arg, const fanmap_error_t *err)
@@ -89,6 +103,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 
 static void close_shell(hosted_t *h)
 {
+    h->of->open_n -= h->shell != NULL;
     worker_shell_close(h->shell);
     presence_close(h->presence);
     if (h->tokens)
@@ -101,7 +116,8 @@ static void close_shell(hosted_t *h)
 
 static int open_shell(hosted_t *h, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {.log = on_log, .ready = on_ready, .ended = on_ended};
+    static const worker_shell_callbacks_t callbacks = {
+        .log = on_log, .ready = on_ready, .ended = on_ended, .traced = on_traced};
     worker_streams_t *streams = h->of;
     worker_shell_config_t config;
     serve_config(streams->options, streams->catalogue, &config);
@@ -112,11 +128,34 @@ static int open_shell(hosted_t *h, fanmap_error_t *err)
     return r;
 }
 
+static bool lacks_tokens(const hosted_t *h)
+{
+    return h->concurrency > 0 && !connect_has_redis(h->of->options);
+}
+
+/* NULL: it may begin. */
+static const char *why_it_waits(const hosted_t *h)
+{
+    return lacks_tokens(h)                ? "it has a limit, and this worker has no Redis"
+           : h->of->open_n >= STREAMS_MAX ? "this worker takes part in as many streams as it can"
+                                          : NULL;
+}
+
 static void begin(hosted_t *h)
 {
     fanmap_error_t err;
-    if (h->shell || h->is_over || h->of->is_draining || open_shell(h, &err) == FANMAP_OK)
+    if (h->shell || h->is_over || h->of->is_draining || !h->of->is_ready)
         return;
+    const char *why = why_it_waits(h);
+    if (why && h->said != why)
+        log_to(h->of->log, h->of->log_arg, FANMAP_LOG_WARNING, "stream %s waits: %s", h->spec.job, why);
+    h->said = why;
+    if (why)
+        return;
+    if (open_shell(h, &err) == FANMAP_OK) {
+        h->of->open_n++;
+        return;
+    }
     on_log(h, FANMAP_LOG_ERROR, err.message);
     close_shell(h);
     loop_timer_at(h->again, loop_now_ms(h->of->loop) + AGAIN_MS);
@@ -179,12 +218,24 @@ static hosted_t *find(const worker_streams_t *streams, const char *id)
     return h;
 }
 
+/* Also one that had ended, was taken away, and is there again under the same name. */
+static void begin_anew(hosted_t *h, const spec_t *spec)
+{
+    h->spec = *spec;
+    h->spec.bound = NULL;
+    h->spec.bound_len = 0;
+    h->is_over = false;
+    h->concurrency = spec->concurrency;
+    h->concurrency_version = 0;
+    begin(h);
+}
+
 static void add(worker_streams_t *streams, const spec_t *spec)
 {
     fanmap_error_t err;
-    if (streams->n == STREAMS_MAX) {
+    if (streams->n == KNOWN_MAX) {
         log_to(streams->log, streams->log_arg, FANMAP_LOG_ERROR,
-               "stream %s is not served here: this worker has %d already", spec->job, STREAMS_MAX);
+               "stream %s is not served here: this worker knows %d already", spec->job, KNOWN_MAX);
         return;
     }
     hosted_t *h = calloc(1, sizeof *h);
@@ -193,14 +244,22 @@ static void add(worker_streams_t *streams, const spec_t *spec)
         return;
     }
     h->of = streams;
-    h->spec = *spec;
-    h->spec.bound = NULL;
-    h->spec.bound_len = 0;
     h->next = streams->first;
     streams->first = h;
     streams->n++;
-    if (streams->is_ready)
-        begin(h);
+    begin_anew(h, spec);
+}
+
+/* Who has no Redis leaves a stream that gets a limit to others, and takes part in one whose limit is taken away. */
+static void take_limit(hosted_t *h, const jobs_record_t *record)
+{
+    if (record->version <= h->concurrency_version && !record->tombstone)
+        return;
+    h->concurrency = record->tombstone ? h->spec.concurrency : record->value;
+    h->concurrency_version = record->tombstone ? 0 : record->version;
+    if (h->shell && lacks_tokens(h))
+        worker_shell_drain(h->shell);
+    begin(h);
 }
 
 void worker_streams_heard(worker_streams_t *streams, const jobs_record_t *record)
@@ -208,6 +267,11 @@ void worker_streams_heard(worker_streams_t *streams, const jobs_record_t *record
     hosted_t *h = find(streams, record->job);
     if (record->field == JOBS_SPEC && !record->tombstone && !h && is_served(streams, &record->spec))
         add(streams, &record->spec);
+    else if (record->field == JOBS_SPEC && !record->tombstone && h && h->is_over && !h->shell &&
+             strcmp(record->spec.nonce, h->spec.nonce) != 0)
+        begin_anew(h, &record->spec);
+    if (record->field == JOBS_CONCURRENCY && h)
+        take_limit(h, record);
     if (record->field != JOBS_END || record->tombstone || !h)
         return;
     h->is_over = true;
@@ -222,6 +286,19 @@ void worker_streams_ready(worker_streams_t *streams)
     streams->is_ready = true;
     for (hosted_t *h = streams->first; h; h = h->next)
         begin(h);
+}
+
+void worker_streams_each(const worker_streams_t *streams,
+                         void (*fn)(void *arg, const worker_shell_t *shell, const spec_t *spec), void *arg)
+{
+    for (const hosted_t *h = streams->first; h; h = h->next)
+        if (h->shell)
+            fn(arg, h->shell, &h->spec);
+}
+
+void worker_streams_trace(worker_streams_t *streams, otlp_t *otlp)
+{
+    streams->otlp = otlp;
 }
 
 void worker_streams_drain(worker_streams_t *streams)

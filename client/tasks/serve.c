@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "client/options/rules.h"
 #include "client/tasks/job_limits.h"
 #include "client/tasks/task_conf.h"
@@ -27,11 +28,8 @@ static int add_libraries(const fanmap_options_t *options, slots_catalogue_t *cat
     return r;
 }
 
-typedef int (*add_fn)(slots_catalogue_t *catalogue, const char *name, const char *command, const char *replace,
-                      fanmap_error_t *err);
-
 /* One value of "exec" or "serve". */
-static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogue, const char *text,
+static int add_named(const char *option, task_engine_t engine, slots_catalogue_t *catalogue, const char *text,
                      const char *replace, fanmap_error_t *err)
 {
     char name[TASK_NAME_MAX + 1];
@@ -43,16 +41,16 @@ static int add_named(const char *option, add_fn add, slots_catalogue_t *catalogu
     name[len] = '\0';
     if (!task_name_valid(name))
         return err_set(err, FANMAP_EUSAGE, "--%s: \"%s\" is not a task name", option, name);
-    return add(catalogue, name, equals + 1, replace, err);
+    return slots_catalogue_add_command(catalogue, engine, name, equals + 1, replace, err);
 }
 
-static int add_all_named(const fanmap_options_t *options, const char *option, add_fn add, slots_catalogue_t *catalogue,
-                         fanmap_error_t *err)
+static int add_all_named(const fanmap_options_t *options, const char *option, task_engine_t engine,
+                         slots_catalogue_t *catalogue, fanmap_error_t *err)
 {
     const char *text;
     int r = FANMAP_OK;
     for (size_t i = 0; r == FANMAP_OK && (text = fanmap_options_get(options, option, i)); i++)
-        r = add_named(option, add, catalogue, text, options_text(options, OPT_REPLACE), err);
+        r = add_named(option, engine, catalogue, text, options_text(options, OPT_REPLACE), err);
     return r;
 }
 
@@ -84,7 +82,7 @@ static int contain(slots_catalogue_t *catalogue, const char *text, fanmap_error_
     size_t len = equals ? (size_t)(equals - text) : 0;
     slots_task_t *task = NULL;
     for (size_t i = 0; i < catalogue->n; i++)
-        if (strlen(catalogue->tasks[i].name) == len && memcmp(catalogue->tasks[i].name, text, len) == 0)
+        if (text_is(text, len, catalogue->tasks[i].name))
             task = &catalogue->tasks[i];
     if (!task)
         return err_set(err, FANMAP_EUSAGE,
@@ -107,10 +105,12 @@ static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catal
     return r;
 }
 
-/* "raw" and "command-output", for the commands of command lines; a task file says it of each task. */
-static void set_bytes(const fanmap_options_t *options, slots_catalogue_t *catalogue, size_t from)
+/* "raw", "command-output", "nice" and "workdir", for the commands of command lines; a task file says it of each task. */
+static int set_terms(const fanmap_options_t *options, slots_catalogue_t *catalogue, size_t from, fanmap_error_t *err)
 {
     const char *asked = options_text(options, OPT_COMMAND_OUTPUT), *output = asked ? asked : "text";
+    const char *copy = options_text(options, OPT_COMMAND_COPY);
+    const char *workdir = options_text(options, OPT_WORKDIR);
     bool is_raw = options_switch(options, OPT_RAW);
     for (size_t i = from; i < catalogue->n; i++) {
         terms_t *terms = &catalogue->tasks[i].terms;
@@ -118,7 +118,15 @@ static void set_bytes(const fanmap_options_t *options, slots_catalogue_t *catalo
         terms->output = strcmp(output, "json") == 0            ? STDOUT_JSON
                         : is_raw || strcmp(output, "raw") == 0 ? STDOUT_RAW
                                                                : STDOUT_TEXT;
+        terms->copy = strcmp(copy, "instead") == 0  ? COPY_INSTEAD
+                      : strcmp(copy, "beside") == 0 ? COPY_BESIDE
+                                                    : COPY_NOWHERE;
+        terms->nice = (int32_t)options_count(options, OPT_NICE);
+        terms->workdir = workdir ? strdup(workdir) : NULL;
+        if (workdir && !terms->workdir)
+            return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
+    return FANMAP_OK;
 }
 
 /* Wrong ones are named before anything is started. */
@@ -139,14 +147,15 @@ int serve_catalogue(const fanmap_options_t *options, slots_catalogue_t *catalogu
         r = add_libraries(options, catalogue, err);
     size_t files_n = catalogue->n;
     if (r == FANMAP_OK)
-        r = add_all_named(options, "exec", slots_catalogue_add_command, catalogue, err);
+        r = add_all_named(options, "exec", TASK_EXEC, catalogue, err);
     if (r == FANMAP_OK)
-        r = add_all_named(options, "serve", slots_catalogue_add_served, catalogue, err);
+        r = add_all_named(options, "serve", TASK_SERVE, catalogue, err);
     if (r == FANMAP_OK)
         r = add_argv(options, catalogue, err);
     if (r == FANMAP_OK)
         r = add_shell(options, catalogue, err);
-    set_bytes(options, catalogue, files_n);
+    if (r == FANMAP_OK)
+        r = set_terms(options, catalogue, files_n, err);
     if (r == FANMAP_OK)
         r = contain_all(options, catalogue, err);
     job_limits_default(options, catalogue);

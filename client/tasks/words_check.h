@@ -6,7 +6,7 @@
 #include "slots/shared/task.h"
 
 /* FANMAP_EUSAGE names the placeholder that nothing fills: a name that is not bound, a part that zipped items do not
- * have. */
-int words_check(const slots_task_t *task, const spec_t *spec, fanmap_error_t *err);
+ * have. has_names: the items have names themselves. */
+int words_check(const slots_task_t *task, const spec_t *spec, bool has_names, fanmap_error_t *err);
 
 #endif

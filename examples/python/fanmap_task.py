@@ -16,7 +16,9 @@ keyword arguments of that name. An exception that it raises is the item's error,
 traceback as its stderr; `Final` (or any exception with a true attribute `final`) is not tried again. print() goes to the worker's log, with job, index and attempt before each line.
 
     fanmap_task.attempt     of the item that runs: job, task, index, attempt, attempts_max, fence, deadline_ms, slot, bound,
-                            parts (of a zipped item; else 0),
+                            parts (of a zipped item; else 0), record (of a stream: a dict of topic, partition,
+                            offset, timestamp_ms, key and headers, a list of name and value; else None),
+                            traceparent (of a job that was submitted with one: the attempt's own span; else None),
                             and cancelled, which becomes true when the item has to stop (timeout, cancel); what runs then
                             also gets `Cancelled` raised, unless serve(raise_on_cancel=False)
 
@@ -36,7 +38,8 @@ import traceback
 __all__ = ["task", "serve", "attempt", "Final", "Cancelled"]
 
 VERSION = 1
-HELLO, READY, DONE, JOB, RUN, CANCEL, BYE = range(1, 8)
+HELLO, READY, DONE, JOB, RUN, CANCEL, BYE, RUN_BATCH = range(1, 9)
+AHEAD = 256
 
 
 class Final(Exception):
@@ -55,23 +58,31 @@ class Attempt:
     deadline_ms = -1
     parts = 0
     slot = int(os.environ.get("FANMAP_SLOT", 0))
-    bound = None
+    bound = record = traceparent = None
     cancelled = False
 
 
 attempt = Attempt()
 _tasks = {}
+_calls = set()
+_permits = int(os.environ.get("FANMAP_SLOT_GO", -1))
 
 
-def task(function=None, *, name=None):
-    """Makes a function a task, under its own name or another."""
+def task(function=None, *, name=None, batch=False):
+    """Makes a function a task, under its own name or another. With batch it takes a list of items (as many as the job's --batch
+    says) and returns a list with a value for each, or an exception."""
     if function is None:
-        return lambda f: task(f, name=name)
+        return lambda f: task(f, name=name, batch=batch)
     _tasks[name or function.__name__] = function
+    if batch:
+        _calls.add(name or function.__name__)
     return function
 
 
 # ---- JSON lines ----
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 class JsonLines:
     name = "json"
@@ -83,21 +94,30 @@ class JsonLines:
         line = self.lines.readline()
         return json.loads(line) if line else None
 
+    @staticmethod
+    def record(context):
+        return _unwrapped(context)
+
     def send(self, **message):
         self.out.write(json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n")
         self.out.flush()
 
-    def hello(self, tasks):
-        self.send(type="hello", v=VERSION, encoding="json", tasks=tasks)
+    def hello(self, tasks, ahead, calls):
+        more = {"ahead": AHEAD} if ahead else {}
+        self.send(type="hello", v=VERSION, encoding="json", tasks=tasks, **more, **({"calls": calls} if calls else {}))
 
     def ready(self):
         self.send(type="ready")
 
     def value(self, n, value):
-        self.send(type="done", n=n, value=_wrapped(value))
+        text = "null" if value is None else _encode(_wrapped(value))
+        self.out.write(b'{"type":"done","n":%d,"value":%s}\n' % (n, text.encode()))
 
-    def error(self, n, kind, message, final):
-        self.send(type="done", n=n, error={"type": kind, "message": message, "final": final})
+    def error(self, n, kind, message, final, report="", whole=False):
+        more = {"stderr": report} if report else {}
+        if whole:
+            more["whole"] = True
+        self.send(type="done", n=n, error={"type": kind, "message": message, "final": final, **more})
 
     @staticmethod
     def item(value):
@@ -247,7 +267,8 @@ class _Unpacker:
 class Msgpack:
     name = "msgpack"
     FIELDS = {JOB: ("job", ("id", "job", "task", "attempts_max", "value_bytes_max", "bound", "parts")),
-              RUN: ("run", ("n", "index", "attempt", "fence", "deadline_ms", "in")),
+              RUN: ("run", ("n", "index", "attempt", "fence", "deadline_ms", "in", "context", "traceparent")),
+              RUN_BATCH: ("run_batch", ("runs", "call")),
               CANCEL: ("cancel", ("n",)), BYE: ("bye", ())}
 
     def __init__(self, read, write):
@@ -261,6 +282,12 @@ class Msgpack:
         kind, names = self.FIELDS.get(fields[0], ("unknown", ()))
         return dict(zip(names, fields[1:]), type=kind)
 
+    @staticmethod
+    def record(context):
+        names, headers = ("topic", "partition", "offset", "timestamp_ms", "key"), context[5]
+        more = {"schema_id": context[6]} if len(context) > 6 else {}
+        return dict(zip(names, context), headers=[list(pair) for pair in zip(headers[::2], headers[1::2])], **more)
+
     def send(self, *fields):
         out = []
         _pack(out, fields)
@@ -268,8 +295,9 @@ class Msgpack:
         self.out.write(struct.pack("<I", len(frame)) + frame)
         self.out.flush()
 
-    def hello(self, tasks):
-        self.send(HELLO, VERSION, "msgpack", tasks)
+    def hello(self, tasks, ahead, calls):
+        more = [AHEAD if ahead else 0, calls] if calls else [AHEAD] if ahead else []
+        self.send(HELLO, VERSION, "msgpack", tasks, *more)
 
     def ready(self):
         self.send(READY)
@@ -277,8 +305,8 @@ class Msgpack:
     def value(self, n, value):
         self.send(DONE, n, False, 0, 0, value)
 
-    def error(self, n, kind, message, final):
-        self.send(DONE, n, final, 1, 0, kind, message, 0, 0, b"")
+    def error(self, n, kind, message, final, report="", whole=False):
+        self.send(DONE, n, final, 1, 0, kind, message, 0, 0, report.encode("utf-8", "replace"), *([True] if whole else []))
 
     @staticmethod
     def item(value):
@@ -314,30 +342,81 @@ def _keywords(function, bound, parts):
     return {name: value for name, value in bound.items() if name in names}
 
 
-def _print_traceback(e):
-    """To stderr, the tail of which stands in the error. Our own line is left out."""
-    traceback.print_exception(type(e), e, e.__traceback__.tb_next)
+def _traceback(e):
+    """Where runs are told ahead it goes with the error, for what is printed could be taken for that of the run before or behind
+    it; else to stderr, the tail of which stands in the error. Our own line is left out."""
+    text = "".join(traceback.format_exception(type(e), e, e.__traceback__ and e.__traceback__.tb_next))
+    text = text.encode("utf-8", "replace").decode()[-4000:]
+    if _permits >= 0:
+        return text
+    sys.stderr.write(text)
     sys.stderr.flush()
+    return ""
 
 
-def _run(wire, message):
-    n = message["n"]
-    for name in ("index", "attempt", "fence", "deadline_ms"):
-        setattr(attempt, name, message[name])
+def _run(wire, n, index, number, fence, deadline_ms, item, context=None, traceparent=None):
+    attempt.index, attempt.attempt, attempt.fence, attempt.deadline_ms = index, number, fence, deadline_ms
+    attempt.record = None if context is None else wire.record(context)
+    attempt.traceparent = traceparent
     attempt.cancelled = False
     try:
         attempt.running = True
-        item = wire.item(message["in"])
-        value = _tasks[attempt.task](*(item if attempt.parts else [item]), **attempt.keywords)
+        item = wire.item(item)
+        if attempt.task in _calls:
+            value = _values([item])[0]
+            if isinstance(value, Exception):
+                raise value
+        else:
+            value = _tasks[attempt.task](*(item if attempt.parts else [item]), **attempt.keywords)
         attempt.running = False
         wire.value(n, value)
     except Cancelled:
         wire.error(n, "Cancelled", "the attempt was cancelled", False)
     except Exception as e:  # the item's error, whatever it is
         attempt.running = False
-        _print_traceback(e)
-        text = str(e).encode("utf-8", "replace").decode()
-        wire.error(n, type(e).__name__, text or repr(e), bool(getattr(e, "final", False)))
+        _fail(wire, n, e)
+    finally:
+        attempt.running = False
+        wire.out.flush()
+        sys.stdout.flush()
+
+
+def _values(items):
+    values = list(_tasks[attempt.task](items, **attempt.keywords))
+    if len(values) != len(items):
+        raise TypeError(f"{attempt.task} takes batches: want {len(items)} values, one an item, not {len(values)}")
+    return values
+
+
+def _fail(wire, n, e, whole=False):
+    text = str(e).encode("utf-8", "replace").decode()
+    wire.error(n, type(e).__name__, text or repr(e), bool(getattr(e, "final", False)), _traceback(e), whole)
+
+
+def _run_call(wire, runs):
+    """One call for all of them. What it raises is the error of the whole call: they are tried again in smaller ones."""
+    first = runs[0][0]
+    _, attempt.index, attempt.attempt, attempt.fence, attempt.deadline_ms = runs[0][:5]
+    attempt.cancelled, attempt.record, attempt.traceparent = False, None, None
+    try:
+        attempt.running = True
+        values = _values([wire.item(run[5]) for run in runs])
+        attempt.running = False
+    except Cancelled:
+        wire.error(first, "Cancelled", "the attempt was cancelled", False, whole=True)
+    except Exception as e:  # whose fault it is nobody knows yet
+        attempt.running = False
+        _fail(wire, first, e, True)
+    else:
+        for (n, *_), value in zip(runs, values):
+            if isinstance(value, Exception):
+                _fail(wire, n, value)
+                continue
+            try:
+                wire.value(n, value)
+            except Exception as e:
+                _fail(wire, n, e)
+        wire.out.flush()
     finally:
         attempt.running = False
         sys.stdout.flush()
@@ -359,7 +438,7 @@ def serve(encoding="json", raise_on_cancel=True):
     sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGTERM, _on_term(raise_on_cancel))
     wire = {"json": JsonLines, "msgpack": Msgpack}[encoding](*_channel())
-    wire.hello(sorted(_tasks))
+    wire.hello(sorted(_tasks), _permits >= 0, sorted(_calls))
     wire.ready()
     while True:
         message = wire.receive()
@@ -373,4 +452,11 @@ def serve(encoding="json", raise_on_cancel=True):
             function = _tasks.get(attempt.task)
             attempt.keywords = _keywords(function, attempt.bound, attempt.parts) if function else {}
         elif message["type"] == "run":
-            _run(wire, message)
+            names = ("n", "index", "attempt", "fence", "deadline_ms", "in")
+            _run(wire, *(message[name] for name in names), message.get("context"), message.get("traceparent"))
+        elif message["type"] == "run_batch" and message.get("call"):
+            _run_call(wire, message["runs"])
+        elif message["type"] == "run_batch":
+            for run in message["runs"]:
+                if os.read(_permits, 1) == b"g":  # else it was taken back
+                    _run(wire, *run)

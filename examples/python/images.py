@@ -5,6 +5,7 @@ python3 images.py FOLDER
 """
 
 import pathlib
+import re
 import sys
 
 import fanmap
@@ -14,11 +15,13 @@ import fanmap
 def brightness(path: str) -> float:
     """The mean of an image's samples, 0 to 1. Of a binary PPM (P6), which takes no library to read."""
     data = pathlib.Path(path).read_bytes()
-    magic, width, height, top, pixels = data.split(maxsplit=4)
-    size = int(width) * int(height) * 3
-    if magic != b"P6" or len(pixels) < size:
+    head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+(\d+)\s", data)
+    width, height, top = map(int, head.groups()) if head else (0, 0, 0)
+    size = width * height * 3
+    pixels = data[head.end() :][:size] if head else b""
+    if not size or len(pixels) < size:
         fanmap.fail(f"{path} is no whole binary PPM")
-    return sum(pixels[:size]) / size / int(top)
+    return sum(pixels) / size / top
 
 
 def main(folder: str) -> int:

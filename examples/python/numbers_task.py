@@ -25,7 +25,7 @@ def root(x):
 
 @fanmap_task.task
 def mul(a, b, *, scale=1):
-    """fanmap map mul ::: 1 2 3 :::+ 4 5 6 --bind scale=10"""
+    """fanmap map mul --bind scale=10 ::: 1 2 3 :::+ 4 5 6"""
     return a * b * scale
 
 

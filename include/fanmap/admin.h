@@ -60,18 +60,35 @@ FANMAP_API uint64_t fanmap_options_number(const fanmap_options_t *options, const
  * with its password. It belongs into a file, not into argv. */
 FANMAP_API bool fanmap_option_is_secret(const char *key, const char *value);
 
+/* ---- what commands print ---- */
+
+/* With the option "command-copy" commands of an embedded map write what they print into the descriptor "task-log-fd", a
+ * pipe, while they run ("beside": it is the value as well; "instead": the value is empty). There each piece is this head
+ * and `len` bytes, written whole and at most 4096 bytes in all; an attempt's last one has stream 0 and no bytes, and
+ * stands there before its outcome comes. */
+typedef struct {
+    uint32_t len, stream; /* 0: the end, 1: stdout, 2: stderr */
+    uint64_t index;
+    uint32_t attempt, unused;
+} fanmap_copied_t;
+
 /* ---- the words of a command ---- */
 
 typedef struct fanmap_filler fanmap_filler_t;
 
-/* For the words (NULL-terminated) of a command in which placeholders stand; options: "replace" and "bind". The options
- * must outlive it. */
+/* For the words (NULL-terminated) of a command in which placeholders stand, or of the command that "argv" or "sh" is
+ * where `words` is NULL; further options: "replace" and "bind". The options must outlive it. */
 FANMAP_API int fanmap_filler_open(const fanmap_options_t *options, const char *const *words,
                                   fanmap_filler_t **ret_filler, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* The words as item `index`, of `n` parts in `format`, makes them; borrowed until the next call. One part is the item
  * itself. FANMAP_EUSAGE: it cannot be put in. */
 FANMAP_API int fanmap_filler_fill(fanmap_filler_t *filler, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
                                   uint64_t index, const char *const **ret_words, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* The whole command as a text for sh that does the same: words in quotes where they need them, and before it what brings
+ * the item on stdin, where that is how it comes. No part: of whatever comes there. Otherwise as fanmap_filler_fill. */
+FANMAP_API int fanmap_filler_command(fanmap_filler_t *filler, fanmap_format_t format, const fanmap_part_t *parts,
+                                     size_t n, uint64_t index, const char **ret_text, size_t *ret_len,
+                                     fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* NULL is allowed. */
 FANMAP_API void fanmap_filler_close(fanmap_filler_t *filler);
 
@@ -86,6 +103,24 @@ typedef struct {
  * its front, at most scan->at, takes them off scan->at too. FANMAP_EUSAGE: the byte at scan->at is none of msgpack's.
  */
 FANMAP_API int fanmap_msgpack_scan(fanmap_scan_t *scan, const void *bytes, size_t len) FANMAP_MUST_CHECK;
+
+/* ---- a service seen from outside ---- */
+
+/* Grows only at its end. */
+typedef struct {
+    bool
+        is_ready; /* it knows what it works on: partitions were dealt out to it; of a connection: Kafka is not being waited for */
+    char why[256]; /* not ready: why; ready: what it lacks all the same, such as Redis; "": nothing */
+} fanmap_health_t;
+
+/* A text that Prometheus reads (text format 0.0.4), whole; borrowed until it returns. docs/metrics.md says what stands in it.
+ * The calls that give it reckon it there and then, on the thread that runs the service, between two calls of its run. */
+typedef void (*fanmap_text_fn)(void *arg, const char *text, size_t len);
+
+/* Of a connection: its gathers, and the process. */
+FANMAP_API int fanmap_metrics(const fanmap_t *f, fanmap_text_fn fn, void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* Fills the first `sizeof_ret` bytes, here and below. */
+FANMAP_API void fanmap_health(const fanmap_t *f, fanmap_health_t *ret, size_t sizeof_ret);
 
 /* ---- a worker in this process ---- */
 
@@ -106,6 +141,9 @@ FANMAP_API int fanmap_worker_run(fanmap_worker_t *worker, int timeout_ms, fanmap
 FANMAP_API void fanmap_worker_drain(fanmap_worker_t *worker);
 /* It is in its group, and takes items. */
 FANMAP_API bool fanmap_worker_is_ready(const fanmap_worker_t *worker);
+FANMAP_API int fanmap_worker_metrics(const fanmap_worker_t *worker, fanmap_text_fn fn, void *arg,
+                                     fanmap_error_t *err) FANMAP_MUST_CHECK;
+FANMAP_API void fanmap_worker_health(const fanmap_worker_t *worker, fanmap_health_t *ret, size_t sizeof_ret);
 FANMAP_API void fanmap_worker_close(fanmap_worker_t *worker);
 
 /* ---- programs that speak the slot protocol ---- */
@@ -145,6 +183,10 @@ FANMAP_API int fanmap_aggregator_run(fanmap_aggregator_t *aggregator, int timeou
 FANMAP_API void fanmap_aggregator_drain(fanmap_aggregator_t *aggregator);
 /* It is in its group, and takes logs. */
 FANMAP_API bool fanmap_aggregator_is_ready(const fanmap_aggregator_t *aggregator);
+FANMAP_API int fanmap_aggregator_metrics(const fanmap_aggregator_t *aggregator, fanmap_text_fn fn, void *arg,
+                                         fanmap_error_t *err) FANMAP_MUST_CHECK;
+FANMAP_API void fanmap_aggregator_health(const fanmap_aggregator_t *aggregator, fanmap_health_t *ret,
+                                         size_t sizeof_ret);
 FANMAP_API void fanmap_aggregator_close(fanmap_aggregator_t *aggregator);
 
 /* ---- a stream, gathered in this process ---- */
@@ -156,18 +198,22 @@ typedef struct fanmap_stream fanmap_stream_t;
  * of "errors-to". This process writes them; several of the same stream share its partitions. What is written and how far the
  * outcomes are read is one Kafka transaction, at most "commit-every" apart: a reader with isolation.level=read_committed sees each
  * outcome once. The policies ("concurrency", "retries", "timeout"...) are those of the stream's beginning; fanmap_control changes
- * them. Blocks until Kafka has answered. FANMAP_EUSAGE: a topic is not there, or the stream is another. FANMAP_ESTOPPED: it was
+ * them. Blocks until Kafka has answered. With "detach" that is all: fanmap_stream_run says FANMAP_END, and others write the
+ * outcomes. FANMAP_EUSAGE: a topic is not there, or the stream is another. FANMAP_ESTOPPED: it was
  * cancelled. */
 FANMAP_API int fanmap_stream_open(const fanmap_options_t *options, const char *task, fanmap_log_fn log, void *log_arg,
                                   fanmap_stream_t **ret_stream, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* As fanmap_fd: poll it, never read it. */
 FANMAP_API int fanmap_stream_fd(const fanmap_stream_t *stream);
-/* Works for up to `timeout_ms` (-1: until something happened). FANMAP_OK: call again. FANMAP_END: drained. A negative code: it
- * cannot go on; nothing is lost. */
+/* Works for up to `timeout_ms` (-1: until something happened). FANMAP_OK: call again. FANMAP_END: drained. FANMAP_ESTOPPED: it
+ * was cancelled. Another negative code: it cannot go on; nothing is lost. */
 FANMAP_API int fanmap_stream_run(fanmap_stream_t *stream, int timeout_ms, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Stores what is in hand and leaves the rest to others; fanmap_stream_run then says FANMAP_END. The stream itself goes on.
  * Async-signal-safe. */
 FANMAP_API void fanmap_stream_drain(fanmap_stream_t *stream);
+FANMAP_API int fanmap_stream_metrics(const fanmap_stream_t *stream, fanmap_text_fn fn, void *arg,
+                                     fanmap_error_t *err) FANMAP_MUST_CHECK;
+FANMAP_API void fanmap_stream_health(const fanmap_stream_t *stream, fanmap_health_t *ret, size_t sizeof_ret);
 FANMAP_API void fanmap_stream_close(fanmap_stream_t *stream);
 
 /* ---- a running job ---- */
@@ -191,7 +237,8 @@ typedef struct {
     const char *job, *task, *queue;
     fanmap_job_state_t state;
     const char
-        *reason; /* how it ended: "complete", "cancel", "deadline", "fail-fast", "halt", "input error"; else "" */
+        *reason; /* how it ended: "complete", "cancel", "deadline", "fail-fast", "halt", "input error". Of a job that
+                           is not over, in a word or two what it waits for ("no worker"); "": nothing is known to hold it */
     uint64_t concurrency; /* as it is now; 0: no limit */
     int64_t submitted_ms; /* unix time */
     bool has_counts;      /* its log was read, or whoever said its end had counted; else the counts below are 0 */
@@ -208,7 +255,32 @@ typedef void (*fanmap_job_info_fn)(void *arg, const fanmap_job_info_t *job);
 FANMAP_API int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_job_info_fn fn,
                            void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
-enum { FANMAP_KINDS = 14, FANMAP_POLICY_MAX = 32, FANMAP_WAITS_MAX = 8 };
+enum { FANMAP_KINDS = 14, FANMAP_POLICY_MAX = 32, FANMAP_WAITS_MAX = 8, FANMAP_WAITED_PLACES = 32 };
+
+/* Failures of which the same is said: kind, type, and message but for numbers, quoted words and hexadecimal digits. */
+typedef struct {
+    const char *group; /* its name, for the option "retry-group" */
+    fanmap_kind_t kind;
+    const char *type, *message; /* the message as it is the same for all */
+    uint64_t count, first, last;
+} fanmap_failures_t;
+
+/* A partition of a stream's source, and of its log. Grows only at its end. */
+typedef struct {
+    uint32_t partition;
+    int64_t lag;         /* records of it from the oldest unfinished one on */
+    int64_t head;        /* the offset of that one; -1: nothing waits */
+    int64_t head_age_ms; /* since it was written, by its own timestamp; -1: not known */
+    int64_t ungathered;  /* records of the log, of many outcomes each, that no fanmap_stream has handed out */
+} fanmap_lane_info_t;
+
+/* What was asked of a job, or came of it. An element of an array: it does not grow. */
+typedef struct {
+    int64_t at_ms;        /* unix time at which Kafka stored it */
+    const char *what;     /* "submitted", "limit", "paused", "resumed" or "ended" */
+    const char *reason;   /* of its end, as in fanmap_job_info_t; else "" */
+    uint64_t concurrency; /* of a limit; 0: none */
+} fanmap_change_t;
 
 /* Grows only at its end. */
 typedef struct {
@@ -231,11 +303,88 @@ typedef struct {
     const char *running_worker; /* HOST:PID; "": none */
     int64_t lag; /* records on the topic of its task, of all its jobs, from the oldest unfinished one of each partition
                     on; -1: the job has ended, or Kafka does not say */
+    size_t failures_n; /* its failures in groups, the largest first */
+    const fanmap_failures_t *failures;
+    uint64_t failures_more; /* of further groups */
+    const char *holders;    /* some of the workers that hold its tokens: HOST:PID N, ...; "": none, or not known */
+    /* By the last word of the workers that serve its task: of the job what runs, waits in a worker, and waits there for its
+     * next try; of all jobs their slots, and how many are busy. -1: not known. */
+    int64_t attempts_running, attempts_queued, attempts_delayed, slots, slots_busy;
+    const char *from, *to,
+        *errors_to; /* of a stream its topics, "": none; from is "" of a job. A stream has no counts. */
+    size_t lanes_n;
+    const fanmap_lane_info_t *lanes;
+    int gatherers_n; /* who run fanmap_stream for it; -1: a job, or Kafka does not say */
+    /* Outcomes by how long their item had waited, from its storing to the start of its first attempt, as far as workers say: place i
+     * counts those of 2^i up to 2^(i+1) ms, the first also those of 0. */
+    uint64_t waited[FANMAP_WAITED_PLACES];
+    /* Of the partition in which its log lies: from its beginning on, and not read yet (fanmap_show_soon). While any is not,
+     * nothing is said that only the log tells: no counts but those that were stored at its end, no rate, no failures. */
+    int64_t log_records, log_unread;
+    uint64_t skipped; /* records of a stream that its rules stepped over, of those that are handed out */
+    size_t changes_n; /* oldest first, the newest 64, as far as the jobs topic still has them: it is compacted */
+    const fanmap_change_t *changes;
 } fanmap_show_t;
 
 typedef void (*fanmap_show_fn)(void *arg, const fanmap_show_t *show);
-/* One job; `fn` is called once. Reads the whole log of the job. FANMAP_ENOJOB: there is none. */
+/* One job; `fn` is called once. Reads the whole log of the job; of the jobs that this connection was asked about last, only what came
+ * since. FANMAP_ENOJOB: there is none. */
 FANMAP_API int fanmap_show(fanmap_t *f, const char *job_id, int timeout_ms, fanmap_show_fn fn, void *arg,
+                           fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* The same, but its log is read for no longer than about `read_ms` (0: not at all). The next call of this connection about that job
+ * goes on from there. */
+FANMAP_API int fanmap_show_soon(fanmap_t *f, const char *job_id, int read_ms, int timeout_ms, fanmap_show_fn fn,
+                                void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* An attempt of an item that gave no value and was not its last. An element of an array: it does not grow. */
+typedef struct {
+    uint32_t attempt; /* from 1 */
+    fanmap_kind_t kind;
+    int64_t ended_ms; /* unix time, by the clock of its worker */
+    uint64_t run_us;
+    const char *worker, *type, *message; /* HOST:PID; the texts may have been cut */
+    int exit_status, signo;
+} fanmap_ended_t;
+
+/* Grows only at its end. */
+typedef struct {
+    uint64_t index;
+    const char *outcome; /* as fanmap_outcome_json writes a record; NULL: none yet, and the next four say nothing */
+    int64_t stored_ms;   /* unix time at which Kafka stored it */
+    uint64_t run_us;     /* how long its last attempt ran, and where: HOST:PID, "": nobody says */
+    const char *worker;
+    int64_t wait_ms;       /* until the first attempt began; -1: nobody says */
+    const char *input;     /* as JSON; NULL: it cannot be had, ... */
+    const char *input_why; /* ... and why */
+    size_t ended_n;        /* earlier attempts, as far as their workers kept logs and these are still there */
+    const fanmap_ended_t *ended;
+} fanmap_item_info_t;
+
+typedef void (*fanmap_item_fn)(void *arg, const fanmap_item_info_t *item);
+/* One item of a job; `fn` is called once. Reads the log of the job, of the topic of its items the stretch where the item lies, and what
+ * is kept of the logs of attempts. An item that is not there yet has no outcome and no input. FANMAP_ENOJOB: there is no such job;
+ * FANMAP_EUSAGE: it is a stream. */
+FANMAP_API int fanmap_item(fanmap_t *f, const char *job_id, uint64_t index, int timeout_ms, fanmap_item_fn fn,
+                           void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* Grows only at its end. */
+typedef struct {
+    /* As fanmap_outcome_json has it: JSON, the index of a record being its offset; not NUL-terminated. */
+    const char *line;
+    size_t len;
+    const char *position; /* behind it; sorts as text */
+    bool is_end;          /* no outcome: it was read up to `position`, and is the last that is told */
+    bool is_over;         /* of the end: nothing follows, the stream was cancelled */
+} fanmap_lane_outcome_t;
+
+typedef void (*fanmap_lane_outcome_fn)(void *arg, const fanmap_lane_outcome_t *outcome);
+/* Outcomes of one partition of a stream's source, from its log: each once, in the stream's order, from a position that was given here
+ * (NULL: the first that is there), at most `limit`. It reads beside fanmap_stream and moves nothing; but what that has handed out is
+ * deleted from the log soon, so it is for streams that nobody else gathers. FANMAP_ELOST: what lies behind the position is not all
+ * there any more; FANMAP_EUSAGE: no stream, no such partition, or no position of ours. */
+FANMAP_API int fanmap_lane(fanmap_t *f, const char *stream_id, uint32_t lane, const char *from, uint64_t limit,
+                           bool as_records, int timeout_ms, fanmap_lane_outcome_fn fn, void *arg,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* Grows only at its end. */
@@ -243,7 +392,11 @@ typedef struct {
     const char *id, *host, *queue, *tasks; /* tasks: separated by commas */
     uint64_t pid, slots, running, queued, partitions;
     int64_t started_ms, silent_ms; /* unix time; since it was last heard of */
-    const char *oldest; /* of each job (some, where there are many) what runs for longest: JOB/INDEX/ATTEMPT/MS,... */
+    const char *
+        oldest; /* what runs, JOB/INDEX/ATTEMPT/MS,..., longest first: of `running` up to 32, one of each job before all others */
+    const char *version; /* of fanmap; "": it does not say */
+    const char *
+        runnable; /* of each task what only a slot is missing for, and since when the oldest of it waits: TASK/ITEMS/MS,... */
 } fanmap_worker_info_t;
 
 typedef void (*fanmap_worker_info_fn)(void *arg, const fanmap_worker_info_t *worker);
@@ -304,12 +457,16 @@ typedef struct {
     const char *text; /* a line without its newline, safe for a terminal; not NUL-terminated */
     size_t len;
     uint64_t dropped; /* not 0: no line, but so many bytes of the job that were not kept here */
+    int64_t position; /* of what was written together; the option "after" goes on behind it */
+    bool
+        is_end; /* no line: it was read up to `position`, and is the last that is told; only with the option "after" or "lines" */
+    bool is_over; /* of the end: the job had ended before it was read */
 } fanmap_log_line_t;
 
 typedef void (*fanmap_log_line_fn)(void *arg, const fanmap_log_line_t *line);
 /* What attempts of the job wrote, as far as NS.logs still has it: of each worker in the order in which it was written.
  * Options in `filter`: "index" (only of this item), "failed" (only of items that have failed), "follow" (goes on until the
- * job has ended). FANMAP_ENOJOB: there is no such job. */
+ * job has ended), "after" (a position: only what is behind it), "lines" (about so many and no more). FANMAP_ENOJOB: there is no such job. */
 FANMAP_API int fanmap_logs(fanmap_t *f, const char *job_id, const fanmap_options_t *filter, int timeout_ms,
                            fanmap_log_line_fn fn, void *arg, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
@@ -330,14 +487,17 @@ typedef struct {
 } fanmap_dead_t;
 
 typedef void (*fanmap_dead_fn)(void *arg, const fanmap_dead_t *letter);
-/* The letters of the namespace, oldest first. Options in `filter` (NULL: none): "job", "letter" (a number). */
+/* The letters of the namespace, oldest first. Options in `filter` (NULL: none): "job", "letter" (a number);
+ * or "stream": the records on its topic of errors that were not put back yet ("all": every one), with `offset` in their partition there,
+ * the error's message as reason and its kind as stage. */
 FANMAP_API int fanmap_dead(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_fn fn, void *arg,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* Puts letters back where they stood, byte for byte, each origin once however often it is there. Refused, and told to
  * `on_refused` (may be NULL) with a reason: what does not say where it stood, or stood on no items topic of this
  * namespace, and, without the option "force", what is no item or belongs to no job that is still running: workers would
  * only bury it again. A letter stays on its topic until retention takes it. *ret_n: how many were stored. Options as of
- * fanmap_dead. */
+ * fanmap_dead. With "stream" its errors go back to their partition of the source, without the headers that say what went wrong; how
+ * far that came is kept in the group NS.replay.ID, so that the next call goes on behind it. */
 typedef void (*fanmap_dead_refused_fn)(void *arg, const fanmap_dead_t *letter, const char *why);
 FANMAP_API int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms,
                                   fanmap_dead_refused_fn on_refused, void *arg, uint64_t *ret_n,

@@ -103,6 +103,11 @@ typedef struct {
     uint64_t run_us;         /* how long the last attempt ran */
     const char *stdout_tail; /* the end of what a command that failed had printed; as stderr_tail */
     size_t stdout_len;
+    int32_t partition;    /* of a stream: of the record whose offset `index` is; -1: it is of a job */
+    int64_t timestamp_ms; /* of that record, with its key (NULL: it has none) */
+    const void *key;
+    size_t key_len;
+    const char *worker; /* HOST:PID of the worker that gave it; "": it was here, or nobody says */
 } fanmap_outcome_t;
 
 typedef struct {
@@ -121,6 +126,11 @@ typedef struct {
 typedef enum { FANMAP_LOG_ERROR, FANMAP_LOG_WARNING, FANMAP_LOG_INFO, FANMAP_LOG_DEBUG } fanmap_log_level_t;
 /* One line for the operator, without a newline; called only inside a call into the library. */
 typedef void (*fanmap_log_fn)(void *arg, fanmap_log_level_t level, const char *line);
+/* One of these, for languages whose own functions had better not run in the middle of a call (an interrupt would be lost
+ * there). `arg` points to an int, a descriptor that does not block, of a pipe whose other end is open, and outlives the
+ * connection. Writes the level's digit, the line and a newline at once, 4,096 bytes at most. What the descriptor does not
+ * take is dropped. */
+FANMAP_API void fanmap_log_to_fd(void *arg, fanmap_log_level_t level, const char *line);
 
 /* ---- options ---- */
 
@@ -167,15 +177,18 @@ FANMAP_API int fanmap_map(fanmap_t *f, const char *task, const fanmap_options_t 
  * fanmap_outcome_json writes it, is no item to run but that error, at its index. */
 FANMAP_API int fanmap_push(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len,
                            fanmap_error_t *err) FANMAP_MUST_CHECK;
-/* One part of an item of a map over zipped inputs. */
+/* One part of an item that is an array. */
 typedef struct {
     const void *bytes;
     size_t len;
 } fanmap_part_t;
-/* Adds the next item of a map with the option "sequences": an array of `n` parts, one of each sequence, each in
- * `format`. Otherwise as fanmap_push, which takes the same items as arrays. */
+/* Adds the next item, an array of `n` parts, each in `format`; in a map with the option "sequences" one of each
+ * sequence. Otherwise as fanmap_push, which takes the same items as arrays. */
 FANMAP_API int fanmap_push_zipped(fanmap_job_t *job, fanmap_format_t format, const fanmap_part_t *parts, size_t n,
                                   fanmap_error_t *err) FANMAP_MUST_CHECK;
+/* The same for a map of the parts by their names, all different, which are UTF-8 and NUL-terminated. No "sequences". */
+FANMAP_API int fanmap_push_row(fanmap_job_t *job, fanmap_format_t format, const char *const *names,
+                               const fanmap_part_t *parts, size_t n, fanmap_error_t *err) FANMAP_MUST_CHECK;
 /* No more items. `source_error`, if not NULL, says why the source broke off: the job ends with it after what came
  * before. */
 FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fanmap_error_t *err);
@@ -193,9 +206,54 @@ FANMAP_API int fanmap_pipe(fanmap_job_t *from, fanmap_job_t *to, fanmap_error_t 
 
 /* ---- outcomes ---- */
 
-/* Begins to gather a job that someone submitted. ENOJOB and ELOST come from fanmap_next. */
+/* Begins to gather a job that someone submitted, or a stream. Options: "from" (an index, or what fanmap_position said),
+ * "unordered", "value-format", "window". ENOJOB and ELOST come from fanmap_next.
+ *
+ * With "to" (and "errors-to", "to-format", "commit-every", "deliver"), here and in fanmap_map, each outcome of a job is also
+ * written to that topic of Kafka's as it is handed out, in transactions, with the place where "as" keeps one; a value that the topic
+ * does not take is handed out as the error that is written. What waits for a transaction to end is held back meanwhile, and
+ * FANMAP_END comes when everything is stored. A transaction that fails fails the job.
+ *
+ * Of a stream the outcomes come that are in its log, in its own order, or with "unordered" as they come; "from" is
+ * LANE:OFFSET,... then (partitions of the source, each with the first offset of it that is wanted) or what fanmap_position
+ * said. FANMAP_END: what was there when its end was reached is handed out; with the option "follow" it waits for more,
+ * until the stream is cancelled (FANMAP_ESTOPPED). Records that `fanmap stream` has deleted before they were read are
+ * FANMAP_ELOST, or with "skip-lost" a line of the log.
+ *
+ * A gather of a job with the option "share", a name, is one of several that divide the list: each outcome is handed
+ * out by one of those with that name, in any process, in the order of the list as long as none comes or goes. Call
+ * fanmap_store_position from time to time, once what was handed out is done with: when one comes or goes nothing
+ * more is handed out before that, and FANMAP_END is said when all of them are at the end of the list and have stored
+ * that. fanmap_next returns FANMAP_AGAIN when that is what it waits for. One that is killed, or is away for longer
+ * than "session-timeout", or does not store within five minutes of being asked, has its part taken over, and what it
+ * had handed out since it last stored is handed out again. No "unordered", "as" or "from"; fanmap_position is
+ * FANMAP_EUSAGE. */
 FANMAP_API int fanmap_gather(fanmap_t *f, const char *job_id, const fanmap_options_t *options, fanmap_job_t **ret_job,
                              fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* Where this handle stands in the list: behind the outcome that was handed out last (of a batch: behind all of it; of a
+ * pipe: behind what it took). A text without a NUL inside, a few hundred bytes (without an order up to 16 KiB), to keep
+ * for as long as Kafka keeps the job's log and to give to a later fanmap_gather of the same job as the option "from", in
+ * any process: it hands out what is left of the list, each outcome once, and nothing that was handed out before.
+ *
+ * What the text is made of is nobody's business, but that those of readers of a job in input order sort as text, in the
+ * order of the list. Of a stream it grows with its partitions, up to 100 bytes for each. A position taken with the
+ * option "unordered" goes on without an order only, one without it in order only; an index in decimal may stand for
+ * either and means that index and those above it. Going on reads from Kafka what was not handed out, not what was; after
+ * an index, and for readers without an order that have scattered outcomes behind them, the whole log, of which what was
+ * handed out is dropped.
+ *
+ * FANMAP_OK: borrowed until the next fanmap_position of this job, or its close. FANMAP_EUSAGE: an embedded or detached
+ * job. A "from" that is no position: FANMAP_EUSAGE by fanmap_gather; that is of another job: by fanmap_next. What
+ * retention took before it was read: FANMAP_ELOST by fanmap_next. May be called inside a callback. */
+FANMAP_API int fanmap_position(fanmap_job_t *job, const char **ret_text, fanmap_error_t *err) FANMAP_MUST_CHECK;
+
+/* Of a gather with the option "as": stores in Kafka where this handle stands (as fanmap_position says it), for a later
+ * fanmap_gather of the same job or stream with the same "as", which begins there ("from" is where the first one begins).
+ * FANMAP_OK: everything that was handed out until now is stored. FANMAP_AGAIN: not within `timeout_ms` (0: it is begun), or
+ * woken. FANMAP_ECONFLICT, then also by fanmap_next: another fanmap_gather took the name over when it began; it goes on
+ * from what was stored last, and what was handed out here since it hands out again. Other negative codes: the job failed. */
+FANMAP_API int fanmap_store_position(fanmap_job_t *job, int timeout_ms, fanmap_error_t *err) FANMAP_MUST_CHECK;
 
 /* The outcome is borrowed until the callback returns. */
 typedef void (*fanmap_outcome_fn)(void *arg, fanmap_job_t *job, const fanmap_outcome_t *outcome);
@@ -253,6 +311,7 @@ typedef struct {
     const uint8_t *bytes; /* msgpack objects: the value; or of an error a map with "kind", "message" and, where it has
                               them, "type", "exit_status", "signal", "stderr" */
     size_t bytes_len;
+    const int32_t *partitions; /* as in fanmap_outcome_t */
 } fanmap_batch_t;
 
 /* As fanmap_next, for up to `max` outcomes that are there (at least 1) and about 1 MiB of objects, of a job whose

@@ -20,6 +20,26 @@ extern "C" {
 enum { FANMAP_TASK_MSGPACK = 0, FANMAP_TASK_JSON = 1, FANMAP_TASK_BYTES = 3 };
 
 typedef struct fanmap_attempt fanmap_attempt_t;
+
+typedef struct {
+    const char *name;
+    const void *value; /* NULL: it has none */
+    size_t value_len;
+} fanmap_header_t;
+
+/* The record that an item of a stream is. It grows only at its end. */
+typedef struct {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    int64_t timestamp_ms; /* Kafka's, unix time; -1: none */
+    const void *key;      /* NULL: it has none */
+    size_t key_len;
+    const fanmap_header_t *headers; /* in their order, at most 64; a name may come more than once */
+    size_t headers_n;
+    int64_t schema_id; /* of --schema strip: it stood before the value; -1: none */
+} fanmap_record_t;
+
 /* One try at one item; borrowed until run returns. It grows only at its end. */
 struct fanmap_attempt {
     const char *job, *task;
@@ -46,6 +66,10 @@ struct fanmap_attempt {
     int (*put_f64)(fanmap_attempt_t *a, double value);
     int (*get_text)(fanmap_attempt_t *a, const char **ret, size_t *ret_len);
     int (*put_text)(fanmap_attempt_t *a, const char *text, size_t len);
+
+    const fanmap_record_t *record; /* NULL: the item is not of a stream */
+    /* The value of the record's last header of that name, borrowed. 0, or -1 where there is none. */
+    int (*get_header)(fanmap_attempt_t *a, const char *name, const void **ret, size_t *ret_len);
 };
 
 typedef struct {

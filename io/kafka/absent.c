@@ -38,10 +38,8 @@ static void absent_free(kafka_call_t *call)
 static void absent_done(kafka_call_t *call)
 {
     absent_t *absent = (absent_t *)call;
-    kafka_group_t *group = absent->bus->groups;
-    while (group != NULL && group != absent->group)
-        group = group->next;
-    if (group != NULL && !group->leaving) {
+    kafka_group_t *group = kafka_group_present(absent->bus, absent->group);
+    if (group != NULL) {
         bool has_more = absent->found_n > group->found_n;
         group->looks_for_absent = false;
         group->found_n = absent->found_n;

@@ -21,49 +21,48 @@ typedef struct {
     rd_kafka_resp_err_t failed;
 } assignment_t;
 
-/* A commit that lies behind the end is of a topic that was deleted since, and made anew. */
-static rd_kafka_resp_err_t forget_old_commits(assignment_t *assignment)
+static bool has_commit(const rd_kafka_topic_partition_t *element)
 {
-    rd_kafka_topic_partition_list_t *all = assignment->list;
-    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(all->cnt);
-    for (int i = 0; i < all->cnt; i++)
-        if (all->elems[i].offset > 0)
-            rd_kafka_topic_partition_list_add(ends, all->elems[i].topic, all->elems[i].partition)->offset =
-                RD_KAFKA_OFFSET_END;
+    return element->offset > 0;
+}
+
+static bool has_none(const rd_kafka_topic_partition_t *element)
+{
+    return element->offset < 0;
+}
+
+/* Where the logs of these begin or end, into `lows`; in one request a broker however many there are. */
+static rd_kafka_resp_err_t look_up(assignment_t *assignment, int64_t what,
+                                   bool (*is_meant)(const rd_kafka_topic_partition_t *element))
+{
+    const rd_kafka_topic_partition_list_t *all = assignment->list;
+    rd_kafka_topic_partition_list_t *found = rd_kafka_topic_partition_list_new(all->cnt);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (ends->cnt > 0)
-        code = rd_kafka_offsets_for_times(assignment->call.rk, ends, KAFKA_CALL_MS);
+    for (int i = 0; i < all->cnt; i++)
+        if (is_meant(&all->elems[i]))
+            rd_kafka_topic_partition_list_add(found, all->elems[i].topic, all->elems[i].partition)->offset = what;
+    if (found->cnt > 0)
+        code = rd_kafka_offsets_for_times(assignment->call.rk, found, KAFKA_CALL_MS);
     for (int i = 0, n = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
-        if (all->elems[i].offset <= 0)
+        if (!is_meant(&all->elems[i]))
             continue;
-        code = ends->elems[n].err;
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && ends->elems[n].offset < all->elems[i].offset)
-            all->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
-        n++;
+        code = found->elems[n].err;
+        assignment->lows[i] = found->elems[n++].offset;
     }
-    rd_kafka_topic_partition_list_destroy(ends);
+    rd_kafka_topic_partition_list_destroy(found);
     return code;
 }
 
-/* Of those without a commit, in one request a broker however many there are. */
-static rd_kafka_resp_err_t look_up_lows(assignment_t *assignment)
+/* A commit that lies behind the end is of a topic that was deleted since, and made anew. */
+static rd_kafka_resp_err_t forget_old_commits(assignment_t *assignment)
 {
-    const rd_kafka_topic_partition_list_t *all = assignment->list;
-    rd_kafka_topic_partition_list_t *call_number = rd_kafka_topic_partition_list_new(all->cnt);
-    for (int i = 0; i < all->cnt; i++)
-        if (all->elems[i].offset < 0)
-            rd_kafka_topic_partition_list_add(call_number, all->elems[i].topic, all->elems[i].partition)->offset =
-                RD_KAFKA_OFFSET_BEGINNING;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (call_number->cnt > 0)
-        code = rd_kafka_offsets_for_times(assignment->call.rk, call_number, KAFKA_CALL_MS);
-    for (int i = 0, n = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < all->cnt; i++) {
-        if (all->elems[i].offset >= 0)
-            continue;
-        code = call_number->elems[n].err;
-        assignment->lows[i] = call_number->elems[n++].offset;
+    rd_kafka_resp_err_t code = look_up(assignment, RD_KAFKA_OFFSET_END, has_commit);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < assignment->list->cnt; i++) {
+        rd_kafka_topic_partition_t *element = &assignment->list->elems[i];
+        if (has_commit(element) && assignment->lows[i] < element->offset)
+            element->offset = RD_KAFKA_OFFSET_INVALID;
+        assignment->lows[i] = -1;
     }
-    rd_kafka_topic_partition_list_destroy(call_number);
     return code;
 }
 
@@ -78,7 +77,7 @@ static void assignment_run(kafka_call_t *call)
     if (assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
         assignment->failed = forget_old_commits(assignment);
     if (assignment->failed == RD_KAFKA_RESP_ERR_NO_ERROR)
-        assignment->failed = look_up_lows(assignment);
+        assignment->failed = look_up(assignment, RD_KAFKA_OFFSET_BEGINNING, has_none);
 }
 
 static void assignment_free(kafka_call_t *call)
@@ -90,19 +89,11 @@ static void assignment_free(kafka_call_t *call)
     free(assignment);
 }
 
-static kafka_group_t *assignment_group(const assignment_t *assignment)
-{
-    kafka_group_t *group = assignment->bus->groups;
-    while (group != NULL && (group != assignment->group || group->call_number != assignment->number))
-        group = group->next;
-    return group;
-}
-
 static void assignment_done(kafka_call_t *call)
 {
     assignment_t *assignment = (assignment_t *)call;
-    kafka_group_t *group = assignment_group(assignment);
-    if (group == NULL || group->leaving) {
+    kafka_group_t *group = kafka_group_present(assignment->bus, assignment->group);
+    if (group == NULL || group->call_number != assignment->number) {
         assignment_free(call);
         return;
     }

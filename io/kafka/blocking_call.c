@@ -25,6 +25,24 @@ void kafka_call_submit_later(kafka_bus_t *bus, kafka_call_t *call)
     bus->calls_waiting = call;
 }
 
+void kafka_call_ask(kafka_bus_t *bus, kafka_call_t *call, const void *asker)
+{
+    call->asker = asker != NULL ? asker : call;
+    call->asked_next = bus->asked;
+    bus->asked = call;
+    kafka_call_submit(bus, call);
+}
+
+bool kafka_call_answered(kafka_bus_t *bus, kafka_call_t *call)
+{
+    kafka_call_t **at = &bus->asked;
+    while (*at != NULL && *at != call)
+        at = &(*at)->asked_next;
+    if (*at != NULL)
+        *at = call->asked_next;
+    return call->asker != NULL;
+}
+
 void kafka_calls_resubmit(void *arg)
 {
     kafka_bus_t *bus = arg;
@@ -33,6 +51,19 @@ void kafka_calls_resubmit(void *arg)
     for (kafka_call_t *next; call != NULL; call = next) {
         next = call->next;
         kafka_call_submit(bus, call);
+    }
+}
+
+/* Those that wait to be submitted would find the handle gone. */
+static void drop_calls_of(kafka_bus_t *bus, const rd_kafka_t *rk)
+{
+    for (kafka_call_t **at = &bus->calls_waiting, *call; rk != NULL && (call = *at) != NULL;) {
+        if (call->rk != rk || call->of_producer) {
+            at = &call->next;
+            continue;
+        }
+        *at = call->next;
+        call->drop(call);
     }
 }
 
@@ -136,4 +167,10 @@ kafka_destroy_t *kafka_destroy_new(rd_kafka_t *rk, rd_kafka_queue_t *queue)
         (kafka_call_t){.run = destroy_run, .done = destroy_done, .drop = destroy_drop, .must_run = true, .rk = rk};
     destroy->queue = queue;
     return destroy;
+}
+
+void kafka_destroy_submit(kafka_bus_t *bus, kafka_destroy_t *destroy)
+{
+    drop_calls_of(bus, destroy->call.rk);
+    kafka_call_submit(bus, &destroy->call);
 }

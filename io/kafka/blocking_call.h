@@ -6,7 +6,9 @@
 
 struct kafka_call {
     kafka_call_t *next;
-    bool must_run;    /* also while the bus closes */
+    bool must_run;     /* also while the bus closes */
+    const void *asker; /* of kafka_call_ask; NULL: who asked has gone */
+    kafka_call_t *asked_next;
     bool of_producer; /* rk is to be the producer's handle, whichever that is by then */
     rd_kafka_t *rk;
     void (*run)(kafka_call_t *call);  /* in the helper; bounded */
@@ -26,6 +28,10 @@ void kafka_helper_close(kafka_helper_t *helper, int timeout_ms);
 void kafka_call_submit(kafka_bus_t *bus, kafka_call_t *call);
 /* The same in KAFKA_RETRY_MS. */
 void kafka_call_submit_later(kafka_bus_t *bus, kafka_call_t *call);
+/* kafka_call_submit of what `asker` is to be told of, as long as it is not forgotten (kafka_forget). */
+void kafka_call_ask(kafka_bus_t *bus, kafka_call_t *call, const void *asker);
+/* In `done`, once. False: nobody is to be told. */
+bool kafka_call_answered(kafka_bus_t *bus, kafka_call_t *call);
 /* The timer's function. */
 void kafka_calls_resubmit(void *bus);
 /* Drops what waits to be submitted. */
@@ -44,5 +50,7 @@ typedef struct {
 } kafka_destroy_t;
 /* NULL: no memory. */
 kafka_destroy_t *kafka_destroy_new(rd_kafka_t *rk, rd_kafka_queue_t *queue);
+/* Calls by the handle that wait to be submitted again are dropped. Not for the producer's, whose calls find the next one. */
+void kafka_destroy_submit(kafka_bus_t *bus, kafka_destroy_t *destroy);
 
 #endif

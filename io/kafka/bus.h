@@ -13,6 +13,7 @@ struct kafka_bus {
     void *arg;
     kafka_helper_t *helper;
     kafka_producer_t producer;
+    kafka_call_t *asked;         /* whose askers wait */
     kafka_call_t *calls_waiting; /* to be submitted when `retry` fires */
     loop_timer_t *retry;
     kafka_topic_t *topics;
@@ -28,8 +29,10 @@ struct kafka_bus {
     loop_timer_t *remade;
     bool remade_looks; /* its call is under way */
     bool has_clock;
-    int64_t clock_off_ms; /* the broker's clock less the loop's, at least */
-    kafka_copy_t *spare;
+    int64_t clock_off_ms;                    /* the broker's clock less the loop's, at least */
+    uint32_t writer_batch_bytes;             /* of the writer that is being opened */
+    kafka_copy_t *spares[KAFKA_SPARE_SIZES]; /* records.c */
+    size_t spare_bytes;
     char reason[256];      /* why the last connection failed */
     char certificate[256]; /* what was wrong with the broker's, if anything */
 };

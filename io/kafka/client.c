@@ -76,7 +76,7 @@ static void client_close(kafka_client_t *client)
     kafka_source_close(&client->source);
     kafka_destroy_t *destroy = kafka_destroy_new(client->rk, client->queue);
     if (destroy != NULL)
-        kafka_call_submit(client->bus, &destroy->call);
+        kafka_destroy_submit(client->bus, destroy);
     free(client);
 }
 

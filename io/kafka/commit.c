@@ -11,6 +11,8 @@
 #include "io/kafka/rights.h"
 #include "io/kafka/topics.h"
 
+enum { WHOLE_COMMIT_MS = 10000 };
+
 void kafka_commit_forget(kafka_partition_t *partition)
 {
     free(partition->commit_metadata);
@@ -18,10 +20,10 @@ void kafka_commit_forget(kafka_partition_t *partition)
     partition->commit_waits = false;
 }
 
-static bool add(rd_kafka_topic_partition_list_t *list, const kafka_partition_t *owned, int64_t offset,
+static bool add(rd_kafka_topic_partition_list_t *list, const char *topic, int32_t partition, int64_t offset,
                 const char *metadata, size_t metadata_len)
 {
-    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(list, owned->topic->name, owned->partition);
+    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(list, topic, partition);
     element->offset = offset;
     if (metadata_len == 0)
         return true;
@@ -83,7 +85,9 @@ static void send_waiting(kafka_group_t *group)
         kafka_partition_t *owned = &group->owned[i];
         if (!owned->commit_waits)
             continue;
-        ok = add(list, owned, owned->commit_offset, owned->commit_metadata, owned->commit_metadata_len) && ok;
+        ok = add(list, owned->topic->name, owned->partition, owned->commit_offset, owned->commit_metadata,
+                 owned->commit_metadata_len) &&
+             ok;
         owned->commit_sent = true;
         owned->sent_cookie = owned->commit_cookie;
         kafka_commit_forget(owned);
@@ -139,20 +143,45 @@ void kafka_group_commit(bus_group_t *base, int32_t lane, int64_t offset, const c
 
 /* ---- closing ---- */
 
-static bool wait_answer(rd_kafka_queue_t *queue, int timeout_ms)
+static rd_kafka_resp_err_t answer_of(const rd_kafka_event_t *event)
+{
+    rd_kafka_event_t *of = (rd_kafka_event_t *)(uintptr_t)event;
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(of);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(of);
+    for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && list != NULL && i < list->cnt; i++)
+        code = list->elems[i].err;
+    return code;
+}
+
+static rd_kafka_resp_err_t wait_answer(rd_kafka_queue_t *queue, int timeout_ms)
 {
     int64_t until_ms = loop_clock_ms() + timeout_ms;
     for (int64_t left_ms = timeout_ms; left_ms >= 0; left_ms = until_ms - loop_clock_ms()) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, (int)left_ms);
         if (event == NULL)
-            return false;
+            break;
         bool is_answer = rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT;
-        bool ok = is_answer && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR;
+        rd_kafka_resp_err_t code = is_answer ? answer_of(event) : RD_KAFKA_RESP_ERR_NO_ERROR;
         rd_kafka_event_destroy(event);
         if (is_answer)
-            return ok;
+            return code;
     }
-    return false;
+    return RD_KAFKA_RESP_ERR__TIMED_OUT;
+}
+
+static rd_kafka_resp_err_t commit_and_wait(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list, int timeout_ms)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(rk, list, queue, NULL, NULL);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = wait_answer(queue, timeout_ms);
+    rd_kafka_queue_destroy(queue);
+    return code;
+}
+
+rd_kafka_resp_err_t kafka_commit_whole(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    return commit_and_wait(rk, list, WHOLE_COMMIT_MS);
 }
 
 bool kafka_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
@@ -163,11 +192,20 @@ bool kafka_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, con
     if (owned == NULL)
         return false;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(group->rk);
-    bool ok = add(list, owned, offset, metadata, metadata_len) &&
-              rd_kafka_commit_queue(group->rk, list, queue, NULL, NULL) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-              wait_answer(queue, timeout_ms);
-    rd_kafka_queue_destroy(queue);
+    bool ok = add(list, owned->topic->name, owned->partition, offset, metadata, metadata_len) &&
+              commit_and_wait(group->rk, list, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_topic_partition_list_destroy(list);
     return ok;
+}
+
+rd_kafka_topic_partition_list_t *kafka_positions_copy(const char *topic, const bus_position_t *positions, size_t n)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+    for (size_t i = 0; i < n; i++)
+        if (!add(list, topic, positions[i].partition, positions[i].offset, positions[i].metadata,
+                 strlen(positions[i].metadata))) {
+            rd_kafka_topic_partition_list_destroy(list);
+            return NULL;
+        }
+    return list;
 }

@@ -11,7 +11,7 @@ typedef struct {
     const char *key, *value;
 } setting_t;
 
-enum { GROUP_QUEUED_N = 2000, GROUP_ANSWER_BYTES = 2 * 1024 * 1024 };
+enum { BEAT_MOST_MS = 500, GROUP_QUEUED_N = 2000, GROUP_ANSWER_BYTES = 2 * 1024 * 1024 };
 
 static const setting_t EVERYWHERE[] = {
     {"socket.nagle.disable", "true"},
@@ -55,12 +55,14 @@ static const setting_t PRODUCING_FIXED[] = {
     {"message.timeout.ms", "0"},
 };
 
-/* A producer that dies holds readers of committed records up for as long as its transaction may last. */
+/* A producer that dies holds readers of committed records up for as long as its transaction may last. A transaction's end
+ * sends at once what lingers; a batch that is due while another is under way makes librdkafka's thread spin (2.0.2). */
 static const setting_t WRITING_FIXED[] = {
     {"acks", "all"},
     {"transaction.timeout.ms", "10000"},
     {"partitioner", "murmur2_random"}, /* as Kafka's own producers do it */
-    {"linger.ms", "5"},
+    {"linger.ms", "50"},
+    {"delivery.report.only.error", "true"}, /* else a transaction's answer is enough */
 };
 
 static const setting_t CONSUMING_FIXED[] = {
@@ -166,10 +168,12 @@ static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_k
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->fetch_kbytes > 0)
         code = set_prefetch(conf, config, err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->session_ms > 0) {
+        /* Members hear of one that joins or leaves by their next heartbeat, and all wait for the last of them. */
         uint64_t beat_ms = config->session_ms / 4;
         code = set_number(conf, "session.timeout.ms", config->session_ms, err);
         if (code == FANMAP_OK)
-            code = set_number(conf, "heartbeat.interval.ms", beat_ms > 3000 ? 3000 : at_least(beat_ms, 1), err);
+            code = set_number(conf, "heartbeat.interval.ms",
+                              beat_ms > BEAT_MOST_MS ? BEAT_MOST_MS : at_least(beat_ms, 1), err);
     }
     return code;
 }
@@ -194,10 +198,17 @@ static int set_fixed(rd_kafka_conf_t *conf, const kafka_bus_t *bus, kafka_kind_t
         code = kind == KAFKA_PRODUCER ? SET_ALL(conf, PRODUCING_FIXED, err)
                : kind == KAFKA_WRITER ? SET_ALL(conf, WRITING_FIXED, err)
                                       : SET_ALL(conf, CONSUMING_FIXED, err);
+    if (code == FANMAP_OK && kind == KAFKA_ONLOOKER)
+        code = set(conf, "isolation.level", "read_uncommitted", err);
     if (code == FANMAP_OK)
         code = set(conf, "bootstrap.servers", bus->config.brokers, err);
     if (code == FANMAP_OK && kind == KAFKA_PRODUCER)
         code = set_number(conf, "batch.size", bus->producer.batch_bytes, err);
+    if (code == FANMAP_OK && kind == KAFKA_WRITER)
+        code = set_number(conf, "batch.size", bus->writer_batch_bytes, err);
+    if (code == FANMAP_OK && kind == KAFKA_WRITER &&
+        id == NULL) /* of no transaction: others see each record as it comes */
+        code = set_number(conf, "linger.ms", 5, err);
     if (code == FANMAP_OK && id != NULL)
         code = set(conf, kind == KAFKA_WRITER ? "transactional.id" : "group.id", id, err);
     return code;
@@ -232,9 +243,8 @@ static int make_conf(const kafka_bus_t *bus, kafka_kind_t kind, const char *id, 
         rd_kafka_conf_destroy(conf);
         return code;
     }
-    int reports = kind == KAFKA_WRITER ? 0 : RD_KAFKA_EVENT_DR; /* a transaction's answer is enough */
-    rd_kafka_conf_set_events(conf, reports | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_REBALANCE |
-                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
+                                       RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
     rd_kafka_conf_set_log_cb(conf, discard);
     kafka_watch_certificates(conf);
     if (uses_oauth(conf))
@@ -265,7 +275,7 @@ int kafka_handle_new(kafka_bus_t *bus, kafka_kind_t kind, const char *id, rd_kaf
         rd_kafka_conf_destroy(conf);
         return err_set(err, FANMAP_EUSAGE, "Kafka client: %s", text);
     }
-    if (kind == KAFKA_GROUP)
+    if (kind == KAFKA_GROUP || kind == KAFKA_ONLOOKER)
         (void)rd_kafka_poll_set_consumer(rk);
     (void)rd_kafka_set_log_queue(rk, NULL); /* to the main queue */
     if (oauth)

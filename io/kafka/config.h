@@ -4,7 +4,8 @@
 
 #include "io/kafka/kafka.h"
 
-typedef enum { KAFKA_PRODUCER, KAFKA_READER, KAFKA_GROUP, KAFKA_WRITER } kafka_kind_t; /* WRITER: of transactions */
+/* ONLOOKER: of a group, and waits for no transaction; WRITER: of transactions */
+typedef enum { KAFKA_PRODUCER, KAFKA_READER, KAFKA_GROUP, KAFKA_ONLOOKER, KAFKA_WRITER } kafka_kind_t;
 /* Copies the configuration; kafka_config_free gives it back. */
 int kafka_config_copy(const bus_config_t *config, bus_config_t *ret, fanmap_error_t *err);
 void kafka_config_free(bus_config_t *config);

@@ -60,14 +60,6 @@ static void describe_free(kafka_call_t *call)
     free(describe);
 }
 
-static kafka_group_t *describe_group(const describe_t *describe)
-{
-    kafka_group_t *group = describe->bus->groups;
-    while (group != NULL && (group != describe->group || group->describing != describe->number))
-        group = group->next;
-    return group;
-}
-
 static void tell_members(kafka_group_t *group, uint64_t cookie, const struct rd_kafka_group_info *info)
 {
     size_t n = info != NULL && info->member_cnt > 0 ? (size_t)info->member_cnt : 0;
@@ -83,8 +75,8 @@ static void tell_members(kafka_group_t *group, uint64_t cookie, const struct rd_
 static void describe_done(kafka_call_t *call)
 {
     describe_t *describe = (describe_t *)call;
-    kafka_group_t *group = describe_group(describe);
-    if (group != NULL && !group->leaving) {
+    kafka_group_t *group = kafka_group_present(describe->bus, describe->group);
+    if (group != NULL && group->describing == describe->number) {
         if (kafka_error_class(describe->code) == FANMAP_EREFUSED)
             kafka_error(group->bus, describe->code, "the workers' group cannot be described");
         tell_members(group, describe->cookie, describe->info);

@@ -22,7 +22,7 @@ typedef struct {
     bus_topic_config_t *topics; /* names are ours */
     uint32_t *partitions;       /* 0: missing */
     size_t topics_n;
-    bool create, again;
+    bool create, grows, again;
     fanmap_error_t err; /* final */
     bus_topics_fn fn;
     void *arg;
@@ -163,6 +163,21 @@ static void create_missing(ensure_t *ensure)
     free(topics);
 }
 
+/* What was grown is looked up anew, by another attempt. */
+static void grow(ensure_t *ensure)
+{
+    for (size_t i = 0; i < ensure->topics_n && ensure->err.code == 0; i++) {
+        const bus_topic_config_t *wanted = &ensure->topics[i];
+        if (!ensure->grows || ensure->partitions[i] >= wanted->partitions)
+            continue;
+        rd_kafka_resp_err_t code = kafka_grow(ensure->call.rk, wanted->name, wanted->partitions);
+        ensure->partitions[i] = 0;
+        ensure->again = true;
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            ensure_fail(ensure, "Alter", wanted->name, code, NULL);
+    }
+}
+
 static void pause_ms(int ms)
 {
     struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
@@ -173,8 +188,13 @@ static void ensure_run(kafka_call_t *call)
 {
     ensure_t *ensure = (ensure_t *)call;
     ensure->again = false;
-    if (look_all_up(ensure) || ensure->err.code != 0 || ensure->again)
+    bool is_there = look_all_up(ensure);
+    if (ensure->err.code != 0 || ensure->again)
         return;
+    if (is_there) {
+        grow(ensure);
+        return;
+    }
     create_missing(ensure);
     for (int i = 0; i < LEADERS_TRIES && ensure->err.code == 0; i++) {
         ensure->again = false;
@@ -187,8 +207,9 @@ static void ensure_run(kafka_call_t *call)
 
 /* ---- in the loop ---- */
 
-static void ensure_free(ensure_t *ensure)
+static void ensure_drop(kafka_call_t *call)
 {
+    ensure_t *ensure = (ensure_t *)call;
     for (size_t i = 0; ensure->topics != NULL && i < ensure->topics_n; i++)
         free((char *)(uintptr_t)ensure->topics[i].name);
     free(ensure->topics);
@@ -196,21 +217,17 @@ static void ensure_free(ensure_t *ensure)
     free(ensure);
 }
 
-static void ensure_drop(kafka_call_t *call)
-{
-    ensure_free((ensure_t *)call);
-}
-
 static void ensure_done(kafka_call_t *call)
 {
     ensure_t *ensure = (ensure_t *)call;
-    if (ensure->again && ensure->err.code == 0) {
+    if (call->asker != NULL && ensure->again && ensure->err.code == 0) {
         kafka_call_submit_later(ensure->bus, call);
         return;
     }
     const fanmap_error_t *err = ensure->err.code == 0 ? NULL : &ensure->err;
-    ensure->fn(ensure->arg, err == NULL ? ensure->partitions : NULL, err);
-    ensure_free(ensure);
+    if (kafka_call_answered(ensure->bus, call))
+        ensure->fn(ensure->arg, err == NULL ? ensure->partitions : NULL, err);
+    ensure_drop(call);
 }
 
 static ensure_t *ensure_new(const bus_topic_config_t *topics, size_t topics_n)
@@ -229,8 +246,27 @@ static ensure_t *ensure_new(const bus_topic_config_t *topics, size_t topics_n)
     }
     if (ok)
         return ensure;
-    ensure_free(ensure);
+    ensure_drop(&ensure->call);
     return NULL;
+}
+
+static int ask(ensure_t *ensure, kafka_bus_t *bus, bus_topics_fn fn, void *arg)
+{
+    ensure->call = (kafka_call_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
+    ensure->bus = bus;
+    ensure->fn = fn;
+    ensure->arg = arg;
+    kafka_call_ask(bus, &ensure->call, arg);
+    return FANMAP_OK;
+}
+
+int bus_grow_topic(bus_t *base, const char *name, uint32_t partitions, bus_topics_fn fn, void *arg, fanmap_error_t *err)
+{
+    ensure_t *ensure = ensure_new(&(bus_topic_config_t){.name = name, .partitions = partitions}, 1);
+    if (ensure == NULL)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    ensure->grows = true;
+    return ask(ensure, (kafka_bus_t *)base, fn, arg);
 }
 
 int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t topics_n, bool create_them,
@@ -239,11 +275,6 @@ int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t to
     ensure_t *ensure = ensure_new(topics, topics_n);
     if (ensure == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    ensure->call = (kafka_call_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
-    ensure->bus = (kafka_bus_t *)base;
     ensure->create = create_them;
-    ensure->fn = fn;
-    ensure->arg = arg;
-    kafka_call_submit(ensure->bus, &ensure->call);
-    return FANMAP_OK;
+    return ask(ensure, (kafka_bus_t *)base, fn, arg);
 }

@@ -70,8 +70,8 @@ static void log_event(kafka_bus_t *bus, rd_kafka_event_t *event)
         return;
     if (strstr(text, "load in progress") != NULL) /* a broker that has just started: asked again, no news */
         level = 7;
-    if (facility != NULL &&
-        (strcmp(facility, "FAIL") == 0 || strcmp(facility, "FATAL") == 0 || strcmp(facility, "ERROR") == 0))
+    if (facility != NULL && (strcmp(facility, "FAIL") == 0 || strcmp(facility, "TXNERR") == 0 ||
+                             strcmp(facility, "FATAL") == 0 || strcmp(facility, "ERROR") == 0))
         level = 7;
     fanmap_log_level_t as = level <= 3   ? FANMAP_LOG_ERROR
                             : level == 4 ? FANMAP_LOG_WARNING

@@ -48,7 +48,9 @@ static bool show_recent(kafka_reader_t *reader)
             show(reader, kafka_recent_at(&fetcher->recent, i));
     if (!is_open(reader))
         return false;
-    if (fetcher->fault != 0)
+    if (fetcher->fault != 0 && reader->is_guest)
+        kafka_fetcher_split(reader);
+    else if (fetcher->fault != 0)
         kafka_reader_fault(reader, fetcher->fault);
     else if (fetcher->end >= reader->position && fetcher->end == fetcher->position)
         show_end(reader, fetcher->end);
@@ -64,8 +66,8 @@ static void catch_up(kafka_fetcher_t *fetcher)
             continue;
         if (fetcher->is_shared && reader->position < fetcher->recent.from)
             kafka_fetcher_split(reader);
-        else
-            reader->is_late = !show_recent(reader);
+        else if (show_recent(reader) && reader->fetcher == fetcher)
+            reader->is_late = false;
     }
 }
 
@@ -102,7 +104,7 @@ static void on_end(kafka_fetcher_t *fetcher, int64_t end)
     if (fetcher->position < end)
         fetcher->position = end;
     for (kafka_reader_t *reader = fetcher->readers; reader != NULL; reader = reader->peer)
-        if (is_open(reader) && !reader->is_late)
+        if (is_open(reader) && !reader->is_late && end >= reader->position)
             show_end(reader, end);
 }
 
@@ -129,6 +131,9 @@ static void on_event(kafka_fetcher_t *fetcher, const rd_kafka_message_t *message
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        if (!kafka_fetcher_begins_later(fetcher))
+            kafka_fetcher_fail(fetcher, message->err);
+        break;
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:

@@ -10,7 +10,9 @@
  * it. Who is too late even for the recent ones gets a fetcher of its own.
  *
  * What can fail: the topic, or the position (readers are told, the fetcher is of no more use; see reader.c). Unread it
- * is closed for that, and when more comes than nobody should pay for, or others stay in its place.
+ * is closed for that, and when more comes than nobody should pay for, or others stay in its place. Who joined a fetcher that
+ * was there is not told of its end, which may be that of a topic of before, but tries one of its own. So does who waits for
+ * a position that the partition does not reach (remade.c).
  */
 #include "io/kafka/fetcher.h"
 
@@ -96,6 +98,7 @@ static void rest(kafka_fetcher_t *fetcher)
     fetcher->next = bus->fetchers;
     bus->fetchers = fetcher;
     fetcher->idle_ms = loop_now_ms(bus->loop);
+    fetcher->is_resting = true;
     kafka_fetchers_tidy(bus);
 }
 
@@ -109,7 +112,6 @@ static void unlink_peer(kafka_reader_t *reader)
 
 bool kafka_fetcher_sweep(kafka_fetcher_t *fetcher)
 {
-    bool had_readers = fetcher->readers != NULL;
     for (kafka_reader_t *reader = fetcher->readers, *peer; reader != NULL; reader = peer) {
         peer = reader->peer;
         if (reader->closed) {
@@ -117,7 +119,7 @@ bool kafka_fetcher_sweep(kafka_fetcher_t *fetcher)
             kafka_reader_free(reader);
         }
     }
-    if (fetcher->readers != NULL || (!had_readers && !is_spent(fetcher)))
+    if (fetcher->readers != NULL || (fetcher->is_resting && !is_spent(fetcher)))
         return true;
     rest(fetcher);
     return false;
@@ -130,13 +132,24 @@ static int fetcher_start(kafka_fetcher_t *fetcher, int64_t from, fanmap_error_t 
         return code;
     fetcher->rkt = rd_kafka_topic_new(fetcher->client->rk, fetcher->topic->name, NULL);
     fetcher->queue = rd_kafka_queue_new(fetcher->client->rk);
-    if (fetcher->rkt == NULL ||
-        rd_kafka_consume_start_queue(fetcher->rkt, fetcher->partition, from, fetcher->queue) != 0)
+    /* Most logs begin at 0: asked for their beginning, librdkafka waits half a second until it knows whom to ask. */
+    if (fetcher->rkt == NULL || rd_kafka_consume_start_queue(fetcher->rkt, fetcher->partition,
+                                                             from == BUS_BEGIN ? 0 : from, fetcher->queue) != 0)
         return err_set(err, FANMAP_EUSAGE, "topic %s, partition %d: %s", fetcher->topic->name, (int)fetcher->partition,
                        rd_kafka_err2str(rd_kafka_last_error()));
     fetcher->nudge = kafka_nudge_new(fetcher->client->rk);
     kafka_source_feed(&fetcher->source, fetcher->queue);
     return FANMAP_OK;
+}
+
+bool kafka_fetcher_begins_later(kafka_fetcher_t *fetcher)
+{
+    if (fetcher->position != BUS_BEGIN || fetcher->begins_later)
+        return false;
+    fetcher->begins_later = true;
+    (void)rd_kafka_consume_stop(fetcher->rkt, fetcher->partition);
+    return rd_kafka_consume_start_queue(fetcher->rkt, fetcher->partition, RD_KAFKA_OFFSET_BEGINNING, fetcher->queue) ==
+           0;
 }
 
 static int fetcher_new(const kafka_reader_t *reader, int64_t from, kafka_fetcher_t **ret, fanmap_error_t *err)
@@ -176,6 +189,7 @@ static void enter(kafka_fetcher_t *fetcher, kafka_reader_t *reader)
     if (fetcher->readers == NULL)
         fetcher->read_since_ms = loop_now_ms(fetcher->bus->loop);
     fetcher->idle_bytes = 0;
+    fetcher->is_resting = false;
     reader->fetcher = fetcher;
     reader->peer = fetcher->readers;
     fetcher->readers = reader;
@@ -194,6 +208,7 @@ int kafka_fetcher_join(kafka_reader_t *reader, int64_t from, fanmap_error_t *err
     kafka_fetcher_t *fetcher = reader->callbacks.shares && from >= 0 ? reader->bus->fetchers : NULL;
     while (fetcher != NULL && !can_join(fetcher, reader, from))
         fetcher = fetcher->next;
+    reader->is_guest = fetcher != NULL;
     int code = fetcher != NULL ? FANMAP_OK : fetcher_new(reader, from, &fetcher, err);
     if (code == FANMAP_OK)
         enter(fetcher, reader);
@@ -210,6 +225,7 @@ void kafka_fetcher_split(kafka_reader_t *reader)
         return;
     }
     unlink_peer(reader);
+    reader->is_guest = false;
     enter(fetcher, reader);
 }
 

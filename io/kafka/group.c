@@ -88,7 +88,7 @@ static void group_close(kafka_group_t *group)
     kafka_destroy_t *destroy = group->rk == NULL ? NULL : kafka_destroy_new(group->rk, group->queue);
     if (destroy != NULL) {
         destroy->close_queue = group->close_queue;
-        kafka_call_submit(group->bus, &destroy->call);
+        kafka_destroy_submit(group->bus, destroy);
     }
     free(group->topics);
     free(group);
@@ -180,7 +180,7 @@ int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *gr
                              .callbacks = *callbacks,
                              .arg = arg,
                              .source.fd = -1,
-                             .wanted = true};
+                             .wanted = callbacks->record != NULL};
     (void)snprintf(group->id, sizeof group->id, "%s", group_id);
     bus->groups = group;
     int code = group_open(group, group_id, err);

@@ -11,9 +11,10 @@ typedef struct {
     rd_kafka_queue_t *queue;
     int64_t position; /* the next record's offset */
     kafka_nudge_t nudge;
-    unsigned short_n;     /* how often in a row the log ended before that */
-    uint64_t call_number; /* the number of its call for where the log begins */
-    bool is_held;         /* no more records of it until kafka_group_want_lane */
+    int64_t witness, witness_ms; /* up to this offset everything was appended by then; 0 ms: not known */
+    unsigned short_n;            /* how often in a row the log was found to be another one */
+    uint64_t call_number;        /* the number of its call for where the log begins */
+    bool is_held;                /* no more records of it until kafka_group_want_lane */
     bool commit_waits, commit_sent;
     int64_t commit_offset;
     uint64_t commit_cookie, sent_cookie;
@@ -68,6 +69,8 @@ void kafka_group_let_go_deferred(void *group);
 void kafka_group_let_go(bus_group_t *group);
 const char *kafka_group_member(bus_group_t *group);
 void kafka_groups_close(kafka_bus_t *bus);
+/* For the answer to a call that was made for it; NULL: it is not there any more, or is being left. */
+kafka_group_t *kafka_group_present(const kafka_bus_t *bus, const kafka_group_t *group);
 /* NULL: not owned. */
 kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t lane);
 /* The lane of a partition; -1: none of this group's. */
@@ -80,10 +83,12 @@ void kafka_assignment_look_up_again(void *group);
 /* The partitions in `list` have their offsets (and metadata; OFFSET_INVALID: none, see lows): take them. */
 void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t *list, const int64_t *lows);
 
+void kafka_group_witness(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms);
 /* The partition's topic is another one than it was: a gap that leads back. */
 void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition);
 void kafka_group_want(bus_group_t *group, bool want);
 void kafka_group_want_lane(bus_group_t *group, int32_t lane, bool want);
+bool kafka_group_extent(const bus_group_t *group, int32_t lane, int64_t *ret_position, int64_t *ret_end);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 
@@ -91,6 +96,10 @@ void kafka_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const 
                         uint64_t cookie);
 bool kafka_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                             int timeout_ms);
+/* Blocking, for the helper: all of `list` by this handle. rd_kafka_commit takes it for stored where some partition was refused. */
+rd_kafka_resp_err_t kafka_commit_whole(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list);
+/* A list that frees what stands in it; NULL: no memory. */
+rd_kafka_topic_partition_list_t *kafka_positions_copy(const char *topic, const bus_position_t *positions, size_t n);
 /* Serves the answers to commits. */
 void kafka_group_committed(kafka_group_t *group);
 /* describe.c has the story. */

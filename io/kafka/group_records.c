@@ -38,6 +38,23 @@ void kafka_group_want_lane(bus_group_t *base, int32_t lane, bool want)
         kafka_source_again(&group->source);
 }
 
+/* As the last fetch said; nobody is asked. */
+bool kafka_group_extent(const bus_group_t *base, int32_t lane, int64_t *ret_position, int64_t *ret_end)
+{
+    const kafka_group_t *group = (const kafka_group_t *)base;
+    int64_t low, high;
+    for (size_t i = 0; i < group->owned_n; i++) {
+        const kafka_partition_t *at = &group->owned[i];
+        if (at->lane != lane || rd_kafka_get_watermark_offsets(group->rk, at->topic->name, at->partition, &low,
+                                                               &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        *ret_position = at->position;
+        *ret_end = high;
+        return high >= 0;
+    }
+    return false;
+}
+
 /* ---- gaps ---- */
 
 static void assign_again(kafka_group_t *group)

@@ -1,8 +1,17 @@
 /* The topics of a group: what it subscribes to, and which lane of its own a partition of one of them is. */
 #include <string.h>
 
+#include "io/kafka/bus.h"
 #include "io/kafka/group.h"
 #include "io/kafka/topics.h"
+
+kafka_group_t *kafka_group_present(const kafka_bus_t *bus, const kafka_group_t *group)
+{
+    kafka_group_t *present = bus->groups;
+    while (present != NULL && present != group)
+        present = present->next;
+    return present != NULL && !present->leaving ? present : NULL;
+}
 
 kafka_partition_t *kafka_group_find(kafka_group_t *group, int32_t lane)
 {

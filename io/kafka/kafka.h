@@ -16,6 +16,7 @@
  *   fetch_nudge.c    keeping the fetcher awake                 remade.c         topics made anew under their readers
  *   absent.c         topics of a group that are not there
  *   writer.c         records and a group's positions in one transaction
+ *   writer_refused.c why one failed, where that is for good
  *
  * Threads: librdkafka has its own and only ever writes to our event descriptors; the helper runs the `run` of calls,
  * which touches nothing but the call and librdkafka. Everything else happens in the thread of the loop.
@@ -36,6 +37,9 @@ enum {
     KAFKA_RUN_MAX = 256,         /* records of one rd_kafka_produce_batch */
     KAFKA_UNSENT_MAX = 1024,     /* records that wait for the end of the turn before they are sent all the same */
     KAFKA_COPY_MAX = 16384,      /* larger records are handed out where librdkafka has them: see records.c */
+    KAFKA_SPARE_STEP = 64,       /* blocks that are used again have a multiple of this, ... */
+    KAFKA_SPARE_SIZES = 16,      /* ... and are of so many sizes; */
+    KAFKA_SPARE_BYTES = 4 << 20, /* as much is kept of them in all */
     KAFKA_CALL_MS = 3000,        /* bound of one blocking call of the helper */
     KAFKA_RETRY_MS = 200,
     KAFKA_POLL_MS = 1000, /* the group is polled at least so often */

@@ -16,7 +16,7 @@ enum {
     KAFKA_LANE_INFLIGHT_MAX = 5,
     KAFKA_LANE_FULL = 8192,       /* is not waited with */
     KAFKA_LANE_RECORDS_A_MS = 8,  /* handed over: it gathers for a millisecond, ... */
-    KAFKA_LANE_GATHER_MAX_MS = 25 /* ... and no longer than this */
+    KAFKA_LANE_GATHER_MAX_MS = 60 /* ... and no longer than this */
 };
 
 struct kafka_lane {

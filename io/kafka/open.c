@@ -31,7 +31,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
         free(bus->topics);
         bus->topics = next;
     }
-    free(bus->spare);
+    kafka_spares_free(bus);
     kafka_config_free(&bus->config);
     free(bus);
 }
@@ -40,7 +40,6 @@ static const bus_ops_t KAFKA_OPS = {
     .close = kafka_close,
     .release = kafka_release,
     .ensure_topics = kafka_ensure_topics,
-    .survey = kafka_survey,
     .topic_open = kafka_topic_open,
     .forget = kafka_forget,
     .produce = kafka_produce,
@@ -55,16 +54,13 @@ static const bus_ops_t KAFKA_OPS = {
     .group_join = kafka_group_join,
     .group_commit = kafka_group_commit,
     .group_describe = kafka_group_describe,
+    .group_witness = kafka_group_witness,
     .group_commit_now = kafka_group_commit_now,
     .group_hold = kafka_group_hold,
     .group_let_go = kafka_group_let_go,
     .group_want = kafka_group_want,
     .group_want_lane = kafka_group_want_lane,
-    .writer_open = kafka_writer_open,
-    .writer_put = kafka_writer_put,
-    .writer_commit = kafka_writer_commit,
-    .writer_abort = kafka_writer_abort,
-    .writer_close = kafka_writer_close,
+    .group_extent = kafka_group_extent,
     .group_member = kafka_group_member,
     .group_leave = kafka_group_leave,
 };

@@ -196,10 +196,9 @@ static bool send_run(kafka_producer_t *producer, kafka_lane_t *lane)
     kafka_record_t *begin = lane->first;
     size_t n = 1;
     if (begin->headers != NULL) {
-        if (!send_with_headers(producer, begin))
-            return false;
-        kafka_lane_sent(producer, lane, begin->lane_next, n);
-        return true;
+        bool is_sent = send_with_headers(producer, begin);
+        kafka_lane_sent(producer, lane, is_sent ? begin->lane_next : begin, is_sent ? n : 0);
+        return is_sent;
     }
     kafka_record_t *rest = fill_run(begin, messages, &n);
     bool all = (size_t)rd_kafka_produce_batch(lane->topic->rkt, lane->partition, 0, messages, (int)n) == n;

@@ -14,6 +14,8 @@ struct kafka_reader {
     bus_reader_callbacks_t callbacks;
     void *arg;
     bool held, over, closed;
+    bool is_guest;        /* its fetcher was there before */
+    unsigned short_n;     /* how often in a row the log ended before the position */
     bool is_late;         /* what its fetcher has by now must be looked through for it first */
     int64_t position;     /* of the next record */
     uint64_t call_number; /* the number of its call for the low watermark */

@@ -112,6 +112,21 @@ static void announce(kafka_group_t *group, const rd_kafka_topic_partition_list_t
         group->callbacks.rebalanced(group->arg);
 }
 
+/* Where no records are wanted nothing is fetched. */
+static rd_kafka_resp_err_t take(const kafka_group_t *group, const rd_kafka_topic_partition_list_t *list)
+{
+    if (group->callbacks.record != NULL)
+        return rd_kafka_assign(group->rk, list);
+    rd_kafka_topic_partition_list_t *at_end = rd_kafka_topic_partition_list_copy(list);
+    for (int i = 0; i < at_end->cnt; i++)
+        at_end->elems[i].offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = rd_kafka_assign(group->rk, at_end);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = rd_kafka_pause_partitions(group->rk, at_end);
+    rd_kafka_topic_partition_list_destroy(at_end);
+    return code;
+}
+
 void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t *list, const int64_t *lows)
 {
     for (int i = 0; i < list->cnt; i++)
@@ -119,7 +134,7 @@ void kafka_assignment_take(kafka_group_t *group, rd_kafka_topic_partition_list_t
             list->elems[i].offset = lows[i];
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
     if (own(group, list))
-        code = rd_kafka_assign(group->rk, list);
+        code = take(group, list);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_log(group->bus, FANMAP_LOG_ERROR, "kafka: cannot take the partitions: %s", rd_kafka_err2str(code));
         kafka_group_disown(group);

@@ -2,9 +2,9 @@
  *
  * A message of librdkafka lies in the buffer of the whole fetch, a mebibyte or so, and keeps that alive. Workers keep
  * items for hours, one here and one there, so small records are copied to a block of their own before they are handed
- * out: that costs less than keeping the message would. A block that nobody kept serves the next record. Large records,
- * and small ones when memory is short, are handed out in place. An owner is the block, or the message with its lowest
- * bit set.
+ * out: that costs less than keeping the message would. Blocks come in few sizes, and one that is given back serves a later
+ * record of about its size, so that a stream of items takes no memory anew. Large records, and small ones when memory is
+ * short, are handed out in place. An owner is the block, or the message with its lowest bit set.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,35 +15,66 @@
 #include "io/kafka/records.h"
 
 struct kafka_copy {
-    size_t cap;
+    union {
+        kafka_copy_t *next; /* while it is spare */
+        size_t cap;         /* while it is not */
+    };
     uint8_t bytes[];
 };
+
+/* The size that blocks for so many bytes have; KAFKA_SPARE_SIZES: none that is kept. */
+static size_t size_class(size_t size)
+{
+    size_t class = size == 0 ? 0 : (size - 1) / KAFKA_SPARE_STEP;
+    return class < KAFKA_SPARE_SIZES ? class : KAFKA_SPARE_SIZES;
+}
 
 static void *owner_of(rd_kafka_message_t *message)
 {
     return (char *)message + 1;
 }
 
-void kafka_release(bus_t *bus, void *owner)
-{
-    (void)bus;
-    if ((uintptr_t)owner & 1)
-        rd_kafka_message_destroy((void *)((char *)owner - 1));
-    else
-        free(owner);
-}
-
 static kafka_copy_t *get_copy(kafka_bus_t *bus, size_t size)
 {
-    kafka_copy_t *spare = bus->spare;
-    bus->spare = NULL;
-    if (spare != NULL && spare->cap >= size && spare->cap <= 2 * size + 64)
-        return spare;
-    free(spare);
-    kafka_copy_t *copy = malloc(sizeof *copy + size);
-    if (copy != NULL)
-        copy->cap = size;
+    size_t class = size_class(size), cap = class < KAFKA_SPARE_SIZES ? (class + 1) * KAFKA_SPARE_STEP : size;
+    kafka_copy_t *copy = class < KAFKA_SPARE_SIZES ? bus->spares[class] : NULL;
+    if (copy != NULL) {
+        bus->spares[class] = copy->next;
+        bus->spare_bytes -= cap;
+    } else if ((copy = malloc(sizeof *copy + cap)) == NULL) {
+        return NULL;
+    }
+    copy->cap = cap;
     return copy;
+}
+
+static void put_copy(kafka_bus_t *bus, kafka_copy_t *copy)
+{
+    size_t cap = copy->cap, class = size_class(cap);
+    if (class == KAFKA_SPARE_SIZES || bus->spare_bytes + cap > KAFKA_SPARE_BYTES) {
+        free(copy);
+        return;
+    }
+    copy->next = bus->spares[class];
+    bus->spares[class] = copy;
+    bus->spare_bytes += cap;
+}
+
+void kafka_spares_free(kafka_bus_t *bus)
+{
+    for (size_t class = 0; class < KAFKA_SPARE_SIZES; class ++)
+        for (kafka_copy_t *copy = bus->spares[class], *next; copy != NULL; copy = next) {
+            next = copy->next;
+            free(copy);
+        }
+}
+
+void kafka_release(bus_t *bus, void *owner)
+{
+    if ((uintptr_t)owner & 1)
+        rd_kafka_message_destroy((void *)((char *)owner - 1));
+    else if (owner != NULL)
+        put_copy((kafka_bus_t *)bus, owner);
 }
 
 static void copy_to(kafka_copy_t *copy, bus_record_t *record)
@@ -138,10 +169,8 @@ bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane,
         rd_kafka_message_destroy(message);
         message = NULL;
     }
-    if (!fn(arg, &record)) {
-        free(bus->spare);
-        bus->spare = copy;
-    }
+    if (!fn(arg, &record))
+        put_copy(bus, copy);
     if (message != NULL)
         rd_kafka_message_destroy(message);
     return false;

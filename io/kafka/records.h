@@ -13,5 +13,6 @@ void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_
 void kafka_clock_heard(kafka_bus_t *bus, const rd_kafka_message_t *message);
 bool kafka_clock(const bus_t *bus, int64_t *ret_ms);
 void kafka_release(bus_t *bus, void *owner);
+void kafka_spares_free(kafka_bus_t *bus);
 
 #endif

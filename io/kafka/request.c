@@ -7,18 +7,25 @@
 #include "io/kafka/config.h"
 #include "io/kafka/describe.h"
 #include "io/kafka/events.h"
+#include "io/kafka/group.h"
 #include "io/kafka/members.h"
 #include "io/kafka/requests.h"
 #include "io/kafka/rights.h"
 #include "io/kafka/topics.h"
+
+enum { EARLY_MAX = 50 }; /* every KAFKA_RETRY_MS */
 
 typedef struct {
     kafka_call_t call;
     kafka_bus_t *bus;
     bus_request_t what;
     char *topic, *group;
+    rd_kafka_topic_partition_list_t *positions; /* of BUS_FIRST_COMMIT */
     int64_t value, *offsets;
+    char **metadata;
     fanmap_error_t err;
+    bool is_early; /* the group's coordinator is only on its way */
+    unsigned early_n;
     bus_answer_fn fn;
     void *arg;
 } request_t;
@@ -29,6 +36,11 @@ static void request_drop(kafka_call_t *call)
     free(request->topic);
     free(request->group);
     free(request->offsets);
+    for (uint32_t i = 0; request->metadata != NULL && i < request->what.n; i++)
+        free(request->metadata[i]);
+    free(request->metadata);
+    if (request->positions != NULL)
+        rd_kafka_topic_partition_list_destroy(request->positions);
     free(request);
 }
 
@@ -36,6 +48,9 @@ static void request_fail(request_t *request, rd_kafka_resp_err_t code, const cha
 {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
+    request->is_early = code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+                        code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+                        code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
     if (kafka_error_class(code) == FANMAP_EREFUSED)
         kafka_refusal(request->bus, code,
                       request->group == NULL ? KAFKA_WANTED(operation, request->topic)
@@ -50,9 +65,12 @@ static void request_fail(request_t *request, rd_kafka_resp_err_t code, const cha
 static void find_watermark(request_t *request)
 {
     int64_t low = -1, high = -1;
+    uint32_t partitions;
     if (rd_kafka_query_watermark_offsets(request->call.rk, request->topic, request->what.partition, &low, &high,
                                          KAFKA_CALL_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
         request->value = request->what.kind == BUS_FIND_BEGIN ? low : high;
+    else if (kafka_look_up(request->call.rk, request->topic, &partitions) == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        request->value = BUS_NO_TOPIC;
 }
 
 static void find_time(request_t *request)
@@ -73,18 +91,37 @@ static void take_offsets(request_t *request, const rd_kafka_topic_partition_list
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR)
             request_fail(request, element->err, "Describe");
-        else if (element->offset >= 0)
-            request->offsets[element->partition] = element->offset;
+        if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR || element->offset < 0)
+            continue;
+        request->offsets[element->partition] = element->offset;
+        free(request->metadata[element->partition]); /* of a try that was too early */
+        char *metadata = strndup(element->metadata == NULL ? "" : element->metadata, element->metadata_size);
+        if (metadata == NULL)
+            (void)err_set(&request->err, FANMAP_ENOMEM, "out of memory");
+        request->metadata[element->partition] = metadata;
     }
+}
+
+/* Who may not see a group waits for its coordinator in vain; why stands in the handle's queue alone. */
+static rd_kafka_resp_err_t why_in_vain(rd_kafka_t *rk, rd_kafka_resp_err_t code)
+{
+    rd_kafka_queue_t *queue = code == RD_KAFKA_RESP_ERR__TIMED_OUT ? rd_kafka_queue_get_consumer(rk) : NULL;
+    rd_kafka_event_t *event;
+    while (queue != NULL && (event = rd_kafka_queue_poll(queue, 0)) != NULL) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+            kafka_error_class(rd_kafka_event_error(event)) == FANMAP_EREFUSED)
+            code = rd_kafka_event_error(event);
+        rd_kafka_event_destroy(event);
+    }
+    if (queue != NULL)
+        rd_kafka_queue_destroy(queue);
+    return code;
 }
 
 /* By a handle of the group that never joins it: the request that does without (ListConsumerGroupOffsets) brings 2.0.2
  * down where the group has no coordinator yet. */
-static void find_committed(request_t *request)
+static void ask_committed(request_t *request, rd_kafka_t *rk)
 {
-    rd_kafka_t *rk = NULL;
-    if (kafka_handle_new(request->bus, KAFKA_GROUP, request->group, &rk, &request->err) != FANMAP_OK)
-        return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)request->what.n);
     for (uint32_t i = 0; i < request->what.n; i++)
         rd_kafka_topic_partition_list_add(list, request->topic, (int32_t)i);
@@ -92,8 +129,48 @@ static void find_committed(request_t *request)
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         take_offsets(request, list);
     else
-        request_fail(request, code, "Describe");
+        request_fail(request, why_in_vain(rk, code), request->what.kind == BUS_FIRST_COMMIT ? "Read" : "Describe");
     rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* A group that has members has its positions from them. */
+static bool has_members(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+           code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
+}
+
+static void commit_first(request_t *request, rd_kafka_t *rk)
+{
+    rd_kafka_topic_partition_list_t *list = request->positions;
+    for (int i = list->cnt - 1; i >= 0; i--)
+        if (request->offsets[list->elems[i].partition] >= 0)
+            rd_kafka_topic_partition_list_del_by_idx(list, i);
+    rd_kafka_resp_err_t code = list->cnt == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : kafka_commit_whole(rk, list);
+    if (!has_members(code))
+        request_fail(request, code, "Read");
+}
+
+static void commit_one(request_t *request, rd_kafka_t *rk)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, request->topic, request->what.partition)->offset = request->what.at;
+    request_fail(request, kafka_commit_whole(rk, list), "Read");
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void find_committed(request_t *request)
+{
+    rd_kafka_t *rk = NULL;
+    if (kafka_handle_new(request->bus, request->what.as_stands ? KAFKA_ONLOOKER : KAFKA_GROUP, request->group, &rk,
+                         &request->err) != FANMAP_OK)
+        return;
+    if (request->what.kind == BUS_COMMIT)
+        commit_one(request, rk);
+    else
+        ask_committed(request, rk);
+    if (request->what.kind == BUS_FIRST_COMMIT && request->err.code == 0)
+        commit_first(request, rk);
     rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
@@ -173,9 +250,11 @@ static void delete (request_t *request)
 static void request_run(kafka_call_t *call)
 {
     static void (*const runs[])(request_t *) = {
-        [BUS_FIND_END] = find_watermark,       [BUS_FIND_TIME] = find_time,         [BUS_FIND_BEGIN] = find_watermark,
-        [BUS_FIND_COMMITTED] = find_committed, [BUS_COUNT_MEMBERS] = count_members, [BUS_COUNT_OWNED] = count_members,
-        [BUS_DELETE_RECORDS] = delete,         [BUS_DELETE_TOPIC] = delete};
+        [BUS_FIND_END] = find_watermark,     [BUS_FIND_TIME] = find_time,
+        [BUS_FIND_BEGIN] = find_watermark,   [BUS_FIND_COMMITTED] = find_committed,
+        [BUS_FIRST_COMMIT] = find_committed, [BUS_COMMIT] = find_committed,
+        [BUS_COUNT_MEMBERS] = count_members, [BUS_COUNT_OWNED] = count_members,
+        [BUS_DELETE_RECORDS] = delete,       [BUS_DELETE_TOPIC] = delete};
     request_t *request = (request_t *)call;
     runs[request->what.kind](request);
 }
@@ -183,11 +262,19 @@ static void request_run(kafka_call_t *call)
 static void request_done(kafka_call_t *call)
 {
     request_t *request = (request_t *)call;
+    if (request->is_early && request->early_n++ < EARLY_MAX) { /* as of the first group of a broker */
+        request->is_early = false;
+        request->err = (fanmap_error_t){0};
+        kafka_call_submit_later(request->bus, call);
+        return;
+    }
     const bus_answer_t answer = {.value = request->value,
                                  .offsets = request->offsets,
+                                 .metadata = (const char *const *)request->metadata,
                                  .n = request->what.n,
                                  .err = request->err.code == 0 ? NULL : &request->err};
-    request->fn(request->arg, &answer);
+    if (kafka_call_answered(request->bus, call))
+        request->fn(request->arg, &answer);
     request_drop(call);
 }
 
@@ -196,9 +283,11 @@ static bool copy_names(request_t *request, const kafka_topic_t *topic, const cha
     request->topic = strdup(topic->name);
     request->group = group == NULL ? NULL : strdup(group);
     request->offsets = malloc((request->what.n + 1) * sizeof *request->offsets);
+    request->metadata = calloc(request->what.n + 1, sizeof *request->metadata);
     for (uint32_t i = 0; request->offsets != NULL && i < request->what.n; i++)
         request->offsets[i] = -1;
-    return request->topic != NULL && request->offsets != NULL && (group == NULL || request->group != NULL);
+    return request->topic != NULL && request->offsets != NULL && request->metadata != NULL &&
+           (group == NULL || request->group != NULL);
 }
 
 int kafka_request(bus_topic_t *base, const bus_request_t *what, bus_answer_fn fn, void *arg, fanmap_error_t *err)
@@ -209,10 +298,12 @@ int kafka_request(bus_topic_t *base, const bus_request_t *what, bus_answer_fn fn
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     *request = (request_t){.bus = topic->bus, .what = *what, .value = -1, .fn = fn, .arg = arg};
     request->call = (kafka_call_t){.run = request_run, .done = request_done, .drop = request_drop, .of_producer = true};
-    if (!copy_names(request, topic, what->group)) {
+    if (what->kind == BUS_FIRST_COMMIT)
+        request->positions = kafka_positions_copy(topic->name, what->positions, what->n);
+    if (!copy_names(request, topic, what->group) || (what->kind == BUS_FIRST_COMMIT && request->positions == NULL)) {
         request_drop(&request->call);
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
-    kafka_call_submit(request->bus, &request->call);
+    kafka_call_ask(request->bus, &request->call, arg);
     return FANMAP_OK;
 }

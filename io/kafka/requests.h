@@ -10,6 +10,5 @@ int kafka_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, v
                      fanmap_error_t *err);
 void kafka_forget(bus_t *bus, const void *arg);
 int kafka_request(bus_topic_t *topic, const bus_request_t *what, bus_answer_fn fn, void *arg, fanmap_error_t *err);
-int kafka_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err);
 
 #endif

@@ -92,6 +92,8 @@ void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka
         name = is_known ? wanted->group : bus->groups != NULL ? bus->groups->id : name;
     } else if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
         kind = "the cluster, for topic";
+    } else if (code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+        kind = "transactional id";
     }
     (void)err_set(ret, FANMAP_EREFUSED, "Kafka at %s denies %s %s on %s%s%s (%s)", bus->config.brokers,
                   principal(bus, who, sizeof who), operation, kind, name == NULL ? "" : " ",

@@ -40,6 +40,20 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const bus_topic_state_t *)a)->name, ((const bus_topic_state_t *)b)->name);
 }
 
+/* More than there are of it are never asked for (KIP-966). */
+static void take_replicas(bus_topic_state_t *state, const rd_kafka_metadata_topic_t *topic)
+{
+    state->in_sync = state->in_sync_min = UINT32_MAX;
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *partition = &topic->partitions[i];
+        uint32_t in_sync = partition->leader < 0 ? 0 : (uint32_t)partition->isr_cnt;
+        if (in_sync >= state->in_sync)
+            continue;
+        state->in_sync = in_sync;
+        state->in_sync_min = (uint32_t)partition->replica_cnt;
+    }
+}
+
 static bool keep(survey_t *survey, const rd_kafka_metadata_t *metadata)
 {
     size_t prefix_len = strlen(survey->prefix), n = (size_t)(metadata->topic_cnt > 0 ? metadata->topic_cnt : 0);
@@ -51,6 +65,7 @@ static bool keep(survey_t *survey, const rd_kafka_metadata_t *metadata)
         bus_topic_state_t *state = &survey->topics[survey->topics_n];
         state->name = strdup(topic->topic);
         state->partitions = (uint32_t)topic->partition_cnt;
+        take_replicas(state, topic);
         if (state->name == NULL)
             return false;
         survey->topics_n++;
@@ -70,6 +85,8 @@ static void take_entry(bus_topic_state_t *state, const char *name, const char *v
         state->retention_ms = strtoll(value, NULL, 10);
     else if (strcmp(name, "max.message.bytes") == 0)
         state->message_bytes_max = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "min.insync.replicas") == 0 && strtoul(value, NULL, 10) < state->in_sync_min)
+        state->in_sync_min = (uint32_t)strtoul(value, NULL, 10);
 }
 
 static void take_configs(survey_t *survey, const rd_kafka_DescribeConfigs_result_t *result)
@@ -147,15 +164,16 @@ static void survey_drop(kafka_call_t *call)
 static void survey_done(kafka_call_t *call)
 {
     survey_t *survey = (survey_t *)call;
-    if (survey->again && survey->err.code == 0) {
+    if (call->asker != NULL && survey->again && survey->err.code == 0) {
         kafka_call_submit_later(survey->bus, call);
         return;
     }
-    survey->fn(survey->arg, survey->topics, survey->topics_n, survey->err.code == 0 ? NULL : &survey->err);
+    if (kafka_call_answered(survey->bus, call))
+        survey->fn(survey->arg, survey->topics, survey->topics_n, survey->err.code == 0 ? NULL : &survey->err);
     survey_drop(call);
 }
 
-int kafka_survey(bus_t *base, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err)
+int bus_survey(bus_t *base, const char *prefix, bus_survey_fn fn, void *arg, fanmap_error_t *err)
 {
     survey_t *survey = calloc(1, sizeof *survey);
     if (survey == NULL || (survey->prefix = strdup(prefix)) == NULL) {
@@ -166,6 +184,6 @@ int kafka_survey(bus_t *base, const char *prefix, bus_survey_fn fn, void *arg, f
     survey->bus = (kafka_bus_t *)base;
     survey->fn = fn;
     survey->arg = arg;
-    kafka_call_submit(survey->bus, &survey->call);
+    kafka_call_ask(survey->bus, &survey->call, arg);
     return FANMAP_OK;
 }

@@ -101,6 +101,9 @@ void kafka_forget(bus_t *base, const void *arg)
     for (kafka_topic_t *topic = ((kafka_bus_t *)base)->topics; topic != NULL; topic = topic->next)
         if (topic->arg == arg)
             topic->delivered = NULL;
+    for (kafka_call_t *call = ((kafka_bus_t *)base)->asked; call != NULL; call = call->asked_next)
+        if (call->asker == arg)
+            call->asker = NULL;
 }
 
 /* ---- watermarks ---- */

@@ -17,6 +17,8 @@ struct kafka_topic {
     char name[];
 };
 
+/* In the helper. The topic has `partitions` from now on, or had as many already. */
+rd_kafka_resp_err_t kafka_grow(rd_kafka_t *rk, const char *name, uint32_t partitions);
 /* In the helper. LEADER_NOT_AVAILABLE: not every partition has a leader yet. */
 rd_kafka_resp_err_t kafka_look_up(rd_kafka_t *rk, const char *name, uint32_t *ret_partitions);
 /* Looks up again a topic that is not what it was, a few times a second at most. */

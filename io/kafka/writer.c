@@ -5,9 +5,15 @@
  *
  * What can fail: Kafka refuses the positions, because the group was dealt out anew, or a record: the transaction is aborted. Or
  * nothing is known: the answer is UNKNOWN, and whoever has the writer makes a new one. Of a process that dies Kafka aborts what it
- * had begun after TRANSACTION_MS, and readers of committed records wait for that. */
+ * had begun after TRANSACTION_MS, and readers of committed records wait for that.
+ *
+ * A plain writer's records are visible as they come, by a handle without transactions. Once every one of them is stored the
+ * positions follow, in a transaction of a second handle that holds nothing else: a plain commit says the generation that the
+ * group has by then, and who was thought dead would move the positions of its successor back. */
 #include "io/kafka/writer.h"
 
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,22 +22,8 @@
 #include "io/kafka/config.h"
 #include "io/kafka/events.h"
 #include "io/kafka/group.h"
-#include "io/kafka/source.h"
 
-enum { CALL_MS = 10000 };
-
-struct kafka_writer {
-    bus_writer_t base;
-    kafka_bus_t *bus;
-    rd_kafka_t *rk;
-    rd_kafka_queue_t *queue;
-    kafka_source_t source;
-    bus_writer_fn answered;
-    void *arg;
-    bool is_begun;
-    struct writing *calls; /* with the helper */
-};
-typedef struct kafka_writer kafka_writer_t;
+enum { CALL_MS = 10000, SLICE_MS = 500 };
 
 typedef enum { WRITING_INIT, WRITING_COMMIT, WRITING_ABORT } writing_what_t;
 typedef struct writing writing_t;
@@ -40,14 +32,21 @@ struct writing {
     writing_t *next;
     kafka_writer_t *writer; /* NULL: it was closed */
     writing_what_t what;
+    rd_kafka_t *records;     /* of a plain writer: the handle of its records; call.rk is that of its positions */
+    atomic_bool has_refused; /* a record of a plain writer will never be stored */
     rd_kafka_topic_partition_list_t *positions;
     rd_kafka_consumer_group_metadata_t *group;
+    bool has_stored, has_sent; /* the records of a plain writer; the positions */
+    int waited_ms;
+    bool goes_on; /* it was given a part of its time: others that wait for the helper come between */
     bus_written_t result;
+    rd_kafka_resp_err_t code;
     fanmap_error_t error;
 };
 
-static void free_writing(writing_t *writing)
+static void drop_writing(kafka_call_t *call)
 {
+    writing_t *writing = (writing_t *)call;
     if (writing->positions != NULL)
         rd_kafka_topic_partition_list_destroy(writing->positions);
     if (writing->group != NULL)
@@ -59,10 +58,8 @@ static void free_writing(writing_t *writing)
 
 static void take_error(writing_t *writing, rd_kafka_error_t *error)
 {
-    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    int class = kafka_error_class(code);
-    (void)err_set(&writing->error, class != 0 ? class : FANMAP_EIO, "Kafka's transaction: %s",
-                  rd_kafka_error_string(error));
+    writing->code = rd_kafka_error_code(error);
+    (void)err_set(&writing->error, FANMAP_EIO, "Kafka's transaction: %s", rd_kafka_error_string(error));
     writing->result = rd_kafka_error_is_fatal(error) ? BUS_WRITER_UNKNOWN : BUS_WRITER_DROPPED;
     rd_kafka_error_destroy(error);
 }
@@ -76,15 +73,27 @@ static void drop(writing_t *writing)
     rd_kafka_error_destroy(error);
 }
 
+/* What came to the end of its slice is called again, which goes on with it. */
+static bool has_time(writing_t *writing, rd_kafka_resp_err_t code)
+{
+    writing->goes_on = code == RD_KAFKA_RESP_ERR__TIMED_OUT && (writing->waited_ms += SLICE_MS) < CALL_MS;
+    return writing->goes_on;
+}
+
 static void end(writing_t *writing)
 {
     rd_kafka_error_t *error = NULL;
-    if (writing->positions != NULL)
+    if (writing->positions != NULL && !writing->has_sent)
         error = rd_kafka_send_offsets_to_transaction(writing->call.rk, writing->positions, writing->group, CALL_MS);
+    writing->has_sent = error == NULL;
     if (error == NULL)
-        error = rd_kafka_commit_transaction(writing->call.rk, CALL_MS);
+        error = rd_kafka_commit_transaction(writing->call.rk, SLICE_MS);
     if (error == NULL)
         return;
+    if (writing->has_sent && rd_kafka_error_is_retriable(error) && has_time(writing, rd_kafka_error_code(error))) {
+        rd_kafka_error_destroy(error);
+        return;
+    }
     bool may_abort = rd_kafka_error_txn_requires_abort(error) || rd_kafka_error_is_retriable(error);
     take_error(writing, error);
     if (may_abort && writing->result == BUS_WRITER_DROPPED)
@@ -93,17 +102,44 @@ static void end(writing_t *writing)
         writing->result = BUS_WRITER_UNKNOWN;
 }
 
+/* True: every record is stored, and a transaction for the positions is begun. */
+static bool has_stored(writing_t *writing)
+{
+    if (writing->has_stored)
+        return true;
+    writing->code = rd_kafka_flush(writing->records, SLICE_MS);
+    if (has_time(writing, writing->code))
+        return false;
+    if (writing->code == RD_KAFKA_RESP_ERR_NO_ERROR && atomic_load(&writing->has_refused))
+        writing->code = RD_KAFKA_RESP_ERR__FAIL;
+    rd_kafka_error_t *error =
+        writing->code == RD_KAFKA_RESP_ERR_NO_ERROR ? rd_kafka_begin_transaction(writing->call.rk) : NULL;
+    if (error != NULL)
+        take_error(writing, error);
+    else if (writing->code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        (void)err_set(&writing->error, FANMAP_EIO, "Kafka has not stored everything: %s",
+                      rd_kafka_err2str(writing->code));
+    if (writing->error.code != 0)
+        writing->result = BUS_WRITER_UNKNOWN;
+    writing->has_stored = writing->error.code == 0;
+    return writing->has_stored;
+}
+
 static void run(kafka_call_t *call)
 {
     writing_t *writing = (writing_t *)call;
     rd_kafka_error_t *error;
     writing->result = BUS_WRITER_STORED;
     writing->error.code = 0; /* of a try before this one */
+    writing->goes_on = false;
+    writing->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (writing->what == WRITING_COMMIT) {
-        end(writing);
+        if (writing->records == NULL || has_stored(writing))
+            end(writing);
     } else if (writing->what == WRITING_ABORT) {
         writing->result = BUS_WRITER_DROPPED;
-        drop(writing);
+        if (writing->records == NULL)
+            drop(writing);
     } else if ((error = rd_kafka_init_transactions(call->rk, KAFKA_CALL_MS)) != NULL) {
         bool again = rd_kafka_error_is_retriable(error);
         take_error(writing, error);
@@ -129,36 +165,11 @@ static void forget(kafka_writer_t *writer, const writing_t *writing)
         *at = writing->next;
 }
 
-static void done(kafka_call_t *call)
+void kafka_writer_failed(kafka_writer_t *writer)
 {
-    writing_t *writing = (writing_t *)call;
-    kafka_writer_t *writer = writing->writer;
-    if (writer != NULL && writing->what == WRITING_INIT && writing->result == BUS_WRITER_DROPPED) {
-        kafka_error(writer->bus, RD_KAFKA_RESP_ERR__TRANSPORT, writing->error.message);
-        kafka_call_submit_later(writer->bus, call);
-        return;
-    }
-    if (writer != NULL) {
-        forget(writer, writing);
-        writer->answered(writer->arg, writing->result, writing->error.code ? &writing->error : NULL);
-    }
-    free_writing(writing);
-}
-
-static void drop_call(kafka_call_t *call)
-{
-    free_writing((writing_t *)call);
-}
-
-static writing_t *new_writing(kafka_writer_t *writer, writing_what_t what)
-{
-    writing_t *writing = calloc(1, sizeof *writing);
-    if (writing == NULL)
-        return NULL;
-    writing->call = (kafka_call_t){.rk = writer->rk, .run = run, .done = done, .drop = drop_call};
-    writing->writer = writer;
-    writing->what = what;
-    return writing;
+    writer->has_failed = true;
+    for (writing_t *writing = writer->calls; writing != NULL; writing = writing->next)
+        atomic_store(&writing->has_refused, true);
 }
 
 static bool on_turn(void *arg)
@@ -166,14 +177,53 @@ static bool on_turn(void *arg)
     kafka_writer_t *writer = arg;
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(writer->queue, 0)) != NULL)
-        kafka_event(writer->bus, event);
+        kafka_writer_event(writer, event);
+    while (writer->of_positions.queue != NULL && (event = rd_kafka_queue_poll(writer->of_positions.queue, 0)) != NULL)
+        kafka_writer_event(writer, event);
     return false;
+}
+
+static void done(kafka_call_t *call)
+{
+    writing_t *writing = (writing_t *)call;
+    kafka_writer_t *writer = writing->writer;
+    if (writer != NULL && writing->goes_on) {
+        kafka_call_submit(writer->bus, call);
+        return;
+    }
+    if (writer != NULL && writing->what == WRITING_INIT && writing->result == BUS_WRITER_DROPPED) {
+        kafka_error(writer->bus, RD_KAFKA_RESP_ERR__TRANSPORT, writing->error.message);
+        kafka_call_submit_later(writer->bus, call);
+        return;
+    }
+    if (writer != NULL) {
+        forget(writer, writing);
+        (void)on_turn(writer); /* the reports of what it wrote */
+        kafka_writer_explain(writer, writing->code, &writing->error);
+        writer->answered(writer->arg, writing->result, writing->error.code ? &writing->error : NULL);
+    }
+    drop_writing(call);
+}
+
+static writing_t *new_writing(kafka_writer_t *writer, writing_what_t what)
+{
+    writing_t *writing = calloc(1, sizeof *writing);
+    if (writing == NULL)
+        return NULL;
+    bool is_plain = writer->of_positions.rk != NULL;
+    writing->call = (kafka_call_t){
+        .rk = is_plain ? writer->of_positions.rk : writer->rk, .run = run, .done = done, .drop = drop_writing};
+    writing->records = is_plain ? writer->rk : NULL;
+    writing->writer = writer;
+    writing->what = what;
+    return writing;
 }
 
 static int begin(kafka_writer_t *writer, fanmap_error_t *err)
 {
-    rd_kafka_error_t *error = writer->is_begun ? NULL : rd_kafka_begin_transaction(writer->rk);
-    writer->is_begun = true;
+    bool may_begin = !writer->is_begun && writer->of_positions.rk == NULL;
+    rd_kafka_error_t *error = may_begin ? rd_kafka_begin_transaction(writer->rk) : NULL;
+    writer->is_begun = error == NULL;
     if (error == NULL)
         return FANMAP_OK;
     int code = err_set(err, FANMAP_EIO, "Kafka begins no transaction: %s", rd_kafka_error_string(error));
@@ -189,11 +239,10 @@ static rd_kafka_headers_t *make_headers(const bus_header_t *headers, size_t n)
     return ret;
 }
 
-int kafka_writer_put(bus_writer_t *base, const char *topic, int32_t partition, const void *key, size_t key_len,
-                     const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
-                     int64_t timestamp_ms, fanmap_error_t *err)
+int bus_writer_put(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
+                   const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
+                   int64_t timestamp_ms, fanmap_error_t *err)
 {
-    kafka_writer_t *writer = (kafka_writer_t *)base;
     int code = begin(writer, err);
     if (code != FANMAP_OK)
         return code;
@@ -211,14 +260,22 @@ int kafka_writer_put(bus_writer_t *base, const char *topic, int32_t partition, c
                    value_len, rd_kafka_err2str(error));
 }
 
-/* The library copies it in no other way. */
+/* Of a member that was thrown out before its assignment came, as the library writes it down. Kafka would take such positions
+ * without looking at who sends them. */
+static bool has_no_generation(const uint8_t *metadata, size_t len)
+{
+    static const uint8_t none[] = "CGMDv2:\xff\xff\xff\xff";
+    return len >= sizeof none - 1 && memcmp(metadata, none, sizeof none - 1) == 0;
+}
+
+/* The library copies it in no other way. NULL: none that Kafka may see. */
 static rd_kafka_consumer_group_metadata_t *copy_metadata(const rd_kafka_consumer_group_metadata_t *metadata)
 {
     rd_kafka_consumer_group_metadata_t *copy = NULL;
     const void *bytes = NULL;
     size_t len = 0;
     rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_write(metadata, (void *)&bytes, &len));
-    if (bytes != NULL)
+    if (bytes != NULL && !has_no_generation(bytes, len))
         rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_read(&copy, bytes, len));
     rd_kafka_mem_free(NULL, (void *)(uintptr_t)bytes);
     return copy;
@@ -230,76 +287,119 @@ static void ask(kafka_writer_t *writer, writing_t *writing)
     submit(writer, writing);
 }
 
-int kafka_writer_commit(bus_writer_t *base, bus_group_t *group, const char *topic, const bus_position_t *positions,
-                        size_t n, fanmap_error_t *err)
+static int begin_commit(kafka_writer_t *writer, writing_t **ret, fanmap_error_t *err)
 {
-    kafka_writer_t *writer = (kafka_writer_t *)base;
-    const kafka_group_t *of = (const kafka_group_t *)group;
     int code = begin(writer, err);
     writing_t *writing = code == FANMAP_OK ? new_writing(writer, WRITING_COMMIT) : NULL;
     if (writing == NULL)
         return code != FANMAP_OK ? code : err_set(err, FANMAP_ENOMEM, "out of memory");
-    if (n > 0 && of->metadata == NULL) {
-        free_writing(writing);
-        return err_set(err, FANMAP_EIO, "the group was never assigned anything");
-    }
-    if (n > 0) {
-        writing->group = copy_metadata(of->metadata);
-        writing->positions = rd_kafka_topic_partition_list_new((int)n);
-    }
-    for (size_t i = 0; writing->positions != NULL && i < n; i++) {
-        rd_kafka_topic_partition_t *at =
-            rd_kafka_topic_partition_list_add(writing->positions, topic, positions[i].partition);
-        at->offset = positions[i].offset;
-        at->metadata = strdup(positions[i].metadata);
-        at->metadata_size = at->metadata != NULL ? strlen(at->metadata) : 0;
+    atomic_store(&writing->has_refused, writer->has_failed);
+    *ret = writing;
+    return FANMAP_OK;
+}
+
+int bus_writer_commit_alone(bus_writer_t *writer, const char *group, const char *topic, const bus_position_t *positions,
+                            size_t n, fanmap_error_t *err)
+{
+    writing_t *writing = NULL;
+    int code = begin_commit(writer, &writing, err);
+    if (code != FANMAP_OK)
+        return code;
+    writing->group = rd_kafka_consumer_group_metadata_new(group);
+    writing->positions = kafka_positions_copy(topic, positions, n);
+    if (writing->group == NULL || writing->positions == NULL) {
+        drop_writing(&writing->call);
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
     }
     ask(writer, writing);
     return FANMAP_OK;
 }
 
-void kafka_writer_abort(bus_writer_t *base)
+int bus_writer_commit(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
+                      size_t n, fanmap_error_t *err)
 {
-    kafka_writer_t *writer = (kafka_writer_t *)base;
+    const kafka_group_t *of = (const kafka_group_t *)group;
+    writing_t *writing = NULL;
+    int code = begin_commit(writer, &writing, err);
+    if (code != FANMAP_OK)
+        return code;
+    writing->group = n > 0 && of->metadata != NULL ? copy_metadata(of->metadata) : NULL;
+    if (n > 0 && writing->group == NULL) {
+        drop_writing(&writing->call);
+        return err_set(err, FANMAP_EIO, "this member of the group has no assignment");
+    }
+    if (n > 0)
+        writing->positions = kafka_positions_copy(topic, positions, n);
+    if (n > 0 && writing->positions == NULL) {
+        drop_writing(&writing->call);
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
+    ask(writer, writing);
+    return FANMAP_OK;
+}
+
+void bus_writer_abort(bus_writer_t *writer)
+{
     writing_t *writing = new_writing(writer, WRITING_ABORT);
     if (writing != NULL)
         ask(writer, writing);
 }
 
-void kafka_writer_close(bus_writer_t *base)
+static void destroy(kafka_writer_t *writer, rd_kafka_t *rk, rd_kafka_queue_t *queue)
 {
-    kafka_writer_t *writer = (kafka_writer_t *)base;
+    kafka_destroy_t *call = rk == NULL ? NULL : kafka_destroy_new(rk, queue);
+    if (call != NULL)
+        kafka_destroy_submit(writer->bus, call);
+}
+
+void bus_writer_close(bus_writer_t *writer)
+{
+    if (writer == NULL)
+        return;
     for (writing_t *writing = writer->calls; writing != NULL; writing = writing->next)
         writing->writer = NULL;
     kafka_source_unfeed(writer->queue);
+    kafka_source_unfeed(writer->of_positions.queue);
     kafka_source_close(&writer->source);
-    kafka_destroy_t *destroy = writer->rk == NULL ? NULL : kafka_destroy_new(writer->rk, writer->queue);
-    if (destroy != NULL)
-        kafka_call_submit(writer->bus, &destroy->call);
+    destroy(writer, writer->rk, writer->queue);
+    destroy(writer, writer->of_positions.rk, writer->of_positions.queue);
     free(writer);
 }
 
-int kafka_writer_open(bus_t *base, const char *id, bus_writer_fn answered, void *arg, bus_writer_t **ret,
-                      fanmap_error_t *err)
+static int open_handle(kafka_writer_t *writer, const char *id, rd_kafka_t **ret_rk, rd_kafka_queue_t **ret_queue,
+                       fanmap_error_t *err)
+{
+    int code = kafka_handle_new(writer->bus, KAFKA_WRITER, id, ret_rk, err);
+    if (code != FANMAP_OK)
+        return code;
+    *ret_queue = rd_kafka_queue_get_main(*ret_rk);
+    kafka_source_feed(&writer->source, *ret_queue);
+    return FANMAP_OK;
+}
+
+int bus_writer_open(bus_t *base, const char *id, bool is_plain, uint32_t batch_bytes, bus_writer_fn answered, void *arg,
+                    bus_writer_t **ret, fanmap_error_t *err)
 {
     kafka_bus_t *bus = (kafka_bus_t *)base;
     kafka_writer_t *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    *writer = (kafka_writer_t){.base.bus = base, .bus = bus, .source.fd = -1, .answered = answered, .arg = arg};
+    *writer = (kafka_writer_t){.bus = bus, .source.fd = -1, .answered = answered, .arg = arg};
+    (void)snprintf(writer->id, sizeof writer->id, "%s", id);
+    bus->writer_batch_bytes = batch_bytes == 0 || batch_bytes > KAFKA_BATCH_BYTES ? KAFKA_BATCH_BYTES : batch_bytes;
     int code = kafka_source_open(&writer->source, bus->loop, on_turn, writer, err);
     if (code == FANMAP_OK)
-        code = kafka_handle_new(bus, KAFKA_WRITER, id, &writer->rk, err);
+        code = open_handle(writer, is_plain ? NULL : id, &writer->rk, &writer->queue, err);
+    if (code == FANMAP_OK && is_plain)
+        code = open_handle(writer, id, &writer->of_positions.rk, &writer->of_positions.queue, err);
     writing_t *init = NULL;
     if (code == FANMAP_OK && (init = new_writing(writer, WRITING_INIT)) == NULL)
         code = err_set(err, FANMAP_ENOMEM, "out of memory");
     if (code != FANMAP_OK) {
-        kafka_writer_close(&writer->base);
+        bus_writer_close(writer);
         return code;
     }
-    writer->queue = rd_kafka_queue_get_main(writer->rk);
-    kafka_source_feed(&writer->source, writer->queue);
     submit(writer, init);
-    *ret = &writer->base;
+    *ret = writer;
     return FANMAP_OK;
 }

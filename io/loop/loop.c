@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "io/loop/internal.h"
 
 enum { EVENTS_MAX = 64 };
@@ -186,14 +187,12 @@ void loop_defer(loop_t *loop, loop_timer_fn fn, void *arg)
 {
     loop_deferreds_t *list = &loop->deferred;
     if (list->n == list->cap) {
-        size_t cap = list->cap == 0 ? 32 : list->cap * 2;
-        loop_deferred_t *at = realloc(list->at, cap * sizeof *at);
+        loop_deferred_t *at = array_grown(list->at, &list->cap, 32, sizeof *at);
         if (at == NULL) {
             loop->no_memory = true;
             return;
         }
         list->at = at;
-        list->cap = cap;
     }
     list->at[list->n++] = (loop_deferred_t){fn, arg};
     if (!loop->running && list->n == 1)

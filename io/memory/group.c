@@ -59,7 +59,8 @@ int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *g
         return err_set(err, FANMAP_ENOMEM, "out of memory for group %s", group_id);
     group->callbacks = *callbacks;
     group->arg = arg;
-    group->joined = group->wanted = true;
+    group->joined = true;
+    group->wanted = callbacks->record != NULL;
     group->assigned = group->leaving = group->owes_described = false;
     group->member[0] = 0;
     memory_bus_schedule(bus);

@@ -1,4 +1,5 @@
 #include "serve/http/head.h"
+#include "base/text.h"
 
 #include <string.h>
 #include <strings.h>
@@ -59,11 +60,17 @@ static http_text_t split(http_text_t *rest, char separator)
     return part;
 }
 
+static const char *const method_words[] = {"GET", "HEAD", "POST", "PUT", "PATCH"};
+
+const char *http_method_name(http_method_t method)
+{
+    return method_words[method];
+}
+
 static bool read_method(reading_t *r, http_text_t word)
 {
-    static const char *const words[] = {"GET", "HEAD", "POST", "PUT", "PATCH"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (word.len == strlen(words[i]) && memcmp(word.at, words[i], word.len) == 0) {
+    for (size_t i = 0; i < sizeof method_words / sizeof method_words[0]; i++)
+        if (text_is(word.at, word.len, method_words[i])) {
             r->head.method = (http_method_t)i;
             return true;
         }
@@ -233,4 +240,11 @@ int http_head_read(const char *bytes, size_t len, http_head_t *ret_head, const c
         return 0;
     *ret_head = r.head;
     return (int)at;
+}
+
+bool http_wants_events(const http_head_t *head)
+{
+    static const char type[] = "text/event-stream";
+    return head->accept.at && head->accept.len >= sizeof type - 1 &&
+           memmem(head->accept.at, head->accept.len, type, sizeof type - 1);
 }

@@ -32,6 +32,9 @@ typedef struct {
  * refusal (400, 405, 414, 417, 431, 501, 505), with *ret_why a sentence. */
 int http_head_read(const char *bytes, size_t len, http_head_t *ret_head, const char **ret_why);
 
+const char *http_method_name(http_method_t method);
+/* Accept names events (text/event-stream). */
+bool http_wants_events(const http_head_t *head);
 /* `text` against a word, whatever the case. */
 bool http_text_is(http_text_t text, const char *word);
 

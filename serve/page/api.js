@@ -33,8 +33,6 @@ async function call(path, options = {}) {
 
 export const get = async (path) => (await call(path)).json();
 
-export const getLines = async (path) => (await (await call(path)).text()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
-
 export const post = async (path, body = {}, method = "POST") =>
   (await call(path, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).json();
 
@@ -50,6 +48,19 @@ export async function repeat(everyMs, signal, say, ask) {
     }
     const wait = Math.max(everyMs(), 9 * (performance.now() - began));
     await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/** Calls `onLine` with each line of JSON as it comes; ends with the answer. */
+export async function followLines(path, signal, onLine) {
+  const reader = (await call(path, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (text + value).split("\n");
+    text = lines.pop();
+    for (const line of lines) onLine(JSON.parse(line));
   }
 }
 

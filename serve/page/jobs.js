@@ -9,7 +9,7 @@ function counts(job) {
   if (job.log_gone) return "its log is no longer whole";
   if (job.known === undefined) return "";
   const total = job.total === undefined ? `${number(job.published)}+` : number(job.total);
-  return `${number(job.known)} of ${total} ${job.total > 0 ? `(${percent(job.known, job.total)})` : ""}`;
+  return [`${number(job.known)} of ${total}`, job.total > 0 ? h("span", { class: "dim hide-narrow" }, ` (${percent(job.known, job.total)})`) : ""];
 }
 
 function row(job) {
@@ -18,8 +18,8 @@ function row(job) {
     h("td", {}, job.task),
     h("td", { class: "hide-narrow" }, job.queue),
     h("td", {}, state(job)),
-    h("td", { class: "number" }, counts(job)),
     h("td", { class: job.failed > 0 ? "number bad" : "number" }, job.failed > 0 ? number(job.failed) : ""),
+    h("td", { class: "number" }, counts(job)),
     h("td", { class: "number hide-narrow" }, job.concurrency > 0 ? number(job.concurrency) : "none"),
     h("td", { class: "hide-narrow" }, time(job.submitted_ms)));
 }
@@ -62,13 +62,15 @@ export function jobs({ main, signal, say }, query) {
     summary,
     h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", {}, "Job"), h("th", {}, "Task"), h("th", { class: "hide-narrow" }, "Queue"), h("th", {}, "State"),
-        h("th", { class: "number" }, "Done"), h("th", { class: "number" }, "Failed"), h("th", { class: "number hide-narrow" }, "Limit"), h("th", { class: "hide-narrow" }, "Submitted"))),
+        h("th", { class: "number" }, "Failed"), h("th", { class: "number" }, "Done"), h("th", { class: "number hide-narrow" }, "Limit"), h("th", { class: "hide-narrow" }, "Submitted"))),
       body)));
 
   repeat(() => EVERY_MS, signal, say, async () => {
-    all = (await get("/v1/jobs")).jobs;
-    if (signal.aborted) return;
-    say(null);
-    draw();
+    for (const path of all.length > 0 ? ["/v1/jobs"] : ["/v1/jobs?counts=false", "/v1/jobs"]) { // counts of long logs come later
+      all = (await get(path)).jobs;
+      if (signal.aborted) return;
+      say(null);
+      draw();
+    }
   });
 }

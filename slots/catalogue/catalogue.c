@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +53,7 @@ static int start_list(const char *path, const char *user, int *ret_fd, pid_t *re
     if (!proc_find_libexec("fanmap-host", libexec, sizeof libexec))
         return err_set(err, FANMAP_EUSAGE, "the program fanmap-host is missing: name its folder in FANMAP_LIBEXEC");
     snprintf(program, sizeof program, "%s/fanmap-host", libexec);
-    char **env = proc_clean_env();
+    char **env = proc_clean_env(NULL);
     if (!env || pipe2(ends, O_CLOEXEC) != 0) {
         free(env);
         return err_set_retry(err, FANMAP_EIO, "no pipe: %s", strerror(errno));
@@ -76,17 +75,9 @@ static bool read_list(int fd, buf_t *text)
 {
     int64_t end_ms = proc_now_ms() + LIST_WAIT_MS;
     while (text->len < LIST_BYTES_MAX) {
-        int64_t left_ms = end_ms - proc_now_ms();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0 || poll(&p, 1, (int)left_ms) == 0)
-            return false;
-        void *room = buf_reserve(text, 4096);
-        ssize_t n = room ? read(fd, room, 4096) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = proc_read_until(fd, text, end_ms);
         if (n <= 0)
-            return true;
-        text->len += (size_t)n;
+            return n == 0;
         if (text->len >= 2 && memcmp(text->data + text->len - 2, ".\n", 2) == 0)
             return true;
     }
@@ -289,8 +280,8 @@ int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err)
               : err_set(err, FANMAP_EUSAGE, "it ends inside quotes");
 }
 
-static int add_split(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *command,
-                     const char *replace, fanmap_error_t *err)
+int slots_catalogue_add_command(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *command,
+                                const char *replace, fanmap_error_t *err)
 {
     char **words;
     int code = slots_split_words(command, &words, err);
@@ -299,18 +290,6 @@ static int add_split(slots_catalogue_t *c, task_engine_t engine, const char *nam
     code = slots_catalogue_add_words(c, engine, name, (const char *const *)words, replace, err);
     words_free(words);
     return code;
-}
-
-int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
-                                fanmap_error_t *err)
-{
-    return add_split(c, TASK_EXEC, name, command, replace, err);
-}
-
-int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
-                               fanmap_error_t *err)
-{
-    return add_split(c, TASK_SERVE, name, command, replace, err);
 }
 
 /* ---- containers ---- */

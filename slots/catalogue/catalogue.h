@@ -19,18 +19,16 @@ typedef struct {
 int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
 /* One task of a library. */
 int slots_catalogue_add_function(slots_catalogue_t *c, const char *path, const char *name, fanmap_error_t *err);
-/* `command` is split on blanks, honouring quotes; nothing is expanded. */
-int slots_catalogue_add_command(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
-                                fanmap_error_t *err);
+/* `command` is split on blanks, honouring quotes; nothing is expanded. TASK_SERVE: a program that speaks the slot protocol
+ * (docs/tasks.md). */
+int slots_catalogue_add_command(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *command,
+                                const char *replace, fanmap_error_t *err);
 /* `argv` as it is. `replace`, here and below, is what stands for the item; NULL: {}. */
 int slots_catalogue_add_words(slots_catalogue_t *c, task_engine_t engine, const char *name, const char *const *argv,
                               const char *replace, fanmap_error_t *err);
 /* A text for sh, as the operator wrote it, in which placeholders become parameters (shell_text.h). */
 int slots_catalogue_add_shell(slots_catalogue_t *c, const char *name, const char *text, const char *replace,
                               fanmap_error_t *err);
-/* A program that speaks the slot protocol (docs/tasks.md); split as a command is. */
-int slots_catalogue_add_served(slots_catalogue_t *c, const char *name, const char *command, const char *replace,
-                               fanmap_error_t *err);
 /* Puts a command into containers: `template` is the runtime's command line with the word {argv} where the task's own
  * words go; {container} in a word becomes a name of the attempt's own. */
 int slots_catalogue_contain(slots_task_t *task, const char *const *template, fanmap_error_t *err);

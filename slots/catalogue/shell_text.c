@@ -17,6 +17,9 @@ typedef struct {
     char open[DEPTH_MAX]; /* ' " ( `, + of $((, p of a parenthesis in it */
     size_t depth;
     bool has_here_document, uses_parameters, is_too_deep;
+    bool is_shown;     /* marks stand for parameters */
+    bool is_named;     /* parameters are variables, but for {+}, which is "$@" */
+    bool has_function; /* in which $1 is another; or set and shift */
     buf_t script;
     placeholder_t parameters[PARAMETERS_MAX];
     const char *names[PARAMETERS_MAX]; /* their text */
@@ -56,6 +59,11 @@ static size_t number_of(reader_t *r, const placeholder_t *p)
     return ++r->parameters_n;
 }
 
+static bool is_all(const placeholder_t *p)
+{
+    return p->kind == PLACE_ALL || p->kind == PLACE_EACH;
+}
+
 static int put_parameter(reader_t *r, const placeholder_t *p, fanmap_error_t *err)
 {
     char text[24] = "$@";
@@ -70,8 +78,14 @@ static int put_parameter(reader_t *r, const placeholder_t *p, fanmap_error_t *er
                        (int)p->len, r->at);
     if (number == 0)
         return err_set(err, FANMAP_EUSAGE, "more than %d different placeholders", PARAMETERS_MAX);
-    if (p->kind != PLACE_ALL)
-        snprintf(text, sizeof text, "${%zu}", number);
+    if (r->is_shown) {
+        const char mark[SHELL_MARK_BYTES] = {'\0', top(r) == '\'' || top(r) == '"' ? top(r) : ' ', (char)number};
+        buf_append(&r->script, mark, sizeof mark);
+        r->at += p->len;
+        return FANMAP_OK;
+    }
+    if (!is_all(p))
+        snprintf(text, sizeof text, r->is_named ? "${fanmap_%zu}" : "${%zu}", number);
     const char *quotes = top(r) == '\'' ? "'\"" : top(r) == '"' ? "" : "\"", *back = top(r) == '\'' ? "\"'" : quotes;
     buf_printf(&r->script, "%s%s%s", quotes, text, back);
     r->at += p->len;
@@ -81,6 +95,16 @@ static int put_parameter(reader_t *r, const placeholder_t *p, fanmap_error_t *er
 static bool begins_word(const reader_t *r)
 {
     return r->at == r->text || isspace((unsigned char)r->at[-1]) || strchr(";&|(", r->at[-1]);
+}
+
+/* name(), set -- and shift: $1 is not what it was. */
+static bool changes_parameters(const reader_t *r)
+{
+    const char *at = r->at;
+    if (*at == '(')
+        return at[1 + strspn(at + 1, " ")] == ')';
+    size_t len = strncmp(at, "shift", 5) == 0 ? 5 : strncmp(at, "set", 3) == 0 ? 3 : 0;
+    return len > 0 && begins_word(r) && !isalnum((unsigned char)at[len]) && at[len] != '_';
 }
 
 static void read_dollar(reader_t *r)
@@ -103,25 +127,50 @@ static void read_quote(reader_t *r, char quote)
     copy(r, 1);
 }
 
+/* What stands behind a backslash is text, and two quotes in it keep it that. */
+static void read_backslash(reader_t *r)
+{
+    placeholder_t p;
+    bool is_like_one = r->at[1] && placeholder_read(r->at + 1, r->replace, &p) && p.len > 1;
+    copy(r, 2);
+    if (is_like_one)
+        buf_append(&r->script, "\"\"", 2);
+}
+
+/* A comment that names an item is left out: an item with a newline would be code there. Behind << it may be no comment, and
+ * the item is met. */
+static void read_comment(reader_t *r)
+{
+    size_t len = strcspn(r->at, "\n"), at = 0;
+    placeholder_t p;
+    while (at < len && !placeholder_read_in_shell(r->text, r->at + at, r->replace, &p))
+        at++;
+    if (at == len || r->has_here_document)
+        copy(r, at);
+    else
+        r->at += len;
+}
+
 /* One character, or a few that belong together, outside of '...'. */
 static void read_plain(reader_t *r)
 {
     bool is_quoted = top(r) == '"';
     char c = *r->at;
     if (c == '\\') {
-        copy(r, 2);
+        read_backslash(r);
     } else if (c == '"' || c == '`' || (c == '\'' && !is_quoted)) {
         read_quote(r, c);
     } else if (c == '$') {
         read_dollar(r);
     } else if (!is_quoted && c == '#' && begins_word(r)) {
-        copy(r, strcspn(r->at, "\n"));
+        read_comment(r);
     } else if (!is_quoted && strncmp(r->at, "<<", 2) == 0) {
         r->has_here_document |= r->at[2] != '<';
         copy(r, 2 + (r->at[2] == '<'));
     } else {
         if (!is_quoted && c == '(')
             push(r, top(r) == '+' || top(r) == 'p' ? 'p' : '(');
+        r->has_function |= !is_quoted && changes_parameters(r);
         bool ends_arithmetic = c == ')' && top(r) == '+' && r->at[1] == ')';
         if (ends_arithmetic || (c == ')' && (top(r) == '(' || top(r) == 'p')))
             r->depth--;
@@ -145,10 +194,49 @@ static int read_text(reader_t *r, fanmap_error_t *err)
     }
     if (code == FANMAP_OK && r->is_too_deep)
         return err_set(err, FANMAP_EUSAGE, "quotes and parentheses are nested more than %d deep", DEPTH_MAX);
-    for (size_t i = 0; i < r->parameters_n && code == FANMAP_OK; i++)
-        if (r->parameters[i].kind == PLACE_ALL && r->parameters_n > 1)
-            return err_set(err, FANMAP_EUSAGE, "{+} is all parameters there are: it stands alone");
+    size_t all_n = 0;
+    for (size_t i = 0; i < r->parameters_n; i++)
+        all_n += is_all(&r->parameters[i]);
+    if (code == FANMAP_OK && all_n > 1)
+        return err_set(err, FANMAP_EUSAGE,
+                       "{+}, {+.} and the like are all parameters of a shell: only one of them can be");
     return code;
+}
+
+/* Before the text does anything it keeps parameters in variables, where others would come to stand in their places: of
+ * functions, or those of {+}, which goes behind the others. */
+static bool name_parameters(const reader_t *r, reader_t *ret)
+{
+    size_t at = 0, last = r->parameters_n - 1;
+    while (at < r->parameters_n && !is_all(&r->parameters[at]))
+        at++;
+    bool has_all = at < r->parameters_n;
+    if (r->parameters_n == has_all || (!has_all && !r->has_function))
+        return false;
+    for (size_t i = 0; i < r->parameters_n; i++) {
+        size_t from = !has_all || i < at ? i : i == last ? at : i + 1;
+        ret->parameters[i] = r->parameters[from];
+        ret->names[i] = r->names[from];
+    }
+    ret->parameters_n = r->parameters_n;
+    ret->is_named = true;
+    for (size_t n = 1; n <= r->parameters_n - has_all && !r->is_shown; n++)
+        buf_printf(&ret->script, "fanmap_%zu=${%zu}; ", n, n);
+    if (has_all && !r->is_shown)
+        buf_printf(&ret->script, "shift %zu; ", last);
+    return true;
+}
+
+/* r->script and r->parameters. */
+static int read_all(reader_t *r, fanmap_error_t *err)
+{
+    reader_t again = {.text = r->text, .at = r->text, .replace = r->replace, .is_shown = r->is_shown};
+    int code = read_text(r, err);
+    if (code != FANMAP_OK || !name_parameters(r, &again))
+        return code;
+    buf_free(&r->script);
+    *r = again;
+    return read_text(r, err);
 }
 
 static char **make_words(const reader_t *r)
@@ -182,7 +270,7 @@ static char **make_words(const reader_t *r)
 int shell_text_words(const char *text, const char *replace, char ***ret_words, fanmap_error_t *err)
 {
     reader_t r = {.text = text, .at = text, .replace = replace};
-    int code = read_text(&r, err);
+    int code = read_all(&r, err);
     char **words = code == FANMAP_OK ? make_words(&r) : NULL;
     buf_free(&r.script);
     if (code != FANMAP_OK)
@@ -191,6 +279,19 @@ int shell_text_words(const char *text, const char *replace, char ***ret_words, f
         return err_set(err, FANMAP_ENOMEM, "no memory for a command");
     *ret_words = words;
     return FANMAP_OK;
+}
+
+int shell_text_show(const char *text, const char *replace, shell_shown_t *ret, fanmap_error_t *err)
+{
+    reader_t r = {.text = text, .at = text, .replace = replace, .is_shown = true};
+    int code = read_all(&r, err);
+    char **words = code == FANMAP_OK ? make_words(&r) : NULL;
+    if (code == FANMAP_OK && words) {
+        *ret = (shell_shown_t){r.script, words, r.uses_parameters};
+        return FANMAP_OK;
+    }
+    buf_free(&r.script);
+    return code == FANMAP_OK ? err_set(err, FANMAP_ENOMEM, "no memory for a command") : code;
 }
 
 /* ---- command lines that name a shell ---- */

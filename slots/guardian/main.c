@@ -259,5 +259,5 @@ int main(int argc, char **argv)
     sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     int signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    return signal_fd < 0 ? 1 : run(&g, signal_fd);
+    _exit(signal_fd < 0 ? 1 : run(&g, signal_fd)); /* what it has ends with it */
 }

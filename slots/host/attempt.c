@@ -167,6 +167,7 @@ void attempt_init(attempt_t *a, const volatile int *cancelled)
     a->api.put_f64 = api_put_f64;
     a->api.get_text = api_get_text;
     a->api.put_text = api_put_text;
+    a->api.get_header = record_header;
 }
 
 bool attempt_to_shape(buf_t *b, uint32_t shape, const void *mp, size_t len)

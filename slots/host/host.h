@@ -7,6 +7,7 @@
 
 #include "fanmap/fanmap.h"
 #include "fanmap/task.h"
+#include "schemas/streamlog.h"
 #include "slots/shared/board.h"
 #include "slots/shared/inlet.h"
 #include "slots/shared/plan.h"
@@ -21,6 +22,13 @@ typedef struct {
     bool is_open;
     void *state;
 } hosted_t;
+
+/* The record of an item of a stream; the task sees the first member. */
+typedef struct {
+    fanmap_record_t api;
+    fanmap_header_t headers[STREAMLOG_HEADERS_MAX];
+    buf_t names; /* the topic's, then each header's, with their NULs */
+} record_t;
 
 /* One attempt; the task sees the first member. */
 typedef struct {
@@ -47,11 +55,14 @@ typedef struct {
     /* the job that later runs belong to */
     hosted_t *current; /* NULL: no such task */
     char job[JOB_ID_MAX + 1];
+    char traceparent[TRACE_MAX + 1]; /* of the job; "": none */
+    uint64_t trace_salt;
     uint32_t attempts_max;
     size_t value_bytes_max;
     buf_t bound_raw, bound; /* as it came; in the task's shape */
 
     attempt_t attempt;
+    record_t record;
     buf_t in, out, value, frame; /* reused from run to run */
     bool owes_marker;            /* the attempt before wrote something that may still be in the pipe */
     char ended_label[160];
@@ -73,6 +84,13 @@ void attempt_init(attempt_t *a, const volatile int *cancelled);
 bool attempt_to_shape(buf_t *b, uint32_t shape, const void *mp, size_t len);
 /* Makes one msgpack object of what `out` got. False: it is not one sound object of the shape; `why`. */
 bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, size_t why_cap);
+
+/* ---- record.c ---- */
+
+/* The record of a run; NULL: it is of no stream. Valid until the next call, and while the run's frame is. */
+const fanmap_record_t *record_of_run(record_t *to, const slot_run_t *run);
+/* Behind fanmap_attempt_t's get_header. */
+int record_header(fanmap_attempt_t *attempt, const char *name, const void **ret, size_t *ret_len);
 
 /* ---- run.c ---- */
 

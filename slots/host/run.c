@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "slots/host/host.h"
 #include "slots/shared/clean_text.h"
 #include "slots/shared/marker.h"
@@ -20,7 +21,7 @@ enum { WRITES_TAKE_NS = 300 };
 static hosted_t *find_hosted(host_t *h, const char *name, size_t len)
 {
     for (size_t i = 0; i < h->tasks_n; i++)
-        if (strlen(h->tasks[i].plan->name) == len && memcmp(h->tasks[i].plan->name, name, len) == 0)
+        if (text_is(name, len, h->tasks[i].plan->name))
             return &h->tasks[i];
     return NULL;
 }
@@ -49,6 +50,11 @@ void run_set_job(host_t *h, const slot_job_t *job)
     size_t len = job->job_len < JOB_ID_MAX ? job->job_len : JOB_ID_MAX;
     memcpy(h->job, job->job, len);
     h->job[len] = '\0';
+    snprintf(h->traceparent, sizeof h->traceparent, "%.*s", (int)job->traceparent_len,
+             job->traceparent_len ? job->traceparent : "");
+    h->trace_salt = job->trace_salt;
+    if (!h->traceparent[0])
+        unsetenv("TRACEPARENT");
     memcpy(h->board->job, h->job, sizeof h->job);
     h->current = find_hosted(h, job->task, job->task_len);
     h->attempts_max = job->attempts_max;
@@ -214,6 +220,15 @@ static void fill_attempt(host_t *h, const slot_run_t *run)
     a->api.bound = h->bound.data;
     a->api.bound_len = h->bound.len;
     a->api.state = h->current->state;
+    a->api.record = run->context_len > 0 ? record_of_run(&h->record, run) : NULL;
+}
+
+/* The functions of tasks run in this process, one at a time. */
+static void set_trace(const host_t *h, const slot_run_t *run)
+{
+    char own[TRACE_MAX + 1];
+    trace_child(own, h->traceparent, trace_span(h->trace_salt, run->index, run->attempt, run->n));
+    (void)setenv("TRACEPARENT", own, 1);
 }
 
 bool run_attempt(host_t *h, const slot_run_t *run)
@@ -226,6 +241,8 @@ bool run_attempt(host_t *h, const slot_run_t *run)
         return false;
     }
     fill_attempt(h, run);
+    if (h->traceparent[0])
+        set_trace(h, run);
     if (!shape_item(h, run)) {
         put_refusal(h, &done, FANMAP_BAD_INPUT, "the item cannot be written as JSON for this task");
         return false;

@@ -15,7 +15,7 @@
 #include "slots/pool/protocol_check.h"
 #include "slots/shared/proc.h"
 
-enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 4 };
+enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 5 };
 
 /* Above every number that a program is given, so that no dup2 hits one that is still needed. */
 static int lift(int fd)
@@ -26,40 +26,29 @@ static int lift(int fd)
     return high;
 }
 
-/* theirs: stdin, stdout, stderr, the slot; ours: stdin's and stdout's other ends, and the slot's. */
-static bool make_ends(peer_t *p, int theirs[ENDS])
+/* theirs: stdin, stdout, stderr, the slot, and perhaps the permits; ours: the other ends, but of stderr. */
+static bool make_ends(peer_t *p, int theirs[ENDS], bool with_permits)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, slot[2] = {-1, -1};
     bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
               socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, slot) == 0;
+    int permits[2] = {-1, -1};
+    /* A pipe to whoever reads it; that nobody does any more kills nobody here. */
+    ok = ok && (!with_permits || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, permits) == 0);
     int log = p->log_fd >= 0 ? fcntl(p->log_fd, F_DUPFD_CLOEXEC, HIGH_FD) : open("/dev/null", O_WRONLY | O_CLOEXEC);
     theirs[0] = lift(in[0]);
     theirs[1] = lift(out[1]);
     theirs[2] = p->log_fd >= 0 ? log : lift(log);
     theirs[3] = lift(slot[1]);
+    theirs[4] = lift(permits[0]);
+    p->permits_fd = lift(permits[1]);
     p->stdin_fd = lift(in[1]);
     p->out_fd = lift(out[0]);
     p->from_fd = p->to_fd = lift(slot[0]);
     for (int i = 0; i < ENDS; i++)
-        ok = ok && theirs[i] >= 0;
+        ok = ok && (theirs[i] >= 0 || (i == 4 && !with_permits));
     return ok && fcntl(p->from_fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(p->stdin_fd, F_SETFL, O_NONBLOCK) == 0 &&
            fcntl(p->out_fd, F_SETFL, O_NONBLOCK) == 0;
-}
-
-static char **make_env(void)
-{
-    char **clean = proc_clean_env();
-    size_t n = 0;
-    while (clean && clean[n])
-        n++;
-    char **env = clean ? calloc(n + 3, sizeof *env) : NULL;
-    if (env) {
-        memcpy(env, clean, n * sizeof *env);
-        env[n] = (char *)(uintptr_t) "FANMAP_SLOT_FD=3";
-        env[n + 1] = (char *)(uintptr_t) "FANMAP_SLOT=0";
-    }
-    free(clean);
-    return env;
 }
 
 static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], char **env)
@@ -73,7 +62,7 @@ static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], cha
     posix_spawnattr_init(&attr);
     int error = 0;
     for (int i = 0; i < ENDS && !error; i++)
-        error = posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+        error = theirs[i] < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
@@ -84,14 +73,17 @@ static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], cha
     return error;
 }
 
-int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *err)
+int peer_start(peer_t *p, const char *const *argv, int log_fd, bool with_permits, fanmap_error_t *err)
 {
-    int theirs[ENDS] = {-1, -1, -1, -1};
-    *p = (peer_t){.pidfd = -1, .from_fd = -1, .to_fd = -1, .stdin_fd = -1, .out_fd = -1, .log_fd = log_fd};
+    int theirs[ENDS] = {-1, -1, -1, -1, -1};
+    *p = (peer_t){
+        .pidfd = -1, .from_fd = -1, .to_fd = -1, .stdin_fd = -1, .out_fd = -1, .permits_fd = -1, .log_fd = log_fd};
     p->is_first = true;
     p->frame_max = SERVED_HELLO_MAX;
-    char **env = make_env();
-    int error = !env ? ENOMEM : make_ends(p, theirs) ? 0 : errno;
+    char slot_fd[] = "FANMAP_SLOT_FD=3", slot[] = "FANMAP_SLOT=0", go[] = "FANMAP_SLOT_GO=4";
+    char *const own[] = {slot_fd, slot, with_permits ? go : NULL, NULL};
+    char **env = proc_clean_env(own);
+    int error = !env ? ENOMEM : make_ends(p, theirs, with_permits) ? 0 : errno;
     if (!error)
         error = spawn(p, argv, theirs, env);
     free(env);
@@ -123,6 +115,11 @@ bool peer_send(peer_t *p, const buf_t *bytes)
     return at == bytes->len;
 }
 
+bool peer_permit(peer_t *p, const char *permits)
+{
+    return send(p->permits_fd, permits, strlen(permits), MSG_NOSIGNAL) == (ssize_t)strlen(permits);
+}
+
 static void pass_on(const peer_t *p, const void *bytes, size_t len)
 {
     if (p->log_fd >= 0 && len > 0)
@@ -131,10 +128,7 @@ static void pass_on(const peer_t *p, const void *bytes, size_t len)
 
 static bool read_into(int *fd, buf_t *b)
 {
-    void *room = buf_reserve(b, READ_BYTES);
-    ssize_t n = room ? read(*fd, room, READ_BYTES) : 0;
-    if (n > 0)
-        b->len += (size_t)n;
+    ssize_t n = proc_read(*fd, b, READ_BYTES);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         proc_close_fd(fd);
     return n > 0;
@@ -242,6 +236,7 @@ void peer_close(peer_t *p)
     proc_close_fd(&p->to_fd);
     proc_close_fd(&p->stdin_fd);
     proc_close_fd(&p->out_fd);
+    proc_close_fd(&p->permits_fd);
     buf_free(&p->in);
     buf_free(&p->first);
     served_reader_free(&p->reader);

@@ -50,12 +50,10 @@ void guardian_plan_step(slots_t *s, int64_t at_ms)
 /* What attempts inherit in the end. */
 static char **guardian_env(task_user_t *user)
 {
-    char *own[TASK_USER_VARIABLES + 1] = {NULL}, **clean = proc_clean_env();
+    char *own[TASK_USER_VARIABLES + 1] = {NULL};
     for (int i = 0; i < TASK_USER_VARIABLES && user->is_set; i++)
         own[i] = user->env[i];
-    char **env = clean ? proc_merge_env(clean, own) : NULL;
-    free(clean);
-    return env;
+    return proc_clean_env(own);
 }
 
 int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err)

@@ -59,9 +59,11 @@ void inflight_pop_through(inflight_t *q, uint32_t n)
     pop_revoked(q);
 }
 
-void inflight_revoke_from(inflight_t *q, uint32_t n)
+void inflight_revoke(inflight_t *q, uint32_t n, uint32_t to)
 {
     for (size_t i = q->n; i > 0 && (int32_t)(nth(q, i - 1)->n - n) >= 0; i--) {
+        if ((int32_t)(nth(q, i - 1)->n - to) >= 0)
+            continue;
         q->live -= !nth(q, i - 1)->revoked;
         nth(q, i - 1)->revoked = true;
     }

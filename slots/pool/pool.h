@@ -67,8 +67,8 @@ typedef struct {
 
     task_engine_t engine;
     uint32_t job_key;
-    size_t frame_max;           /* of a result: by the job's bound of values */
-    bool has_job, sends_job;    /* sends_job: the JOB frame is in `out` but was not flushed */
+    size_t frame_max; /* of a result: by the job's bound of values */
+    bool has_job;
     uint32_t next_n, unflushed; /* the last `unflushed` runs were not granted yet */
     inflight_t inflight;
     buf_t in; /* results read from the ring and not handled */
@@ -173,7 +173,8 @@ bool inflight_push(inflight_t *q, uint32_t n);
 inflight_run_t *inflight_head(const inflight_t *q);
 /* Drops everything up to and with n, and what is revoked after it. */
 void inflight_pop_through(inflight_t *q, uint32_t n);
-void inflight_revoke_from(inflight_t *q, uint32_t n);
+/* From n on, and up to `to` (not included). */
+void inflight_revoke(inflight_t *q, uint32_t n, uint32_t to);
 bool inflight_has(const inflight_t *q, uint32_t n);
 void inflight_clear(inflight_t *q);
 void inflight_free(inflight_t *q);

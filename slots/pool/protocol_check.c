@@ -1,9 +1,10 @@
-/* The script of a check, in four lives of the program:
+/* The script of a check, in five lives of the program:
  *
  *   items     hello, ready, a job and its runs for every task, later fields and unknown messages, a stale cancel, bye
  *   cancel    a run, then at once its cancel and TERM
  *   hang up   no bye, the descriptor just ends
  *   bad       something that is no message, then the end
+ *   ahead     of one that takes runs ahead: three, and it begins what it is permitted, when it is
  *
  * A wrong answer ends the life it came in; the others are tried all the same. */
 #include <signal.h>
@@ -13,10 +14,9 @@
 #include <sys/wait.h>
 
 #include "schemas/value.h"
-#include "slots/pool/protocol_check.h"
+#include "slots/pool/check.h"
 
 enum {
-    ANSWER_MS = 10000,
     LEAVE_MS = 5000,
     QUIET_MS = 200,
     TASKS_MAX = 16,
@@ -26,22 +26,7 @@ enum {
     FIRST_N = 4294967000u /* n has 32 bits, and may pass their end */
 };
 
-typedef struct {
-    const char *const *argv;
-    uint32_t start_timeout_ms;
-    int log_fd;
-    fanmap_check_fn report;
-    void *arg;
-    unsigned wrong;
-    peer_t peer;
-    bool was_ready; /* in the first life; else it is no use trying again */
-    uint32_t n, job_id, values, errors;
-    char task[TASK_NAME_MAX + 1];
-} check_t;
-
-static bool note_finding(check_t *c, bool is_ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static bool note_finding(check_t *c, bool is_ok, const char *format, ...)
+bool check_note(check_t *c, bool is_ok, const char *format, ...)
 {
     char text[600];
     va_list args;
@@ -54,18 +39,18 @@ static bool note_finding(check_t *c, bool is_ok, const char *format, ...)
 }
 
 /* What it did instead of what was wanted. */
-static bool instead(check_t *c, const char *wanted, peer_event_t event)
+bool check_instead(check_t *c, const char *wanted, peer_event_t event)
 {
     static const char *const types[] = {[SLOT_HELLO] = "hello", [SLOT_READY] = "ready", [SLOT_DONE] = "done"};
     if (event == PEER_MESSAGE)
-        return note_finding(c, false, "%s: it said %s instead", wanted, types[c->peer.message.type]);
+        return check_note(c, false, "%s: it said %s instead", wanted, types[c->peer.message.type]);
     if (event == PEER_BAD)
-        return note_finding(c, false, "%s: what it said is no message: %s", wanted, c->peer.reader.why);
-    return note_finding(c, false, "%s: %s", wanted,
-                        event == PEER_CLOSED ? "it closed the descriptor or ended" : "nothing came in time");
+        return check_note(c, false, "%s: what it said is no message: %s", wanted, c->peer.reader.why);
+    return check_note(c, false, "%s: %s", wanted,
+                      event == PEER_CLOSED ? "it closed the descriptor or ended" : "nothing came in time");
 }
 
-static served_encoding_t encoding(const check_t *c)
+served_encoding_t check_encoding(const check_t *c)
 {
     return c->peer.reader.encoding;
 }
@@ -77,41 +62,42 @@ static bool greet(check_t *c, bool is_reported)
     const served_message_t *message = &c->peer.message;
     peer_event_t event = peer_receive(&c->peer, c->start_timeout_ms);
     if (event != PEER_MESSAGE || message->type != SLOT_HELLO)
-        return instead(c, "hello is the first thing that it says", event);
+        return check_instead(c, "hello is the first thing that it says", event);
     if (message->version != SERVED_VERSION)
-        return note_finding(c, false, "hello: version %u; this is version %d", message->version, SERVED_VERSION);
+        return check_note(c, false, "hello: version %u; this is version %d", message->version, SERVED_VERSION);
     mp_reader_t r;
     mp_reader_init(&r, message->tasks, message->tasks_len);
     if (mp_read_array(&r) == 0)
-        return note_finding(c, false, "hello: it names no task");
+        return check_note(c, false, "hello: it names no task");
     mp_read_text(&r, c->task, sizeof c->task);
+    c->ahead = message->ahead;
     if (is_reported)
-        note_finding(c, true, "hello: version %d, %s on %s", SERVED_VERSION,
-                     encoding(c) == SERVED_JSON ? "JSON lines" : "msgpack frames",
-                     c->peer.is_stdio ? "stdin and stdout" : "FANMAP_SLOT_FD");
+        check_note(c, true, "hello: version %d, %s on %s", SERVED_VERSION,
+                   check_encoding(c) == SERVED_JSON ? "JSON lines" : "msgpack frames",
+                   c->peer.is_stdio ? "stdin and stdout" : "FANMAP_SLOT_FD");
     return true;
 }
 
-static bool begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code)
+bool check_begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code)
 {
-    *ret_code = peer_start(&c->peer, c->argv, c->log_fd, err);
+    *ret_code = peer_start(&c->peer, c->argv, c->log_fd, c->with_permits, err);
     if (*ret_code != FANMAP_OK || !greet(c, is_reported))
         return false;
     if (tasks)
         buf_append(tasks, c->peer.message.tasks, c->peer.message.tasks_len);
     peer_event_t event = peer_receive(&c->peer, c->start_timeout_ms);
     if (event != PEER_MESSAGE || c->peer.message.type != SLOT_READY)
-        return instead(c, "ready follows hello", event);
+        return check_instead(c, "ready follows hello", event);
     if (is_reported)
-        note_finding(c, true, "ready follows hello");
+        check_note(c, true, "ready follows hello");
     c->was_ready = true;
-    c->peer.frame_max = served_frame_max(encoding(c), VALUE_MAX);
+    c->peer.frame_max = served_frame_max(check_encoding(c), VALUE_MAX);
     return true;
 }
 
 /* ---- runs ---- */
 
-static bool send_job(check_t *c, const char *task, const char *bound_json)
+bool check_send_job(check_t *c, const char *task, const char *bound_json)
 {
     buf_t b = {0}, bound = {0};
     char id[32];
@@ -123,7 +109,7 @@ static bool send_job(check_t *c, const char *task, const char *bound_json)
         value_from_json(&bound, bound_json, strlen(bound_json), NULL);
     job.bound = bound.data;
     job.bound_len = bound.len;
-    bool ok = served_put_job(&b, encoding(c), &job) && peer_send(&c->peer, &b);
+    bool ok = served_put_job(&b, check_encoding(c), &job) && peer_send(&c->peer, &b);
     buf_free(&b);
     buf_free(&bound);
     return ok;
@@ -134,18 +120,18 @@ static void put_run(check_t *c, buf_t *b, const buf_t *in, uint64_t index)
     slot_run_t run = {.n = c->n, .index = index, .attempt = 1, .deadline_ms = -1, .in = in->data, .in_len = in->len};
     if (index == UINT64_MAX)
         run.fence = UINT64_MAX;
-    served_put_run(b, encoding(c), &run, c->job_id);
+    served_put_run(b, check_encoding(c), &run, c->job_id);
 }
 
-static bool judge_answer(check_t *c, const char *what, peer_event_t event)
+bool check_answer(check_t *c, const char *what, peer_event_t event)
 {
     const served_message_t *message = &c->peer.message;
     if (event != PEER_MESSAGE || message->type != SLOT_DONE)
-        return instead(c, what, event);
+        return check_instead(c, what, event);
     if (message->n != c->n)
-        return note_finding(c, false, "%s: it answered run %u instead of run %u", what, message->n, c->n);
+        return check_note(c, false, "%s: it answered run %u instead of run %u", what, message->n, c->n);
     if (c->peer.in.len > c->peer.in_used)
-        return note_finding(c, false, "%s: it said more after its answer", what);
+        return check_note(c, false, "%s: it said more after its answer", what);
     c->values += !message->is_error;
     c->errors += message->is_error;
     c->n++;
@@ -159,8 +145,8 @@ static bool run_bytes(check_t *c, const char *what, const buf_t *in, uint64_t in
     bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
     if (!is_sent)
-        return note_finding(c, false, "%s: it does not read its runs", what);
-    return judge_answer(c, what, peer_receive(&c->peer, ANSWER_MS));
+        return check_note(c, false, "%s: it does not read its runs", what);
+    return check_answer(c, what, peer_receive(&c->peer, ANSWER_MS));
 }
 
 static bool run_json(check_t *c, const char *what, const char *json, uint64_t index)
@@ -199,8 +185,8 @@ static bool run_task(check_t *c, const char *task)
                                         "{\"$binary\":\"AP8=\"}"};
     char what[160];
     c->values = c->errors = 0;
-    if (!send_job(c, task, NULL))
-        return note_finding(c, false, "task %s: it does not read", task);
+    if (!check_send_job(c, task, NULL))
+        return check_note(c, false, "task %s: it does not read", task);
     for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
         snprintf(what, sizeof what, "task %.63s: an answer to the item %.50s", task, items[i]);
         if (!run_json(c, what, items[i], i))
@@ -210,9 +196,9 @@ static bool run_task(check_t *c, const char *task)
     if (!run_long(c, what))
         return false;
     snprintf(what, sizeof what, "task %.63s: an answer with bound arguments and the largest index and fence", task);
-    if (!send_job(c, task, "{\"name\":\"x\"}") || !run_json(c, what, "1", UINT64_MAX))
+    if (!check_send_job(c, task, "{\"name\":\"x\"}") || !run_json(c, what, "1", UINT64_MAX))
         return false;
-    return note_finding(c, true, "task %s: %u values and %u errors, one answer a run", task, c->values, c->errors);
+    return check_note(c, true, "task %s: %u values and %u errors, one answer a run", task, c->values, c->errors);
 }
 
 static bool run_tasks(check_t *c, const buf_t *tasks)
@@ -231,12 +217,12 @@ static bool run_tasks(check_t *c, const buf_t *tasks)
 
 static bool run_row(check_t *c)
 {
-    if (!send_job(c, c->task, NULL))
-        return note_finding(c, false, "it does not read");
+    if (!check_send_job(c, c->task, NULL))
+        return check_note(c, false, "it does not read");
     for (unsigned i = 0; i < ROW_RUNS; i++)
         if (!run_json(c, "many runs, one after the other, n beyond 32 bits' end", "7", i))
             return false;
-    return note_finding(c, true, "%d runs, one after the other, n beyond 32 bits' end", ROW_RUNS);
+    return check_note(c, true, "%d runs, one after the other, n beyond 32 bits' end", ROW_RUNS);
 }
 
 /* A worker of tomorrow: fields behind those that are known, and messages of other types. */
@@ -246,7 +232,7 @@ static bool run_later(check_t *c)
     static const uint8_t text_one[] = {1};
     buf_t b = {0}, in = {0};
     buf_append(&in, text_one, sizeof text_one);
-    if (encoding(c) == SERVED_JSON) {
+    if (check_encoding(c) == SERVED_JSON) {
         buf_append_text(&b, "{\"type\":\"later\",\"x\":1}\n");
         put_run(c, &b, &in, 3);
         b.len -= 2; /* "}\n" */
@@ -255,21 +241,22 @@ static bool run_later(check_t *c)
         buf_append(&b, unknown, sizeof unknown);
         size_t start = b.len;
         put_run(c, &b, &in, 3);
+        mp_put_nil(&b); /* the context of a record: it has none */
         mp_put_text(&b, "later");
-        b.data[start] = (uint8_t)(b.data[start] + 6);
-        b.data[start + 4]++;
+        b.data[start] = (uint8_t)(b.data[start] + 7);
+        b.data[start + 4] = (uint8_t)(b.data[start + 4] + 2);
     }
     bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
     buf_free(&in);
     const char *what = "what it does not know, a message or a field, it steps over";
-    return is_sent && judge_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) && note_finding(c, true, "%s", what);
+    return is_sent && check_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) && check_note(c, true, "%s", what);
 }
 
 static bool send_cancel(check_t *c, uint32_t n)
 {
     buf_t b = {0};
-    served_put_cancel(&b, encoding(c), n);
+    served_put_cancel(&b, check_encoding(c), n);
     bool is_sent = peer_send(&c->peer, &b);
     buf_free(&b);
     return is_sent;
@@ -278,15 +265,13 @@ static bool send_cancel(check_t *c, uint32_t n)
 static bool cancel_stale(check_t *c)
 {
     const char *what = "a cancel of a run that was answered changes nothing";
-    return send_cancel(c, c->n - 1) && run_json(c, what, "1", 4) && note_finding(c, true, "%s", what);
+    return send_cancel(c, c->n - 1) && run_json(c, what, "1", 4) && check_note(c, true, "%s", what);
 }
 
-static bool stays_quiet(check_t *c)
+bool check_quiet(check_t *c, const char *what)
 {
     peer_event_t event = peer_receive(&c->peer, QUIET_MS);
-    if (event == PEER_SILENT)
-        return note_finding(c, true, "without a run it says nothing");
-    return instead(c, "without a run it says nothing", event);
+    return event == PEER_SILENT ? check_note(c, true, "%s", what) : check_instead(c, what, event);
 }
 
 /* ---- ends ---- */
@@ -295,19 +280,19 @@ static void judge_end(check_t *c, const char *what, bool want_zero)
 {
     int status = 0;
     if (!peer_ended(&c->peer, LEAVE_MS, &status))
-        note_finding(c, false, "%s: it still runs after %d s", what, LEAVE_MS / 1000);
+        check_note(c, false, "%s: it still runs after %d s", what, LEAVE_MS / 1000);
     else if (want_zero && WIFSIGNALED(status))
-        note_finding(c, false, "%s: it was killed by signal %d", what, WTERMSIG(status));
+        check_note(c, false, "%s: it was killed by signal %d", what, WTERMSIG(status));
     else if (want_zero && WEXITSTATUS(status) != 0)
-        note_finding(c, false, "%s: its exit status is %d, not 0", what, WEXITSTATUS(status));
+        check_note(c, false, "%s: its exit status is %d, not 0", what, WEXITSTATUS(status));
     else
-        note_finding(c, true, "%s", what);
+        check_note(c, true, "%s", what);
 }
 
-static void send_bye(check_t *c)
+void check_bye(check_t *c)
 {
     buf_t b = {0};
-    served_put_bye(&b, encoding(c));
+    served_put_bye(&b, check_encoding(c));
     (void)peer_send(&c->peer, &b);
     buf_free(&b);
     judge_end(c, "bye: it ends, with status 0", true);
@@ -318,9 +303,9 @@ static int check_items(check_t *c, fanmap_error_t *err)
     buf_t tasks = {0};
     int code;
     c->n = FIRST_N;
-    if (begin(c, true, &tasks, err, &code) && run_tasks(c, &tasks) && run_row(c) && run_later(c) && cancel_stale(c) &&
-        stays_quiet(c))
-        send_bye(c);
+    if (check_begin(c, true, &tasks, err, &code) && run_tasks(c, &tasks) && run_row(c) && run_later(c) &&
+        cancel_stale(c) && check_quiet(c, "without a run it says nothing"))
+        check_bye(c);
     peer_close(&c->peer);
     buf_free(&tasks);
     return code;
@@ -331,7 +316,7 @@ static int check_cancel(check_t *c, fanmap_error_t *err)
     int code;
     buf_t b = {0}, in = {0};
     c->n = 0;
-    if (begin(c, false, NULL, err, &code) && send_job(c, c->task, NULL)) {
+    if (check_begin(c, false, NULL, err, &code) && check_send_job(c, c->task, NULL)) {
         mp_put_uint(&in, 1);
         put_run(c, &b, &in, 0);
         (void)peer_send(&c->peer, &b);
@@ -339,9 +324,9 @@ static int check_cancel(check_t *c, fanmap_error_t *err)
         kill(c->peer.pid, SIGTERM);
         peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
         if (event == PEER_SILENT || event == PEER_BAD)
-            instead(c, "cancel and TERM: it answers or ends", event);
+            check_instead(c, "cancel and TERM: it answers or ends", event);
         else
-            note_finding(c, true, "cancel and TERM: it answers or ends");
+            check_note(c, true, "cancel and TERM: it answers or ends");
     }
     buf_free(&b);
     buf_free(&in);
@@ -352,7 +337,7 @@ static int check_cancel(check_t *c, fanmap_error_t *err)
 static int check_hang_up(check_t *c, fanmap_error_t *err)
 {
     int code;
-    if (begin(c, false, NULL, err, &code)) {
+    if (check_begin(c, false, NULL, err, &code)) {
         peer_end_writing(&c->peer);
         judge_end(c, "the end of the descriptor: it ends", false);
     }
@@ -365,8 +350,8 @@ static int check_bad(check_t *c, fanmap_error_t *err)
     int code;
     const char *what = "something that is no message, then the end: no answer, and it ends";
     buf_t b = {0};
-    if (begin(c, false, NULL, err, &code)) {
-        if (encoding(c) == SERVED_JSON)
+    if (check_begin(c, false, NULL, err, &code)) {
+        if (check_encoding(c) == SERVED_JSON)
             buf_append_text(&b, "{\"type\":\"run\",\"n\":\n");
         else
             buf_append(&b, "\x04\0\0\0\x97\x05\xc1\xc1", 8);
@@ -374,7 +359,7 @@ static int check_bad(check_t *c, fanmap_error_t *err)
         peer_end_writing(&c->peer);
         peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
         if (event == PEER_MESSAGE || event == PEER_BAD)
-            instead(c, what, event);
+            check_instead(c, what, event);
         else
             judge_end(c, what, false);
     }
@@ -387,7 +372,7 @@ int slots_check_program(const char *const *argv, uint32_t start_timeout_ms, int 
                         void *arg, unsigned *ret_wrong, fanmap_error_t *err)
 {
     static int (*const lives[])(check_t * c, fanmap_error_t * err) = {check_items, check_cancel, check_hang_up,
-                                                                      check_bad};
+                                                                      check_bad, check_ahead};
     check_t c = {.argv = argv, .start_timeout_ms = start_timeout_ms, .log_fd = log_fd, .report = report, .arg = arg};
     for (size_t i = 0; i < sizeof lives / sizeof *lives && (i == 0 || c.was_ready); i++) {
         int code = lives[i](&c, err);

@@ -26,7 +26,8 @@ typedef enum {
 typedef struct {
     pid_t pid;
     int pidfd, from_fd, to_fd, stdin_fd, out_fd, log_fd; /* -1: closed */
-    bool is_first;                                       /* nothing was said: its stdout may become the protocol */
+    int permits_fd; /* the pipe of FANMAP_SLOT_GO; -1: it has none, and is told one run at a time */
+    bool is_first;  /* nothing was said: its stdout may become the protocol */
     bool is_stdio;
     served_reader_t reader;
     served_message_t message;
@@ -35,10 +36,13 @@ typedef struct {
     size_t frame_max;
 } peer_t;
 
-int peer_start(peer_t *p, const char *const *argv, int log_fd, fanmap_error_t *err);
+/* with_permits: it may be told runs ahead. */
+int peer_start(peer_t *p, const char *const *argv, int log_fd, bool with_permits, fanmap_error_t *err);
 /* False: it does not read, and what was to be said is lost. */
 bool peer_send(peer_t *p, const buf_t *bytes);
 peer_event_t peer_receive(peer_t *p, int64_t wait_ms);
+/* False: nobody reads them. */
+bool peer_permit(peer_t *p, const char *permits);
 /* No more will be said to it. */
 void peer_end_writing(peer_t *p);
 /* Waits for its end. True: *ret_status is its wait status. */

@@ -43,6 +43,13 @@ static void handle_done(slot_t *t, const slot_done_t *done)
     s->callbacks.done(s->arg, t->number, done);
 }
 
+static void handle_back(slot_t *t, uint32_t from, uint32_t to)
+{
+    slots_t *s = t->pool;
+    inflight_revoke(&t->inflight, from, to);
+    s->callbacks.back(s->arg, t->number, from, to);
+}
+
 static void handle_results(slot_t *t)
 {
     slot_frame_t frame;
@@ -51,8 +58,10 @@ static void handle_results(slot_t *t)
     while (!t->is_corrupt &&
            (got = slot_frame_decode(t->in.data + at, t->in.len - at, t->frame_max, &frame, &used)) > 0) {
         at += used;
-        if (frame.type == SLOT_DONE)
+        if (frame.type == SLOT_DONE || frame.type == SLOT_CALL_FAILED)
             handle_done(t, &frame.done);
+        else if (frame.type == SLOT_BACK)
+            handle_back(t, frame.back.from, frame.back.to);
     }
     if (got < 0)
         corrupt(t);

@@ -93,6 +93,18 @@ static void read_tail(const slot_t *t, buf_t *ret)
     clean_text(ret, tail, len);
 }
 
+/* What a served program was told ahead counts as begun: it may have been. */
+static uint32_t first_unclaimed(const slot_t *t)
+{
+    const inflight_t *q = &t->inflight;
+    for (size_t i = 0; i < q->n; i++) {
+        const inflight_run_t *run = &q->at[(q->first + i) & (q->cap - 1)];
+        if (!run->revoked && !board_was_claimed(t->board, run->n))
+            return run->n;
+    }
+    return t->next_n;
+}
+
 static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
 {
     inflight_run_t *head = inflight_head(&t->inflight);
@@ -112,7 +124,7 @@ static void describe(slot_t *t, const ctl_message_t *m, slot_down_t *down)
     }
     down->has_attempt = head && board_was_claimed(t->board, head->n);
     down->n = down->has_attempt ? head->n : 0;
-    down->unstarted_from = down->has_attempt ? head->n + 1 : head ? head->n : t->next_n;
+    down->unstarted_from = first_unclaimed(t);
 }
 
 void slot_went_down(slot_t *t, const ctl_message_t *m)

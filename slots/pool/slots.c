@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "slots/pool/pool.h"
 #include "slots/shared/controls.h"
 #include "slots/shared/proc.h"
@@ -145,11 +146,6 @@ int slots_open(loop_t *loop, const slots_config_t *config, const slots_callbacks
     return FANMAP_OK;
 }
 
-static void free_timer(loop_timer_t *timer)
-{
-    loop_timer_free(timer);
-}
-
 void slots_close(slots_t *s)
 {
     if (!s)
@@ -166,9 +162,9 @@ void slots_close(slots_t *s)
         inflight_free(&s->slots[i].inflight);
         buf_free(&s->slots[i].in);
     }
-    free_timer(s->beat_timer);
-    free_timer(s->pull_timer);
-    free_timer(s->step_timer);
+    loop_timer_free(s->beat_timer);
+    loop_timer_free(s->pull_timer);
+    loop_timer_free(s->step_timer);
     if (s->plan_fd >= 0)
         close(s->plan_fd);
     plan_free(&s->plan);
@@ -204,12 +200,10 @@ static bool note_lapse(slots_t *s, uint32_t job_key, int64_t at_ms)
     if (i == s->lapses_n && at_ms == INT64_MAX)
         return true;
     if (i == s->lapses_cap) {
-        size_t cap = s->lapses_cap ? s->lapses_cap * 2 : 8;
-        lapse_t *more = realloc(s->lapses, cap * sizeof *more);
+        lapse_t *more = array_grown(s->lapses, &s->lapses_cap, 8, sizeof *more);
         if (!more)
             return false;
         s->lapses = more;
-        s->lapses_cap = cap;
     }
     s->lapses[i] = (lapse_t){job_key, at_ms};
     s->lapses_n += i == s->lapses_n;
@@ -233,6 +227,15 @@ void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms)
     }
     if (s->owes_look)
         guardian_send_pending(s);
+}
+
+void slots_set_timeout(slots_t *s, uint32_t timeout_ms)
+{
+    for (uint32_t i = 0; i < s->plan.slots_n; i++)
+        if (s->slots[i].board && s->slots[i].has_job)
+            atomic_store(&s->slots[i].board->timeout_ms, timeout_ms);
+    s->owes_look = true;
+    guardian_send_pending(s);
 }
 
 /* ---- runs ---- */
@@ -270,7 +273,10 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
                         .value_bytes_max = value_max,
                         .bound = job->bound,
                         .bound_len = job->bound_len,
-                        .parts = job->parts};
+                        .parts = job->parts,
+                        .traceparent = job->traceparent,
+                        .traceparent_len = job->traceparent ? strlen(job->traceparent) : 0,
+                        .trace_salt = job->trace_salt};
     t->engine = job->task->engine;
     t->job_key = job_key;
     t->has_job = true;
@@ -282,6 +288,11 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     atomic_store(&t->board->holds_on_error, job->holds_on_error);
     store_lapse(s, t, find_lapse(s, job_key));
     s->owes_look = s->owes_look || (timeout_ms > 0 && timeout_ms < LOOK_AHEAD_MS);
+}
+
+void slots_call(slots_t *s, uint32_t slot, uint32_t n)
+{
+    slot_put_call(&slot_end(&s->slots[slot])->out, n);
 }
 
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
@@ -334,7 +345,7 @@ uint32_t slots_take_back(slots_t *s, uint32_t slot)
         }
     }
     t->unflushed = 0;
-    inflight_revoke_from(&t->inflight, first);
+    inflight_revoke(&t->inflight, first, t->next_n);
     slots_pull_soon(s, 0);
     return first;
 }

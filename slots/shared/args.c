@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/mp.h"
 #include "schemas/value.h"
 #include "slots/shared/placeholder.h"
@@ -28,17 +29,31 @@ bool args_is_binary(const void *mp, size_t len)
     return mp_peek(&r) == MP_BIN;
 }
 
+/* Its parts are the elements of an array, the values of a map, or itself. Returns how many. */
+static uint32_t read_parts(mp_reader_t *r, const args_values_t *v, bool *ret_is_map)
+{
+    mp_reader_init(r, v->item, v->item_len);
+    *ret_is_map = mp_peek(r) == MP_MAP;
+    return *ret_is_map ? mp_read_map(r) : mp_peek(r) == MP_ARRAY ? mp_read_array(r) : 1;
+}
+
+static const uint8_t *next_part(mp_reader_t *r, bool is_map, size_t *ret_len)
+{
+    if (is_map)
+        (void)mp_skip(r, ret_len);
+    return mp_skip(r, ret_len);
+}
+
 /* `part` counts from 1, or from the end with -1. */
 static bool find_part(const args_values_t *v, int32_t part, const uint8_t **ret, size_t *ret_len)
 {
     mp_reader_t r;
-    mp_reader_init(&r, v->item, v->item_len);
-    bool is_array = mp_peek(&r) == MP_ARRAY;
-    int64_t n = is_array ? mp_read_array(&r) : 1, at = part > 0 ? part : n + 1 + part;
+    bool is_map;
+    int64_t n = read_parts(&r, v, &is_map), at = part > 0 ? part : n + 1 + part;
     if (r.bad || at < 1 || at > n)
         return false;
     for (int64_t i = 0; i < at; i++)
-        *ret = mp_skip(&r, ret_len);
+        *ret = next_part(&r, is_map, ret_len);
     return !r.bad;
 }
 
@@ -56,6 +71,8 @@ typedef struct {
     const args_values_t *values;
     const char *template;
     bool begins_with_item, after_dashes;
+    const uint8_t *each; /* the part of the copy that is made for it */
+    size_t each_len;
 } word_t;
 
 static bool put_value(args_t *a, const word_t *w, const placeholder_t *p, const uint8_t *mp, size_t len)
@@ -93,11 +110,11 @@ static bool put_parts(args_t *a, word_t *w, const placeholder_t *p)
 {
     const args_values_t *v = w->values;
     mp_reader_t r;
-    mp_reader_init(&r, v->item, v->item_len);
-    uint32_t n = mp_peek(&r) == MP_ARRAY ? mp_read_array(&r) : 1;
+    bool is_map;
+    uint32_t n = read_parts(&r, v, &is_map);
     for (uint32_t i = 0; i < n && !r.bad; i++) {
         size_t len;
-        const uint8_t *mp = mp_skip(&r, &len);
+        const uint8_t *mp = next_part(&r, is_map, &len);
         if (i > 0 && !end_word(a, w))
             return false;
         w->begins_with_item |= i > 0;
@@ -107,17 +124,28 @@ static bool put_parts(args_t *a, word_t *w, const placeholder_t *p)
     return !r.bad;
 }
 
+static bool has_members(const args_values_t *v)
+{
+    mp_reader_t r;
+    mp_reader_init(&r, v->item, v->item_len);
+    return mp_peek(&r) == MP_MAP;
+}
+
 static bool put_named(args_t *a, const word_t *w, const placeholder_t *p)
 {
     const args_values_t *v = w->values;
     const uint8_t *mp;
     size_t mp_len;
-    if (v->container && p->name_len == strlen("container") && memcmp(p->name, "container", p->name_len) == 0) {
+    if (v->container && text_is(p->name, p->name_len, "container")) {
         buf_append_text(&a->text, v->container);
         return true;
     }
     if (placeholder_find_bound(v->bound, v->bound_len, p->name, p->name_len, &mp, &mp_len))
         return put_value(a, w, p, mp, mp_len);
+    if (has_members(v) && placeholder_find_bound(v->item, v->item_len, p->name, p->name_len, &mp, &mp_len)) {
+        a->takes_item = true;
+        return put_value(a, w, p, mp, mp_len);
+    }
     if (!v->terms->replace)
         return refuse(a, "nothing fills {%.*s} in '%.60s': bind it, or name with -I what stands for the item",
                       (int)(p->name_len > 40 ? 40 : p->name_len), p->name, w->template);
@@ -130,16 +158,18 @@ static bool put_placeholder(args_t *a, word_t *w, const placeholder_t *p)
     const args_values_t *v = w->values;
     const uint8_t *mp;
     size_t mp_len;
-    a->takes_item |= p->kind == PLACE_ITEM || p->kind == PLACE_PART || p->kind == PLACE_ALL;
+    a->takes_item |= p->kind <= PLACE_EACH;
     switch (p->kind) {
     case PLACE_ITEM:
         return put_value(a, w, p, v->item, v->item_len);
     case PLACE_PART:
         if (find_part(v, p->part, &mp, &mp_len))
             return put_value(a, w, p, mp, mp_len);
-        return refuse(a, "the item has no part %d for '%.60s'", (int)p->part, w->template);
+        return p->is_optional || refuse(a, "the item has no part %d for '%.60s'", (int)p->part, w->template);
     case PLACE_ALL:
         return put_parts(a, w, p);
+    case PLACE_EACH:
+        return put_value(a, w, p, w->each, w->each_len);
     case PLACE_NUMBER:
         buf_printf(&a->text, "%llu", (unsigned long long)v->index + 1);
         return true;
@@ -170,6 +200,33 @@ static bool expand_one(args_t *a, word_t *w, bool is_literal)
     return end_word(a, w);
 }
 
+/* {*} */
+static bool is_repeated(const char *template, const char *replace)
+{
+    placeholder_t p;
+    for (const char *at = strchr(template, '{'); at; at = strchr(at + 1, '{'))
+        if (at[1] == '*' && placeholder_read(at, replace, &p))
+            return true;
+    return false;
+}
+
+/* A copy of the word for each part. */
+static bool expand_each(args_t *a, word_t *w)
+{
+    const args_values_t *v = w->values;
+    mp_reader_t r;
+    bool is_map;
+    uint32_t n = read_parts(&r, v, &is_map);
+    for (uint32_t i = 0; i < n && !r.bad; i++) {
+        w->each = next_part(&r, is_map, &w->each_len);
+        w->begins_with_item = false;
+        if (r.bad || !expand_one(a, w, false))
+            return false;
+    }
+    a->takes_item = true;
+    return !r.bad;
+}
+
 static bool fit_argv(args_t *a)
 {
     if (a->words_n < a->argv_cap)
@@ -191,7 +248,9 @@ bool args_expand(args_t *a, const char *const *template, const args_values_t *v)
     for (uint32_t i = 0; template[i]; i++) {
         w.template = template[i];
         w.begins_with_item = false;
-        if (!expand_one(a, &w, v->terms->script_at > 0 && i == v->terms->script_at))
+        bool is_literal = v->terms->script_at > 0 && i == v->terms->script_at;
+        bool is_copied = !is_literal && is_repeated(template[i], v -> terms -> replace);
+        if (is_copied ? !expand_each(a, &w) : !expand_one(a, &w, is_literal))
             return false;
         w.after_dashes |= i >= v->terms->own_from && strcmp(template[i], "--") == 0;
     }

@@ -8,7 +8,9 @@
 
 #define READY_SHIFT 32
 #define READY_ONE   (UINT64_C(1) << READY_SHIFT)
-#define READY_MASK  (UINT64_C(0xffffff) << READY_SHIFT)
+#define READY_MASK  (UINT64_C(0xffff) << READY_SHIFT)
+#define TURN_ONE    (UINT64_C(1) << 48)
+#define TURN_MASK   (UINT64_C(0x1fff) << 48)
 #define HELD        (UINT64_C(1) << 61)
 #define RUNNING     (UINT64_C(1) << 62)
 #define CLOSED      (UINT64_C(1) << 63)
@@ -55,7 +57,7 @@ bool board_grant(board_t *b, uint32_t first, uint32_t count)
         if (word & CLOSED)
             return false;
         if ((word & READY_MASK) == 0)
-            wanted = (word & (RUNNING | HELD)) | first;
+            wanted = (word & (RUNNING | HELD | TURN_MASK)) | first;
         else
             wanted = word;
         wanted += READY_ONE * count;
@@ -103,7 +105,7 @@ bool board_running(const board_t *b, uint32_t *ret_n, int64_t *ret_started_ms)
         uint32_t n = atomic_load(&b->run_n);
         int64_t started_ms = atomic_load(&b->started_ms);
         again = atomic_load(&b->word);
-        if ((again & RUNNING) && word_next(again) == word_next(word)) {
+        if ((again & RUNNING) && word_next(again) == word_next(word) && (again & TURN_MASK) == (word & TURN_MASK)) {
             *ret_n = n;
             *ret_started_ms = started_ms;
             return true;
@@ -116,21 +118,60 @@ bool board_is_loaded(const board_t *b)
     return (atomic_load(&b->word) & (RUNNING | READY_MASK)) != 0;
 }
 
-board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms)
+static void describe_run(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms)
 {
-    uint64_t word = atomic_load(&b->word), wanted;
     atomic_store_explicit(&b->run_n, n, memory_order_relaxed);
     atomic_store_explicit(&b->attempt, attempt, memory_order_relaxed);
     atomic_store_explicit(&b->index, index, memory_order_relaxed);
     atomic_store_explicit(&b->started_ms, now_ms, memory_order_relaxed);
+}
+
+static board_claim_t claim(board_t *b, uint32_t n, uint64_t and_flags)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
     do {
         if (word & CLOSED)
             return BOARD_CLOSED;
         if (word_next(word) != n || (word & READY_MASK) == 0 || (word & HELD))
             return BOARD_TAKEN_BACK;
-        wanted = ((word - READY_ONE) & ~(uint64_t)UINT32_MAX) | (uint32_t)(n + 1) | RUNNING;
+        wanted = ((word - READY_ONE) & ~(uint64_t)UINT32_MAX) | (uint32_t)(n + 1) | and_flags;
     } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
     return BOARD_CLAIMED;
+}
+
+board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms)
+{
+    describe_run(b, n, index, attempt, now_ms);
+    return claim(b, n, RUNNING);
+}
+
+board_claim_t board_claim_ahead(board_t *b, uint32_t n)
+{
+    return claim(b, n, 0);
+}
+
+bool board_go_on(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
+    describe_run(b, n, index, attempt, now_ms);
+    do {
+        if (word & CLOSED)
+            return false;
+        wanted = (word & ~TURN_MASK) | ((word + TURN_ONE) & TURN_MASK) | RUNNING;
+    } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
+    return true;
+}
+
+bool board_give_back(board_t *b, uint32_t n, uint32_t *ret_to)
+{
+    uint64_t word = atomic_load(&b->word), wanted;
+    do {
+        if (word & CLOSED)
+            return false;
+        wanted = (word & ~READY_MASK & ~(uint64_t)UINT32_MAX) | n;
+    } while (!atomic_compare_exchange_weak(&b->word, &word, wanted));
+    *ret_to = word_next(word) + (uint32_t)((word & READY_MASK) >> READY_SHIFT);
+    return true;
 }
 
 bool board_finish(board_t *b, bool is_error)

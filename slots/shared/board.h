@@ -4,7 +4,8 @@
  * the slot or taken back by the worker, never both and never neither. One 64-bit word decides, by compare-and-swap:
  *
  *     next:32      the only n that may be claimed
- *     ready:24     how many runs from `next` on may be started
+ *     ready:16     how many runs from `next` on may be started
+ *     turn:13      one more for each run that goes on from those claimed ahead
  *     running      a claimed run has not finished
  *     held         nothing starts until the worker has taken back what waits: an attempt failed, and its job may be over
  *     closed       nothing starts any more and nothing that runs counts any more; never taken off
@@ -14,6 +15,10 @@
  *     claim    slot      next += 1, ready -= 1, running = 1      only if n == next, ready > 0, not held or closed
  *     finish   slot      running = 0        only if not closed: then the result counts; held = 1 after an error where
  *                                           the job asks for it
+ *     ahead    slot      next += 1, ready -= 1              as claim, behind a run that goes on
+ *     go on    slot      running = 1, turn += 1             the oldest of those claimed ahead, after a finish
+ *     give     slot      next = n, ready = 0                runs claimed ahead from n on were never begun after all; only if
+ *                                                           not closed
  *     unclaim  slot      next = run_n, running = 0, closed = 1   only if not closed: a grant may have moved next on
  *     close    worker or guardian: closed = 1; close_run only while run n is the running one
  *
@@ -31,6 +36,10 @@
  *    the two, never both.
  *  - The claimer dies between claim and start, or between finish and the result's way into the ring. For the worker
  *    every claimed run (n before next) without a result is one that was started and is over.
+ *  - A served program is told of runs ahead. They are claimed before it may begin them, and for the worker begun from then
+ *    on; what the supervisor gets back of them before they begin (serve_ahead.c) it gives back. What runs is the oldest
+ *    claimed one: run_n moves on while `next` stays, and `turn` lets a swap that was meant for the run before fail. It
+ *    comes round after more runs than can be ahead, and by then `next` has moved.
  *  - A new run of the same numbers after 2^32 of them: all comparisons are of differences, and far fewer are in flight.
  *  - A slot that died starts again with a board of its own: nothing that outlived the old one can reach the new.
  */
@@ -124,7 +133,15 @@ board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attem
 /* The run that was claimed last is over. False: the board was closed before; its result must not be sent. */
 bool board_finish(board_t *b, bool is_error);
 
-/* The run that was claimed last never reached the task: it counts as not started, and the board is closed. False: it
+/* Claims run n behind one that goes on. */
+board_claim_t board_claim_ahead(board_t *b, uint32_t n);
+/* After a finish: run n, the oldest that was claimed ahead, is what runs now. False: closed. */
+bool board_go_on(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms);
+/* Runs from n on were claimed ahead and never begun. What was granted behind them is taken back with them: all up to (not
+ * including) *ret_to. False: closed. */
+bool board_give_back(board_t *b, uint32_t n, uint32_t *ret_to);
+
+/* The run that runs never reached the task: it counts as not started, and the board is closed. False: it
  * was closed before. */
 bool board_unclaim(board_t *b);
 

@@ -185,9 +185,7 @@ void cgroup_root_close(cgroup_root_t *root)
     root->dir_fd = root->base_fd = -1;
 }
 
-typedef void (*folder_fn)(int parent_fd, const char *name, void *arg);
-
-static void each_folder(int dir_fd, const char *prefix, folder_fn fn, void *arg)
+void cgroup_each_folder(int dir_fd, const char *prefix, cgroup_folder_fn fn)
 {
     int fd = cgroup_open_dir(dir_fd, ".");
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -198,13 +196,12 @@ static void each_folder(int dir_fd, const char *prefix, folder_fn fn, void *arg)
     }
     for (struct dirent *d; (d = readdir(dir));)
         if (strncmp(d->d_name, prefix, strlen(prefix)) == 0)
-            fn(dir_fd, d->d_name, arg);
+            fn(dir_fd, d->d_name);
     closedir(dir);
 }
 
-static void kill_folder(int parent_fd, const char *name, void *arg)
+static void kill_folder(int parent_fd, const char *name)
 {
-    (void)arg;
     int fd = cgroup_open_dir(parent_fd, name);
     if (fd < 0)
         return;
@@ -213,11 +210,10 @@ static void kill_folder(int parent_fd, const char *name, void *arg)
 }
 
 /* With its own folders, which are there when controllers are passed on (controls.h). */
-static void remove_folder(int parent_fd, const char *name, void *arg)
+static void remove_folder(int parent_fd, const char *name)
 {
     static const char *const inner[] = {"supervisor", "command", "host", "serve"};
     char path[PATH_MAX];
-    (void)arg;
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
         snprintf(path, sizeof path, "%.300s/%s", name, inner[i]);
         unlinkat(parent_fd, path, AT_REMOVEDIR);
@@ -227,19 +223,18 @@ static void remove_folder(int parent_fd, const char *name, void *arg)
 
 void cgroup_root_kill(const cgroup_root_t *root)
 {
-    each_folder(root->dir_fd, "slot-", kill_folder, NULL);
+    cgroup_each_folder(root->dir_fd, "slot-", kill_folder);
 }
 
 bool cgroup_root_remove(cgroup_root_t *root)
 {
-    each_folder(root->dir_fd, "slot-", remove_folder, NULL);
+    cgroup_each_folder(root->dir_fd, "slot-", remove_folder);
     return unlinkat(root->base_fd, root->name, AT_REMOVEDIR) == 0 || errno == ENOENT;
 }
 
 /* A folder of our pid namespace whose guardian is dead. */
-static void sweep_folder(int parent_fd, const char *name, void *arg)
+static void sweep_folder(int parent_fd, const char *name)
 {
-    (void)arg;
     if (!cgroup_name_is_dead(name))
         return;
     cgroup_root_t dead = {.dir_fd = cgroup_open_dir(parent_fd, name), .base_fd = parent_fd};
@@ -279,7 +274,7 @@ void cgroup_root_open(cgroup_root_t *root, pid_t pid, bool allowed)
     cgroup_name_root(root->name, sizeof root->name, pid);
     root->base_fd = allowed ? cgroup_open_base(path, sizeof path, 0) : -1;
     if (root->base_fd >= 0) {
-        each_folder(root->base_fd, "fanmap-", sweep_folder, NULL);
+        cgroup_each_folder(root->base_fd, "fanmap-", sweep_folder);
         if (mkdirat(root->base_fd, root->name, 0755) == 0)
             root->dir_fd = cgroup_open_dir(root->base_fd, root->name);
     }
@@ -313,7 +308,7 @@ void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t gener
     char name[64];
     name_slot(name, sizeof name, slot, generation);
     if (root->dir_fd >= 0)
-        remove_folder(root->dir_fd, name, NULL);
+        remove_folder(root->dir_fd, name);
 }
 
 bool cgroup_enter(int slot_fd)

@@ -45,6 +45,9 @@ bool cgroup_write(int dir_fd, const char *name, const char *text);
 /* NUL-terminated; false: cannot be read. */
 bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap);
 int cgroup_open_dir(int at_fd, const char *name);
+typedef void (*cgroup_folder_fn)(int parent_fd, const char *name);
+/* Each folder in it whose name begins with `prefix`. */
+void cgroup_each_folder(int dir_fd, const char *prefix, cgroup_folder_fn fn);
 bool cgroup_has_word(const char *words, const char *word, const char *separators);
 /* Where the v1 hierarchy of a controller is mounted (NULL: that of v2), and which of its folders the mount shows. */
 bool cgroup_find_mount(const char *controller, char *mount, char *root, size_t cap);

@@ -112,21 +112,6 @@ static void kill_if_dead(const slots_task_t *task, const char *name, const ordin
         container_kill(task, name, ordinary);
 }
 
-static void read_all(int fd, buf_t *text, int64_t end_ms)
-{
-    while (text->len < LIST_BYTES_MAX) {
-        int64_t left_ms = end_ms - proc_now_ms();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0)
-            return;
-        void *room = buf_reserve(text, 4096);
-        ssize_t n = room ? read(fd, room, 4096) : 0;
-        if (n <= 0)
-            return;
-        text->len += (size_t)n;
-    }
-}
-
 static void sweep_task(const slots_task_t *task, const ordinary_t *ordinary)
 {
     int ends[2];
@@ -137,7 +122,8 @@ static void sweep_task(const slots_task_t *task, const ordinary_t *ordinary)
         return;
     pid_t pid = start(task->terms.list_argv, ends[1], ordinary);
     close(ends[1]);
-    read_all(ends[0], &text, end_ms);
+    while (text.len < LIST_BYTES_MAX && proc_read_until(ends[0], &text, end_ms) > 0)
+        ;
     close(ends[0]);
     wait_for(pid, end_ms);
     buf_append(&text, "", 1);

@@ -3,7 +3,6 @@
  * killed and removed at the next start. */
 #include "slots/shared/controls.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -234,26 +233,32 @@ void controls_remove_slot(const controls_t *c, const controls_place_t *place)
         }
 }
 
+static void empty_folder(int root_fd, const char *name)
+{
+    char path[300], pids[8192], *save = NULL;
+    snprintf(path, sizeof path, "%s/cgroup.procs", name);
+    if (cgroup_read(root_fd, path, pids, sizeof pids))
+        for (char *pid = strtok_r(pids, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
+            if (strtol(pid, NULL, 10) > 0)
+                kill((pid_t)strtol(pid, NULL, 10), SIGKILL);
+    (void)unlinkat(root_fd, name, AT_REMOVEDIR);
+}
+
 /* Kills what is in every folder of a guardian and removes it. True: it is gone. */
 static bool empty_root(int base_fd, const char *root)
 {
     int root_fd = cgroup_open_dir(base_fd, root);
-    DIR *dir = root_fd < 0 ? NULL : fdopendir(root_fd);
-    if (!dir)
-        return root_fd < 0;
-    for (struct dirent *d; (d = readdir(dir));) {
-        char path[300], pids[8192], *save = NULL;
-        if (strncmp(d->d_name, "slot-", 5) != 0)
-            continue;
-        snprintf(path, sizeof path, "%s/cgroup.procs", d->d_name);
-        if (cgroup_read(root_fd, path, pids, sizeof pids))
-            for (char *pid = strtok_r(pids, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
-                if (strtol(pid, NULL, 10) > 0)
-                    kill((pid_t)strtol(pid, NULL, 10), SIGKILL);
-        (void)unlinkat(root_fd, d->d_name, AT_REMOVEDIR);
-    }
-    closedir(dir);
+    if (root_fd < 0)
+        return true;
+    cgroup_each_folder(root_fd, "slot-", empty_folder);
+    close(root_fd);
     return unlinkat(base_fd, root, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+static void remove_root(int base_fd, const char *root)
+{
+    for (int turn = 0; turn < SWEEP_TURNS && !empty_root(base_fd, root); turn++)
+        usleep(SWEEP_WAIT_US);
 }
 
 void controls_remove_all(const controls_t *c, pid_t guardian)
@@ -261,31 +266,19 @@ void controls_remove_all(const controls_t *c, pid_t guardian)
     char root[CGROUP_NAME_MAX];
     cgroup_name_root(root, sizeof root, guardian);
     for (int i = 0; i < CONTROLS_N; i++)
-        for (int turn = 0; turn < SWEEP_TURNS && c->base_fds[i] >= 0 && !c->is_v2[i]; turn++) {
-            if (empty_root(c->base_fds[i], root))
-                break;
-            usleep(SWEEP_WAIT_US);
-        }
+        if (c->base_fds[i] >= 0 && !c->is_v2[i])
+            remove_root(c->base_fds[i], root);
 }
 
-static void sweep_one(int base_fd)
+static void sweep_folder(int base_fd, const char *name)
 {
-    int fd = cgroup_open_dir(base_fd, ".");
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir)
-        return;
-    for (struct dirent *d; (d = readdir(dir));)
-        for (int turn = 0; turn < SWEEP_TURNS && cgroup_name_is_dead(d->d_name); turn++) {
-            if (empty_root(base_fd, d->d_name))
-                break;
-            usleep(SWEEP_WAIT_US);
-        }
-    closedir(dir);
+    if (cgroup_name_is_dead(name))
+        remove_root(base_fd, name);
 }
 
 void controls_sweep(const controls_t *c)
 {
     for (int i = 0; i < CONTROLS_N; i++)
         if (c->base_fds[i] >= 0 && !c->is_v2[i])
-            sweep_one(c->base_fds[i]);
+            cgroup_each_folder(c->base_fds[i], "fanmap-", sweep_folder);
 }

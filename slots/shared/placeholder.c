@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/mp.h"
 
 enum { PART_DIGITS_MAX = 4 };
@@ -16,14 +17,14 @@ static bool read_path(const char *text, size_t len, path_part_t *ret)
     } all[] = {
         {"", PATH_WHOLE}, {".", PATH_WITHOUT_EXTENSION}, {"/", PATH_NAME}, {"//", PATH_FOLDER}, {"/.", PATH_BARE_NAME}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strlen(all[i].text) == len && memcmp(text, all[i].text, len) == 0) {
+        if (text_is(text, len, all[i].text)) {
             *ret = all[i].part;
             return true;
         }
     return false;
 }
 
-/* {3} {-1} {2//} */
+/* {3} {-1} {2//} {3?} */
 static bool read_part(const char *text, size_t len, placeholder_t *ret)
 {
     bool is_from_end = *text == '-';
@@ -32,6 +33,8 @@ static bool read_part(const char *text, size_t len, placeholder_t *ret)
         return false;
     ret->kind = PLACE_PART;
     ret->part = (int32_t)strtol(text, NULL, 10);
+    ret->is_optional = n < len && text[n] == '?';
+    n += ret->is_optional;
     return ret->part != 0 && read_path(text + n, len - n, &ret->path);
 }
 
@@ -61,8 +64,10 @@ bool placeholder_read(const char *at, const char *replace, placeholder_t *ret)
     const char *text = at + 1;
     size_t len = (size_t)(end - text);
     p.len = len + 2;
-    if (len == 1 && strchr("+#%", *text))
-        p.kind = *text == '+' ? PLACE_ALL : *text == '#' ? PLACE_NUMBER : PLACE_SLOT;
+    if (len == 1 && strchr("#%", *text))
+        p.kind = *text == '#' ? PLACE_NUMBER : PLACE_SLOT;
+    else if (len > 0 && strchr("+*", *text) && read_path(text + 1, len - 1, &p.path))
+        p.kind = *text == '+' ? PLACE_ALL : PLACE_EACH;
     else if (len == 0 ? is_other : !read_path(text, len, &p.path) && !read_part(text, len, &p))
         if (len == 0 || !read_name(text, len, &p))
             return false;
@@ -98,7 +103,7 @@ static size_t without_extension(const char *path, size_t len)
     size_t at = len;
     while (at > 0 && path[at - 1] != '.' && path[at - 1] != '/')
         at--;
-    return at > 0 && at < len && path[at - 1] == '.' ? at - 1 : len;
+    return at > 0 && path[at - 1] == '.' ? at - 1 : len;
 }
 
 static size_t name_begins(const char *path, size_t len)

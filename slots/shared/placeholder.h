@@ -1,12 +1,13 @@
 /* What stands for a part of the item in the words of a command, and what becomes of a text that is put there. Pure.
  *
  *   {}           the item
- *   {1} {2} {-1} a part of it, from 1, or from its end
+ *   {1} {2} {-1} a part of it, from 1, or from its end; {1?}: or nothing, where there is no such part
  *   {.} {/} {//} {/.}  of the item as a path: without its extension, its last name, its folder, its last name without
  *                extension; {1.} and so on: of a part
- *   {+}          every part, each a word of its own
+ *   {+}          every part, each a word of its own; {+.} and so on: of each
+ *   {*}          every part, each in a copy of the word it stands in; {*.} and so on
  *   {#} {%}      the item's number and the place where it runs, both from 1
- *   {NAME}       a bound argument
+ *   {NAME}       a bound argument, or what an item that is a map has by that name
  *
  * Where the operator named another text for the item (-I), that is what stands for it, and {} and {NAME} are text. */
 #ifndef SLOTS_SHARED_PLACEHOLDER_H
@@ -14,13 +15,14 @@
 
 #include "base/buf.h"
 
-typedef enum { PLACE_ITEM, PLACE_PART, PLACE_ALL, PLACE_NUMBER, PLACE_SLOT, PLACE_NAME } place_kind_t;
+typedef enum { PLACE_ITEM, PLACE_PART, PLACE_ALL, PLACE_EACH, PLACE_NUMBER, PLACE_SLOT, PLACE_NAME } place_kind_t;
 typedef enum { PATH_WHOLE, PATH_WITHOUT_EXTENSION, PATH_NAME, PATH_FOLDER, PATH_BARE_NAME } path_part_t;
 
 typedef struct {
     place_kind_t kind;
     path_part_t path;
     int32_t part;     /* PLACE_PART */
+    bool is_optional; /* likewise: an item may lack it */
     const char *name; /* PLACE_NAME */
     size_t name_len;
     size_t len; /* how long it is */

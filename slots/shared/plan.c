@@ -1,6 +1,7 @@
 /* The plan as msgpack in a sealed memfd. It comes from our own worker; it is read with bounds all the same, for the
  * processes that read it outlive what wrote it. */
 #include "slots/shared/plan.h"
+#include "base/text.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -99,7 +100,7 @@ void plan_free(plan_t *plan)
 const slots_task_t *plan_find(const plan_t *plan, const char *name, size_t len)
 {
     for (uint32_t i = 0; i < plan->tasks_n; i++)
-        if (strlen(plan->tasks[i].name) == len && memcmp(plan->tasks[i].name, name, len) == 0)
+        if (text_is(name, len, plan->tasks[i].name))
             return &plan->tasks[i];
     return NULL;
 }

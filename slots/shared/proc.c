@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #ifndef FANMAP_LIBEXECDIR
 #define FANMAP_LIBEXECDIR "/usr/libexec/fanmap"
 #endif
+
+enum { PIECE_BYTES = 4096 };
 
 extern char **environ;
 
@@ -40,6 +43,28 @@ void proc_close_fd(int *fd)
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+ssize_t proc_read(int fd, buf_t *to, size_t max)
+{
+    void *room = buf_reserve(to, max);
+    ssize_t n = room ? read(fd, room, max) : 0;
+    to->len += n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms)
+{
+    for (;;) {
+        int64_t left_ms = end_ms - proc_now_ms();
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+        if (ready == 0)
+            return -1;
+        ssize_t n = ready > 0 ? proc_read(fd, to, PIECE_BYTES) : -1;
+        if (n >= 0 || errno != EINTR)
+            return n > 0 ? n : 0;
+    }
 }
 
 /* The sources are copied out of the way first, so that no target overwrites a source. */
@@ -161,18 +186,6 @@ bool proc_find_libexec(const char *name, char *ret, size_t cap)
     return try_around("/proc/self/exe", name, ret, cap) || try_folder(FANMAP_LIBEXECDIR, name, ret, cap);
 }
 
-char **proc_clean_env(void)
-{
-    size_t n = 0, kept = 0;
-    while (environ && environ[n])
-        n++;
-    char **env = calloc(n + 1, sizeof *env);
-    for (size_t i = 0; env && i < n; i++)
-        if (strncmp(environ[i], "FANMAP_", 7) != 0)
-            env[kept++] = environ[i];
-    return env;
-}
-
 static bool is_same_name(const char *a, const char *b)
 {
     size_t n = strcspn(a, "=");
@@ -195,5 +208,17 @@ char **proc_merge_env(char *const *base, char *const *own)
     }
     for (size_t k = 0; k < own_n; k++)
         env[to++] = own[k];
+    return env;
+}
+
+char **proc_clean_env(char *const *own)
+{
+    size_t n = words_count((const char *const *)environ), kept = 0;
+    char **clean = calloc(n + 1, sizeof *clean);
+    for (size_t i = 0; clean && i < n; i++)
+        if (strncmp(environ[i], "FANMAP_", 7) != 0 && strncmp(environ[i], "TRACEPARENT=", 12) != 0)
+            clean[kept++] = environ[i];
+    char **env = clean ? proc_merge_env(clean, own) : NULL;
+    free(clean);
     return env;
 }

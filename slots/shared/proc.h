@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
+
 enum { PROC_FIRST_FD = 3, PROC_FDS_MAX = 8 };
 
 int64_t proc_now_ns(void); /* CLOCK_BOOTTIME */
@@ -27,6 +29,10 @@ int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
 bool proc_is_shortage(int error);
 /* Closes it unless it is -1, which it is then. */
 void proc_close_fd(int *fd);
+/* Appends a piece of at most `max` bytes of what is there to be read. As read; 0 also where there is no memory. */
+ssize_t proc_read(int fd, buf_t *to, size_t max);
+/* Waits for it until `end_ms`; -1 then, too. */
+ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms);
 /* For the program itself, first of all: closes every descriptor from `first` on. */
 void proc_close_from(unsigned first);
 /* A pidfd, close-on-exec; -1 with errno. */
@@ -48,11 +54,10 @@ int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t exce
  * or ../../libexec/fanmap, so that an installed tree may be moved. Else in the folder that was built in. Writes the
  * folder. False: none of them has `name`. */
 bool proc_find_libexec(const char *name, char *ret, size_t cap);
-/* The environment without the variables that begin with FANMAP_ (they may hold secrets). To be freed with free(). NULL:
- * no memory. */
-char **proc_clean_env(void);
-/* `base` with the variables `own` (NULL: none) in place of those of the same name. The array is the caller's, the texts
- * are not copied. NULL: no memory. */
+/* The environment without the variables that begin with FANMAP_ (they may hold secrets), and with those of `own` (NULL:
+ * none). The array is the caller's, the texts are not copied. NULL: no memory. */
+char **proc_clean_env(char *const *own);
+/* `base` with the variables `own` (NULL: none) in place of those of the same name; likewise. */
 char **proc_merge_env(char *const *base, char *const *own);
 
 #endif

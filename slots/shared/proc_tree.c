@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "slots/shared/proc.h"
 
 typedef struct {
@@ -51,12 +52,10 @@ static bool read_stat(const char *pid, entry_t *ret)
 static bool add_entry(table_t *t, const entry_t *e)
 {
     if (t->n == t->cap) {
-        size_t cap = t->cap ? t->cap * 2 : 256;
-        entry_t *more = realloc(t->at, cap * sizeof *more);
+        entry_t *more = array_grown(t->at, &t->cap, 256, sizeof *more);
         if (!more)
             return false;
         t->at = more;
-        t->cap = cap;
     }
     t->at[t->n++] = *e;
     return true;

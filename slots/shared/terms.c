@@ -8,7 +8,7 @@
 
 #include "base/duration.h"
 
-enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 12 };
+enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 13 };
 
 /* ---- lists of words ---- */
 
@@ -162,6 +162,7 @@ void terms_encode(buf_t *b, const terms_t *t)
     words_encode(b, as_const(t->env));
     mp_put_uint(b, t->own_from);
     mp_put_uint(b, t->output);
+    mp_put_uint(b, t->copy);
     mp_put_bool(b, t->raw_input);
     mp_put_uint(b, t->script_at);
     mp_put_text(b, t->replace ? t->replace : "");
@@ -199,6 +200,7 @@ terms_t terms_decode(mp_reader_t *r)
     t.env = decode_some(r);
     t.own_from = (uint32_t)mp_read_uint(r);
     t.output = (stdout_rule_t)mp_read_uint(r);
+    t.copy = (copy_rule_t)mp_read_uint(r);
     t.raw_input = mp_read_bool(r);
     t.script_at = (uint32_t)mp_read_uint(r);
     t.replace = decode_text_or_none(r);

@@ -22,6 +22,13 @@ typedef enum {
     STDOUT_RAW   /* every byte of it, as a string or binary */
 } stdout_rule_t;
 
+/* Where a command's output goes while it runs, as frames (slots/shared/copy_frame.h) in the pipe of the log. */
+typedef enum {
+    COPY_NOWHERE,
+    COPY_BESIDE, /* its stdout is its value too */
+    COPY_INSTEAD /* its value is empty, and what it prints has no limit */
+} copy_rule_t;
+
 typedef struct {
     limits_t limits;
     uint32_t timeout_ms; /* an attempt's, at most; 0: the job's alone */
@@ -31,6 +38,7 @@ typedef struct {
     uint32_t own_from;   /* where in argv the task's own words begin, behind those of the container's runtime */
     char **kill_argv;    /* ends the container {container}; NULL: its processes are ours to kill */
     stdout_rule_t output;
+    copy_rule_t copy;
     uint32_t script_at; /* which word is a text of the shell, in which nothing is put; 0: none */
     char *replace;      /* what stands for the item in the words; NULL: {} */
     bool raw_input;     /* a command's stdin is the item's bytes and no newline behind them */

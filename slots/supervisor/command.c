@@ -35,6 +35,9 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     size_t len = job->job_len < JOB_ID_MAX ? job->job_len : JOB_ID_MAX;
     memcpy(c->job, job->job, len);
     c->job[len] = '\0';
+    snprintf(c->traceparent, sizeof c->traceparent, "%.*s", (int)job->traceparent_len,
+             job->traceparent_len ? job->traceparent : "");
+    c->trace_salt = job->trace_salt;
     const slots_task_t *task = plan_find(&s->plan, job->task, job->task_len);
     task = task && task->engine != TASK_SO ? task : NULL;
     if (task != c->task) {
@@ -141,15 +144,33 @@ static bool claim(supervisor_t *s, const slot_run_t *run)
         return true;
     }
     board_claim_t got = board_claim(s->board, run->n, run->index, run->attempt, now_ms);
-    if (got != BOARD_CLAIMED)
+    if (got != BOARD_CLAIMED) {
+        s->serve.call_left -= s->serve.call_left > 0;
         return got == BOARD_TAKEN_BACK;
-    c->n = run->n;
-    c->started_ns = now_ns;
-    c->too_large = false;
-    atomic_store(&s->board->tail_len, 0);
-    snprintf(c->label, sizeof c->label, "%s/%llu/%u", c->job, (unsigned long long)run->index, run->attempt);
+    }
+    copy_begin(&c->copy, run->index, run->attempt);
+    serve_begin(s, run->n, run->index, run->attempt, now_ns);
     start(s, run);
     return true;
+}
+
+bool command_wants_runs(const supervisor_t *s)
+{
+    const command_t *c = &s->command;
+    if (s->is_ending || c->holds_for_lapse || s->serve.holds_for_program)
+        return false;
+    return c->state == COMMAND_IDLE || serve_has_room_ahead(s);
+}
+
+static bool handle(supervisor_t *s, const slot_frame_t *frame)
+{
+    if (frame->type == SLOT_JOB)
+        set_job(s, &frame->job);
+    else if (frame->type == SLOT_CALL)
+        s->serve.call_left = frame->call_n;
+    else if (frame->type == SLOT_BYE)
+        supervisor_leave(s);
+    return frame->type != SLOT_RUN || claim(s, &frame->run);
 }
 
 static bool start_next(supervisor_t *s)
@@ -157,22 +178,24 @@ static bool start_next(supervisor_t *s)
     command_t *c = &s->command;
     slot_frame_t frame;
     c->holds_for_lapse = s->serve.holds_for_program = false;
-    while (c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->serve.holds_for_program && !s->is_ending &&
-           outlet_pump(&c->outlet)) {
+    while (command_wants_runs(s) && outlet_pump(&c->outlet)) {
         int got = inlet_next(&c->inlet, &frame);
         if (got < 0)
             return false;
-        if (got == 0 && (got = inlet_fill(&c->inlet, false)) <= 0)
-            return got < 0; /* the end: the worker let go of the slot */
-        else if (c->inlet.last == 0)
+        if (got == 0 && (got = inlet_fill(&c->inlet, false)) == 0)
+            return false; /* the end: the worker let go of the slot */
+        if (got < 0)
+            break;
+        if (c->inlet.last == 0)
             continue;
-        if (frame.type == SLOT_JOB)
-            set_job(s, &frame.job);
-        else if (frame.type == SLOT_BYE)
-            supervisor_leave(s);
-        else if (frame.type == SLOT_RUN && !claim(s, &frame.run))
+        if (c->state == COMMAND_SERVED && !(frame.type == SLOT_RUN && serve_ahead(s, &frame.run))) {
+            inlet_unread(&c->inlet);
+            break;
+        }
+        if (c->state == COMMAND_IDLE && !handle(s, &frame))
             return false;
     }
+    serve_flush(s);
     return true;
 }
 
@@ -226,6 +249,17 @@ static void finish(supervisor_t *s)
     result_send(s, now_ns);
 }
 
+bool command_is_copied(supervisor_t *s)
+{
+    command_t *c = &s->command;
+    if (!c->task || c->task->terms.copy == COPY_NOWHERE)
+        return true;
+    command_drain(s, COMMAND_DRAIN_ALL);
+    if (c->copy.len == 0 && !c->copy.has_ended)
+        copy_put(&c->copy, COPY_END, NULL, 0);
+    return c->copy.len == 0;
+}
+
 bool command_step(supervisor_t *s)
 {
     command_t *c = &s->command;
@@ -235,7 +269,7 @@ bool command_step(supervisor_t *s)
         c->state = COMMAND_SWEEPING;
         sweep(s);
     }
-    if (has_exited && !s->has_children)
+    if (has_exited && !s->has_children && command_is_copied(s))
         finish(s);
     if (s->is_ending)
         return true;
@@ -281,9 +315,38 @@ static void append_output(supervisor_t *s, const char *bytes, size_t len)
     c->too_large = true;
 }
 
+/* False: there is nothing now, or no room for it. */
+static bool copy_some(supervisor_t *s, int fd, copy_stream_t stream)
+{
+    command_t *c = &s->command;
+    char bytes[COPY_BYTES_MAX];
+    ssize_t n = copy_flush(&c->copy) ? read(fd, bytes, sizeof bytes) : -1;
+    if (n <= 0)
+        return false;
+    if (stream == COPY_STDERR)
+        board_tail_add(s->board, bytes, (size_t)n);
+    else if (c->task->terms.copy == COPY_BESIDE)
+        append_output(s, bytes, (size_t)n);
+    copy_put(&c->copy, stream, bytes, (size_t)n);
+    return true;
+}
+
+static void drain_copied(supervisor_t *s, int turns_max)
+{
+    bool has_more = true;
+    for (int turns = 0; turns < turns_max && has_more; turns++) {
+        has_more = copy_some(s, s->command.out_fd, COPY_STDOUT);
+        has_more |= copy_some(s, s->command.err_fd, COPY_STDERR);
+    }
+}
+
 void command_drain(supervisor_t *s, int turns_max)
 {
     command_t *c = &s->command;
+    if (c->task && c->task->terms.copy != COPY_NOWHERE) {
+        drain_copied(s, turns_max);
+        return;
+    }
     char bytes[READ_BYTES];
     ssize_t n;
     for (int turns = 0; turns < turns_max && (n = read(c->out_fd, bytes, sizeof bytes)) > 0; turns++)

@@ -144,16 +144,11 @@ void host_drain(supervisor_t *s)
     char label[LOG_LABEL_MAX];
     for (int turns = 0; turns < 8; turns++) {
         label_from_board(s->board, label);
-        void *room = buf_reserve(&s->host.in, READ_BYTES);
-        ssize_t n = room ? read(s->host.out_fd, room, READ_BYTES) : 0;
-        if (n <= 0) {
-            if (n == 0) {
-                close(s->host.out_fd);
-                s->host.out_fd = -1;
-            }
+        ssize_t n = proc_read(s->host.out_fd, &s->host.in, READ_BYTES);
+        if (n == 0)
+            proc_close_fd(&s->host.out_fd);
+        if (n <= 0)
             return;
-        }
-        s->host.in.len += (size_t)n;
         handle_output(s, label);
     }
 }

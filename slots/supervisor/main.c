@@ -18,7 +18,7 @@
 #include "slots/shared/ctl.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 6, REAP_TURNS = 32 };
+enum { KILL_WAIT_MS = 2, WAIT_MAX_MS = 60000, OWN_POLLS = 7, REAP_TURNS = 32 };
 
 static volatile sig_atomic_t child_has_ended;
 
@@ -174,6 +174,8 @@ static void report_and_leave(supervisor_t *s)
         m.why = SLOT_DOWN_TIMEOUT;
     if (s->command.is_ready)
         command_drain(s, COMMAND_DRAIN_ALL);
+    if (s->ends_command)
+        (void)command_is_copied(s);
     if (s->host.out_fd >= 0)
         host_drain(s);
     serve_drain(s);
@@ -220,13 +222,18 @@ static void read_link(supervisor_t *s)
 static void wait_and_read(supervisor_t *s, int wait_ms)
 {
     command_t *c = &s->command;
-    bool wants_runs = c->state == COMMAND_IDLE && !c->holds_for_lapse && !s->serve.holds_for_program && !s->is_ending;
+    bool wants_runs = command_wants_runs(s);
     bool wants_host = s->host_fd_open && !s->is_ending;
-    bool runs = c->state == COMMAND_RUNNING || c->state == COMMAND_SWEEPING;
+    bool runs = c->state == COMMAND_RUNNING || c->state == COMMAND_SWEEPING, waits = runs && c->copy.len > 0;
     struct pollfd *polls = s->polls;
     const struct pollfd own[OWN_POLLS] = {
-        {LINK_FD, POLLIN, 0},        {wants_runs ? COMMANDS_FD : -1, POLLIN, 0}, {wants_host ? HOST_FD : -1, POLLIN, 0},
-        {s->host.out_fd, POLLIN, 0}, {runs ? c->out_fd : -1, POLLIN, 0},         {runs ? c->err_fd : -1, POLLIN, 0},
+        {LINK_FD, POLLIN, 0},
+        {wants_runs ? COMMANDS_FD : -1, POLLIN, 0},
+        {wants_host ? HOST_FD : -1, POLLIN, 0},
+        {s->host.out_fd, POLLIN, 0},
+        {runs && !waits ? c->out_fd : -1, POLLIN, 0},
+        {runs && !waits ? c->err_fd : -1, POLLIN, 0},
+        {waits ? c->copy.fd : -1, POLLOUT, 0},
     };
     struct timespec wait = {wait_ms / 1000, (long)(wait_ms % 1000) * 1000000};
     nfds_t polls_n = OWN_POLLS + PROGRAM_FDS * s->serve.programs_n;
@@ -244,7 +251,7 @@ static void wait_and_read(supervisor_t *s, int wait_ms)
         host_start(s);
     if (polls[3].revents)
         host_drain(s);
-    if (polls[4].revents || polls[5].revents)
+    if (polls[4].revents || polls[5].revents || polls[6].revents)
         command_drain(s, COMMAND_DRAIN_SOME);
     serve_on_polls(s, polls + OWN_POLLS);
 }
@@ -290,7 +297,7 @@ static void run(supervisor_t *s)
         see_who_is_left(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
-        int look_ms = sooner(check_cpu_time(s), go_on_leaving(s));
+        int look_ms = sooner(sooner(check_cpu_time(s), go_on_leaving(s)), serve_check_ahead(s));
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
         wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_end_line(s), serve_wait_ms(s)));
         wait_and_read(s, wait_ms);
@@ -323,6 +330,7 @@ static bool set_up(supervisor_t *s, char **argv)
     limiter_init(&s->command.limiter, &s->controls, s->plan.use_cgroups, &place, ENGINE_COMMAND, ordinary);
     log_open(&s->command.log, has_log ? LOG_FD : -1);
     log_open(&s->host.log, has_log ? LOG_FD : -1);
+    s->command.copy.fd = has_log ? LOG_FD : -1;
     command_open(s);
     s->polls = serve_open(s) ? calloc(OWN_POLLS + PROGRAM_FDS * s->serve.programs_n, sizeof *s->polls) : NULL;
     return s->polls != NULL;

@@ -14,26 +14,26 @@
 
 extern char **environ;
 
-enum { SLOT_FD = 3, READ_BYTES = 64 * 1024, ENV_MORE = 2, WHOLE_BYTES = 4096 };
+enum { SLOT_FD = 3, GO_FD, PROGRAM_ENDS, READ_BYTES = 64 * 1024, ENV_MORE = 3, WHOLE_BYTES = 4096, PRINTED_RUNS = 256 };
 
 /* Descriptors of a program that starts: its ends, and ours. */
 typedef struct {
-    int theirs[SLOT_FD + 1], ours[SLOT_FD + 1];
+    int theirs[PROGRAM_ENDS], ours[PROGRAM_ENDS];
 } ends_t;
 
 static void close_all(int *fds)
 {
-    for (int i = 0; i <= SLOT_FD; i++)
+    for (int i = 0; i < PROGRAM_ENDS; i++)
         proc_close_fd(&fds[i]);
 }
 
-/* 0: a pipe that it reads; 1, 2: pipes that it writes; 3: a socket. Only our ends do not block. */
+/* 0, 4: pipes that it reads; 1, 2: pipes that it writes; 3: a socket. Only our ends do not block. */
 static bool make_ends(ends_t *e, const task_user_t *user)
 {
     memset(e, -1, sizeof *e);
-    for (int i = 0; i <= SLOT_FD; i++) {
+    for (int i = 0; i < PROGRAM_ENDS; i++) {
         int pair[2];
-        bool is_input = i == STDIN_FILENO;
+        bool is_input = i == STDIN_FILENO || i == GO_FD;
         int got = i == SLOT_FD ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) : pipe2(pair, O_CLOEXEC);
         if (got != 0)
             return false;
@@ -47,9 +47,9 @@ static bool make_ends(ends_t *e, const task_user_t *user)
     return true;
 }
 
-static char **make_env(const terms_t *terms, char *slot_fd, char *slot)
+static char **make_env(const terms_t *terms, char *slot_fd, char *slot, char *go_fd)
 {
-    char *const more[ENV_MORE + 1] = {slot_fd, slot, NULL};
+    char *const more[ENV_MORE + 1] = {slot_fd, slot, go_fd, NULL};
     char **with_terms = proc_merge_env(environ, terms->env);
     char **env = with_terms ? proc_merge_env(with_terms, more) : NULL;
     free(with_terms);
@@ -72,7 +72,7 @@ static pid_t vfork_program(const program_t *p, const char *path, char *const *en
     pid_t pid = vfork();
     if (pid == 0) {
         child_begin(p->ordinary);
-        for (int i = 0; i <= SLOT_FD; i++)
+        for (int i = 0; i < PROGRAM_ENDS; i++)
             dup2(e->theirs[i], i);
         if (enter(p))
             execve(path, p->argv, env);
@@ -97,12 +97,21 @@ char *program_name(const program_t *p, char ret[PROGRAM_NAME_MAX])
     return ret;
 }
 
+/* An end of ours that does not block, while the program's does: it is opened anew. Where that cannot be, nothing is
+ * told ahead. */
+static void open_permits(program_t *p, int theirs)
+{
+    char path[48];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", theirs);
+    p->undo_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_ms, int log_fd)
 {
-    char slot_fd[] = "FANMAP_SLOT_FD=3", slot_number[40];
+    char slot_fd[] = "FANMAP_SLOT_FD=3", go_fd[] = "FANMAP_SLOT_GO=4", slot_number[40];
     ends_t e;
     snprintf(slot_number, sizeof slot_number, "FANMAP_SLOT=%u", slot);
-    char **env = make_env(p->terms, slot_fd, slot_number);
+    char **env = make_env(p->terms, slot_fd, slot_number, go_fd);
     int error = !env ? ENOMEM : make_ends(&e, &p->ordinary->user) ? 0 : errno;
     if (!error)
         p->pid = vfork_program(p, path, env, &e, &error);
@@ -113,7 +122,9 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_m
             close_all(e.theirs), close_all(e.ours);
         return error;
     }
+    open_permits(p, e.theirs[GO_FD]);
     close_all(e.theirs);
+    p->go_fd = e.ours[GO_FD];
     p->stdin_fd = e.ours[STDIN_FILENO];
     p->out_fd = e.ours[STDOUT_FILENO];
     p->err_fd = e.ours[STDERR_FILENO];
@@ -135,16 +146,21 @@ void program_close(program_t *p)
     proc_close_fd(&p->stdin_fd);
     proc_close_fd(&p->out_fd);
     proc_close_fd(&p->err_fd);
+    proc_close_fd(&p->go_fd);
+    proc_close_fd(&p->undo_fd);
     p->to_fd = -1;
     buf_free(&p->in);
     buf_free(&p->first);
     buf_free(&p->out);
     buf_free(&p->tasks);
+    buf_free(&p->calls);
     served_reader_free(&p->reader);
     p->state = PROGRAM_OFF;
     p->closed_at_ms = 0;
     p->job_serial = 0;
-    p->answered = p->written_bytes = p->in_used = 0;
+    p->answered = p->written_bytes = p->in_used = p->owed_go = p->ahead_from = 0;
+    p->ahead = 0;
+    p->batch = (served_batch_t){0};
     p->is_reset = false;
 }
 
@@ -169,12 +185,7 @@ void program_flush(program_t *p)
 
 int program_fill(program_t *p)
 {
-    void *room = p->from_fd >= 0 ? buf_reserve(&p->in, READ_BYTES) : NULL;
-    if (!room)
-        return 0;
-    ssize_t n = read(p->from_fd, room, READ_BYTES);
-    if (n > 0)
-        p->in.len += (size_t)n;
+    ssize_t n = p->from_fd >= 0 ? proc_read(p->from_fd, &p->in, READ_BYTES) : 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return -1;
     p->is_reset = p->is_reset || (n < 0 && errno == ECONNRESET); /* what a socket says when something was left unread */
@@ -235,6 +246,7 @@ bool program_drain(program_t *p, int *fd, const char *label, board_t *tail)
         proc_close_fd(fd);
     if (n <= 0)
         return false;
+    p->ahead_from = p->answered + PRINTED_RUNS;
     if (tail)
         board_tail_add(tail, bytes, (size_t)n);
     log_label(&p->log, label);

@@ -103,7 +103,7 @@ static bool put_value(command_t *c, slot_done_t *done)
     if (!is_json && text_utf8_valid(out, c->out.len))
         mp_put_str(&c->scratch, out, text_len(c, out));
     else if (!is_json)
-        value_from_bytes(&c->scratch, out, c->out.len);
+        mp_put_bin(&c->scratch, out, c->out.len);
     done->value = c->scratch.data;
     done->value_len = c->scratch.len;
     put(c, done, NULL);

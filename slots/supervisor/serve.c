@@ -57,7 +57,7 @@ bool serve_open(supervisor_t *s)
         *p = (program_t){.argv = (char **)(uintptr_t)task->argv, .name = task->name, .terms = &task->terms};
         p->limiter = &v->limiter;
         p->ordinary = &s->plan.ordinary;
-        p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = -1;
+        p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = p->go_fd = p->undo_fd = -1;
     }
     return v->programs != NULL;
 }
@@ -128,23 +128,32 @@ static void on_hello(supervisor_t *s, program_t *p, const served_message_t *mess
         return;
     }
     buf_append(&p->tasks, message->tasks, message->tasks_len);
+    p->ahead = p->undo_fd >= 0 ? message->ahead : 0;
+    buf_append(&p->calls, message->calls, message->calls_len);
     p->state = PROGRAM_GREETED;
 }
 
 static void on_done(supervisor_t *s, program_t *p, const served_message_t *message)
 {
     char why[120];
-    if (p->state != PROGRAM_READY || (!serve_runs(s, p) && !s->is_ending)) {
+    bool is_expected = p->state == PROGRAM_READY && (serve_runs(s, p) || s->is_ending);
+    /* It had begun this run when the board was closed between two, so the run did not go on here: the end is on its way. */
+    if (p->state == PROGRAM_READY && !is_expected && p == s->serve.current && s->serve.told_n > 0)
+        return;
+    if (!is_expected) {
         serve_protocol_error(s, p, "it answered without a run");
     } else if (message->n != s->command.n) {
         snprintf(why, sizeof why, "it answered run %u while run %u went on", message->n, s->command.n);
         serve_protocol_error(s, p, why);
     } else if (s->is_ending) {
         s->kill_at_ms = 0; /* it is through; nothing has to be waited for */
-    } else if (p->in.len > p->in_used) {
+    } else if (p->in.len > p->in_used && s->serve.told_n == 0) {
         serve_protocol_error(s, p, "it said more after its answer");
+    } else if (message->is_whole && s->serve.is_call) {
+        serve_fail_call(s, message);
     } else {
         serve_result(s, message);
+        serve_go_on(s, proc_now_ns());
     }
 }
 
@@ -259,19 +268,33 @@ void serve_run(supervisor_t *s, const slot_run_t *run)
 {
     program_t *p = s->serve.current;
     char message[200];
+    serve_begin_call(s);
     if (!served_has_task(p->tasks.data, p->tasks.len, s->command.task->name)) {
         snprintf(message, sizeof message, "'%.60s' serves no task %.63s: its hello does not name it", p->argv[0],
                  s->command.task->name);
         result_refuse(s, FANMAP_UNKNOWN_TASK, 0, message);
     } else if (!put_job(s, p)) {
         result_refuse(s, FANMAP_BAD_INPUT, 0, "the bound arguments cannot be written as JSON for this task");
-    } else if (!served_put_run(&p->out, p->reader.encoding, run, s->serve.job_id)) {
+    } else if (!serve_put_run(s, p, run)) {
         result_refuse(s, FANMAP_BAD_INPUT, 0, "the item cannot be written as JSON for this task");
     } else {
         s->command.state = COMMAND_SERVED;
-        p->written_bytes = p->out.len;
-        program_flush(p);
     }
+}
+
+void serve_flush(supervisor_t *s)
+{
+    program_t *p = s->serve.current;
+    char permits[AHEAD_MAX + 1];
+    if (!p || s->command.state != COMMAND_SERVED || p->out.len == 0 || s->serve.call_left > 0)
+        return;
+    served_batch_end(&p->batch, &p->out, p->reader.encoding, s->serve.is_call);
+    p->written_bytes = p->out.len;
+    program_flush(p);
+    memset(permits, SERVED_GO, p->owed_go);
+    if (p->owed_go > 0)
+        (void)!write(p->go_fd, permits, p->owed_go);
+    p->owed_go = 0;
 }
 
 /* ---- ends ---- */
@@ -304,6 +327,11 @@ static void read_the_rest(supervisor_t *s, program_t *p)
         serve_handle_messages(s, p);
 }
 
+static bool has_begun(const supervisor_t *s, const program_t *p)
+{
+    return p->ahead > 0 && !s->serve.is_call ? serve_had_begun(s, p) : !program_left_unread(p);
+}
+
 bool serve_exited(supervisor_t *s, pid_t pid, int status)
 {
     size_t i = 0;
@@ -324,7 +352,7 @@ bool serve_exited(supervisor_t *s, pid_t pid, int status)
     }
     if (p->state != PROGRAM_READY)
         exited_while_starting(s, p, status);
-    else if (serve_runs(s, p) && program_left_unread(p) && board_unclaim(s->board))
+    else if (serve_runs(s, p) && !has_begun(s, p) && board_unclaim(s->board))
         ended_between(s, p);
     else if (serve_runs(s, p))
         supervisor_end(s, 0);
@@ -343,6 +371,8 @@ void serve_end(supervisor_t *s)
             kill(-p->pid, SIGKILL);
             continue;
         }
+        served_batch_end(&p->batch, &p->out, p->reader.encoding, false);
+        serve_withdraw(s, p);
         served_put_cancel(&p->out, p->reader.encoding, s->command.n);
         program_flush(p);
         kill(-p->pid, SIGTERM);

@@ -24,7 +24,13 @@ struct supervisor;
 
 typedef enum { PROGRAM_OFF, PROGRAM_STARTING, PROGRAM_GREETED, PROGRAM_READY } program_state_t;
 
-enum { PROGRAM_FDS = 4, PROGRAM_NAME_MAX = 160 };
+enum { PROGRAM_FDS = 4, PROGRAM_NAME_MAX = 160, AHEAD_MAX = 256 };
+
+/* A run that the program was told of. */
+typedef struct {
+    uint32_t n, attempt;
+    uint64_t index;
+} told_t;
 
 /* One program; tasks of the same command line and surroundings share it. */
 typedef struct {
@@ -37,12 +43,18 @@ typedef struct {
     pid_t pid;          /* 0: none */
     int from_fd, to_fd; /* the protocol: one socket, or its stdout and stdin; -1 */
     int stdin_fd;       /* until it is known which */
+    int go_fd, undo_fd; /* permits to begin: where they are written, and read back */
     int out_fd, err_fd; /* what it prints; out_fd is -1 where stdout is the protocol */
     bool stdout_is_log; /* its first bytes were no hello */
     served_reader_t reader;
     buf_t in, first, out; /* protocol read; stdout before its meaning is known; protocol to be written */
     size_t in_used;       /* of `in`: the message that is being handled */
     buf_t tasks;          /* of its hello */
+    buf_t calls;          /* likewise: tasks that take several at once */
+    uint32_t ahead;       /* likewise; 0: it is told one run at a time */
+    served_batch_t batch; /* the message of runs that is being put into `out` */
+    size_t owed_go;       /* permits to be written with what is in `out` */
+    uint64_t ahead_from;  /* it printed something: one run at a time until so many were answered */
     uint32_t job_serial;  /* of the job it was told last */
     uint64_t answered;    /* runs, in this life */
     size_t written_bytes; /* with the last run */
@@ -59,6 +71,10 @@ typedef struct {
     program_t *current;  /* of the job in the slot; NULL: that is no served task */
     uint32_t job_serial; /* one more for each job frame */
     uint32_t job_id, attempts_max, parts;
+    told_t told[AHEAD_MAX]; /* a ring: runs behind the one that goes on */
+    size_t told_first, told_n;
+    uint32_t call_left; /* runs that are still to be read of a call */
+    bool is_call;       /* what goes on, and what was told behind it, are one */
     limiter_t limiter;
     bool holds_for_program;      /* the next run may not start: the program is not ready */
     char broken[SERVED_WHY_MAX]; /* the run that goes on ends as `protocol`, once nothing of it is alive */
@@ -91,6 +107,32 @@ void serve_protocol_error(struct supervisor *s, program_t *p, const char *why);
 /* Handles what it said. serve_read reads first. */
 void serve_handle_messages(struct supervisor *s, program_t *p);
 void serve_read(struct supervisor *s, program_t *p);
+
+/* Writes what `current` is to be told, and the permits that go with it. */
+void serve_flush(struct supervisor *s);
+
+/* ---- serve_ahead.c: runs that a program is told of before it may begin them ---- */
+
+/* This run goes on now, with a label and times of its own. Also a command's. */
+void serve_begin(struct supervisor *s, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ns);
+/* The first run of a call, if there is one, is told now. */
+void serve_begin_call(struct supervisor *s);
+/* Whether one more may be told. */
+bool serve_has_room_ahead(const struct supervisor *s);
+/* Claims a run behind the one that goes on, and tells it. False: not this one now. */
+bool serve_ahead(struct supervisor *s, const slot_run_t *run);
+/* Puts the run that may begin into what the program is to read. False: its encoding cannot hold the item. */
+bool serve_put_run(const struct supervisor *s, program_t *p, const slot_run_t *run);
+/* The run that went on was answered: the next one goes on. */
+void serve_go_on(struct supervisor *s, int64_t now_ns);
+/* A call failed as a whole: each of its runs that has no result gets this one. */
+void serve_fail_call(struct supervisor *s, const served_message_t *answer);
+/* What was told and did not begin never will, and the worker has it back. Also once the slot has to end. */
+void serve_withdraw(struct supervisor *s, program_t *p);
+/* The same when the run that goes on has lasted too long. Returns when to look again, in ms; -1: nothing is ahead. */
+int serve_check_ahead(struct supervisor *s);
+/* After its end: whether it had begun the run that goes on. */
+bool serve_had_begun(const struct supervisor *s, const program_t *p);
 
 /* ---- serve_io.c: output and descriptors ---- */
 

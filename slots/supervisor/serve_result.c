@@ -32,6 +32,7 @@ static void send_error(supervisor_t *s, const served_message_t *answer, slot_don
     put_tail(s, answer, &tail);
     done->kind = FANMAP_EXCEPTION;
     done->final = answer->final;
+    done->is_whole = answer->is_whole && s->serve.is_call;
     done->type = type.data ? (const char *)type.data : "";
     done->type_len = type.len;
     done->message = message.data ? (const char *)message.data : "";

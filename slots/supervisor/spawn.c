@@ -47,16 +47,11 @@ static int open_stdin(command_t *c)
 
 static int make_env(command_t *c)
 {
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    c->env = calloc(n + ENV_VARS + 1, sizeof *c->env);
-    if (!c->env)
-        return ENOMEM;
-    memcpy(c->env, environ, n * sizeof *c->env);
+    char *own[ENV_VARS + 1] = {NULL};
     for (size_t i = 0; i < ENV_VARS; i++)
-        c->env[n + i] = c->env_text[i];
-    return 0;
+        own[i] = c->env_text[i];
+    c->env = proc_merge_env(environ, own);
+    return c->env ? 0 : ENOMEM;
 }
 
 int command_make_task_env(command_t *c)
@@ -155,14 +150,14 @@ static bool enter(const command_t *c, const ordinary_t *ordinary)
     return !terms->workdir || chdir(terms->workdir) == 0;
 }
 
-static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, int *ret_error)
+static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, char *const *env, int *ret_error)
 {
     volatile int error = 0;
     pid_t pid = vfork();
     if (pid == 0) {
         child_begin(ordinary);
         if (enter(c, ordinary))
-            execve(c->path, c->args.argv, c->task_env ? c->task_env : c->env);
+            execve(c->path, c->args.argv, env);
         error = errno;
         _exit(127);
     }
@@ -170,15 +165,42 @@ static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, int *ret
     return pid;
 }
 
+/* With the span of this attempt in the place of its submitter's. */
+static char **trace_env(command_t *c, const slot_run_t *run, char **env)
+{
+    char own[TRACE_MAX + 1];
+    char *vars[] = {c->trace_text, NULL};
+    trace_child(own, c->traceparent, trace_span(c->trace_salt, run->index, run->attempt, run->n));
+    snprintf(c->trace_text, sizeof c->trace_text, "TRACEPARENT=%s", own);
+    return proc_merge_env(env, vars);
+}
+
 int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *run, bool stdin_is_item)
 {
+    char **env = c->task_env ? c->task_env : c->env, **of_record = NULL, **of_trace = NULL;
     set_env(c, run);
     int error = set_stdin(c, run, stdin_is_item);
     if (error)
         return error;
+    if (run->context_len > 0) {
+        if (!record_env_make(&c->record_env, run->context, run->context_len))
+            return ENOMEM;
+        env = of_record = proc_merge_env(env, c->record_env.vars);
+        if (!env)
+            return ENOMEM;
+    }
+    if (c->traceparent[0]) {
+        env = of_trace = trace_env(c, run, env);
+        if (!env) {
+            free(of_record);
+            return ENOMEM;
+        }
+    }
     reset_flags(STDOUT_FILENO);
     reset_flags(STDERR_FILENO);
-    c->pid = vfork_exec(c, ordinary, &error);
+    c->pid = vfork_exec(c, ordinary, env, &error);
+    free(of_record);
+    free(of_trace);
     if (error && c->pid > 0)
         c->pid = -1; /* its exit is reaped as a stranger's */
     return error;

@@ -13,7 +13,9 @@
 #include "slots/shared/inlet.h"
 #include "slots/shared/plan.h"
 #include "slots/shared/proc.h"
+#include "slots/shared/record_env.h"
 #include "slots/shared/ring.h"
+#include "slots/supervisor/copy.h"
 #include "slots/supervisor/limiter.h"
 #include "slots/supervisor/log.h"
 #include "slots/supervisor/meter.h"
@@ -29,7 +31,13 @@ enum {
     FIRST_UNUSED_FD
 };
 
-enum { RESIDENTS_MAX = 64, ENV_VARS = 6, ENV_VAR_BYTES = 96, COMMAND_DRAIN_SOME = 4, COMMAND_DRAIN_ALL = 1024 };
+enum {
+    RESIDENTS_MAX = 64,
+    ENV_VARS = 6 /* of every run */,
+    ENV_VAR_BYTES = 96,
+    COMMAND_DRAIN_SOME = 4,
+    COMMAND_DRAIN_ALL = 1024
+};
 
 /* SERVED: what runs is with a program, and there is no process of its own. */
 typedef enum { COMMAND_IDLE, COMMAND_RUNNING, COMMAND_SWEEPING, COMMAND_SERVED } command_state_t;
@@ -64,11 +72,16 @@ typedef struct {
     bool stdin_is_item;                    /* what descriptor 0 is now */
     int out_fd, err_fd;                    /* our ends of the command's stdout and stderr */
     log_t log;
+    copy_t copy; /* where the task's terms want one */
     args_t args;
     limiter_t limiter;
     char **env; /* for tasks with no variables of their own */
     char **task_env;
     char env_text[ENV_VARS][ENV_VAR_BYTES];
+    record_env_t record_env;         /* of an item of a stream */
+    char traceparent[TRACE_MAX + 1]; /* of the job; "": none */
+    uint64_t trace_salt;
+    char trace_text[TRACE_MAX + 16]; /* TRACEPARENT=... of the run */
     buf_t scratch, frame;
 } command_t;
 
@@ -118,6 +131,8 @@ size_t supervisor_residents(const supervisor_t *s, pid_t *ret, size_t cap);
 /* ---- command.c ---- */
 
 void command_open(supervisor_t *s);
+/* A run that is read now may start, or be told ahead. */
+bool command_wants_runs(const supervisor_t *s);
 /* Goes on: finishes what ended, starts what may start. Returns false when the slot has to end. */
 bool command_step(supervisor_t *s);
 /* More frames are on the socket. */
@@ -125,8 +140,10 @@ bool command_fill(supervisor_t *s);
 /* The next thing that the worker says here is bye: it does so before it says it to the task host. */
 bool command_sees_bye(supervisor_t *s);
 void command_exited(supervisor_t *s, int status);
-/* What came on stdout and stderr, at most `turns_max` reads of each. */
+/* What came on stdout and stderr, at most `turns_max` reads of each; less while a copy waits for room. */
 void command_drain(supervisor_t *s, int turns_max);
+/* All of it went where the task's terms have it copied, and the end of it. */
+bool command_is_copied(supervisor_t *s);
 /* When command_step wants to be called again at the latest, in ms from now; -1: when something happens. */
 int command_wait_ms(const supervisor_t *s);
 

@@ -107,6 +107,25 @@ static void stored_in_log(sim_t *sim, int64_t offset, const record_t *record)
         sim_say(sim, "%s is %s", job->id, list_state(job->truth) == LIST_COMPLETE ? "complete" : "closed");
 }
 
+/* The job begins where its first J/spec says. What an earlier program wrote, and never announced on `jobs`, is not of it. */
+static void spec_stored(sim_t *sim, job_t *job, int64_t start_offset)
+{
+    bool is_first = job->start_offset < 0;
+    int32_t partition = (int32_t)job->spec.results_partition;
+    job->start_offset = start_offset;
+    job->spec_ms = job->spec_ms > 0 ? job->spec_ms : sim->clock.now_ms;
+    if (!is_first || list_start_offset(job->truth) == start_offset)
+        return;
+    list_free(job->truth);
+    job->truth = list_new(job->id, &sim_deaf, NULL);
+    if (job->truth == NULL)
+        abort();
+    for (int64_t offset = start_offset; offset < kafka_log_end(sim, TOPIC_RESULTS, partition); offset++) {
+        const record_t *record = kafka_record(sim, TOPIC_RESULTS, partition, offset);
+        list_record(job->truth, offset, record->key, record->key_len, record->value, record->value_len);
+    }
+}
+
 static void stored_in_jobs(sim_t *sim, const record_t *record)
 {
     jobs_record_t decoded;
@@ -115,10 +134,8 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
     size_t j = sim_job(sim, decoded.job, strlen(decoded.job));
     if (j < sim->jobs_n)
         control_stored(sim, &sim->jobs[j], &decoded);
-    if (j < sim->jobs_n && decoded.field == JOBS_SPEC) {
-        sim->jobs[j].start_offset = decoded.spec.start_offset;
-        sim->jobs[j].spec_ms = sim->jobs[j].spec_ms > 0 ? sim->jobs[j].spec_ms : sim->clock.now_ms;
-    }
+    if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
+        spec_stored(sim, &sim->jobs[j], decoded.spec.start_offset);
     if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_is_halting(sim->jobs[j].truth))
         sim_break(sim, "J/halt of %s is stored, but by its log it does not halt", sim->jobs[j].id);
     if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)
@@ -188,7 +205,8 @@ static bool has_copy(const sim_t *sim, const record_t *record, int32_t partition
         return false;
     for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
         const partition_t *other = &sim->kafka.topics[TOPIC_ITEMS][p];
-        int64_t from = p == partition ? to : other->was_committed ? other->committed : 0;
+        bool counts = other->was_committed && !other->is_misleading;
+        int64_t from = p == partition ? to : counts ? other->committed : 0;
         for (size_t i = (size_t)from; i < other->n; i++)
             if (other->at[i].key_len == record->key_len &&
                 memcmp(other->at[i].key, record->key, record->key_len) == 0 &&
@@ -204,6 +222,8 @@ static void committed(sim_t *sim, process_t *who, int32_t partition, int64_t fro
     ((node_t *)who->self)->must_hear = false;
     if (!sim->scenario.is_golden) /* when that is, is of no matter there */
         sim_say(sim, "%s commits partition %d up to %lld", who->name, (int)partition, (long long)to);
+    if (kafka_is_misled(sim, &((node_t *)who->self)->consumer, partition))
+        return; /* or it puts that right, just now */
     if (to < from)
         sim_break(sim, "%s commits partition %d back from %lld to %lld", who->name, (int)partition, (long long)from,
                   (long long)to);
@@ -253,14 +273,23 @@ void sim_handed(sim_t *sim, const process_t *giver, size_t job, uint64_t index)
 {
     if (job >= sim->jobs_n)
         return;
-    sim->jobs[job].givers[index] = giver;
-    sim->jobs[job].giver_lives[index] = giver->life;
+    sim_hand_t *hands = sim->jobs[job].hands[index];
+    for (size_t i = 0; i < HANDS_MAX; i++)
+        if (hands[i].giver == NULL) {
+            hands[i] = (sim_hand_t){giver, giver->life, giver->joins};
+            return;
+        }
 }
 
-/* A giver that dies between its copy's arrival and its own commit leaves two records, and both may run. */
+/* A giver that dies, or loses its place, between its copy's arrival and its own commit leaves two records, and both may
+ * run: whichever giver it was. */
 static bool may_be_doubled(const job_t *job, uint64_t index)
 {
-    return job->givers[index] != NULL && job->givers[index]->life != job->giver_lives[index];
+    const sim_hand_t *hands = job->hands[index];
+    for (size_t i = 0; i < HANDS_MAX && hands[i].giver != NULL; i++)
+        if (hands[i].giver->life != hands[i].life || hands[i].giver->joins != hands[i].joins)
+            return true;
+    return false;
 }
 
 /* Where workers only come and go, and no record is doubled, an item runs in one place at a time. */
@@ -279,9 +308,21 @@ static void check_alone(sim_t *sim, const pool_t *mine, const run_t *run)
         }
 }
 
+bool check_is_misled(const sim_t *sim, const process_t *worker, size_t j)
+{
+    const job_t *job = &sim->jobs[j];
+    const consumer_t *consumer = &((const node_t *)worker->self)->consumer;
+    int32_t to = job->lanes_from + (int32_t)sim->scenario.items_partitions;
+    for (int32_t p = job->lanes_from; p < to; p++)
+        if (consumer->owns[p] && kafka_is_misled(sim, consumer, p))
+            return true;
+    return false;
+}
+
 void sim_attempt_began(sim_t *sim, pool_t *pool, const run_t *run)
 {
     job_t *job = &sim->jobs[run->job];
+    job->was_misled[run->index] |= check_is_misled(sim, pool->worker, run->job);
     sim_say(sim, "%s runs %s/%llu, attempt %u", pool->worker->name, job->id, (unsigned long long)run->index,
             run->attempt);
     job->begun_n++;

@@ -75,6 +75,8 @@ static void check_entry(sim_t *sim, const job_t *job, const outcome_t *outcome)
     bool crashed = outcome->kind == FANMAP_CRASHED && sim->lost_lives > 0 && !sim->scenario.is_poisoned;
     if (cut_short || crashed)
         return;
+    if ((outcome->kind == FANMAP_LOST && job->was_wiped[index]) || job->was_misled[index])
+        return;
     bool fits = outcome->kind == planned;
     /* halting soon: a try that would have been followed by another was the last */
     bool is_last = job->spec.halt.when == HALT_SOON && job->spec.retries > 0 && outcome->kind < FANMAP_CRASHED;

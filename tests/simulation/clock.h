@@ -28,6 +28,7 @@ struct process {
     char name[16];
     process_state_t state;
     uint64_t life;        /* rises at every start: messages to an earlier life are void */
+    uint64_t joins;       /* how often it lost its place in the group and joined anew */
     int64_t clock_off_ms; /* its CLOCK_BOOTTIME less the simulation's time */
     bool kafka_cut, redis_cut;
     event_t *inbox, **inbox_end;

@@ -23,6 +23,8 @@ void control_look(sim_t *sim)
         node_t *node = &sim->nodes[i];
         bool was = node->is_in_touch;
         node->is_in_touch = is_in_touch(sim, node);
+        if (kafka_reaches(sim, &node->process))
+            node->unheard_ms = 0;
         if ((!was || !node->is_in_touch) && until_ms > node->out_of_touch_ms)
             node->out_of_touch_ms = until_ms;
     }

@@ -16,6 +16,7 @@ typedef enum {
     ACT_LIMIT,
     ACT_FLUSH,
     ACT_CUT_REDIS,
+    ACT_CUT_KAFKA,
     ACT_CANCEL
 } act_t;
 
@@ -33,9 +34,11 @@ typedef struct {
     unsigned fails_permille;
     const line_t *script;
     size_t script_n;
+    bool has_handoff;
 } golden_t;
 
-#define SCRIPT(lines) lines, sizeof lines / sizeof lines[0]
+#define SCRIPT(lines)              lines, sizeof lines / sizeof lines[0], false
+#define SCRIPT_WITH_HANDOFF(lines) lines, sizeof lines / sizeof lines[0], true
 
 static const line_t plain[] = {{0, ACT_START, 0}};
 static const line_t killed[] = {{0, ACT_START, 0}, {10, ACT_START, 1}, {700, ACT_KILL, 0}};
@@ -43,6 +46,10 @@ static const line_t lowered[] = {{0, ACT_START, 0}, {10, ACT_START, 1}, {1200, A
 static const line_t wiped[] = {{0, ACT_START, 0}, {10, ACT_START, 1}, {1200, ACT_FLUSH, 0}};
 static const line_t lapsed[] = {
     {0, ACT_START, 0}, {10, ACT_START, 1}, {1000, ACT_CUT_REDIS, 0}, {12000, ACT_CUT_REDIS, 0}};
+/* Stopped three times, it has most left when the other is done, and is cut off then. */
+static const line_t unheard[] = {{0, ACT_START, 0},         {10, ACT_START, 1},       {1000, ACT_STOP, 0},
+                                 {5500, ACT_CONTINUE, 0},   {6000, ACT_STOP, 0},      {10000, ACT_CONTINUE, 0},
+                                 {12000, ACT_CUT_KAFKA, 0}, {21000, ACT_CUT_KAFKA, 0}};
 static const line_t cancelled[] = {{0, ACT_START, 0}, {1000, ACT_CANCEL, 0}};
 static const line_t left[] = {{0, ACT_START, 0}, {700, ACT_START, 1}, {1500, ACT_DRAIN, 0}};
 
@@ -57,6 +64,10 @@ static const golden_t goldens[] = {
      SCRIPT(wiped)},
     {"lapsed", "Cut off from Redis for 11 s: frozen at half the lease, thawed when the same Redis answers.", 2, 1, 4, 2,
      14000, 0, SCRIPT(lapsed)},
+    {"unheard",
+     "Cut off from Kafka for 9 s and asked for items: it hands on what it is asked for at first, then nothing until "
+     "Kafka answers.",
+     2, 1, 60, 0, 400, 0, SCRIPT_WITH_HANDOFF(unheard)},
     {"cancelled", "A cancel closes the job: what runs is killed, what lies behind it does not count.", 1, 2, 8, 0, 600,
      0, SCRIPT(cancelled)},
     {"left", "A worker joins, another leaves: partitions are handed over with nothing running twice.", 2, 1, 8, 0, 250,
@@ -93,6 +104,11 @@ static void carry_out(sim_t *sim, act_t what, uint64_t value)
         sim_say(sim, "%s is %s redis", sim->nodes[value].process.name,
                 sim->nodes[value].process.redis_cut ? "cut off from" : "back at");
         break;
+    case ACT_CUT_KAFKA:
+        sim->nodes[value].process.kafka_cut = !sim->nodes[value].process.kafka_cut;
+        sim_say(sim, "%s is %s kafka", sim->nodes[value].process.name,
+                sim->nodes[value].process.kafka_cut ? "cut off from" : "back at");
+        break;
     case ACT_CANCEL:
         maker_cancel(sim, &sim->jobs[0]);
         break;
@@ -108,6 +124,7 @@ static void set_scenario(sim_t *sim, const golden_t *golden)
 {
     scenario_t *s = &sim->scenario;
     *s = (scenario_t){.is_golden = true,
+                      .has_handoff = golden->has_handoff,
                       .workers_n = golden->workers_n,
                       .slots_n = golden->slots_n,
                       .jobs_n = 1,
@@ -149,6 +166,8 @@ static void set_up(sim_t *sim, const golden_t *golden)
     sim->nodes_n = golden->workers_n;
     for (size_t i = 0; i < sim->nodes_n; i++)
         node_begin(&sim->nodes[i], i, golden->slots_n, 0);
+    for (size_t i = 0; i < sim->nodes_n && golden->has_handoff; i++)
+        node_offers(sim, &sim->nodes[i], 0);
     sim_say(sim, "%s", golden->story);
     for (size_t i = 0; i < golden->script_n; i++) {
         event_t *event = clock_after(&sim->clock, golden->script[i].at_ms, on_line);

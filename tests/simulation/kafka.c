@@ -123,6 +123,14 @@ int64_t kafka_append(sim_t *sim, int topic, int32_t partition, const void *key, 
     return offset;
 }
 
+void kafka_make_anew(sim_t *sim, int topic, int32_t partition)
+{
+    partition_t *p = &sim->kafka.topics[topic][partition];
+    partition_end(p);
+    *p = (partition_t){0};
+    sim->kafka.made[partition]++;
+}
+
 static kafka_producer_t *producer_of(sim_t *sim, process_t *process)
 {
     for (size_t i = 0; i < sim->kafka.producers_n; i++)
@@ -163,6 +171,11 @@ static void store_head(sim_t *sim, process_t *process, outbox_t *box, int topic,
     request_free(request);
 }
 
+static bool is_gone(const sim_t *sim, int topic, int32_t partition)
+{
+    return topic == TOPIC_ITEMS && sim->kafka.is_gone[partition];
+}
+
 static void on_arrival(sim_t *sim, event_t *event)
 {
     kafka_producer_t *producer = event->data;
@@ -171,13 +184,13 @@ static void on_arrival(sim_t *sim, event_t *event)
         event->data = NULL; /* kafka_process_died has settled it */
         return;
     }
-    if (!kafka_reaches(sim, process)) {
+    int topic = (int)event->a;
+    int32_t partition = (int32_t)event->b;
+    if (!kafka_reaches(sim, process) || is_gone(sim, topic, partition)) {
         clock_again(&sim->clock, event, BLOCKED_RETRY_MS);
         return;
     }
     event->data = NULL;
-    int topic = (int)event->a;
-    int32_t partition = (int32_t)event->b;
     store_head(sim, process, &producer->boxes[topic][partition], topic, partition);
 }
 
@@ -228,7 +241,7 @@ void kafka_process_died(sim_t *sim, process_t *process)
     for (int t = 0; t < TOPICS_N; t++)
         for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
             outbox_t *box = &producer->boxes[t][p];
-            bool lucky = kafka_reaches(sim, process);
+            bool lucky = kafka_reaches(sim, process) && !is_gone(sim, t, p);
             while (box->first != NULL && lucky && dice_chance(&sim->clock, 600))
                 store_head(sim, process, box, t, p);
             box_clear(box);
@@ -237,14 +250,21 @@ void kafka_process_died(sim_t *sim, process_t *process)
 
 /* ---- commits ---- */
 
+bool kafka_is_misled(const sim_t *sim, const consumer_t *consumer, int32_t partition)
+{
+    return consumer->is_misled[partition] || sim->kafka.made[partition] != consumer->made[partition];
+}
+
 static bool store_commit(sim_t *sim, process_t *process, const consumer_t *consumer, int32_t partition, int64_t offset,
                          const char *metadata, size_t metadata_len)
 {
-    if (!group_accepts(sim, consumer))
+    if (!group_accepts(sim, consumer) || is_gone(sim, TOPIC_ITEMS, partition))
         return false;
     partition_t *p = &sim->kafka.topics[TOPIC_ITEMS][partition];
-    sim->kafka.hooks.committed(sim, process, partition, p->was_committed ? p->committed : 0, offset);
+    bool counts = p->was_committed && !p->is_misleading;
+    sim->kafka.hooks.committed(sim, process, partition, counts ? p->committed : 0, offset);
     p->was_committed = true;
+    p->is_misleading = kafka_is_misled(sim, consumer, partition) && !((node_t *)process->self)->is_remade;
     p->committed = offset;
     free(p->metadata);
     p->metadata = take_copy(metadata, metadata_len);

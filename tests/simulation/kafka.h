@@ -28,6 +28,7 @@ typedef struct {
     record_t *at;
     size_t n, cap;
     bool was_committed; /* by the one group */
+    bool is_misleading; /* its commit is of an earlier log */
     int64_t committed;
     char *metadata;
     size_t metadata_len;
@@ -78,6 +79,10 @@ typedef struct {
     uint64_t join_n;
     bool owns[PARTITIONS_MAX];
     int64_t position[PARTITIONS_MAX];
+    bool is_misled[PARTITIONS_MAX]; /* by the commit it found */
+    unsigned made[PARTITIONS_MAX],
+        short_n[PARTITIONS_MAX]; /* as assigned; how often in a row it was found another log */
+    int64_t witness[PARTITIONS_MAX], witness_ms[PARTITIONS_MAX]; /* 0 ms: there is none */
     struct {
         bool under_way, waits;
         int64_t offset;
@@ -91,6 +96,8 @@ typedef struct {
 typedef struct {
     partition_t topics[TOPICS_N][PARTITIONS_MAX];
     uint32_t partitions_n[TOPICS_N];
+    unsigned made[PARTITIONS_MAX]; /* how often the lanes of items were made anew, */
+    bool is_gone[PARTITIONS_MAX];  /* and whether they are away just now */
     bool away;
     unsigned slow_permille, lost_commit_permille; /* how often an answer takes seconds, or misses */
     int64_t session_ms, rebalance_ms;
@@ -107,6 +114,10 @@ int64_t kafka_latency_ms(sim_t *sim);
 bool kafka_reaches(const sim_t *sim, const process_t *process);
 int64_t kafka_log_end(const sim_t *sim, int topic, int32_t partition);
 const record_t *kafka_record(const sim_t *sim, int topic, int32_t partition, int64_t offset); /* NULL: beyond the end */
+/* What its owner has of it is of another log, and it has not noticed. */
+bool kafka_is_misled(const sim_t *sim, const consumer_t *consumer, int32_t partition);
+/* Without records and commits, as after its topic was deleted and made anew. */
+void kafka_make_anew(sim_t *sim, int topic, int32_t partition);
 /* At once and by nobody: foreign records, and the control commands. Returns the offset. */
 int64_t kafka_append(sim_t *sim, int topic, int32_t partition, const void *key, size_t key_len, const void *value,
                      size_t value_len);

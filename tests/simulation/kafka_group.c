@@ -291,6 +291,7 @@ void group_join_anew(sim_t *sim, process_t *process, consumer_t *consumer)
     if (consumer->is_leaving)
         return;
     sim_say(sim, "%s joins anew", process->name);
+    process->joins++;
     if (member != NULL && kafka_reaches(sim, process))
         throw_out(sim, member, "it joins anew");
     consumer->id[0] = '\0';

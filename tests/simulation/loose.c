@@ -1,4 +1,6 @@
-/* "Allow falls first", taken out: the linker leads these four calls of the worker's core through here (--wrap).
+/* Protections of the worker's side of the tokens, taken out: the linker leads these calls through here (--wrap).
+ *
+ * "Allow falls first".
  * Everything passes unchanged unless the run is without that protection; then allow stays what the last reply said, as
  * if it did not fall to what is kept before a request leaves. */
 #include "loose.h"
@@ -11,11 +13,12 @@ static struct {
     const tokens_t *tokens;
     uint64_t allow;
 } loose[LOOSE_MAX];
-static bool is_on;
+static bool is_on, lacks_void;
 
-void loose_begin(bool on)
+void loose_begin(bool on, bool without_void)
 {
     is_on = on;
+    lacks_void = without_void;
     for (size_t i = 0; i < LOOSE_MAX; i++)
         loose[i].tokens = NULL;
 }
@@ -28,6 +31,14 @@ bool __wrap_tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret);
 uint64_t __wrap_tokens_allow(const tokens_t *t, int64_t now_ms);
 void __wrap_tokens_on_reply(tokens_t *t, uint64_t seq, const tokens_reply_t *reply, int64_t now_ms);
 void __wrap_tokens_free(tokens_t *t);
+void __real_starts_answered(starts_t *s, uint64_t n, uint64_t in_us, int64_t sent_ms, int64_t now_ms);
+void __wrap_starts_answered(starts_t *s, uint64_t n, uint64_t in_us, int64_t sent_ms, int64_t now_ms);
+
+/* A place is good for its second from when the answer came, however late that is. */
+void __wrap_starts_answered(starts_t *s, uint64_t n, uint64_t in_us, int64_t sent_ms, int64_t now_ms)
+{
+    __real_starts_answered(s, n, in_us, lacks_void ? now_ms : sent_ms, now_ms);
+}
 
 static size_t find(const tokens_t *t)
 {

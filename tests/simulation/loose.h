@@ -3,7 +3,7 @@
 
 #include "tokens/tokens.h"
 
-/* Before each run: on, or as it is. */
-void loose_begin(bool on);
+/* Before each run: without the one, without the other. */
+void loose_begin(bool without_falling, bool without_void);
 
 #endif

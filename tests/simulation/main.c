@@ -4,6 +4,7 @@
  *   simulation --seed 17 --timeline     one seed, with everything that happened
  *   simulation --off freeze --seeds ..  without one protection (--mutants: each in turn, and each must be noticed)
  *   simulation --uneven                 how uneven items spread, in virtual time
+ *   simulation --scale                  what large fleets ask of Redis and Kafka; --scale-page FILE: whether the page says so
  *   simulation --golden NAME            one scripted scenario; --goldens: all, against golden/NAME.txt
  */
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "mutants.h"
+#include "scale.h"
 #include "sim.h"
 
 #define UNEVEN_TARGET 1.1
@@ -27,8 +29,8 @@ typedef struct {
     uint64_t from, to; /* both included */
     int64_t seconds;   /* 0: no bound */
     const mutant_t *off;
-    const char *golden, *golden_dir;
-    bool timeline, verbose, mutants, goldens, uneven;
+    const char *golden, *golden_dir, *scale_page;
+    bool timeline, verbose, mutants, goldens, uneven, scale;
 } options_t;
 
 /* Shared with the children. */
@@ -207,8 +209,8 @@ static int mutants(const options_t *o)
 static int usage(const char *what)
 {
     fprintf(stderr,
-            "%s\nusage: simulation [--seeds A..B | --seed N | --mutants | --golden NAME | --goldens DIR | --uneven] "
-            "[--seconds S] "
+            "%s\nusage: simulation [--seeds A..B | --seed N | --mutants | --golden NAME | --goldens DIR | --uneven | "
+            "--scale | --scale-page FILE] [--seconds S] "
             "[--off "
             "PROTECTION] [--timeline] [--verbose]\nprotections:",
             what);
@@ -241,6 +243,8 @@ static bool set_option(options_t *o, const char *name, const char *value)
         return (o->off = mutant_find(value)) != NULL;
     if (strcmp(name, "--golden") == 0)
         return (o->golden = value) != NULL;
+    if (strcmp(name, "--scale-page") == 0)
+        return (o->scale_page = value) != NULL;
     if (strcmp(name, "--goldens") == 0)
         return o->goldens = (o->golden_dir = value) != NULL;
     return false;
@@ -252,6 +256,7 @@ static bool set_flag(options_t *o, const char *name)
                  : strcmp(name, "--verbose") == 0 ? &o->verbose
                  : strcmp(name, "--mutants") == 0 ? &o->mutants
                  : strcmp(name, "--uneven") == 0  ? &o->uneven
+                 : strcmp(name, "--scale") == 0   ? &o->scale
                                                   : NULL;
     if (flag != NULL)
         *flag = true;
@@ -274,6 +279,8 @@ int main(int argc, char **argv)
     }
     if (o.uneven)
         return uneven_measure(UNEVEN_TARGET);
+    if (o.scale || o.scale_page != NULL)
+        return scale_table(o.scale_page);
     if (o.goldens)
         return golden_compare_all(o.golden_dir);
     if (o.golden != NULL || o.from == o.to)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node_internal.h"
+#include "remake.h"
 
 enum { STEPS_AT_MS_MAX = 20000, STOP_LEEWAY = 64 };
 
@@ -68,15 +69,35 @@ static void tell_taken_back(sim_t *sim, node_t *node)
     node_step(sim, node, &event);
 }
 
+static void on_settle(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    node->is_settling = false;
+    node_step(sim, node, &(worker_event_t){.type = WORKER_SETTLE});
+}
+
+/* Items and outcomes come in turns, at whose end conclusions are drawn: in half of all runs, so that both ways are looked at. */
+static void tell_more(sim_t *sim, node_t *node, worker_event_t *event)
+{
+    event->more = (event->type == WORKER_ITEM || event->type == WORKER_ATTEMPT_DONE) && !sim->scenario.is_golden &&
+                  sim->seed % 2 == 0;
+    if (!event->more || node->is_settling)
+        return;
+    node->is_settling = true;
+    clock_tell(&sim->clock, 0, &node->process, on_settle);
+}
+
 void node_step(sim_t *sim, node_t *node, worker_event_t *event)
 {
     uint64_t life = node->process.life;
+    tell_more(sim, node, event);
     event->now_ms = node_now_ms(sim, node);
     event->broker_ms = node->knows_broker ? event->now_ms + node->broker_off_ms : 0;
     count_steps(sim, node);
     worker_actions_clear(&node->actions);
     worker_step(node->worker, event, &node->actions);
-    node->is_losing = event->type == WORKER_LOST;
+    node->is_losing = event->type == WORKER_LOST || event->type == WORKER_REMADE;
+    node->is_remade = event->type == WORKER_REMADE;
     if (node->actions.failed)
         sim_break(sim, "%s: out of memory", node->process.name);
     for (size_t i = 0; i < node->actions.n && sim->broken[0] == '\0'; i++) {
@@ -124,6 +145,7 @@ void node_start(sim_t *sim, node_t *node)
                               .tasks_n = served_n,
                               .budget_bytes = 1 << 20,
                               .items_max = sim->scenario.items_max,
+                              .ample_n = sim->scenario.is_golden ? 0 : sim->seed % 3 * 2,
                               .commit_every_ms = 1000,
                               .session_ms = (uint32_t)sim->kafka.session_ms,
                               .drain_ms = 10000,
@@ -141,6 +163,7 @@ void node_start(sim_t *sim, node_t *node)
         abort();
     sim_say(sim, "%s starts as %s", node->process.name, node->incarnation);
     node->wants = node->has_joined = node->is_draining = node->is_reading_jobs = node->is_fetching = false;
+    node->is_settling = false;
     node->jobs_position = 0;
     node->knows_broker = node->has_asked_clock = false;
     node->is_watching = false;
@@ -153,6 +176,7 @@ void node_start(sim_t *sim, node_t *node)
     memset(node->limit_version, 0, sizeof node->limit_version);
     memset(node->lease_version, 0, sizeof node->lease_version);
     memset(node->sync_seq, 0, sizeof node->sync_seq);
+    looker_start(sim, node);
     node->pool = pool_new(sim, &node->process, node->slots_n);
     node_poke_jobs(sim, node);
     arm_tick(sim, node);
@@ -161,6 +185,7 @@ void node_start(sim_t *sim, node_t *node)
 /* What a process holds dies with it. */
 static void forget(node_t *node)
 {
+    looker_forget(node);
     worker_free(node->worker);
     node->worker = NULL;
     worker_actions_free(&node->actions);

@@ -3,11 +3,12 @@
 #ifndef SIMULATION_NODE_H
 #define SIMULATION_NODE_H
 
+#include "client/joblog/missing.h"
 #include "kafka.h"
 #include "pool.h"
 #include "worker/core/core.h"
 
-enum { NODE_JOBS_MAX = 4, PACK_ITEMS_MAX = 16, NODE_QUERIES_MAX = 8 };
+enum { NODE_JOBS_MAX = 4, PACK_ITEMS_MAX = 16, NODE_QUERIES_MAX = 8, NODE_OFFER_EVERY_MS = 100 };
 
 /* Outcomes of one job that leave together. */
 typedef struct node_pack node_pack_t;
@@ -19,6 +20,20 @@ struct node_pack {
 };
 
 typedef struct payload payload_t;
+
+/* Looks for items that Kafka lost: looker.c. */
+typedef struct {
+    missing_t before, now;
+    bool is_running, again;
+    unsigned ticks;
+    int64_t due_ms, idle_since_ms, look_after_ms;
+    size_t job; /* the one looked at, */
+    list_t *list;
+    int64_t log_offset; /* up to which its log was read, */
+    uint64_t published;
+    int32_t lane; /* and the lane of its task that is read next, for these: */
+    bitset_t records;
+} looker_t;
 
 typedef struct {
     process_t process;
@@ -32,6 +47,7 @@ typedef struct {
     consumer_t consumer;
     int64_t watched[PARTITIONS_MAX]; /* -1: not; else the next offset to look at for notes */
     bool is_watching;
+    bool is_settling; /* the end of its turn is on the way */
     bool wants, is_fetching, has_joined, is_draining, is_reading_jobs;
     int64_t jobs_position, jobs_start_end;
     int64_t broker_off_ms; /* the broker's clock less this one's, as far as it knows */
@@ -54,12 +70,15 @@ typedef struct {
     int64_t stepped_ms, stopped_ms;
     bool is_in_touch;        /* with Kafka, behind the last event */
     int64_t out_of_touch_ms; /* until when it was not */
-    bool is_losing;          /* in a step of WORKER_LOST */
+    bool is_losing;          /* in a step of WORKER_LOST or WORKER_REMADE, */
+    bool is_remade;          /* the latter */
     bool closing_failed;     /* a closing commit of this step was not acknowledged */
     bool must_hear;          /* it was stopped for long: its partitions may be another's, until Kafka answers */
     uint64_t steps_at_ms;
+    int64_t unheard_ms;         /* when it handed something on first without reaching Kafka; 0: it does */
     uint64_t offer_ms, said_ms; /* of what waits here, in a quiet fleet: what Redis has, and was told last */
     int64_t anew_ms;
+    looker_t looker;
 } node_t;
 
 void node_begin(node_t *node, size_t number, unsigned slots_n, int64_t clock_off_ms);
@@ -69,8 +88,8 @@ void node_kill(sim_t *sim, node_t *node);
 void node_stop(sim_t *sim, node_t *node);
 void node_continue(sim_t *sim, node_t *node);
 void node_drain(sim_t *sim, node_t *node);
-/* Redis hears how much waits there. */
-void node_offer(sim_t *sim, node_t *node);
+/* From then on Redis hears how much waits there. */
+void node_offers(sim_t *sim, node_t *node, int64_t in_ms);
 void node_end(node_t *node);
 /* There may be something to read. */
 void node_poke_items(sim_t *sim, node_t *node);

@@ -119,10 +119,13 @@ static void run(sim_t *sim, node_t *node, const worker_action_t *action)
                .job_key = action->run.job_key,
                .job = j,
                .index = action->run.index,
-               .fence = action->run.fence};
-    if (r.attempt < 1 || r.attempt > spec->retries + 1)
+               .fence = action->run.fence,
+               .call_n = action->run.call_n};
+    if ((r.attempt < 1 || r.attempt > spec->retries + 1) && !check_is_misled(sim, &node->process, j))
         sim_break(sim, "%s runs attempt %u of %s/%llu, which has %u retries", node->process.name, r.attempt, spec->job,
                   (unsigned long long)r.index, spec->retries);
+    if (spec->batch_n <= 1 || r.call_n > 0)
+        rate_started(sim, &node->process, j, r.index);
     worker_ran(node->worker, action->run.item, pool_run(sim, node->pool, action->run.slot, &r));
 }
 
@@ -155,6 +158,8 @@ static void weaken(const sim_t *sim, const worker_action_t *action, buf_t *ret)
         meta.mark = -1;
         meta.horizon = action->commit.offset;
     }
+    if (!sim_protects(sim, PROTECTION_LOG))
+        meta.log = 1;
     for (uint32_t i = 0; i < meta.counts_n && !sim_protects(sim, PROTECTION_CHARGES); i++) {
         counts[i] = (commit_count_t){meta.counts[i].offset, meta.counts[i].attempts, 0};
         meta.counts = i + 1 == meta.counts_n ? counts : meta.counts;
@@ -190,6 +195,8 @@ static void commit_weakened(sim_t *sim, node_t *node, const worker_action_t *act
                          action->commit.metadata_len, action->commit.number);
         return;
     }
+    if (node->is_remade && !sim_protects(sim, PROTECTION_BEGINNING))
+        return;
     if (!kafka_commit_now(sim, &node->process, &node->consumer, partition, offset, action->commit.metadata,
                           action->commit.metadata_len))
         node->closing_failed = true;
@@ -418,6 +425,10 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
     case WORKER_LET_GO:
         if (node->consumer.is_giving_up)
             group_let_go(sim, &node->process, &node->consumer, action->let_go.lane);
+        break;
+    case WORKER_WITNESS:
+        node->consumer.witness[action->witness.lane] = action->witness.offset;
+        node->consumer.witness_ms[action->witness.lane] = action->witness.ms;
         break;
     case WORKER_SYNC:
         ask_tokens(sim, node, &action->sync.request);

@@ -21,17 +21,24 @@ void node_assigned(sim_t *sim, node_t *node)
         if (!node->consumer.owns[p])
             continue;
         const partition_t *partition = &sim->kafka.topics[TOPIC_ITEMS][p];
-        int64_t offset = partition->was_committed ? partition->committed : 0;
+        /* a commit behind the end is of an earlier log, as the bus finds out */
+        bool was_committed = partition->was_committed && partition->committed <= (int64_t)partition->n;
+        int64_t offset = was_committed ? partition->committed : 0;
         node->consumer.position[p] = offset;
-        char *metadata = take_copy(partition->metadata, partition->metadata_len);
+        node->consumer.made[p] = sim->kafka.made[p];
+        node->consumer.is_misled[p] = was_committed && partition->is_misleading;
+        node->consumer.witness_ms[p] = 0;
+        node->consumer.short_n[p] = 0;
+        size_t metadata_len = was_committed ? partition->metadata_len : 0;
+        char *metadata = take_copy(partition->metadata, metadata_len);
         worker_event_t event = {.type = WORKER_ASSIGNED};
         event.assigned.lane = p;
         event.assigned.partition = p % (int32_t)sim->scenario.items_partitions;
         event.assigned.task = node_place_of(node, sim_task_of(sim, p));
         event.assigned.offset = offset;
-        event.assigned.was_committed = partition->was_committed;
+        event.assigned.was_committed = was_committed;
         event.assigned.metadata = metadata;
-        event.assigned.metadata_len = partition->metadata_len;
+        event.assigned.metadata_len = metadata_len;
         event.assigned.member = node->consumer.id;
         node_step(sim, node, &event);
         free(metadata);
@@ -122,12 +129,15 @@ static void say_done(sim_t *sim, const slot_message_t *message, worker_event_t *
 {
     const run_t *run = &message->run;
     plan_t plan = plan_of(sim, run->job, run->index, run->attempt);
+    if (message->is_whole)
+        plan.kind = FANMAP_EXCEPTION;
     outcome_t *outcome = &event->done.outcome;
     event->type = WORKER_ATTEMPT_DONE;
     event->done.slot = message->slot;
     event->done.n = message->n;
     event->done.kind = plan.kind;
     event->done.final = plan.is_final;
+    event->done.is_whole = message->is_whole && sim_protects(sim, PROTECTION_SPLIT);
     outcome->run_us = 1000;
     if (plan.kind != FANMAP_VALUE) {
         fill_error(outcome, plan.kind, text, cap);
@@ -165,6 +175,12 @@ void node_slot(sim_t *sim, node_t *node, const slot_message_t *message)
         break;
     case SLOT_SAYS_DONE:
         say_done(sim, message, &event, &value, text, 16);
+        break;
+    case SLOT_SAYS_BACK:
+        event.type = WORKER_GIVEN_BACK;
+        event.given_back.slot = message->slot;
+        event.given_back.from = message->n;
+        event.given_back.to = message->unstarted_from;
         break;
     case SLOT_SAYS_DOWN:
         node->pool->slots[message->slot].is_up_told = false;

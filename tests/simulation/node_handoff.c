@@ -6,7 +6,15 @@
 #include "node_internal.h"
 #include "schemas/item.h"
 
-enum { SEATS_MAX = 4, LOST_PERMILLE = 100, LATE_MS = 400, HELD_PERMILLE = 100, HELD_MS = 3000, OFFER_ANEW_MS = 500 };
+enum {
+    SEATS_MAX = 4,
+    LOST_PERMILLE = 100,
+    LATE_MS = 400,
+    HELD_PERMILLE = 100,
+    HELD_MS = 3000,
+    OFFER_ANEW_MS = 500,
+    UNHEARD_MS = 100
+};
 
 typedef struct {
     uint32_t free_n;
@@ -56,7 +64,7 @@ static uint64_t backlog_ms(const node_t *node, const begging_t *begging)
 }
 
 /* As worker/shell/handoff.c says it, and tokens/redis_handoff.c keeps it. */
-void node_offer(sim_t *sim, node_t *node)
+static void offer(sim_t *sim, node_t *node)
 {
     if (node->process.state != PROCESS_RUNS)
         return;
@@ -67,6 +75,17 @@ void node_offer(sim_t *sim, node_t *node)
     }
     if (ms != node->said_ms && (ms == 0 || ms / 2 >= node->said_ms || ms < node->said_ms / 2))
         node->offer_ms = node->said_ms = ms;
+}
+
+static void on_offer(sim_t *sim, event_t *event)
+{
+    offer(sim, &sim->nodes[event->a]);
+    clock_again(&sim->clock, event, NODE_OFFER_EVERY_MS);
+}
+
+void node_offers(sim_t *sim, node_t *node, int64_t in_ms)
+{
+    clock_after(&sim->clock, in_ms, on_offer)->a = node->number;
 }
 
 /* Whoever has most waiting, as Redis knows it; what a stopped one said is still there for a while. */
@@ -155,9 +174,22 @@ static void send_copy(sim_t *sim, node_t *node, const worker_action_t *action, u
     buf_free(&value);
 }
 
+/* Once a copy has had no answer for a while the worker knows that its place may be lost, and its items be another's. */
+static void check_heard(sim_t *sim, node_t *node)
+{
+    if (kafka_reaches(sim, &node->process))
+        return;
+    if (node->unheard_ms == 0)
+        node->unheard_ms = sim->clock.now_ms;
+    if (sim->clock.now_ms - node->unheard_ms > UNHEARD_MS)
+        sim_break(sim, "%s hands on what Kafka has not heard of for %lld ms", node->process.name,
+                  (long long)(sim->clock.now_ms - node->unheard_ms));
+}
+
 void node_hand_off(sim_t *sim, node_t *node, const worker_action_t *action)
 {
     node_pack_t *pack = take(sizeof *pack);
+    check_heard(sim, node);
     pack->cookie = ++node->cookies;
     pack->items[pack->n++] = action->hand_off.item;
     pack->next = node->sent;

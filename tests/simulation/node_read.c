@@ -157,6 +157,7 @@ static void read_item(sim_t *sim, node_t *node, int32_t p)
     event.item.value = payload->value;
     event.item.value_len = payload->value_len;
     event.item.payload = payload;
+    event.appended_ms = record->at_ms;
     node_step(sim, node, &event);
 }
 

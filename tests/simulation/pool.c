@@ -8,7 +8,7 @@
 #include "plan.h"
 #include "sim.h"
 
-enum { LAPSED_KILL_MS = 60000, LAPSES_MAX = POOL_LAPSES_MAX };
+enum { LASTS_MS = 5, LAPSED_KILL_MS = 60000, LAPSES_MAX = POOL_LAPSES_MAX };
 
 static int64_t worker_now_ms(const sim_t *sim, const pool_t *pool)
 {
@@ -67,22 +67,66 @@ static void count_down(sim_t *sim, pool_t *pool, uint32_t s)
     event->drop = pool_keep;
 }
 
+/* What runs lasts: nothing that was told ahead has begun, and all that waits goes back. */
+static void on_lasting(sim_t *sim, event_t *event)
+{
+    pool_t *pool = event->data;
+    uint32_t s = (uint32_t)event->x;
+    slot_t *slot = &pool->slots[s];
+    if (!slot->is_running || slot->waiting[0].n != event->a || slot->claimed < 2 || is_frozen(slot))
+        return;
+    slot_message_t message = {.what = SLOT_SAYS_BACK, .n = slot->waiting[1].n, .unstarted_from = slot->next_n};
+    slot->n = slot->claimed = 1;
+    if (sim_protects(sim, PROTECTION_BACK))
+        tell(sim, pool, s, message);
+}
+
+static void claim_ahead(sim_t *sim, pool_t *pool, uint32_t s)
+{
+    slot_t *slot = &pool->slots[s];
+    if (slot->claimed == 0)
+        slot->claimed = 1;
+    if (sim->scenario.is_golden || slot->n <= slot->claimed || !dice_chance(&sim->clock, 300))
+        return;
+    slot->claimed = (size_t)dice_between(&sim->clock, (int64_t)slot->claimed + 1, (int64_t)slot->n);
+    event_t *event = clock_after(&sim->clock, LASTS_MS, on_lasting);
+    event->x = s;
+    event->a = slot->waiting[0].n;
+    event->data = pool;
+    event->drop = pool_keep;
+}
+
+/* How many begin and end together. */
+static size_t call_of(const slot_t *slot)
+{
+    return slot->waiting[0].call_n > 1 ? slot->waiting[0].call_n : 1;
+}
+
 static void begin_next(sim_t *sim, pool_t *pool, uint32_t s)
 {
     slot_t *slot = &pool->slots[s];
     if (slot->is_running || !slot->is_up || slot->n == 0 || is_frozen(slot) ||
         has_lapsed(sim, pool, slot->waiting[0].job_key))
         return;
+    size_t n = call_of(slot);
+    if (slot->n < n)
+        return; /* the others are on their way */
     slot->is_running = true;
     slot->is_ending = false;
-    run_t *run = &slot->waiting[0];
-    sim_attempt_began(sim, pool, run);
+    if (n > 1)
+        slot->claimed = n;
+    else
+        claim_ahead(sim, pool, s);
+    for (size_t i = 0; i < n; i++)
+        sim_attempt_began(sim, pool, &slot->waiting[i]);
     count_down(sim, pool, s);
 }
 
-static void pop(slot_t *slot)
+static void pop(slot_t *slot, size_t n)
 {
-    memmove(&slot->waiting[0], &slot->waiting[1], --slot->n * sizeof slot->waiting[0]);
+    slot->n -= n;
+    slot->claimed -= n;
+    memmove(&slot->waiting[0], &slot->waiting[n], slot->n * sizeof slot->waiting[0]);
     slot->is_running = false;
     slot->turn++;
 }
@@ -121,12 +165,13 @@ static void go_down(sim_t *sim, pool_t *pool, uint32_t s, int down)
     if (slot->is_running) {
         message.run = slot->waiting[0];
         message.n = message.run.n;
-        message.unstarted_from = message.n + 1;
-        sim_attempt_ended(sim, pool, &slot->waiting[0], "is killed");
-    } else if (slot->n > 0) {
-        message.unstarted_from = slot->waiting[0].n;
+        message.unstarted_from = slot->n > slot->claimed ? slot->waiting[slot->claimed].n : slot->next_n;
+        for (size_t i = 0; i < call_of(slot); i++)
+            sim_attempt_ended(sim, pool, &slot->waiting[i], "is killed");
+    } else if (slot->n > slot->claimed) {
+        message.unstarted_from = slot->waiting[slot->claimed].n;
     }
-    slot->n = 0;
+    slot->n = slot->claimed = 0;
     slot->is_running = slot->is_up = slot->is_ending = false;
     slot->is_frozen_by_worker = slot->is_frozen_by_guardian = false;
     slot->turn++;
@@ -142,11 +187,42 @@ static void kill_all(sim_t *sim, pool_t *pool, int down)
             go_down(sim, pool, s, down);
 }
 
+/* What becomes of a call: the worst of what its runs do. */
+static plan_t plan_of_call(const sim_t *sim, const slot_t *slot, bool *ret_fails)
+{
+    plan_t all = {.kind = FANMAP_VALUE};
+    *ret_fails = false;
+    for (size_t i = 0; i < call_of(slot); i++) {
+        plan_t plan = plan_of(sim, slot->waiting[i].job, slot->waiting[i].index, slot->waiting[i].attempt);
+        all.kills_guardian |= plan.kills_guardian;
+        all.kills |= plan.kills;
+        all.dies |= plan.dies;
+        all.times_out |= plan.times_out;
+        *ret_fails |= plan.kind != FANMAP_VALUE;
+    }
+    return all;
+}
+
+static void finish_call(sim_t *sim, pool_t *pool, uint32_t s, bool is_whole)
+{
+    slot_t *slot = &pool->slots[s];
+    size_t n = call_of(slot);
+    for (size_t i = 0; i < n; i++) {
+        const run_t *run = &slot->waiting[i];
+        bool has_value = plan_of(sim, run->job, run->index, run->attempt).kind == FANMAP_VALUE && !is_whole;
+        sim_attempt_ended(sim, pool, run, is_whole ? "fails with its call" : has_value ? "gives a value" : "fails");
+        tell(sim, pool, s, (slot_message_t){.what = SLOT_SAYS_DONE, .n = run->n, .run = *run, .is_whole = is_whole});
+    }
+    pop(slot, n);
+    begin_next(sim, pool, s);
+}
+
 static void finish(sim_t *sim, pool_t *pool, uint32_t s)
 {
     slot_t *slot = &pool->slots[s];
     run_t run = slot->waiting[0];
-    plan_t plan = plan_of(sim, run.job, run.index, run.attempt);
+    bool fails;
+    plan_t plan = plan_of_call(sim, slot, &fails);
     if (plan.kills_guardian) {
         sim_say(sim, "%s/%llu takes the guardian of %s down", sim->jobs[run.job].id, (unsigned long long)run.index,
                 pool->worker->name);
@@ -163,10 +239,7 @@ static void finish(sim_t *sim, pool_t *pool, uint32_t s)
         go_down(sim, pool, s, plan.times_out ? ATTEMPT_TIMEOUT : ATTEMPT_DIED);
         return;
     }
-    sim_attempt_ended(sim, pool, &run, plan.kind == FANMAP_VALUE ? "gives a value" : "fails");
-    pop(slot);
-    tell(sim, pool, s, (slot_message_t){.what = SLOT_SAYS_DONE, .n = run.n, .run = run});
-    begin_next(sim, pool, s);
+    finish_call(sim, pool, s, fails && call_of(slot) > 1 && dice_chance(&sim->clock, 500));
 }
 
 static void on_end(sim_t *sim, event_t *event)
@@ -225,7 +298,7 @@ uint32_t pool_run(sim_t *sim, pool_t *pool, uint32_t s, const run_t *run)
 uint32_t pool_take_back(pool_t *pool, uint32_t s)
 {
     slot_t *slot = &pool->slots[s];
-    size_t kept = slot->is_running ? 1 : 0;
+    size_t kept = slot->claimed;
     uint32_t n = slot->n > kept ? slot->waiting[kept].n : slot->next_n;
     slot->n = slot->n < kept ? slot->n : kept;
     return n;

@@ -6,7 +6,7 @@
  *   EOF       a dead worker: everything is killed at once
  *
  * A slot runs one attempt; further runs wait in it, are begun by it without asking anyone, and can be taken back until
- * then. What an attempt does is fixed by job, index and attempt (plan.h). */
+ * then. Some of them it may have told a program ahead: those it gives back by itself when what runs lasts. What an attempt does is fixed by job, index and attempt (plan.h). */
 #ifndef SIMULATION_POOL_H
 #define SIMULATION_POOL_H
 
@@ -19,6 +19,7 @@ typedef struct {
     size_t job; /* index into sim->jobs */
     uint64_t index, fence;
     int64_t left_ms;
+    uint32_t call_n; /* of the first run of a call: how many are in it */
 } run_t;
 
 typedef struct {
@@ -28,6 +29,7 @@ typedef struct {
     bool is_frozen_by_worker, is_frozen_by_guardian, is_ending;
     run_t waiting[POOL_AHEAD_MAX + 1];
     size_t n;
+    size_t claimed; /* of these: begun, or told ahead to a program that may begin them */
     uint32_t next_n;
     int64_t since_ms, tell_ms; /* messages keep their order */
     uint64_t turn;             /* rises whenever the pending end event is void */
@@ -48,13 +50,13 @@ struct pool {
     int64_t silent_since_ms; /* INT64_MAX: it beats */
 };
 
-typedef enum { SLOT_SAYS_UP, SLOT_SAYS_DONE, SLOT_SAYS_DOWN } slot_says_t;
+typedef enum { SLOT_SAYS_UP, SLOT_SAYS_DONE, SLOT_SAYS_BACK, SLOT_SAYS_DOWN } slot_says_t;
 
 /* What reaches node_slot(): one message of a slot. */
 typedef struct {
     slot_says_t what;
     uint32_t slot, n, unstarted_from;
-    bool has_attempt;
+    bool has_attempt, is_whole;
     int down; /* attempt_down_t */
     run_t run;
 } slot_message_t;

@@ -228,6 +228,7 @@ void redis_jump(sim_t *sim, int64_t by_ms)
         return;
     sim->redis.jumped_ms = sim->clock.now_ms;
     sim->redis.wall_off_ms += by_ms;
+    rate_jumped(sim);
     sim_say(sim, "redis: TIME jumps by %+lld ms", (long long)by_ms);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "faults.h"
+#include "remake.h"
 #include "schemas/place.h"
 
 /* ---- jobs ---- */
@@ -23,7 +24,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
     (void)missing;
 }
 
-static const list_callbacks_t truth_callbacks = {on_outcome, on_decided};
+const list_callbacks_t sim_deaf = {on_outcome, on_decided};
 
 uint32_t sim_task_of(const sim_t *sim, int32_t lane)
 {
@@ -53,7 +54,7 @@ void job_begin(sim_t *sim, job_t *job, size_t number, uint32_t task)
     job->spec.backoff_factor_milli = 2000;
     job->spec.backoff_cap_ms = 2000;
     job->spec.grace_ms = 100;
-    job->truth = list_new(job->id, &truth_callbacks, NULL);
+    job->truth = list_new(job->id, &sim_deaf, NULL);
     if (job->truth == NULL)
         abort();
 }
@@ -112,6 +113,16 @@ uint32_t draw_task(sim_t *sim)
     return sim->scenario.tasks_n > 1 ? (uint32_t)ROLL(sim, sim->scenario.tasks_n) : 0;
 }
 
+/* Likewise from its own seed: whether it is run in calls of several items. */
+static void draw_calls(job_t *job)
+{
+    uint64_t dice = job->plan_seed >> 23;
+    if (dice % 4 > 0)
+        return;
+    job->spec.batch_n = 2 + (uint32_t)(dice >> 4) % 6;
+    job->spec.batch_within_ms = (dice >> 8) % 2 ? 50 : 0;
+}
+
 static void draw_job(sim_t *sim, job_t *job, size_t number)
 {
     job_begin(sim, job, number, draw_task(sim));
@@ -119,6 +130,7 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
     job->begin_ms = CHANCE(sim, 600) ? BETWEEN(sim, 0, 2000) : BETWEEN(sim, 0, sim->scenario.chaos_ms / 2);
     bool is_limited = sim->scenario.is_about_tokens || CHANCE(sim, 800);
     job->spec.concurrency = is_limited ? 1 + ROLL(sim, CHANCE(sim, 500) ? 2 : 6) : 0;
+    rate_draw(sim, job);
     job->limit = job->spec.concurrency;
     job->cap = job->limit > 0 ? job->limit : UINT64_MAX;
     job->spec.retries = (uint32_t)ROLL(sim, 5);
@@ -129,6 +141,8 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
         job->spec.halt =
             (halt_t){.when = HALT_NOW, .what = (halt_what_t)ROLL(sim, 3), .threshold = 1 + (uint32_t)ROLL(sim, 20)};
     draw_policies(job);
+    if (!sim->scenario.is_about_tokens)
+        draw_calls(job);
     job->spec.submitted_ms += (int64_t)(job->plan_seed >> 13) % (2 * SUBMITTER_OFF_MS) - SUBMITTER_OFF_MS;
     if (CHANCE(sim, 60))
         job->spec.deadline_ms = job->spec.submitted_ms + BETWEEN(sim, 1000, 60000);
@@ -143,7 +157,7 @@ static void draw_job(sim_t *sim, job_t *job, size_t number)
 static bool lacks_a_token_rule(const sim_t *sim)
 {
     return !sim_protects(sim, PROTECTION_SCRIPT) || !sim_protects(sim, PROTECTION_FREEZE) ||
-           !sim_protects(sim, PROTECTION_ALLOW_FALLS);
+           !sim_protects(sim, PROTECTION_ALLOW_FALLS) || !sim_protects(sim, PROTECTION_VOID);
 }
 
 static bool lacks_a_maker_rule(const sim_t *sim)
@@ -156,6 +170,37 @@ static bool lacks_a_charge_rule(const sim_t *sim)
 {
     return !sim_protects(sim, PROTECTION_NAMES) || !sim_protects(sim, PROTECTION_MARKS) ||
            !sim_protects(sim, PROTECTION_CHARGES) || !sim_protects(sim, PROTECTION_NOTES);
+}
+
+static bool lacks_a_log_rule(const sim_t *sim)
+{
+    return !sim_protects(sim, PROTECTION_WITNESS) || !sim_protects(sim, PROTECTION_LOG) ||
+           !sim_protects(sim, PROTECTION_BEGINNING) || !sim_protects(sim, PROTECTION_IDLE_LOOK);
+}
+
+/* From the first job's own seed, so that no other draw moves: workers come, go and die, and a task's topic goes. */
+static void draw_remade(sim_t *sim)
+{
+    static const fault_t faults[] = {FAULT_DRAIN,      FAULT_KILL,  FAULT_STOP_SHORT,
+                                     FAULT_KAFKA_SLOW, FAULT_PAUSE, FAULT_LIMIT};
+    scenario_t *s = &sim->scenario;
+    uint64_t dice = sim->jobs[0].plan_seed >> 37;
+    bool may = !s->is_about_tokens && !s->is_about_makers && !s->is_poisoned && !s->is_alone;
+    s->is_remade = may && (dice % 6 == 0 || lacks_a_log_rule(sim));
+    if (!s->is_remade)
+        return;
+    s->faults_n = 0;
+    bool is_long = lacks_a_log_rule(sim) || dice >> 20 & 1; /* then logs grow beyond where the ones before them ended */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        if (is_long ? i == 0 : dice >> (8 + i) & 1)
+            s->faults[s->faults_n++] = faults[i];
+    s->has_jumps = false;
+    for (job_t *job = sim->jobs; job < sim->jobs + sim->jobs_n && is_long; job++) {
+        job->items_n = ITEMS_MAX * 3 / 4;
+        job->run_ms_min = 0;
+        job->run_ms_max = 300;
+    }
+    remake_begin(sim);
 }
 
 /* A few kinds, often, or many kinds, each seldom. */
@@ -270,5 +315,6 @@ void scenario_draw(sim_t *sim)
         faults_back_later(sim, &sim->nodes[i], CHANCE(sim, 800) ? BETWEEN(sim, 0, 1000) : BETWEEN(sim, 0, s->chaos_ms));
     }
     draw_tasks(sim);
+    draw_remade(sim);
     faults_begin(sim);
 }

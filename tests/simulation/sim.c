@@ -31,7 +31,7 @@ static void begin(sim_t *sim, const sim_config_t *config)
     sim->seed = config->seed;
     sim->mutant = config->mutant;
     sim->speaks = config->speaks;
-    loose_begin(!sim_protects(sim, PROTECTION_ALLOW_FALLS));
+    loose_begin(!sim_protects(sim, PROTECTION_ALLOW_FALLS), !sim_protects(sim, PROTECTION_VOID));
     clock_begin(&sim->clock, config->seed);
     if (config->golden == NULL)
         scenario_draw(sim);

@@ -19,7 +19,7 @@
 #include "producer/core.h"
 #include "redis.h"
 
-enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 8, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 64 };
+enum { JOBS_MAX = NODE_JOBS_MAX, NODES_MAX = 8, ITEMS_MAX = 400, LINE_MAX_LEN = 200, MAKERS_MAX = 64, HANDS_MAX = 8 };
 
 /* What can be taken out, to show that the simulation notices. Those of the table are other texts of sync.lua. */
 typedef enum {
@@ -41,6 +41,13 @@ typedef enum {
     PROTECTION_CHARGES,     /* charges are handed over */
     PROTECTION_LOSS,        /* a lost worker kills what it runs */
     PROTECTION_CONTROL,     /* a worker reads `jobs` as it grows */
+    PROTECTION_BACK,        /* what was told a slot ahead comes back when what runs lasts */
+    PROTECTION_WITNESS,     /* a log that is younger than what was read of it is another one */
+    PROTECTION_LOG,         /* so is one of another number */
+    PROTECTION_BEGINNING,   /* who finds a topic made anew commits it to its beginning */
+    PROTECTION_IDLE_LOOK,   /* who has nothing to do looks whether items were lost */
+    PROTECTION_VOID,        /* a place for a start is void at a time that the question's leaving sets */
+    PROTECTION_SPLIT,       /* a call that failed whole is split */
     PROTECTION_HANDED       /* what is handed to another worker is done here only when the copy is stored */
 } protection_t;
 
@@ -49,8 +56,9 @@ typedef struct {
     protection_t what;
     const char *rule, *without; /* PROTECTION_SCRIPT */
     const char *breaks;         /* what the invariant says that must notice it; other failures do not count */
+    bool is_about_rates;        /* every job has one */
     bool is_rare; /* seldom decisive here, where others cover for it: not among --mutants (tests/unit/test_token_sim has
-                     it) */
+                     it, of log-number tests/unit/golden/worker/remade.txt) */
 } mutant_t;
 
 typedef struct {
@@ -67,6 +75,7 @@ typedef struct {
     uint32_t names_max, metadata_max; /* of a commit; 0: as it is */
     bool has_jumps;       /* of TIME: fences may go back; or replayed items, whose attempts are another line */
     bool is_about_makers; /* slow inputs, and producers that die or stop */
+    bool is_remade;       /* the topics of tasks are deleted and made anew */
     bool is_about_tokens; /* long attempts under small limits, and the faults that concern them */
     int64_t guardian_stall_ms, grace_ms;
     int64_t chaos_ms, fault_every_ms, end_ms;
@@ -110,6 +119,12 @@ typedef struct {
     int64_t scanned_to[PARTITIONS_MAX]; /* the partitions' ends then */
 } maker_t;
 
+/* One handing on of an item: who gave it, in which of its lives, under which membership. */
+typedef struct {
+    const process_t *giver;
+    uint64_t life, joins;
+} sim_hand_t;
+
 struct job {
     char id[16];
     uint64_t hash, plan_seed;
@@ -134,12 +149,14 @@ struct job {
     bool is_ended; /* J/end is on `jobs` */
     uint64_t cap, running, attempts;
 
+    int64_t next_start_us, last_start_us, jumps_us; /* of a job with a rate: rate.c */
     uint64_t begun_n;
+    bool was_wiped[ITEMS_MAX];  /* its record went before it had an outcome */
+    bool was_misled[ITEMS_MAX]; /* it was tried by a worker that took another log's commit for this one's */
     uint64_t fences[ITEMS_MAX]; /* by index: of its last attempt under a limit */
     uint32_t fence_attempts[ITEMS_MAX];
     const pool_t *fence_pools[ITEMS_MAX];
-    const process_t *givers[ITEMS_MAX]; /* by index: who last handed it to another; NULL: nobody */
-    uint64_t giver_lives[ITEMS_MAX];
+    sim_hand_t hands[ITEMS_MAX][HANDS_MAX]; /* by index: who handed it to another, in this order; NULL: nobody */
     /* the programs that map; the one that was started last is `maker` */
     maker_t *maker, *makers[MAKERS_MAX];
     size_t makers_n;
@@ -188,6 +205,7 @@ void sim_break(sim_t *sim, const char *format, ...) __attribute__((format(printf
 bool sim_protects(const sim_t *sim, protection_t what); /* false: it was taken out */
 
 /* scenario.c */
+extern const list_callbacks_t sim_deaf; /* for a list that is asked, and tells nobody */
 void scenario_draw(sim_t *sim);
 bool scenario_golden(sim_t *sim, const char *name); /* false: no such scenario */
 bool scenario_uneven(sim_t *sim, const char *name);
@@ -237,11 +255,19 @@ void sim_count(sim_t *sim); /* running attempts against N */
 void sim_table_lost(sim_t *sim);
 uint64_t sim_table_told(sim_t *sim, const tokens_request_t *request);
 bool sim_refuses(const sim_t *sim, const void *key, size_t key_len, const void *value, size_t value_len);
+/* The worker takes the commit of another log for that of one of the job's lanes. */
+bool check_is_misled(const sim_t *sim, const process_t *worker, size_t j);
 /* An item goes to another worker by a copy. */
 void sim_handed(sim_t *sim, const process_t *giver, size_t job, uint64_t index);
 size_t sim_job(const sim_t *sim, const char *id, size_t len); /* jobs_n: none of ours */
 bool sim_is_done(sim_t *sim);
 void sim_check_end(sim_t *sim);
+
+/* rate.c */
+void rate_draw(const sim_t *sim, job_t *job);
+/* Redis's clock jumped. */
+void rate_jumped(sim_t *sim);
+void rate_started(sim_t *sim, const process_t *worker, size_t j, uint64_t index);
 
 /* control.c */
 void control_look(sim_t *sim); /* after every event: who is in touch with Kafka? */

@@ -16,7 +16,6 @@ enum {
     FROM_MS = 20,
     CUT_MS = 6000,
     RUNS_N = 20,
-    OFFER_EVERY_MS = 100
 };
 
 typedef struct {
@@ -68,12 +67,6 @@ static int64_t bound_ms(const job_t *job, const uneven_t *row)
                               row->joins ? half_ms(job) : 0);
 }
 
-static void on_offer(sim_t *sim, event_t *event)
-{
-    node_offer(sim, &sim->nodes[event->a]);
-    clock_again(&sim->clock, event, OFFER_EVERY_MS);
-}
-
 static void on_start(sim_t *sim, event_t *event)
 {
     node_start(sim, &sim->nodes[event->a]);
@@ -123,7 +116,7 @@ bool scenario_uneven(sim_t *sim, const char *name)
     int64_t late_ms = SETTLED_MS + half_ms(&sim->jobs[0]);
     for (size_t n = 0; n < WORKERS_N; n++) {
         node_begin(&sim->nodes[n], n, SLOTS_N, 0);
-        clock_after(&sim->clock, (int64_t)ROLL(sim, OFFER_EVERY_MS), on_offer)->a = n;
+        node_offers(sim, &sim->nodes[n], (int64_t)ROLL(sim, NODE_OFFER_EVERY_MS));
         clock_after(&sim->clock, n == 0 && rows[i].joins ? late_ms : (int64_t)n, on_start)->a = n;
     }
     return true;

@@ -234,6 +234,33 @@ static int show(fanmap_attempt_t *a)
     return a->put_text(a, text, (size_t)n);
 }
 
+static int put_header(fanmap_attempt_t *a, const fanmap_header_t *h)
+{
+    a->out(a, " ", 1);
+    a->out(a, h->name, strlen(h->name));
+    a->out(a, "=", 1);
+    return h->value ? a->out(a, h->value, h->value_len) : a->out(a, "null", 4);
+}
+
+static int show_record(fanmap_attempt_t *a)
+{
+    const fanmap_record_t *r = a->record;
+    const void *last = " -";
+    size_t len = 2;
+    char text[128];
+    if (!r)
+        return a->put_text(a, "none", 4);
+    int n = snprintf(text, sizeof text, "%s %d %lld %lld ", r->topic, (int)r->partition, (long long)r->offset,
+                     (long long)r->timestamp_ms);
+    a->out(a, text, (size_t)n);
+    a->out(a, r->key ? r->key : "null", r->key ? r->key_len : 4);
+    for (size_t i = 0; i < r->headers_n; i++)
+        put_header(a, &r->headers[i]);
+    if (a->get_header(a, "name", &last, &len) == 0)
+        a->out(a, " ", 1);
+    return a->out(a, last, len);
+}
+
 static int open_fails(void **ret)
 {
     (void)ret;
@@ -259,5 +286,6 @@ FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "misbehave", "", misbehave, 
              {FANMAP_TASK_ABI, FANMAP_TASK_JSON, "scalars_json", "", scalars, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "scalars_bytes", "", scalars, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_JSON, "show", "", show, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "record", "", show_record, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "open_fails", "", same, open_fails, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "next_count", "", next_count, open_counts, free});

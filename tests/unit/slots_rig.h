@@ -31,6 +31,7 @@ enum { RIG_SLOTS_MAX = 8, RIG_EVENTS_MAX = 64, RIG_WAIT_MS = 30000, RIG_LOOK_US 
 typedef struct {
     uint32_t slot, n, exit_status, signo;
     fanmap_kind_t kind;
+    bool is_whole;
     bool final;
     char value[512]; /* as JSON */
     char type[64], message[256], tail[4200];
@@ -52,6 +53,8 @@ typedef struct {
     uint64_t dones_n;
     rig_done_t dones[RIG_EVENTS_MAX]; /* the last ones, dones[i % MAX] */
     unsigned downs_n;
+    unsigned backs_n;
+    uint32_t back_from, back_to;
     rig_down_t downs[RIG_EVENTS_MAX];
     unsigned troubles_n, failures_n;
     char lost_why[128], trouble[640], failure[640]; /* the last ones */
@@ -76,7 +79,7 @@ static inline void rig_done(void *arg, uint32_t slot, const slot_done_t *d)
     rig_t *r = arg;
     rig_done_t *to = &r->dones[r->dones_n++ % RIG_EVENTS_MAX];
     buf_t json = {0};
-    *to = (rig_done_t){.slot = slot, .n = d->n, .kind = d->kind, .final = d->final};
+    *to = (rig_done_t){.slot = slot, .n = d->n, .kind = d->kind, .final = d->final, .is_whole = d->is_whole};
     to->exit_status = (uint32_t)d->exit_status;
     to->signo = (uint32_t)d->signo;
     if (d->kind == FANMAP_VALUE && !r->on_done && value_to_json(&json, d->value, d->value_len, NULL) == FANMAP_OK)
@@ -106,6 +109,15 @@ static inline void rig_lost(void *arg, const char *why)
     rig_t *r = arg;
     r->lost++;
     snprintf(r->lost_why, sizeof r->lost_why, "%s", why);
+}
+
+static inline void rig_back(void *arg, uint32_t slot, uint32_t from, uint32_t to)
+{
+    rig_t *r = arg;
+    (void)slot;
+    r->back_from = from;
+    r->back_to = to;
+    r->backs_n++;
 }
 
 static inline void rig_trouble(void *arg, const char *line)
@@ -173,7 +185,7 @@ static inline void rig_add_libraries(rig_t *r)
 static inline void rig_add_command(rig_t *r, const char *name, const char *command)
 {
     fanmap_error_t err = {0};
-    if (slots_catalogue_add_command(&r->tasks, name, command, NULL, &err) != FANMAP_OK)
+    if (slots_catalogue_add_command(&r->tasks, TASK_EXEC, name, command, NULL, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
 }
 
@@ -262,8 +274,8 @@ static inline bool rig_has_room(const rig_t *r, uint32_t slot)
 /* Waits for nothing. */
 static inline void rig_open_only(rig_t *r)
 {
-    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,  rig_lost,
-                                                rig_note, rig_trouble, rig_failed};
+    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,   rig_lost,
+                                                rig_note, rig_trouble, rig_failed, rig_back};
     fanmap_error_t err = {0};
     r->config.tasks = r->tasks.tasks;
     r->config.tasks_n = r->tasks.n;

@@ -68,6 +68,59 @@ static void test_taken_back_runs_never_start_and_later_ones_do(void **state)
     board_unmap(b);
 }
 
+/* Runs are claimed ahead; each goes on in its turn, and those that did not begin are given back with all behind them. */
+static void test_ahead(void **state)
+{
+    board_t *b = new_board(0);
+    uint32_t n, to = 0;
+    int64_t started_ms;
+    (void)state;
+    assert_true(board_grant(b, 0, 6));
+    assert_int_equal(claim(b, 0), BOARD_CLAIMED);
+    assert_int_equal(board_claim_ahead(b, 2), BOARD_TAKEN_BACK);
+    assert_int_equal(board_claim_ahead(b, 1), BOARD_CLAIMED);
+    assert_int_equal(board_claim_ahead(b, 2), BOARD_CLAIMED);
+    assert_int_equal(board_claim_ahead(b, 3), BOARD_CLAIMED);
+    assert_true(board_running(b, &n, &started_ms));
+    assert_int_equal(n, 0);
+    assert_true(board_finish(b, false));
+    assert_false(board_running(b, &n, &started_ms));
+    assert_false(board_close_run(b, 1)); /* it does not go on yet */
+    assert_true(board_go_on(b, 1, 11, 2, 2000));
+    assert_true(board_running(b, &n, &started_ms));
+    assert_int_equal(n, 1);
+    assert_int_equal(started_ms, 2000);
+    assert_int_equal(atomic_load(&b->index), 11);
+    assert_false(board_close_run(b, 0));
+    assert_true(board_give_back(b, 2, &to));
+    assert_int_equal(to, 6); /* also what was only granted */
+    assert_true(board_was_claimed(b, 1));
+    assert_false(board_was_claimed(b, 2));
+    assert_int_equal(board_claim_ahead(b, 2), BOARD_TAKEN_BACK);
+    assert_int_equal(board_claim_ahead(b, 4), BOARD_TAKEN_BACK);
+    assert_true(board_grant(b, 6, 1));
+    assert_int_equal(board_claim_ahead(b, 6), BOARD_CLAIMED);
+    assert_true(board_close_run(b, 1));
+    assert_false(board_give_back(b, 6, &to));
+    assert_false(board_go_on(b, 6, 6, 1, 3000));
+    board_unmap(b);
+}
+
+/* A run that is ended is that run, also where the next one is claimed already: `next` alone does not tell them apart. */
+static void test_a_close_is_for_one_run(void **state)
+{
+    board_t *b = new_board(0);
+    (void)state;
+    assert_true(board_grant(b, 0, 2));
+    assert_int_equal(claim(b, 0), BOARD_CLAIMED);
+    assert_int_equal(board_claim_ahead(b, 1), BOARD_CLAIMED);
+    uint64_t before = atomic_load(&b->word);
+    assert_true(board_finish(b, false));
+    assert_true(board_go_on(b, 1, 1, 1, 2000));
+    assert_int_not_equal(atomic_load(&b->word), before);
+    board_unmap(b);
+}
+
 /* After an error nothing starts, also of what is granted meanwhile, until what waits was taken back. */
 static void test_holding(void **state)
 {
@@ -357,6 +410,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_starts_before_its_grant),
         cmocka_unit_test(test_taken_back_runs_never_start_and_later_ones_do),
+        cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_a_close_is_for_one_run),
         cmocka_unit_test(test_holding),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_unclaiming),

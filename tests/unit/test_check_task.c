@@ -79,6 +79,17 @@ static void test_the_examples(void **state)
     check_passes("perl examples/perl/words_task.pl", "JSON lines on FANMAP_SLOT_FD");
 }
 
+static void test_runs_ahead(void **state)
+{
+    (void)state;
+    static const char next[] = "ok it passes over one that was taken back, and answers the next\n";
+    check_passes("python3 examples/python/numbers_task.py json", next);
+    check_passes("python3 examples/python/numbers_task.py msgpack", next);
+    check_passes("python3 tests/unit/nasty_slot.py ahead json", next);
+    check_finds("python3 tests/unit/nasty_slot.py hasty json", "begins none without a permit: it said done instead");
+    check_finds("python3 tests/unit/nasty_slot.py deafened json", "it answered run 1 instead of run 2");
+}
+
 static void test_stdin_and_stdout(void **state)
 {
     (void)state;
@@ -120,9 +131,8 @@ static void test_no_such_program(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_examples),
-        cmocka_unit_test(test_stdin_and_stdout),
-        cmocka_unit_test(test_what_is_wrong),
+        cmocka_unit_test(test_the_examples),     cmocka_unit_test(test_runs_ahead),
+        cmocka_unit_test(test_stdin_and_stdout), cmocka_unit_test(test_what_is_wrong),
         cmocka_unit_test(test_no_such_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

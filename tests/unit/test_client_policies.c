@@ -64,11 +64,41 @@ static void zipped_items_are_arrays(void **state)
     assert_int_equal(rig_next(job)->kind, FANMAP_BAD_INPUT);
     assert_non_null(strstr(rig_next(job)->message, "part 2"));
     assert_null(rig_next(job));
-    fanmap_job_t *plain = rig_map(f, "echo", NULL);
-    int r;
-    while ((r = fanmap_push_zipped(plain, FANMAP_JSON, parts, 2, &err)) == FANMAP_AGAIN)
-        (void)fanmap_dispatch(f, 0, NULL);
-    assert_int_equal(r, FANMAP_EUSAGE);
+    fanmap_close(f);
+}
+
+static void an_array_has_as_many_parts_as_its_caller_says(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "echo", RIG_JSON);
+    const fanmap_part_t parts[] = {{"1", 1}, {"{\"a\":2}", 7}, {"3", 1}};
+    wait_writable(f, job);
+    for (size_t n = 0; n <= 3; n++)
+        OK(fanmap_push_zipped(job, FANMAP_JSON, parts, n, NULL));
+    OK(fanmap_end_input(job, NULL, NULL));
+    rig_expect_value(rig_next(job), 1, "[]");
+    rig_expect_value(rig_next(job), 2, "[1]");
+    rig_expect_value(rig_next(job), 3, "[1,{\"a\":2}]");
+    rig_expect_value(rig_next(job), 4, "[1,{\"a\":2},3]");
+    assert_null(rig_next(job));
+    fanmap_close(f);
+}
+
+static void a_row_has_names(void **state)
+{
+    (void)state;
+    fanmap_t *f = rig_open(NULL);
+    fanmap_job_t *job = rig_map(f, "echo", RIG_JSON);
+    const fanmap_part_t parts[] = {{"1", 1}, {"x y", 3}};
+    const char *const names[] = {"a", "b c"}, *const bad[] = {"a", "\xff"};
+    wait_writable(f, job);
+    OK(fanmap_push_row(job, FANMAP_WORD, names, parts, 2, NULL));
+    OK(fanmap_push_row(job, FANMAP_WORD, bad, parts, 2, NULL));
+    OK(fanmap_end_input(job, NULL, NULL));
+    rig_expect_value(rig_next(job), 1, "{\"a\":1,\"b c\":\"x y\"}");
+    assert_non_null(strstr(rig_next(job)->message, "part 2: its name is not UTF-8"));
+    assert_null(rig_next(job));
     fanmap_close(f);
 }
 
@@ -276,6 +306,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_by_map),
         cmocka_unit_test(zipped_items_are_arrays),
+        cmocka_unit_test(a_row_has_names),
+        cmocka_unit_test(an_array_has_as_many_parts_as_its_caller_says),
         cmocka_unit_test(wrapped_items_are_read_as_they_were_written),
         cmocka_unit_test(a_scan_finds_the_end_in_pieces),
         cmocka_unit_test(an_embedded_map_is_controlled_while_it_runs),

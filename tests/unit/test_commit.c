@@ -26,6 +26,10 @@ static commit_meta_t fill(random_t *r, int64_t prefix, uint32_t names_n, uint32_
 {
     commit_meta_t m = {.clean = random_below(r, 2),
                        .mark = random_below(r, 2) ? -1 : (int64_t)random_below(r, 1000000),
+                       .horizon = random_below(r, 2) ? -1 : prefix + (int64_t)random_below(r, 1000000),
+                       .log = random_below(r, 2) ? 0 : (uint32_t)random_below(r, UINT32_MAX) + 1,
+                       .witness = (int64_t)random_below(r, 1000) - 1,
+                       .witness_ms = (int64_t)random_below(r, INT64_MAX),
                        .members = members,
                        .members_n = 1 + (uint32_t)random_below(r, 5),
                        .names = names,
@@ -59,6 +63,12 @@ static void expect_same(const commit_meta_t *a, const commit_meta_t *b)
     assert_int_equal(a->members_n, b->members_n);
     for (uint32_t i = 0; i < a->members_n; i++)
         assert_string_equal(a->members[i], b->members[i]);
+    assert_int_equal(a->log, b->log);
+    assert_int_equal(a->horizon, b->horizon);
+    if (a->log > 0) {
+        assert_int_equal(a->witness, b->witness);
+        assert_int_equal(a->witness_ms, b->witness_ms);
+    }
     assert_int_equal(a->names_n, b->names_n);
     for (uint32_t i = 0; i < a->names_n; i++) {
         assert_int_equal(a->names[i].offset, b->names[i].offset);

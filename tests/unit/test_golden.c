@@ -22,6 +22,7 @@
 #include "schemas/jobs.h"
 #include "schemas/logs.h"
 #include "schemas/place.h"
+#include "schemas/position.h"
 #include "schemas/served.h"
 #include "schemas/slotwire.h"
 #include "schemas/value.h"
@@ -140,6 +141,24 @@ static void put_later(buf_t *b, const spec_t *s)
     if (s->stream != STREAM_NOT)
         buf_printf(b, "\"stream\":[%d,\"%s\",\"%s\",\"%s\",%d,%d],", s->stream, s->from, s->to, s->errors_to,
                    s->in_format, s->out_format);
+    if (s->to_bytes_max > 0)
+        put_number(b, "to_bytes_max", s->to_bytes_max);
+    const stream_terms_t *t = &s->terms;
+    if (!stream_terms_are_default(t))
+        buf_printf(b, "\"terms\":[%u,%d,%d,%d,%d,%llu,\"%s\"],", t->dead_headers, t->to_same_partition,
+                   t->is_at_least_once, t->tombstones, t->strips_schema, (unsigned long long)t->max_age_ms, t->filter);
+    if (s->traceparent[0] != '\0')
+        put_string(b, "traceparent", s->traceparent, strlen(s->traceparent));
+    if (s->batch_n > 1)
+        put_number(b, "batch_n", s->batch_n);
+    if (s->batch_within_ms > 0)
+        put_number(b, "batch_within_ms", s->batch_within_ms);
+    if (s->is_quiet)
+        buf_append_text(b, "\"is_quiet\":true,");
+    if (s->start_every_us > 0)
+        put_number(b, "start_every_us", s->start_every_us);
+    if (s->starts_apart)
+        put_bool(b, "starts_apart", s->starts_apart);
 }
 
 static void put_spec(buf_t *b, const spec_t *s)
@@ -192,6 +211,8 @@ static void put_outcome(buf_t *b, const outcome_t *o)
     put_number(b, "attempts", o->attempts);
     put_number(b, "kind", o->kind);
     put_number(b, "run_us", o->run_us);
+    if (o->has_wait)
+        put_number(b, "wait_ms", o->wait_ms);
     if (o->kind == FANMAP_VALUE)
         put_object(b, "value", o->value, o->value_len);
     else
@@ -232,17 +253,26 @@ static void check_item(const vector_t *v, const buf_t *in)
 static void show_outcomes(joblog_record_t *record, buf_t *f, buf_t *again)
 {
     outcome_t o;
-    buf_t body = {0};
+    buf_t body = {0}, waits = {0};
+    char worker[64];
     uint32_t count = record->outcomes_left;
     buf_append_text(f, "\"outcomes\":[");
     while (joblog_next_outcome(record, &o)) {
         put_outcome(f, &o);
         joblog_put_outcome(&body, &o);
+        joblog_put_wait(&waits, &o);
     }
     assert_false(record->outcomes.bad);
     close_with(f, "],");
-    joblog_encode_pack(again, body.data, body.len, count);
+    snprintf(worker, sizeof worker, "%.*s", (int)record->worker_len, record->worker ? record->worker : "");
+    if (worker[0]) {
+        put_text(f, "worker", worker);
+        joblog_encode_worker_pack(again, &body, count, worker, &waits);
+    } else {
+        joblog_encode_pack(again, body.data, body.len, count);
+    }
     buf_free(&body);
+    buf_free(&waits);
 }
 
 static void show_progress(const progress_t *p, buf_t *f, buf_t *again)
@@ -307,38 +337,54 @@ static void check_joblog(const vector_t *v, const buf_t *in)
 }
 
 typedef struct {
-    buf_t *text, entries;
-    uint32_t n;
-} shown_lines_t;
+    buf_t *lines, *ends;
+    logs_pack_t pack;
+    char worker[64];
+} shown_logs_t;
 
 static void show_log_line(void *arg, const logs_line_t *line)
 {
-    shown_lines_t *shown = arg;
-    buf_printf(shown->text, "%s[%" PRIu64 ",%" PRIu32 ",\"%.*s\"]", shown->n > 0 ? "," : "", line->index, line->attempt,
-               (int)line->len, line->text);
-    logs_put_line(&shown->entries, line);
-    shown->n++;
+    shown_logs_t *shown = arg;
+    buf_printf(shown->lines, "%s[%" PRIu64 ",%" PRIu32 ",\"%.*s\"]", shown->pack.lines_n > 0 ? "," : "", line->index,
+               line->attempt, (int)line->len, line->text);
+    logs_put_line(&shown->pack, line);
+}
+
+static void show_log_end(void *arg, const logs_end_t *end)
+{
+    shown_logs_t *shown = arg;
+    buf_printf(shown->ends,
+               "%s[%" PRIu64 ",%" PRIu32 ",%d,%" PRId64 ",%" PRIu64 ",\"%.*s\",\"%.*s\",%" PRId32 ",%" PRId32 "]",
+               shown->pack.ends_n > 0 ? "," : "", end->index, end->attempt, (int)end->kind, end->ended_ms, end->run_us,
+               (int)end->type_len, end->type, (int)end->message_len, end->message, end->exit_status, end->signo);
+    snprintf(shown->worker, sizeof shown->worker, "%.*s", (int)end->worker_len, end->worker);
+    logs_put_end(&shown->pack, end);
 }
 
 static void check_logs(const vector_t *v, const buf_t *in)
 {
-    buf_t f = {0}, again = {0}, lines = {0};
-    shown_lines_t shown = {.text = &lines};
+    static const logs_callbacks_t callbacks = {show_log_line, show_log_end};
+    buf_t f = {0}, again = {0}, lines = {0}, ends = {0};
+    shown_logs_t shown = {.lines = &lines, .ends = &ends};
     uint64_t dropped = 0;
-    assert_true(logs_decode(in->data, in->len, show_log_line, &shown, &dropped));
+    assert_true(logs_decode(in->data, in->len, &callbacks, &shown, &dropped));
     buf_append_text(&f, "{");
     put_number(&f, "dropped", dropped);
     buf_append_text(&f, "\"lines\":[");
     buf_append(&f, lines.data, lines.len);
-    buf_append_text(&f, "]}");
-    logs_encode(&again, dropped, shown.n, &shown.entries);
+    buf_append_text(&f, "]");
+    if (ends.len > 0)
+        buf_printf(&f, ",\"worker\":\"%s\",\"ends\":[%.*s]", shown.worker, (int)ends.len, (const char *)ends.data);
+    buf_append_text(&f, "}");
+    logs_encode(&again, dropped, shown.worker, &shown.pack);
     expect_fields(v, &f);
     expect_bytes(v, &again, in->data, in->len);
     for (size_t len = 0; len < in->len; len++)
         assert_false(logs_decode(in->data, len, NULL, NULL, &dropped));
     buf_free(&again);
     buf_free(&lines);
-    buf_free(&shown.entries);
+    buf_free(&ends);
+    logs_pack_free(&shown.pack);
 }
 
 static void show_jobs(const jobs_record_t *record, buf_t *f, buf_t *again)
@@ -393,6 +439,8 @@ static void show_run(const slot_run_t *run, buf_t *f, buf_t *again)
     put_number(f, "fence", run->fence);
     put_signed(f, "deadline_ms", run->deadline_ms);
     put_object(f, "in", run->in, run->in_len);
+    if (run->context_len > 0)
+        put_object(f, "context", run->context, run->context_len);
     slot_put_run(again, run);
 }
 
@@ -406,6 +454,10 @@ static void show_job(const slot_job_t *job, buf_t *f, buf_t *again)
     put_object(f, "bound", job->bound, job->bound_len);
     if (job->parts > 0)
         put_number(f, "parts", job->parts);
+    if (job->traceparent_len > 0) {
+        put_string(f, "traceparent", job->traceparent, job->traceparent_len);
+        put_number(f, "trace_salt", job->trace_salt);
+    }
     slot_put_job(again, job);
 }
 
@@ -457,12 +509,28 @@ static void show_frame(const slot_frame_t *frame, buf_t *f, buf_t *again)
         return;
     case SLOT_BYE:
         slot_put_bye(again);
+        return;
+    case SLOT_BACK:
+        put_number(f, "from", frame->back.from);
+        put_number(f, "to", frame->back.to);
+        slot_put_back(again, frame->back.from, frame->back.to);
+        return;
+    case SLOT_CALL:
+        put_number(f, "n", frame->call_n);
+        slot_put_call(again, frame->call_n);
+        return;
+    case SLOT_CALL_FAILED:
+        show_done(&frame->done, f, again);
+        return;
+    case SLOT_RUN_BATCH:
+        fail_msg("only served programs are told of several runs at once");
     }
 }
 
 static void check_slot(const vector_t *v, const buf_t *in)
 {
-    static const char *const names[] = {"", "hello", "ready", "done", "job", "run", "cancel", "bye"};
+    static const char *const names[] = {"",       "hello", "ready", "done", "job",  "run",
+                                        "cancel", "bye",   "",      "back", "call", "call_failed"};
     slot_frame_t frame;
     size_t used = 0;
     buf_t f = {0}, again = {0};
@@ -478,8 +546,8 @@ static void check_slot(const vector_t *v, const buf_t *in)
 
 static void show_said(const served_message_t *said, buf_t *f)
 {
-    buf_printf(f, "%d n=%" PRIu32 " %s%s", (int)said->type, said->n, said->is_error ? "error" : "",
-               said->final ? " final" : "");
+    buf_printf(f, "%d n=%" PRIu32 " %s%s%s ahead=%" PRIu32, (int)said->type, said->n, said->is_error ? "error" : "",
+               said->final ? " final" : "", said->is_whole ? " whole" : "", said->ahead);
     if (said->is_error)
         buf_printf(f, " %.*s: %.*s (%.*s)", (int)said->error_type_len, said->error_type, (int)said->message_len,
                    said->message, (int)said->report_len, said->report_len ? said->report : "");
@@ -487,6 +555,8 @@ static void show_said(const served_message_t *said, buf_t *f)
         value_to_json(f, said->value, said->value_len, NULL);
     if (said->tasks)
         value_to_json(f, said->tasks, said->tasks_len, NULL);
+    if (said->calls)
+        value_to_json(f, said->calls, said->calls_len, NULL);
     buf_append(f, "", 1);
 }
 
@@ -547,6 +617,38 @@ static void check_served(const vector_t *v, const buf_t *in)
     buf_free(&msgpack);
 }
 
+/* Several runs in one message, in both encodings; an item that JSON cannot hold is not put into it. */
+static void test_run_batch(void **state)
+{
+    static const uint8_t nan[] = {0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0}, seven[] = {7};
+    static const char line[] = "{\"type\":\"run_batch\",\"runs\":[[5,9,1,0,-1,7],[6,300,2,3,80,7]]}\n";
+    static const uint8_t frame[] = {23, 0, 0,    0, 0x92, 8, 0xdd, 0, 0,  0, 2, 0x96, 5, 9,
+                                    1,  0, 0xff, 7, 0x96, 6, 0xcd, 1, 44, 2, 3, 80,   7};
+    buf_t json = {0}, msgpack = {0};
+    const slot_run_t runs[] = {
+        {.n = 5, .index = 9, .attempt = 1, .deadline_ms = -1, .in = seven, .in_len = 1},
+        {.n = 6, .index = 300, .fence = 3, .attempt = 2, .deadline_ms = 80, .in = seven, .in_len = 1},
+        {.n = 7, .in = nan, .in_len = 9}};
+    (void)state;
+    buf_append(&msgpack, "x", 1); /* it need not be the first in the buffer */
+    served_batch_t of_json = {0}, of_msgpack = {0};
+    served_batch_end(&of_json, &json, SERVED_JSON, false);
+    assert_int_equal(json.len, 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(served_batch_add(&of_json, &json, SERVED_JSON, &runs[i]));
+        assert_true(served_batch_add(&of_msgpack, &msgpack, SERVED_MSGPACK, &runs[i]));
+    }
+    assert_false(served_batch_add(&of_json, &json, SERVED_JSON, &runs[2]));
+    served_batch_end(&of_json, &json, SERVED_JSON, false);
+    served_batch_end(&of_msgpack, &msgpack, SERVED_MSGPACK, false);
+    assert_int_equal(json.len, strlen(line));
+    assert_memory_equal(json.data, line, json.len);
+    assert_int_equal(msgpack.len, 1 + sizeof frame);
+    assert_memory_equal(msgpack.data + 1, frame, sizeof frame);
+    buf_free(&json);
+    buf_free(&msgpack);
+}
+
 static void show_commit(const commit_meta_t *m, buf_t *f)
 {
     buf_append_text(f, "{");
@@ -568,6 +670,8 @@ static void show_commit(const commit_meta_t *m, buf_t *f)
     close_with(f, "]");
     if (m->horizon >= 0)
         buf_printf(f, ",\"horizon\":%" PRId64, m->horizon);
+    if (m->log > 0)
+        buf_printf(f, ",\"log\":%" PRIu32 ",\"witness\":[%" PRId64 ",%" PRId64 "]", m->log, m->witness, m->witness_ms);
     buf_append_text(f, "}");
 }
 
@@ -605,6 +709,31 @@ static void check_gathered(const vector_t *v, const buf_t *in)
     buf_free(&again);
 }
 
+static void check_position(const vector_t *v, const buf_t *in)
+{
+    (void)in;
+    static position_t p;
+    const char *text = get(v, "text");
+    buf_t f = {0}, again = {0};
+    assert_true(position_decode(text, strlen(text), &p));
+    buf_printf(&f, "{\"kind\":%d,\"number\":%" PRIu64 ",\"job\":%" PRIu64 ",\"from\":%" PRIu64, (int)p.kind, p.number,
+               p.job, p.from);
+    buf_printf(&f, ",\"read\":[%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 "],\"list\":[%" PRIu64 ",%" PRIu64,
+               p.reread_at, p.reread_prefix, p.waiting, p.read_to, p.list.known, p.list.failed);
+    buf_printf(&f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64,
+               p.list.retried, p.list.cancelled, p.list.end, p.list.prefix, p.list.total, p.list.input_n, p.list.wanted,
+               p.list.input_at);
+    buf_printf(&f, ",%" PRId64 ",%d,%" PRIu32 ",%d,%" PRIu64 ",\"%s\"],\"given\":[", p.list.closed_by,
+               p.list.is_halting, p.list.state, (int)p.list.end_reason, p.list.decided_n, p.list.input_error);
+    for (uint32_t i = 0; i < p.ranges_n; i++)
+        buf_printf(&f, "%" PRIu64 ",%" PRIu64 ",", p.given[i].from, p.given[i].n);
+    close_with(&f, "]}");
+    expect_fields(v, &f);
+    position_encode(&again, &p);
+    expect_bytes(v, &again, text, strlen(text));
+    buf_free(&again);
+}
+
 static void check_value(const vector_t *v, const buf_t *in)
 {
     const char *json = get(v, "json");
@@ -634,9 +763,10 @@ static void check_place(const vector_t *v, const buf_t *in)
 static const struct {
     const char *codec;
     void (*check)(const vector_t *v, const buf_t *in);
-} codecs[] = {{"item", check_item},         {"joblog", check_joblog}, {"jobs", check_jobs},   {"logs", check_logs},
-              {"slot", check_slot},         {"commit", check_commit}, {"value", check_value}, {"place", check_place},
-              {"gathered", check_gathered}, {"served", check_served}};
+} codecs[] = {{"item", check_item},     {"joblog", check_joblog},    {"jobs", check_jobs},
+              {"logs", check_logs},     {"slot", check_slot},        {"commit", check_commit},
+              {"value", check_value},   {"place", check_place},      {"gathered", check_gathered},
+              {"served", check_served}, {"position", check_position}};
 
 enum { CODECS = sizeof codecs / sizeof *codecs };
 
@@ -700,6 +830,6 @@ static void test_golden(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_run_batch)};
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Readers that share what is fetched of a partition, over a real Kafka: who joins late, who falls behind, what stays. */
 #include "io/kafka/fetcher.h"
+#include "io/kafka/reader.h"
 #include "tests/unit/kafka_rig.h"
 
 static broker_t broker;
@@ -200,6 +201,50 @@ static void test_a_position_that_is_gone(void **state)
     assert_int_equal(fetchers_n(bed), 1);
 }
 
+static void test_a_position_beyond_the_end_of_one_that_is_there(void **state)
+{
+    bed_t *bed = *state;
+    rig_topic(&bed->rig, "beyond", 1, 0);
+    fill(bed, 0, 10);
+    begin(bed, 0, 0);
+    rig_until(&bed->rig, bed->seen[0].read_n == 10);
+    begin(bed, 1, 500); /* it would wait for 490 records of others */
+    rig_until(&bed->rig, bed->seen[1].gone_n == 1);
+    (void)bus_reader_drop(&bed->seen[1].reader);
+    assert_int_equal(fetchers_n(bed), 1);
+    assert_int_equal(bed->seen[0].gone_n, 0);
+}
+
+static void test_who_joined_is_not_told_of_the_end_of_a_fetcher(void **state)
+{
+    bed_t *bed = *state;
+    rig_topic(&bed->rig, "before", 1, 0);
+    fill(bed, 0, 10);
+    begin(bed, 0, 0);
+    rig_until(&bed->rig, bed->seen[0].read_n == 10 && bed->seen[0].ends_n > 0);
+    (void)bus_reader_drop(&bed->seen[0].reader);
+    begin(bed, 1, 5);
+    kafka_fetcher_fail(((const kafka_bus_t *)bed->rig.bus)->fetchers, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    fill(bed, 10, 10);
+    rig_until(&bed->rig, bed->seen[1].read_n == 15);
+    assert_int_equal(bed->seen[1].gone_n, 0);
+    assert_int_equal(fetchers_n(bed), 1); /* the other one, which nobody reads any more, is closed */
+}
+
+static void test_what_is_left_by_all_rests(void **state)
+{
+    bed_t *bed = *state;
+    kafka_bus_t *bus = (kafka_bus_t *)bed->rig.bus;
+    rig_topic(&bed->rig, "left", 1, 0);
+    fill(bed, 0, 10);
+    begin(bed, 0, 0);
+    rig_until(&bed->rig, bed->seen[0].read_n == 10);
+    kafka_fetcher_t *fetcher = bus->fetchers;
+    kafka_fetcher_split(bus->readers);
+    (void)kafka_fetcher_turn(fetcher);
+    assert_true(fetcher->readers == NULL && fetcher->is_resting);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -212,6 +257,9 @@ int main(void)
         TEST(test_all_held_the_log_keeps_the_rest),
         TEST(test_closing_inside_a_record),
         TEST(test_a_position_that_is_gone),
+        TEST(test_a_position_beyond_the_end_of_one_that_is_there),
+        TEST(test_who_joined_is_not_told_of_the_end_of_a_fetcher),
+        TEST(test_what_is_left_by_all_rests),
     };
     if (!broker_start(&broker)) {
         broker_end(&broker);

@@ -25,7 +25,12 @@ static void test_what_is_one(void **state)
         {"{/.}", NULL, PLACE_ITEM, 0, PATH_BARE_NAME},
         {"{12}", NULL, PLACE_PART, 12, PATH_WHOLE},
         {"{-1/.}", NULL, PLACE_PART, -1, PATH_BARE_NAME},
+        {"{2?/}", NULL, PLACE_PART, 2, PATH_NAME},
+        {"{?}", NULL, -1, 0, PATH_WHOLE},
         {"{+}", NULL, PLACE_ALL, 0, PATH_WHOLE},
+        {"{+/.}", NULL, PLACE_ALL, 0, PATH_BARE_NAME},
+        {"{*}", NULL, PLACE_EACH, 0, PATH_WHOLE},
+        {"{*.}", NULL, PLACE_EACH, 0, PATH_WITHOUT_EXTENSION},
         {"{#}", NULL, PLACE_NUMBER, 0, PATH_WHOLE},
         {"{%}", NULL, PLACE_SLOT, 0, PATH_WHOLE},
         {"{a-b.c_1}", NULL, PLACE_NAME, 0, PATH_WHOLE},
@@ -67,7 +72,9 @@ static void test_paths(void **state)
         {"/x/y.tar.gz", "/x/y.tar", "y.tar.gz", "/x", "y.tar"},
         {"d.e/f", "d.e/f", "f", "d.e", "f"},
         {".bashrc", "", ".bashrc", ".", ""},
-        {"a.", "a.", "a.", ".", "a."},
+        {"a.", "a", "a.", ".", "a"},
+        {"..", ".", "..", ".", "."},
+        {"a/.", "a/", ".", "a", ""},
         {"a/b/", "a/b/", "", "a", ""},
         {"/", "/", "", "/", ""},
         {"///", "///", "", "/", ""},
@@ -119,7 +126,15 @@ static void test_a_text_of_a_shell(void **state)
     check_text("echo \"$1\"", "echo \"$1\"", "sh {+}");
     check_text("for x; do echo \"$@\"; done", "for x; do echo \"$@\"; done", "sh {+}");
     check_text("gzip {+}", "gzip \"$@\"", "sh {+}");
-    check_text("true # don't {}\necho {}", "true # don't {}\necho \"${1}\"", "sh {}");
+    check_text("gzip {#} '{+}' {1}",
+               "fanmap_1=${1}; fanmap_2=${2}; shift 2; gzip \"${fanmap_1}\" ''\"$@\"'' \"${fanmap_2}\"",
+               "sh {#} {1} {+}");
+    check_text("f() { echo {}; }; f", "fanmap_1=${1}; f() { echo \"${fanmap_1}\"; }; f", "sh {}");
+    check_text("set -- a; echo {} {.}", "fanmap_1=${1}; fanmap_2=${2}; set -- a; echo \"${fanmap_1}\" \"${fanmap_2}\"",
+               "sh {} {.}");
+    check_text("offset {}; echo '()' set_x", "offset \"${1}\"; echo '()' set_x", "sh {}");
+    check_text("true # don't {}\necho {} # x", "true \necho \"${1}\" # x", "sh {}");
+    check_text("echo \\{} \"\\{1}\" \\\\{} \\x", "echo \\{\"\"} \"\\{\"\"1}\" \\\\\"${1}\" \\x", "sh {}");
 }
 
 static void refuses(const char *text, const char *said)
@@ -134,7 +149,7 @@ static void test_what_no_parameter_can_be_put_in(void **state)
 {
     (void)state;
     refuses("cat <<E\n{}\nE\n", "<<");
-    refuses("echo {+} {}", "alone");
+    refuses("echo {+} {+.}", "only one");
     refuses("echo $(( ({}) + 1))", "code");
 }
 

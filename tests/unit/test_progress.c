@@ -48,11 +48,30 @@ static void test_what_is_slow_has_one(void **state)
     assert_false(has_eta(&progress, 10, now_ms + 61000));
 }
 
+/* Two at once, each a second long: two a second from the first ones on, and never twice or half of that. */
+static void test_what_comes_together_makes_no_other_rate(void **state)
+{
+    (void)state;
+    for (int64_t apart_ms = 1000; apart_ms <= 64000; apart_ms *= 4) {
+        progress_t progress = {0};
+        for (int64_t now_ms = 200; now_ms < 60 * apart_ms; now_ms += 200) {
+            uint64_t known = 2 * (uint64_t)(now_ms / apart_ms);
+            (void)has_eta(&progress, known, now_ms);
+            double seconds = (double)apart_ms / 1000;
+            if (known > 2)
+                assert_true(progress.rate * seconds > 1 && progress.rate * seconds < 4);
+            else if (now_ms == apart_ms)
+                assert_true(progress.rate * seconds > 1.9 && progress.rate * seconds < 2.6);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_stands_still_has_no_eta),
         cmocka_unit_test(test_what_is_slow_has_one),
+        cmocka_unit_test(test_what_comes_together_makes_no_other_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,16 +303,17 @@ static void test_catalogue(void **state)
     assert_non_null(strstr(err.message, "/no/such.so: No such file"));
     assert_int_equal(add_library_of("no library", message), FANMAP_EUSAGE);
     assert_non_null(strstr(message, "task library /tmp/fanmap-test-"));
-    assert_int_equal(slots_catalogue_add_command(&c, "a", "echo 'x y'  \"z\\\"\" \\  w''", NULL, &err), FANMAP_OK);
+    assert_int_equal(slots_catalogue_add_command(&c, TASK_EXEC, "a", "echo 'x y'  \"z\\\"\" \\  w''", NULL, &err),
+                     FANMAP_OK);
     assert_string_equal(c.tasks[0].argv[1], "x y");
     assert_string_equal(c.tasks[0].argv[2], "z\"");
     assert_string_equal(c.tasks[0].argv[3], " ");
     assert_string_equal(c.tasks[0].argv[4], "w");
     assert_null(c.tasks[0].argv[5]);
-    assert_int_equal(slots_catalogue_add_command(&c, "b", "echo 'x", NULL, &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "b", "  ", NULL, &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "a", "x", NULL, &err), FANMAP_EUSAGE);
-    assert_int_equal(slots_catalogue_add_command(&c, "a b", "x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, TASK_EXEC, "b", "echo 'x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, TASK_EXEC, "b", "  ", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, TASK_EXEC, "a", "x", NULL, &err), FANMAP_EUSAGE);
+    assert_int_equal(slots_catalogue_add_command(&c, TASK_EXEC, "a b", "x", NULL, &err), FANMAP_EUSAGE);
     assert_int_equal(slots_catalogue_add_words(&c, TASK_EXEC, "b", empty, NULL, &err), FANMAP_EUSAGE);
     assert_int_equal(slots_catalogue_add_words(&c, TASK_EXEC, "b", item_runs, NULL, &err), FANMAP_EUSAGE);
     assert_int_equal(c.n, 1);
@@ -322,8 +323,8 @@ static void test_catalogue(void **state)
 static void test_wrong_numbers_of_slots_are_refused(void **state)
 {
     rig_t *r = test_malloc(sizeof *r);
-    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,  rig_lost,
-                                                rig_note, rig_trouble, rig_failed};
+    static const slots_callbacks_t callbacks = {rig_up,   rig_done,    rig_down,   rig_lost,
+                                                rig_note, rig_trouble, rig_failed, rig_back};
     fanmap_error_t err = {0};
     (void)state;
     rig_init(r, 0);

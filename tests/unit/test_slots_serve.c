@@ -9,7 +9,7 @@ static void add_program(rig_t *r, const char *name, const char *arguments)
     char command[2200];
     fanmap_error_t err = {0};
     snprintf(command, sizeof command, "python3 '%s/tests/unit/nasty_slot.py' %s", FANMAP_SOURCE_DIR, arguments);
-    if (slots_catalogue_add_served(&r->tasks, name, command, NULL, &err) != FANMAP_OK)
+    if (slots_catalogue_add_command(&r->tasks, TASK_SERVE, name, command, NULL, &err) != FANMAP_OK)
         fail_msg("%s", err.message);
 }
 
@@ -360,6 +360,154 @@ static void test_cancel(void **state)
     close_rig(r);
 }
 
+/* ---- runs ahead ---- */
+
+/* Several runs at once, in a slot that is ready. The first one's number. */
+static uint32_t run_some(rig_t *r, const char *task, const char *const *items, uint32_t call_n)
+{
+    uint32_t first = 0;
+    rig_set_job(r, 0, task);
+    if (call_n > 0)
+        slots_call(r->slots, 0, call_n);
+    for (size_t i = 0; items[i]; i++) {
+        uint32_t n = rig_run(r, 0, i, items[i]);
+        first = i == 0 ? n : first;
+    }
+    slots_flush(r->slots);
+    return first;
+}
+
+static uint32_t run_all(rig_t *r, const char *const *items)
+{
+    return run_some(r, "nasty", items, 0);
+}
+
+static void test_runs_are_told_ahead(void **state)
+{
+    rig_t *r = open_rig("ahead");
+    static const char *const items[] = {"\"fine\"", "\"fail\"", "[1]", "\"told\"", NULL};
+    (void)state;
+    check_well(r);
+    uint64_t before = r->dones_n;
+    run_all(r, items);
+    rig_wait(r, r->dones_n == before + 4);
+    assert_string_equal(r->dones[before].value, "\"fine\"");
+    assert_string_equal(r->dones[before + 1].message, "no good");
+    assert_string_equal(r->dones[before + 2].value, "[1]");
+    assert_string_equal(r->dones[before + 3].value, "4"); /* in one message */
+    assert_int_equal(r->downs_n + r->backs_n, 0);
+    close_rig(r);
+}
+
+/* What waits behind one that lasts is given back in time, and passed over. */
+static void test_what_lasts_holds_nothing_up(void **state)
+{
+    rig_t *r = open_rig("ahead");
+    static const char *const items[] = {"\"nap\"", "\"say\"", "\"say\"", "\"say\"", NULL};
+    char log[8192];
+    (void)state;
+    check_well(r);
+    uint64_t before = r->dones_n;
+    uint32_t n = run_all(r, items);
+    rig_wait(r, r->backs_n == 1);
+    assert_int_equal(r->dones_n, before);
+    assert_int_equal(r->back_from, n + 1);
+    assert_int_equal(r->back_to, n + 4);
+    uint32_t later = rig_run(r, 0, 9, "\"fine\""); /* while it naps */
+    slots_flush(r->slots);
+    rig_wait(r, r->dones_n == before + 2);
+    assert_int_equal(r->dones[before + 1].n, later);
+    check_well(r);
+    rig_read_log(r, log, 0, sizeof log);
+    assert_null(strstr(log, "it began"));
+    close_rig(r);
+}
+
+/* Each has a time of its own, and the one that dies is charged. */
+static void test_ahead_limits_and_deaths(void **state)
+{
+    rig_t *r = open_rig("ahead");
+    static const char *const dies[] = {"\"fine\"", "\"exit\"", "\"say\"", NULL};
+    static const char *const stays[] = {"\"fine\"", "\"stubborn\"", "\"say\"", NULL};
+    const char *winks[61] = {NULL};
+    char log[8192];
+    (void)state;
+    for (size_t i = 0; i < 60; i++)
+        winks[i] = "\"wink\"";
+    check_well(r);
+    r->job.timeout_ms = 120;
+    r->job.grace_ms = 50;
+    uint64_t before = r->dones_n;
+    run_all(r, winks); /* 180 ms in all */
+    rig_wait(r, r->dones_n == before + 60 || r->downs_n > 0 || r->backs_n > 0);
+    assert_int_equal(r->downs_n, 0);
+    rig_wait(r, r->slots->slots[0].inflight.live == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned ups = r->ups;
+        before = r->dones_n;
+        uint32_t n = run_all(r, i == 0 ? dies : stays);
+        rig_wait(r, r->downs_n == i + 1 && r->ups > ups);
+        assert_int_equal(r->dones_n, before + 1);
+        check_down(&r->downs[i], i == 0 ? SLOT_DOWN_DIED : SLOT_DOWN_TIMEOUT, true);
+        assert_int_equal(r->downs[i].down.n, n + 1);
+        check_well(r);
+    }
+    rig_read_log(r, log, 0, sizeof log);
+    assert_null(strstr(log, "it began"));
+    close_rig(r);
+}
+
+/* Runs of a call begin together, have an outcome each, and fail together if the call does. Of one that dies the first run is
+ * the one that is named; all of them had begun. A task that takes no calls gets its runs one by one. */
+static void test_calls(void **state)
+{
+    rig_t *r = open_rig("ahead");
+    static const char *const fine[] = {"1", "2", "3", NULL}, *const whole[] = {"1", "\"whole\"", "3", NULL},
+                             *const dies[] = {"1", "\"exit\"", NULL};
+    (void)state;
+    run_some(r, "nasty", fine, 3); /* also the first thing that the program gets */
+    rig_wait(r, r->dones_n == 3);
+    assert_string_equal(r->dones[0].value, "[1,3]");
+    assert_string_equal(r->dones[2].value, "[3,3]");
+    run_some(r, "nasty", whole, 3);
+    rig_wait(r, r->dones_n == 6);
+    for (unsigned i = 3; i < 6; i++) {
+        assert_int_equal(r->dones[i].kind, FANMAP_EXCEPTION);
+        assert_true(r->dones[i].is_whole);
+        assert_string_equal(r->dones[i].message, "one of them");
+    }
+    run_some(r, "other", fine, 3);
+    rig_wait(r, r->dones_n == 9);
+    assert_string_equal(r->dones[7].value, "2");
+    assert_int_equal(r->downs_n, 0);
+    uint32_t n = run_some(r, "nasty", dies, 2);
+    rig_wait(r, r->downs_n == 1 && r->ups == 2);
+    check_down(&r->downs[0], SLOT_DOWN_DIED, true);
+    assert_int_equal(r->downs[0].down.n, n);
+    assert_int_equal(r->downs[0].down.unstarted_from, n + 2);
+    check_well(r);
+    close_rig(r);
+}
+
+/* Whoever prints is told one at a time: each line has its own label. */
+static void test_what_prints_is_not_told_ahead(void **state)
+{
+    rig_t *r = open_rig("ahead");
+    static const char *const items[] = {"\"say\"", "\"fine\"", "\"say\"", "\"told\"", NULL};
+    char log[8192];
+    (void)state;
+    rig_one(r, "nasty", "\"say\"");
+    uint64_t before = r->dones_n;
+    run_all(r, items);
+    rig_wait(r, r->dones_n == before + 4);
+    assert_string_equal(r->dones[before + 3].value, "1");
+    rig_read_log(r, log, 0, sizeof log);
+    assert_non_null(strstr(log, "job-1/0/1: it began\n"));
+    assert_non_null(strstr(log, "job-1/2/1: it began\n"));
+    assert_null(strstr(log, "job-1/1/1: it began\n"));
+    close_rig(r);
+}
+
 /* ---- programs that do not start ---- */
 
 static void check_unusable(const char *arguments, const char *why)
@@ -425,7 +573,8 @@ static void test_a_program_that_is_not_there(void **state)
     fanmap_error_t err = {0};
     (void)state;
     rig_init(r, 1);
-    assert_int_equal(slots_catalogue_add_served(&r->tasks, "nasty", "/nowhere/slot", NULL, &err), FANMAP_OK);
+    assert_int_equal(slots_catalogue_add_command(&r->tasks, TASK_SERVE, "nasty", "/nowhere/slot", NULL, &err),
+                     FANMAP_OK);
     rig_open(r);
     const rig_down_t *d = rig_one_down(r, "nasty", "1");
     check_down(d, SLOT_DOWN_UNUSABLE, false);
@@ -465,6 +614,11 @@ int main(int argc, char **argv)
         rig_test(test_deaths),
         rig_test(test_timeouts),
         rig_test(test_cancel),
+        rig_test(test_runs_are_told_ahead),
+        rig_test(test_what_lasts_holds_nothing_up),
+        rig_test(test_ahead_limits_and_deaths),
+        rig_test(test_calls),
+        rig_test(test_what_prints_is_not_told_ahead),
         rig_test(test_failed_starts),
         rig_test(test_slow_starts_are_told),
         rig_test(test_a_program_that_is_not_there),

@@ -9,13 +9,13 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "schemas/failure_groups.h"
 #include "serve/summary.h"
-#include "serve/summary_text.h"
 
 static void normalised(const char *message, const char *wanted)
 {
-    char text[SUMMARY_MESSAGE_MAX];
-    summary_normalise(text, sizeof text, message);
+    char text[FAILURE_MESSAGE_MAX];
+    failure_normalise(text, sizeof text, message);
     assert_string_equal(text, wanted);
 }
 
@@ -35,12 +35,12 @@ static void test_messages(void **state)
 
 static void test_a_message_is_cut_at_a_character(void **state)
 {
-    char long_text[1000], text[SUMMARY_MESSAGE_MAX];
+    char long_text[1000], text[FAILURE_MESSAGE_MAX];
     (void)state;
     for (size_t i = 0; i + 2 < sizeof long_text; i += 2)
         memcpy(long_text + i, "\xC3\xA9", 3);
-    summary_normalise(text, sizeof text, long_text);
-    assert_int_equal(strlen(text), SUMMARY_MESSAGE_MAX - 2);
+    failure_normalise(text, sizeof text, long_text);
+    assert_int_equal(strlen(text), FAILURE_MESSAGE_MAX - 2);
 }
 
 static void add(summary_t *s, uint64_t index)
@@ -128,7 +128,7 @@ static void test_groups_are_bounded(void **state)
     summary_t *s = summary_new();
     char type[16];
     (void)state;
-    for (unsigned i = 0; i < 2 * SUMMARY_GROUPS_MAX; i++) {
+    for (unsigned i = 0; i < 2 * FAILURE_GROUPS_MAX; i++) {
         snprintf(type, sizeof type, "T%c%c", 'a' + i / 26, 'a' + i % 26);
         summary_add(
             s,

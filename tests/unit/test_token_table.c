@@ -89,6 +89,7 @@ static void test_created_table_grants_at_once(void **state)
     assert_int_equal(r.held, 4);
     assert_int_equal(r.fence, START_MS + 1);
     assert_string_equal(r.run_id, "0");
+    assert_int_equal(r.free, 6);
     assert_false(r.waiters);
 }
 
@@ -391,10 +392,13 @@ static void test_errors_of_a_script_come_back(void **state)
     assert_int_equal(token_table_sync(table, &r, &reply, &err), FANMAP_EIO);
     assert_non_null(strstr(err.message, "KEYS"));
     token_table_free(table);
-    config.sync_text = "local e = redis.pcall('KEYS') return {1, 2, 0, 0, 3, 4, e.err and 'caught' or ''}";
+    config.sync_text = "local e = redis.pcall('KEYS') return {1, 2, 0, 0, 3, 4, e.err and 'caught' or '', 5, 6, 7}";
     assert_int_equal(token_table_new(&config, &table, &err), FANMAP_OK);
     assert_int_equal(token_table_sync(table, &r, &reply, &err), FANMAP_OK);
     assert_string_equal(reply.run_id, "caught");
+    assert_int_equal(reply.free, 5);
+    assert_int_equal(reply.starts, 6);
+    assert_int_equal(reply.start_in_us, 7);
     token_table_free(table);
 }
 
@@ -407,10 +411,12 @@ static void test_replies_are_checked(void **state)
                                                  {.number = 1},
                                                  {.number = 9},
                                                  {.number = 4},
-                                                 {.text = "run", .len = 3}};
+                                                 {.text = "run", .len = 3},
+                                                 {.number = 6}};
     tokens_reply_t r;
     assert_true(script_sync_reply(v, SCRIPT_REPLY_FIELDS + 1, &r)); /* later fields are ignored */
     assert_string_equal(r.run_id, "run");
+    assert_int_equal(r.free, 6);
     assert_false(script_sync_reply(v, SCRIPT_REPLY_FIELDS - 1, &r));
     v[0].number = -1;
     assert_false(script_sync_reply(v, SCRIPT_REPLY_FIELDS, &r));

@@ -410,7 +410,7 @@ static void test_text_and_bytes(void **state)
     assert_int_equal(value_from_text(&b, "long enough \xFF", 13, &err), FANMAP_EUSAGE);
     assert_string_equal(err.message, "not UTF-8 at byte 13");
     assert_int_equal(b.len, 0);
-    value_from_bytes(&b, "\xFF\0", 2);
+    mp_put_bin(&b, "\xFF\0", 2);
     assert_true(value_as_bytes(b.data, b.len, &bytes, &len));
     assert_int_equal(len, 2);
     assert_false(value_as_bytes("\x01", 1, &bytes, &len));

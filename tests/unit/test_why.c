@@ -14,14 +14,8 @@
 /* Two workers of two slots each, nothing of the job runs, 10 items are published and 4 have an outcome. */
 static fleet_t fleet(void)
 {
-    return (fleet_t){.has_redis = true,
-                     .workers_n = 2,
-                     .rows_n = 2,
-                     .slots = 4,
-                     .oldest_index = -1,
-                     .partitions_n = 8,
-                     .owned_n = 8,
-                     .lag = 6};
+    return (fleet_t){
+        .workers_n = 2, .rows_n = 2, .slots = 4, .oldest_index = -1, .partitions_n = 8, .owned_n = 8, .lag = 6};
 }
 
 static why_facts_t facts(const fleet_t *of)
@@ -94,6 +88,9 @@ static void test_out_of_reach(void **state)
     given.is_log_gone = false;
     f.is_kafka_silent = true;
     check_first(&given, WHY_KAFKA_AWAY, "Kafka does not answer");
+    f = fleet();
+    f.has_no_topic = true;
+    check_first(&given, WHY_NO_TOPIC, "was deleted: items that had not run are lost");
     f = fleet();
     f.workers_n = -1;
     memcpy(f.redis_why, "no route", 9);
@@ -205,7 +202,12 @@ static void test_backoff_and_backlog(void **state)
     check_nothing(&given);
     f.delayed = f.queued = 0;
     check_first(&given, WHY_NOT_IN_HAND, "none has an item of it in hand yet: 6 records");
+    f.queued = 3;
+    check_nothing(&given);
+    given.has_rate = true;
+    check_first(&given, WHY_RATE, "3 items that workers have in hand wait for their time");
     f.job_running = 1;
+    given.is_still = true;
     check_nothing(&given);
 }
 
@@ -237,6 +239,9 @@ static void test_producer(void **state)
     check_first(&given, WHY_INPUT, "next items");
     given.producer_silent_ms = 16000;
     check_first(&given, WHY_PRODUCER_SILENT, "nothing for 16 s");
+    given.is_uncounted = true;
+    check_nothing(&given);
+    given.is_uncounted = false;
     given.known = 4;
     given.producer_silent_ms = 100;
     f.job_running = 1;
@@ -246,21 +251,25 @@ static void test_producer(void **state)
 static void test_rows(void **state)
 {
     char text[] = "host=h pid=7 queue=q slots=2 dead=t unfed=u,v later=x "
-                  "oldest=a/1/1/5,j/2/1/9 waiting=ja/1/0/0/0/0,j/4/5/6/70/1 tasks=t,u";
+                  "oldest=a/1/1/5,j/2/1/9 runnable=t/3/500 waiting=ja/1/0/0/0/0,j/4/5/6/70/1 "
+                  "heads=ja/0/1/1/runs/3000,j/2/41/1/runs/4000 tasks=t,u";
     worker_row_t row;
     (void)state;
     worker_row_read(text, &row);
     assert_int_equal(row.info.pid, 7);
     assert_int_equal(row.info.slots, 2);
+    assert_string_equal(row.info.runnable, "t/3/500");
     assert_true(worker_row_has(row.info.tasks, "u") && !worker_row_has(row.info.tasks, "tt"));
     assert_false(worker_row_has("tu", "t"));
     assert_string_equal(row.dead, "t");
     assert_true(worker_row_has(row.unfed, "v"));
     assert_string_equal(worker_row_of_job(row.waiting, "j"), "4/5/6/70/1");
     assert_null(worker_row_of_job(row.waiting, "a"));
+    assert_string_equal(worker_row_of_job(row.heads, "j"), "2/41/1/runs/4000");
     char bare[] = "";
     worker_row_read(bare, &row);
     assert_string_equal(row.waiting, "");
+    assert_string_equal(row.info.runnable, "");
 }
 
 int main(void)

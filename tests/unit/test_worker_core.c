@@ -5,7 +5,7 @@
  *   > stopped MS                             time in which the worker is told nothing
  *   > at MS                                  time, also for the wall clock (which stands 1000 s ahead)
  *   > config slots=K ahead=N ...             before everything else
- *   > job ID [n= retries= timeout= deadline= failfast= backoff= task= nonce=]    J/spec
+ *   > job ID [n= batch= within= retries= timeout= deadline= failfast= backoff= task= nonce=]    J/spec
  *   > limit ID N VERSION | pause ID 0|1 VERSION | end ID
  *   > assigned P OFFSET none|again|MARKS     no commit; the last one seen of P; or "done A-B", "count OFFSET ATTEMPTS CHARGES",
  *                                            "name OFFSET MEMBER", "horizon OFFSET", "unclean"; the first commit is accepted
@@ -14,10 +14,10 @@
  *   > members ID... | members failed         the answer to describe
  *   > revoked P [wait] | lost | rebalanced
  *   > item P OFFSET JOB INDEX | junk P OFFSET | note P OFFSET CLAIMED MEMBER [released] | gap P FROM TO
- *   > up S | done S N value|fail|final US | down S WHY N|- UNSTARTED | taken S N
+ *   > up S | done S N value|fail|final|whole US | down S WHY N|- UNSTARTED | taken S N | back S FROM TO
  *   > stored P OFFSET... | committed P OFFSET ok|no | position end | endstored ID | endwritten ID
- *   > tokens JOB ALLOW HELD FENCE [learning] [run=X] | tokens JOB failed | wake JOB
- *   > tick | drain
+ *   > tokens JOB ALLOW HELD FENCE [learning] [run=X] [free=N] | tokens JOB failed | wake JOB
+ *   > tick | drain | metrics | settle        "more" behind an item or a done: its turn goes on
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,6 +128,8 @@ static void say_run(world_t *x, const worker_action_t *a)
     say(x, "run slot %u n %u: %s/%llu attempt %u fence %llu deadline %lld", a->run.slot, n, a->run.spec->job,
         (unsigned long long)a->run.index, a->run.attempt, (unsigned long long)a->run.fence,
         (long long)a->run.deadline_ms);
+    if (a->run.call_n > 0)
+        say(x, "  with it %u are one call", a->run.call_n);
 }
 
 static void say_sync(world_t *x, const tokens_request_t *r)
@@ -192,6 +194,9 @@ static void say_action(world_t *x, const worker_action_t *a)
     case WORKER_LET_GO:
         say(x, "let go %d", a->let_go.lane);
         break;
+    case WORKER_WITNESS:
+        say(x, "witness %d: %lld at %lld", a->witness.lane, (long long)a->witness.offset, (long long)a->witness.ms);
+        break;
     case WORKER_DESCRIBE:
         x->described = a->describe.number;
         say(x, "describe");
@@ -250,7 +255,7 @@ static void step(world_t *x, worker_event_t *event)
 {
     event->now_ms = x->now_ms;
     event->broker_ms = x->now_ms + 1000000;
-    event->appended_ms = event->broker_ms;
+    event->appended_ms = event->type == WORKER_ITEM ? event->appended_ms : event->broker_ms;
     worker_actions_clear(&x->actions);
     worker_step(the_worker(x), event, &x->actions);
     assert_false(x->actions.failed);
@@ -328,6 +333,8 @@ static void do_job(world_t *x, const words_t *words)
     snprintf(spec->task, sizeof spec->task, "%s", text_option(words, "task", "square"));
     snprintf(spec->nonce, sizeof spec->nonce, "%s", text_option(words, "nonce", "N"));
     spec->concurrency = (uint64_t)option(words, "n", 0);
+    spec->batch_n = (uint32_t)option(words, "batch", 0);
+    spec->batch_within_ms = (uint32_t)option(words, "within", 0);
     spec->retries = (uint32_t)option(words, "retries", 0);
     spec->timeout_ms = (uint32_t)option(words, "timeout", 0);
     spec->deadline_ms = option(words, "deadline", 0);
@@ -390,7 +397,12 @@ static void do_assigned(world_t *x, const words_t *words)
             i += 2;
         } else if (strcmp(words->at[i], "horizon") == 0)
             meta.horizon = number(words, ++i);
-        else if (strcmp(words->at[i], "unclean") == 0)
+        else if (strcmp(words->at[i], "log") == 0) { /* its number, and its witness: offset, time */
+            meta.log = (uint32_t)number(words, i + 1);
+            meta.witness = number(words, i + 2);
+            meta.witness_ms = number(words, i + 3);
+            i += 3;
+        } else if (strcmp(words->at[i], "unclean") == 0)
             meta.clean = false;
     }
     if (has(words, "again"))
@@ -426,6 +438,8 @@ static void give(world_t *x, const words_t *words, const char *job, const buf_t 
     e.item.value = payload;
     e.item.value_len = bytes->len;
     e.item.payload = payload;
+    e.appended_ms = option(words, "appended", 0);
+    e.more = has(words, "more");
     step(x, &e);
 }
 
@@ -460,12 +474,13 @@ static void do_item(world_t *x, const words_t *words)
 
 static void do_done(world_t *x, const words_t *words)
 {
-    worker_event_t e = {.type = WORKER_ATTEMPT_DONE};
+    worker_event_t e = {.type = WORKER_ATTEMPT_DONE, .more = has(words, "more")};
     static const uint8_t value[] = {43};
     e.done.slot = (uint32_t)number(words, 1);
     e.done.n = (uint32_t)number(words, 2);
     e.done.kind = strcmp(word(words, 3), "value") == 0 ? FANMAP_VALUE : FANMAP_EXCEPTION;
     e.done.final = strcmp(word(words, 3), "final") == 0;
+    e.done.is_whole = strcmp(word(words, 3), "whole") == 0;
     if (strncmp(word(words, 3), "exit", 4) == 0) {
         e.done.kind = FANMAP_EXIT;
         e.done.outcome.exit_status = atoi(word(words, 3) + 4);
@@ -528,6 +543,7 @@ static void do_tokens(world_t *x, const words_t *words)
         reply.allow = (uint64_t)number(words, 2);
         reply.held = (uint64_t)number(words, 3);
         reply.fence = (uint64_t)number(words, 4);
+        reply.free = (uint64_t)option(words, "free", 0);
         reply.learning = has(words, "learning");
         snprintf(reply.run_id, sizeof reply.run_id, "%s", text_option(words, "run", "R"));
         e.tokens.reply = &reply;
@@ -561,7 +577,10 @@ static void do_simple(world_t *x, const words_t *words)
         e.revoked.may_wait = has(words, "wait");
     } else if (strcmp(verb, "lost") == 0)
         e.type = WORKER_LOST;
-    else if (strcmp(verb, "rebalanced") == 0)
+    else if (strcmp(verb, "remade") == 0) {
+        e.type = WORKER_REMADE;
+        e.gap.lane = (int32_t)number(words, 1);
+    } else if (strcmp(verb, "rebalanced") == 0)
         e.type = WORKER_REBALANCED;
     else if (strcmp(verb, "up") == 0) {
         e.type = WORKER_SLOT_UP;
@@ -570,6 +589,11 @@ static void do_simple(world_t *x, const words_t *words)
         e.type = WORKER_TAKEN_BACK;
         e.taken_back.slot = (uint32_t)number(words, 1);
         e.taken_back.n = (uint32_t)number(words, 2);
+    } else if (strcmp(verb, "back") == 0) {
+        e.type = WORKER_GIVEN_BACK;
+        e.given_back.slot = (uint32_t)number(words, 1);
+        e.given_back.from = (uint32_t)number(words, 2);
+        e.given_back.to = (uint32_t)number(words, 3);
     } else if (strcmp(verb, "gap") == 0) {
         e.type = WORKER_GAP;
         e.gap.lane = (int32_t)number(words, 1);
@@ -592,6 +616,8 @@ static void do_simple(world_t *x, const words_t *words)
         e.wake.job = word(words, 1);
     } else if (strcmp(verb, "drain") == 0)
         e.type = WORKER_DRAIN;
+    else if (strcmp(verb, "settle") == 0)
+        e.type = WORKER_SETTLE;
     else if (strcmp(verb, "tick") != 0)
         fail_msg("no such event: %s", verb);
     step(x, &e);
@@ -627,6 +653,44 @@ static void do_state(world_t *x)
         (unsigned long long)s.queued, (unsigned long long)s.delayed, (unsigned long long)s.running,
         (unsigned long long)s.publishing, (unsigned long long)s.done, (unsigned long long)s.retried,
         (unsigned long long)s.killed, (unsigned long long)s.lost);
+}
+
+static uint64_t count(const histogram_t *histogram)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+        n += histogram->counts[i];
+    return n;
+}
+
+/* Of task square. */
+static void do_metrics(world_t *x)
+{
+    worker_present_t present[2];
+    const worker_counts_t *counts = worker_counts(the_worker(x), 0);
+    worker_present(x->worker, x->now_ms, present);
+    say(x, "runnable %llu running %llu oldest %lld ms tokens %llu of %llu", (unsigned long long)present[0].runnable,
+        (unsigned long long)present[0].running, (long long)present[0].oldest_ms,
+        (unsigned long long)present[0].tokens_held, (unsigned long long)present[0].tokens_limit);
+    say(x, "waits: %llu of %llu us, for a token: %llu of %llu us", (unsigned long long)count(&counts->wait),
+        (unsigned long long)counts->wait.sum_us, (unsigned long long)count(&counts->token_wait),
+        (unsigned long long)counts->token_wait.sum_us);
+    for (int i = 0; i < COUNT_KINDS; i++)
+        if (counts->items[i] > 0 || counts->attempts[i] > 0)
+            say(x, "%s: %llu items, %llu attempts", kind_names[i], (unsigned long long)counts->items[i],
+                (unsigned long long)counts->attempts[i]);
+    for (int i = 0; i < COUNT_DOWNS; i++)
+        if (counts->attempts[COUNT_KINDS + i] > 0)
+            say(x, "down %d: %llu attempts", i, (unsigned long long)counts->attempts[COUNT_KINDS + i]);
+}
+
+static void do_oldest(world_t *x, size_t max)
+{
+    worker_oldest_t oldest[8];
+    size_t n = worker_oldest(the_worker(x), oldest, max);
+    for (size_t i = 0; i < n; i++)
+        say(x, "%s/%llu attempt %u for %lld ms", oldest[i].job, (unsigned long long)oldest[i].index, oldest[i].attempt,
+            (long long)oldest[i].running_ms);
 }
 
 static void do_line(world_t *x, char *line)
@@ -671,6 +735,10 @@ static void do_line(world_t *x, char *line)
         x->member = strcmp(word(&words, 1), "member-2") == 0 ? "member-2" : "member-1";
     else if (strcmp(verb, "state") == 0)
         do_state(x);
+    else if (strcmp(verb, "metrics") == 0)
+        do_metrics(x);
+    else if (strcmp(verb, "oldest") == 0)
+        do_oldest(x, (size_t)number(&words, 1));
     else
         do_simple(x, &words);
 }
@@ -765,9 +833,12 @@ static void timeline(const char *name)
         timeline(#name);                                                                                               \
     }
 TIMELINE(happy)
+TIMELINE(settle)
 TIMELINE(hand_off)
 TIMELINE(hungry)
+TIMELINE(unheard)
 TIMELINE(ahead)
+TIMELINE(calls)
 TIMELINE(turns)
 TIMELINE(merge)
 TIMELINE(retry)
@@ -779,6 +850,7 @@ TIMELINE(freeze)
 TIMELINE(revoked)
 TIMELINE(revoked_wait)
 TIMELINE(lost)
+TIMELINE(remade)
 TIMELINE(duplicates)
 TIMELINE(cancel)
 TIMELINE(pause)
@@ -800,6 +872,7 @@ TIMELINE(claimed_letter)
 TIMELINE(lost_claims)
 TIMELINE(poison)
 TIMELINE(names_full)
+TIMELINE(names_ahead)
 TIMELINE(adopted_charged)
 TIMELINE(lost_names)
 TIMELINE(lost_closing)
@@ -810,26 +883,30 @@ TIMELINE(drain_waits)
 TIMELINE(suspects)
 TIMELINE(guardian)
 TIMELINE(unknown_guardian)
+TIMELINE(runnable)
+TIMELINE(oldest)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),        cmocka_unit_test(hand_off),       cmocka_unit_test(hungry),
-        cmocka_unit_test(ahead),        cmocka_unit_test(turns),          cmocka_unit_test(retry),
-        cmocka_unit_test(deaths),       cmocka_unit_test(halt_hold),      cmocka_unit_test(too_large),
-        cmocka_unit_test(tokens),       cmocka_unit_test(freeze),         cmocka_unit_test(revoked),
-        cmocka_unit_test(revoked_wait), cmocka_unit_test(lost),           cmocka_unit_test(duplicates),
-        cmocka_unit_test(cancel),       cmocka_unit_test(pause),          cmocka_unit_test(drain),
-        cmocka_unit_test(deadline),     cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),
-        cmocka_unit_test(halt_foreign), cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),
-        cmocka_unit_test(unknown),      cmocka_unit_test(intake),         cmocka_unit_test(takeover),
-        cmocka_unit_test(stopped),      cmocka_unit_test(first_commit),   cmocka_unit_test(claims),
-        cmocka_unit_test(claimed),      cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),
-        cmocka_unit_test(poison),       cmocka_unit_test(names_full),     cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names),   cmocka_unit_test(lost_closing),   cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims),   cmocka_unit_test(drain_named),    cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),     cmocka_unit_test(guardian),       cmocka_unit_test(unknown_guardian),
-        cmocka_unit_test(merge),
+        cmocka_unit_test(happy),          cmocka_unit_test(settle),       cmocka_unit_test(hand_off),
+        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),        cmocka_unit_test(turns),
+        cmocka_unit_test(retry),          cmocka_unit_test(deaths),       cmocka_unit_test(halt_hold),
+        cmocka_unit_test(too_large),      cmocka_unit_test(tokens),       cmocka_unit_test(freeze),
+        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait), cmocka_unit_test(lost),
+        cmocka_unit_test(remade),         cmocka_unit_test(duplicates),   cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),          cmocka_unit_test(drain),        cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),    cmocka_unit_test(halt_foreign),
+        cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),    cmocka_unit_test(unknown),
+        cmocka_unit_test(intake),         cmocka_unit_test(takeover),     cmocka_unit_test(stopped),
+        cmocka_unit_test(first_commit),   cmocka_unit_test(claims),       cmocka_unit_test(claimed),
+        cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),  cmocka_unit_test(poison),
+        cmocka_unit_test(names_full),     cmocka_unit_test(names_ahead),  cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims),     cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),     cmocka_unit_test(unknown_guardian),
+        cmocka_unit_test(merge),          cmocka_unit_test(runnable),     cmocka_unit_test(calls),
+        cmocka_unit_test(oldest),         cmocka_unit_test(unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,11 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
     assert_true(strcmp(job->task->name, "echo") == 0 || strcmp(job->task->name, "again") == 0);
 }
 
+void slots_call(slots_t *s, uint32_t slot, uint32_t n)
+{
+    assert_true(n > 1 && s->at[slot].runs_n == 0);
+}
+
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)
 {
     fake_slot_t *f = &s->at[slot];
@@ -186,6 +191,12 @@ void slots_set_lapse(slots_t *s, uint32_t job_key, int64_t lapse_at_ms)
     (void)s;
     (void)job_key;
     (void)lapse_at_ms;
+}
+
+void slots_set_timeout(slots_t *s, uint32_t timeout_ms)
+{
+    (void)s;
+    (void)timeout_ms;
 }
 
 /* ---- the world around the shell ---- */

@@ -5,18 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 worker_action_t *act(worker_t *w, worker_action_type_t type)
 {
     worker_actions_t *a = w->actions;
     if (a->n == a->cap) {
-        size_t cap = a->cap ? a->cap * 2 : 64;
-        worker_action_t *at = realloc(a->at, cap * sizeof *at);
+        worker_action_t *at = array_grown(a->at, &a->cap, 64, sizeof *at);
         if (at == NULL) {
             w->failed = true;
             return NULL;
         }
         a->at = at;
-        a->cap = cap;
     }
     worker_action_t *action = &a->at[a->n++];
     action->type = type;

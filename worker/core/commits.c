@@ -179,6 +179,9 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     commit_meta_t meta = {.clean = is_clean,
                           .mark = part->mark,
                           .horizon = part->horizon_sent,
+                          .log = part->log,
+                          .witness = part->witness,
+                          .witness_ms = part->witness_ms,
                           .members = names.members,
                           .members_n = names.members_n,
                           .names = names.at,
@@ -196,6 +199,8 @@ static void commit(worker_t *w, worker_part_t *part, bool is_clean, bool is_clos
     action->commit.metadata_len = part->metadata.len;
     action->commit.number = part->asked_number = number;
     action->commit.is_closing = is_closing;
+    if (part->unaccepted_ms == 0)
+        part->unaccepted_ms = w->now_ms;
     part->is_dirty = part->must_commit = false;
 }
 
@@ -272,6 +277,7 @@ void part_committed(worker_t *w, const worker_event_t *e)
     }
     if (e->committed.offset > part->committed)
         part->committed = e->committed.offset;
+    part->unaccepted_ms = part->asked_number > e->committed.number ? w->now_ms : 0;
     take_acceptance(w, part, e->committed.number);
 }
 
@@ -302,6 +308,8 @@ static void part_turn(worker_t *w, worker_part_t *part, bool is_due)
         if (part->source != NULL)
             source_pass(w, part);
         commit(w, part, false, false);
+        /* In a quiet lane nothing else would say it. */
+        part->is_dirty = part->source != NULL && source_owes(part->source);
     }
 }
 

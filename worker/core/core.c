@@ -7,7 +7,7 @@
  * What can fail: an attempt (backoff.c, outcomes.c), its slot (outcomes.c), the tokens (limits.c), the ownership of its
  * partition (partitions.c, claims.c), its worker (poison.c), the job itself, which may end at any moment (closing.c).
  * Nothing here waits for anything: what is under way is a state, and its answer is an event. What follows from a change
- * of a job is drawn once, at the end of the step (settle.c).
+ * of a job is drawn once, at the end of the step (settle.c); of events that come together, at the end of the last.
  */
 #include "base/clock.h"
 #include "worker/core/state.h"
@@ -39,11 +39,13 @@ worker_t *worker_new(const worker_config_t *config)
     w->config.incarnation = w->incarnation;
     w->config.queue = NULL;
     random_seed(&w->random, config->seed);
+    random_seed(&w->log_random, ~config->seed);
     w->slots = calloc(config->slots_n, sizeof *w->slots);
     w->idle = calloc(config->slots_n, sizeof *w->idle);
+    w->counts = calloc(config->tasks_n + 1, sizeof *w->counts);
     w->intake_on = true;
     w->commit_next_ms = INT64_MIN;
-    if (w->slots == NULL || w->idle == NULL || !copy_tasks(w, config)) {
+    if (w->slots == NULL || w->idle == NULL || w->counts == NULL || !copy_tasks(w, config)) {
         worker_free(w);
         return NULL;
     }
@@ -72,6 +74,7 @@ void worker_free(worker_t *w)
     item_pool_free(&w->pool);
     free(w->slots);
     free(w->idle);
+    free(w->counts);
     free(w);
 }
 
@@ -148,13 +151,18 @@ static void handle_group(worker_t *w, const worker_event_t *e)
         part_assigned(w, e);
         break;
     case WORKER_REBALANCED:
+        w->stats.is_dealt = true;
         parts_rebalanced(w, e->member);
         break;
     case WORKER_REVOKED:
         part_revoked(w, e->revoked.lane, e->revoked.may_wait);
         break;
     case WORKER_LOST:
+        w->stats.is_dealt = false;
         parts_lost(w);
+        break;
+    case WORKER_REMADE:
+        log_remade(w, e->gap.lane);
         break;
     case WORKER_MEMBERS:
         claims_members(w, e);
@@ -176,6 +184,8 @@ static void handle(worker_t *w, const worker_event_t *e)
     switch (e->type) {
     case WORKER_TICK:
         tick(w);
+        break;
+    case WORKER_SETTLE:
         break;
     case WORKER_JOBS:
         jobs_record(w, e->jobs, e->appended_ms);
@@ -204,6 +214,9 @@ static void handle(worker_t *w, const worker_event_t *e)
     case WORKER_SLOT_DOWN:
         outcome_down(w, e);
         break;
+    case WORKER_GIVEN_BACK:
+        slot_given_back(w, e->given_back.slot, e->given_back.from, e->given_back.to);
+        break;
     case WORKER_TAKEN_BACK:
         slot_taken_back(w, e->taken_back.slot, e->taken_back.n);
         break;
@@ -222,6 +235,9 @@ static void handle(worker_t *w, const worker_event_t *e)
     case WORKER_NOT_HANDED:
         handoff_failed(w, e->stored.items, e->stored.n);
         break;
+    case WORKER_HOLD:
+        w->is_held = e->hold;
+        break;
     case WORKER_DRAIN:
         begin_drain(w);
         break;
@@ -229,6 +245,22 @@ static void handle(worker_t *w, const worker_event_t *e)
         handle_group(w, e);
         break;
     }
+}
+
+/* What follows from all that was told. */
+static void conclude(worker_t *w)
+{
+    claims_turn(w);
+    names_turn(w);
+    source_turn(w);
+    jobs_settle(w);
+    dispatch_turn(w);
+    jobs_settle(w); /* what it started changed demands */
+    handoff_turn(w);
+    parts_turn(w);
+    intake_turn(w);
+    if (w->is_draining)
+        drain_turn(w);
 }
 
 void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *actions)
@@ -242,17 +274,10 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     if (was_stopped)
         parts_doubt(w);
     handle(w, event);
-    claims_turn(w);
-    names_turn(w);
-    source_turn(w);
-    jobs_settle(w);
-    dispatch_turn(w);
-    jobs_settle(w); /* what it started changed demands */
-    handoff_turn(w);
-    parts_turn(w);
-    intake_turn(w);
-    if (w->is_draining)
-        drain_turn(w);
+    if (!event->more)
+        conclude(w);
+    else
+        intake_turn(w); /* a bound holds in any case */
     invariant(w->marked == NULL || w->failed || w->marked->is_marked);
     actions->failed = w->failed;
 }

@@ -33,6 +33,7 @@ typedef struct {
     size_t tasks_n;
     size_t budget_bytes;      /* payload bytes in hand before intake stops */
     size_t items_max;         /* items in hand before intake stops */
+    size_t ample_n;           /* of one job alone, startable at once: intake pauses; 0: no such pause */
     uint32_t item_bytes_max;  /* a job's own bound counts, up to this */
     uint32_t commit_every_ms; /* 1000 */
     uint32_t session_ms;      /* of the group. After a gap of more than half of it between two events (the process was
@@ -49,7 +50,8 @@ typedef struct {
     uint32_t window_max;      /* records of a lane of a stream beyond its finished prefix */
     size_t window_bytes_max;  /* of these */
     bool has_handoff;         /* others can be asked for items, and ask us */
-    bool has_tokens;          /* false: --redis none; limited jobs are not run here */
+    bool has_tokens;          /* false: --redis none; jobs with a limit or a rate are not run here */
+    bool is_alone;            /* no other worker runs its jobs: their rates are kept here (pace.h) */
     uint64_t seed;
 } worker_config_t;
 
@@ -61,6 +63,7 @@ typedef struct {
 
 typedef enum {
     WORKER_TICK,          /* nothing but time */
+    WORKER_SETTLE,        /* nothing at all: the events before it have their conclusions drawn */
     WORKER_JOBS,          /* a decoded record of the jobs topic */
     WORKER_JOBS_POSITION, /* the jobs topic was read up to (not including) `offset`; at_end: that was its end as asked
                              for by the WORKER_QUERY_JOBS_END before it (one answer for each query, however long it
@@ -78,13 +81,17 @@ typedef enum {
     WORKER_HEARD,         /* a record that WORKER_WATCH found: lane, offset, value */
     WORKER_ITEM,          /* a record of a lane; `payload` keeps its bytes alive until WORKER_RELEASE */
     WORKER_GAP,           /* retention took the lane's [from, to) unread */
-    WORKER_TOKENS,        /* the answer to a sync (reply NULL: it failed) */
-    WORKER_WAKE,          /* the job's table published a wake-up for us */
+    WORKER_REMADE, /* gap.lane's topic was deleted and made anew. The lane is committed to its beginning, the rest is
+                             as after WORKER_LOST */
+    WORKER_TOKENS, /* the answer to a sync (reply NULL: it failed) */
+    WORKER_WAKE,   /* the job's table published a wake-up for us */
     WORKER_SLOT_UP,
     WORKER_ATTEMPT_DONE, /* slot, run n, what came out */
     WORKER_SLOT_DOWN,    /* slot; has_attempt and n: that attempt is over for `down`; runs from unstarted_from on never
                             started */
     WORKER_TAKEN_BACK,   /* the answer to WORKER_TAKE_BACK: runs from n on were never started */
+    WORKER_GIVEN_BACK, /* slot: runs from `from` up to `to` (not included) were never started, although nobody asked for
+                          them: a served program was told of them ahead, and what runs there lasts */
     WORKER_STORED, /* the outcomes (WORKER_PUBLISH) or dead letters of these items were acknowledged by Kafka; the item
                       pointers are invalid after this step */
     WORKER_HUNGRY, /* another worker has free slots and nothing to start */
@@ -93,6 +100,7 @@ typedef enum {
     WORKER_COMMITTED,  /* lane, offset, the commit's number, ok */
     WORKER_END_STORED, /* J/end of job is stored (answers WORKER_COPY_END) */
     WORKER_END_WRITTEN, /* `end` is in the job's log (answers WORKER_WRITE_END); WORKER_COPY_END follows */
+    WORKER_HOLD,        /* on or off: the machine has no room for more, and nothing starts meanwhile */
     WORKER_DRAIN        /* SIGTERM: take nothing new, finish or hand back */
 } worker_event_type_t;
 
@@ -110,9 +118,11 @@ typedef enum {
 
 typedef struct {
     worker_event_type_t type;
+    bool more; /* another event of the same moment follows, WORKER_SETTLE if no other: what has to be drawn from all of
+                  them (who starts next, what is committed, who is let go) is drawn then */
     int64_t now_ms;
     int64_t broker_ms;   /* unix time by the broker's clock, as far as it is known; 0: not at all */
-    int64_t appended_ms; /* JOBS: when the broker stored the record, by the same clock; 0: not known */
+    int64_t appended_ms; /* JOBS, ITEM: when the broker stored the record, by the same clock; 0: not known */
     union {
         const jobs_record_t *jobs;
         struct {
@@ -142,8 +152,10 @@ typedef struct {
             size_t key_len;
             const void *value;
             size_t value_len;
+            size_t beside_len; /* of a stream: bytes that are kept with it: key, headers, the record as it was */
             void *payload;
             const char *bad; /* of a stream: why it is no input (a constant text); NULL: it is one */
+            bool is_skipped; /* of a stream: it is stepped over; without a payload */
         } item;
         struct {
             int32_t lane;
@@ -164,6 +176,7 @@ typedef struct {
             uint32_t slot, n;
             fanmap_kind_t kind; /* FANMAP_VALUE or an error kind */
             bool final;
+            bool is_whole;     /* an error of the whole call that the run was in */
             outcome_t outcome; /* value or error fields, borrowed; index and attempts are the core's to fill */
         } done;
         struct {
@@ -176,6 +189,9 @@ typedef struct {
         struct {
             uint32_t slot, n;
         } taken_back;
+        struct {
+            uint32_t slot, from, to;
+        } given_back;
         struct {
             worker_item_t *const *items;
             size_t n;
@@ -197,6 +213,7 @@ typedef struct {
             size_t n;
             bool ok; /* false: nothing is known */
         } members;
+        bool hold;          /* WORKER_HOLD */
         const char *member; /* WORKER_REBALANCED: our group member id, or NULL */
         struct {
             const char *job;
@@ -238,7 +255,9 @@ typedef enum {
     WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
     WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
-    WORKER_TELL,     /* put a note about a claimed item on its lane; nothing follows */
+    WORKER_WITNESS, /* what stands in this lane up to `offset` was appended by `ms`: where the shell finds that it does not
+                        hold, WORKER_REMADE follows */
+    WORKER_TELL,    /* put a note about a claimed item on its lane; nothing follows */
     WORKER_JOIN_ANEW,   /* leave the group and join it as a new member */
     WORKER_LET_GO,      /* lane: its revocation (may_wait) may go on; nothing of it runs here */
     WORKER_SYNC,        /* one token sync; WORKER_TOKENS follows */
@@ -270,6 +289,9 @@ typedef struct {
             uint64_t index;
             const uint8_t *in;
             size_t in_len;
+            uint32_t
+                call_n; /* this one and those that follow it, so many in all, are one call; 0: none, or it was said */
+            void *payload; /* the item's */
         } run;
         struct {
             uint32_t slot;
@@ -329,6 +351,10 @@ typedef struct {
             int64_t from;
             bool on;
         } watch;
+        struct {
+            int32_t lane;
+            int64_t offset, ms;
+        } witness;
         struct {
             int32_t lane, partition;
             int64_t offset;
@@ -400,10 +426,11 @@ typedef struct {
     uint64_t lost; /* offsets that retention took unread */
     uint32_t partitions, slots_up;
     bool wants_intake;
+    bool is_dealt; /* a rebalance has said what it owns, and that was not lost since */
 } worker_stats_t;
 void worker_stats(const worker_t *worker, worker_stats_t *ret);
-/* Of each job, the attempt that has run here for longest, as of the last step. At most `max` jobs; how many there are.
- */
+/* What runs, longest first, as of the last step: of each job the attempt that has run here for longest, then, as far as there is room,
+ * the longest of the others. At most `max`; how many there are. */
 typedef struct {
     char job[JOB_ID_MAX + 1];
     uint64_t index;
@@ -415,15 +442,31 @@ typedef struct {
     const char *job;
     uint64_t index;
     uint32_t attempt;
+    const spec_t *spec;
+    int64_t since_ms; /* as of the last step: when it, or what ran before it in its slot, began */
 } worker_attempt_t;
 bool worker_attempt(const worker_t *worker, uint32_t slot, uint32_t n, worker_attempt_t *ret);
 /* Of each task of which a partition is owned one such partition, another each time. How many. */
 size_t worker_seats(worker_t *worker, worker_seat_t *ret, size_t max);
 /* It holds a partition of the task's topic. */
 bool worker_has_partition(const worker_t *worker, uint32_t task);
+/* Nothing is in hand here, and a job of its tasks is open that is not paused: its items are elsewhere, or lost. */
+bool worker_is_stranded(const worker_t *worker);
 /* When the last item of the task that waits here would start, in ms; 0: soon, or nothing waits. */
 uint64_t worker_backlog_ms(const worker_t *worker, uint32_t task);
 size_t worker_oldest(const worker_t *worker, worker_oldest_t *ret, size_t max);
+/* Of each lane of a stream here whose first unfinished record has been in hand for HEAD_STUCK_MS or longer: that record, and what
+ * it waits for. At most `max` lanes; how many there are. */
+enum { HEAD_STUCK_MS = 3000 };
+typedef enum { HEAD_WAITS, HEAD_DELAYED, HEAD_RUNS, HEAD_IS_STORED } worker_head_state_t;
+typedef struct {
+    int32_t partition;
+    int64_t offset;
+    uint32_t attempt;
+    worker_head_state_t state;
+    int64_t ms; /* DELAYED: until its next try; RUNS: for so long; else: in hand for so long */
+} worker_head_t;
+size_t worker_heads(const worker_t *worker, int64_t now_ms, worker_head_t *ret, size_t max);
 /* Of each job with something here: how much of it waits for a start, for its next try, and runs. retry_ms: within so
  * much time the first of the latter has its next try (of many, some are looked at). At most `max` jobs; how many there
  * are. */

@@ -41,7 +41,8 @@ static void leave(worker_t *w, worker_job_t *job)
 
 void dispatch_enlist(worker_t *w, worker_job_t *job)
 {
-    bool can = job->queue.n > 0 && job_may_start(job) && limits_room(w, job);
+    bool wants = job->queue.n > 0 && job_may_start(job) && batch_is_due(w, job), can = wants && limits_room(w, job);
+    count_token_wait(w, job, wants, can);
     if (can && !job->in_turn)
         enter(w, job);
     else if (!can && job->in_turn)
@@ -52,7 +53,7 @@ void dispatch_enlist(worker_t *w, worker_job_t *job)
 
 static bool may_start(const worker_t *w)
 {
-    return !w->is_draining && !w->is_doubtful && w->stats.publishing < w->config.publishing_max;
+    return !w->is_draining && !w->is_doubtful && !w->is_held && w->stats.publishing < w->config.publishing_max;
 }
 
 static int64_t deadline_of(const worker_t *w, const worker_job_t *job)
@@ -74,9 +75,10 @@ static void run(worker_t *w, uint32_t number, worker_item_t *item)
     item_unlink(item);
     item_set_state(item, STATE_RUNNING);
     item->fence = job->tokens != NULL ? tokens_fence(job->tokens) : 0;
-    if (slot->runs.n == 0)
+    if (slot->runs.n == 0) {
         slot->head_since_ms = w->now_ms;
-    else {
+        limits_started(w, job); /* what is called together starts together */
+    } else {
         slot->bytes += item->in_len;
         slot->has_unstarted = true;
     }
@@ -91,6 +93,8 @@ static void run(worker_t *w, uint32_t number, worker_item_t *item)
     action->run.index = item->index;
     action->run.in = item->in;
     action->run.in_len = item->in_len;
+    action->run.payload = item->payload;
+    action->run.call_n = 0;
 }
 
 /* A retry takes a new grant: until there is one, it stands aside. */
@@ -129,8 +133,8 @@ static worker_item_t *next_item(worker_t *w, worker_job_t *job)
 /* How many runs may be in a slot of this job, the running one counted. */
 static size_t depth(const worker_t *w, const worker_job_t *job)
 {
-    if (job->run_us == 0)
-        return 1;
+    if (job->run_us == 0 || limits_has_rate(job))
+        return 1; /* what waits in a slot starts at its own time */
     uint64_t ahead = AHEAD_TARGET_US / job->run_us;
     size_t most = 1 + (size_t)(ahead < w->config.ahead_n ? ahead : w->config.ahead_n);
     size_t left = job_outcomes_left(job) / w->config.slots_n; /* what waits behind the last of them would start */
@@ -139,19 +143,40 @@ static size_t depth(const worker_t *w, const worker_job_t *job)
     return left < 1 ? 1 : left < most ? left : most;
 }
 
+/* The slot may be told of the item ahead, by the bounds of bytes and of names. */
+static bool takes_ahead(const worker_t *w, const worker_slot_t *slot, const worker_item_t *item)
+{
+    return slot->runs.n == 0 ||
+           (slot->bytes + item->in_len <= w->config.ahead_bytes && names_have_ample_room(w, item->part));
+}
+
 /* Up to `n` runs in all; stops at the bound of bytes. */
 static void fill(worker_t *w, uint32_t number, worker_job_t *job, size_t n)
 {
     worker_slot_t *slot = &w->slots[number];
     worker_item_t *item;
-    while (slot->runs.n < n && (item = next_item(w, job)) != NULL) {
-        if (slot->runs.n > 0 &&
-            (slot->bytes + item->in_len > w->config.ahead_bytes || !names_have_ample_room(w, item->part)))
-            break;
+    while (slot->runs.n < n && (item = next_item(w, job)) != NULL && takes_ahead(w, slot, item)) {
         run(w, number, item);
         if (w->failed)
             break;
     }
+}
+
+/* One call: as many as may be together. Its first run says how many. */
+static void fill_call(worker_t *w, uint32_t number, worker_job_t *job)
+{
+    worker_slot_t *slot = &w->slots[number];
+    size_t first = w->actions->n;
+    uint32_t most = job->spec->batch_n;
+    worker_item_t *item;
+    while ((item = next_item(w, job)) != NULL && batch_takes(slot->runs.n, &most, item) && takes_ahead(w, slot, item)) {
+        run(w, number, item);
+        if (w->failed)
+            return;
+    }
+    slot->call_n = (uint32_t)slot->runs.n;
+    if (slot->call_n > 0)
+        w->actions->at[first].run.call_n = slot->call_n;
 }
 
 static void begin_slot(worker_t *w, worker_job_t *job)
@@ -168,7 +193,11 @@ static void begin_slot(worker_t *w, worker_job_t *job)
     slot->bytes = 0;
     job->running++;
     invariant(!limits_over(w, job)); /* tokens in use stay within what the table allows */
-    fill(w, number, job, share < 1 ? 1 : share < most ? share : most);
+    slot->call_n = 0;
+    if (job->spec->batch_n > 1)
+        fill_call(w, number, job);
+    else
+        fill(w, number, job, share < 1 ? 1 : share < most ? share : most);
 }
 
 void dispatch_turn(worker_t *w)
@@ -190,8 +219,15 @@ void dispatch_refill(worker_t *w, uint32_t number)
     size_t most = depth(w, job);
     if (slot->runs.n > most / 2 || job->queue.n == 0 || slot->is_taking || slot->is_killing || slot->is_frozen)
         return;
-    if (!may_start(w) || !job_may_start(job) || limits_over(w, job) || w->turn_n > (size_t)job->in_turn)
+    if (!may_start(w) || !job_may_start(job) || limits_over(w, job) || !limits_paced(w, job) ||
+        w->turn_n > (size_t)job->in_turn)
         return;
+    if (job->spec->batch_n > 1) {
+        if (slot->runs.n == 0 && batch_is_due(w, job))
+            fill_call(w, number, job);
+        dispatch_enlist(w, job);
+        return;
+    }
     size_t share = job->queue.n / (w->idle_n + 1) + 1;
     fill(w, number, job, slot->runs.n + share < most ? slot->runs.n + share : most);
     dispatch_enlist(w, job);

@@ -11,6 +11,9 @@
  * one outcome, as always. The partition changes hands meanwhile: the copy is its new owner's. The copy cannot be stored:
  * the item goes back to its queue. Nobody answers: the next question is asked later and later, up to BEG_MOST_MS. An item
  * that was tried under a name, or is charged, stays: commits here say so. An item goes from hand to hand HOPS_MAX times.
+ *
+ * Kafka is away, and Redis is not: who is not heard by the group for a session loses its place, and every item that it
+ * had copied since would have two records. So nothing is given while copies, or a commit, wait for an answer that is late.
  */
 #include "worker/core/handoff.h"
 
@@ -23,6 +26,8 @@ enum {
     HOPS_MAX = 3,
     HANDED_MAX = 256, /* items, for one question */
     LOOKS_MAX = 8,
+    COPY_MS = 100,     /* copies and commits take some milliseconds; */
+    COMMIT_MS = 1500,  /* a commit that was refused is sent anew within a second */
     WORTH_US = 20000,  /* what would have started here by then stays */
     AHEAD_US = 1000000 /* what the other can do in this time is enough */
 };
@@ -111,6 +116,19 @@ static worker_item_t *last_item(const worker_job_t *job)
     return last;
 }
 
+/* Our place, and with it what the group holds for ours, may go to others before it hears of what we give away. */
+static bool is_unheard(const worker_t *w)
+{
+    if (w->copies_n > 0 && w->now_ms - w->copies_since_ms >= COPY_MS)
+        return true;
+    for (uint32_t i = 0; i < w->parts_n; i++) {
+        const worker_part_t *part = w->parts[i];
+        if (part != NULL && part->is_owned && part->unaccepted_ms > 0 && w->now_ms - part->unaccepted_ms >= COMMIT_MS)
+            return true;
+    }
+    return false;
+}
+
 static bool hand_off(worker_t *w, worker_item_t *item, const worker_seat_t *seat)
 {
     worker_action_t *action = act(w, WORKER_HAND_OFF);
@@ -129,6 +147,8 @@ static bool hand_off(worker_t *w, worker_item_t *item, const worker_seat_t *seat
     item->is_handed = true;
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
+    if (w->copies_n++ == 0)
+        w->copies_since_ms = w->now_ms;
     return true;
 }
 
@@ -136,7 +156,8 @@ void handoff_asked(worker_t *w, const worker_event_t *e)
 {
     worker_item_t *item;
     worker_job_t *job;
-    if (w->is_draining || w->is_doubtful || e->hungry.free_n == 0 || (job = most_waiting(w, e)) == NULL)
+    if (w->is_draining || w->is_doubtful || e->hungry.free_n == 0 || is_unheard(w) ||
+        (job = most_waiting(w, e)) == NULL)
         return;
     const worker_seat_t *seat = seat_of(w, e, job);
     size_t n = count_to_give(w, job, e->hungry.free_n);
@@ -146,12 +167,20 @@ void handoff_asked(worker_t *w, const worker_event_t *e)
     job_mark(w, job);
 }
 
+void handoff_arrived(worker_t *w)
+{
+    w->stats.handed++;
+    w->copies_n--;
+    w->copies_since_ms = w->now_ms;
+}
+
 void handoff_failed(worker_t *w, worker_item_t *const *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         worker_item_t *item = items[i];
         item_set_state(item, STATE_QUEUED);
         item->is_handed = false;
+        w->copies_n--;
         w->stats.publishing--;
         job_mark(w, item->job);
         item_requeue(w, item);

@@ -6,6 +6,8 @@
 
 /* Another worker has free slots: gives it some of what waits here for a task that it serves. */
 void handoff_asked(worker_t *w, const worker_event_t *event);
+/* The copy of an item was stored. */
+void handoff_arrived(worker_t *w);
 /* These copies were not stored for good: the items are ours again. */
 void handoff_failed(worker_t *w, worker_item_t *const *items, size_t n);
 /* At the end of a step: asks others for items while slots are free and nothing waits here. */

@@ -2,6 +2,8 @@
 #include "schemas/item.h"
 #include "worker/core/state.h"
 
+enum { AMPLE_US = 50000 };
+
 static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
 {
     invariant(part->is_owned && !part->is_revoking);
@@ -13,6 +15,7 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *jo
     item_join(part, item);
     item->job = job;
     item->offset = e->item.offset;
+    item->since_ms = count_since(w, e->appended_ms);
     item->payload = e->item.payload;
     item->record = e->item.value;
     item->record_len = (uint32_t)e->item.value_len;
@@ -22,7 +25,8 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *jo
     return item;
 }
 
-static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *e, const char *why)
+static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *e, worker_dead_t reason,
+                        const char *why)
 {
     worker_item_t *item = receive(w, part, NULL, e);
     worker_action_t *action = act(w, WORKER_DEAD_LETTER);
@@ -38,6 +42,7 @@ static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *
     action->dead.item = item;
     item_set_state(item, STATE_PUBLISHING);
     w->stats.publishing++;
+    w->counts[part->task].dead[reason]++;
     if (w->stats.dead_letters++ == 0)
         note_part(w, FANMAP_LOG_WARNING, part, "the record at offset %lld goes to the dead letters: %s",
                   (long long)e->item.offset, why);
@@ -88,7 +93,8 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
     }
     worker_job_t *job = job_of(w, e->item.key, e->item.key_len);
     if (job == NULL || !is_sound) {
-        dead_letter(w, part, e, job == NULL ? "its key is not a job id" : "it is not an item");
+        dead_letter(w, part, e, job == NULL ? DEAD_BAD_KEY : DEAD_BAD_ITEM,
+                    job == NULL ? "its key is not a job id" : "it is not an item");
         return true;
     }
     if (job->is_ended) {
@@ -106,8 +112,12 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
 void intake_item(worker_t *w, const worker_event_t *e)
 {
     worker_part_t *part = part_get(w, e->item.lane);
-    bool is_kept = false;
-    if (part != NULL && part->is_owned && !part->is_revoking) {
+    bool is_kept = false, is_taken = part != NULL && part->is_owned && !part->is_revoking;
+    if (is_taken && !log_arrived(w, part, e->item.offset, e->appended_ms)) {
+        log_remade(w, part->number);
+        is_taken = false;
+    }
+    if (is_taken) {
         part->is_dirty = true;
         part->must_commit |= e->item.offset + 1 >= part->horizon; /* its start waits for a commit */
         if (tracker_arrive(&part->tracker, e->item.offset) == TRACKER_NEW &&
@@ -147,14 +157,24 @@ static bool has_full_window(const worker_t *w)
     return false;
 }
 
+/* One job's short items are all that there is to start, and they last for a while: what is read ahead of them would only fall
+ * out of the processor's cache before its turn. Items of another job may lie behind them, so the while is short. */
+static bool has_ample(const worker_t *w, size_t shift)
+{
+    const worker_job_t *job = w->turn;
+    if (w->config.ample_n == 0 || w->turn_n != 1 || job->run_us == 0 || job->queue.n < (w->config.ample_n >> shift))
+        return false;
+    return job->queue.n * job->run_us / w->config.slots_n < AMPLE_US;
+}
+
 /* Off at the bound, on again at half of it, so that Kafka is asked for many at a time. */
 void intake_turn(worker_t *w)
 {
-    size_t bytes = w->stats.payload_bytes, items = w->pool.in_use, divisor = w->intake_on ? 1 : 2;
+    size_t bytes = w->stats.payload_bytes, items = w->pool.in_use, shift = w->intake_on ? 0 : 1;
     if (w->is_window_full)
         w->is_window_full = has_full_window(w);
-    bool on = !w->is_draining && !w->is_window_full && bytes < w->config.budget_bytes / divisor &&
-              items < w->config.items_max / divisor;
+    bool on = !w->is_draining && !w->is_window_full && bytes < (w->config.budget_bytes >> shift) &&
+              items < (w->config.items_max >> shift) && !has_ample(w, shift);
     if (on == w->intake_on)
         return;
     w->intake_on = on;

@@ -73,7 +73,7 @@ bool item_may_run(const worker_item_t *item)
 
 void item_release_payload(worker_t *w, void *payload)
 {
-    worker_action_t *action = act(w, WORKER_RELEASE);
+    worker_action_t *action = payload != NULL ? act(w, WORKER_RELEASE) : NULL;
     if (action != NULL)
         action->release.payload = payload;
 }
@@ -106,6 +106,7 @@ void item_join(worker_part_t *part, worker_item_t *item)
 {
     item->part = part;
     item->ownership = part->ownership;
+    item->log = part->log;
     item->part_next = part->items;
     if (part->items != NULL)
         part->items->part_prev = item;
@@ -138,7 +139,8 @@ void item_finish(worker_t *w, worker_item_t *item)
         item_discard(w, item); /* it is run again by whoever has the lane, unless the stream has ended */
         return;
     }
-    tracker_finish(&part->tracker, item->offset);
+    if (item->log == part->log)
+        tracker_finish(&part->tracker, item->offset);
     if (part->source != NULL)
         source_finished(w, part);
     part->is_dirty = true;
@@ -155,6 +157,7 @@ void item_finish(worker_t *w, worker_item_t *item)
 void item_queue(worker_t *w, worker_item_t *item)
 {
     w->failed |= !lanes_add(&item->job->queue, item);
+    batch_queued(w, item);
 }
 
 void item_enqueue(worker_t *w, worker_item_t *item, bool at_front)

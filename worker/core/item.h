@@ -46,15 +46,20 @@ struct worker_item {
     int64_t offset;
     uint64_t index;
     uint64_t fence;         /* of its last attempt */
+    int64_t since_ms;       /* on this worker's clock: when Kafka stored it, or when it came here */
     uint64_t query;         /* RECEIVED: the query of the jobs topic's end that decides */
     int64_t before;         /* of a stream: the offset of the record before it */
     const char *bad;        /* of a stream: why it is no input; NULL: it is one */
     struct source_key *key; /* of a stream by key: it has its turn, or waits for it */
     heap_node_t delay;      /* DELAYED */
-    uint32_t ownership;     /* of the partition at its arrival: when it is another now, the item is not ours any more */
+    uint32_t log;       /* of the partition at its arrival: when it is another now, its offset means nothing there */
+    uint32_t ownership; /* of the partition at its arrival: when it is another now, the item is not ours any more */
     uint32_t run_n, attempts, charges; /* attempts used; those that killed their slot */
+    uint32_t wait_ms;                  /* has_wait: until the start of its first attempt */
+    uint16_t batch_max;                /* in how large a call it may be; 0: as its job says */
     uint8_t state;
-    uint8_t hops;         /* how often it went from worker to worker */
+    uint8_t hops; /* how often it went from worker to worker */
+    bool has_wait;
     bool is_handed;       /* PUBLISHING: not its outcome is under way but its copy for another worker */
     bool is_survivor;     /* outlived a revocation: its partition's survivors name it */
     bool is_claimed;      /* by us: a closing commit said that it stays here, whoever owns the partition */
@@ -63,6 +68,7 @@ struct worker_item {
     uint32_t lost_n;      /* which loss of our membership it ran through; 0: none. The word about it is still due */
     uint64_t name_number; /* ASKED: the first commit that names it; 0: none yet */
     uint8_t end_reason;   /* PUBLISHING, CLOSING: what its outcome closes the job by; 0: it does not */
+    uint8_t kind;         /* PUBLISHING, CLOSING: of its outcome */
     bool holds;           /* PUBLISHING: nothing of its job starts before it is stored */
 };
 

@@ -7,6 +7,8 @@
 #include "tokens/tokens.h"
 #include "worker/core/core.h"
 #include "worker/core/lanes.h"
+#include "worker/core/metrics.h"
+#include "worker/core/pace.h"
 
 typedef struct worker_job worker_job_t;
 typedef struct worker_part worker_part_t;
@@ -31,6 +33,7 @@ struct worker_job {
     bool lacks_tokens;           /* it has a limit, and there is no Redis here: its items are left to others */
     bool is_closing;             /* its end is known here and not yet stored on the jobs topic: nothing of it starts */
     bool is_ended;               /* its end is on the jobs topic */
+    bool is_forgotten;           /* its spec was taken from there again: it is gone once nothing of it is in hand */
     bool halt_heard;             /* JOB/halt was there; it is obeyed by jobs with a rule "soon" and by no other */
     bool is_halting;             /* --halt soon: nothing more of it starts, what has not started is cancelled */
     end_reason_t end_reason;     /* end_written: which one */
@@ -46,9 +49,12 @@ struct worker_job {
     bool is_wary;        /* some of `unnamed` may wait for more than the horizon */
     item_list_t claimed; /* CLAIMED */
     uint64_t items_n, running;
-    uint32_t names_n; /* of its items, those whose name is asked for or held */
-    uint64_t run_us;  /* moving average of an attempt; 0: not known */
+    uint32_t names_n;       /* of its items, those whose name is asked for or held */
+    uint64_t run_us;        /* moving average of an attempt; 0: not known */
+    int64_t lacks_token_ms; /* since when its items wait for a token; 0: they do not */
+    int64_t batch_due_ms;   /* its queue need not be full for a call from then on */
     tokens_t *tokens;
+    pace_t pace; /* of a worker that is alone; else the tokens keep the rate */
     int64_t lapse_sent;
     uint64_t keep_sent, want_sent, asked_fence;
     left_range_t *left;
@@ -71,6 +77,8 @@ void job_forget(worker_t *w, worker_job_t *job);
 size_t job_outcomes_left(const worker_job_t *job);
 /* It has ended: only that is kept. */
 void job_forget_spec(worker_job_t *job);
+/* The place of its task among ours, by its spec; as many as there are: it is none of ours. */
+uint32_t job_task(const worker_t *w, const worker_job_t *job);
 void jobs_free(worker_t *w);
 /* Nothing but tokens, slots and turns stands between its items and their start. */
 bool job_may_start(const worker_job_t *job);
@@ -115,7 +123,7 @@ void unlimited_answered(worker_t *w);
 
 /* unknown_jobs.c: items of jobs that are not known, and how far the jobs topic was read. */
 /* To the dead letters: its job is not known, or is one of another task. */
-void item_bury(worker_t *w, worker_item_t *item, const char *why);
+void item_bury(worker_t *w, worker_item_t *item, worker_dead_t reason, const char *why);
 void jobs_position(worker_t *w, bool at_end);
 /* jobs_query_end.c */
 /* Asks for the end of the jobs topic; gives the number of the query whose answer holds for what was asked now. */

@@ -2,6 +2,7 @@
 #include "worker/core/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 worker_job_t *job_find(worker_t *w, const char *id)
 {
@@ -69,6 +70,14 @@ void job_forget(worker_t *w, worker_job_t *job)
     job_forget_spec(job);
     lanes_free(&job->queue);
     free(job);
+}
+
+uint32_t job_task(const worker_t *w, const worker_job_t *job)
+{
+    uint32_t task = 0;
+    while (task < w->config.tasks_n && strcmp(w->tasks[task], job->spec->task) != 0)
+        task++;
+    return task;
 }
 
 void jobs_free(worker_t *w)

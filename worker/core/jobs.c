@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 /* ---- what the jobs topic says ---- */
 
 static bool obeys_halt(const worker_job_t *job)
@@ -37,6 +39,7 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec, int64_
     job->is_halting = obeys_halt(job);
     if (job->concurrency_version == 0)
         job->concurrency = spec->concurrency;
+    limits_take_rate(w, job);
     job_policy_changed(w, job);
     item_list_t waited = {0}; /* for this */
     worker_item_t *item;
@@ -52,7 +55,10 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec, int64_
 
 static void take_tombstone(worker_t *w, worker_job_t *job, jobs_field_t field)
 {
-    if (field == JOBS_SPEC && job->items_n == 0 && !job->is_active)
+    if (field != JOBS_SPEC)
+        return;
+    job->is_forgotten = true;
+    if (job->items_n == 0 && !job->is_active)
         job_forget(w, job);
 }
 
@@ -102,7 +108,9 @@ static void retire(worker_t *w, worker_job_t *job)
     invariant(!has_waiting(job) && job->names_n == 0);
     job_deactivate(w, job);
     lanes_free(&job->queue);
-    if (job->is_ended)
+    if (job->is_ended && job->is_forgotten)
+        job_forget(w, job);
+    else if (job->is_ended)
         job_forget_spec(job);
     else if (job->spec == NULL && job->concurrency_version == 0 && job->paused_version == 0)
         job_forget(w, job);
@@ -123,7 +131,8 @@ void jobs_turn(worker_t *w)
             closing_cancel_some(w, job);
         if (job->is_ended && job->items_n == 0 && job->running == 0)
             limits_end(w, job);
-        if (job->tokens != NULL)
+        if (job->tokens != NULL || limits_has_rate(job) ||
+            (job->batch_due_ms > 0 && w->now_ms >= job->batch_due_ms && job->queue.n > 0))
             job_mark(w, job);
         if (is_over(job))
             retire(w, job);
@@ -135,8 +144,12 @@ int64_t jobs_next_ms(const worker_t *w)
     int64_t next = INT64_MAX;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
         int64_t due = job->tokens != NULL ? tokens_next_ms(job->tokens, w->now_ms) : INT64_MAX;
+        if (job->queue.n > 0 && w->idle_n > 0)
+            due = earlier(due, pace_next_ms(&job->pace, w->now_ms));
         if (job->hold_until_ms > 0 && job->hold_until_ms < due)
             due = job->hold_until_ms;
+        int64_t batch_due = batch_next_ms(w, job);
+        due = batch_due < due ? batch_due : due;
         bool cancels = job->is_halting && job->spec != NULL && w->stats.publishing < w->config.publishing_max;
         if (cancels && has_unstarted(job))
             due = w->now_ms;

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
+
 static void forget_stale(worker_job_t *job)
 {
     size_t n = 0;
@@ -35,14 +37,12 @@ void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offs
     if (job->left_n == job->left_cap)
         forget_stale(job);
     if (job->left_n == job->left_cap) {
-        size_t cap = job->left_cap ? job->left_cap * 2 : 16;
-        left_range_t *left = realloc(job->left, cap * sizeof *left);
+        left_range_t *left = array_grown(job->left, &job->left_cap, 16, sizeof *left);
         if (left == NULL) {
             w->failed = true;
             return;
         }
         job->left = left;
-        job->left_cap = cap;
     }
     job->left[job->left_n++] = (left_range_t){part, part->ownership, offset, offset + 1};
 }

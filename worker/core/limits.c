@@ -1,14 +1,47 @@
 /* The tokens of limited jobs: how many slots may run a job, and what happens when fewer may than do. */
 #include "worker/core/state.h"
 
-static bool is_limited(const worker_job_t *job)
+/* How far ahead places for starts are asked for. */
+enum { STARTS_AHEAD_US = 200000 };
+
+bool limits_has_rate(const worker_job_t *job)
 {
-    return job->concurrency > 0 || job->tokens != NULL;
+    return job->spec != NULL && job->spec->start_every_us > 0;
+}
+
+void limits_take_rate(const worker_t *w, worker_job_t *job)
+{
+    uint64_t every_us = w->config.is_alone ? job->spec->start_every_us : 0;
+    bool is_apart = job->spec->starts_apart;
+    job->pace = (pace_t){.delay_ms = is_apart ? (uint32_t)(every_us / 1000) : 0, .every_us = is_apart ? 0 : every_us};
+}
+
+bool limits_paced(const worker_t *w, const worker_job_t *job)
+{
+    return pace_may_start(&job->pace, w->now_ms) && (job->tokens == NULL || tokens_may_start(job->tokens, w->now_ms));
+}
+
+void limits_started(worker_t *w, worker_job_t *job)
+{
+    pace_started(&job->pace, w->now_ms);
+    if (job->tokens != NULL)
+        tokens_started(job->tokens, w->now_ms);
+}
+
+bool limits_need_tokens(const worker_t *w, const worker_job_t *job)
+{
+    return job->concurrency > 0 || (limits_has_rate(job) && !w->config.is_alone);
+}
+
+static bool is_limited(const worker_t *w, const worker_job_t *job)
+{
+    return limits_need_tokens(w, job) || job->tokens != NULL;
 }
 
 void limits_begin(worker_t *w, worker_job_t *job)
 {
-    if (job->tokens != NULL || job->spec == NULL || job->concurrency == 0 || !w->config.has_tokens || job->is_ended)
+    if (job->tokens != NULL || job->spec == NULL || !limits_need_tokens(w, job) || !w->config.has_tokens ||
+        job->is_ended)
         return;
     job->tokens =
         tokens_new(job->id, w->incarnation, job->spec->nonce, job->spec->lease_ms, job->spec->concurrency, w->now_ms);
@@ -16,6 +49,8 @@ void limits_begin(worker_t *w, worker_job_t *job)
         w->failed = true;
         return;
     }
+    if (!w->config.is_alone)
+        tokens_set_rate(job->tokens, job->spec->start_every_us, job->spec->starts_apart);
     job->keep_sent = job->want_sent = 0;
     if (job->zero_version > 0) /* what runs was begun without a limit */
         tokens_set_limit(job->tokens, 0, job->zero_version, w->now_ms);
@@ -26,14 +61,16 @@ void limits_begin(worker_t *w, worker_job_t *job)
 
 bool limits_room(const worker_t *w, const worker_job_t *job)
 {
-    if (!is_limited(job))
+    if (!limits_paced(w, job))
+        return false;
+    if (!is_limited(w, job))
         return true;
     return job->tokens != NULL && !job->is_killing && job->running < tokens_allow(job->tokens, w->now_ms);
 }
 
 bool limits_over(const worker_t *w, const worker_job_t *job)
 {
-    if (!is_limited(job))
+    if (!is_limited(w, job))
         return false;
     return job->tokens == NULL || job->is_killing || job->running > tokens_allow(job->tokens, w->now_ms);
 }
@@ -44,13 +81,25 @@ static uint64_t withheld(const worker_job_t *job)
     return job->keep_sent != UINT64_MAX && job->keep_sent > job->running ? job->keep_sent - job->running : 0;
 }
 
+/* How many of `startable` could start soon, as far as slots and the limit go: now, and behind what ends meanwhile. */
+static void tell_starts(worker_t *w, worker_job_t *job, uint64_t startable)
+{
+    uint64_t n = job->concurrency, most = n > 0 && n < w->config.slots_n ? n : w->config.slots_n;
+    uint64_t soon = most > job->running ? most - job->running : 0;
+    soon = soon < w->idle_n ? soon : w->idle_n;
+    soon += job->run_us > 0 ? job->running * (STARTS_AHEAD_US / job->run_us) : 0;
+    tokens_set_starts(job->tokens, soon < startable ? soon : startable);
+}
+
 static void tell_demand(worker_t *w, worker_job_t *job)
 {
     uint64_t startable = job_may_start(job) && !w->is_draining ? job->queue.n + job->refence.n + job->unnamed.n : 0;
     bool withholds = job->hold_until_ms > 0 && withheld(job) > 0;
     uint64_t keep = job->running + withholds;
     invariant(job->running <= w->config.slots_n);
-    uint64_t want = keep + startable;
+    tell_starts(w, job, startable);
+    uint64_t places = tokens_starts(job->tokens, w->now_ms);
+    uint64_t want = keep + (startable < places ? startable : places);
     if (want > w->config.slots_n)
         want = w->config.slots_n;
     if (job->keep_sent == keep && job->want_sent == want)

@@ -11,7 +11,7 @@ enum {
 uint32_t names_max(const worker_t *w, const worker_part_t *part)
 {
     size_t bytes = (w->config.metadata_max > 0 ? w->config.metadata_max : COMMIT_BYTES_MAX) / 4 * 3;
-    size_t taken = FRAME_BYTES + strlen(w->member) + part->members_bytes;
+    size_t taken = FRAME_BYTES + w->member_len + part->members_bytes;
     size_t fit = bytes > taken ? (bytes - taken) / NAME_BYTES : 0;
     size_t most = w->config.names_max > 0 ? w->config.names_max : COMMIT_NAMES_MAX;
     return (uint32_t)(fit < most ? fit : most);

@@ -44,6 +44,13 @@ static void learn(worker_job_t *job, uint64_t run_us)
     job->run_us = job->run_us == 0 ? us : (job->run_us * 7 + us + 7) / 8;
 }
 
+/* It was in a call that failed whole: it is tried again in a smaller one. */
+static void split(worker_t *w, worker_item_t *item, size_t n)
+{
+    batch_split(item, n);
+    item_requeue(w, item);
+}
+
 void outcome_done(worker_t *w, const worker_event_t *e)
 {
     worker_item_t *item = slot_find(w, e->done.slot, e->done.n);
@@ -52,10 +59,16 @@ void outcome_done(worker_t *w, const worker_event_t *e)
     worker_slot_t *slot = &w->slots[e->done.slot];
     outcome_t outcome = e->done.outcome;
     outcome.kind = e->done.kind;
+    bool is_split = e->done.is_whole && slot->call_n > 1;
+    if (!is_split)
+        count_attempt(w, item, (uint32_t)outcome.kind, slot->head_since_ms);
     slot_take_out(w, e->done.slot, item);
     learn(item->job, outcome.run_us);
-    judge(w, item, &outcome, e->done.final);
-    if (outcome.kind != FANMAP_VALUE && spec_ends_on_errors(slot->job->spec))
+    if (is_split)
+        split(w, item, slot->call_n);
+    else
+        judge(w, item, &outcome, e->done.final);
+    if (outcome.kind != FANMAP_VALUE && !is_split && spec_ends_on_errors(slot->job->spec))
         slot_take_back(w, e->done.slot, 1);
     if (slot->runs.n > 0) {
         dispatch_refill(w, e->done.slot);
@@ -115,14 +128,26 @@ static void suspect(worker_t *w, worker_item_t *item)
         item_requeue(w, item);
 }
 
-static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us)
+/* `ran_n`: so many ran in one call and have no outcome. */
+static void end_attempt(worker_t *w, worker_item_t *item, const worker_event_t *e, uint64_t ran_us, size_t ran_n)
 {
     if (e->down.why == ATTEMPT_GUARDIAN_LOST)
         suspect(w, item);
+    else if ((e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT) && ran_n > 1)
+        split(w, item, ran_n);
     else if (e->down.why == ATTEMPT_DIED || e->down.why == ATTEMPT_TIMEOUT)
         charge(w, item, e, ran_us);
     else
         give_back(w, item, e);
+}
+
+/* What ran in the slot's call beside the attempt, itself counted. */
+static size_t count_ran(const worker_slot_t *slot, const worker_event_t *e)
+{
+    size_t n = 0;
+    for (const worker_item_t *item = slot->runs.head; item != NULL; item = item->next)
+        n += slot->call_n > 1 && e->down.unstarted_from - item->run_n - 1 < INT32_MAX;
+    return n > 0 ? n : 1;
 }
 
 void outcome_down(worker_t *w, const worker_event_t *e)
@@ -136,14 +161,20 @@ void outcome_down(worker_t *w, const worker_event_t *e)
     slot->is_up = false;
     if (attempt != NULL && e->down.why == ATTEMPT_GUARDIAN_LOST)
         names_guardian_lost(w);
+    size_t ran_n = count_ran(slot, e);
     while (slot->runs.tail != NULL && slot->runs.tail != attempt) {
         worker_item_t *item = slot->runs.tail;
         slot_take_out(w, e->down.slot, item);
-        give_back(w, item, e);
+        if (attempt != NULL && slot->call_n > 1 && item->run_n < e->down.unstarted_from)
+            end_attempt(w, item, e, ran_us, ran_n);
+        else
+            give_back(w, item, e);
     }
     if (attempt != NULL) {
+        if (attempt->run_n < e->down.unstarted_from)
+            count_attempt(w, attempt, count_down(e), slot->head_since_ms);
         slot_take_out(w, e->down.slot, attempt);
-        end_attempt(w, attempt, e, ran_us);
+        end_attempt(w, attempt, e, ran_us, ran_n);
     }
     while (slot->runs.tail != NULL) { /* before the attempt: none, if the slot kept its order */
         worker_item_t *item = slot->runs.tail;
@@ -171,6 +202,8 @@ void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         worker_item_t *item = items[i];
+        if (item->job != NULL && !item->is_handed)
+            w->counts[item->part->task].items[item->kind]++;
         if (item->job != NULL && item->holds)
             item->job->hold_until_ms = item->end_reason != 0 ? INT64_MAX : w->now_ms + HOLD_MS;
         if (item->job != NULL && item->end_reason != 0 && !item->job->is_ended) {
@@ -178,8 +211,10 @@ void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
             continue;
         }
         w->stats.publishing--;
-        w->stats.done += !item->is_handed;
-        w->stats.handed += item->is_handed;
+        if (item->is_handed)
+            handoff_arrived(w);
+        else
+            w->stats.done++;
         item_finish(w, item);
     }
 }

@@ -44,6 +44,9 @@ struct worker_part {
     worker_item_t *items;          /* by part_next */
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */
     int64_t committed;
+    uint32_t log; /* which log it is; 0: never begun */
+    int64_t witness,
+        witness_ms; /* the first record that was read of it, and when the broker appended it; 0: not known yet, -1: never */
     int64_t mark;         /* items below it start only after a commit that names them; -1: none */
     int64_t horizon;      /* items below it may start: an accepted commit of this ownership said so */
     int64_t horizon_sent; /* what the last commit says */
@@ -51,7 +54,8 @@ struct worker_part {
     uint32_t horizons_n;
     bool must_commit;                                     /* as soon as the commit before is answered */
     uint64_t first_number, asked_number, answered_number; /* of commits of this ownership */
-    claim_t *claims;                                      /* of others, ascending */
+    int64_t unaccepted_ms; /* since when a commit waits and none was accepted; 0: none waits */
+    claim_t *claims;       /* of others, ascending */
     uint32_t claims_n;
     bool is_watched;       /* for notes about them */
     size_t members_bytes;  /* what their members' ids take in a commit */
@@ -88,6 +92,14 @@ void part_let_go(worker_t *w, worker_part_t *part); /* closes it, at the end of 
 void parts_lost(worker_t *w);
 /* The survivor at this offset, adopted into the present ownership; NULL: none. */
 worker_item_t *part_adopt(worker_t *w, worker_part_t *part, int64_t offset);
+
+/* log.c: which log it is. What the commit found says of it; what was known of another one is forgotten. */
+void log_found(worker_t *w, worker_part_t *part, bool was_committed, const commit_meta_t *meta);
+/* Items of another log may still run here, and nobody has said that they are to be killed. */
+bool log_is_haunted(const worker_part_t *part);
+/* A record was read. False: it shows that the log is another one. */
+bool log_arrived(worker_t *w, worker_part_t *part, int64_t offset, int64_t appended_ms);
+void log_remade(worker_t *w, int32_t lane);
 
 /* commits.c: what is committed, and what that proves. */
 void part_commit(worker_t *w, worker_part_t *part, bool is_closing);

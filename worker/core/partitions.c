@@ -24,7 +24,7 @@ static void list_survivors(worker_t *w, worker_part_t *part)
     part->survivors = NULL;
     part->survivors_n = 0;
     for (worker_item_t *item = part->items; item != NULL; item = item->part_next)
-        n++;
+        n += item->log == part->log;
     if (n == 0)
         return;
     part->survivors = calloc(n, sizeof *part->survivors);
@@ -33,6 +33,8 @@ static void list_survivors(worker_t *w, worker_part_t *part)
         return;
     }
     for (worker_item_t *item = part->items; item != NULL; item = item->part_next) {
+        if (item->log != part->log)
+            continue;
         part->survivors[part->survivors_n++] = (survivor_t){item->offset, item};
         item->is_survivor = true;
     }
@@ -132,15 +134,24 @@ static void take_member(worker_t *w, const char *member)
         mark_lost(w);
         lose_claims(w);
     }
-    memcpy(w->member, member, strlen(member) + 1);
+    w->member_len = strlen(member);
+    memcpy(w->member, member, w->member_len + 1);
     for (uint32_t i = 0; i < w->parts_n; i++)
         if (w->parts[i] != NULL)
             buf_clear(&w->parts[i]->released);
 }
 
-static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *e)
+/* False: it is another log than we knew, and items of that one are here. */
+static bool read_commit(worker_t *w, worker_part_t *part, const worker_event_t *e)
 {
     commit_decoded_t decoded = {.meta = {.mark = -1, .horizon = -1}};
+    decoded.meta.clean =
+        part->source != NULL && e->assigned.metadata_len == 0; /* of whoever began it: nothing has run */
+    if (e->assigned.was_committed && e->assigned.metadata_len > 0)
+        (void)commit_decode(e->assigned.metadata, e->assigned.metadata_len, e->assigned.offset, &decoded);
+    if (part->source == NULL)
+        log_found(w, part, e->assigned.was_committed, &decoded.meta);
+    bool is_sound = !log_is_haunted(part);
     int64_t from = part->source != NULL ? part->source->commit : e->assigned.offset;
     bool is_read =
         tracker_assign(&part->tracker, from, e->assigned.was_committed, e->assigned.metadata, e->assigned.metadata_len);
@@ -152,12 +163,10 @@ static void read_commit(worker_t *w, worker_part_t *part, const worker_event_t *
                   "Kafka no longer has offsets before %lld, and no commit says that they ran; what had not run is "
                   "listed as lost",
                   (long long)e->assigned.offset);
-    if (!e->assigned.was_committed)
-        return;
-    if (e->assigned.metadata_len > 0)
-        (void)commit_decode(e->assigned.metadata, e->assigned.metadata_len, e->assigned.offset, &decoded);
-    claims_found(w, part, &decoded.meta);
+    if (e->assigned.was_committed && is_sound)
+        claims_found(w, part, &decoded.meta);
     commit_decoded_free(&decoded);
+    return is_sound;
 }
 
 void part_assigned(worker_t *w, const worker_event_t *e)
@@ -184,7 +193,11 @@ void part_assigned(worker_t *w, const worker_event_t *e)
     }
     part->first_number = w->commits_n + 1;
     part->answered_number = w->commits_n;
-    read_commit(w, part, e);
+    part->unaccepted_ms = 0;
+    if (!read_commit(w, part, e)) {
+        parts_lost(w);
+        return;
+    }
     w->failed |= part->tracker.done.failed;
     if (part->source == NULL)
         list_survivors(w, part); /* of a stream nothing outlives its ownership */
@@ -246,6 +259,7 @@ void parts_lost(worker_t *w)
     }
     lose_claims(w);
     w->member[0] = '\0';
+    w->member_len = 0;
     w->is_doubtful = false; /* whatever is assigned next is committed before anything starts */
     act(w, WORKER_JOIN_ANEW);
 }

@@ -23,11 +23,7 @@
  */
 #include "worker/core/state.h"
 
-enum { LOOK_MAX = 64 };
-
-/* ---- room for names ---- */
-
-/* ---- waiting ---- */
+enum { LOOK_MAX = 64, NAMED_AHEAD_US = 100000 /* a commit is there and back by then */ };
 
 /* ---- names ---- */
 
@@ -91,11 +87,14 @@ void names_guardian_lost(worker_t *w)
     }
 }
 
+/* Of a job with a limit, what can be done until the next commit is accepted: others may get the tokens. */
 static uint64_t names_bound(const worker_t *w, const worker_job_t *job)
 {
     if (job->concurrency == 0)
         return COMMIT_NAMES_MAX * 16;
-    return 2 * (job->concurrency < w->config.slots_n ? job->concurrency : w->config.slots_n);
+    uint64_t places = job->concurrency < w->config.slots_n ? job->concurrency : w->config.slots_n;
+    uint64_t each = 2 + (job->run_us > 0 ? NAMED_AHEAD_US / job->run_us : 0);
+    return each < COMMIT_NAMES_MAX * 16 / places ? places * each : COMMIT_NAMES_MAX * 16;
 }
 
 static bool wants_name(const worker_t *w, const worker_item_t *item)

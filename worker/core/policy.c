@@ -18,7 +18,7 @@ void job_policy_changed(worker_t *w, worker_job_t *job)
 {
     if (job->spec == NULL || job->is_ended)
         return;
-    job->lacks_tokens = job->concurrency > 0 && !w->config.has_tokens;
+    job->lacks_tokens = limits_need_tokens(w, job) && !w->config.has_tokens;
     if (job->items_n > 0)
         limits_begin(w, job);
     if (job->lacks_tokens && !job->is_halting)

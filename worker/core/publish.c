@@ -45,8 +45,13 @@ void outcome_publish(worker_t *w, worker_item_t *item, const outcome_t *outcome)
     action->publish.outcome = *outcome;
     action->publish.outcome.index = item->index;
     action->publish.outcome.attempts = item->attempts;
+    action->publish.outcome.has_wait = item->has_wait;
+    action->publish.outcome.wait_ms = item->wait_ms;
     if (item->part->source != NULL)
         source_tell(item, &action->publish.source);
+    item->kind = (uint8_t)outcome->kind;
+    if (outcome->run_us > 0)
+        histogram_add(&w->counts[item->part->task].duration, outcome->run_us);
     item->end_reason = (uint8_t)closes(item->job->spec, outcome->kind);
     hold(w, item, outcome->kind);
     item_set_state(item, STATE_PUBLISHING);

@@ -14,6 +14,7 @@ typedef struct {
     bool has_unstarted; /* perhaps: a run was put behind another since the last answer to a TAKE_BACK */
     worker_job_t *job;
     item_list_t runs; /* head: what runs */
+    uint32_t call_n;  /* the call in it began with so many; 0: its job has no calls */
     size_t bytes;     /* of the inputs behind the head */
     int64_t head_since_ms;
     bool is_killing, is_killed_hard; /* of the head */
@@ -27,6 +28,7 @@ worker_item_t *slot_find(worker_t *w, uint32_t number, uint32_t n);
 void slot_take_out(worker_t *w, uint32_t number, worker_item_t *item);
 void slot_emptied(worker_t *w, uint32_t number); /* when nothing is left in it: the token is free, and so is the slot */
 void slot_taken_back(worker_t *w, uint32_t number, uint32_t n);
+void slot_given_back(worker_t *w, uint32_t number, uint32_t from, uint32_t to);
 /* What waits unstarted in a slot of at least so many runs: 2 where the first one surely runs. */
 void slot_take_back(worker_t *w, uint32_t number, size_t least);
 void slot_kill(worker_t *w, uint32_t number, bool hard);

@@ -6,6 +6,8 @@
  */
 #include "worker/core/state.h"
 
+enum { HALF_N = INT32_MAX /* numbers of runs come round */ };
+
 static worker_slot_t *slot_at(worker_t *w, uint32_t slot)
 {
     return slot < w->config.slots_n ? &w->slots[slot] : NULL;
@@ -102,17 +104,17 @@ void slot_take_back(worker_t *w, uint32_t number, size_t least)
     action->take_back.slot = number;
 }
 
-void slot_taken_back(worker_t *w, uint32_t number, uint32_t n)
+/* They never started. */
+static void requeue(worker_t *w, uint32_t number, uint32_t from, uint32_t to)
 {
-    worker_slot_t *slot = slot_at(w, number);
-    if (slot == NULL)
-        return;
+    worker_slot_t *slot = &w->slots[number];
     worker_job_t *job = slot->job;
-    slot->is_taking = slot->has_unstarted = false;
-    while (slot->runs.tail != NULL && slot->runs.tail->run_n >= n) {
-        worker_item_t *item = slot->runs.tail;
+    for (worker_item_t *item = slot->runs.tail, *before; item != NULL && item->run_n - from < HALF_N; item = before) {
+        before = item->prev;
+        if (item->run_n - to < HALF_N)
+            continue;
         slot_take_out(w, number, item);
-        item->fence = 0; /* it never started */
+        item->fence = 0;
         item_requeue(w, item);
     }
     if (job != NULL)
@@ -121,6 +123,21 @@ void slot_taken_back(worker_t *w, uint32_t number, uint32_t n)
         slot_emptied(w, number);
     else
         slot_review(w, number);
+}
+
+void slot_taken_back(worker_t *w, uint32_t number, uint32_t n)
+{
+    worker_slot_t *slot = slot_at(w, number);
+    if (slot == NULL)
+        return;
+    slot->is_taking = slot->has_unstarted = false;
+    requeue(w, number, n, n + HALF_N);
+}
+
+void slot_given_back(worker_t *w, uint32_t number, uint32_t from, uint32_t to)
+{
+    if (slot_at(w, number) != NULL)
+        requeue(w, number, from, to);
 }
 
 void slot_kill(worker_t *w, uint32_t number, bool hard)
@@ -186,7 +203,7 @@ void slots_tick(worker_t *w)
 {
     for (uint32_t i = 0; i < w->config.slots_n; i++) {
         worker_slot_t *slot = &w->slots[i];
-        if (slot->runs.n > 1 && w->now_ms >= slot->head_since_ms + TAKE_BACK_AFTER_MS)
+        if (slot->runs.n > 1 && slot->call_n == 0 && w->now_ms >= slot->head_since_ms + TAKE_BACK_AFTER_MS)
             slot_take_back(w, i, 2);
         if (slot->is_killing && !slot->is_killed_hard && w->now_ms >= slot->kill_hard_at_ms)
             slot_kill(w, i, true);
@@ -199,7 +216,7 @@ int64_t slots_next_ms(const worker_t *w)
     for (uint32_t i = 0; i < w->config.slots_n; i++) {
         const worker_slot_t *slot = &w->slots[i];
         int64_t due = INT64_MAX;
-        if (slot->runs.n > 1 && slot->has_unstarted && !slot->is_taking)
+        if (slot->runs.n > 1 && slot->call_n == 0 && slot->has_unstarted && !slot->is_taking)
             due = slot->head_since_ms + TAKE_BACK_AFTER_MS;
         if (slot->is_killing && !slot->is_killed_hard && slot->kill_hard_at_ms < due)
             due = slot->kill_hard_at_ms;

@@ -77,6 +77,9 @@ void source_tell(worker_item_t *item, worker_source_t *ret);
 void source_finished(worker_t *w, worker_part_t *part);
 /* Nothing of the lane is on its way: an empty pack says what packs did not. */
 void source_pass(worker_t *w, worker_part_t *part);
+/* It could not be said yet: the spec has not been read, or an outcome of an earlier ownership is on its way, whose end
+ * says nothing. */
+bool source_owes(const source_t *source);
 
 /* source_keys.c */
 void source_free(source_t *source);

@@ -1,6 +1,7 @@
 /* Lanes of streams in the worker: what arrives of them. */
 #include <stdlib.h>
 
+#include "schemas/streamlog.h"
 #include "worker/core/state.h"
 
 /* ---- ownership ---- */
@@ -34,6 +35,7 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, int64_t offset, 
     item->job->items_n++;
     item->offset = offset;
     item->index = (uint64_t)offset;
+    item->since_ms = w->now_ms;
     item->before = before;
     return item;
 }
@@ -47,11 +49,26 @@ static void take_key(worker_t *w, worker_item_t *item, const void *key, size_t k
     item->key = source_key(w, item->part->source, hash);
 }
 
+/* In the log it stands as one that is not there: readers step over it, and its offset is committed. */
+static void pass_over(worker_t *w, worker_part_t *part, int64_t offset)
+{
+    static const outcome_t skipped = {
+        .kind = FANMAP_LOST, .message = STREAMLOG_SKIPPED, .message_len = sizeof STREAMLOG_SKIPPED - 1};
+    worker_item_t *item = receive(w, part, offset, 0);
+    if (item != NULL)
+        outcome_publish(w, item, &skipped);
+    source_hold(w, part);
+}
+
 bool source_take(worker_t *w, worker_part_t *part, const worker_event_t *e)
 {
     if (part->source->job->is_ended)
         return false;
-    worker_item_t *item = receive(w, part, e->item.offset, e->item.value_len);
+    if (e->item.is_skipped) {
+        pass_over(w, part, e->item.offset);
+        return false;
+    }
+    worker_item_t *item = receive(w, part, e->item.offset, e->item.value_len + e->item.beside_len);
     if (item == NULL)
         return false;
     item->payload = e->item.payload;
@@ -64,6 +81,7 @@ bool source_take(worker_t *w, worker_part_t *part, const worker_event_t *e)
         item->charges = counts.charges;
     }
     item->bad = e->item.bad;
+    item->since_ms = count_since(w, e->appended_ms);
     take_key(w, item, e->item.key, e->item.key_len);
     item_file(w, item);
     source_hold(w, part);

@@ -37,6 +37,11 @@ void source_tell(worker_item_t *item, worker_source_t *ret)
     source->said = ret->whole > source->said ? ret->whole : source->said;
 }
 
+bool source_owes(const source_t *source)
+{
+    return source_whole(source) > source->said && !source->job->is_ended;
+}
+
 void source_pass(worker_t *w, worker_part_t *part)
 {
     source_t *source = part->source;

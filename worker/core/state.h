@@ -8,6 +8,7 @@
 
 #include "base/invariant.h"
 #include "base/random.h"
+#include "worker/core/batch.h"
 #include "worker/core/claims.h"
 #include "worker/core/handoff.h"
 #include "worker/core/names.h"
@@ -17,9 +18,10 @@ struct worker {
     worker_config_t config;
     char **tasks;
     char incarnation[TOKENS_INCARNATION_MAX + 1];
+    size_t member_len;
     char member[COMMIT_MEMBER_MAX + 1], lost_member[COMMIT_MEMBER_MAX + 1]; /* ours now, and before the last loss */
     uint32_t lost_n;
-    random_t random;
+    random_t random, log_random; /* of backoff; of the numbers of logs */
     int64_t now_ms, broker_ms;
     uint64_t steps;
     worker_actions_t *actions; /* of the present step */
@@ -59,10 +61,14 @@ struct worker {
     uint64_t suspect_number;
     bool is_window_full; /* of some partition, perhaps */
     bool intake_on, is_draining, is_drained;
+    bool is_held;       /* nothing starts */
     bool is_committing; /* draining: the last commits are under way */
     int64_t drain_end_ms, drain_over_ms, commit_next_ms;
     int64_t beg_at_ms, beg_wait_ms; /* handoff.c; 0: not hungry */
+    uint64_t copies_n;              /* under way to other workers, */
+    int64_t copies_since_ms;        /* and since when none of them has arrived */
     worker_stats_t stats;
+    worker_counts_t *counts; /* of each task */
 };
 
 /* actions.c: appends an action; NULL when memory ran out (the worker has failed). */
@@ -86,7 +92,15 @@ void backoff_delay(worker_t *w, worker_item_t *item, int64_t wait_ms);
 int64_t backoff_wait_ms(worker_t *w, const spec_t *spec, uint32_t attempts);
 void backoff_turn(worker_t *w);
 
-/* limits.c: tokens. */
+/* limits.c: tokens, and how soon after one start another may follow. */
+bool limits_has_rate(const worker_job_t *job);
+/* It has a limit or a rate that workers share. */
+bool limits_need_tokens(const worker_t *w, const worker_job_t *job);
+/* Its spec has just come. */
+void limits_take_rate(const worker_t *w, worker_job_t *job);
+void limits_started(worker_t *w, worker_job_t *job);
+/* The rate lets one more start now. */
+bool limits_paced(const worker_t *w, const worker_job_t *job);
 void limits_begin(worker_t *w, worker_job_t *job);
 void limits_turn(worker_t *w, worker_job_t *job); /* demand, verdict, excess, lapse, request */
 void limits_end(worker_t *w, worker_job_t *job);

@@ -22,6 +22,11 @@ void tracker_free(tracker_t *t)
     *t = (tracker_t){0};
 }
 
+void tracker_forget(tracker_t *t)
+{
+    tracker_free(t);
+}
+
 int64_t tracker_prefix(const tracker_t *t)
 {
     return (int64_t)bitset_prefix(&t->done);

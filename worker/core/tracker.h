@@ -25,6 +25,8 @@ typedef struct {
 } tracker_t;
 
 void tracker_free(tracker_t *t);
+/* Everything: the offsets are those of another log from now on. */
+void tracker_forget(tracker_t *t);
 /* A new ownership, from `offset` on, with the metadata of the commit found ("" when there was none). Without a commit
  * everything known is forgotten: the group, or the topic, began anew. False: the metadata could not be read (the commit
  * counts as not clean; nothing is lost but knowledge). */

@@ -5,7 +5,7 @@
 
 #include "worker/core/state.h"
 
-void item_bury(worker_t *w, worker_item_t *item, const char *why)
+void item_bury(worker_t *w, worker_item_t *item, worker_dead_t reason, const char *why)
 {
     worker_job_t *job = item->job;
     worker_action_t *action = act(w, WORKER_DEAD_LETTER);
@@ -24,6 +24,7 @@ void item_bury(worker_t *w, worker_item_t *item, const char *why)
     job->items_n--;
     item->job = NULL;
     w->stats.publishing++;
+    w->counts[item->part->task].dead[reason]++;
     if (w->stats.dead_letters++ == 0)
         note(w, FANMAP_LOG_WARNING, "items of job %s go to the dead letters: %s", job->id, why);
     item_release(w, item);
@@ -34,7 +35,7 @@ static void bury_answered(worker_t *w, worker_job_t *job)
     worker_item_t *item;
     while (job->spec == NULL && !job->is_ended && (item = lanes_first(&job->queue)) != NULL &&
            item->query <= w->queries_answered)
-        item_bury(w, item, "its job is not known");
+        item_bury(w, item, DEAD_NO_JOB, "its job is not known");
 }
 
 void jobs_position(worker_t *w, bool at_end)

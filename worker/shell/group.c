@@ -4,6 +4,21 @@
 #include "worker/shell/state.h"
 #include "worker/shell/stream.h"
 
+/* To begin the source again would run everything again. Partitions that were added to it later begin with none. */
+static bool lacks_position(worker_shell_t *shell, int32_t partition)
+{
+    fanmap_error_t err;
+    if (!shell->stream || (uint32_t)partition >= shell->stream->items_partitions)
+        return false;
+    err_set(
+        &err, FANMAP_ELOST,
+        "its group has no position for partition %d of %s: Kafka forgot it (offsets.retention.minutes), or the topic "
+        "was made anew; set it with Kafka's tools, or cancel the stream",
+        (int)partition, shell->stream->from);
+    shell_fail(shell, &err);
+    return true;
+}
+
 static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_committed, const char *metadata,
                         size_t metadata_len)
 {
@@ -15,6 +30,10 @@ static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_co
             shell_too_many_lanes(shell);
         return;
     }
+    if (!was_committed && lacks_position(shell, BUS_LANE_PARTITION(bus_lane)))
+        return;
+    if (shell->stream)
+        shell_stream_grow(shell, (uint32_t)BUS_LANE_PARTITION(bus_lane) + 1);
     event.assigned.lane = lane;
     event.assigned.partition = BUS_LANE_PARTITION(bus_lane);
     event.assigned.task = shell->stream ? shell->stream_task : (uint32_t)BUS_LANE_TOPIC(bus_lane);
@@ -32,12 +51,15 @@ static void on_assigned(void *arg, int32_t bus_lane, int64_t offset, bool was_co
 static void on_rebalanced(void *arg)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    if (shell)
-        shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED, .member = bus_group_member(shell->group)});
+    if (!shell)
+        return;
+    shell->is_dealt = true;
+    shell_step(shell, &(worker_event_t){.type = WORKER_REBALANCED, .member = bus_group_member(shell->group)});
 }
 
 static void revoke(worker_shell_t *shell, const int32_t *bus_lanes, size_t n, bool lost)
 {
+    shell->is_dealt = false;
     if (lost)
         shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
     bool holds = !lost && !shell->is_leaving && n > 0 && bus_group_hold(shell->group);
@@ -83,7 +105,7 @@ static void on_revoked(void *arg, const int32_t *bus_lanes, size_t n, bool lost)
 static bool on_item(void *arg, const bus_record_t *record)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    worker_event_t event = {.type = WORKER_ITEM};
+    worker_event_t event = {.type = WORKER_ITEM, .more = true};
     if (!shell)
         return false;
     if (shell->stream)
@@ -95,6 +117,7 @@ static bool on_item(void *arg, const bus_record_t *record)
     event.item.value = record->value;
     event.item.value_len = record->value_len;
     event.item.payload = record->owner;
+    event.appended_ms = record->appended_ms;
     shell_step(shell, &event);
     return true;
 }
@@ -219,6 +242,11 @@ void shell_join(worker_shell_t *shell)
     if (shell->callbacks.ready && !shell->was_ready)
         shell->callbacks.ready(shell->arg);
     shell->was_ready = true;
+}
+
+bool worker_shell_is_dealt(const worker_shell_t *shell)
+{
+    return shell->is_dealt;
 }
 
 void shell_group_close(worker_shell_t *shell)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "schemas/item.h"
 #include "worker/shell/inflight.h"
 
@@ -82,7 +83,7 @@ void shell_beg(worker_shell_t *shell, const worker_action_t *a)
 static bool find_task(const worker_shell_t *shell, const char *name, size_t len, uint32_t *ret)
 {
     for (size_t i = 0; i < shell->config.catalogue->n; i++)
-        if (strlen(shell->task_names[i]) == len && memcmp(shell->task_names[i], name, len) == 0) {
+        if (text_is(name, len, shell->task_names[i])) {
             *ret = (uint32_t)i;
             return true;
         }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "worker/shell/inflight.h"
 
 static inflight_t *inflight_make(worker_shell_t *shell)
@@ -38,6 +39,7 @@ inflight_t *inflight_new(worker_shell_t *shell, inflight_type_t type)
     inflight->items_n = 0;
     buf_clear(&inflight->body);
     buf_clear(&inflight->value);
+    buf_clear(&inflight->waits);
     return inflight;
 }
 
@@ -60,6 +62,7 @@ void shell_free_packs(worker_shell_t *shell)
         shell->made = inflight->next_made;
         buf_free(&inflight->body);
         buf_free(&inflight->value);
+        buf_free(&inflight->waits);
         free(inflight->items);
         free(inflight);
     }
@@ -69,12 +72,10 @@ void shell_free_packs(worker_shell_t *shell)
 bool inflight_keep_item(inflight_t *inflight, worker_item_t *item)
 {
     if (inflight->items_n == inflight->items_cap) {
-        size_t cap = inflight->items_cap ? 2 * inflight->items_cap : 64;
-        worker_item_t **items = realloc(inflight->items, cap * sizeof(worker_item_t *));
+        worker_item_t **items = array_grown(inflight->items, &inflight->items_cap, 64, sizeof *items);
         if (!items)
             return false;
         inflight->items = items;
-        inflight->items_cap = cap;
     }
     inflight->items[inflight->items_n++] = item;
     return true;
@@ -130,7 +131,7 @@ void inflight_send(worker_shell_t *shell, inflight_t *inflight)
 {
     fanmap_error_t err;
     inflight->next = NULL;
-    if (inflight->value.failed || inflight->body.failed) {
+    if (inflight->value.failed || inflight->body.failed || inflight->waits.failed) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
         inflight_reuse(shell, inflight);

@@ -26,6 +26,7 @@ struct inflight {
     char from[2][24];  /* DEAD: partition and offset */
     const char *why;
     buf_t body, value; /* DEAD: body is the key */
+    buf_t waits;       /* PACK, of a job: joblog_put_wait of each outcome */
     uint32_t count;    /* outcomes in body */
     bool is_stream;    /* PACK: of a stream's log, which is whole so far: */
     int64_t whole;

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "io/bus_admin.h"
+#include "worker/core/metrics.h"
 #include "worker/shell/state.h"
 
 static bool grow(lanes_of_t *of, uint32_t n)
@@ -24,12 +27,10 @@ static int32_t give_out(worker_shell_t *shell, int32_t bus_lane)
     if (shell->lanes_n == WORKER_LANES_MAX)
         return -1;
     if (shell->lanes_n == shell->lanes_cap) {
-        size_t cap = shell->lanes_cap ? 2 * shell->lanes_cap : 64;
-        int32_t *lanes = realloc(shell->lanes, cap * sizeof *lanes);
+        int32_t *lanes = array_grown(shell->lanes, &shell->lanes_cap, 64, sizeof *lanes);
         if (!lanes)
             return -1;
         shell->lanes = lanes;
-        shell->lanes_cap = cap;
     }
     shell->lanes[shell->lanes_n] = bus_lane;
     return (int32_t)shell->lanes_n++;
@@ -88,7 +89,7 @@ static void was_remade(worker_shell_t *shell, int32_t bus_lane)
         return;
     shell_log(shell, FANMAP_LOG_ERROR, "%s was deleted and made anew: what it held and had not run is lost",
               shell_items_name(shell, shell_lane(shell, bus_lane), topic));
-    shell_step(shell, &(worker_event_t){.type = WORKER_LOST});
+    shell_step(shell, &(worker_event_t){.type = WORKER_REMADE, .gap = {.lane = shell_lane(shell, bus_lane)}});
 }
 
 void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to)
@@ -98,6 +99,19 @@ void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to
         was_remade(shell, bus_lane);
     else
         shell_step(shell, &(worker_event_t){.type = WORKER_GAP, .gap = {shell_lane(shell, bus_lane), from, to}});
+}
+
+uint64_t worker_shell_lag(const worker_shell_t *shell, size_t task)
+{
+    uint64_t lag = 0;
+    for (size_t lane = 0; shell->group && lane < shell->lanes_n; lane++) {
+        uint32_t its_task;
+        int64_t position, end, from = worker_lane_prefix(shell->core, (int32_t)lane, &its_task);
+        if (from < 0 || its_task != task || !bus_group_extent(shell->group, shell->lanes[lane], &position, &end))
+            continue;
+        lag += end > from ? (uint64_t)(end - from) : 0;
+    }
+    return lag;
 }
 
 void shell_lanes_free(worker_shell_t *shell)

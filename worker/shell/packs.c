@@ -1,6 +1,8 @@
 /* Outcomes of one job that are ready together travel in one record: a pack is sent when it is full, at once when nothing
  * is under way and it is small, and else after a linger of a few milliseconds. One that has many already waits for more of
- * them, whatever is under way: a broker that answers fast would else be sent many small ones.
+ * them, whatever is under way: a broker that answers fast would else be sent many small ones. What a stream's outcomes are
+ * gathered for is a transaction of many times that linger: they always wait for others, and those of all its partitions go
+ * together, so that who reads them wakes once.
  *
  * What can fail: the broker finds a pack too large: then its outcomes go one by one, and one that is too large alone
  * becomes a `too_large` outcome. Whatever else Kafka has against a record is no fault of the outcome's: held.c.
@@ -20,6 +22,8 @@ static void pack_send(worker_shell_t *shell, inflight_t *pack)
 {
     if (pack->is_stream)
         streamlog_encode(&pack->value, pack->whole, pack->body.data, pack->body.len, pack->count);
+    else if (shell->config.name)
+        joblog_encode_worker_pack(&pack->value, &pack->body, pack->count, shell->config.name, &pack->waits);
     else
         joblog_encode_pack(&pack->value, pack->body.data, pack->body.len, pack->count);
     if (pack->body.cap > 2 * PACK_BYTES && !pack->body.failed)
@@ -90,6 +94,8 @@ static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t
     if (!pack)
         return;
     joblog_put_outcome(&pack->body, outcome);
+    if (shell->config.name)
+        joblog_put_wait(&pack->waits, outcome);
     shell_pack_keep(shell, pack, item);
 }
 
@@ -102,7 +108,7 @@ void shell_publish(worker_shell_t *shell, const worker_action_t *a)
 
 static int64_t due_ms(const worker_shell_t *shell, const inflight_t *pack)
 {
-    int64_t linger_ms = pack->count / OUTCOMES_A_MS;
+    int64_t linger_ms = shell->stream ? LINGER_MAX_MS : pack->count / OUTCOMES_A_MS;
     if (linger_ms < LINGER_MS && shell->under_way > 0)
         linger_ms = LINGER_MS;
     return pack->began_ms + (linger_ms < LINGER_MAX_MS ? linger_ms : LINGER_MAX_MS);
@@ -113,6 +119,8 @@ void shell_send_packs(worker_shell_t *shell, bool all)
     int64_t now = loop_now_ms(shell->loop), next = INT64_MAX;
     inflight_t **at = &shell->open;
     shell_send_unsent(shell);
+    for (const inflight_t *pack = shell->open; shell->stream && pack; pack = pack->next)
+        all |= due_ms(shell, pack) <= now;
     while (*at) {
         inflight_t *pack = *at;
         int64_t due = due_ms(shell, pack);
@@ -142,6 +150,8 @@ static outcome_t too_large(const outcome_t *outcome)
     return (outcome_t){.index = outcome->index,
                        .attempts = outcome->attempts,
                        .kind = FANMAP_TOO_LARGE,
+                       .has_wait = outcome->has_wait,
+                       .wait_ms = outcome->wait_ms,
                        .message = why,
                        .message_len = sizeof why - 1};
 }
@@ -163,7 +173,17 @@ static void split_pack(worker_shell_t *shell, inflight_t *pack)
     }
 }
 
-/* The same of a stream: what is too large alone is an error without the record's value. */
+/* Beside a value the record may stand: it goes with the error. If that is too large, too, nothing does. */
+static void make_too_large(stream_outcome_t *entry)
+{
+    if (entry->outcome.kind != FANMAP_VALUE) {
+        entry->source = NULL;
+        entry->source_len = 0;
+    }
+    entry->outcome = too_large(&entry->outcome);
+}
+
+/* The same of a stream. */
 static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
 {
     streamlog_pack_t log;
@@ -173,11 +193,8 @@ static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
     for (size_t i = 0; i < pack->items_n && streamlog_next(&log, &entry); i++) {
         mp_reader_t end = entry.headers;
         mp_skip_fields(&end, 2 * entry.headers_n);
-        if (pack->count == 1) {
-            entry.outcome = too_large(&entry.outcome);
-            entry.source = NULL;
-            entry.source_len = 0;
-        }
+        if (pack->count == 1)
+            make_too_large(&entry);
         inflight_t *one = shell_pack(shell, pack->key, pack->topic, pack->partition, 0);
         if (!one)
             return;

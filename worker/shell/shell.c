@@ -13,10 +13,12 @@
 
 #include "io/random_id.h"
 #include "worker/shell/inflight.h"
+#include "worker/shell/room.h"
 #include "worker/shell/state.h"
 #include "worker/shell/stream.h"
 
 enum { WINDOW_MAX = 10000, WINDOW_BYTES_MAX = 8 << 20 }; /* of a stream's lane */
+enum { AMPLE_N = 8192 };  /* about what fits into the cache with all that belongs to it */
 enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
 
 /* ---- stepping ---- */
@@ -24,6 +26,7 @@ enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, onc
 static void end_of_turn(void *arg)
 {
     worker_shell_t *shell = arg;
+    shell_settle(shell);
     shell->is_dirty = false;
     shell_describe_now(shell);
     slots_flush(shell->slots);
@@ -115,6 +118,10 @@ static void carry_out_of_lane(worker_shell_t *shell, const worker_action_t *a)
     case WORKER_LET_GO:
         shell_let_go(shell);
         break;
+    case WORKER_WITNESS:
+        if (shell->group)
+            bus_group_witness(shell->group, shell_bus_lane(shell, a->witness.lane), a->witness.offset, a->witness.ms);
+        break;
     case WORKER_DESCRIBE:
         shell_describe(shell, a);
         break;
@@ -138,6 +145,7 @@ static void carry_out(worker_shell_t *shell, const worker_action_t *a)
     case WORKER_LANE:
     case WORKER_COMMIT:
     case WORKER_LET_GO:
+    case WORKER_WITNESS:
     case WORKER_DESCRIBE:
         carry_out_of_lane(shell, a);
         break;
@@ -235,6 +243,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .tasks_n = catalogue->n,
                               .budget_bytes = shell->config.budget_bytes,
                               .items_max = ITEMS_MAX,
+                              .ample_n = AMPLE_N,
                               .item_bytes_max = shell->config.item_bytes_max,
                               .commit_every_ms = 1000,
                               .session_ms = shell->config.session_ms,
@@ -244,6 +253,7 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .ahead_bytes = AHEAD_BYTES,
                               .publishing_max = PUBLISHING_MAX,
                               .has_tokens = shell->tokens != NULL,
+                              .is_alone = shell->tokens != NULL && !shell->tokens->listen,
                               .has_handoff = shell->tokens != NULL && !shell->stream,
                               .window_max = WINDOW_MAX,
                               .window_bytes_max = WINDOW_BYTES_MAX,
@@ -275,7 +285,7 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
         shell->tokens->listen(shell->tokens, TOKENS_WAKES, shell->incarnation, on_wake, shell);
     if (r == FANMAP_OK && !shell->stream)
         r = shell_open_handoff(shell, err);
-    return r;
+    return r == FANMAP_OK ? shell_watch_room(shell, err) : r;
 }
 
 int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const worker_shell_config_t *config,
@@ -332,6 +342,21 @@ bool worker_shell_has_partition(const worker_shell_t *shell, size_t task)
     return worker_has_partition(shell->core, (uint32_t)task);
 }
 
+bool worker_shell_is_stranded(const worker_shell_t *shell)
+{
+    return shell->core && worker_is_stranded(shell->core);
+}
+
+const worker_t *worker_shell_core(const worker_shell_t *shell)
+{
+    return shell->core;
+}
+
+bool worker_shell_lacks_tokens(const worker_shell_t *shell)
+{
+    return shell->tokens_are_away;
+}
+
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
 {
     return shell->core ? worker_running(shell->core, job) : 0;
@@ -364,6 +389,7 @@ void worker_shell_close(worker_shell_t *shell)
         bus_reader_close(shell->jobs_reader);
     loop_timer_free(shell->leaving);
     loop_timer_free(shell->timer);
+    loop_timer_free(shell->room.timer);
     loop_timer_free(shell->linger);
     shell_held_close(shell);
     shell_close_handoff(shell);
@@ -378,6 +404,8 @@ void worker_shell_close(worker_shell_t *shell)
     shell_free_packs(shell);
     shell_lanes_free(shell);
     free(shell->stream);
+    buf_free(&shell->stream_context);
+    buf_free(&shell->stream_text);
     free(shell->items);
     free(shell->items_partitions);
     free(shell->task_names);

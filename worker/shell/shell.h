@@ -15,6 +15,7 @@ typedef struct worker_shell worker_shell_t;
 
 typedef struct {
     const char *name_space, *queue;
+    const char *name;        /* HOST:PID, for people, in the logs of jobs; NULL: it does not say */
     const char *incarnation; /* by which others know it, in Redis as in messages; copied; NULL: a random one */
     const slots_catalogue_t *catalogue; /* borrowed until worker_shell_close */
     uint32_t slots_n;
@@ -27,6 +28,9 @@ typedef struct {
     uint32_t record_bytes_max;                /* of topics that have to be created; 0: any */
     uint32_t item_bytes_max, value_bytes_max; /* a job's own count, up to these */
     int task_log_fd;                          /* where attempts' own output goes; -1: nowhere */
+    uint64_t memfree_bytes;                   /* nothing starts while less memory is free */
+    uint32_t load_max;                        /* nor while so many processes run; 0: any */
+    uint32_t timeout_percent;                 /* of the median of what attempts took; 0: none */
     const spec_t *stream; /* not NULL: nothing but this stream's lanes are served. Borrowed until open */
 } worker_shell_config_t;
 
@@ -42,8 +46,12 @@ typedef struct {
     void (*lost)(void *arg);
     /* The program or library of a task could not be started some times in a row: why; NULL: now it could. May be NULL. */
     void (*cannot_start)(void *arg, const char *task, const char *why);
-    /* An attempt has failed, whatever becomes of its item; borrowed until it returns. May be NULL. */
-    void (*failed)(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome);
+    /* An attempt has failed; borrowed until it returns. is_last: its item has no other, and the outcome is this one. May be NULL. */
+    void (*failed)(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome, bool is_last);
+    /* An attempt of a job whose trace is sampled has ended, under this span; cut: why, where it has no kind, or NULL; run_us: how
+     * long it ran. May be NULL. */
+    void (*traced)(void *arg, const worker_attempt_t *attempt, uint64_t span, fanmap_kind_t kind, const char *cut,
+                   uint64_t run_us);
     /* An outcome of this job is published. May be NULL. */
     void (*publishes)(void *arg, const spec_t *spec);
     /* A record of the jobs topic. May be NULL. */
@@ -64,6 +72,16 @@ size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, si
 size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, size_t max);
 /* It holds a partition of the topic of the catalogue's task with this number. */
 bool worker_shell_has_partition(const worker_shell_t *shell, size_t task);
+/* The group has dealt its partitions out; false: it is about to, and has given this worker none meanwhile. */
+bool worker_shell_is_dealt(const worker_shell_t *shell);
+/* As worker_is_stranded. */
+bool worker_shell_is_stranded(const worker_shell_t *shell);
+/* Records of the topic of the catalogue's task, in the partitions that are held here, that are not finished. */
+uint64_t worker_shell_lag(const worker_shell_t *shell, size_t task);
+/* For worker/core/metrics.h; changes nothing. */
+const worker_t *worker_shell_core(const worker_shell_t *shell);
+/* The last call for tokens had no answer. */
+bool worker_shell_lacks_tokens(const worker_shell_t *shell);
 /* Attempts of one job that run now. */
 uint64_t worker_shell_running(const worker_shell_t *shell, const char *job);
 

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "worker/shell/state.h"
+#include "worker/shell/stream.h"
 
 /* A task whose program or library does not start. */
 struct start_trouble {
@@ -40,6 +42,27 @@ static void tell_limits(worker_shell_t *shell, uint32_t job_key, const slots_job
                   limits_format(text, sizeof text, &limits));
 }
 
+/* Attempts of other workers, and in other slots, have other spans. */
+static uint64_t trace_salt(const worker_shell_t *shell, uint32_t slot, const char *job)
+{
+    uint64_t salt = XXH64(shell->incarnation, strlen(shell->incarnation), slot);
+    return XXH64(job, strlen(job), salt);
+}
+
+/* Before the core hears of its end: then it knows the attempt no more. run_us 0: not known. */
+static void tell_trace(const worker_shell_t *shell, uint32_t slot, uint32_t n, fanmap_kind_t kind, const char *cut,
+                       uint64_t run_us)
+{
+    worker_attempt_t a;
+    if (!shell->callbacks.traced || !shell->has_traced || !worker_attempt(shell->core, slot, n, &a) || !a.spec ||
+        !a.spec->traceparent[0] || !trace_is_sampled(a.spec->traceparent))
+        return;
+    if (run_us == 0 && loop_now_ms(shell->loop) > a.since_ms)
+        run_us = (uint64_t)(loop_now_ms(shell->loop) - a.since_ms) * 1000;
+    uint64_t span = trace_span(trace_salt(shell, slot, a.job), a.index, a.attempt, n);
+    shell->callbacks.traced(shell->arg, &a, span, kind, cut, run_us);
+}
+
 static void set_job(worker_shell_t *shell, const worker_action_t *a)
 {
     const spec_t *spec = a->run.spec;
@@ -50,12 +73,15 @@ static void set_job(worker_shell_t *shell, const worker_action_t *a)
                        .task = find_task(shell, spec->task),
                        .attempts_max = spec->retries + 1,
                        .value_bytes_max = spec->value_bytes_max,
-                       .timeout_ms = spec->timeout_ms,
+                       .timeout_ms = spec->timeout_ms ? spec->timeout_ms : shell->room.timeout_ms,
                        .grace_ms = spec->grace_ms,
                        .holds_on_error = spec_ends_on_errors(spec),
                        .bound = spec->bound,
                        .bound_len = spec->bound_len,
-                       .parts = spec->sequences_n};
+                       .parts = spec->sequences_n,
+                       .traceparent = spec->traceparent,
+                       .trace_salt = trace_salt(shell, a->run.slot, spec->job)};
+    shell->has_traced |= spec->traceparent[0] != '\0';
     tell_limits(shell, a->run.job_key, &job);
     slots_set_job(shell->slots, a->run.slot, a->run.job_key, &job);
     shell->slot_job[a->run.slot] = a->run.job_key;
@@ -70,8 +96,12 @@ void shell_run(worker_shell_t *shell, const worker_action_t *a)
                       .deadline_ms = a->run.deadline_ms,
                       .in = a->run.in,
                       .in_len = a->run.in_len};
+    if (shell->stream)
+        shell_stream_context(shell, a, &run);
     if (shell->slot_job[a->run.slot] != a->run.job_key)
         set_job(shell, a);
+    if (a->run.call_n > 1)
+        slots_call(shell->slots, a->run.slot, a->run.call_n);
     worker_ran(shell->core, a->run.item, slots_run(shell->slots, a->run.slot, &run));
 }
 
@@ -118,11 +148,14 @@ static void does_start(worker_shell_t *shell, size_t task)
 }
 
 /* Before the core hears of it: then it knows the attempt no more. */
-static void tell_failure(worker_shell_t *shell, uint32_t slot, uint32_t n, const outcome_t *outcome)
+static void tell_failure(worker_shell_t *shell, uint32_t slot, uint32_t n, const outcome_t *outcome, bool has_died,
+                         bool is_final)
 {
     worker_attempt_t attempt;
-    if (shell->callbacks.failed && worker_attempt(shell->core, slot, n, &attempt))
-        shell->callbacks.failed(shell->arg, &attempt, outcome);
+    if (!shell->callbacks.failed || !worker_attempt(shell->core, slot, n, &attempt))
+        return;
+    bool is_last = !has_died && (is_final || (attempt.spec && attempt.attempt > attempt.spec->retries));
+    shell->callbacks.failed(shell->arg, &attempt, outcome, is_last);
 }
 
 static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
@@ -130,11 +163,12 @@ static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
     worker_shell_t *shell = arg;
     if (shell->start_troubles[shell->slot_task[slot]].failures > 0)
         does_start(shell, shell->slot_task[slot]);
-    worker_event_t event = {.type = WORKER_ATTEMPT_DONE};
+    worker_event_t event = {.type = WORKER_ATTEMPT_DONE, .more = !shell->stream};
     event.done.slot = slot;
     event.done.n = done->n;
     event.done.kind = done->kind;
     event.done.final = done->final;
+    event.done.is_whole = done->is_whole;
     event.done.outcome = (outcome_t){.kind = done->kind,
                                      .value = done->value,
                                      .value_len = done->value_len,
@@ -149,13 +183,16 @@ static void on_done(void *arg, uint32_t slot, const slot_done_t *done)
                                      .exit_status = done->exit_status,
                                      .signo = done->signo,
                                      .run_us = done->run_us};
-    if (done->kind != FANMAP_VALUE)
-        tell_failure(arg, slot, done->n, &event.done.outcome);
+    if (done->kind == FANMAP_VALUE)
+        shell_note_run(shell, done->run_us);
+    else if (!done->is_whole)
+        tell_failure(arg, slot, done->n, &event.done.outcome, false, done->final);
+    tell_trace(shell, slot, done->n, done->kind, NULL, done->run_us);
     shell_step(arg, &event);
 }
 
-/* Slots fail together, and again and again: a line a second says enough. */
-static void say_trouble(worker_shell_t *shell, const char *line)
+/* Slots fail together, and again and again: what holds for many of them is said once a second, with how often. */
+static void say_trouble(worker_shell_t *shell, fanmap_log_level_t level, const char *line)
 {
     int64_t now_ms = loop_now_ms(shell->loop);
     if (now_ms < shell->trouble_next_ms) {
@@ -163,11 +200,16 @@ static void say_trouble(worker_shell_t *shell, const char *line)
         return;
     }
     if (shell->trouble_unsaid > 0)
-        shell_log(shell, FANMAP_LOG_ERROR, "%s (and %u lines like it before)", line, shell->trouble_unsaid);
+        shell_log(shell, level, "%s (and %u lines like it before)", line, shell->trouble_unsaid);
     else
-        shell_log(shell, FANMAP_LOG_ERROR, "%s", line);
+        shell_log(shell, level, "%s", line);
     shell->trouble_unsaid = 0;
     shell->trouble_next_ms = now_ms + TROUBLE_EVERY_MS;
+}
+
+static void on_back(void *arg, uint32_t slot, uint32_t from, uint32_t to)
+{
+    shell_step(arg, &(worker_event_t){.type = WORKER_GIVEN_BACK, .given_back = {slot, from, to}});
 }
 
 static fanmap_kind_t down_kind(const slot_down_t *down)
@@ -177,6 +219,13 @@ static fanmap_kind_t down_kind(const slot_down_t *down)
     if (down->out_of_memory)
         return FANMAP_MEMORY;
     return down->signo ? FANMAP_SIGNAL : FANMAP_EXIT;
+}
+
+/* Why it ended without a word about the item; NULL: it is charged. */
+static const char *down_cut(const slot_down_t *down)
+{
+    bool is_charged = down->why == SLOT_DOWN_DIED || down->why == SLOT_DOWN_TIMEOUT;
+    return is_charged ? NULL : down->why == SLOT_DOWN_LAPSED ? "lapsed" : "killed";
 }
 
 /* The message that a charge carries, where the slot gives none. */
@@ -222,12 +271,14 @@ static void on_down(void *arg, uint32_t slot, const slot_down_t *down)
     if (down->why == SLOT_DOWN_UNUSABLE) {
         char line[TROUBLE_BYTES];
         snprintf(line, sizeof line, "slot %u: %s", slot, message);
-        say_trouble(shell, line);
+        say_trouble(shell, FANMAP_LOG_ERROR, line);
         if (has_job && !down->is_short)
             does_not_start(shell, shell->slot_task[slot], message);
     }
     if (down->has_attempt && (down->why == SLOT_DOWN_DIED || down->why == SLOT_DOWN_TIMEOUT))
-        tell_failure(shell, slot, down->n, &event.down.outcome);
+        tell_failure(shell, slot, down->n, &event.down.outcome, true, false);
+    if (down->has_attempt)
+        tell_trace(shell, slot, down->n, down_kind(down), down_cut(down), 0);
     shell_step(shell, &event);
 }
 
@@ -239,7 +290,7 @@ static void on_guardian_lost(void *arg, const char *why)
 
 static void on_trouble(void *arg, const char *line)
 {
-    say_trouble(arg, line);
+    say_trouble(arg, FANMAP_LOG_ERROR, line);
 }
 
 static void on_failed(void *arg, const fanmap_error_t *err)
@@ -249,14 +300,15 @@ static void on_failed(void *arg, const fanmap_error_t *err)
 
 static void on_note(void *arg, uint32_t slot, const char *line)
 {
-    const worker_shell_t *shell = arg;
-    shell_log(shell, FANMAP_LOG_WARNING, "slot %u: %s", slot, line);
+    char text[TROUBLE_BYTES];
+    snprintf(text, sizeof text, "slot %u: %s", slot, line);
+    say_trouble(arg, FANMAP_LOG_WARNING, text);
 }
 
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err)
 {
-    static const slots_callbacks_t callbacks = {on_up,   on_done,    on_down,  on_guardian_lost,
-                                                on_note, on_trouble, on_failed};
+    static const slots_callbacks_t callbacks = {on_up,   on_done,    on_down,   on_guardian_lost,
+                                                on_note, on_trouble, on_failed, on_back};
     slots_config_t config = {.slots_n = shell->config.slots_n,
                              .tasks = shell->config.catalogue->tasks,
                              .tasks_n = shell->config.catalogue->n,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "schemas/names.h"
 #include "slots/slots.h"
+#include "worker/shell/room.h"
 #include "worker/shell/shell.h"
 
 enum { TOLD_JOBS = 64, TROUBLE_EVERY_MS = 1000, TROUBLE_BYTES = 560, START_TRIES = 3, START_TRIES_MS = 5000 };
@@ -53,11 +54,12 @@ struct worker_shell {
     worker_actions_t actions;
     void (*carry_out)(worker_shell_t *shell, const worker_action_t *action);
     loop_timer_fn end_of_turn;
-    bool is_dirty; /* end_of_turn is due */
-    bool has_asked_clock;
-    uint32_t *takes; /* slots whose TAKEN_BACK is to be told after the present step */
+    bool is_dirty, owes_settling;     /* end_of_turn is due; and the core has not drawn its conclusions yet */
+    bool has_asked_clock, has_traced; /* the latter: some job here had a trace */
+    uint32_t *takes;                  /* slots whose TAKEN_BACK is to be told after the present step */
     uint32_t *take_n;
     size_t takes_n;
+    room_t room;
     loop_timer_t *timer;
     loop_timer_t *leaving; /* runs once it is drained: a Kafka that is away does not hold it */
 
@@ -70,9 +72,11 @@ struct worker_shell {
     group_link_t *link;
     bus_reader_t *jobs_reader;
     watch_t *watches;
-    spec_t *stream; /* NULL: it serves jobs; else of this task's place, and with this log: */
-    uint32_t stream_task;
+    spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
+    uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
+    buf_t stream_text;    /* an outcome as the output topic would have it */
+    buf_t stream_context; /* of the run that is being handed over */
     int64_t jobs_position;
     shell_burial_t *burial;       /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
@@ -115,7 +119,7 @@ struct worker_shell {
     size_t held_n;            /* partitions that are revoked and not let go */
     bool closing_failed;      /* a closing commit of this revocation was not acknowledged: the others do not wait */
     bool joins_anew;          /* the group is being left to be joined again */
-    bool was_ready;
+    bool was_ready, is_dealt; /* dealt: the group's partitions are, and are not about to be dealt anew */
     fanmap_error_t error;
 };
 
@@ -125,10 +129,10 @@ void shell_tell_ended(void *shell);
 void shell_tell_lost(const worker_shell_t *shell);
 void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 #define shell_log(shell, level, ...) log_to((shell)->callbacks.log, (shell)->arg, (level), __VA_ARGS__)
-
 /* step.c */
-/* One event into the core, and everything that follows from it. */
+/* One event into the core, and everything that follows from it; of those that say that more follow, at the turn's end: settle. */
 void shell_step(worker_shell_t *shell, worker_event_t *event);
+void shell_settle(worker_shell_t *shell);
 /* The group is left: after a drain, the end. */
 void shell_left(worker_shell_t *shell);
 /* Something is to be flushed at the end of this turn of the loop. */

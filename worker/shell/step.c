@@ -1,5 +1,6 @@
 /* Events into the core, and its actions out: to carry_out, which shell.c hands down, before the next event. What may have been
- * gathered is flushed at the end of the turn. */
+ * gathered is flushed at the end of the turn. Items and outcomes come many in a turn: the core draws its conclusions from all of
+ * them at once, at the turn's end. */
 #include "worker/shell/state.h"
 
 void shell_left(worker_shell_t *shell)
@@ -45,6 +46,7 @@ static void step_once(worker_shell_t *shell, worker_event_t *event)
 void shell_step(worker_shell_t *shell, worker_event_t *event)
 {
     shell_dirty(shell);
+    shell->owes_settling = event->more;
     step_once(shell, event);
     if (shell->closing_failed && !shell->joins_anew) { /* whether it was stored is not known: as if all was lost */
         worker_event_t lost = {.type = WORKER_LOST};
@@ -58,4 +60,10 @@ void shell_step(worker_shell_t *shell, worker_event_t *event)
         taken.taken_back.n = shell->take_n[shell->takes_n];
         step_once(shell, &taken);
     }
+}
+
+void shell_settle(worker_shell_t *shell)
+{
+    if (shell->owes_settling)
+        shell_step(shell, &(worker_event_t){.type = WORKER_SETTLE});
 }

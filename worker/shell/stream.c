@@ -7,15 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "schemas/streamlog.h"
+#include "io/bus_admin.h"
+#include "schemas/record.h"
 #include "schemas/value.h"
 #include "worker/shell/inflight.h"
+#include "worker/shell/stream_rules.h"
 
 typedef struct {
     void *owner; /* the bus's bytes, in which key and value lie */
     const void *key, *value;
     size_t key_len, value_len;
     int64_t timestamp_ms;
+    int64_t schema_id; /* -1: none was taken off */
+    int32_t partition;
     uint32_t headers_n;
     buf_t in, headers;
 } record_t;
@@ -32,6 +36,7 @@ int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err)
     *shell->stream = *spec;
     shell->stream->bound = NULL;
     shell->stream->bound_len = 0;
+    shell->stream_log_n = spec->items_partitions;
     while (shell->stream_task < catalogue->n && strcmp(catalogue->tasks[shell->stream_task].name, spec->task) != 0)
         shell->stream_task++;
     if (shell->stream_task == catalogue->n)
@@ -49,6 +54,30 @@ int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_err
     if (r == FANMAP_OK)
         r = bus_topic_open(shell->bus, log, shell_delivered, shell, &shell->stream_log, err);
     return r == FANMAP_OK ? bus_ensure_topics(shell->bus, topics, 2, false, fn, shell, err) : r;
+}
+
+static void on_grown(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
+{
+    worker_shell_t *shell = arg;
+    (void)partitions_n;
+    if (!err)
+        return;
+    shell->stream_log_n = 0; /* asked again with the next assignment */
+    shell_log(shell, FANMAP_LOG_ERROR,
+              "%s has more partitions than the log of the stream, where their outcomes wait: %s", shell->stream->from,
+              err->message);
+}
+
+void shell_stream_grow(worker_shell_t *shell, uint32_t partitions)
+{
+    char log[TOPIC_NAME_MAX];
+    fanmap_error_t err;
+    if (partitions <= shell->stream_log_n)
+        return;
+    shell->stream_log_n = partitions;
+    if (bus_grow_topic(shell->bus, name_stream(log, shell->name_space, shell->stream->job), partitions, on_grown, shell,
+                       &err) != FANMAP_OK)
+        on_grown(shell, NULL, &err);
 }
 
 /* ---- in ---- */
@@ -72,7 +101,7 @@ static const char *put_input(buf_t *in, stream_format_t format, const void *valu
     case STREAM_BINARY:
         break;
     }
-    value_from_bytes(in, value, len);
+    mp_put_bin(in, value, len);
     return NULL;
 }
 
@@ -87,32 +116,82 @@ static record_t *keep(const bus_record_t *record)
     kept->value = record->value;
     kept->value_len = record->value_len;
     kept->timestamp_ms = record->timestamp_ms;
-    for (size_t i = 0; i < record->headers_n; i++, kept->headers_n++)
+    kept->partition = record->partition;
+    kept->schema_id = -1;
+    for (size_t i = 0; i < record->headers_n && i < STREAMLOG_HEADERS_MAX; i++, kept->headers_n++)
         streamlog_put_header(&kept->headers, record->headers[i].name, record->headers[i].value,
                              record->headers[i].value_len);
     return kept;
 }
 
+/* The task's input. NULL, or why it is none. */
+static const char *make_input(const worker_shell_t *shell, record_t *kept, stream_verdict_t verdict)
+{
+    const void *value = kept->value;
+    size_t len = kept->value_len;
+    if (verdict == STREAM_REFUSE)
+        return "it has no value (--tombstones fail)";
+    if (shell->stream->terms.strips_schema)
+        kept->schema_id = stream_strip_schema(&value, &len);
+    return put_input(&kept->in, shell->stream->in_format, value, len);
+}
+
+static bool skip(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
+{
+    worker_event_t event = {.type = WORKER_ITEM, .more = true};
+    event.item.lane = lane;
+    event.item.offset = record->offset;
+    event.item.is_skipped = true;
+    shell_step(shell, &event);
+    return false;
+}
+
 bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
 {
     fanmap_error_t err;
-    worker_event_t event = {.type = WORKER_ITEM};
+    worker_event_t event = {.type = WORKER_ITEM, .more = true};
+    int64_t now_ms = -1;
+    (void)bus_clock(shell->bus, &now_ms);
+    stream_verdict_t verdict = stream_judge(&shell->stream->terms, record, now_ms);
+    if (verdict == STREAM_SKIP)
+        return skip(shell, lane, record);
     record_t *kept = keep(record);
     if (!kept) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
         return false;
     }
-    event.item.bad = put_input(&kept->in, shell->stream->in_format, kept->value, kept->value_len);
+    event.item.bad = make_input(shell, kept, verdict);
     event.item.lane = lane;
     event.item.offset = record->offset;
     event.item.key = kept->key;
     event.item.key_len = kept->key_len;
     event.item.value = kept->in.data;
     event.item.value_len = kept->in.len;
+    event.item.beside_len = kept->key_len + kept->value_len + kept->headers.len;
     event.item.payload = kept;
+    event.appended_ms = record->appended_ms;
     shell_step(shell, &event);
     return true;
+}
+
+void shell_stream_context(worker_shell_t *shell, const worker_action_t *a, slot_run_t *ret_run)
+{
+    const record_t *record = a->run.payload;
+    buf_t *b = &shell->stream_context;
+    const record_context_t context = {.topic = shell->stream->from,
+                                      .topic_len = strlen(shell->stream->from),
+                                      .partition = record->partition,
+                                      .offset = (int64_t)a->run.index,
+                                      .timestamp_ms = record->timestamp_ms,
+                                      .key = record->key,
+                                      .key_len = record->key_len,
+                                      .schema_id = record->schema_id,
+                                      .headers_n = record->headers_n};
+    buf_clear(b);
+    record_context_put(b, &context, record->headers.data, record->headers.len);
+    ret_run->context = b->data;
+    ret_run->context_len = b->failed ? 0 : b->len;
 }
 
 void shell_stream_release(worker_shell_t *shell, void *payload)
@@ -126,6 +205,22 @@ void shell_stream_release(worker_shell_t *shell, void *payload)
 
 /* ---- out ---- */
 
+/* May the output topic find it too large, or JSON not hold it? Then who writes the output makes an error of it. */
+static bool may_be_refused(worker_shell_t *shell, const record_t *record, const outcome_t *outcome)
+{
+    enum { BYTES_MAX = 1000000, OUR_HEADERS_BYTES = 2048 };
+    fanmap_error_t err;
+    const spec_t *spec = shell->stream;
+    uint32_t max = spec->to_bytes_max > 0 ? spec->to_bytes_max : BYTES_MAX;
+    if (!spec->to[0] || !spec->errors_to[0])
+        return false; /* nobody asks for the record */
+    if (stream_value(&shell->stream_text, spec->out_format, outcome->value, outcome->value_len, &err) != FANMAP_OK)
+        return true;
+    return stream_record_bytes(record->key_len, shell->stream_text.len, record->headers.len, record->headers_n) +
+               OUR_HEADERS_BYTES >
+           max;
+}
+
 void shell_stream_publish(worker_shell_t *shell, const worker_action_t *a)
 {
     const worker_source_t *source = &a->publish.source;
@@ -138,7 +233,7 @@ void shell_stream_publish(worker_shell_t *shell, const worker_action_t *a)
         entry.source_key = record->key;
         entry.source_key_len = record->key_len;
         entry.headers_n = record->headers_n;
-        entry.has_source = outcome->kind != FANMAP_VALUE;
+        entry.has_source = outcome->kind != FANMAP_VALUE || may_be_refused(shell, record, outcome);
         entry.source = record->value;
         entry.source_len = record->value_len;
         more += record->key_len + record->headers.len + (entry.has_source ? record->value_len : 0);

@@ -17,6 +17,10 @@ static void hand_out(world_t *x, gatherer_node_t *node, const gatherer_action_t 
         fault(x, "a gatherer hands out while it commits, or without end");
         return;
     }
+    if (x->is_plain) {
+        output_append(x, payload->lane, payload->offset);
+        return;
+    }
     node->outputs[node->outputs_n].lane = payload->lane;
     node->outputs[node->outputs_n++].offset = payload->offset;
 }
@@ -100,6 +104,8 @@ static bool are_accepted(const world_t *x, const gatherer_node_t *node)
 {
     if (rule_off == RULE_GENERATION)
         return true;
+    if (rule_off == RULE_PRESENT) /* Kafka does not ask whose the lanes are */
+        return node->generation == x->gather_generation;
     for (size_t i = 0; i < node->positions_n; i++)
         if (x->lanes[node->positions[i].lane].gatherer != (int)(node - x->gatherers))
             return false;
@@ -128,6 +134,9 @@ static void make_visible(world_t *x, gatherer_node_t *node)
         stream_lane_t *lane = &x->lanes[node->positions[i].lane];
         say(x, "lane %u: gathered up to %lld: %s", node->positions[i].lane, (long long)node->positions[i].at,
             node->positions[i].text);
+        if (node->positions[i].at < lane->gathered)
+            fault(x, "lane %u: the position of its gatherers goes back from %lld to %lld", node->positions[i].lane,
+                  (long long)lane->gathered, (long long)node->positions[i].at);
         lane->was_gathered = true;
         lane->gathered = node->positions[i].at;
         memcpy(lane->position, node->positions[i].text, GATHER_POSITION_MAX);

@@ -13,8 +13,9 @@ void source_write(world_t *x, uint32_t l)
         return;
     if (chance(x, x->gaps_permille))
         lane->end += 1 + (int64_t)roll(x, 3); /* a transaction that was aborted, or its marker */
-    lane->records[lane->records_n++] =
-        (record_t){.offset = lane->end++, .key = chance(x, 100) ? -1 : (int)roll(x, KEYS), .is_there = true};
+    record_t record = {.offset = lane->end++, .key = chance(x, 100) ? -1 : (int)roll(x, KEYS), .is_there = true};
+    record.is_skipped = x->gaps_permille > 0 && record.offset % SKIPPED_EVERY == SKIPPED_EVERY - 1;
+    lane->records[lane->records_n++] = record;
 }
 
 record_t *source_at(stream_lane_t *lane, int64_t offset)
@@ -80,7 +81,7 @@ void log_append(world_t *x, uint32_t l, pack_t *pack)
     }
     for (size_t i = 0; i < pack->n; i++) {
         record_t *record = record_at(lane, pack->outcomes[i].offset);
-        if (record != NULL && !pack->outcomes[i].is_gone)
+        if (record != NULL && (!pack->outcomes[i].is_gone || record->is_skipped))
             record->is_logged = true;
         say(x, "lane %u: log %lld: %lld, prev %lld%s", l, (long long)lane->log_end, (long long)pack->outcomes[i].offset,
             (long long)pack->outcomes[i].prev, pack->outcomes[i].is_gone ? ", gone" : "");
@@ -119,8 +120,12 @@ void output_append(world_t *x, uint32_t l, int64_t offset)
         fault(x, "lane %u: %lld is handed out, which never was", l, (long long)offset);
         return;
     }
-    if (record->output_n++ > 0)
+    if (record->is_skipped)
+        fault(x, "lane %u: %lld is handed out, which was to be stepped over", l, (long long)offset);
+    if (record->output_n++ > 0 && !x->is_plain)
         fault(x, "lane %u: %lld is visible twice", l, (long long)offset);
+    if (x->is_plain)
+        return;
     if (x->order == STREAM_BY_PARTITION && offset <= lane->last_output)
         fault(x, "lane %u: %lld comes behind %lld", l, (long long)offset, (long long)lane->last_output);
     if (x->order == STREAM_BY_KEY && record->key >= 0 && offset <= lane->last_of_key[record->key])
@@ -157,7 +162,7 @@ void check_end(world_t *x)
                   (long long)last->offset + 1);
         for (size_t i = 0; i < lane->records_n; i++) {
             const record_t *record = &lane->records[i];
-            if (record->is_there && record->output_n == 0 && !may_be_missing(x, lane, record))
+            if (record->is_there && !record->is_skipped && record->output_n == 0 && !may_be_missing(x, lane, record))
                 fault(x, "lane %u: %lld is missing", l, (long long)record->offset);
         }
         if (lane->gathered < lane->log_end)

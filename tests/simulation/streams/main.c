@@ -32,6 +32,7 @@ static const struct {
     {"needed", RULE_NEEDED, STREAM_NOT, false},
     {"forgot", RULE_FORGOT, STREAM_UNORDERED, true},
     {"generation", RULE_GENERATION, STREAM_NOT, false},
+    {"present", RULE_PRESENT, STREAM_NOT, false},
 };
 enum { RULES_N = sizeof rules / sizeof rules[0] };
 
@@ -66,6 +67,7 @@ static void draw(world_t *x, uint64_t seed, stream_order_t order, bool loses_log
     x->deletes_permille = chance(x, 300) ? 3 : 0;
     x->gaps_permille = chance(x, 600) ? 200 : 0;
     x->loses_log = chance(x, 200) || loses_log;
+    x->is_plain = chance(x, 200);
     for (uint32_t l = 0; l < x->lanes_n; l++) {
         stream_lane_t *lane = &x->lanes[l];
         lane->owner = lane->gatherer = lane->pending = -1;

@@ -277,13 +277,21 @@ static bool read_record(world_t *x, node_t *node, uint32_t l)
     const record_t *record = source_at(lane, node->position[l]);
     if (record == NULL)
         return false;
+    node->position[l] = record->offset + 1;
+    if (record->is_skipped) {
+        worker_event_t skip = {.type = WORKER_ITEM};
+        skip.item.lane = (int32_t)l;
+        skip.item.offset = record->offset;
+        skip.item.is_skipped = true;
+        step(x, node, &skip);
+        return true;
+    }
     payload_t *payload = calloc(1, sizeof *payload);
     if (payload == NULL)
         abort();
     payload->lane = l;
     payload->offset = record->offset;
     node->payloads_n++;
-    node->position[l] = record->offset + 1;
     char key[8];
     snprintf(key, sizeof key, "key%d", record->key);
     worker_event_t event = {.type = WORKER_ITEM};

@@ -27,7 +27,8 @@ enum {
     LOG_MAX = 8000,
     TX_MAX = 4096,
     BOX_MAX = 256,
-    KEYS = 3
+    KEYS = 3,
+    SKIPPED_EVERY = 13 /* records that are stepped over */
 };
 
 typedef enum {
@@ -49,7 +50,8 @@ typedef enum {
     RULE_REMEMBERED, /* G5 */
     RULE_NEEDED,     /* G3, G5: the position */
     RULE_FORGOT,     /* G6 */
-    RULE_GENERATION  /* G1 */
+    RULE_GENERATION, /* G1 */
+    RULE_PRESENT     /* G1: positions go with the generation of their assignment, and not with the present one */
 } rule_t;
 /* What is taken out in this run: mutants.c. */
 extern rule_t rule_off;
@@ -57,7 +59,7 @@ extern rule_t rule_off;
 typedef struct {
     int64_t offset;
     int key; /* -1: none */
-    bool is_there, is_logged,
+    bool is_there, is_logged, is_skipped,
         was_lost; /* lost: a copy of its outcome was deleted from the log before it was committed */
     int output_n;
 } record_t;
@@ -164,6 +166,7 @@ typedef struct world {
     size_t lanes_n, nodes_n, slots_n, gatherers_n, records_n;
     unsigned faults_permille, fails_permille, poison_permille, compacts_permille, deletes_permille, gaps_permille;
     bool loses_log, is_healed, speaks;
+    bool is_plain; /* no transactions: records are visible at once, and again whenever positions are not stored */
     stream_lane_t lanes[LANES_MAX];
     node_t nodes[NODES_MAX];
     gatherer_node_t gatherers[GATHERERS_MAX];

@@ -1,12 +1,13 @@
-#include "serve/summary_text.h"
+#include "schemas/failure_group.h"
 
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/text.h"
 
-void summary_copy(char *ret, size_t cap, const char *text)
+void failure_copy(char *ret, size_t cap, const char *text)
 {
     size_t n = 0, len = strlen(text);
     uint32_t scalar;
@@ -58,9 +59,9 @@ static size_t detail(const char *text, bool is_start, const char **ret_instead)
     return n;
 }
 
-void summary_normalise(char *ret, size_t cap, const char *message)
+void failure_normalise(char *ret, size_t cap, const char *message)
 {
-    char whole[SUMMARY_MESSAGE_MAX * 2];
+    char whole[FAILURE_MESSAGE_MAX * 2];
     size_t n = 0;
     bool is_start = true;
     while (*message && *message != '\n' && n + 8 < sizeof whole) {
@@ -76,20 +77,31 @@ void summary_normalise(char *ret, size_t cap, const char *message)
         }
     }
     whole[n] = '\0';
-    summary_copy(ret, cap, whole);
+    failure_copy(ret, cap, whole);
 }
 
-void summary_key(char *ret, size_t cap, const fanmap_outcome_t *outcome)
+void failure_key(char ret[FAILURE_KEY_MAX], fanmap_kind_t kind, const char *type, const char *message)
 {
-    char type[48], message[SUMMARY_MESSAGE_MAX];
-    summary_copy(type, sizeof type, outcome->type);
-    summary_normalise(message, sizeof message, outcome->message);
-    memset(ret, 0, cap);
-    snprintf(ret, cap, "%d\x1f%s\x1f%s", (int)outcome->kind, type, message);
+    char short_type[FAILURE_TYPE_MAX], same[FAILURE_MESSAGE_MAX];
+    failure_copy(short_type, sizeof short_type, type);
+    failure_normalise(same, sizeof same, message);
+    memset(ret, 0, FAILURE_KEY_MAX);
+    snprintf(ret, FAILURE_KEY_MAX, "%d\x1f%s\x1f%s", (int)kind, short_type, same);
 }
 
-const char *summary_message_of(const char *key)
+const char *failure_message_of(const char *key)
 {
     const char *type = strchr(key, '\x1f'), *message = type ? strchr(type + 1, '\x1f') : NULL;
     return message ? message + 1 : "";
+}
+
+void failure_group(char ret[FAILURE_GROUP_LEN + 1], const char *key)
+{
+    snprintf(ret, FAILURE_GROUP_LEN + 1, "%012" PRIx64, (uint64_t)XXH64(key, strlen(key), 0) >> 16);
+}
+
+bool failure_group_valid(const char *group)
+{
+    size_t n = strspn(group, "0123456789abcdef");
+    return n == FAILURE_GROUP_LEN && !group[n];
 }

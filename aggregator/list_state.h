@@ -1,0 +1,50 @@
+/* A list from inside, for list.c and list_resume.c. */
+#ifndef AGGREGATOR_LIST_STATE_H
+#define AGGREGATOR_LIST_STATE_H
+
+#include "aggregator/list.h"
+#include "base/bitset.h"
+
+struct list {
+    char job[JOB_ID_MAX + 1];
+    size_t job_len;
+    list_callbacks_t callbacks;
+    void *arg;
+    list_state_t state;
+    bool out_of_memory;
+    int64_t start_offset, input_at; /* of the records that count; -1: not there */
+    spec_t spec;
+    uint8_t *bound;
+    bitset_t known;
+    uint64_t known_n;                      /* part of the list as far as it is known */
+    uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
+    uint64_t cancelled_n;                  /* of the failed: workers wrote them, after --halt soon held */
+    bool is_halting;
+    int64_t closed_by;
+    uint64_t end; /* behind the highest index with an outcome */
+    uint64_t prefix;
+    int64_t total;
+    uint64_t input_n; /* as `input` says: what follows it counts below that only */
+    uint64_t decided_n;
+    end_reason_t end_reason; /* once it is decided */
+    uint64_t wanted_n;       /* so many known outcomes make the list whole, once `input` is there */
+    char *input_error;
+    char producer[NONCE_MAX + 1];
+    uint64_t bad_n;
+    /* What list_resume was given: outcomes that were known and not handed out, `left` of them, stand before read_to. */
+    struct {
+        uint64_t left;
+        int64_t read_to;
+        bool is_misfit;
+        position_list_t then;
+    } resume;
+};
+
+/* Whether it counts, going by where it stands in the log. */
+bool list_outcome_valid(const list_t *list, const outcome_t *outcome);
+bool list_fold_progress(list_t *list, const progress_t *progress);
+void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint64_t n);
+/* A record before read_to: gives out what was known and not handed out. */
+bool list_resume_record(list_t *list, int64_t offset, joblog_record_t *record);
+
+#endif

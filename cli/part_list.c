@@ -1,0 +1,23 @@
+#include "cli/part_list.h"
+
+#include <stdlib.h>
+
+#include "base/array.h"
+
+bool part_list_add(part_list_t *parts, fanmap_part_t part)
+{
+    if (parts->n == parts->cap) {
+        fanmap_part_t *more = array_grown(parts->at, &parts->cap, 16, sizeof *more);
+        if (!more)
+            return false;
+        parts->at = more;
+    }
+    parts->at[parts->n++] = part;
+    return true;
+}
+
+void part_list_free(part_list_t *parts)
+{
+    free(parts->at);
+    *parts = (part_list_t){0};
+}

@@ -1,0 +1,27 @@
+/* One outcome as one record that others read: of a stream, whose spec says where to, or of a job. */
+#ifndef CLIENT_GATHERING_PLAIN_RECORD_H
+#define CLIENT_GATHERING_PLAIN_RECORD_H
+
+#include "io/bus_writer.h"
+#include "schemas/spec.h"
+#include "schemas/streamlog.h"
+
+typedef struct {
+    const spec_t *spec;                      /* topics, format, terms; stream: STREAM_NOT where it is of a job */
+    const char *group;                       /* that read the source; of a job NULL */
+    uint32_t to_bytes_max, errors_bytes_max; /* what these topics take at most; 0: not known */
+    uint64_t errors;
+    bool has_put; /* something is in a transaction; whoever ends that clears it */
+    buf_t value, text;
+    fanmap_error_t why; /* the message of a value that could not be written */
+} plain_out_t;
+
+/* Puts the record that stands for the outcome into the transaction, or none where none is asked for. What cannot be written as a
+ * value becomes an error, in the outcome too, which then borrows from `out`. FANMAP_EUSAGE: its topic takes it in no form. */
+int plain_put(plain_out_t *out, bus_writer_t *writer, uint32_t lane, stream_outcome_t *outcome, fanmap_error_t *err);
+/* What both topics take. 0: not known. */
+uint32_t plain_batch_bytes(const plain_out_t *out);
+stream_format_t plain_format_of(const char *word);
+void plain_free(plain_out_t *out);
+
+#endif

@@ -1,0 +1,320 @@
+/* One request at a time, on a connection of its own: its name is resolved, what has gathered is sent, the first line of the
+ * reply is read. Meanwhile spans gather for the next one.
+ *
+ * What can fail: the collector is away, slow, or does not want them. The batch is dropped and counted, the first time of a row is
+ * said, and the next batch tries again; nothing waits for any of it. */
+#include "client/services/otlp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "schemas/value.h"
+#include "tokens/resolve.h"
+
+enum { GATHERED_BYTES_MAX = 1 << 20, LINGER_MS = 1000, REQUEST_MS = 10000, HOST_BYTES = 256, PATH_BYTES = 512 };
+enum { STATUS_LINE = 12 /* HTTP/1.1 200 */ };
+
+struct otlp {
+    loop_t *loop;
+    fanmap_log_fn log;
+    void *log_arg;
+    const char *queue, *instance;
+    char host[HOST_BYTES], path[PATH_BYTES];
+    uint16_t port;
+    loop_timer_t *timer;
+    buf_t gathered; /* spans with commas between them */
+    uint64_t gathered_n, sending_n, sent_n, dropped_n;
+    enum { IDLE, RESOLVING, CONNECTING, SENDING, READING } state;
+    resolve_t *resolve;
+    int fd;
+    loop_watch_t *watch;
+    buf_t request;
+    size_t written, reply_len;
+    char reply[STATUS_LINE + 1];
+    bool has_said;
+};
+
+/* ---- one request ---- */
+
+static void end_request(otlp_t *o)
+{
+    if (o->watch)
+        loop_watch_remove(o->watch);
+    if (o->fd >= 0)
+        close(o->fd);
+    o->watch = NULL;
+    o->fd = -1;
+    o->state = IDLE;
+    o->sending_n = 0;
+    buf_clear(&o->request);
+    loop_timer_stop(o->timer);
+    if (o->gathered_n > 0)
+        loop_timer_at(o->timer, loop_now_ms(o->loop) + LINGER_MS);
+}
+
+static void lose(otlp_t *o, const char *why)
+{
+    if (!o->has_said)
+        log_to(o->log, o->log_arg, FANMAP_LOG_WARNING, "spans do not reach %s:%u, and are dropped: %s", o->host,
+               o->port, why);
+    o->has_said = true;
+    o->dropped_n += o->sending_n;
+    end_request(o);
+}
+
+static void read_reply(otlp_t *o)
+{
+    ssize_t n = recv(o->fd, o->reply + o->reply_len, STATUS_LINE - o->reply_len, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        lose(o, n == 0 ? "it closed the connection" : strerror(errno));
+        return;
+    }
+    o->reply_len += (size_t)n;
+    if (o->reply_len < STATUS_LINE)
+        return;
+    o->reply[STATUS_LINE] = '\0';
+    if (strncmp(o->reply, "HTTP/1.", 7) != 0 || o->reply[9] != '2') {
+        lose(o, o->reply);
+        return;
+    }
+    o->has_said = false;
+    o->sent_n += o->sending_n;
+    end_request(o);
+}
+
+static void write_on(otlp_t *o)
+{
+    ssize_t n = send(o->fd, o->request.data + o->written, o->request.len - o->written, MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        lose(o, strerror(errno));
+        return;
+    }
+    o->written += (size_t)n;
+    if (o->written < o->request.len)
+        return;
+    o->state = READING;
+    loop_watch_set(o->watch, LOOP_READ);
+}
+
+static void on_socket(void *arg, int fd, unsigned events)
+{
+    otlp_t *o = arg;
+    int wrong = 0;
+    socklen_t len = sizeof wrong;
+    (void)events;
+    if (o->state == CONNECTING) {
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &wrong, &len) != 0 || wrong != 0) {
+            lose(o, strerror(wrong));
+            return;
+        }
+        o->state = SENDING;
+    }
+    if (o->state == SENDING)
+        write_on(o);
+    else
+        read_reply(o);
+}
+
+static socklen_t address_of(const otlp_t *o, const char *text, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(o->port);
+        return sizeof *v4;
+    }
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(o->port);
+    return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? sizeof *v6 : 0;
+}
+
+static void on_resolved(void *arg, char (*addresses)[RESOLVE_ADDRESS_MAX], size_t n, const char *why)
+{
+    otlp_t *o = arg;
+    struct sockaddr_storage at;
+    fanmap_error_t err;
+    o->resolve = NULL;
+    if (o->state != RESOLVING)
+        return;
+    socklen_t len = n > 0 ? address_of(o, addresses[0], &at) : 0;
+    if (len == 0) {
+        lose(o, why ? why : "it has no address");
+        return;
+    }
+    o->state = CONNECTING;
+    o->fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (o->fd < 0 || (connect(o->fd, (const struct sockaddr *)&at, len) != 0 && errno != EINPROGRESS))
+        lose(o, strerror(errno));
+    else if (loop_watch_add(o->loop, o->fd, LOOP_WRITE, on_socket, o, &o->watch, &err) != FANMAP_OK)
+        lose(o, err.message);
+}
+
+static void put_attribute(buf_t *b, const char *key, const char *value)
+{
+    buf_printf(b, "{\"key\":\"%s\",\"value\":{\"stringValue\":", key);
+    json_put_string(b, value, strlen(value));
+    buf_append_text(b, "}}");
+}
+
+static void make_request(otlp_t *o)
+{
+    buf_t body = {0};
+    buf_append_text(&body, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    put_attribute(&body, "service.name", "fanmap-worker");
+    buf_append_text(&body, ",");
+    put_attribute(&body, "service.instance.id", o->instance);
+    buf_append_text(&body, ",");
+    put_attribute(&body, "service.version", fanmap_version());
+    buf_append_text(&body, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"fanmap\"},\"spans\":[");
+    buf_append(&body, o->gathered.data, o->gathered.len);
+    buf_append_text(&body, "]}]}]}");
+    bool is_v6 = strchr(o->host, ':') != NULL;
+    buf_printf(&o->request,
+               "POST %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+               "Connection: close\r\n\r\n",
+               o->path, is_v6 ? "[" : "", o->host, is_v6 ? "]" : "", o->port, body.len);
+    buf_append(&o->request, body.data, body.len);
+    o->request.failed |= body.failed;
+    buf_free(&body);
+}
+
+static void begin_request(otlp_t *o)
+{
+    fanmap_error_t err;
+    make_request(o);
+    o->sending_n = o->gathered_n;
+    o->gathered_n = 0;
+    o->written = o->reply_len = 0;
+    bool is_whole = !o->request.failed && !o->gathered.failed;
+    buf_clear(&o->gathered);
+    o->state = RESOLVING;
+    loop_timer_at(o->timer, loop_now_ms(o->loop) + REQUEST_MS);
+    if (!is_whole)
+        lose(o, "out of memory");
+    else if (!o->resolve && resolve_start(o->loop, o->host, on_resolved, o, &o->resolve, &err) != FANMAP_OK)
+        lose(o, err.message);
+}
+
+static void on_timer(void *arg)
+{
+    otlp_t *o = arg;
+    if (o->state != IDLE)
+        lose(o, "no answer in time");
+    else if (o->gathered_n > 0)
+        begin_request(o);
+}
+
+/* ---- gathering ---- */
+
+void otlp_put(otlp_t *o, const worker_attempt_t *a, uint64_t span, const char *result, uint64_t run_us)
+{
+    int64_t end_ms = wall_ms();
+    uint64_t end_us = (uint64_t)end_ms * 1000;
+    const char *parent = a->spec->traceparent;
+    if (o->gathered.len >= GATHERED_BYTES_MAX) {
+        o->dropped_n++;
+        return;
+    }
+    if (o->gathered_n++ == 0 && o->state == IDLE)
+        loop_timer_at(o->timer, loop_now_ms(o->loop) + LINGER_MS);
+    buf_printf(&o->gathered,
+               "%s{\"traceId\":\"%.32s\",\"spanId\":\"%016" PRIx64 "\",\"parentSpanId\":\"%.16s\",\"name\":",
+               o->gathered.len > 0 ? "," : "", parent + TRACE_ID_AT, span, parent + TRACE_SPAN_AT);
+    json_put_string(&o->gathered, a->spec->task, strlen(a->spec->task));
+    buf_printf(&o->gathered,
+               ",\"kind\":5,\"startTimeUnixNano\":\"%" PRIu64 "000\",\"endTimeUnixNano\":\"%" PRIu64
+               "000\",\"attributes\":[",
+               end_us - run_us, end_us);
+    put_attribute(&o->gathered, "fanmap.job", a->job);
+    buf_append_text(&o->gathered, ",");
+    put_attribute(&o->gathered, "fanmap.queue", o->queue);
+    buf_append_text(&o->gathered, ",");
+    put_attribute(&o->gathered, "fanmap.result", result);
+    buf_printf(&o->gathered,
+               ",{\"key\":\"fanmap.index\",\"value\":{\"intValue\":\"%" PRIu64
+               "\"}},{\"key\":\"fanmap.attempt\",\"value\":"
+               "{\"intValue\":\"%" PRIu32 "\"}}],\"status\":{\"code\":%d}}",
+               a->index, a->attempt, strcmp(result, "value") == 0 ? 1 : 2);
+}
+
+bool otlp_flush(otlp_t *o)
+{
+    if (o->state == IDLE && o->gathered_n > 0)
+        begin_request(o);
+    return o->state != IDLE || o->gathered_n > 0;
+}
+
+void otlp_counts(const otlp_t *o, uint64_t *ret_sent, uint64_t *ret_dropped)
+{
+    *ret_sent = o->sent_n;
+    *ret_dropped = o->dropped_n;
+}
+
+/* ---- life ---- */
+
+/* HOST[:PORT][/PATH] or [V6][:PORT][/PATH]. */
+static bool read_url(otlp_t *o, const char *url)
+{
+    unsigned port = 4318;
+    char end = '\0';
+    if (strncmp(url, "http://", 7) != 0)
+        return false;
+    const char *host = url + 7, *path = strchr(host, '/');
+    size_t len = path ? (size_t)(path - host) : strlen(host);
+    bool is_v6 = host[0] == '[';
+    const char *host_end = memchr(host, is_v6 ? ']' : ':', len);
+    size_t host_len = host_end ? (size_t)(host_end - host) - is_v6 : len;
+    const char *colon = memchr(is_v6 && host_end ? host_end : host, ':', len - (is_v6 && host_end ? host_len + 1 : 0));
+    if (host_len == 0 || host_len >= sizeof o->host || (is_v6 && !host_end) || (path && strlen(path) >= sizeof o->path))
+        return false;
+    if (colon && (sscanf(colon, ":%5u%c", &port, &end) < 1 || port == 0 || port > 65535 || (end && end != '/')))
+        return false;
+    memcpy(o->host, host + is_v6, host_len);
+    o->host[host_len] = '\0';
+    o->port = (uint16_t)port;
+    snprintf(o->path, sizeof o->path, "%s", path && path[1] ? path : "/v1/traces");
+    return strpbrk(o->path, " \r\n") == NULL;
+}
+
+int otlp_open(loop_t *loop, const char *url, const char *queue, const char *instance, fanmap_log_fn log, void *log_arg,
+              otlp_t **ret, fanmap_error_t *err)
+{
+    otlp_t *o = calloc(1, sizeof *o);
+    if (!o)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    *o = (otlp_t){.loop = loop, .log = log, .log_arg = log_arg, .queue = queue, .instance = instance, .fd = -1};
+    int r = read_url(o, url) ? loop_timer_new(loop, on_timer, o, &o->timer, err)
+                             : err_set(err, FANMAP_EUSAGE, "--otlp %.200s is no http://HOST[:PORT][/PATH]", url);
+    if (r == FANMAP_OK)
+        *ret = o;
+    else
+        free(o);
+    return r;
+}
+
+void otlp_close(otlp_t *o)
+{
+    if (!o)
+        return;
+    if (o->resolve)
+        resolve_forget(o->resolve);
+    end_request(o);
+    loop_timer_free(o->timer);
+    buf_free(&o->gathered);
+    buf_free(&o->request);
+    free(o);
+}

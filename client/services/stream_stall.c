@@ -1,0 +1,74 @@
+/* What is handed out is not stored: a topic has too few replicas in sync, or Kafka stores nothing for another reason. Its
+ * client tries again without a word until the transaction's time is over, and then the stream begins anew; so who looks is told
+ * in between, once until something is stored. Kafka is asked why, and answers only while it is there: that it is away is said by others. */
+#include <stdio.h>
+
+#include "client/admin/held_topic.h"
+#include "client/services/stream.h"
+
+enum { STALL_MS = 3000 };
+
+static void say(fanmap_stream_t *s)
+{
+    s->stall.is_said = true;
+    client_log(
+        s->f, FANMAP_LOG_WARNING,
+        "stream %s: what it handed out is not stored for more than %d s: %s; it is tried again, and nothing is lost",
+        s->spec.job, STALL_MS / 1000,
+        s->stall.why[0] ? s->stall.why : "its topics have their replicas, so Kafka is slow or holds it up");
+}
+
+static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
+{
+    fanmap_stream_t *s = arg;
+    char *why = s->stall.why;
+    (void)err; /* then it is not known why */
+    if (!why[0] && !held_topic_why(why, sizeof s->stall.why, s->spec.to, topics, n))
+        (void)held_topic_why(why, sizeof s->stall.why, s->spec.errors_to, topics, n);
+    if (--s->stall.asked_n == 0 && s->writer_state == WRITER_BUSY && !s->stall.is_said)
+        say(s);
+}
+
+static void ask(fanmap_stream_t *s, const char *topic)
+{
+    fanmap_error_t ignored; /* out of memory: it is said the next time */
+    if (topic[0] && bus_survey(s->f->bus, topic, on_survey, s, &ignored) == FANMAP_OK)
+        s->stall.asked_n++;
+}
+
+static void on_timer(void *arg)
+{
+    fanmap_stream_t *s = arg;
+    if (s->writer_state != WRITER_BUSY || s->stall.is_said || s->stall.asked_n > 0)
+        return;
+    s->stall.why[0] = '\0';
+    ask(s, s->spec.to);
+    ask(s, s->spec.errors_to);
+}
+
+int stream_stall_open(fanmap_stream_t *s, fanmap_error_t *err)
+{
+    return loop_timer_new(s->f->loop, on_timer, s, &s->stall.timer, err);
+}
+
+void stream_stall_close(fanmap_stream_t *s)
+{
+    if (!s->stall.timer)
+        return;
+    loop_timer_free(s->stall.timer);
+    bus_forget(s->f->bus, s);
+}
+
+void stream_stall_begin(fanmap_stream_t *s)
+{
+    loop_timer_at(s->stall.timer, loop_now_ms(s->f->loop) + STALL_MS);
+}
+
+void stream_stall_end(fanmap_stream_t *s, bool is_stored)
+{
+    loop_timer_stop(s->stall.timer);
+    if (s->stall.is_said && is_stored) {
+        s->stall.is_said = false;
+        client_log(s->f, FANMAP_LOG_INFO, "stream %s: what it hands out is stored again", s->spec.job);
+    }
+}

@@ -1,0 +1,31 @@
+#include "worker/shell/median.h"
+
+#include <string.h>
+
+/* How many are smaller. */
+static size_t rank(const median_t *m, uint64_t number)
+{
+    size_t low = 0, high = m->n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (m->in_order[middle] < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t median_add(median_t *m, uint64_t number)
+{
+    if (m->n == MEDIAN_NUMBERS) {
+        size_t at = rank(m, m->in_time[m->oldest]);
+        memmove(m->in_order + at, m->in_order + at + 1, (--m->n - at) * sizeof *m->in_order);
+    }
+    size_t at = rank(m, number);
+    memmove(m->in_order + at + 1, m->in_order + at, (m->n++ - at) * sizeof *m->in_order);
+    m->in_order[at] = number;
+    m->in_time[m->oldest] = number;
+    m->oldest = (m->oldest + 1) % MEDIAN_NUMBERS;
+    return m->in_order[m->n / 2];
+}
