@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._codec import Ext
 from ._errors import Cancelled, Fail, FanmapError, JobStopped, LibraryError, TaskError, fail
-from ._task import Context, Task, context, task
+from ._task import Context, Record, Task, context, task
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ __all__ = [
     "JobStopped",
     "LibraryError",
     "Outcome",
+    "Record",
     "Task",
     "TaskError",
     "__version__",

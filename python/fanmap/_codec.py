@@ -258,8 +258,23 @@ class _Reader:
             raise ValueError("a msgpack object that is cut off")
         return self.data[at : at + n]
 
+    def array(self) -> int:
+        """The length of the array that begins here."""
+        code = self.data[self.at]
+        self.at += 1
+        if 0x90 <= code < 0xA0:
+            return code & 15
+        if code not in (0xDC, 0xDD):
+            raise ValueError(f"byte {code:#x} begins no array")
+        form = _LENGTHS[code]
+        return int(form.unpack(self.take(form.size))[0])
+
     def list(self, n: int) -> list[Any]:
         return [self.value() for _ in range(n)]
+
+    def values(self, n: int) -> Iterator[Any]:
+        for _ in range(n):
+            yield self.value()
 
     def dict(self, n: int) -> dict[Any, Any]:
         got = {}
@@ -315,6 +330,11 @@ class _Reader:
         if code <= 0xDB:
             return self.take(n).decode("utf-8", "surrogateescape")
         return self.list(n) if code <= 0xDD else self.dict(n)
+
+
+def reader(data: bytes, trust: bool = False) -> _Reader:
+    """For who reads objects one by one."""
+    return _Reader(data, trust)
 
 
 def unpack(data: bytes, trust: bool = False) -> Any:

@@ -3,6 +3,10 @@
 A connection of the library belongs to one thread at a time. Each thread has connections of its own, which live on between
 maps, so that a thousand maps in a row start the slots once. An embedded connection has as many slots as a map asks for;
 maps that ask for another number get another connection, and the one that idles longest is closed.
+
+What threads share, and what guards it, with the interpreter's lock or without one: a connection, once a job of it went to
+another thread, by its `lock` (its handle, `jobs`, `waiting`); the set of all connections by `_connections_lock`; an
+executor's queues by its state's lock. A job, and with it its input and batch, belongs to one thread at a time.
 """
 
 from __future__ import annotations
@@ -44,58 +48,113 @@ class Connection:
         self.pid = os.getpid()
         self.jobs: "weakref.WeakSet[Any]" = weakref.WeakSet()  # those that are open
         self.waiting = 0
+        self.turns = 0  # of its jobs, under way; `close` waits for their end
+        self.closes = False
         self.loop_use: Any = None  # who reads the descriptor on a running asyncio loop
         handle = ctypes.c_void_p()
         options = self.lib.options(pairs, load)
+        self._log_from, to = os.pipe()
+        os.set_blocking(self._log_from, False)
+        os.set_blocking(to, False)
+        self._log_to = ctypes.c_int(to)
+        log = ctypes.cast(self.lib.c.fanmap_log_to_fd, ctypes.c_void_p)
         try:
-            self.lib.call(self.lib.c.fanmap_open, options, _library.log_callback, None, ctypes.byref(handle))
+            self.lib.call(self.lib.c.fanmap_open, options, log, ctypes.byref(self._log_to), ctypes.byref(handle))
+        except BaseException:
+            self._close_log()
+            raise
         finally:
             self.lib.c.fanmap_options_free(options)
         self.handle = handle
         self.fd: int = self.lib.c.fanmap_fd(handle)
         self.poll = select.poll()
         self.poll.register(self.fd, select.POLLIN)
-        _open_connections.add(self)
+        with _connections_lock:
+            _open_connections.add(self)
 
     def close(self) -> None:
         """Ends its jobs and, embedded, its slots. Again: nothing. In a forked child it only forgets."""
-        for job in list(getattr(self, "jobs", ())):
-            job._orphan()
-        handle, self.handle = getattr(self, "handle", None), None  # type: ignore[assignment]
-        if handle is not None and self.pid == os.getpid():
-            with self.lock:
-                self.lib.c.fanmap_close(handle)
+        handle = getattr(self, "handle", None)
+        if handle is None:
+            return
+        with self.lock:
+            if self.turns and self.pid == os.getpid():
+                self.closes = True
+                return
+            for job in list(self.jobs):
+                job._orphan()
+            self.handle = None  # type: ignore[assignment]
+            try:
+                if self.pid == os.getpid():
+                    self.lib.c.fanmap_close(handle)
+                    self.tell_log()
+            finally:
+                self._close_log()
 
     __del__ = close
+
+    def _close_log(self) -> None:
+        os.close(self._log_from)
+        os.close(self._log_to.value)
+
+    def tell_log(self) -> None:
+        """Passes on what the library had to say. Nothing of ours runs within its calls: an interrupt would be lost there."""
+        if self.pid == os.getpid():
+            try:
+                _library.tell_log(os.read(self._log_from, 1 << 20))
+            except BlockingIOError:
+                pass
 
     def wait(self, timeout_s: Optional[float] = None) -> None:
         """Until the library has something to do, or for so long."""
         timeout_ms = None if timeout_s is None else max(0.0, timeout_s * 1000)
-        self.waiting += 1
+        with self.lock:
+            self.waiting += 1
+            is_alone = self.waiting == 1
         try:
-            if self.waiting > 1:  # another thread's turn may take what woke us
+            if not is_alone:  # another thread's turn may take what woke us
                 timeout_ms = min(timeout_ms, 10.0) if timeout_ms is not None else 10.0
             self.poll.poll(timeout_ms)
         finally:
-            self.waiting -= 1
+            with self.lock:
+                self.waiting -= 1
+                if self.handle is not None:
+                    self.tell_log()
 
     def care(self, mine: Any) -> None:
         """Feeds the jobs that nobody asks just now; what they have to say would keep the descriptor readable."""
         if len(self.jobs) > 1:
-            for job in list(self.jobs):
-                if job is not mine:
-                    job._between()
+            with self.lock:
+                others = [job for job in self.jobs if job is not mine]
+            for job in others:
+                job._between()
 
     def wake(self) -> None:
-        if self.handle is not None:
-            self.lib.c.fanmap_wake(self.handle)
+        """From any thread."""
+        with self.lock:
+            if self.handle is not None:
+                self.lib.c.fanmap_wake(self.handle)
 
 
+_connections_lock = threading.Lock()
 _open_connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
+def _after_fork() -> None:
+    """In the child: whoever held a lock is not there."""
+    global _connections_lock
+    _connections_lock = threading.Lock()
+    for connection in _open_connections:
+        connection.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def _close_all() -> None:
-    for connection in list(_open_connections):
+    with _connections_lock:
+        connections = list(_open_connections)
+    for connection in connections:
         connection.close()
 
 

@@ -11,9 +11,11 @@ garbage, a cancelled task): the job is cancelled.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import itertools
+import operator
 import os
 import struct
 import sys
@@ -143,8 +145,8 @@ class Job(Generic[T]):
         buffersize: Optional[int] = None,
         raises: Iterable[type[BaseException]] = (),
         progress: Any = None,
-        skip: int = 0,
         pickle: bool = False,
+        unordered: bool = False,
     ) -> None:
         self._connection, self._handle = connection, handle
         self._lib, self._c = connection.lib, connection.lib.c
@@ -152,10 +154,15 @@ class Job(Generic[T]):
         self._trust = pickle
         self._return_exceptions, self._as_outcomes = return_exceptions, as_outcomes
         self._buffersize = buffersize
+        self._is_unordered = unordered
         self._raises = tuple(raises)
         self._progress = progress
-        self._skip = skip
         self._batch = ctypes.POINTER(_library.Batch)()
+        self._may_keep_positions = items is None
+        self._next_index = 0  # of what comes behind the values in `_ready`
+        self._position: Optional[str] = None  # once somebody has read one
+        self._turns = 0
+        self._leaves: Optional[bool] = None  # with `detach`, as soon as the library is not being asked
         self._given = 0
         self._end: Optional[BaseException] = None  # once the library has told the end: StopIteration, or what to raise
         self._last_turn = 0
@@ -164,7 +171,8 @@ class Job(Generic[T]):
         self._ready: Iterator[T] = iter(())
         self.task = task
         self.id: str = self._c.fanmap_job_id(handle).decode()
-        connection.jobs.add(self)
+        with connection.lock:
+            connection.jobs.add(self)
 
     def __repr__(self) -> str:
         s = self.stats()
@@ -218,11 +226,12 @@ class Job(Generic[T]):
         if not self._is_ours():
             self._end = self._end or StopIteration()  # closed by the caller; or, forked, it says so itself
             return None
-        with self._connection.lock:
+        with self._asking():
+            self._connection.tell_log()
             self._c.fanmap_hold(self._handle, False)
             self._push()
             err = _library.Error()
-            r = self._c.fanmap_next_batch(self._handle, 0, BATCH, ctypes.byref(self._batch), ctypes.byref(err))
+            r = self._c.fanmap_next_batch(self._handle, 0, self._batch_max(), ctypes.byref(self._batch), ctypes.byref(err))
             self._last_turn = time.monotonic_ns()
             if r == OK:
                 self._c.fanmap_hold(self._handle, True)  # others on this connection are not woken for what we have not asked
@@ -231,6 +240,29 @@ class Job(Generic[T]):
                 return []
         self._end = self._end_of(r, err)
         return None
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Holds the lock, and keeps the handles. The input, or a handler of logs or signals, may close the job or its fleet
+        meanwhile: that is done at the end."""
+        connection = self._connection
+        with connection.lock:
+            self._turns += 1
+            connection.turns += 1
+            try:
+                yield
+            finally:
+                self._turns -= 1
+                connection.turns -= 1
+                if self._leaves is not None and not self._turns:
+                    self._leave(self._leaves)
+                if connection.closes and not connection.turns:
+                    connection.close()
+
+    def _batch_max(self) -> int:
+        """The first outcome of a gathering comes alone: whoever keeps positions reads one there."""
+        is_first = self._may_keep_positions and not self._given
+        return 1 if is_first or self._position is not None else BATCH
 
     def _end_of(self, r: int, err: _library.Error) -> BaseException:
         if r == END:
@@ -246,8 +278,8 @@ class Job(Generic[T]):
         n = batch.n
         data = ctypes.string_at(batch.bytes, batch.bytes_len)
         kinds = ctypes.string_at(batch.kinds, n)
-        first = batch.indexes[0]
         self._given += n
+        self._next_index = batch.indexes[n - 1] + 1
         if len(data) == n and max(data) < 0x80:
             values: list[Any] = list(data)
         else:
@@ -268,9 +300,7 @@ class Job(Generic[T]):
         elif not self._return_exceptions and kinds.count(0) != n:
             bad = next(i for i, kind in enumerate(kinds) if kind)
             self._end = self._raised(values[bad])
-            values = values[:bad]
-        if first < self._skip:
-            values = [v for i, v in enumerate(values) if batch.indexes[i] >= self._skip]
+            values, self._next_index = values[:bad], batch.indexes[bad]
         return values
 
     def _raised(self, error: TaskError) -> BaseException:
@@ -294,7 +324,8 @@ class Job(Generic[T]):
                         self._connection.wait()
                         self._connection.care(self)
                     continue
-                for value in values:
+                self._ready = iter(values)
+                for value in self._ready:
                     yield value
                     if clock() - self._last_turn > TURN_NS:
                         self._between()
@@ -311,7 +342,7 @@ class Job(Generic[T]):
 
     def _between(self) -> None:
         """While the caller works on values it has: the library, and with it an embedded worker, goes on."""
-        with self._connection.lock:
+        with self._asking():
             if self._is_ours() and self._end is None:
                 self._push()
                 self._c.fanmap_dispatch(self._connection.handle, 0, None)
@@ -325,11 +356,15 @@ class Job(Generic[T]):
         return self._buffersize is None or self._buffersize > source.taken - self._given
 
     def __iter__(self) -> Iterator[T]:
-        return self._values() if self._iterator is None else self._iterator
+        if self._iterator is not None:
+            return self._iterator
+        if self._input.is_busy:
+            raise RuntimeError(f"job {self.id}: its own input asks for its values")
+        return self._values()
 
     def __next__(self) -> T:
         if self._iterator is None:
-            self._iterator = self._values()
+            self._iterator = iter(self)
         return next(self._iterator)
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -380,6 +415,32 @@ class Job(Generic[T]):
         if self._last_stats is None:  # in a forked child: nobody counted
             return JobStats(0, 0, 0, 0, 0, 0, None, False, False, False)
         return self._last_stats
+
+    @property
+    def position(self) -> str:
+        """Where it stands: behind the value that was given last. A text to keep with what was made of the values;
+        `gather(job_id, from_=...)` goes on there, anywhere, with nothing twice and nothing left out.
+
+        From the first time that it is read outcomes are fetched one by one, so that it is exact behind each; without an
+        order that has to be before the second value. FanmapError: embedded nothing is left to go on with; it was never read
+        and the job is closed.
+        """
+        if self._is_ours():
+            left = operator.length_hint(self._ready)
+            if left and self._is_unordered:
+                raise FanmapError("without an order, positions are kept from the first value on: read it there")
+            self._position = self._exact_position()
+            return str(self._next_index - left) if left else self._position
+        if self._position is None:
+            raise FanmapError(f"job {self.id} is closed, and nobody has read its position before")
+        return self._position
+
+    def _exact_position(self) -> str:
+        """Behind all that was taken from the library."""
+        text = ctypes.c_char_p()
+        with self._connection.lock:
+            self._lib.call(self._c.fanmap_position, self._handle, ctypes.byref(text))
+        return (text.value or b"").decode()
 
     def _control(self, verb: str, argument: Optional[str] = None) -> None:
         if self._connection.handle is None or self._connection.pid != os.getpid():
@@ -441,7 +502,12 @@ class Job(Generic[T]):
         if connection.pid != os.getpid():
             self._orphan()
             return
+        if self._turns:
+            self._leaves, self._end = detach, self._end or StopIteration()
+            return
         self.stats()
+        if self._position is not None:
+            self._position = self.position
         self._forget()
         with connection.lock:
             self._c.fanmap_job_close(handle, detach)
@@ -451,7 +517,8 @@ class Job(Generic[T]):
     def _forget(self) -> None:
         """What a closed job no longer needs."""
         self._handle = None  # type: ignore[assignment]
-        self._connection.jobs.discard(self)
+        with self._connection.lock:
+            self._connection.jobs.discard(self)
         if self._connection.loop_use is not None:
             self._connection.loop_use.leave(self)
         if self._progress is not None:
@@ -464,6 +531,9 @@ class Job(Generic[T]):
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None and not sys.is_finalizing():
             self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a job is neither copied nor pickled: it is open here. Keep its id, or its position")
 
     def __enter__(self) -> "Job[T]":
         return self

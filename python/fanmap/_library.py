@@ -9,7 +9,6 @@ import ctypes
 import logging
 import os
 from ctypes import (
-    CFUNCTYPE,
     POINTER,
     Structure,
     byref,
@@ -70,14 +69,11 @@ class Stats(Structure):
     ]
 
 
-LOG_FN = CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+def tell_log(lines: bytes) -> None:
+    """What `fanmap_log_to_fd` wrote, to the logger `fanmap`."""
+    for line in lines.split(b"\n")[:-1]:
+        _log.log(_LEVELS[min(line[0] - ord("0"), 3)], "%s", line[1:].decode("utf-8", "replace"))
 
-
-def _on_log(arg: Any, level: int, line: Optional[bytes]) -> None:
-    _log.log(_LEVELS[min(level, 3)], "%s", (line or b"").decode("utf-8", "replace"))
-
-
-log_callback = LOG_FN(_on_log)  # for as long as the library may call it: for ever
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "fanmap_version": (c_char_p, []),
@@ -86,7 +82,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "fanmap_options_load": (c_int, [c_void_p, c_char_p, POINTER(Error)]),
     "fanmap_options_get": (c_char_p, [c_void_p, c_char_p, c_size_t]),
     "fanmap_options_free": (None, [c_void_p]),
-    "fanmap_open": (c_int, [c_void_p, LOG_FN, c_void_p, POINTER(c_void_p), POINTER(Error)]),
+    "fanmap_open": (c_int, [c_void_p, c_void_p, c_void_p, POINTER(c_void_p), POINTER(Error)]),
     "fanmap_close": (None, [c_void_p]),
     "fanmap_fd": (c_int, [c_void_p]),
     "fanmap_dispatch": (c_int, [c_void_p, c_uint32, POINTER(Error)]),
@@ -99,6 +95,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "fanmap_end_input": (c_int, [c_void_p, c_char_p, POINTER(Error)]),
     "fanmap_next_batch": (c_int, [c_void_p, c_int, c_size_t, POINTER(POINTER(Batch)), POINTER(Error)]),
+    "fanmap_position": (c_int, [c_void_p, POINTER(c_char_p), POINTER(Error)]),
     "fanmap_hold": (None, [c_void_p, c_bool]),
     "fanmap_job_id": (c_char_p, [c_void_p]),
     "fanmap_stats": (None, [c_void_p, POINTER(Stats), c_size_t]),
@@ -169,6 +166,8 @@ class Library:
             raise MemoryError("libfanmap is out of memory")
         try:
             for key, value in pairs:
+                if "\0" in value:
+                    raise ValueError(f"{key}: a NUL in {value!r:.80}")
                 self.call(self.c.fanmap_options_set, options, key.encode(), value.encode("utf-8", "surrogateescape"))
             if load:
                 self.call(self.c.fanmap_options_load, options, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,16 +35,29 @@ class _Plan:
             self.extra["pickle"] = True
         if isinstance(task, functools.partial):
             if task.args:
-                raise TypeError("functools.partial with positional arguments: bind them by name")
+                self.extra["args"] = list(task.args)
             self.bind = {**task.keywords, **self.bind}
             task = task.func
         if isinstance(task, Task):
             self.options = dict(task.options)
         self.label: str = task if isinstance(task, str) else getattr(task, "name", "") or getattr(task, "__name__", "task")
         self.wire = EMBEDDED_TASK if is_local else self._served_name(task)
+        if star < 2:
+            self._check_bound(getattr(task, "function", task), star)
         if is_local:
             self.extra["f"] = self._reference(task)
             self.extra["path"] = [p for p in sys.path]
+
+    def _check_bound(self, function: Any, star: int) -> None:
+        """Bound arguments that no item could ever go with are an error here, and not one of every item."""
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # a name, or a builtin that does not say
+            return
+        try:
+            signature.bind_partial(*self.extra.get("args", ()), *([] if star else [None]), **self.bind)
+        except TypeError as e:
+            raise TypeError(f"{self.label} cannot be called so: {e}") from None
 
     def _served_name(self, task: Any) -> str:
         if isinstance(task, str):
@@ -180,6 +194,7 @@ def _map(
             "progress": bar,
             "pickle": pickle,
             "as_outcomes": as_outcomes,
+            "unordered": not ordered,
         },
     )
 
@@ -219,7 +234,8 @@ def map(
     retries:     tries after the first. backoff: seconds before the first retry, or (base, factor, cap)
     timeout:     of one attempt; deadline: of the job. Seconds, timedelta, or a text: "30s"
     queue, job_id:  on a fleet: which workers; a name by which the job can be resumed and gathered
-    bind:        keyword arguments that are the same for every item, sent once. functools.partial(f, k=v) binds too
+    bind:        keyword arguments that are the same for every item, sent once. functools.partial(f, v, k=v) binds too, and
+                 what it binds by place comes before the item
     fleet:       where; otherwise the environment's (FANMAP_BROKERS, FANMAP_REDIS), or this machine
     progress:    True: a bar of tqdm's if it is installed, else a line on stderr now and then
     raises:      classes that are raised themselves, with the TaskError as their cause, when a task raised them
@@ -268,7 +284,7 @@ def as_completed(task: TaskLike[R], *iterables: Iterable[Any], **options: Any) -
 def gather(
     job_id: str,
     *,
-    from_: int = 0,
+    from_: Union[int, str] = 0,
     return_exceptions: bool = False,
     ordered: bool = True,
     fleet: Optional[Fleet] = None,
@@ -276,7 +292,9 @@ def gather(
     pickle: bool = False,
     **options: Any,
 ) -> Job[Any]:
-    """The outcomes of a job that somebody submitted, from index `from_` on; any number of times, from anywhere.
+    """The outcomes of a job that somebody submitted, any number of times, from anywhere: from index `from_` on, or from a
+    position that was kept (`Job.position`; as `fanmap gather --position-file`, HTTP and fanmap_position give it), which reads
+    what is left.
 
     FanmapError, while iterating: there is no such job, or Kafka no longer has all of it.
     """
@@ -284,7 +302,7 @@ def gather(
     if fleet.is_local:
         raise FanmapError("an embedded map leaves nothing to gather: that takes a fleet")
     connection = fleet._connection(0)
-    pairs = _options.pairs({**options, "unordered": True if not ordered else None})
+    pairs = _options.pairs({**options, "unordered": True if not ordered else None, "from": from_ or None})
     handle = _open_job(connection, connection.lib.c.fanmap_gather, job_id, pairs)
     return Job(
         connection,
@@ -293,8 +311,8 @@ def gather(
         task="gather",
         return_exceptions=return_exceptions,
         raises=raises,
-        skip=from_,
         pickle=pickle,
+        unordered=not ordered,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Union
 
@@ -15,11 +16,13 @@ _DURATIONS = {
     "timeout",
     "deadline",
     "grace",
+    "delay",
     "lease",
     "connect_timeout",
     "close_timeout",
     "retention",
     "cpu_time",
+    "within",
     "start_timeout",
     "drain",
 }
@@ -30,8 +33,8 @@ def duration(value: Duration, what: str) -> str:
     if isinstance(value, str):
         return value
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
-    if seconds < 0:
-        raise ValueError(f"{what}: {seconds} seconds is before now")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{what}: want seconds from 0 on, not {seconds}; None is no limit")
     return f"{max(1, round(seconds * 1000)) if seconds else 0}ms"
 
 

@@ -6,6 +6,7 @@ the function's value goes back as `done`.
 
 What can fail. The function raises: that is the item's error, with its traceback. What it returns is no value: likewise.
 SIGTERM comes while it runs: `Cancelled` is raised in it. It exits or crashes: the worker sees that and charges the item.
+Runs that are told ahead begin with a permit of the pipe FANMAP_SLOT_GO each, or were taken back meanwhile.
 """
 
 from __future__ import annotations
@@ -17,19 +18,24 @@ import socket
 import sys
 import traceback
 import typing
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional
 
 from . import _codec, _function
 from ._errors import Cancelled
-from ._task import Context, Task, _current, check_function
+from ._task import Context, Record, Task, _current, check_function
 
 __all__ = ["find_tasks", "is_slot", "main", "serve"]
 
-VERSION = 1
-HELLO, READY, DONE, JOB, RUN, CANCEL, BYE = range(1, 8)
+VERSION, AHEAD = 1, 256
+HELLO, READY, DONE, JOB, RUN, CANCEL, BYE, RUN_BATCH = range(1, 9)
+RUN_NUMBERS = 5
 VALUE, EXCEPTION = 0, 1
+VALUE_HEAD, VALUE_MIDDLE = b"\x96\x03", b"\xc2\x00\x00"  # of an array of six: DONE, n; not final, VALUE, no time of its own
 REPORT_MAX = 3900
 EMBEDDED_TASK = "call"
+
+Run = tuple[list[int], Iterator[Any]]  # its numbers, and behind them the item, the record of a stream, the traceparent
 
 _loading_main = False
 _slot_is_here = False
@@ -43,6 +49,13 @@ def check_not_loading() -> None:
     """Called where a map begins: a script that is loaded in a slot has come far enough."""
     if _loading_main:
         raise _function.MainReached
+
+
+def make_record(fields: list[Any]) -> Record:
+    """The context of a run; what stands behind the fields that are known is stepped over."""
+    topic, partition, offset, timestamp_ms, key, headers = fields[:6]
+    schema_id = fields[6] if len(fields) > 6 else None
+    return Record(topic, partition, offset, timestamp_ms, key, list(zip(headers[::2], headers[1::2])), schema_id)
 
 
 class Wire:
@@ -62,14 +75,17 @@ class Wire:
         self.have = have[end:]
         return have[4:end]
 
+    @staticmethod
+    def frame(body: bytes) -> bytes:
+        return len(body).to_bytes(4, "little") + body
+
     def send(self, body: bytes) -> None:
-        self.sock.sendall(len(body).to_bytes(4, "little") + body)
+        self.sock.sendall(self.frame(body))
 
-    def value(self, n: int, packed: bytes) -> None:
-        self.send(b"\x96\x03" + _codec.pack(n) + b"\xc2\x00\x00" + packed)
-
-    def error(self, n: int, kind: str, message: str, final: bool, report: str) -> None:
-        self.send(_codec.pack([DONE, n, final, EXCEPTION, 0, kind, message, 0, 0, report.encode("utf-8", "replace")]))
+    def error_frame(self, n: int, kind: str, message: str, final: bool, report: str, whole: bool = False) -> bytes:
+        """whole: of the whole call that the run is the first of."""
+        fields = [DONE, n, final, EXCEPTION, 0, kind, message, 0, 0, report.encode("utf-8", "replace"), whole]
+        return self.frame(_codec.pack(fields))
 
 
 # ---- how a function is called ----
@@ -98,10 +114,12 @@ def _maker(hint: Any) -> Optional[Callable[[Any], Any]]:
 
 class Call:
     """One task, and how its function takes an item. star: None as its signature says, 0 as one argument, 1 as the
-    arguments, 2 as [arguments, keywords]."""
+    arguments, 2 as [arguments, keywords]. first: arguments that come before the item's."""
 
-    def __init__(self, task: Task[Any, Any], bound: dict[str, Any], star: Optional[int], state: Any, trust: bool) -> None:
-        self.task, self.bound, self.state, self.trust = task, bound, state, trust
+    def __init__(
+        self, task: Task[Any, Any], bound: dict[str, Any], first: list[Any], star: Optional[int], state: Any, trust: bool
+    ) -> None:
+        self.task, self.bound, self.first, self.state, self.trust = task, bound, first, state, trust
         self.function = task.function
         self.keywords = dict(bound)
         self.default = _codec.pickled if trust else None
@@ -122,10 +140,11 @@ class Call:
         places = [p for p in places if p.name not in self.keywords]
         self.makers = [_maker(self.hints.get(p.name)) for p in places]
         self.has_makers = any(self.makers)
-        needed = [p for p in places if p.default is p.empty]
+        needed = [p for p in places[len(first) :] if p.default is p.empty]
         self.star = star if star is not None else (1 if len(needed) > 1 and not task.batch else 0)
         self.is_async = inspect.iscoroutinefunction(self.function)
-        self.is_plain = self.star == 0 and not self.keywords and not self.is_async and not self.has_makers and not task.batch
+        is_bare = not self.keywords and not first and not self.has_makers
+        self.is_plain = self.star == 0 and is_bare and not self.is_async and not task.batch
 
     def arguments(self, item: Any) -> tuple[list[Any], dict[str, Any]]:
         args, keywords = [item], self.keywords
@@ -135,28 +154,29 @@ class Call:
             args = item
         elif self.star == 2:
             args, keywords = item[0], {**item[1], **keywords}
+        if self.first:
+            args = [*self.first, *args]
         if self.has_makers:
             args = [maker(a) if maker else a for a, maker in zip(args, self.makers)] + args[len(self.makers) :]
         return args, keywords
 
-    def run(self, item: Any, runner: Callable[[Any], Any]) -> bytes:
+    def run(self, items: list[Any], runner: Callable[[Any], Any]) -> Sequence[Any]:
+        """A value for each; in its place an exception, of a task that takes batches."""
         if self.is_plain:
-            value = self.function(item)
-        else:
-            args, keywords = self.arguments([item] if self.task.batch else item)
-            value = self.function(*args, **keywords)
-            if self.is_async or inspect.iscoroutine(value):
-                value = runner(value)
-            if self.task.batch:
-                value = self.only(value)
-        return _codec.pack(value, self.default)
+            return (self.function(items[0]),)
+        if not self.task.batch:
+            return (self.once(items[0], runner),)
+        values = self.once(items, runner)
+        if not isinstance(values, (list, tuple)) or len(values) != len(items):
+            raise TypeError(
+                f"{self.task.name} takes batches: want a list of {len(items)} values, one an item, not {values!r:.80}"
+            )
+        return values
 
-    def only(self, values: Any) -> Any:
-        if not isinstance(values, (list, tuple)) or len(values) != 1:
-            raise TypeError(f"{self.task.name} takes batches: want a list of 1 value for a list of 1 item, not {values!r:.80}")
-        if isinstance(values[0], BaseException):
-            raise values[0]
-        return values[0]
+    def once(self, item: Any, runner: Callable[[Any], Any]) -> Any:
+        args, keywords = self.arguments(item)
+        value = self.function(*args, **keywords)
+        return runner(value) if self.is_async or inspect.iscoroutine(value) else value
 
 
 # ---- the slot ----
@@ -170,6 +190,7 @@ class Slot:
         self.calls: dict[tuple[str, int, bytes], Call] = {}
         self.states: dict[int, Any] = {}
         self.is_running = False
+        self.permits = int(os.environ.get("FANMAP_SLOT_GO", -1))
         self.loop: Any = None
         self.coroutine: Any = None
 
@@ -197,7 +218,7 @@ class Slot:
         except asyncio.CancelledError:
             if _current.cancelled:
                 raise Cancelled from None
-            raise
+            raise RuntimeError("the task was cancelled from inside: CancelledError") from None
         finally:
             self.coroutine = None
 
@@ -229,7 +250,7 @@ class Slot:
         extra = _codec.unpack(extra) if isinstance(extra, bytes) else {}
         trust = self.trust and bool(extra.get("pickle"))
         task = self.by_reference(extra["f"], extra.get("path", [])) if "f" in extra and self.embedded else self.tasks[name]
-        return Call(task, bound, extra.get("star", 1 if parts else None), self.state_of(task), trust)
+        return Call(task, bound, extra.get("args", []), extra.get("star", 1 if parts else None), self.state_of(task), trust)
 
     def on_job(self, fields: list[Any], raw: bytes) -> None:
         _current.job, _current.attempts_max = fields[2], fields[4]
@@ -249,28 +270,77 @@ class Slot:
             self.calls[key] = self.call
         _current.task, _current.bound, _current.state = self.call.task.name, self.call.bound, self.call.state
 
-    # -- one item --
+    # -- runs --
 
-    def on_run(self, frame: bytes) -> None:
-        trust = self.call.trust if self.call else False
-        _, n, _current.index, _current.attempt, _current.fence, _current.deadline_ms, item = _codec.unpack(frame, trust)[:7]
+    def runs(self, reader: Any, is_call: bool) -> Iterator[Run]:
+        """The runs of a frame, each when it may begin. What is left of one is stepped over when the next is asked for."""
+        trust = reader.trust
+        for _ in range(reader.array()):
+            fields = reader.array()
+            numbers = [reader.value() for _ in range(RUN_NUMBERS)]
+            rest = reader.values(fields - RUN_NUMBERS)
+            if is_call or os.read(self.permits, 1) == b"g":
+                yield numbers, rest
+            else:
+                reader.trust = False
+            for _ in rest:
+                pass
+            reader.trust = trust
+
+    def on_runs(self, frame: bytes) -> None:
+        reader = _codec.reader(frame, self.call.trust if self.call else False)
+        is_call = reader.array() > 2
+        reader.value()
+        runs = self.runs(reader, is_call)
+        if is_call and (self.call is None or self.call.task.batch):
+            self.on_call(runs, True)
+            return
+        for run in runs:
+            self.on_call((run,), False)
+
+    def on_call(self, runs: Iterable[Run], is_whole: bool) -> None:
+        """One call of the function, for one run or for several; is_whole: what it raises is the error of all of them."""
+        ns: list[int] = []
+        items: list[Any] = []
+        answers: list[bytes] = []
+        record = traceparent = None
         _current.cancelled = False
         try:
+            for (n, index, attempt, fence, deadline_ms), rest in runs:
+                if not ns:
+                    _current.index, _current.attempt, _current.fence, _current.deadline_ms = index, attempt, fence, deadline_ms
+                ns.append(n)
+                items.append(next(rest))
+                record, traceparent = next(rest, None), next(rest, None)
+            _current.record = None if record is None or is_whole else make_record(record)
+            _current.traceparent = None if is_whole else traceparent
             if self.call is None:
                 raise self.problem or RuntimeError("a run without a job")
             self.is_running = True
-            packed = self.call.run(item, self.run_async)
-            self.is_running = False
+            values = self.call.run(items, self.run_async)
+            for n, value in zip(ns, values):
+                answers.append(self.answer(n, value))
         except Cancelled:
-            self.wire.error(n, "Cancelled", "the attempt was cancelled", False, "")
+            answers = [self.wire.error_frame(ns[0], "Cancelled", "the attempt was cancelled", False, "", is_whole)]
         except Exception as e:
             self.is_running = False
-            self.wire.error(n, *self.describe(e))
-        else:
-            self.wire.value(n, packed)
+            answers = [self.wire.error_frame(ns[0], *self.describe(e), is_whole)]
         finally:
             self.is_running = False
+        self.wire.sock.sendall(b"".join(answers))
         sys.stdout.flush()
+
+    def answer(self, n: int, value: Any) -> bytes:
+        call = self.call
+        if not (isinstance(value, BaseException) and call and call.task.batch):
+            default = call.default if call else None
+            try:
+                return self.wire.frame(VALUE_HEAD + _codec.pack(n) + VALUE_MIDDLE + _codec.pack(value, default))
+            except Exception as e:
+                value = e
+        if not isinstance(value, Exception):
+            raise value
+        return self.wire.error_frame(n, *self.describe(value))
 
     def describe(self, e: Exception) -> tuple[str, str, bool, str]:
         tb = e.__traceback__
@@ -279,25 +349,33 @@ class Slot:
         if isinstance(e, _codec.NotAValue) and tb is None:
             return "TypeError", f"the value of {_current.task}: {e}", True, ""
         report = "".join(traceback.format_exception(type(e), e, tb))
+        try:
+            message = str(e) or repr(e)
+        except Exception as other:
+            message = f"no message: its __str__ raises {type(other).__name__}"
         if len(report) > REPORT_MAX:
             report = "Traceback (most recent call last):\n  ...\n" + report[-REPORT_MAX:].partition("\n")[2]
         is_load = self.call is None
-        message = str(e) or repr(e)
         if is_load:
             message = f"the task cannot be loaded here: {message}"
+        message = message.encode("utf-8", "backslashreplace").decode()
         return _type_name(type(e)), message, bool(getattr(e, "final", is_load)), report
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, self.on_term)
-        self.wire.send(_codec.pack([HELLO, VERSION, "msgpack", sorted(self.tasks)]))
+        calls = sorted(name for name, t in self.tasks.items() if t.batch or self.embedded)
+        self.wire.send(_codec.pack([HELLO, VERSION, "msgpack", sorted(self.tasks), AHEAD if self.permits >= 0 else 0, calls]))
         self.wire.send(_codec.pack([READY]))
         while True:
             frame = self.wire.receive()
             if frame is None:
                 return
             kind = frame[1]
-            if kind == RUN:
-                self.on_run(frame)
+            if kind == RUN_BATCH:
+                self.on_runs(frame)
+            elif kind == RUN:
+                fields = _codec.unpack(frame, self.call.trust if self.call else False)
+                self.on_call([(fields[1:6], iter(fields[6:]))], False)
             elif kind == JOB:
                 self.on_job(_codec.unpack(frame), frame)
             elif kind == BYE:

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, Generic, NamedTuple, Optional, TypeVar, Union, overload
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec  # only for type checkers
@@ -17,9 +17,31 @@ else:
     P = TypeVar("P")
 R = TypeVar("R")
 
-__all__ = ["Context", "Task", "context", "task"]
+__all__ = ["Context", "Record", "Task", "context", "task"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,63}\Z")
+
+
+class Record(NamedTuple):
+    """The record of a topic that an item of a stream is.
+
+    timestamp_ms:  Kafka's, unix time; -1: it has none
+    key:           None: it has none
+    headers:       in their order; a name may come more than once
+    schema_id:     with `--schema strip`, the number that stood before the value; None where none did
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: Optional[bytes]
+    headers: list[tuple[str, Optional[bytes]]]
+    schema_id: Optional[int] = None
+
+    def header(self, name: str) -> Optional[bytes]:
+        """The value of the last header of that name; None where there is none, or it has no value."""
+        return next((value for n, value in reversed(self.headers) if n == name), None)
 
 
 class Context:
@@ -33,6 +55,8 @@ class Context:
     bound:            the bound arguments, as a dict
     state:            what the task's `setup` returned in this slot
     cancelled:        the attempt has to stop
+    record:           the record that the item is, in a stream; None elsewhere
+    traceparent:      the attempt's own span in the trace of who submitted, as W3C writes it; None where there is none
     """
 
     def __init__(self) -> None:
@@ -47,6 +71,8 @@ class Context:
         self.state: Any = None
         self.cancelled = False
         self.deadline_ms = -1
+        self.record: Optional[Record] = None
+        self.traceparent: Optional[str] = None
 
     @property
     def deadline(self) -> Optional[float]:
@@ -123,6 +149,7 @@ def task(
     cpus: Optional[float] = None,
     queue: Optional[str] = None,
     batch: int = 0,
+    within: Union[float, str, None] = None,
     setup: Optional[Callable[[], Any]] = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
@@ -136,6 +163,7 @@ def task(
     cpus: Optional[float] = None,
     queue: Optional[str] = None,
     batch: int = 0,
+    within: Union[float, str, None] = None,
     setup: Optional[Callable[[], Any]] = None,
 ) -> Any:
     """Makes a function, sync or `async def`, a task.
@@ -143,8 +171,10 @@ def task(
     name:      under which workers serve it; the function's own otherwise
     retries, timeout, backoff, memory, cpus, queue:  what `fanmap.map` of it uses unless told otherwise. timeout is of one
                attempt; a number is seconds, memory a number of bytes, or a text as on the command line: "30s", "2GiB"
-    batch:     the function takes a list of up to so many items and returns a list with a value for each, in order; an
-               exception in the list is that item's error. Not with zipped inputs
+    batch:     the function takes a list of up to so many items (at most 256) and returns a list with a value for each, in
+               order; an exception in the list is that item's error. If it raises, or its slot dies, the items are tried
+               again in lists of half the length, until the guilty one is alone. Not with zipped inputs
+    within:    of batch: how long an item may wait for others; otherwise the function gets what is there
     setup:     called once in each slot, before its first item: loads a model, opens a connection. `Context.state` has
                what it returned. If it raises, the slot is started again, and no item is charged
 
@@ -157,6 +187,8 @@ def task(
         "memory": memory,
         "cpus": cpus,
         "queue": queue,
+        "batch": batch if batch > 1 else None,
+        "within": within,
     }
     options = {k: v for k, v in options.items() if v is not None}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import functools
 import itertools
 import os
 import threading
@@ -106,7 +107,8 @@ class _State:
             if self.thread is None:
                 self.thread = threading.Thread(target=self.run, name="fanmap-executor", daemon=True)
                 self.thread.start()
-                _states.add(self)
+                with _states_lock:
+                    _states.add(self)
         self.wake()
 
     def hand_over(self) -> None:
@@ -238,6 +240,7 @@ class _State:
         return len(outcomes)
 
 
+_states_lock = threading.Lock()
 _states: "weakref.WeakSet[_State]" = weakref.WeakSet()
 _is_exiting = False
 
@@ -245,9 +248,11 @@ _is_exiting = False
 def _at_exit() -> None:
     global _is_exiting
     _is_exiting = True
-    for state in list(_states):
+    with _states_lock:
+        states = list(_states)
+    for state in states:
         state.shut()
-    for state in list(_states):
+    for state in states:
         state.join()
 
 
@@ -288,6 +293,9 @@ class FanmapExecutor(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Schedules one call. RuntimeError: after shutdown."""
         future: Future[T] = Future()
+        if isinstance(fn, functools.partial):  # each call with its own: nothing is bound for others
+            partial: functools.partial[T] = fn
+            fn, args, kwargs = partial.func, (*partial.args, *args), {**partial.keywords, **kwargs}
         self._state.submit(_Work(future, fn, [list(args), kwargs]))
         return future
 

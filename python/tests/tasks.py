@@ -61,6 +61,26 @@ def chained(x):
         raise RuntimeError("no such thing") from e
 
 
+def without_a_message(x):
+    class Mute(Exception):
+        def __str__(self):
+            raise KeyError("none")
+
+    raise Mute
+
+
+def says_a_surrogate(x):
+    raise ValueError("a lone \ud800")
+
+
+async def cancels_itself(x):
+    raise asyncio.CancelledError
+
+
+def gives_exception(x):
+    return ValueError(x)
+
+
 def gives_generator(x):
     return (i for i in range(x))
 
@@ -174,6 +194,59 @@ def record(path):
     with tempfile.NamedTemporaryFile(dir=path):
         time.sleep(0.001)
         return len(os.listdir(path))
+
+
+def met(x, *, folder, wanted):
+    """How many of these were there at once. Each waits until `wanted` have met, once."""
+    import tempfile
+
+    most, until, reached = 0, time.monotonic() + 30, os.path.join(folder, "reached")
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="here"):
+        while time.monotonic() < until and not os.path.exists(reached):
+            time.sleep(0.01)
+            most = max(most, sum(name.startswith("here") for name in os.listdir(folder)))
+            if most >= wanted:
+                open(reached, "w").close()
+    return [x, most]
+
+
+def fails_at(x, *, folder, at):
+    """Leaves a file, so that its calls can be counted."""
+    open(os.path.join(folder, str(x)), "w").close()
+    if x == at:
+        raise RuntimeError(f"stop at {x}")
+    time.sleep(0.02)
+    return x
+
+
+async def async_fails(x):
+    if x == "b":
+        raise ValueError(f"boom:{x}")
+    return f"echo:{x}"
+
+
+def three(a, b, c):
+    return f"{a}-{b}-{c}"
+
+
+async def async_three(a, b, c):
+    return three(a, b, c)
+
+
+class FileEvent:
+    """What CPython's tests want of an event that processes share."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def set(self):
+        open(self.path, "w").close()
+
+    def wait(self, timeout=60):
+        until = time.monotonic() + timeout
+        while not os.path.exists(self.path) and time.monotonic() < until:
+            time.sleep(0.005)
+        return os.path.exists(self.path)
 
 
 class Tool:

@@ -8,6 +8,7 @@ import unittest
 
 from fanmap import Ext
 from fanmap._codec import NotAValue, pack, pickled, unpack, unpack_many
+from fanmap._slot import make_record
 
 UTC = datetime.timezone.utc
 GOLDEN = [
@@ -103,6 +104,15 @@ class Codec(unittest.TestCase):
     def test_many(self):
         values = [1, "two", [3], 1000]
         self.assertEqual(list(unpack_many(b"".join(map(pack, values)), 4)), values)
+
+    def test_the_record_of_a_stream(self):
+        record = make_record(
+            unpack(pack(["orders", 3, 7, -1, b"k", ["n", b"a", "x", None, "n", b"b", "later", b""], 9, "later"]))
+        )
+        self.assertEqual((record.topic, record.partition, record.offset, record.key), ("orders", 3, 7, b"k"))
+        self.assertEqual(record.headers, [("n", b"a"), ("x", None), ("n", b"b"), ("later", b"")])
+        self.assertEqual(record.schema_id, 9)
+        self.assertEqual((record.header("n"), record.header("x"), record.header("y")), (b"b", None, None))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ Of test.test_concurrent_futures these run: ExecutorTest, WaitTests, AsCompletedT
 """
 
 import concurrent.futures
+import functools
 import gc
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -22,6 +24,7 @@ import tasks
 
 import fanmap
 from fanmap import FanmapExecutor
+from fanmap.executor import BUILTIN_EXCEPTIONS
 
 try:
     from test.test_concurrent_futures import executor as cpython
@@ -31,9 +34,14 @@ except ImportError:
     cpython = None
 
 
+# Exceptions of CPython's tests themselves, in those that have them.
+LISTED = [getattr(cpython, name) for name in ("FalseyBoolException", "FalseyLenException") if hasattr(cpython, name)]
+
+
 class LocalExecutor(FanmapExecutor):
     def __init__(self, max_workers=None, **options):
-        super().__init__(max_workers, fleet=fanmap.Fleet(local=True), pickle=True, **options)
+        raises = (*BUILTIN_EXCEPTIONS, *LISTED)
+        super().__init__(max_workers, fleet=fanmap.Fleet(local=True), pickle=True, raises=raises, **options)
 
 
 if cpython is not None:
@@ -45,6 +53,11 @@ if cpython is not None:
         def setUp(self):
             super().setUp()
             self.executor = LocalExecutor(self.worker_count)
+            self.scratch = tempfile.TemporaryDirectory()
+            self.addCleanup(self.scratch.cleanup)
+
+        def create_event(self):
+            return tasks.FileEvent(os.path.join(self.scratch.name, os.urandom(8).hex()))
 
         def tearDown(self):
             self.executor.shutdown(wait=True)
@@ -108,6 +121,11 @@ class Ours(unittest.TestCase):
         self.assertEqual(e.__class__.__name__, "TaskError")
         self.assertEqual(e.kind, "bad_input")
 
+    def test_partials(self):
+        submit = self.executor.submit
+        self.assertEqual(submit(functools.partial(tasks.power, 2), 5).result(60), 32)
+        self.assertEqual(submit(functools.partial(tasks.show, unit="km"), 5, scale=2).result(60), "10km")
+
     def test_map(self):
         self.assertEqual(list(self.executor.map(tasks.add, [1, 2, 3], [4, 5, 6])), [5, 7, 9])
         self.assertEqual(list(self.executor.map(tasks.square, [])), [])
@@ -139,6 +157,28 @@ class Ours(unittest.TestCase):
         self.assertEqual(future.result(30), 16)
         state.thread.join(30)
         self.assertFalse(state.thread.is_alive())
+
+    def test_shutdown_while_others_submit(self):
+        for _ in range(4):
+            executor = FanmapExecutor(1, fleet=fanmap.Fleet(local=True))
+            began, futures = threading.Event(), []
+
+            def submit(executor=executor, began=began, futures=futures):
+                try:
+                    while True:
+                        futures.append(executor.submit(tasks.square, 3))
+                        began.set()
+                except RuntimeError:
+                    pass
+
+            threads = [threading.Thread(target=submit) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            began.wait(30)
+            executor.shutdown(cancel_futures=True)
+            for thread in threads:
+                thread.join(30)
+            self.assertTrue(all(f.cancelled() or f.result(60) == 9 for f in futures))
 
     def test_with_asyncio(self):
         import asyncio

@@ -1,5 +1,7 @@
 """fanmap.map embedded: order, exceptions, laziness, ends of every kind."""
 
+import contextlib
+import copy
 import functools
 import gc
 import itertools
@@ -9,6 +11,7 @@ import threading
 import time
 import unittest
 
+import left
 import tasks
 
 import fanmap
@@ -23,19 +26,6 @@ def tearDownModule():
 
 def pull(task, *iterables, **options):
     return list(fanmap.map(task, *iterables, fleet=options.pop("fleet", FLEET), **options))
-
-
-def wait_until(what, seconds=20.0):
-    until = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > until:
-            raise AssertionError("it does not come to be")
-        time.sleep(0.01)
-
-
-def children():
-    with open(f"/proc/self/task/{os.getpid()}/children") as f:
-        return len(f.read().split())
 
 
 class Order(unittest.TestCase):
@@ -150,7 +140,12 @@ class Functions(unittest.TestCase):
         self.assertEqual(pull(functools.partial(tasks.show, unit="km"), [1, 2]), ["1km", "2km"])
         self.assertEqual(pull(tasks.show, [1], bind={"unit": "mm", "scale": 3}), ["3mm"])
         self.assertEqual(pull(functools.partial(tasks.show, unit="a"), [1], bind={"unit": "b"}), ["1b"])
-        self.assertRaisesRegex(TypeError, "bind them by name", fanmap.map, functools.partial(pow, 2), [1], fleet=FLEET)
+        self.assertEqual(pull(functools.partial(tasks.power, 2), [3, 4]), [8, 16])
+        self.assertEqual(pull(functools.partial(tasks.show, 2), ["cm"], bind={"scale": 3}), ["6cm"])
+        self.assertEqual(pull(functools.partial(max, 4), [1, 5], [2, 3]), [4, 5])
+        self.assertRaisesRegex(
+            TypeError, "unexpected keyword.*unti", fanmap.map, tasks.show, [1], bind={"unti": 1}, fleet=FLEET
+        )
         self.assertRaisesRegex(TypeError, "bind unit", fanmap.map, tasks.show, [1], bind={"unit": {1}}, fleet=FLEET)
 
     def test_bound_values_of_every_kind(self):
@@ -205,6 +200,15 @@ class Errors(unittest.TestCase):
         self.assertIn("KeyError: 'k'", e.traceback)
         self.assertIn("direct cause", e.traceback)
 
+    def test_exceptions_that_cannot_say_what_they_are(self):
+        for task, message in (
+            (tasks.without_a_message, "no message: its __str__ raises KeyError"),
+            (tasks.says_a_surrogate, "a lone \\ud800"),
+            (tasks.cancels_itself, "the task was cancelled from inside: CancelledError"),
+        ):
+            (e,) = pull(task, [1], return_exceptions=True)
+            self.assertEqual((e.kind, e.message), ("exception", message))
+
     def test_stderr_goes_along_and_the_traceback_stands_apart(self):
         e = pull(tasks.talks, [1], return_exceptions=True)[0]
         self.assertIn("on stderr 1", e.stderr)
@@ -216,6 +220,12 @@ class Errors(unittest.TestCase):
         self.assertIn("return a list", e.message)
         e = pull(tasks.power, [2], bind={"exponent": 70}, return_exceptions=True)[0]
         self.assertIn("64 bits", e.message)
+
+    def test_an_exception_that_is_returned_is_a_value(self):
+        (e,) = pull(tasks.gives_exception, ["x"], return_exceptions=True)
+        self.assertIn("no value that fanmap carries", e.message)
+        (value,) = pull(tasks.gives_exception, ["x"], pickle=True)
+        self.assertEqual(repr(value), "ValueError('x')")
 
     def test_items_that_are_none_stand_in_their_places(self):
         got = pull(tasks.identity, [1, object(), 3, 1 << 70], return_exceptions=True)
@@ -250,7 +260,9 @@ class Errors(unittest.TestCase):
         for options in ({"concurrency": -1}, {"timeout": "soon"}, {"queue": "A B"}, {"nonsense": 1}, {"job_id": "a b"}):
             with self.subTest(options=options), self.assertRaises(fanmap.FanmapError):
                 fanmap.map(tasks.square, [1], fleet=FLEET, **options)
-        self.assertRaises(ValueError, fanmap.map, tasks.square, [1], timeout=-1, fleet=FLEET)
+        for timeout in (-1, float("nan"), float("inf")):
+            self.assertRaisesRegex(ValueError, "from 0 on", fanmap.map, tasks.square, [1], timeout=timeout, fleet=FLEET)
+        self.assertRaisesRegex(ValueError, "NUL", fanmap.map, tasks.square, [1], job_id="a\0b", fleet=FLEET)
         self.assertRaises(ValueError, fanmap.map, tasks.square, [1], buffersize=0, fleet=FLEET)
 
     def test_deadline_and_halt(self):
@@ -354,12 +366,51 @@ class Ends(unittest.TestCase):
                 1 / 0  # noqa: B018
         self.is_free()
 
+    def test_an_interrupt_while_a_line_is_logged(self):
+        class Interrupted(logging.Handler):
+            def emit(self, record):
+                raise KeyboardInterrupt
+
+        logger, handler, before = logging.getLogger("fanmap"), Interrupted(), logging.getLogger("fanmap").level
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        logger.setLevel(logging.INFO)
+        self.addCleanup(logger.setLevel, before)
+        with fanmap.Fleet(local=True, slots=1) as fleet, self.assertRaises(KeyboardInterrupt):
+            for _ in fanmap.map(tasks.square, itertools.count(), fleet=fleet):
+                pass  # a line was written when its slots started
+
     def test_close_and_with(self):
         with self.long() as job:
             self.assertEqual(next(job), 0)
         self.assertEqual(list(job), [])
         job.close()
         self.is_free()
+
+    def ended_by_its_input(self, fleet, end):
+        jobs = []
+
+        def items():
+            yield 1
+            end(jobs[0])
+            yield 2
+
+        jobs.append(fanmap.map(tasks.square, items(), fleet=fleet))
+        with contextlib.suppress(fanmap.JobStopped):
+            self.assertEqual(list(jobs[0]), [])
+        self.assertEqual((list(jobs[0]), jobs[0]._handle), ([], None))
+
+    def test_closed_by_its_own_input(self):
+        with fanmap.Fleet(local=True, slots=1) as fleet:
+            self.ended_by_its_input(fleet, lambda job: job.close())
+            self.ended_by_its_input(fleet, lambda job: fleet.close())
+            with self.assertRaisesRegex(RuntimeError, "its own input asks"):
+                self.ended_by_its_input(fleet, next)
+            self.assertEqual(pull(tasks.square, [3], fleet=fleet), [9])
+
+    def test_a_job_is_not_copied(self):
+        with self.long() as job:
+            self.assertRaisesRegex(TypeError, "neither copied nor pickled", copy.copy, job)
 
     def test_garbage(self):
         job = self.long()
@@ -419,21 +470,39 @@ class Ends(unittest.TestCase):
             FLEET,
         ):  # all slots are there before they are counted: one that a test before this killed is started anew
             self.assertEqual(pull(tasks.nap, [0.1] * 16, fleet=each), [0.1] * 16)
-        fds, kids = len(os.listdir("/proc/self/fd")), children()
+        fds, kids, memory = left.descriptors(), left.children(), 0
         for i in range(1000):
             self.assertEqual(pull(tasks.square, [i], fleet=fleet), [i * i])
-        self.assertEqual((len(os.listdir("/proc/self/fd")), children()), (fds, kids))
+            memory = left.memory() if i == 250 else memory
+        self.assertLessEqual(left.descriptors(), fds)
+        self.assertEqual(left.children(), kids)
+        self.assertLess(left.memory() - memory, left.SLACK)
         fleet.close()
-        wait_until(lambda: children() < kids)
+        left.wait_until(lambda: left.children() < kids)
+
+    def test_loops_that_are_left_leave_nothing(self):
+        """By break and by an exception, with items under way and more to come."""
+        self.assertEqual(pull(tasks.nap, [0.1] * 16), [0.1] * 16)
+        fds, kids = left.descriptors(), left.children()
+        for i in range(12):
+            with self.assertRaises(ZeroDivisionError):
+                for _ in fanmap.map(tasks.square, itertools.count(), fleet=FLEET):
+                    if i % 2:
+                        break
+                    raise ZeroDivisionError
+                1 / 0  # noqa: B018
+        # one that an earlier test's slot had may have been counted before, and be gone
+        self.assertLessEqual(left.descriptors(), fds)
+        self.assertEqual(left.children(), kids)
 
     def test_fleets_with_other_numbers_of_slots_are_not_kept_for_ever(self):
         fleet = fanmap.Fleet(local=True)
-        kids = children()
+        kids = left.children()
         for n in range(1, 7):
             self.assertEqual(pull(tasks.square, [n], fleet=fleet, concurrency=n), [n * n])
         self.assertLessEqual(len(fleet._threads.connections), 3)
         fleet.close()
-        wait_until(lambda: children() <= kids)
+        left.wait_until(lambda: left.children() <= kids)
 
     def test_threads_have_connections_of_their_own(self):
         got = {}
@@ -478,6 +547,12 @@ class Refused(unittest.TestCase):
         self.assertRaisesRegex(fanmap.FanmapError, "takes a fleet", fanmap.submit, tasks.square, [1], fleet=FLEET)
         self.assertRaisesRegex(fanmap.FanmapError, "takes a fleet", fanmap.gather, "some-job", fleet=FLEET)
         self.assertRaises(ValueError, fanmap.Fleet, brokers="x:1", local=True)
+
+    def test_positions(self):
+        job = fanmap.map(tasks.square, [1, 2], fleet=FLEET)
+        self.assertRaisesRegex(fanmap.FanmapError, "leaves nothing to go on with", getattr, job, "position")
+        self.assertEqual(list(job), [1, 4])
+        self.assertRaisesRegex(fanmap.FanmapError, "is closed", getattr, job, "position")
 
     def test_a_broker_that_is_not_there(self):
         logging.getLogger("fanmap").setLevel(logging.CRITICAL)

@@ -14,6 +14,7 @@ import tasks
 
 HERE = os.path.dirname(os.path.abspath(tasks.__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+EXAMPLES = os.path.join(ROOT, "examples", "python")
 BOUND_S = 120
 
 SQUARES = """
@@ -67,7 +68,7 @@ for pid in fanmap.map(tasks.pid, itertools.count(), concurrency=3):
 
 
 def clean(extra=None):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("FANMAP_")}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("FANMAP_") or k == "FANMAP_LIBRARY"}
     env["PYTHONPATH"] = os.pathsep.join([HERE, *(p for p in sys.path if p)])
     env.update(extra or {})
     return env
@@ -153,11 +154,25 @@ class Scripts(Case):
         self.assertIn("ModuleNotFoundError", out)
         self.assertIn("the task cannot be loaded here", out)
 
+    def test_images(self):
+        for name, data in (
+            ("a", b"P6 2 1 255\n" + b" " * 6),
+            ("b", b"P6\n1 1\n255\n" + b"\xff" * 3),
+            ("c", b"P6 9 9 255\n..."),
+        ):
+            with open(os.path.join(self.folder, f"{name}.ppm"), "wb") as f:
+                f.write(data)
+        out = self.run_python(os.path.join(EXAMPLES, "images.py"), ".", status=1)
+        self.assertEqual(out.splitlines(), ["a.ppm\t0.125", "b.ppm\t1.000"])
+
+    def test_hyperparameters(self):
+        self.assertIn("best of 1000: ", self.run_python(os.path.join(EXAMPLES, "hyperparameters.py")).splitlines()[-1])
+
+    def test_an_api(self):
+        self.assertIn("60 answers, 0 failed", self.run_python(os.path.join(EXAMPLES, "api.py")).splitlines()[-1])
+
     def test_a_notebook(self):
-        path = os.path.join(ROOT, "examples", "python", "notebook.ipynb")
-        if not os.path.exists(path):
-            self.skipTest("no notebook beside the package")
-        with open(path) as f:
+        with open(os.path.join(EXAMPLES, "notebook.ipynb")) as f:
             cells = [c for c in json.load(f)["cells"] if c["cell_type"] == "code"]
         script = ""
         for cell in cells:
