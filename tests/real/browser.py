@@ -75,7 +75,10 @@ class Browser:
         return got["result"].get("value")
 
     def wait(self, expression, what, bound_s=30):
-        return wait_until(lambda: self.ask(expression), bound_s, what, 0.1)
+        try:
+            return wait_until(lambda: self.ask(expression), bound_s, what, 0.1)
+        except TimeoutError as e:
+            raise TimeoutError(f"{e}; the page says: {self.text()[-1500:]} {self.problems()}") from None
 
     def text(self):
         return self.ask("document.body.innerText")

@@ -1,5 +1,6 @@
 """Records on Kafka as a stranger would write them: librdkafka through ctypes, no part of fanmap."""
 import ctypes
+import os
 import socket
 import struct
 
@@ -29,16 +30,61 @@ def produce(brokers, topic, partition, records):
     lib, why = library(), ctypes.create_string_buffer(200)
     conf = lib.rd_kafka_conf_new()
     lib.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), why, 200)
+    lib.rd_kafka_conf_set(conf, b"enable.idempotence", b"true", why, 200)  # each once and in order, whatever becomes of the broker
     rk = lib.rd_kafka_new(0, conf, why, 200)
     handle = lib.rd_kafka_topic_new(rk, topic.encode(), None)
     for key, value in records:
         if lib.rd_kafka_produce(handle, partition, 2, value, len(value), key, len(key), None) != 0:
             raise RuntimeError("librdkafka does not take the record")
-    left = lib.rd_kafka_flush(rk, 30000)
+    left = lib.rd_kafka_flush(rk, 60000)
     lib.rd_kafka_topic_destroy(handle)
     lib.rd_kafka_destroy(rk)
     if left != 0:
-        raise RuntimeError("Kafka did not store the records within 30 s")
+        raise RuntimeError("Kafka did not store the records within 60 s")
+
+
+def produce_one(brokers, topic, partition, key, value, headers=(), timestamp_ms=0):
+    """One record with `headers`, (name, bytes) each; key and value may be None, and timestamp_ms 0 is now. Stored when this returns."""
+    lib, why = library(), ctypes.create_string_buffer(200)
+    number, size, text = ctypes.c_int, ctypes.c_size_t, ctypes.c_char_p
+    conf = lib.rd_kafka_conf_new()
+    lib.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), why, 200)
+    rk = ctypes.c_void_p(lib.rd_kafka_new(0, conf, why, 200))
+    words = [number(1), text(topic.encode()), number(3), ctypes.c_int32(partition), number(7), number(2), number(8),
+             ctypes.c_int64(timestamp_ms), number(5), text(key), size(len(key or b"")), number(4), text(value), size(len(value or b""))]
+    for name, content in headers:
+        words += [number(9), text(name.encode()), text(content), ctypes.c_ssize_t(len(content))]
+    if lib.rd_kafka_producev(rk, *words, number(0)) != 0:
+        raise RuntimeError("librdkafka does not take the record")
+    left = lib.rd_kafka_flush(rk, 30000)
+    lib.rd_kafka_destroy(rk)
+    if left != 0:
+        raise RuntimeError("Kafka did not store the record within 30 s")
+
+
+def transaction(brokers, topic, partition, records, commits):
+    """Records as `produce` takes them, in one transaction, which is committed or aborted."""
+    lib, why = library(), ctypes.create_string_buffer(200)
+    conf = lib.rd_kafka_conf_new()
+    for name, value in ((b"bootstrap.servers", brokers.encode()), (b"transactional.id", os.urandom(8).hex().encode())):
+        lib.rd_kafka_conf_set(conf, name, value, why, 200)
+    rk = ctypes.c_void_p(lib.rd_kafka_new(0, conf, why, 200))
+    handle = lib.rd_kafka_topic_new(rk, topic.encode(), None)
+
+    def call(name, *args):
+        function = getattr(lib, name)
+        function.restype = ctypes.c_void_p
+        if function(rk, *args):
+            raise RuntimeError(name)
+
+    call("rd_kafka_init_transactions", 30000)
+    call("rd_kafka_begin_transaction")
+    for key, value in records:
+        lib.rd_kafka_produce(handle, partition, 2, value, len(value), key, len(key), None)
+    lib.rd_kafka_flush(rk, 30000)  # an aborted one has its records in the log, too
+    call("rd_kafka_commit_transaction" if commits else "rd_kafka_abort_transaction", 30000)
+    lib.rd_kafka_topic_destroy(handle)
+    lib.rd_kafka_destroy(rk)
 
 
 class _Message(ctypes.Structure):
@@ -54,7 +100,7 @@ class Committed:
         lib, why = library(), ctypes.create_string_buffer(200)
         conf = lib.rd_kafka_conf_new()
         for name, value in ((b"bootstrap.servers", brokers.encode()), (b"group.id", b"raw"), (b"isolation.level", b"read_committed"),
-                            (b"auto.offset.reset", b"earliest"), (b"enable.auto.commit", b"false")):
+                            (b"auto.offset.reset", b"earliest"), (b"enable.auto.commit", b"false"), (b"log_level", b"0")):
             lib.rd_kafka_conf_set(conf, name, value, why, 200)
         self.rk = ctypes.c_void_p(lib.rd_kafka_new(1, conf, why, 200))
         lib.rd_kafka_topic_partition_list_new.restype = ctypes.c_void_p
@@ -62,6 +108,8 @@ class Committed:
         entries = ctypes.c_void_p(lib.rd_kafka_topic_partition_list_new(partitions))
         for partition in range(partitions):
             lib.rd_kafka_topic_partition_list_add(entries, topic.encode(), partition)
+            # from the first record, and not from what a group has committed, for which a new cluster's coordinator would be waited for
+            lib.rd_kafka_topic_partition_list_set_offset(entries, topic.encode(), partition, ctypes.c_int64(-2))
         lib.rd_kafka_assign(self.rk, entries)
         lib.rd_kafka_topic_partition_list_destroy(entries)
 
@@ -114,6 +162,13 @@ def delete_records(port, topic, partition, before):
         raise RuntimeError(f"DeleteRecords: {answer!r}")
 
 
+def committed(port, group, topic, partition):
+    """What the group has committed; -1: nothing."""
+    name, group = (struct.pack(">h", len(text)) + text.encode() for text in (topic, group))
+    answer = request(port, 9, 1, group + struct.pack(">i", 1) + name + struct.pack(">ii", 1, partition))
+    return struct.unpack(">q", answer[4 + len(name) + 8:][:8])[0]
+
+
 def create_partitions(port, topic, n):
     """The topic has `n` partitions when this returns."""
     name = struct.pack(">h", len(topic)) + topic.encode()
@@ -150,10 +205,31 @@ def _text(text):
 
 
 def create_topic(port, topic, partitions, **config):
-    """With the broker's defaults but for `config`, whose names have _ for a dot."""
+    """With the broker's defaults but for `config`, whose names have _ for a dot. partitions: how many, or of each its brokers."""
     settings = b"".join(_text(name.replace("_", ".")) + _text(str(value)) for name, value in config.items())
-    body = b"\0\0\0\1" + _text(topic) + struct.pack(">ihi", partitions, 1, 0) + struct.pack(">i", len(config)) + settings
+    sizes = struct.pack(">ihi", partitions, 1, 0) if isinstance(partitions, int) else struct.pack(">ihi", -1, -1, len(partitions))
+    for i, replicas in enumerate([] if isinstance(partitions, int) else partitions):
+        sizes += struct.pack(">ii", i, len(replicas)) + b"".join(struct.pack(">i", broker) for broker in replicas)
+    body = b"\0\0\0\1" + _text(topic) + sizes + struct.pack(">i", len(config)) + settings
     _check("CreateTopics", request(port, 19, 2, body + struct.pack(">ib", 20000, 0)), topic)
+
+
+def register_absent_broker(kafka, number):
+    """A broker that the controller knows and that never comes: replicas that are put there are never in sync."""
+    with open(kafka.properties.replace("server.properties", "data/meta.properties")) as f:
+        cluster = dict(line.strip().split("=", 1) for line in f if "=" in line)["cluster.id"]
+
+    def short(text):
+        return bytes([len(text) + 1]) + text.encode()
+    features = [("metadata.version", 1, 29), ("kraft.version", 0, 1), ("transaction.version", 0, 2), ("group.version", 0, 1),
+                ("eligible.leader.replicas.version", 0, 1), ("share.version", 0, 1), ("streams.version", 0, 1)]
+    body = b"\0" + struct.pack(">i", number) + short(cluster) + os.urandom(16)
+    body += b"\2" + short("PLAINTEXT") + short("127.0.0.1") + struct.pack(">Hh", 1, 0) + b"\0"
+    body += bytes([len(features) + 1]) + b"".join(short(name) + struct.pack(">hh", *versions) + b"\0" for name, *versions in features)
+    body += b"\0\0\2" + os.urandom(16) + struct.pack(">q", -1) + b"\0"  # no rack, not migrating, one folder, no epoch
+    answer = request(kafka.controller_port, 62, 3, body)
+    if answer[5:7] != b"\0\0":
+        raise RuntimeError(f"BrokerRegistration: {answer!r}")
 
 
 def delete_topic(port, topic):
@@ -178,3 +254,8 @@ def _check(what, answer, topic):
     at = answer.index(_text(topic)) + len(_text(topic))
     if answer[at:at + 2] != b"\0\0":
         raise RuntimeError(f"{what}: {answer!r}")
+
+
+def delete_group(port, group):
+    """With its positions, as Kafka itself does in time with a group that nobody is in."""
+    _check("DeleteGroups", request(port, 42, 0, b"\0\0\0\1" + _text(group)), group)

@@ -14,8 +14,8 @@ from services import Kafka, free_port, wait_until
 USER, PASSWORD = "alice", "alice-secret"  # by PLAIN
 SCRAM_USER, SCRAM_PASSWORD = "bob", "bob-secret"
 
-OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10}
-TOPIC, GROUP = 2, 3
+OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Alter": 7, "Describe": 8, "DescribeConfigs": 10}
+TOPIC, GROUP, TRANSACTIONS = 2, 3, 5
 LITERAL, PREFIXED = b"\x03", b"\x04"
 
 
@@ -118,10 +118,10 @@ class SecureKafka(Kafka):
         words = shlex.split(line)
         assert words[0] == "kafka-acls.sh" and "--add" in words, line
         principal = words[words.index("--allow-principal") + 1]
-        kind = "--topic" if "--topic" in words else "--group"
+        kind = next(word for word in ("--topic", "--group", "--transactional-id") if word in words)
         name = words[words.index(kind) + 1]
         operations = [words[i + 1] for i, word in enumerate(words) if word == "--operation"]
         operations = [o for o in operations if (o, name) not in without]
         pattern = PREFIXED if words[-2:] == ["--resource-pattern-type", "prefixed"] else LITERAL
         if operations:
-            self.grant(TOPIC if kind == "--topic" else GROUP, name, principal, operations, pattern)
+            self.grant({"--topic": TOPIC, "--group": GROUP}.get(kind, TRANSACTIONS), name, principal, operations, pattern)

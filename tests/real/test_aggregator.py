@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import raw
-from fleet import PATIENCE, ROOT, Case, seq, wait_until
+from fleet import PATIENCE, PIPE, ROOT, Case, seq, wait_until
 
 TROUBLE = b"3\n-3\n5\n-1\n\"text\"\n{\"$value\":{\"$error\":1}}\n"
 
@@ -198,3 +198,60 @@ class Aggregator(Case):
     def test_refuses_what_is_no_folder(self):
         self.assert_one_line(self.run_fanmap("aggregator", "--out", self.path("no"), exit_status=6), "--out", "no such file")
         self.assert_one_line(self.run_fanmap("aggregator", exit_status=2), "--out DIR")
+
+
+class Growing(Case):
+    """Files of jobs that go on."""
+
+    bound_s = 120
+    partitions = 1
+
+    def test_killed_while_it_grows(self):
+        """What is on the disk stays, the rest is cut off, and the end is whole; of another job of that name nothing counts."""
+        self.on_fleet()
+        self.worker(slots=4)
+        part, place, final = (os.path.join(self.folder, "j.jsonl" + end) for end in (".part", ".place", ""))
+        with open(part, "wb") as f, open(place, "w") as g:
+            f.write(b"7\n7\n")
+            g.write("v00000000000000000001.foreign")
+        source = self.start_map("echo", "--job-id", "j", command="submit", stdin=PIPE)
+        source.process.stdin.write(seq(1, 2000))
+        source.process.stdin.flush()
+        first = self.start("aggregator", "--grow", "--out", self.folder, "--session-timeout", "6s", *self.connect_args())
+        wait_until(lambda: open(place).read().startswith("v00000000000000002000."), 60 * PATIENCE, "it is on the disk", 0.05)
+        with open(part, "rb") as f:
+            self.assert_same(f.read(), seq(1, 2000))
+        first.signal(signal.SIGKILL)
+        first.wait(10)
+        with open(part, "r+b") as f:
+            f.write(b"9")  # stays: what is on the disk is not written again
+            f.seek(0, os.SEEK_END)
+            f.write(b"2001\n200")
+        self.start("aggregator", "--grow", "--out", self.folder, "--session-timeout", "6s", *self.connect_args())
+        source.process.stdin.write(seq(2001, 2100))
+        source.process.stdin.close()
+        self.finish(source, 60)
+        wait_until(lambda: os.path.exists(final), 60 * PATIENCE, "it has its name")
+        with open(final, "rb") as f:
+            self.assert_same(f.read(), b"9" + seq(1, 2100)[1:])
+        self.assertFalse(os.path.exists(part) or os.path.exists(place))
+
+    def test_lines_of_another_form_are_written_anew(self):
+        self.on_fleet()
+        self.worker(slots=4)
+        place, final = (os.path.join(self.folder, "j.jsonl" + end) for end in (".place", ""))
+        source = self.start_map("echo", "--job-id", "j", command="submit", stdin=PIPE)
+        source.process.stdin.write(seq(1, 10))
+        source.process.stdin.flush()
+        grow = ("aggregator", "--grow", "--out", self.folder, "--session-timeout", "6s", *self.connect_args())
+        records = self.start(*grow, "--records")
+        wait_until(lambda: os.path.exists(place) and open(place).read().startswith("r00000000000000000010."), 60 * PATIENCE,
+                   "it is on the disk", 0.05)
+        records.signal(signal.SIGTERM)
+        self.finish(records, 30)
+        self.start(*grow)
+        source.process.stdin.close()
+        self.finish(source, 60)
+        wait_until(lambda: os.path.exists(final), 60 * PATIENCE, "it has its name")
+        with open(final, "rb") as f:
+            self.assert_same(f.read(), seq(1, 10))

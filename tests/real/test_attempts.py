@@ -2,6 +2,7 @@
 arrive. The same tests on a fleet and embedded."""
 import json
 import os
+import socket
 import time
 
 from fleet import RECORDED, Case
@@ -30,6 +31,7 @@ class Attempts:
     """Mixed into the two classes below, which say how a map is run."""
 
     bound_s = 90
+    host = ":"
 
     def setUp(self):
         super().setUp()
@@ -130,11 +132,42 @@ class Attempts:
         with open(path) as f:
             head, *rows = [line.rstrip("\n").split("\t") for line in f]
         self.assertEqual(head, "Seq Host Starttime JobRuntime Send Receive Exitval Signal Command".split())
-        self.assertEqual([(r[0], r[6], r[7]) for r in rows], [("1", "3", "0"), ("2", "0", "0")])
+        self.assertEqual([(r[0], r[6], r[7], r[8]) for r in rows], [("1", "3", "0", "exits 3"), ("2", "0", "0", "exits 0")])
+        self.assertEqual({r[1] for r in rows}, {self.host})
+
+    def test_results_in_files(self):
+        """Of a task that is no command of the caller: its value, and of one that failed the end of what it wrote."""
+        top = os.path.join(self.folder, "results")
+        self.map("filled", "--results", top, "--bind", "size=1", "--bind", "n=2", data=b"3\n\"a/b\"\n")
+        self.map("exits", "--results", top + ".csv", data=b"0\n3\n", exit_status=1)
+        for name, seq, text in (("3", "1", '"1/2/3"'), ('"a\\_b"', "2", '"1/2/a/b"')):
+            for file, wanted in (("stdout", text), ("seq", seq), ("stderr", "")):
+                with open(os.path.join(top, "1", name, file)) as f:
+                    self.assertEqual(f.read().rstrip("\n"), wanted)
+        with open(top + ".csv") as f:
+            rows = [row.split(",") for row in f][1:]
+        self.assertEqual([(row[0], row[1], row[6]) for row in rows], [("1", self.host, "0"), ("2", self.host, "3")])
+
+    def test_going_on_by_the_job_log(self):
+        """What has no line runs, and what is another item than that of its line; of those with one only what failed, where that is asked for."""
+        path = os.path.join(self.folder, "log")
+        begun = 0
+        for words, data, exit_status, ran in (([], b"3\n0\n0\n", 1, ["1 3", "2 0", "3 0"]),
+                                              (["--resume"], b"3\n0\n4\n5\n", 1, ["3 4", "4 5"]),
+                                              (["--resume"], b"3\n0\n4\n5\n", 0, []),
+                                              (["--resume-failed"], b"3\n0\n4\n5\n0\n", 1, ["1 3", "3 4", "4 5", "5 0"]),
+                                              (["--retry-failed"], b"3\n0\n4\n6\n7\n", 1, ["1 3", "3 4"])):
+            with self.subTest(words=words, ran=ran):
+                self.map("exits", "--joblog", path, *words, data=data, exit_status=exit_status)
+                with open(path) as f:
+                    rows = [line.rstrip("\n").split("\t") for line in f][1:]
+                self.assertEqual([f"{r[0]} {r[8][6:]}" for r in rows[begun:]], ran)
+                begun = len(rows)
 
 
 class AttemptsOnAFleet(Attempts, Case):
     partitions = 4
+    host = socket.gethostname()
 
     def setUp(self):
         super().setUp()

@@ -61,6 +61,19 @@ class Embedded(Case):
         run = self.run_fanmap("map", "-b", "localhost:1", "-j", "100%", "x", ":::", "1", exit_status=2)
         self.assertIn("processors of this machine", run.err())
 
+    def test_starts_are_spread(self):
+        """Six at once are far enough apart to take five delays; none starts where there is too little memory; and no fleet is asked for these."""
+        for words in (["--delay", "200ms"], ["--rate", "5/s"], ["--rate", "300/m", "--load", "1000000"]):
+            with self.subTest(words=words):
+                begun = time.monotonic()
+                self.local("-q", "-j", "6", *words, "--", "true", "{}", data=seq(1, 6))
+                self.assertGreater(time.monotonic() - begun, 0.99)
+        run = self.local("-q", "--deadline", "300ms", "--memfree", "900TB", "--", "touch", "began{}", data=b"1\n", exit_status=3)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "began1")))
+        for words in (["--memfree", "1B"], ["--nice", "1"], ["--workdir", "/"], ["--load", "1"]):
+            run = self.run_fanmap("map", "-b", "localhost:1", *words, "x", ":::", "1", exit_status=2)
+            self.assertIn("embedded", run.err())
+
     def test_order_is_kept_whatever_takes_longer(self):
         items = "".join(f"[{(i * 37) % 50},{i}]\n" for i in range(200)).encode()
         run = self.tasks("recorded_sleep", "--slots", 8, data=items)
@@ -294,6 +307,14 @@ class CommandLine(Case):
             self.assertIn(option, whole)
         self.assertEqual(page.split("Examples:\n")[1].count("\n"), 3)
         self.assertIn("--retries", self.run_fanmap("help", "failures").out().decode())
+        topics = self.run_fanmap("--help").out().decode().split("topic:\n")[1].split(".")[0].split(", ")
+        for topic in topics:
+            self.assertRegex(self.run_fanmap("help", topic).out().decode(), r"^[A-Z][a-z ]+:\n.*\n.*--", topic)
+        self.assertIn("concurrency", topics)
+        for command, options in (("submit", ["--local"]), ("stream", ["--local", "--halt", "--deadline", "--retry-failed"])):
+            for option in options:
+                self.assertNotRegex(self.run_fanmap(command, "--help", "all").out().decode(), r"\n +" + option + " ", command)
+                self.assertRegex(self.run_fanmap("map", "--help").out().decode(), r"\n +" + option + " ")
         self.assertEqual(self.run_fanmap("help", "map").out().decode(), page)
         self.run_fanmap("help", "nothing", exit_status=2)
 

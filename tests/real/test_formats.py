@@ -203,11 +203,11 @@ class Formats(unittest.TestCase):
                          [("1", ":", "0", "0", "3", "0"), ("2", ":", "0", "0", "-1", "15"),
                           ("3", ":", "0", "0", "0", "9"), ("4", ":", "0", "6", "0", "0")])
         self.assertGreater(float(rows[1][3]), 0.4)
-        self.assertTrue(rows[0][8].startswith("sh -c case $1"))
+        self.assertTrue(rows[0][8].startswith("sh -c 'case $1"))
         self.assertTrue(rows[1][8].endswith("sh 2"), "the command that ran")
         run("map", "--local", "-q", "--joblog", "+" + path, "--sh", "cat {} {.}", ":::", "a.b", "c d")
         with open(path) as f:
-            self.assertEqual([line.split("\t")[-1].rstrip("\n") for line in f][5:], ["cat a.b a", "cat c d c d"])
+            self.assertEqual([line.split("\t")[-1].rstrip("\n") for line in f][5:], ["cat a.b a", "cat 'c d' 'c d'"])
         status, _, err = echo(b"1\n", "--joblog", os.path.join(self.folder, "no", "log"))
         self.assertEqual(status, 6)
         self.assertIn("--joblog", err)

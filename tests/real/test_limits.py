@@ -3,7 +3,7 @@ import json
 import os
 import sys
 
-from fleet import PATIENCE, ROOT, Case, wait_until
+from fleet import PATIENCE, ROOT, Case, seq, wait_until
 
 COUNT = ["python3", "-c", "import resource; print(resource.getrlimit(resource.RLIMIT_CPU)[0])"]
 
@@ -62,6 +62,23 @@ class Served(Case):
         worker = self.worker(tasks=self.conf, slots=1)
         self.check(self.run_map, "mischief")
         self.assertTrue(worker.alive())
+
+
+class Rates(Case):
+    def test_a_rate_holds_over_the_fleet(self):
+        """Two workers that could start everything at once, with a limit and without; each start says when it was, by the one clock that they share here."""
+        self.on_fleet()
+        for _ in range(2):
+            self.worker("--exec", "when=date +%s.%N", tasks=None, slots=8)
+        for words, n, least_s in ((["--rate", "5/s"], 12, 11 / 5 - 1), (["--rate", "300/m", "-j", "9"], 12, 11 / 5 - 1), (["--delay", "250ms"], 5, 0.9)):
+            with self.subTest(words=words):
+                run = self.run_map("when", "--job-id", "-".join(words).strip("-").replace("/", "-"), *words, data=seq(1, n))
+                at = sorted(float(json.loads(x)) for x in run.out().splitlines())
+                self.assertEqual(len(at), n)
+                self.assertGreater(at[-1] - at[0], least_s)
+        self.assertEqual(json.loads(self.run_fanmap("show", "rate-5-s", "--json").out())["policy"]["rate"], "5/s")
+        run = self.run_fanmap("map", "--redis", "none", "--rate", "5/s", "when", ":::", "1", exit_status=2)
+        self.assert_one_line(run, "--rate needs Redis")
 
 
 class Limits(Case):

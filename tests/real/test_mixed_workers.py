@@ -14,10 +14,10 @@ SHOUTS = 'tr a-z A-Z'
 class Mixed(Case):
     bound_s = 180
 
-    def served(self):
-        """{tasks of a worker: its pid}, of those that hold partitions."""
+    def served(self, at_least=0):
+        """{tasks of a worker: its pid}, of those that hold so many partitions."""
         rows = [json.loads(line) for line in self.run_fanmap("workers", "--json").out().splitlines()]
-        return {row["tasks"]: row["pid"] for row in rows if row["partitions"] > 0}
+        return {row["tasks"]: row["pid"] for row in rows if row["partitions"] >= at_least}
 
 
 class ReadmePage(Mixed):
@@ -58,7 +58,7 @@ class Fleet(Mixed):
         self.worker(slots=4)
         self.worker("--exec", f"shout={SHOUTS}", tasks=None, slots=2)
         both = self.worker("--exec", f"shout={SHOUTS}", slots=4)
-        wait_until(lambda: len(self.served()) == 3, 60 * PATIENCE, "all three hold partitions")
+        wait_until(lambda: len(self.served(1)) == 3, 60 * PATIENCE, "all three hold partitions")
         n = 30_000
         numbers = self.start_map("recorded", "-j", 6, data=seq(1, n))
         words = self.start_map("shout", "--output-format", "lines", data=b'"word"\n' * 600)

@@ -188,6 +188,7 @@ class Logs(Operator):
         names = {t["topic"].rsplit(".", 1)[1]: t for t in self.ask("topics")}
         self.assertFalse(names["logs"]["exists"])  # nobody said anything that is kept
         self.run_map("chatty", "--job-id", "commands", "--retries", "1", "--backoff", "1ms", data=seq(1, 3), exit_status=1)
+        self.run_map("chatty", "--job-id", "asked", "--logs", "off", "--retries", "1", "--backoff", "1ms", data=seq(1, 2), exit_status=1)
         self.run_map("root", "--job-id", "served", data=b"4\n-1\n", exit_status=1)
         worker.signal(signal.SIGTERM)
         self.finish(worker, 40)
@@ -196,9 +197,12 @@ class Logs(Operator):
         self.assertEqual(self.lines("commands", "2"), ["2/1: to 3"])
         served = self.lines("served", "--failed")
         self.assertEqual(served[0], "1/1: looking for the root of -1")
-        self.assertIn("ValueError", served[-1])
+        failed = json.loads(self.run_fanmap("gather", "served", "--records", exit_status=1).out().splitlines()[1])["error"]
+        self.assertIn("ValueError", failed["stderr"])  # of a program that is told runs ahead the traceback stands in the error
         self.assertEqual(self.lines("silent"), [])
         self.assertEqual(self.lines("hushed"), [])
+        self.assertEqual(self.lines("asked"), [])  # by the same worker, which has told all of its other jobs
+        self.assertEqual(self.ask("show", "asked")[0]["policy"]["logs"], "off")
         self.assert_one_line(self.run_fanmap("logs", "nope", exit_status=2), "there is no job nope")
         logs = {t["topic"].rsplit(".", 1)[1]: t for t in self.ask("topics")}["logs"]
         self.assertEqual((logs["retention_ms"], logs["problem"]), (24 * 3600 * 1000, ""))
@@ -213,7 +217,6 @@ class Logs(Operator):
         wait_until(lambda: follower.out() == b"0/1: one\n", 30, "the first line")
         open(go, "w").close()
         wait_until(lambda: follower.out() == b"0/1: one\n0/1: two\n", 30, "the second")
-        self.run_fanmap("gather", "slow")
         self.finish(follower, 30)
         self.run_map("flood", "--job-id", "floods", data=b"1\n")
         lines = wait_until(lambda: (got := self.lines("floods")) and "dropped" in got[-1] and got, 30, "it is counted")
@@ -246,6 +249,17 @@ class Topics(Operator):
         self.run_fanmap("topics", "--create", "--partitions", "3", "--task", "echo")
         self.worker("--no-create-topics", "--exec", "echo=cat", tasks=None, slots=1)
         self.assertEqual(self.run_map("echo", "--no-create-topics", "-j", "1", data=b"1\n").out(), b'"1"\n')
+
+    def test_jobs_while_its_topics_are_made(self):
+        """A partition that was just made has nobody to ask for a moment: no reason to end. Until the topics are there, that is said."""
+        for i in range(4):
+            there = ("--namespace", f"{self.namespace}-{i}")
+            made = self.start("topics", "--create", "--partitions", "32", *there)
+            asked = self.start("jobs", *there)
+            while asked.wait(30) != 0:
+                self.assertIn("does not exist", asked.err())
+                asked = self.start("jobs", *there)
+            self.finish(made, 60)
 
     def test_a_missing_topic_is_named(self):
         self.run_fanmap("topics", "--create")

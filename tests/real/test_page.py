@@ -4,8 +4,11 @@ names a folder."""
 import json
 import os
 import shutil
+import signal
 import unittest
+import urllib.request
 
+import raw
 from browser import Browser
 from fleet import BUILD, PATIENCE, Case, seq, wait_until
 
@@ -57,6 +60,10 @@ class Page(Case):
     def show(self, job):
         return json.loads(self.run_fanmap("show", job, "--json").out())
 
+    def get(self, path):
+        with urllib.request.urlopen(urllib.request.Request(self.address + path, headers={"Authorization": f"Bearer {self.token}"}), timeout=30) as reply:
+            return json.loads(reply.read())
+
     def open(self, view, ready):
         self.browser.open(f"{self.address}/#token={self.token}")
         self.browser.wait("document.querySelector('h1')?.textContent === 'Jobs'", "the page opens", 30 * PATIENCE)
@@ -98,17 +105,52 @@ class Page(Case):
         self.picture("failures")
         self.picture("failures-dark", dark=True)
         # an item, looked at: its sample's button
-        self.browser.ask("document.querySelector('.groups button').click()")
+        self.browser.ask("[...document.querySelectorAll('.groups button')].find((b) => b.textContent.startsWith('item ')).click()")
         self.browser.wait("document.querySelector('dialog')?.textContent.includes('cannot divide 7 by seven')", "the item's error", 20 * PATIENCE)
         self.assertEqual(self.browser.ask("document.title"), "fanmap")
+        self.browser.ask("document.querySelector('dialog button').click()")
+        self.one_group_runs_again(show)
         self.assert_well()
+
+    def facts(self):
+        return self.browser.ask("Object.fromEntries([...document.querySelectorAll('.limits dt')].map((d) => [d.textContent, d.nextElementSibling.textContent]))")
+
+    def why_and_what_runs(self):
+        """Beside what show says: the numbers of a job of one token that always runs one item."""
+        worker = json.loads(self.run_fanmap("workers", "--json").out())
+        name = f"{worker['host']}:{worker['pid']}"
+        self.browser.wait("document.querySelectorAll('.running tbody tr').length === 1", "what runs is listed", 30 * PATIENCE)
+        self.assertEqual(self.browser.ask("document.querySelector('.running td.mono').textContent"), name)
+        show, facts = self.show("slow"), self.facts()
+        self.assertEqual((facts["tokens held"], facts["held by"]), ("1 of 1", f"{name} 1"))
+        self.assertEqual((show["token_holders"], show["slots"]), (f"{name} 1", 2))
+        self.assertTrue(facts["slots of its workers, busy"].endswith(f"of {show['slots']}"), facts)
+        self.assertIn("submitted: sleep_ms on queue default", self.browser.ask("document.querySelector('.events').textContent"))
+
+    def one_group_runs_again(self, show):
+        shown = [(f["group"], f["count"]) for f in show["failures"]]
+        self.assertEqual([tuple(g) for g in self.browser.ask("[...document.querySelectorAll('.groups details')].map((d) => [d.dataset.group, Number(d.querySelector('b').textContent)])")], shown)
+        self.browser.ask("[...document.querySelectorAll('.groups button')].find((b) => b.textContent === 'Run this group again').click()")
+        self.browser.wait(f"document.querySelector('dialog')?.textContent.includes('fanmap submit --retry-failed halves --retry-group {shown[0][0]}')", "what it would do", 10 * PATIENCE)
+        self.browser.ask("document.querySelector('dialog button').click()")
+        self.browser.wait("location.hash !== '#/jobs/halves' && document.querySelector('.tile b')?.textContent === '400'", "the new job is shown", 60 * PATIENCE)
+        again = self.show(self.browser.ask("location.hash").split("/")[2])
+        self.assertEqual((again["policy"]["retry-failed"], again["failed"], again["known"]), ("halves", show["failed"], 400))
 
     def test_a_running_job_by_keyboard(self):
         self.serve_tasks()
         self.submit("slow", "sleep_ms", "-j", "1", data=b"400\n" * 300)
+        def wait_for_token():  # it is known without the log
+            soon = self.get("/v1/jobs/slow?read_ms=0")
+            return any("its 1 token is held" in why for why in soon["waits"]) and soon
+
+        soon = wait_until(wait_for_token, 30 * PATIENCE, "it waits for its token")
+        self.assertEqual((soon["state"], soon["concurrency"], soon["log_unread"] > 0, "known" in soon), ("running", 1, True, False))
         self.open("#/jobs/slow", "document.querySelector('.state')?.textContent === 'running' && Number(document.querySelector('.tile b')?.textContent) > 3")
-        self.browser.wait("[...document.querySelectorAll('.note')].some((n) => n.textContent.includes('all 1 tokens are held'))", "why it is not faster", 30 * PATIENCE)
+        self.browser.wait("[...document.querySelectorAll('.note')].some((n) => n.textContent.includes('its 1 token is held'))", "why it is not faster", 30 * PATIENCE)
+        self.why_and_what_runs()
         self.picture("running")
+        self.picture("running-dark", dark=True)
         known = int(self.tiles()["done of 300"])
         self.browser.wait(f"Number(document.querySelector('.tile b').textContent) > {known}", "it moves by itself", 30 * PATIENCE)
         # Pause, and yes: by Tab and Enter alone.
@@ -124,6 +166,7 @@ class Page(Case):
         self.browser.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
         wait_until(lambda: self.show("slow")["state"] == "paused", 30 * PATIENCE, "it is paused")
         self.browser.wait("document.querySelector('.state').textContent === 'paused'", "the page says so", 30 * PATIENCE)
+        self.browser.wait("document.activeElement.textContent === 'Resume'", "and what can be done now is at hand", 10 * PATIENCE)
         self.picture("paused")
         # The grid, by arrows.
         self.browser.ask("document.querySelector('canvas').focus()")
@@ -131,19 +174,113 @@ class Page(Case):
         self.assertIn("item 1: a value", self.browser.text())
         self.browser.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
         self.browser.wait("document.querySelector('dialog')?.textContent.includes('400')", "item 1 is looked at", 20 * PATIENCE)
+        self.assertTrue(self.browser.ask("location.hash").endswith("item=1"))
+        self.browser.ask("document.querySelector('dialog button').click()")
+        self.run_fanmap("set", "slow", "--concurrency", "2")
+        self.browser.wait("document.querySelector('.events').textContent.includes('the limit is 2') && document.querySelector('.events').textContent.includes('paused')", "what happened is told", 30 * PATIENCE)
+        self.assertEqual([(c["what"], c.get("concurrency")) for c in self.show("slow")["changes"]], [("submitted", None), ("paused", None), ("limit", 2)])
+        second = self.worker(tasks=os.path.join(BUILD, "examples", "numbers.so"), slots=1)
+        wait_until(lambda: any(e["what"] == "came" and f":{second.pid}" in e["names"] for e in self.get("/v1/events?queue=default")["events"]), 30 * PATIENCE, "the server has seen it")
+        self.browser.ask("window.isOld = true; location.reload()")
+        self.browser.wait(f"!window.isOld && ['submitted: sleep_ms on queue default', 'paused', 'the limit is 2', ':{second.pid} came'].every((words) => document.querySelector('.events')?.textContent.includes(words))",
+                          "what happened before is told too", 30 * PATIENCE)
         self.run_fanmap("cancel", "slow")
+        self.browser.wait("document.querySelector('.events').textContent.includes('ended: cancel')", "its end is told", 30 * PATIENCE)
         self.assert_well()
 
     def test_a_large_job_is_zoomed(self):
         self.serve_tasks()
-        self.submit("large", "square", data=seq(1, 50000) + b'"x"\n' + seq(1, 49999))
-        wait_until(lambda: self.show("large")["state"] == "ended", 90 * PATIENCE, "the job ends")
-        self.open("#/jobs/large?from=50000&to=50100", "document.querySelector('.range')?.textContent.includes('items 50,000 to 50,099')")
+        self.run_map("square", "--job-id", "large", data=seq(1, 50000) + b'"x"\n' + seq(1, 49999), bound_s=90 * PATIENCE, exit_status=1)
+        soon = self.get("/v1/jobs/large?read_ms=0")
+        self.assertEqual((soon["state"], soon["known"], soon["failed"], soon["log_unread"]), ("ended", 100000, 1, soon["log_records"]))
+        self.open("#/jobs", "document.querySelectorAll('tbody tr').length === 1")
+        self.browser.ask("window.before = fetch; window.fetch = (path, ...more) => before(path.replace('read_ms=1000', 'read_ms=0'), ...more)")
+        self.browser.ask("location.hash = '#/jobs/large?from=50000&to=50100'")
+        self.browser.wait("document.querySelector('.reading')?.textContent.includes('Its log is being read: 0.0 % so far')", "how far it is", 60 * PATIENCE)
+        self.browser.wait("document.querySelector('.range')?.textContent.includes('items 50,000 to 50,099')", "the cells come all the same", 60 * PATIENCE)
+        self.assertEqual(self.browser.ask("document.querySelector('.state').textContent"), "ended: complete")
+        self.browser.ask("window.fetch = before")
+        self.browser.wait("document.querySelectorAll('.tile').length === 8 && !document.querySelector('.reading')", "all of it was read", 60 * PATIENCE)
         self.browser.wait("document.querySelector('canvas').getAttribute('aria-label')?.includes('100,000 done, 1 failed')", "the whole job is known", 60 * PATIENCE)
         self.browser.ask("document.querySelector('canvas').focus()")
         self.browser.key("ArrowRight", 39)
         self.browser.key("ArrowLeft", 37)
         self.assertIn("item 50,000: failed", self.browser.text())
+        self.assert_well()
+
+    def test_an_item_with_its_log_and_dead_letters(self):
+        go = os.path.join(self.folder, "go")
+        worker = self.worker("--exec", f"steps=sh -c 'echo \"one <b>\" >&2; while [ ! -e {go} ]; do sleep 0.1; done; echo two >&2'",
+                             "--exec", f"twice=sh -c 'mkdir {self.folder}/$(tr -dc a-z) 2>/dev/null && exit 3; echo ok'", tasks=None, slots=1)
+        self.submit("steps", "steps", data=b"1\n")
+        self.open("#/jobs/steps?item=0", "document.querySelector('dialog pre.log')?.textContent === 'one <b>\\n'")
+        self.browser.wait("document.querySelector('dialog').textContent.includes('has no outcome yet')", "nor outcome", 20 * PATIENCE)
+        self.picture("item")
+        open(go, "w").close()
+        self.browser.wait("document.querySelector('dialog pre.log').textContent === 'one <b>\\ntwo\\n'", "its log goes on", 30 * PATIENCE)
+        self.browser.ask("document.querySelector('dialog form button').click()")
+        self.browser.wait("!document.querySelector('dialog') && location.hash === '#/jobs/steps'", "it is closed", 10 * PATIENCE)
+        self.past_attempts(worker)
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 40)
+
+        topic = f"{self.namespace}.items.default.steps"
+        raw.produce(self.kafka.brokers, topic, 0, [(b"not a job!", b"\xc1junk")])
+        self.worker("--exec", "steps=true", tasks=None, slots=1)
+        self.browser.ask("location.hash = '#/fleet'")
+        self.browser.wait("[...document.querySelectorAll('button')].some((b) => b.textContent === 'Put back')", "the letter is listed", 60 * PATIENCE)
+        self.picture("fleet-dead")
+        self.browser.ask("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Put back').click()")
+        self.browser.wait("document.querySelector('dialog')?.textContent.includes('fanmap dead replay 0')", "what it would do", 10 * PATIENCE)
+        self.browser.ask("document.querySelector('dialog button').click()")
+        self.browser.wait("document.querySelector('dialog')?.textContent.includes('0 put back, 1 left')", "what came of it", 20 * PATIENCE)
+        self.assert_well()
+
+    def past_attempts(self, worker):
+        """Of an item that failed once: where, when and how each attempt ended; what it was; how long it waited."""
+        self.submit("twice", "twice", "--retries", "1", "--backoff", "1ms", data=b'"a<b"\n')
+        self.submit("hushed", "twice", "--logs", "off", "--retries", "1", "--backoff", "1ms", data=b'"hush"\n')
+        wait_until(lambda: {self.show(job)["state"] for job in ("twice", "hushed")} == {"ended"}, 30 * PATIENCE, "both end")
+        listed = json.loads(self.run_fanmap("workers", "--json").out())
+        name = f"{listed['host']}:{listed['pid']}"
+        table = "[...document.querySelectorAll('dialog tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))"
+        self.browser.ask("location.hash = '#/jobs/twice?item=0'")
+        self.browser.wait(f"{table}.length === 2", "both attempts", 30 * PATIENCE)
+        rows = self.browser.ask(table)
+        self.assertEqual([(n, how, where) for n, how, _, _, where in rows], [("1", "exit, exit status 3", name), ("2", "value", name)])
+        self.assertEqual(self.browser.ask("document.querySelector('dialog pre.input').textContent"), '"a<b"')
+        self.assertIn("It had waited for", self.browser.text())
+        self.picture("item-ended")
+        self.browser.ask("document.querySelector('dialog form button').click()")
+        self.assertEqual(sum(self.show("twice")["waited"]), 1)
+        self.browser.wait("document.querySelectorAll('.waited tr').length === 1", "how long it waited", 20 * PATIENCE)
+        self.browser.ask("location.hash = '#/jobs/hushed?item=0'")
+        self.browser.wait(f"{table}.length === 1 && document.querySelector('dialog').textContent.includes('Of 1 more nothing was kept')", "no logs, no record", 30 * PATIENCE)
+        self.browser.ask("document.querySelector('dialog form button').click()")
+
+    def test_a_stream(self):
+        source, to = f"{self.namespace}-in", f"{self.namespace}-out"
+        for topic in (source, to):
+            raw.create_topic(self.kafka.port, topic, 2)
+        self.serve_tasks()
+        self.start("stream", "echo", "--from", source, "--to", to, *self.connect_args(), "--session-timeout", "10s")
+
+        def is_known():  # of topics that were just made Kafka does not say where they end
+            asked = self.start("jobs", "--json", *self.connect_args())
+            asked.wait(30)
+            return b'"echo"' in asked.out()
+
+        wait_until(is_known, 30 * PATIENCE, "the stream is known", 0.5)
+        self.open("#/jobs/echo", f"document.querySelector('.notes')?.textContent.includes('{source}') && document.querySelectorAll('.tile').length === 5")
+        wait_until(lambda: (show := self.show("echo")) and self.tiles()["records wait or run"] == str(show["lag"]) and self.tiles()["workers serve its task"] == str(show["workers"]),
+                   30 * PATIENCE, "what show says")
+        of = self.show("echo")["stream"]
+        self.assertEqual((of["from"], of["to"], of["errors_to"], len(of["lanes"])), (source, to, "", 2))
+        self.assertFalse(self.browser.ask("document.querySelector('canvas').checkVisibility()"))
+        lanes = self.browser.ask("[...document.querySelectorAll('.notes tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))")
+        self.assertEqual([(n, behind) for n, behind, *_ in lanes], [(str(lane["partition"]), str(lane["lag"])) for lane in of["lanes"]])
+        self.picture("stream")
+        self.run_fanmap("cancel", "echo")
         self.assert_well()
 
     def test_lists(self):
@@ -158,9 +295,20 @@ class Page(Case):
         self.browser.ask("(() => { const f = document.querySelector('input[type=search]'); f.value = 'fails'; f.dispatchEvent(new Event('input')); })()")
         self.assertEqual(self.browser.ask("[...document.querySelectorAll('tbody a')].map((a) => a.textContent)"), ["two"])
         self.assertEqual(self.browser.ask("location.hash"), "#/jobs?q=fails")
+        self.submit("naps", "sleep_ms", data=b"600000\n" * 6)
+        wait_until(lambda: self.get("/v1/workers")["workers"][0]["runnable"].startswith("sleep_ms/4/"), 30 * PATIENCE, "two run and four wait")
         self.browser.ask("location.hash = '#/fleet'")
-        self.browser.wait("document.querySelectorAll('tbody tr').length === 1 && document.querySelector('.tile b').textContent === '1'", "the worker is listed", 30 * PATIENCE)
+        self.browser.wait("document.querySelectorAll('.workers tbody tr').length === 1 && document.querySelector('.tile b').textContent === '1'", "the worker is listed", 30 * PATIENCE)
+        queue = "[...document.querySelectorAll('.queues tbody tr')].map((row) => [...row.cells].map((c) => c.textContent).slice(0, 4).join())"
+        self.browser.wait(f"{queue}.length === 1 && {queue}[0] === 'default,sleep_ms,1,4'", "the queue in which items wait", 30 * PATIENCE)
+        self.browser.wait("document.querySelectorAll('.workers .runs a').length === 2", "all that runs is listed", 30 * PATIENCE)
+        self.assertIn("more tasks nothing waits for a slot", self.browser.text())
         self.picture("fleet")
+        self.run_fanmap("cancel", "naps")
+        self.submit("three", "fails", "-j", "1", data=b"7\n" * 3 + b"8\n" * 3000)
+        self.browser.ask("location.hash = '#/jobs/three'")
+        self.browser.wait("document.querySelector('.groups .cancel')?.textContent.includes('its 3 items have ended')", "nothing is left to cancel of a group", 30 * PATIENCE)
+        self.run_fanmap("cancel", "three")
         self.browser.ask("location.hash = '#/jobs/none'")
         self.browser.wait("document.querySelector('main').textContent.includes('there is no job none')", "no such job", 30 * PATIENCE)
         self.assertEqual([p for p in self.browser.problems() if "404" not in p], [])

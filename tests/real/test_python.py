@@ -1,11 +1,31 @@
-"""The Python package on Kafka and Redis, with workers that serve Python tasks: the same programs as embedded."""
+"""The Python package on Kafka and Redis, with workers that serve Python tasks: the same programs as embedded.
+
+FANMAP_PYTHON names a python in whose environment the package is installed; otherwise it is the tree's.
+"""
 import os
 import signal
 import sys
 
 from fleet import ROOT, Case, Program
 
-PACKAGE = os.path.join(ROOT, "python")
+INSTALLED = os.environ.get("FANMAP_PYTHON")
+PYTHON = INSTALLED or sys.executable
+PACKAGE = [] if INSTALLED else [os.path.join(ROOT, "python")]
+NEWSLETTER = """
+import fanmap
+
+@fanmap.task
+def square(x: int) -> int:
+    return x * (x if x != 3 else None)
+
+def main(n: int) -> list:
+    return list(fanmap.map(square, range(n), return_exceptions=True))
+
+if __name__ == "__main__":
+    print(fanmap.__file__)
+    for r in main(5):
+        print(r if isinstance(r, int) else r.type)
+"""
 TASKS = """
 import fanmap, os, socket, time
 
@@ -59,6 +79,21 @@ assert list(fanmap.starmap(functools.partial(square), [[3]])) == [9]
 job_id = fanmap.submit(square, range(1000))
 assert list(fanmap.gather(job_id)) == [i * i for i in range(1000)]
 assert list(fanmap.gather(job_id, from_=990)) == [i * i for i in range(990, 1000)]
+assert sorted(fanmap.gather(job_id, from_="00000000000000000990", ordered=False)) == [i * i for i in range(990, 1000)]
+
+for every in (1, 300):  # a position is read with each value, or at the end
+    kept, job = [], fanmap.gather(job_id)
+    for v in job:
+        kept.append(v)
+        where = job.position if len(kept) % every == 0 else None
+        if len(kept) == 300:
+            break
+    assert kept + list(fanmap.gather(job_id, from_=where)) == [i * i for i in range(1000)]
+    assert job.position == where or every > 1
+job = fanmap.gather(job_id, ordered=False)
+kept = [(next(job), job.position) for _ in range(300)]
+rest = list(fanmap.gather(job_id, from_=kept[-1][1], ordered=False))
+assert sorted([v for v, _ in kept] + rest) == [i * i for i in range(1000)]
 
 async def main():
     async def one(k):
@@ -72,7 +107,7 @@ assert next(job) == 0
 job.pause(); job.resume(); job.set_concurrency(5)
 assert next(job) == 1
 job.close()
-job = fanmap.map(nap, [0] + [600] * 20, return_exceptions=True)
+job = fanmap.map(nap, [0] + [600] * 5, return_exceptions=True)  # no more than slots: any may begin first
 assert next(job) == 0
 job.cancel()
 try:
@@ -95,23 +130,31 @@ class PythonOnAFleet(Case):
             f.write(TASKS)
 
     def env(self):
-        return {"PYTHONPATH": os.pathsep.join([PACKAGE, self.folder])}
+        return {"PYTHONPATH": os.pathsep.join([*PACKAGE, self.folder])}
 
-    def python_worker(self, slots=8, env=None):
-        command = [sys.executable, "-m", "fanmap", "worker", "mytasks", "--slots", str(slots), "--session-timeout", "10s",
+    def python_worker(self, slots=8, env=None, module="mytasks"):
+        command = [PYTHON, "-m", "fanmap", "worker", module, "--slots", str(slots), "--session-timeout", "10s",
                    *self.connect_args()]
         worker = Program(f"worker{len(self.programs)}", command, self.folder, self.environment({**self.env(), **(env or {})}))
         self.programs.append(worker)
         return worker
 
-    def script(self, text, bound_s=120):
-        path = os.path.join(self.folder, f"script{len(self.programs)}.py")
+    def script(self, text, bound_s=120, name=None):
+        path = os.path.join(self.folder, name or f"script{len(self.programs)}.py")
         with open(path, "w") as f:
             f.write(text)
-        program = Program(f"script{len(self.programs)}", [sys.executable, path], self.folder, self.environment(self.env()))
+        program = Program(f"script{len(self.programs)}", [PYTHON, path], self.folder, self.environment(self.env()))
         self.programs.append(program)
         self.finish(program, bound_s)
         return program.out().decode()
+
+    def test_the_newsletters_squares_in_one_file_that_the_worker_serves(self):
+        with open(os.path.join(self.folder, "newsletter.py"), "w") as f:
+            f.write(NEWSLETTER)
+        self.python_worker(module="newsletter")
+        where, *lines = self.script(NEWSLETTER, name="newsletter.py").splitlines()
+        self.assertEqual(lines, ["0", "1", "4", "TypeError", "16"])
+        self.assertEqual("site-packages" in where, INSTALLED is not None)
 
     def test_squares_with_exceptions_kept(self):
         self.python_worker()

@@ -1,4 +1,5 @@
 """A job id that is submitted again after its producer was killed, and the second try of a job's failed items."""
+import json
 import os
 import signal
 
@@ -153,6 +154,42 @@ class RetryFailed(Case):
         self.assert_same(b"\n".join(after), b"\n".join(wanted))
         self.assertGreater(values, 50)
         self.assertEqual(self.counted.started(), started)
+
+    def test_one_group_and_listed_items(self):
+        """Exactly those run again; the others keep what they had, errors too."""
+        self.counted = self.recorder()
+        self.worker("--exec", "modulo=sh -c 'read n; case $((n % 5)) in 1) echo \"no $n\" >&2; exit 1;; 2) echo \"never $n\" >&2; exit 2;; *) echo $n;; esac'")
+        self.run_map("modulo", "--job-id", "old", data=seq(0, 99), exit_status=1)
+        old = self.run_fanmap("gather", "old", "--records", exit_status=1).out().splitlines()
+        failures = json.loads(self.run_fanmap("show", "old", "--json").out())["failures"]
+        self.assertEqual([(f["message"], f["count"], f["first"], f["last"]) for f in failures], [("no N", 20, 1, 96), ("never N", 20, 2, 97)])
+        self.assertIn(f"20 x exit: never N, from item 2 on (--retry-group {failures[1]['group']})", self.run_fanmap("show", "old").out().decode())
+
+        def again(job, runs, *choice):
+            started = self.counted.started()
+            printed = self.run_fanmap("map", "--retry-failed", "old", "recorded", "--records", "--job-id", job, *choice, exit_status=1).out()
+            wanted = [b'{"index":%d,"attempts":1,"value":%d}' % (i, i * i) if i in runs else line for i, line in enumerate(old)]
+            self.assert_same(printed, b"\n".join(wanted) + b"\n")
+            self.assert_same(self.run_fanmap("gather", job, "--records", exit_status=1).out(), printed)
+            self.assertEqual(self.counted.started(), started + len(runs))
+
+        again("group", set(range(2, 100, 5)), "--retry-group", failures[1]["group"])
+        again("items", {1, 2, 6, 7, 11, 96}, "--retry-items", "0-8,11,95-96")
+        for wrong, why in ((("--retry-group", "0" * 12), "none of its failed items"), (("--retry-items", "3,4"), "none of its failed items"),
+                           (("--retry-items", "x"), "want indexes")):
+            self.assert_one_line(self.run_fanmap("map", "--retry-failed", "old", *wrong, exit_status=2), why)
+        self.assert_one_line(self.run_fanmap("map", "echo", "--retry-items", "1", exit_status=2), "--retry-failed JOB")
+
+    def test_what_was_left_out_runs_from_the_second_try(self):
+        mended = os.path.join(self.folder, "mended")
+        self.worker("--exec", f"modulo=sh -c 'read n; [ -e {mended} ] || [ $((n % 5)) -gt 2 ] || exit $((n % 5 + 1)); echo $n'")
+        self.run_map("modulo", "--job-id", "first", data=seq(0, 49), exit_status=1)
+        open(mended, "w").close()
+        for of, job, choice, left in (("first", "second", ("--retry-items", "0-24"), 15), ("second", "third", ("--retry-items", "30-39"), 9), ("third", "fourth", (), 0)):
+            self.run_fanmap("submit", "--retry-failed", of, "--job-id", job, *choice)
+            lines = self.run_fanmap("gather", job, exit_status=1 if left else 0).out().splitlines()
+            self.assertEqual(sum(line.startswith(b"{") for line in lines), left, job)
+        self.assertEqual(lines, [b"\"%d\"" % i for i in range(50)])
 
     def test_refused(self):
         self.worker()

@@ -3,6 +3,7 @@ rights that `fanmap topics --print-acls` prints, everything works. One broker wi
 import ctypes
 import os
 import shlex
+import signal
 
 import fleet
 import raw
@@ -169,13 +170,13 @@ class Rights(Secure):
         tasks = ("recorded", "recorded_sleep", "record_fail_n", "echo", "bound", "noop", "big", "trouble") # of RECORDED
         self.run_fanmap("topics", "--create", "--partitions", "2", *(word for task in tasks for word in ("--task", task)))
 
-    def grant(self, role, *without):
+    def grant(self, role, *without, of=()):
         """The rights of a role to alice, but for (operation, short name of topic or group)."""
-        lines = self.run_fanmap("topics", "--print-acls", "--principal", f"User:{USER}").out().decode().splitlines()
+        lines = self.run_fanmap("topics", "--print-acls", "--principal", f"User:{USER}", *of).out().decode().splitlines()
         begin = next(i for i, line in enumerate(lines) if line.startswith(f"# {role}:"))
         for line in lines[begin + 1:]:
             if line.startswith("#"):
-                return
+                break
             self.kafka.run_acl_line(line, {(operation, f"{self.namespace}.{name}") for operation, name in without})
 
     def test_a_producer_with_its_rights(self):
@@ -296,6 +297,49 @@ class Rights(Secure):
         for command in (("map", "echo"), ("worker", "--tasks", RECORDED), ("gather", "j"), ("cancel", "j")):
             with self.subTest(command=command):
                 self.denied(command, "Describe", f"{self.namespace}.")
+
+    def test_a_stream_with_its_rights_and_what_it_misses(self):
+        topics = [f"{self.namespace}.{name}" for name in ("from", "to", "bad")]
+        for topic in topics:
+            raw.create_topic(self.kafka.port, topic, 1)
+        of = ["--stream", "s", *(word for name, topic in zip(("from", "to", "errors-to"), topics) for word in ("--" + name, topic))]
+        run = ("stream", "echo", "--job-id", "s", *of[2:], *self.as_user(), "--session-timeout", "6s")
+
+        def misses(operation, name):
+            raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"1")])
+            text = self.finish(self.start(*run), 60, 4).err()
+            self.assertIn(f"denies User:{USER} {operation} on", text)
+            self.assertIn(f"{self.namespace}.{name}", text)
+
+        self.grant("worker")
+        self.grant("worker", of=of)
+        self.worker(*self.as_user(), slots=1)
+        missing = [("Write", "gather.s."), ("Read", "gather.s"), ("Write", "to")]
+        self.grant("stream", *missing, of=of)
+        misses("Describe", "to")
+        self.grant("stream", *missing[:2], of=of)
+        misses("Read", "gather.s")
+        self.grant("stream", *missing[:1], of=of)
+        misses("Write", "gather.s.")
+        self.grant("stream", of=of)
+        stream = self.start(*run)
+        wait_until(lambda: raw.end(self.kafka.port, topics[1], 0) >= 3, 60 * PATIENCE, "the outcomes")
+        stream.signal(signal.SIGTERM)
+        self.assertNotIn("denies", self.finish(stream, 30).err())
+
+    def test_a_reader_that_writes_a_topic(self):
+        to = f"{self.namespace}.to"
+        raw.create_topic(self.kafka.port, to, 1)
+        self.worker(slots=1)
+        self.finish(self.start_map("echo", "--job-id", "j", data=seq(1, 20), command="submit"), 60)
+        run = ("gather", "j", "--to", to, "--as", "sink")
+        missing = [("Read", "reader."), ("Write", "reader."), ("Write", "to")]
+        for said, name in (("Describe", "to"), ("Write", "reader."), ("Read", "reader.")):
+            self.grant("gather", *missing, of=("--to", to))
+            self.denied(run, said, f"{self.namespace}.{name}")
+            missing.pop()
+        self.grant("gather", of=("--to", to))
+        self.assertEqual(self.run_fanmap(*run, *self.as_user()).err(), "")
 
     def test_who_may_write_nowhere(self):
         self.grant("producer", *(("Write", name) for name in ("items.default.", "results", "jobs")))

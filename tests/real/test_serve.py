@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import raw
 from fleet import BUILD, FANMAP, PATIENCE, ROOT, Case, first_difference, seq, squares, wait_until
 
 NDJSON, JSON = "application/x-ndjson", "application/json"
@@ -46,6 +48,9 @@ class Serve(Case):
         super().setUp()
         self.on_fleet()
         self.tokens = os.path.join(self.folder, "serve.token")
+        self.serve()
+
+    def serve(self):
         self.server = self.start("serve", "--listen", "127.0.0.1:0", "--token-file", self.tokens, *self.connect_args())
         self.port = int(wait_until(lambda: self.listens(self.server), 20 * PATIENCE, "the server listens"))
         with open(self.tokens) as f:
@@ -159,6 +164,18 @@ class Maps(Serve):
         wait_until(lambda: self.job("left")["state"] == "ended", 30 * PATIENCE, "the detached job ends by itself")
         self.assertEqual((self.job("left")["reason"], self.job("left")["known"]), ("complete", 1))
 
+    def test_who_goes_away_while_nothing_is_read(self):
+        """A job that takes no more leaves the body unread, and so the end of the connection behind it."""
+        recorder = self.recorder()
+        self.worker(slots=1)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE) as s:
+            s.sendall(f"POST /v1/map/recorded_sleep?job-id=full&ahead=4 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.submit_token}\r\n"
+                      f"Content-Type: {NDJSON}\r\nContent-Length: 200000000\r\n\r\n".encode())
+            s.sendall(b"[60000,1]\n" * 16000)  # more than waits in the server, and the end has room behind it in the window
+            recorder.wait_started(1, 30)
+        wait_until(lambda: self.job("full")["state"] == "ended", 20 * PATIENCE, "the job whose client went is cancelled")
+        self.assertEqual(self.job("full")["reason"], "cancel")
+
     def test_many_small_maps_beside_slow_readers(self):
         self.numbers(4)
         big = self.ask("PUT", "/v1/jobs/big?task=echo", b'"%s"\n' % (b"x" * 1000) * 20000, **{"Content-Type": NDJSON})
@@ -215,6 +232,31 @@ class Jobs(Serve):
                          [json.loads(self.run_fanmap("workers", "--json").out())["tasks"].split(",")[0]])
         self.assertEqual(json.loads(self.ask("GET", "/v1/dead")[1]), {"dead": []})
 
+    def test_what_can_be_run_is_listed(self):
+        self.worker("--exec", "shout=tr a-z A-Z", "--exec", "hush=true", tasks=None, slots=3)
+        wait_until(lambda: json.loads(self.ask("GET", "/v1/tasks")[1])["tasks"], 20 * PATIENCE, "the worker is known")
+        self.assertEqual(json.loads(self.ask("GET", "/v1/tasks")[1])["tasks"],
+                         [{"task": task, "queue": "default", "workers": 1, "slots": 3, "running": 0} for task in ("hush", "shout")])
+
+    def test_dead_letters_are_put_back(self):
+        self.run_fanmap("topics", "--create", "--task", "echo", "--partitions", "2")
+        item = b"\x95\x01\x01\x00\x00\x07"
+        raw.produce(self.kafka.brokers, f"{self.namespace}.items.default.echo", 1, [(b"later", item), (b"not a job!", b"\xc1junk")])
+        self.numbers(1)
+        listed = lambda: json.loads(self.ask("GET", "/v1/dead")[1])["dead"]
+        letters = wait_until(lambda: len(got := listed()) == 2 and got, 30 * PATIENCE, "two letters")
+        self.assertEqual(letters, [json.loads(line) for line in self.run_fanmap("dead", "list", "--json").out().splitlines()])
+        status, body, _ = self.ask("POST", "/v1/dead/replay", b"")
+        answer = json.loads(body)
+        self.assertEqual((status, answer["replayed"], answer["refused_n"]), (200, 0, 2))
+        self.assertEqual({(r["letter"], "no item" in r["why"]) for r in answer["refused"]}, {(x["letter"], "index" not in x) for x in letters})
+        junk = next(x["letter"] for x in letters if "index" not in x)
+        self.assertEqual(json.loads(self.ask("POST", f"/v1/dead/{junk}/replay?force=true", b"")[1]), {"refused": [], "refused_n": 0, "replayed": 1})
+        wait_until(lambda: len(listed()) == 3, 30 * PATIENCE, "it is buried again")
+        self.assertEqual(self.ask("POST", "/v1/dead/x/replay", b"")[0], 400)
+        self.assertEqual(self.ask("POST", "/v1/dead/replay?all=true", b"")[0], 400)
+        self.assertEqual(self.ask("POST", f"/v1/dead/{junk}/replay", b"", token=self.read_token)[0], 403)
+
     def test_control(self):
         recorder = self.recorder()
         self.worker(slots=4)
@@ -233,6 +275,25 @@ class Jobs(Serve):
         for wrong in (b"", b"{}", b'{"concurrency":-1}', b'{"concurrency":"4"}', b'{"slots":4}', b"[4]"):
             self.assertEqual(self.ask("PATCH", "/v1/jobs/j", wrong)[0], 400, wrong)
 
+    def test_failed_items_run_again(self):
+        recorder = self.recorder()
+        self.worker("--exec", "modulo=sh -c 'read n; case $((n % 5)) in 1) echo \"no $n\" >&2; exit 1;; 2) echo \"never $n\" >&2; exit 2;; *) echo $n;; esac'")
+        self.ask("PUT", "/v1/jobs/old?task=modulo", seq(0, 99), **{"Content-Type": NDJSON})
+        wait_until(lambda: self.job("old")["state"] == "ended", 60 * PATIENCE, "the job ended")
+        group = next(f for f in self.job("old")["failures"] if f["message"] == "never N")
+        self.assertEqual((group["count"], group["first"], group["last"]), (20, 2, 97))
+        for job, body, runs in (("group", {"group": group["group"]}, 20), ("items", {"items": [1, 2, 3]}, 2), ("all", None, 40)):
+            started = recorder.started()
+            status, answer, _ = self.ask("POST", f"/v1/jobs/old/retry-failed?task=recorded&job-id={job}", json.dumps(body) if body else b"")
+            self.assertEqual((status, json.loads(answer)), (201, {"job": job, "items": 100}))
+            wait_until(lambda: self.job(job)["state"] == "ended", 60 * PATIENCE, "the second try ended")
+            self.assertEqual((recorder.started() - started, self.job(job)["failed"]), (runs, 40 - runs))
+        lines = self.ask("GET", "/v1/jobs/group/outcomes")[1].splitlines()
+        self.assertEqual([line for i, line in enumerate(lines) if i % 5 == 2], [b"%d" % (i * i) for i in range(2, 100, 5)])
+        for wrong in (b"[]", b'{"group":"x"}', b'{"items":[-1]}', b'{"items":[]}', b'{"jobs":1}', b'{"group":"000000000000"}'):
+            self.assertEqual(self.ask("POST", "/v1/jobs/old/retry-failed", wrong)[0], 400, wrong)
+        self.assertEqual(self.ask("POST", "/v1/jobs/none/retry-failed", b"")[0], 404)
+
     def test_a_reader_that_is_killed_goes_on_from_its_position(self):
         self.numbers(2)
         self.ask("PUT", "/v1/jobs/j?task=square", seq(1, 20000), **{"Content-Type": NDJSON})
@@ -246,9 +307,27 @@ class Jobs(Serve):
         first.stdout.close()
         first.wait()
         with open(kept) as f:  # what came after the position that was kept is read again
-            out = b"".join(line + b"\n" for line in out.split(b"\n")[:int(f.read())])
+            out = b"".join(line + b"\n" for line in out.split(b"\n")[:int(f.read().split(".")[0])])
         out += subprocess.run(command, capture_output=True, timeout=120 * PATIENCE).stdout
         self.assertEqual(first_difference(out, squares(20000)), "")
+
+    def test_a_position_outlives_the_beginning_of_the_log(self):
+        """What a reader had may go; what it still needs may not."""
+        self.numbers(2)
+        self.ask("PUT", "/v1/jobs/j?task=square", seq(1, 3000), **{"Content-Type": NDJSON})
+        at = "/v1/jobs/j/outcomes?live=poll&limit=1500&from="
+        _, first, middle = self.ask("GET", at + "0")
+        _, second, end = self.ask("GET", at + middle["Fanmap-Next"])
+        while not end["Fanmap-End"]:
+            _, more, end = self.ask("GET", at + end["Fanmap-Next"])
+            second += more
+        self.assertEqual(first + second, squares(3000))
+        for partition in range(self.partitions):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.results", partition, -1)
+        self.serve()  # another one, which has nothing of it in memory
+        self.assertEqual(self.ask("GET", at + end["Fanmap-Next"])[:2], (200, b""))
+        self.assertEqual(self.ask("GET", at + "2999")[0], 410)
+        self.assertEqual(self.ask("GET", at + middle["Fanmap-Next"])[0], 410)
 
     def test_events(self):
         self.numbers(2)
@@ -264,6 +343,80 @@ class Jobs(Serve):
         self.assertEqual(self.ask("GET", "/v1/jobs/j/outcomes?from=-1")[0], 400)
 
 
+    def lane(self, position, query="", **more):
+        status, body, headers = self.ask("GET", f"/v1/jobs/flow/outcomes?lane=1&from={position}{query}", **more)
+        self.assertEqual(status, 200, body)
+        return body.decode().splitlines(), headers
+
+    def test_a_lane_of_a_stream(self):
+        """Each outcome once, in the order of its partition, in pages, as events and to its end; nobody runs fanmap stream."""
+        topic = f"{self.namespace}-in"
+        raw.create_topic(self.kafka.port, topic, 2)
+        self.numbers(4)
+        self.run_fanmap("stream", "sleep_ms", "--from", topic, "--job-id", "flow", "--detach", *self.connect_args())
+        items = [b"%d" % (n * 7 % 10) for n in range(3000)]
+        items[1234] = b"no JSON"
+        raw.produce(self.kafka.brokers, topic, 1, [(b"k", item) for item in items])
+        raw.produce(self.kafka.brokers, topic, 0, [(b"k", b"1")])
+        want = [item.decode() for item in items]
+        got, positions = [], [""]
+        while len(got) < 3000:
+            lines, headers = self.lane(positions[-1], "&live=poll&limit=700")
+            self.assertLessEqual(len(lines), 700)
+            got += lines
+            positions.append(headers["Fanmap-Next"])
+        self.assertEqual(json.loads(got[1234])["$error"]["kind"], "bad_input")
+        self.assertEqual([line for i, line in enumerate(got) if i != 1234], [line for i, line in enumerate(want) if i != 1234])
+        self.assertEqual(positions, sorted(positions))
+        # From the middle of a page, as events; and until it is cancelled.
+        self.run_fanmap("cancel", "flow")
+        events, _ = self.lane("", "&live=sse&records=true", **{"Last-Event-ID": positions[2]})
+        ids = [line.removeprefix("id: ") for line in events if line.startswith("id: ")]
+        records = [json.loads(line.removeprefix("data: ")) for line in events if line.startswith("data: {") and "index" in line]
+        self.assertEqual([r["index"] for r in records], list(range(3000 - len(records), 3000)))
+        self.assertEqual(len(self.lane(ids[99])[0]), len(records) - 100)
+        self.assertEqual(self.lane(ids[-1], "&live=poll")[1]["Fanmap-End"], "true")
+        for query, status in (("lane=2", 400), ("lane=x", 400), ("lane=1&from=7", 400)):
+            self.assertEqual(self.ask("GET", f"/v1/jobs/flow/outcomes?{query}")[0], status, query)
+        # What was deleted behind a position is said.
+        raw.delete_records(self.kafka.port, f"{self.namespace}.stream.flow", 1, -1)
+        self.assertEqual(self.ask("GET", f"/v1/jobs/flow/outcomes?lane=1&from={positions[2]}")[0], 410)
+
+
+class Logs(Serve):
+    def test_what_attempts_write(self):
+        """What the command line says, in pieces, from a position on, of one item, as events, and live."""
+        go = os.path.join(self.folder, "go")
+        self.worker("--exec", f"many=sh -c 'read n; i=0; while [ $i -lt 1300 ]; do i=$((i + 1)); echo line $i of $n >&2; done'",
+                    "--exec", f"steps=sh -c 'echo one >&2; while [ ! -e {go} ]; do sleep 0.1; done; echo two >&2'", tasks=None, slots=2)
+        self.ask("PUT", "/v1/jobs/many?task=many", seq(0, 1), **{"Content-Type": NDJSON})
+        wait_until(lambda: self.job("many")["state"] == "ended", 60 * PATIENCE, "the job ended")
+        printed = wait_until(lambda: (got := self.run_fanmap("logs", "many", "--json").out()).count(b"\n") == 2600 and got, 30 * PATIENCE, "all lines are stored")
+        status, body, headers = self.ask("GET", "/v1/jobs/many/logs")
+        self.assertEqual((status, headers["Content-Type"]), (200, NDJSON))
+        self.assert_same(body, printed)
+        lines = [json.loads(line) for line in printed.splitlines()]
+        middle = lines[1300]["position"]
+        self.assert_same(self.ask("GET", f"/v1/jobs/many/logs?after={middle}")[1],
+                         b"".join(line + b"\n" for line in printed.splitlines() if json.loads(line)["position"] > middle))
+        self.assertEqual([json.loads(line)["text"] for line in self.ask("GET", "/v1/jobs/many/logs?index=1")[1].splitlines()],
+                         [f"line {i} of 1" for i in range(1, 1301)])
+        events = self.ask("GET", "/v1/jobs/many/logs?index=1", Accept="text/event-stream")[1].decode().split("\n\n")
+        self.assertEqual((events[0].split("\n")[0], events[-2]), (f"id: {[line for line in lines if line['index'] == 1][0]['position']}", "event: end\ndata: {}"))
+        self.assertEqual(self.ask("GET", "/v1/jobs/none/logs")[0], 404)
+        self.assertEqual(self.ask("GET", "/v1/jobs/many/logs?index=x")[0], 400)
+
+        self.ask("PUT", "/v1/jobs/steps?task=steps", b"1\n", **{"Content-Type": NDJSON})
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60 * PATIENCE)
+        c.request("GET", "/v1/jobs/steps/logs?follow=true", headers=self.headers(self.read_token))
+        live = c.getresponse()
+        self.assertEqual(json.loads(live.readline())["text"], "one")
+        self.assertEqual(self.job("steps")["state"], "running")
+        open(go, "w").close()
+        self.assertEqual([json.loads(line)["text"] for line in live.read().splitlines()], ["two"])
+        c.close()
+
+
 class Access(Serve):
     def test_who_may(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.tokens).st_mode), 0o600)
@@ -275,6 +428,9 @@ class Access(Serve):
         self.assertEqual(self.ask("POST", "/v1/map/square", b"1\n", **{"Content-Type": JSON, "Origin": "http://evil.example"})[0], 403)
         self.assertEqual(self.ask("GET", "/healthz", Host="evil.example")[0], 421)
         self.assertEqual(self.ask("GET", "/healthz", token="none")[0], 200)
+        for path, allow in (("/v1/jobs/j", "PUT, GET, HEAD, PATCH"), ("/v1/jobs/j/cancel", "POST"), ("/v1/jobs/j/watch", "GET"), ("/v1/dead", "GET, HEAD")):
+            status, _, headers = self.ask("PUT" if "/j/" in path or "dead" in path else "POST", path, b"")
+            self.assertEqual((status, headers["Allow"]), (405, allow), path)
         self.assertNotIn("Access-Control-Allow-Origin", self.ask("GET", "/v1/jobs")[2])
         for path in ("/../etc/passwd", "/v1/jobs/../../x", "/v1/jobs/%2e%2e%2f", "//", "/v1/map/%00", "/v1"):
             self.assertIn(self.ask("GET", path)[0], (400, 404, 405), path)
@@ -337,8 +493,11 @@ class Access(Serve):
             self.assertEqual(f.read(), b"mine")
 
     def test_slow_and_idle_connections(self):
-        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(2000)]
-        wait_until(lambda: self.descriptors() > 2000, 30 * PATIENCE, "all are accepted")
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        n = min(10000, most - 1000)
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(n)]
+        wait_until(lambda: self.descriptors() > n, 60 * PATIENCE, "all are accepted")
         began = time.monotonic()
         slow = self.raw(b"GET /healthz HTTP/1.1\r\n", b"Host: loc")
         self.assertIn(b"408", slow)
@@ -358,6 +517,33 @@ class OutOfReach(Serve):
         self.port = int(wait_until(lambda: self.listens(quiet), 20 * PATIENCE, "the server listens"))
         time.sleep(5)  # what must not happen has no event of its own
         self.assertEqual(self.map("square", b"3\n"), b"9\n")
+
+    def test_who_asked_and_left_is_not_asked_for(self):
+        self.redis.pause()
+        self.addCleanup(self.redis.resume)
+        self.assertEqual(self.ask("GET", "/v1/jobs?counts=false")[0], 200)
+
+        def ask_in_vain():  # it would take ten seconds
+            s = socket.create_connection(("127.0.0.1", self.port))
+            s.sendall(f"GET /v1/workers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.read_token}\r\n\r\n".encode())
+            return s
+
+        asking = [ask_in_vain() for _ in range(8)]
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE)
+        s.sendall(f"GET /v1/jobs?counts=false HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.read_token}\r\n\r\n".encode())
+        began = time.monotonic()
+        for one in asking:
+            one.close()
+        self.assertIn(b" 200 OK", s.recv(100))
+        self.assertLess(time.monotonic() - began, 9 * PATIENCE)
+        s.close()
+        asking = ask_in_vain()
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)  # it is being asked
+        began = time.monotonic()
+        self.server.signal(signal.SIGTERM)
+        self.finish(self.server, 20)
+        self.assertLess(time.monotonic() - began, 9 * PATIENCE)
+        asking.close()
 
     def test_the_loop_turns_while_services_are_away(self):
         self.redis.kill()

@@ -38,6 +38,24 @@ open(os.path.join(sys.argv[2], "ended"), "w").close()
 """
 
 
+# Takes several at once: what it gives for each is how many. One fails by itself, one fails the call, one ends the program.
+SIZES = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import fanmap_task
+
+@fanmap_task.task(batch=True)
+def sizes(xs):
+    if 13 in xs:
+        raise ValueError("thirteen")
+    if 22 in xs:
+        os._exit(3)
+    return [KeyError("five") if x == 5 else len(xs) for x in xs]
+
+fanmap_task.serve(sys.argv[2])
+"""
+
+
 class Served:
     """What holds embedded and on a fleet alike. `serve` runs a map of one task and gives its lines."""
 
@@ -123,9 +141,9 @@ class Served:
         program = self.input_file(PATIENT, "patient.py")
         began = time.monotonic()
         got = self.serve("patient", f"python3 {program} {os.path.dirname(NUMBERS)} {self.folder}", "--timeout", "1s", "--grace", "100s",
-                         data=b"600\n0\n", exit_status=1)
+                         data=b"600\n0.5\n", exit_status=1)  # together, so in two slots
         stopped, value = got.splitlines()
-        self.assertEqual((json.loads(stopped)["$error"]["kind"], value), ("timeout", b"0"))
+        self.assertEqual((json.loads(stopped)["$error"]["kind"], value), ("timeout", b"0.5"))
         self.assertLess(time.monotonic() - began, 50 * PATIENCE)
         for name in ("cancelled", "ended"):
             self.assertTrue(os.path.exists(os.path.join(self.folder, name)), name)
@@ -141,6 +159,23 @@ class Served:
             open(needed, "w").close()
         got = self.serve("square", f"sh {script}", "--records", "--crash-cap", 1, data=b"7\n", meanwhile=mend)
         self.assertEqual(json.loads(got), {"index": 0, "attempts": 1, "value": 49})
+
+    def test_several_at_once(self):
+        """Calls of up to eight; what fails whole is split until the guilty item is alone, and none of the others has used up
+        an attempt."""
+        program = os.path.join(self.folder, "sizes.py")
+        with open(program, "w") as f:
+            f.write(SIZES)
+        for encoding in ("json", "msgpack"):
+            got = self.serve("sizes", f"python3 {program} {os.path.dirname(NUMBERS)} {encoding}", "--records", "--batch", 8,
+                             "--within", "500ms", "--crash-cap", 1, data=seq(0, 39), exit_status=1)
+            records = [json.loads(line) for line in got.splitlines()]
+            self.assertEqual([(r["index"], r["error"]["kind"]) for r in records if "error" in r],
+                             [(5, "exception"), (13, "exception"), (22, "crashed")])
+            self.assertEqual([r["error"]["message"] for r in records if "error" in r][:2], ["'five'", "thirteen"])
+            self.assertEqual({r["attempts"] for r in records}, {1})
+            sizes = [r["value"] for r in records if "value" in r]
+            self.assertEqual((max(sizes), len(sizes)), (8, 37))
 
     def test_output_is_labelled(self):
         self.serve("root", f"python3 {NUMBERS}", "--job-id", "r1", data=b"4\n9\n")

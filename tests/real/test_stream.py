@@ -15,13 +15,15 @@ text = sys.stdin.read()
 item = json.loads(text)
 if item is not None and item.get("ms"):
     time.sleep(item["ms"] / 1000)
-if item is not None and item.get("fails"):
+if item is not None and (item.get("fails") or not os.path.exists(item.get("needs", "/"))):
     sys.exit("no good")
-print(json.dumps({"n": None if item is None else item["n"], "twice": None if item is None else 2 * item["n"]}))
+record = [os.environ.get("FANMAP_" + name) for name in ("KEY", "TOPIC", "PARTITION", "OFFSET")]
+print(json.dumps({"record": record, "schema": os.environ.get("FANMAP_SCHEMA_ID"), "n": None if item is None else item["n"], "twice": None if item is None else 2 * item["n"],
+                  **({"pad": "x" * item["pad"]} if item is not None and item.get("pad") else {})}))
 """
 
 
-class Stream(Case):
+class StreamCase(Case):
     bound_s = 120
     lanes = 4
 
@@ -73,6 +75,8 @@ class Stream(Case):
             self.assertGreater(offset, at.get((partition, lane), -1))
             at[partition, lane] = offset
 
+
+class Stream(StreamCase):
     def test_a_limit_that_counts_processors_is_refused(self):
         said = self.run_fanmap("stream", "echo", "--from", "in", "-j", "50%", exit_status=2).err()
         self.assertIn("counts the processors of this machine", said)
@@ -88,6 +92,8 @@ class Stream(Case):
         for _, key, value, headers in got:
             n = json.loads(value)["n"]
             self.assertEqual((key, json.loads(value)["twice"]), (b"k%d" % (n % 7), 2 * n))
+            self.assertEqual([word.encode() for word in json.loads(value)["record"]],
+                             [key, self.source.encode(), headers["fanmap-source-partition"], headers["fanmap-source-offset"]])
             self.assertEqual((headers["fanmap-job"], headers["fanmap-source-topic"]), (b"double", self.source.encode()))
             self.assertEqual((headers["fanmap-attempts"], int(headers["fanmap-source-partition"])), (b"1", n % self.lanes))
         bad = {key: (value, headers) for _, key, value, headers in self.read(self.errors, 1, 2)}
@@ -129,8 +135,11 @@ class Stream(Case):
     def test_order_of_keys(self):
         """A slow item holds up its own key and nothing else; each key is in its order."""
         self.stream_worker()
-        self.stream("--order", "key")
-        self.write(0, 41, ms=lambda n: 8000 if n == 3 else 0)
+        stream = self.stream("--order", "key")
+        self.write(0, 41, ms=lambda n: 10000 if n == 3 else 0)
+        wait_until(lambda: "info: stream double" in stream.err(), 30, "the stream is there")
+        wait_until(lambda: b"partition 3 stands at offset 0: attempt 1 of it has run for" in self.run_fanmap("show", "double").out(), 30,
+                   "show says what partition 3 waits for")
         numbers = [json.loads(value)["n"] for _, _, value, _ in self.read(self.to, self.lanes, 42)]
         for key in range(7):
             for lane in range(self.lanes):
@@ -149,14 +158,107 @@ class Stream(Case):
         time.sleep(1)
         self.write(8, 15)
         self.read(self.to, self.lanes, 8)
+        shown = json.loads(self.run_fanmap("show", "double", "--json").out())
+        self.assertEqual((shown["lag"], shown["stream"]["gatherers"], len(shown["stream"]["lanes"])), (8, 1, self.lanes))
+        for lane in shown["stream"]["lanes"]:
+            self.assertEqual((lane["lag"], lane["head"], lane["ungathered"]), (2, 2, 0))
+            self.assertGreater(lane["head_age_ms"], 1000)
+        self.assertIn("paused", " ".join(shown["waits"]))
         self.run_fanmap("resume", "double")
         self.read(self.to, self.lanes, 16)
         self.assertIn("double", self.run_fanmap("jobs").out().decode())
-        for words in (("gather", "double"), ("map", "double", "--job-id", "double")):
-            self.assert_one_line(self.run_fanmap(*words, data=b"1\n", exit_status=2), "is a stream")
+        self.assert_one_line(self.run_fanmap("map", "double", "--job-id", "double", data=b"1\n", exit_status=2), "is a stream")
         self.run_fanmap("cancel", "double")
-        stream.signal(signal.SIGTERM)
-        self.finish(stream, 30)
+        self.assertIn("stream double was cancelled", self.finish(stream, 30, 3).err())
         self.assert_one_line(self.finish(self.stream(), 30, 3), "was cancelled")
         other = self.start("stream", "double", "--from", "nowhere", "--job-id", "b", *self.connect_args())
         self.assert_one_line(self.finish(other, 30, 2), "nowhere")
+        early = self.stream("--job-id", "c")
+        wait_until(lambda: "info: stream c" in early.err(), 30 * PATIENCE, "the stream to begin")
+        early.signal(signal.SIGTERM)  # before it is in its group
+        self.finish(early, 10)
+
+
+class StreamTrouble(StreamCase):
+    """What an operator, or time, can do to a stream."""
+
+    def end(self, program):
+        program.signal(signal.SIGTERM)
+        self.finish(program, 30)
+
+    def test_forgotten_positions(self):
+        """Kafka forgets the positions of a group that nobody is in for a week: nothing begins again."""
+        worker, stream = self.stream_worker(), self.stream()
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=0)
+        self.end(stream)
+        self.end(worker)
+        for group in ("gather", "stream"):
+            raw.delete_group(self.kafka.port, f"{self.namespace}.{group}.double")
+        refused = self.finish(self.stream(), 30, 6)
+        self.assertIn(f"group {self.namespace}.gather.double has no position", refused.err())
+        log = f"{self.namespace}.stream.double"
+        ends = [raw.end(self.kafka.port, log, lane) for lane in range(self.lanes)]
+        worker = self.stream_worker()
+        wait_until(lambda: "its group has no position" in worker.err(), 30 * PATIENCE, "the worker to refuse")
+        self.assertEqual([raw.end(self.kafka.port, log, lane) for lane in range(self.lanes)], ends)
+
+    def test_topics_that_take_less(self):
+        """What is too large for the output is an error; what is too large for that topic, too, is one line, and nothing is lost."""
+        raw.configure_topic(self.kafka.port, self.to, "max.message.bytes", "3000")
+        raw.configure_topic(self.kafka.port, self.errors, "max.message.bytes", "2000")
+        self.stream_worker()
+        stream = self.stream()
+        self.write(0, 7, pad=lambda n: 5000 if n == 3 else 100)  # more than one fits into a transaction, and into no batch
+        self.assertEqual({json.loads(value)["n"] for _, _, value, _ in self.read(self.to, self.lanes, 7, quiet_s=0)}, set(range(8)) - {3})
+        ((_, key, value, headers),) = self.read(self.errors, 1, 1, quiet_s=0)
+        self.assertEqual((key, json.loads(value), headers["fanmap-error-kind"]), (b"k3", {"n": 3, "pad": 5000}, b"too_large"))
+        self.write(8, 8, fails=lambda n: "x" * 3000)
+        self.assertIn(f"topic {self.errors} takes no record of", self.finish(stream, 30, 2).err())
+        raw.configure_topic(self.kafka.port, self.errors, "max.message.bytes", "9000")
+        stream = self.stream()
+        self.assertEqual([json.loads(value)["n"] for _, _, value, _ in self.read(self.errors, 1, 2, quiet_s=0)], [3, 8])
+        raw.configure_topic(self.kafka.port, self.to, "max.message.bytes", "1500")
+        self.write(9, 9, pad=lambda n: 2000)  # as the stream knows it, it fits
+        self.assertIn(f"topic {self.to} takes no record of", self.finish(stream, 30, 2).err())
+        self.stream()
+        self.assertEqual(len(self.read(self.errors, 1, 3)), 3)
+
+    def test_a_worker_without_redis(self):
+        """It leaves a stream that has a limit to others, as long as it has one."""
+        without = self.stream_worker("--redis", "none")
+        self.stream("-j", "2")
+        waits = "stream double waits: it has a limit, and this worker has no Redis"
+        wait_until(lambda: waits in without.err(), 30 * PATIENCE, "it says that it waits")
+        other = self.stream_worker()
+        self.write(0, 7)
+        self.assertEqual(len(self.read(self.to, self.lanes, 8, quiet_s=0)), 8)
+        self.run_fanmap("set", "double", "--concurrency", "0")
+        wait_until(lambda: "stream double: takes records" in without.err(), 30 * PATIENCE, "it takes part")
+        self.end(other)
+        self.write(8, 15)
+        self.assertEqual(len(self.read(self.to, self.lanes, 16, quiet_s=0)), 16)
+        self.run_fanmap("set", "double", "--concurrency", "2")
+        wait_until(lambda: without.err().count(waits) == 2, 30 * PATIENCE, "it leaves")
+
+    def test_a_log_that_was_deleted(self):
+        """What is lost is said before it is passed, and passed only where that is asked for."""
+        self.stream_worker()
+        stream = self.stream()
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=0)
+        self.end(stream)
+        log = f"{self.namespace}.stream.double"
+        begin = raw.end(self.kafka.port, log, 0)
+        self.write(8, 8)
+        wait_until(lambda: raw.end(self.kafka.port, log, 0) > begin, 30 * PATIENCE, "an outcome")
+        said = self.run_fanmap("show", "double").out().decode()
+        self.assertRegex(said, "; [1-9] records of its log are not gathered")  # it, and how far the log is whole
+        self.assertIn("gatherers  none: outcomes wait", said)
+        raw.delete_records(self.kafka.port, log, 0, -1)
+        self.write(12, 12)
+        for _ in range(2):
+            self.assertIn("between offsets 2 and 2 of", self.finish(self.stream(), 30, 6).err())
+        self.stream("--skip-lost")
+        numbers = [json.loads(value)["n"] for _, _, value, _ in self.read(self.to, self.lanes, 9)]
+        self.assertEqual(sorted(numbers), [*range(8), 12])

@@ -77,11 +77,36 @@ class Terminal(Case):
                 self.check(self.watch(window), 8)
                 window.close()
 
+    def test_output_while_it_runs_is_not_garbled(self):
+        """Tagged lines of both streams, as they come, above the line of progress; and each item's in their order."""
+        script = "for i in 1 2 3; do echo out $i; echo note >&2; sleep 0.2; done; printf last; test $(expr {} % 3) != 0"
+        wanted = re.compile(r"\d+ +(out [123]|note|last)|fanmap: item \d+: exit: note|\d+ outcomes in [\d.]+ s, \d+ failed|STATUS 1|\$")
+        for columns in (20, 80, 200):
+            with self.subTest(columns=columns):
+                window = self.begin(columns, "-j", "2", "--line-buffer", "--tag", "--sh", script, ":::", *map(str, range(1, 7)))
+                pictures = self.watch(window)
+                for picture in pictures:
+                    lines = picture[:-1] if picture and PROGRESS.fullmatch(picture[-1]) else picture
+                    if not any(x.endswith("/run") for x in picture):
+                        self.assertEqual([x for x in lines if not wanted.fullmatch(x)], [], picture)
+                for i in range(1, 7):
+                    own = [x.split(maxsplit=1)[1] for x in pictures[-1] if x.startswith(f"{i}  ")]
+                    self.assertEqual([x for x in own if x != "note"], ["out 1", "out 2", "out 3", "last"])
+                    self.assertEqual(own.count("note"), 3)
+                self.assertTrue(any(sum(x.endswith("out 1") for x in p) > sum(x.endswith("last") for x in p) for p in pictures), "while it runs")
+                window.close()
+
     def test_a_window_that_changes_its_size(self):
         window = self.begin(100, "-j", "2", "--sh", SCRIPT, ":::", *map(str, range(1, 17)))
         widths = iter([30, 25, 120, 40, 80] * 100)
         beats = iter(range(10000))
         self.check(self.watch(window, lambda: next(beats) % 8 == 7 and window.tmux("resize-window", "-x", str(next(widths)))), 16)
+
+    def test_an_interrupt_leaves_no_line_of_progress(self):
+        window = self.begin(80, "-j", "2", "--sh", "sleep {}; echo out {}", ":::", "0", "0", "600")
+        pictures = self.watch(window, lambda: any(x.startswith("2/3") for x in window.lines()) and window.tmux("send-keys", "C-c"))
+        self.assertFalse(any("2/3" in x for x in pictures[-1]), pictures[-1])
+        self.assertIn("STATUS 130", pictures[-1])
 
     def test_a_value_without_a_newline_stands_alone(self):
         window = self.begin(80, "--raw", "--", "printf", "%s", "{}", ":::", "a", "b")

@@ -50,14 +50,30 @@ class TopicsChange(Case):
         return True
 
     def test_an_items_topic_made_anew(self):
-        """At once, and after a while: the worker comes back by itself, and new jobs run."""
+        """At once, and after a while: the worker comes back by itself, and new jobs run, also one that fills the topic at once
+        beyond where the old one ended."""
         worker = self.worker()
-        for pause_s in (0, 5):
-            self.run_map("trouble", data=seq(1, 300))
+        for pause_s, before, after in ((0, 300, 40), (5, 300, 40), (0, 5, 400)):
+            self.run_map("trouble", data=seq(1, before))
             self.make_anew("items.default.trouble", pause_s)
-            run = self.run_map("trouble", data=seq(1, 40))
-            self.assert_same(run.out(), squares(40))
+            run = self.run_map("trouble", data=seq(1, after))
+            self.assert_same(run.out(), squares(after))
             self.assertTrue(worker.alive(), worker.err())
+
+    def test_an_items_topic_made_anew_before_anybody_read_it(self):
+        """Nobody saw what was there: a worker that finds nothing to do while the job is open looks for it."""
+        first = self.worker()
+        self.run_map("trouble", data=seq(1, 5))
+        first.kill()
+        self.run_fanmap("submit", "trouble", "--job-id", "unseen", "--partitions", "2", data=seq(1, 20), bound_s=60)
+        raw.delete_topic(self.kafka.port, self.topic("items.default.trouble"))
+        wait_until(lambda: "was deleted: items that had not run are lost" in self.run_fanmap("show", "unseen").out().decode(), 20 * PATIENCE,
+                   "show says that the topic is gone")
+        wait_until(lambda: self.is_made("items.default.trouble"), 20, "the topic is made anew")
+        self.worker()
+        gather = self.start("gather", "unseen", "--records")
+        self.finish(gather, 100, 1)
+        self.assertEqual([json.loads(x)["error"]["kind"] for x in gather.out().splitlines()], ["lost"] * 20)
 
     def test_an_items_topic_made_anew_under_a_job(self):
         """What had not run is lost, and says so; with that map and gather end. What ran has its value."""
@@ -99,10 +115,12 @@ class TopicsChange(Case):
         """They have nowhere to go for some seconds: the worker says so, goes on with what comes then, and ends with nothing in hand."""
         counted = self.recorder()
         worker = self.worker(slots=2)
-        self.start_map("recorded_sleep", "--job-id", "gone", data="".join(f"[300,{i}]\n" for i in range(60)))
+        gone = self.start_map("recorded_sleep", "--job-id", "gone", data="".join(f"[300,{i}]\n" for i in range(60)))
         counted.wait_started(4, 30)
         raw.delete_topic(self.kafka.port, self.topic("results"))
         wait_until(lambda: "is kept and tried again" in worker.err(), 60 * PATIENCE, "the worker says that it keeps outcomes")
+        self.finish(gone, 60 * PATIENCE, 6)
+        self.assertIn("no longer whole", gone.err(), "its reader knows it while there is no topic yet")
         wait_until(lambda: self.is_made("results"), 20, "the topic is made anew")
         self.assert_same(self.run_map("trouble", data=seq(1, 40)).out(), squares(40))
         worker.signal(signal.SIGTERM)

@@ -34,6 +34,14 @@ class Waiting(Case):
             return all(word in " ".join(lines) for word in words) and lines
         return wait_until(said, 40 * PATIENCE, f"show {job} says {words}")
 
+    def reason(self, job):
+        """The word for it in the list of jobs."""
+        jobs = [json.loads(line) for line in self.run_fanmap("jobs", "--json").out().splitlines()]
+        return next(j.get("reason", "") for j in jobs if j["job"] == job)
+
+    def dealt(self):
+        return [json.loads(line)["partitions"] for line in self.run_fanmap("workers", "--json").out().splitlines()]
+
     def says(self, run, *words, bound_s=45):
         wait_until(lambda: any(all(word in line for word in words) for line in run.err().splitlines()),
                    bound_s * PATIENCE, f"the map says {words}")
@@ -46,6 +54,7 @@ class Causes(Waiting):
     def test_nobody_then_paused_then_it_goes_on(self):
         run = self.start_map("echo", "--job-id", "j", data=b"1\n2\n")
         self.says(run, "no worker serves task echo")
+        self.assertEqual(self.reason("j"), "no worker")
         self.run_fanmap("pause", "j")
         self.worker(slots=2)
         self.says(run, "job j waits: it is paused")
@@ -62,6 +71,7 @@ class Causes(Waiting):
         run = self.start_map("square", "--job-id", "j", data=b"3\n")
         self.says(run, "job j waits: 1 of the 1 workers of task square cannot start its program")
         self.waits("j", "cannot start its program", f":{worker.process.pid} says why")
+        self.assertEqual(self.reason("j"), "no start")
         self.assertEqual(len([x for x in worker.err().splitlines() if "time and again" in x]), 1)
         open(needed, "w").close()
         self.finish(run, 60 * PATIENCE)
@@ -79,6 +89,16 @@ class Causes(Waiting):
         fed.signal(signal.SIGKILL)
         wait_until(lambda: self.run_map("echo", "--input-format", "lines", data=b"1\n").out(), 60 * PATIENCE, "the other serves it")
         self.assertTrue(idle.alive())
+
+    def test_a_group_that_waits_for_a_dead_member_says_so(self):
+        """And not that there are too few partitions."""
+        dead, _ = [self.worker("--exec", "echo=cat", tasks=None, slots=1, session="25s") for _ in range(2)]
+        wait_until(lambda: self.dealt() == [4, 4], 60 * PATIENCE, "both are members of the group")
+        dead.signal(signal.SIGKILL)
+        late = self.worker("--exec", "echo=cat", tasks=None, slots=1, session="25s")
+        wait_until(lambda: "it waits for a member that died" in late.err(), 30 * PATIENCE, "it says so")
+        wait_until(lambda: "the group has dealt its partitions out" in late.err(), 60 * PATIENCE, "it goes on")
+        self.assertNotIn("no partition of the topic", late.err())
 
     def test_a_map_that_waits_for_input_says_nothing(self):
         self.worker("--exec", "slow=sleep 8", slots=1)
@@ -111,7 +131,7 @@ class Causes(Waiting):
         worker = self.worker(slots=2)
         run = self.start_map("recorded_sleep", "--job-id", "j", "-j", "1", data=b"[300000,1]\n" * 3)
         recorder.wait_started(1, 30)
-        self.waits("j", f"all 1 tokens are held ({socket.gethostname()}:{worker.pid} 1)")
+        self.waits("j", f"its 1 token is held ({socket.gethostname()}:{worker.pid} 1)")
         self.run_fanmap("cancel", "j")
         self.finish(run, 30, 3)
 

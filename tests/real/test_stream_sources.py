@@ -1,0 +1,115 @@
+"""Streams over whatever a source can be: full of holes, compacted, growing, with keys that hold up nothing but themselves."""
+import json
+import signal
+import time
+
+import raw
+from fleet import wait_until
+from test_stream import StreamCase
+
+
+class Sources(StreamCase):
+    def numbers(self, topic, lanes, n, **more):
+        return [json.loads(value)["n"] for _, _, value, _ in self.read(topic, lanes, n, **more)]
+
+    def put(self, lane, numbers, key=b"k"):
+        raw.produce(self.kafka.brokers, self.source, lane, [(key, json.dumps({"n": n}).encode()) for n in numbers])
+
+    def committed(self, lane):
+        return raw.committed(self.kafka.port, f"{self.namespace}.stream.double", self.source, lane)
+
+    def test_holes(self):
+        """A deleted prefix, transactions that were aborted and committed, records without key, without value, and without both."""
+        def transaction(numbers, commits):
+            raw.transaction(self.kafka.brokers, self.source, 0, [(b"t", b'{"n": %d}' % n) for n in numbers], commits)
+
+        self.put(0, range(10))
+        raw.delete_records(self.kafka.port, self.source, 0, 4)
+        transaction(range(20, 25), False)
+        worker = self.stream_worker()
+        self.stream("--to-partition", "same")
+        self.assertEqual(self.numbers(self.to, self.lanes, 6, quiet_s=0), list(range(4, 10)))
+        self.assertIn("offsets 0 to 3 were deleted before they were read", worker.err())
+        transaction(range(30, 33), True)
+        transaction(range(40, 45), False)
+        for key, value in ((None, b'{"n": 50}'), (b"k", None), (None, None)):
+            raw.produce_one(self.kafka.brokers, self.source, 0, key, value)
+        transaction(range(60, 62), False)
+        got = self.read(self.to, self.lanes, 12)
+        self.assertEqual([(key, json.loads(value)["n"]) for _, key, value, _ in got[6:]],
+                         [(b"t", 30), (b"t", 31), (b"t", 32), (None, 50), (b"k", None), (None, None)])
+        wait_until(lambda: self.committed(0) == int(got[-1][3]["fanmap-source-offset"]) + 1, 30, "the last record is committed")
+        said = json.loads(self.run_fanmap("show", "double", "--json").out())
+        self.assertEqual(said["lag"], 0)  # no record is behind, though the last transaction's stand behind the position
+        self.read(self.errors, 1, 0, quiet_s=0)
+
+    def test_compacted(self):
+        """What compaction took away is stepped over, wherever the stream begins; each record that is there has its outcome."""
+        topic = self.source + "-compacted"
+        raw.create_topic(self.kafka.port, topic, 1, cleanup_policy="compact", segment_ms=200, min_cleanable_dirty_ratio=0.01)
+
+        def count():
+            reader, n = raw.Committed(self.kafka.brokers, topic, 1), 0
+            while reader.poll(1000):
+                n += 1
+            reader.close()
+            return n
+
+        for n in range(40):
+            raw.produce_one(self.kafka.brokers, topic, 0, b"k%d" % (n % 4), b'{"n": %d}' % n)
+        time.sleep(0.3)  # the age of a segment that is full
+        raw.produce_one(self.kafka.brokers, topic, 0, b"last", b'{"n": 40}')
+        wait_until(lambda: count() == 5, 60, "the topic is compacted", 0.5)
+        self.stream_worker()
+        self.source = topic
+        self.stream()
+        self.assertEqual(sorted(self.numbers(self.to, self.lanes, 5)), list(range(36, 41)))
+        wait_until(lambda: self.committed(0) == 41, 30, "the position")
+
+    def test_more_partitions(self):
+        """Partitions that the source gets while the stream runs are its own from then on, from their first record; also after a stop."""
+        self.stream_worker()
+        first = self.stream()
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=0)
+        raw.add_partitions(self.kafka.port, self.source, 6)
+        for lane in (4, 5):
+            self.put(lane, range(100 * lane, 100 * lane + 5))
+        got = self.read(self.to, self.lanes, 18)
+        self.in_order(got)
+        self.assertEqual(sorted(json.loads(value)["n"] for _, _, value, _ in got),
+                         [*range(8), *range(400, 405), *range(500, 505)])
+        first.signal(signal.SIGTERM)
+        self.finish(first, 30)
+        self.stream()
+        self.put(5, range(505, 507))
+        self.assertEqual(sorted(self.numbers(self.to, self.lanes, 20))[-2:], [505, 506])
+        shown = json.loads(self.run_fanmap("show", "double", "--json").out())
+        self.assertEqual([lane["lag"] for lane in shown["stream"]["lanes"]], [0] * 6)
+
+
+class Keys(StreamCase):
+    def test_a_key_that_fails(self):
+        """It is tried five times, a second apart, before the next of its key; the other keys, 20,000, do not wait for it."""
+        self.worker(slots=4)
+        self.start("stream", "trouble", "--from", self.source, "--to", self.to, "--errors-to", self.errors, "--order", "key",
+                   "--retries", "5", "--backoff", "1s,1", "--to-partition", "same", *self.connect_args())
+        raw.produce(self.kafka.brokers, self.source, 0, [(b"bad", b"-4"), (b"bad", b"7")])
+        for lane in range(self.lanes):  # all within the windows, of 10,000 a partition
+            raw.produce(self.kafka.brokers, self.source, lane, [(b"%d" % n, b"%d" % n) for n in range(lane, 20000, self.lanes)])
+        got = self.read(self.to, self.lanes, 20001, bound_s=60)
+        self.assertEqual(sorted((key, int(value)) for _, key, value, _ in got),
+                         sorted([(b"bad", 49), *((b"%d" % n, n * n) for n in range(20000))]))
+        self.assertEqual(got[-1][1:3], (b"bad", b"49"))
+        ((_, key, value, headers),) = self.read(self.errors, 1, 1, quiet_s=0)
+        self.assertEqual((key, value, headers["fanmap-attempts"]), (b"bad", b"-4", b"6"))
+
+    def test_a_poison_record(self):
+        """What takes its slots down is aside at the cap, and its partition goes on, in order."""
+        self.worker(slots=2)
+        self.start("stream", "trouble", "--from", self.source, "--to", self.to, "--errors-to", self.errors, "--retries", "50",
+                   "--backoff", "1ms", *self.connect_args())
+        raw.produce(self.kafka.brokers, self.source, 0, [(b"a", b"1"), (b"a", b"-1"), (b"a", b"3"), (b"a", b"4")])
+        self.assertEqual([value for _, _, value, _ in self.read(self.to, self.lanes, 3)], [b"1", b"9", b"16"])
+        ((_, key, value, headers),) = self.read(self.errors, 1, 1, quiet_s=0)
+        self.assertEqual((key, value, headers["fanmap-error-kind"]), (b"a", b"-1", b"crashed"))
