@@ -19,6 +19,7 @@ from services import Kafka, Redis  # noqa: E402
 BUILD = os.environ.get("FANMAP_BUILD") or os.path.join(ROOT, "build")
 FANMAP = os.path.join(BUILD, "fanmap")
 RECORDED = os.path.join(BUILD, "tests", "recorded.so")
+RAW_STREAM = os.path.join(BUILD, "bench", "raw_stream")
 RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
 LATENCY = os.path.join(BUILD, "bench", "latency")
 LINES = ("--input-format", "lines", "--output-format", "lines")
@@ -132,8 +133,15 @@ class Fleet:
         log = open(os.path.join(self.folder, f"worker-{namespace}-{len(self.workers)}.log"), "wb")
         command = [FANMAP, "worker", "--namespace", namespace, *args]
         worker = subprocess.Popen(command, env=env or self.env, stdin=subprocess.DEVNULL, stderr=log)
+        worker.log = log.name
         self.workers.append(worker)
         return worker
+
+    def python_worker(self, module, env, slots=2):
+        """Of the package in python/, serving the tasks of a module that `env` leads to."""
+        log = open(os.path.join(self.folder, f"worker-{module}.log"), "wb")
+        command = [sys.executable, "-m", "fanmap", "worker", module, "--slots", str(slots)]
+        self.workers.append(subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def end_workers(self):
         for worker in self.workers:

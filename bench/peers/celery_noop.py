@@ -1,4 +1,5 @@
-"""Celery: a group of no-op tasks in chunks of 100, two prefork workers, prefetch as its guide advises for short tasks."""
+"""Celery: a group of no-op tasks, two prefork workers, prefetch as its guide advises for short tasks. Prints the seconds of the
+same in its chunks of 100, then those of the group."""
 import os
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def main(count):
         chunked = square.chunks(((i,) for i in range(count)), 100)().get(timeout=600)
         in_chunks = time.monotonic() - began
         assert got == [i * i for i in range(count)] == [x for chunk in chunked for x in chunk]
-        print(min(plain, in_chunks) if "--chunks" in sys.argv else plain)
+        print(in_chunks, plain)
     finally:
         worker.terminate()
         worker.wait()

@@ -48,6 +48,49 @@ def celery(pairs, items):
     return compare(min(pairs, 3), items, "celery", 5000, target=20)
 
 
+PYTHON_TASKS = """
+import sys, time, fanmap
+@fanmap.task
+def square(x):
+    return x * x
+if __name__ == "__main__":
+    n = int(sys.argv[1])
+    from bench_squares import square
+    assert list(fanmap.map(square, range(1000))) == [i * i for i in range(1000)]
+    began = time.monotonic()
+    got = list(fanmap.map(square, range(n)))
+    print(time.monotonic() - began)
+    assert got == [i * i for i in range(n)]
+"""
+
+
+def python_celery(pairs, items):
+    """Python tasks on a fleet, fanmap.map / Celery's group over Redis: the same function, two processes each"""
+    if not is_there("celery"):
+        print("    celery is not installed: bench/peers/setup", file=sys.stderr)
+        return
+    count, theirs_count = items // 5, 2000
+    with Fleet() as fleet:
+        path = os.path.join(fleet.folder, "bench_squares.py")
+        with open(path, "w") as f:
+            f.write(PYTHON_TASKS)
+        env = dict(fleet.env, PYTHONPATH=os.pathsep.join([os.path.join(ROOT, "python"), fleet.folder]), BENCH_REDIS=fleet.redis.url)
+        fleet.python_worker("bench_squares", env)
+
+        def seconds(command, env):
+            out = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+            return [float(word) for word in out.split()]
+
+        got, chunked = [], []
+        for _ in range(min(pairs, 3)):
+            ours = seconds([sys.executable, path, str(count)], env)[0] / count
+            in_chunks, group = seconds(command_of("celery", theirs_count), env)
+            got.append((ours, group / theirs_count))
+            chunked.append(in_chunks / theirs_count / ours)
+        yield Result("Python tasks on a fleet, time an item / Celery's group", got, target=20,
+                     notes=[f"its chunks of 100 take {min(chunked):.1f} to {max(chunked):.1f} times as long"])
+
+
 def dask(pairs, items):
     """maps over Kafka / Dask's client.map, two processes"""
     return compare(min(pairs, 3), items, "dask", 5000)
@@ -63,4 +106,4 @@ def bullmq(pairs, items):
     return compare(min(pairs, 3), items, "bullmq", 50000)
 
 
-ROWS = {"celery": celery, "dask": dask, "ray": ray, "bullmq": bullmq}
+ROWS = {"celery": celery, "python-celery": python_celery, "dask": dask, "ray": ray, "bullmq": bullmq}

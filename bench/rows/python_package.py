@@ -33,15 +33,20 @@ if __name__ == "__main__":
 """
 
 
-def seconds(how, n):
-    """An item, of a map of n over slots that have started."""
+def number_of(name, code, *arguments):
+    """The last word of what a script prints that has this package."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("FANMAP_")}
     env["PYTHONPATH"] = os.path.join(ROOT, "python")
-    path = os.path.join(ROOT, ".fanmap", "bench_noop.py")
+    path = os.path.join(ROOT, ".fanmap", name)
     with open(path, "w") as f:
-        f.write(CODE)
-    out = subprocess.run([sys.executable, path, how, str(n)], check=True, capture_output=True, text=True, env=env).stdout
-    return float(out.split()[-1]) / n
+        f.write(code)
+    command = [sys.executable, path, *map(str, arguments)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout.split()[-1])
+
+
+def seconds(how, n):
+    """An item, of a map of n over slots that have started."""
+    return number_of("bench_noop.py", CODE, how, n) / n
 
 
 def executor(pairs, items):
@@ -63,4 +68,29 @@ def futures(pairs, items):
                  pairs_of(pairs, lambda: seconds("fanmap_executor", count), lambda: seconds("executor", count)))
 
 
-ROWS = {"python-executor": executor, "python-pool": pool, "python-futures": futures}
+SLOW_FIRST = """
+import resource, sys, time, fanmap
+def text(x):
+    if x == 0:
+        time.sleep(3)
+    return f"{x:0100}"
+if __name__ == "__main__":
+    n = 0
+    for value in fanmap.map(text, range(int(sys.argv[1]))):
+        assert int(value) == n
+        n += 1
+    assert n == int(sys.argv[1])
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def memory(pairs, items):
+    """peak memory of a map whose first item is slow, of many values of 100 bytes / of a tenth of them"""
+    def peak(n):
+        return number_of("bench_slow_first.py", SLOW_FIRST, n)
+
+    yield Result("a slow first item, peak memory / the same of a tenth of the items",
+                 pairs_of(min(pairs, 2), lambda: peak(items), lambda: peak(items // 10)), unit="MiB", target=0.7)
+
+
+ROWS = {"python-memory": memory, "python-executor": executor, "python-pool": pool, "python-futures": futures}

@@ -1,5 +1,4 @@
 """Maps over Kafka against the tuned raw librdkafka loop (bench/raw_loop.c), over the same span and as whole processes."""
-import os
 import subprocess
 
 from harness import LINES, RAW_LOOP, RECORDED, Fleet, Result, numbers_file, span
@@ -87,5 +86,21 @@ def limit(pairs, items):
         yield Result(f"{items:,} no-op items under -j 64 / without a limit", got, target=0.97)
 
 
+def workers(pairs, items):
+    """the same map with 2, 4 and 8 workers of one slot each / with one: what more workers cost where the processors are few"""
+    n = max(items // 10, 1)
+    seconds = {}
+    for count in (1, 2, 4, 8):
+        with Fleet() as fleet:
+            path = numbers_file(fleet.folder, n, 100)
+            for _ in range(count):
+                fleet.worker("workers", "--tasks", RECORDED, "--partitions", "8", "--slots", "1")
+            lines = ("--partitions", "8", *LINES)
+            fleet.warm("workers", "noop", *lines, workers=count)
+            seconds[count] = [span(fleet.map("workers", "noop", *lines), path, fleet.env)[0] for _ in range(pairs)]
+        if count > 1:
+            yield Result(f"{n:,} no-op items, {count} workers / one", list(zip(seconds[count], seconds[1])))
+
+
 ROWS = {"raw-100": raw_100, "raw-limited": raw_limited, "raw-1k": raw_1k, "raw-1k-lz4": raw_1k_lz4,
-        "raw-100k": raw_100k, "limit": limit}
+        "raw-100k": raw_100k, "limit": limit, "workers": workers}

@@ -1,0 +1,68 @@
+"""Streams: throughput against a raw loop with the same transactions, slots kept busy, and a record's time through one."""
+import subprocess
+import time
+
+from harness import FANMAP, RAW_STREAM, RECORDED, Fleet, Result
+
+LANES, EVERY_MS = 4, 100
+
+
+class Rig:
+    """Two topics, and what goes between them: a stream, or the raw loop."""
+
+    def __init__(self, fleet, name, task=None, slots=2, *args):
+        self.fleet, self.topics = fleet, (f"{name}-from", f"{name}-to")
+        subprocess.run([RAW_STREAM, "topics", fleet.kafka.brokers, *self.topics, str(LANES)], check=True)
+        if task:
+            fleet.worker(name, "--tasks", RECORDED, "--slots", str(slots))
+            command = [FANMAP, "stream", task, "--namespace", name, "--from", self.topics[0], "--to", self.topics[1],
+                       "--commit-every", f"{EVERY_MS}ms", *args]
+        else:
+            command = [RAW_STREAM, "loop", fleet.kafka.brokers, *self.topics, str(EVERY_MS)]
+        self.process = subprocess.Popen(command, env=fleet.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.feed(1000, 0 if task == "recorded_sleep" else 100)  # it is there
+        time.sleep(1)
+
+    def feed(self, records, size, rate=0):
+        """(seconds, p50 ms, p99 ms)"""
+        command = [RAW_STREAM, "feed", self.fleet.kafka.brokers, *self.topics, str(LANES), str(records), str(size), str(rate)]
+        return tuple(float(x) for x in subprocess.run(command, check=True, capture_output=True, text=True, env=self.fleet.env).stdout.split())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.fleet.end_workers()
+
+
+def throughput(pairs, items):
+    """a stream of no-op tasks, 100-byte records, 4 partitions, transactions of 100 ms / a raw loop consume -> produce with the same"""
+    binary = ("--from-format", "binary", "--to-format", "binary")
+    for order in ("partition", "none"):
+        with Fleet() as fleet:
+            got = []
+            for i in range(pairs):
+                raw = Rig(fleet, f"raw{i}")
+                theirs = raw.feed(items, 100)[0]
+                raw.end()
+                ours = Rig(fleet, f"stream{i}", "echo", 2, "--order", order, *binary)
+                got.append((ours.feed(items, 100)[0], theirs))
+                ours.end()
+            yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop", got, target=0.6)
+
+
+def slots_busy(pairs, _items):
+    """tasks of 1 ms on 4 partitions / slots x 1 ms; and a record's way at half that load"""
+    slots, seconds = 8, 10
+    with Fleet() as fleet:
+        rig = Rig(fleet, "busy", "recorded_sleep", slots)
+        n = slots * 1000 * seconds
+        got = [(rig.feed(n, 0)[0], seconds) for _ in range(pairs)]
+        yield Result(f"{n:,} tasks of 1 ms, {slots} slots, 4 partitions / slots over 1 ms", got, target=0.95)
+        half = [rig.feed(n // 2, 0, slots * 500) for _ in range(pairs)]
+        notes = [f"p50 {p50:.1f} ms, p99 {p99:.1f} ms" for _, p50, p99 in half]
+        yield Result(f"record to record at half load, p99 / {EVERY_MS + 25} ms", [(p99 / 1000, (EVERY_MS + 25) / 1000) for _, _, p99 in half],
+                     target=1.0, notes=notes)
+        rig.end()
+
+
+ROWS = {"stream-throughput": throughput, "stream-busy": slots_busy}
