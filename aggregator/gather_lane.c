@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/search.h"
 #include "base/table.h"
 
 struct gather_key {
@@ -76,15 +77,7 @@ static void drop_keys(gather_lane_t *lane)
 /* Where the offset is, or would be. Mostly at the end. */
 static size_t find(const gather_lane_t *lane, int64_t offset)
 {
-    size_t low = 0, high = lane->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (lane->entries[middle].outcome.offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_below(lane->entries, lane->n, sizeof *lane->entries, offset);
 }
 
 static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_outcome_t *outcome)

@@ -10,6 +10,7 @@
 
 #include "aggregator/watch_state.h"
 #include "base/invariant.h"
+#include "base/search.h"
 #include "base/text.h"
 
 watch_t *watch_new(watch_whole_fn is_whole, void *arg)
@@ -141,15 +142,8 @@ void watch_free(watch_t *watch)
 
 static bool was_open(const gathered_t *before, int64_t offset)
 {
-    uint32_t low = 0, high = before->open_n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (before->open[middle] < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < before->open_n && before->open[low] == offset;
+    size_t i = search_below(before->open, before->open_n, sizeof *before->open, offset);
+    return i < before->open_n && before->open[i] == offset;
 }
 
 static bool has_file(const watch_t *watch, const partition_t *partition, const spec_t *spec, int64_t offset)

@@ -1,22 +1,10 @@
 /* One claim: another's, found by offset, and ours, set and taken away; and the note that ends one. */
+#include "base/search.h"
 #include "worker/core/state.h"
-
-static uint32_t find(const worker_part_t *part, int64_t offset)
-{
-    uint32_t low = 0, high = part->claims_n;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (part->claims[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 const claim_t *claim_find(const worker_part_t *part, int64_t offset)
 {
-    uint32_t i = part->claims_n > 0 ? find(part, offset) : 0;
+    size_t i = search_below(part->claims, part->claims_n, sizeof *part->claims, offset);
     return i < part->claims_n && part->claims[i].offset == offset ? &part->claims[i] : NULL;
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/search.h"
+
 static bool grow(worker_t *w, uint32_t n)
 {
     worker_part_t **parts = realloc(w->parts, n * sizeof(worker_part_t *));
@@ -67,17 +69,10 @@ int by_offset(const void *a, const void *b)
 /* Several can stand at one offset: one being killed, one whose outcome is on its way. The last in line decides. */
 survivor_t *part_find_survivor(worker_part_t *part, int64_t offset, const worker_item_t *item)
 {
-    size_t low = 0, high = part->survivors_n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (part->survivors[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < part->survivors_n && part->survivors[low].offset == offset; low++)
-        if (item == NULL ? part->survivors[low].item != NULL : part->survivors[low].item == item)
-            return &part->survivors[low];
+    size_t i = search_below(part->survivors, part->survivors_n, sizeof *part->survivors, offset);
+    for (; i < part->survivors_n && part->survivors[i].offset == offset; i++)
+        if (item == NULL ? part->survivors[i].item != NULL : part->survivors[i].item == item)
+            return &part->survivors[i];
     return NULL;
 }
 

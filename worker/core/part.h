@@ -9,7 +9,7 @@
 
 /* What a commit says of an item that runs, or ran, at another member. */
 typedef struct {
-    int64_t offset;
+    int64_t offset;  /* they are ordered by it */
     unsigned missed; /* how often in a row the member was missing from the group */
     char member[COMMIT_MEMBER_MAX + 1];
 } claim_t;

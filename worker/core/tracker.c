@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "base/search.h"
 
 /* More ranges than any metadata can hold: a range takes at least two of its 3000 bytes. */
 enum { RANGES_MAX = 1500 };
@@ -106,15 +107,7 @@ tracker_arrival_t tracker_arrive(tracker_t *t, int64_t offset)
 
 static size_t find_count(const tracker_t *t, int64_t offset)
 {
-    size_t low = 0, high = t->counts_n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (t->counts[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_below(t->counts, t->counts_n, sizeof *t->counts, offset);
 }
 
 bool tracker_count(tracker_t *t, const commit_count_t *count)

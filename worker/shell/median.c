@@ -2,18 +2,12 @@
 
 #include <string.h>
 
+#include "base/search.h"
+
 /* How many are smaller. */
 static size_t rank(const median_t *m, uint64_t number)
 {
-    size_t low = 0, high = m->n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (m->in_order[middle] < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return search_below(m->in_order, m->n, sizeof *m->in_order, (int64_t)number);
 }
 
 uint64_t median_add(median_t *m, uint64_t number)
