@@ -17,7 +17,8 @@ void item_file(worker_t *w, worker_item_t *item)
         return;
     }
     if (job->spec != NULL && !is_anothers && strcmp(job->spec->task, w->tasks[item->part->task]) != 0) {
-        item_bury(w, item, DEAD_OTHER_TASK, "it stands on the topic of another task than its job's");
+        item_bury(w, item, job->id, strlen(job->id), DEAD_OTHER_TASK,
+                  "it stands on the topic of another task than its job's");
         return;
     }
     if (job->spec != NULL && job->lacks_tokens && !job->is_halting && !is_anothers) {

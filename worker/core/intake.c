@@ -25,30 +25,6 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *jo
     return item;
 }
 
-static void dead_letter(worker_t *w, worker_part_t *part, const worker_event_t *e, worker_dead_t reason,
-                        const char *why)
-{
-    worker_item_t *item = receive(w, part, NULL, e);
-    worker_action_t *action = act(w, WORKER_DEAD_LETTER);
-    if (item == NULL || action == NULL)
-        return;
-    action->dead.lane = e->item.lane;
-    action->dead.offset = e->item.offset;
-    action->dead.key = e->item.key;
-    action->dead.key_len = e->item.key_len;
-    action->dead.value = e->item.value;
-    action->dead.value_len = e->item.value_len;
-    action->dead.why = why;
-    action->dead.item = item;
-    item_set_state(item, STATE_PUBLISHING);
-    w->stats.publishing++;
-    w->counts[part->task].dead[reason]++;
-    if (w->stats.dead_letters++ == 0)
-        note_part(w, FANMAP_LOG_WARNING, part, "the record at offset %lld goes to the dead letters: %s",
-                  (long long)e->item.offset, why);
-    item_release(w, item);
-}
-
 /* The job of a record; most have the one of the record before. */
 static worker_job_t *job_of(worker_t *w, const char *key, size_t key_len)
 {
@@ -93,8 +69,10 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
     }
     worker_job_t *job = job_of(w, e->item.key, e->item.key_len);
     if (job == NULL || !is_sound) {
-        dead_letter(w, part, e, job == NULL ? DEAD_BAD_KEY : DEAD_BAD_ITEM,
-                    job == NULL ? "its key is not a job id" : "it is not an item");
+        worker_item_t *item = receive(w, part, NULL, e);
+        if (item != NULL)
+            item_bury(w, item, e->item.key, e->item.key_len, job == NULL ? DEAD_BAD_KEY : DEAD_BAD_ITEM,
+                      job == NULL ? "its key is not a job id" : "it is not an item");
         return true;
     }
     if (job->is_ended) {

@@ -122,8 +122,9 @@ void unlimited_news(worker_t *w, worker_job_t *job, uint64_t n, uint64_t version
 void unlimited_answered(worker_t *w);
 
 /* unknown_jobs.c: items of jobs that are not known, and how far the jobs topic was read. */
-/* To the dead letters: its job is not known, or is one of another task. */
-void item_bury(worker_t *w, worker_item_t *item, worker_dead_t reason, const char *why);
+/* To the dead letters, under the key of its record: its job is not known, or is one of another task; or it has none. */
+void item_bury(worker_t *w, worker_item_t *item, const char *key, size_t key_len, worker_dead_t reason,
+               const char *why);
 void jobs_position(worker_t *w, bool at_end);
 /* jobs_query_end.c */
 /* Asks for the end of the jobs topic; gives the number of the query whose answer holds for what was asked now. */
