@@ -118,7 +118,7 @@ int local_start(fanmap_job_t *job, fanmap_error_t *err)
 
 uint64_t local_running(const fanmap_job_t *job)
 {
-    return job->f->local ? worker_shell_running(job->f->local->shell, job->id) : 0;
+    return job->f->local ? worker_running(worker_shell_core(job->f->local->shell), job->id) : 0;
 }
 
 /* ---- jobs that nobody can ask for any more ---- */

@@ -29,7 +29,7 @@ static size_t put_oldest(const fanmap_worker_t *w, char *row, size_t cap)
 {
     worker_oldest_t oldest[OLDEST_MAX];
     char one[JOB_ID_MAX + 80];
-    size_t n = worker_shell_oldest(w->shell, oldest, OLDEST_MAX), len = 0;
+    size_t n = worker_oldest(worker_shell_core(w->shell), oldest, OLDEST_MAX), len = 0;
     for (size_t i = 0; i < n; i++) {
         int size = snprintf(one, sizeof one, "%s%s/%" PRIu64 "/%" PRIu32 "/%" PRId64, len == 0 ? " oldest=" : ",",
                             oldest[i].job, oldest[i].index, oldest[i].attempt, oldest[i].running_ms);
@@ -43,7 +43,7 @@ static size_t put_waiting(const fanmap_worker_t *w, char *row, size_t cap)
 {
     worker_waiting_t waiting[WAITING_MAX];
     char one[JOB_ID_MAX + 96];
-    size_t n = worker_shell_waiting(w->shell, waiting, WAITING_MAX), len = 0;
+    size_t n = worker_waiting(worker_shell_core(w->shell), waiting, WAITING_MAX), len = 0;
     row[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         const worker_waiting_t *at = &waiting[i];
@@ -142,7 +142,7 @@ static void announce_row(fanmap_worker_t *w)
 {
     char row[PRESENCE_ROW_MAX];
     worker_stats_t stats;
-    worker_shell_stats(w->shell, &stats);
+    worker_stats(worker_shell_core(w->shell), &stats);
     int n = snprintf(row, sizeof row,
                      "host=%.*s pid=%d queue=%s slots=%u running=%" PRIu64 " queued=%" PRIu64
                      " partitions=%u started=%" PRId64 " version=%s",
@@ -196,7 +196,7 @@ static size_t find_fed(fanmap_worker_t *w)
     int64_t now_ms = loop_now_ms(w->loop);
     bool dealt = is_dealt(w, now_ms);
     for (size_t i = 0; i < w->catalogue.n; i++) {
-        if (!dealt || w->had_partition_ms[i] == 0 || worker_shell_has_partition(w->shell, i))
+        if (!dealt || w->had_partition_ms[i] == 0 || worker_has_partition(worker_shell_core(w->shell), (uint32_t)i))
             w->had_partition_ms[i] = now_ms;
         bool is_unfed = now_ms - w->had_partition_ms[i] > UNFED_MS;
         if (is_unfed && !w->is_unfed[i])

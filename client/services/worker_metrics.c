@@ -213,7 +213,7 @@ int fanmap_worker_metrics(const fanmap_worker_t *w, fanmap_text_fn fn, void *arg
 void fanmap_worker_health(const fanmap_worker_t *w, fanmap_health_t *ret, size_t sizeof_ret)
 {
     worker_stats_t stats;
-    worker_shell_stats(w->shell, &stats);
+    worker_stats(worker_shell_core(w->shell), &stats);
     bool lacks_redis = w->presence && (!presence_is_up(w->presence) || worker_shell_lacks_tokens(w->shell));
     bool is_ready = w->is_ready && stats.is_dealt && !w->drain_asked;
     const char *why = w->drain_asked        ? "it drains"

@@ -79,7 +79,7 @@ static void on_presence(void *arg)
     if (w->presence && w->is_ready && !w->drain_begun)
         worker_announce(w);
     if (w->cleaner)
-        cleaner_stranded(w->cleaner, worker_shell_is_stranded(w->shell));
+        cleaner_stranded(w->cleaner, worker_is_stranded(worker_shell_core(w->shell)));
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
 }
 

@@ -474,10 +474,10 @@ static void a_cancelled_job_stops(void **state)
     open_shell(x);
     put_items(x, "J", 0, 50);
     worker_stats_t stats = {0};
-    UNTIL(x, (worker_shell_stats(x->shell, &stats), stats.running == SLOTS));
+    UNTIL(x, (worker_stats(worker_shell_core(x->shell), &stats), stats.running == SLOTS));
     jobs_encode_end(&b, END_CANCEL);
     put(x, x->jobs, 0, "J/end", &b);
-    UNTIL(x, (worker_shell_stats(x->shell, &stats), stats.running == 0 && stats.queued == 0));
+    UNTIL(x, (worker_stats(worker_shell_core(x->shell), &stats), stats.running == 0 && stats.queued == 0));
     assert_int_equal(fake->kills, SLOTS);
     assert_int_equal(x->outcomes_n, 0);
     buf_free(&b);
@@ -538,7 +538,7 @@ static void a_drain_leaves_the_rest_to_others(void **state)
     open_shell(x);
     put_items(x, "J", 0, 20);
     worker_stats_t stats = {0};
-    UNTIL(x, (worker_shell_stats(x->shell, &stats), stats.running == SLOTS));
+    UNTIL(x, (worker_stats(worker_shell_core(x->shell), &stats), stats.running == SLOTS));
     drain(x); /* nothing ends by itself: killed after drain_ms */
     assert_true(fake->kills >= SLOTS);
     assert_int_equal(x->outcomes_n, 0);
@@ -558,7 +558,7 @@ static void closing_in_the_middle_gives_everything_back(void **state)
     open_shell(x);
     put_items(x, "J", 0, 100);
     worker_stats_t stats = {0};
-    UNTIL(x, (worker_shell_stats(x->shell, &stats), stats.running == SLOTS));
+    UNTIL(x, (worker_stats(worker_shell_core(x->shell), &stats), stats.running == SLOTS));
     world_free(x); /* the sanitizers judge */
     x = world_new();
     open_shell(x);

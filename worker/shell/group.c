@@ -167,8 +167,9 @@ static void leave_to_join(void *arg)
     bus_group_leave(shell->group);
 }
 
-void shell_join_anew(worker_shell_t *shell)
+void shell_join_anew(worker_shell_t *shell, const worker_action_t *a)
 {
+    (void)a;
     if (shell->joins_anew || shell->is_leaving || !shell->group)
         return;
     shell_log(shell, FANMAP_LOG_WARNING,
@@ -192,8 +193,9 @@ void shell_describe_now(worker_shell_t *shell)
     shell->describe_number = 0;
 }
 
-void shell_let_go(worker_shell_t *shell)
+void shell_let_go(worker_shell_t *shell, const worker_action_t *a)
 {
+    (void)a;
     if (shell->held_n > 0 && --shell->held_n == 0 && shell->group)
         bus_group_let_go(shell->group);
 }

@@ -18,8 +18,7 @@
 #include "worker/shell/stream.h"
 
 enum { WINDOW_MAX = 10000, WINDOW_BYTES_MAX = 8 << 20 }; /* of a stream's lane */
-enum { AMPLE_N = 8192 };  /* about what fits into the cache with all that belongs to it */
-enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
+enum { AMPLE_N = 8192 }; /* about what fits into the cache with all that belongs to it */
 
 /* ---- stepping ---- */
 
@@ -35,165 +34,6 @@ static void end_of_turn(void *arg)
     if (shell->is_drained && !shell->is_leaving && bus_outbox_n(shell->bus) == 0)
         shell_leave(shell);
     loop_timer_at(shell->timer, worker_next_ms(shell->core));
-}
-
-/* Once when it begins, once when it is over. */
-static void tell_tokens(worker_shell_t *shell, const fanmap_error_t *err)
-{
-    if (shell->tokens_are_away == (err != NULL))
-        return;
-    shell->tokens_are_away = err != NULL;
-    if (err)
-        shell_log(shell, FANMAP_LOG_WARNING, "%s; jobs with a limit wait", err->message);
-    else
-        shell_log(shell, FANMAP_LOG_INFO, "the tokens are there again; jobs with a limit go on");
-}
-
-static void on_synced(void *arg, const char *job, uint64_t seq, const tokens_reply_t *reply, const fanmap_error_t *err)
-{
-    worker_shell_t *shell = arg;
-    if (err && err->code == FANMAP_EREFUSED)
-        shell_fail(shell, err);
-    tell_tokens(shell, err);
-    shell_step(shell, &(worker_event_t){.type = WORKER_TOKENS, .tokens = {job, seq, reply}});
-}
-
-static void note(worker_shell_t *shell, const worker_action_t *action)
-{
-    char topic[TOPIC_NAME_MAX];
-    if (action->note.lane < 0)
-        shell_log(shell, action->note.level, "%s", action->note.line);
-    else
-        shell_log(shell, action->note.level, "%s, partition %d: %s", shell_items_name(shell, action->note.lane, topic),
-                  (int)shell_partition_of(shell, action->note.lane), action->note.line);
-}
-
-static void carry_out_in_slot(worker_shell_t *shell, const worker_action_t *a)
-{
-    switch (a->type) {
-    case WORKER_RUN:
-        shell_run(shell, a);
-        break;
-    case WORKER_TAKE_BACK:
-        shell_take_back(shell, a->take_back.slot);
-        break;
-    case WORKER_KILL:
-        slots_kill(shell->slots, a->kill.slot, a->kill.n, a->kill.hard);
-        break;
-    case WORKER_FREEZE:
-        slots_freeze(shell->slots, a->freeze.slot, a->freeze.on);
-        break;
-    case WORKER_LAPSE:
-        slots_set_lapse(shell->slots, a->lapse.job_key, a->lapse.at_ms);
-        break;
-    default:
-        break;
-    }
-}
-
-static void release(worker_shell_t *shell, void *payload)
-{
-    if (shell->stream)
-        shell_stream_release(shell, payload);
-    else
-        bus_release(shell->bus, payload);
-}
-
-static void carry_out_of_lane(worker_shell_t *shell, const worker_action_t *a)
-{
-    switch (a->type) {
-    case WORKER_PUBLISH:
-        (shell->stream ? shell_stream_publish : shell_publish)(shell, a);
-        break;
-    case WORKER_PASS:
-        shell_stream_pass(shell, a);
-        break;
-    case WORKER_LANE:
-        if (shell->group)
-            bus_group_want_lane(shell->group, shell_bus_lane(shell, a->lane.lane), a->lane.on);
-        break;
-    case WORKER_COMMIT:
-        shell_commit(shell, a);
-        break;
-    case WORKER_LET_GO:
-        shell_let_go(shell);
-        break;
-    case WORKER_WITNESS:
-        if (shell->group)
-            bus_group_witness(shell->group, shell_bus_lane(shell, a->witness.lane), a->witness.offset, a->witness.ms);
-        break;
-    case WORKER_DESCRIBE:
-        shell_describe(shell, a);
-        break;
-    default:
-        break;
-    }
-}
-
-static void carry_out(worker_shell_t *shell, const worker_action_t *a)
-{
-    switch (a->type) {
-    case WORKER_RUN:
-    case WORKER_TAKE_BACK:
-    case WORKER_KILL:
-    case WORKER_FREEZE:
-    case WORKER_LAPSE:
-        carry_out_in_slot(shell, a);
-        break;
-    case WORKER_PUBLISH:
-    case WORKER_PASS:
-    case WORKER_LANE:
-    case WORKER_COMMIT:
-    case WORKER_LET_GO:
-    case WORKER_WITNESS:
-    case WORKER_DESCRIBE:
-        carry_out_of_lane(shell, a);
-        break;
-    case WORKER_HAND_OFF:
-        shell_hand_off(shell, a);
-        break;
-    case WORKER_BEG:
-        shell_beg(shell, a);
-        break;
-    case WORKER_WATCH:
-        shell_watch(shell, a);
-        break;
-    case WORKER_TELL:
-        shell_tell(shell, a);
-        break;
-    case WORKER_JOIN_ANEW:
-        shell_join_anew(shell);
-        break;
-    case WORKER_SYNC:
-        shell->tokens->sync(shell->tokens, &a->sync.request, on_synced, shell);
-        break;
-    case WORKER_COPY_END:
-        shell_copy_end(shell, a);
-        break;
-    case WORKER_WRITE_END:
-        shell_write_end(shell, a);
-        break;
-    case WORKER_DEAD_LETTER:
-        shell_dead_letter(shell, a);
-        break;
-    case WORKER_RELEASE:
-        release(shell, a->release.payload);
-        break;
-    case WORKER_INTAKE:
-        shell->core_wants = a->intake.on;
-        shell_intake(shell);
-        break;
-    case WORKER_QUERY_JOBS_END:
-        shell_query_jobs_end(shell);
-        break;
-    case WORKER_NOTE:
-        note(shell, a);
-        break;
-    case WORKER_DRAINED:
-        shell->is_drained = true;
-        loop_timer_at(shell->leaving, loop_now_ms(shell->loop) + LEAVE_MS);
-        break;
-    }
 }
 
 static void on_leave_over(void *arg)
@@ -300,7 +140,7 @@ int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const wor
     shell->config = *config;
     shell->callbacks = *callbacks;
     shell->arg = arg;
-    shell->carry_out = carry_out;
+    shell->carry_out = shell_carry_out;
     shell->end_of_turn = end_of_turn;
     shell->unsent_last = &shell->unsent;
     snprintf(shell->name_space, sizeof shell->name_space, "%s", config->name_space);
@@ -322,31 +162,6 @@ void worker_shell_drain(worker_shell_t *shell)
     shell_step(shell, &(worker_event_t){.type = WORKER_DRAIN});
 }
 
-void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret)
-{
-    worker_stats(shell->core, ret);
-}
-
-size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max)
-{
-    return shell->core ? worker_oldest(shell->core, ret, max) : 0;
-}
-
-size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, size_t max)
-{
-    return shell->core ? worker_waiting(shell->core, ret, max) : 0;
-}
-
-bool worker_shell_has_partition(const worker_shell_t *shell, size_t task)
-{
-    return worker_has_partition(shell->core, (uint32_t)task);
-}
-
-bool worker_shell_is_stranded(const worker_shell_t *shell)
-{
-    return shell->core && worker_is_stranded(shell->core);
-}
-
 const worker_t *worker_shell_core(const worker_shell_t *shell)
 {
     return shell->core;
@@ -357,11 +172,6 @@ bool worker_shell_lacks_tokens(const worker_shell_t *shell)
     return shell->tokens_are_away;
 }
 
-uint64_t worker_shell_running(const worker_shell_t *shell, const char *job)
-{
-    return shell->core ? worker_running(shell->core, job) : 0;
-}
-
 /* The payloads of items in hand. */
 static void give_back(worker_shell_t *shell)
 {
@@ -370,7 +180,7 @@ static void give_back(worker_shell_t *shell)
     worker_actions_clear(&shell->actions);
     worker_abandon(shell->core, &shell->actions);
     for (size_t i = 0; i < shell->actions.n; i++)
-        release(shell, shell->actions.at[i].release.payload);
+        shell_carry_out(shell, &shell->actions.at[i]);
 }
 
 void worker_shell_close(worker_shell_t *shell)

@@ -65,24 +65,13 @@ int worker_shell_open(loop_t *loop, bus_t *bus, tokens_port_t *tokens, const wor
 void worker_shell_drain(worker_shell_t *shell);
 /* Kills what runs and leaves at once. */
 void worker_shell_close(worker_shell_t *shell);
-void worker_shell_stats(const worker_shell_t *shell, worker_stats_t *ret);
-/* As worker_oldest. */
-size_t worker_shell_oldest(const worker_shell_t *shell, worker_oldest_t *ret, size_t max);
-/* As worker_waiting. */
-size_t worker_shell_waiting(const worker_shell_t *shell, worker_waiting_t *ret, size_t max);
-/* It holds a partition of the topic of the catalogue's task with this number. */
-bool worker_shell_has_partition(const worker_shell_t *shell, size_t task);
 /* The group has dealt its partitions out; false: it is about to, and has given this worker none meanwhile. */
 bool worker_shell_is_dealt(const worker_shell_t *shell);
-/* As worker_is_stranded. */
-bool worker_shell_is_stranded(const worker_shell_t *shell);
 /* Records of the topic of the catalogue's task, in the partitions that are held here, that are not finished. */
 uint64_t worker_shell_lag(const worker_shell_t *shell, size_t task);
-/* For worker/core/metrics.h; changes nothing. */
+/* For what it can tell: the functions of worker/core that change nothing. Its tasks have the numbers of the catalogue's. */
 const worker_t *worker_shell_core(const worker_shell_t *shell);
 /* The last call for tokens had no answer. */
 bool worker_shell_lacks_tokens(const worker_shell_t *shell);
-/* Attempts of one job that run now. */
-uint64_t worker_shell_running(const worker_shell_t *shell, const char *job);
 
 #endif

@@ -105,10 +105,10 @@ void shell_run(worker_shell_t *shell, const worker_action_t *a)
     worker_ran(shell->core, a->run.item, slots_run(shell->slots, a->run.slot, &run));
 }
 
-void shell_take_back(worker_shell_t *shell, uint32_t slot)
+void shell_take_back(worker_shell_t *shell, const worker_action_t *a)
 {
-    shell->takes[shell->takes_n] = slot;
-    shell->take_n[shell->takes_n] = slots_take_back(shell->slots, slot);
+    shell->takes[shell->takes_n] = a->take_back.slot;
+    shell->take_n[shell->takes_n] = slots_take_back(shell->slots, a->take_back.slot);
     shell->takes_n++;
 }
 

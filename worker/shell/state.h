@@ -1,4 +1,4 @@
-/* The shell's state, and what its files do for each other: shell.c (life, what actions mean), step.c (events into the core), news.c (what the caller
+/* The shell's state, and what its files do for each other: shell.c (life), carry_out.c (what actions mean), step.c (events into the core), news.c (what the caller
  * hears), topics.c (jobs topic, what is opened), group.c, lanes.c and notes.c (whose items, and what was noted about
  * them), packs.c and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
@@ -25,7 +25,6 @@ enum {
 
 typedef struct inflight inflight_t;
 typedef struct shell_burial shell_burial_t;
-
 typedef struct watch watch_t; /* one lane that is read for notes */
 
 /* The lanes of one topic, by partition; -1: not seen yet. */
@@ -56,8 +55,7 @@ struct worker_shell {
     loop_timer_fn end_of_turn;
     bool is_dirty, owes_settling;     /* end_of_turn is due; and the core has not drawn its conclusions yet */
     bool has_asked_clock, has_traced; /* the latter: some job here had a trace */
-    uint32_t *takes;                  /* slots whose TAKEN_BACK is to be told after the present step */
-    uint32_t *take_n;
+    uint32_t *takes, *take_n; /* slots whose TAKEN_BACK is to be told after the present step, and of which run */
     size_t takes_n;
     room_t room;
     loop_timer_t *timer;
@@ -123,6 +121,8 @@ struct worker_shell {
     fanmap_error_t error;
 };
 
+/* carry_out.c */
+void shell_carry_out(worker_shell_t *shell, const worker_action_t *action);
 /* news.c */
 /* Deferred: tells the caller once that the shell has ended. */
 void shell_tell_ended(void *shell);
@@ -166,10 +166,10 @@ void shell_query_jobs_end(worker_shell_t *shell);
 void shell_leave(worker_shell_t *shell);
 void shell_commit(worker_shell_t *shell, const worker_action_t *action);
 /* The partition is closed. */
-void shell_let_go(worker_shell_t *shell);
+void shell_let_go(worker_shell_t *shell, const worker_action_t *action);
 void shell_join(worker_shell_t *shell);
 /* Leaves the group, and joins it as a new member once that is done. */
-void shell_join_anew(worker_shell_t *shell);
+void shell_join_anew(worker_shell_t *shell, const worker_action_t *action);
 /* Each lane of a rebalance makes the core ask anew, and only the last answer counts: one question is sent at the end of the turn. */
 void shell_describe(worker_shell_t *shell, const worker_action_t *action);
 void shell_describe_now(worker_shell_t *shell);
@@ -195,6 +195,6 @@ void shell_hand_off(worker_shell_t *shell, const worker_action_t *action);
 /* slots.c */
 int shell_open_slots(worker_shell_t *shell, fanmap_error_t *err);
 void shell_run(worker_shell_t *shell, const worker_action_t *action);
-void shell_take_back(worker_shell_t *shell, uint32_t slot);
+void shell_take_back(worker_shell_t *shell, const worker_action_t *action);
 
 #endif

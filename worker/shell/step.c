@@ -1,4 +1,4 @@
-/* Events into the core, and its actions out: to carry_out, which shell.c hands down, before the next event. What may have been
+/* Events into the core, and its actions out: to carry_out.c, which shell.c hands down, before the next event. What may have been
  * gathered is flushed at the end of the turn. Items and outcomes come many in a turn: the core draws its conclusions from all of
  * them at once, at the turn's end. */
 #include "worker/shell/state.h"
