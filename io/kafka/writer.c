@@ -12,142 +12,14 @@
  * group has by then, and who was thought dead would move the positions of its successor back. */
 #include "io/kafka/writer.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/config.h"
 #include "io/kafka/events.h"
 #include "io/kafka/group.h"
-
-enum { CALL_MS = 10000, SLICE_MS = 500 };
-
-typedef enum { WRITING_INIT, WRITING_COMMIT, WRITING_ABORT } writing_what_t;
-typedef struct writing writing_t;
-struct writing {
-    kafka_call_t call;
-    writing_t *next;
-    kafka_writer_t *writer; /* NULL: it was closed */
-    writing_what_t what;
-    rd_kafka_t *records;     /* of a plain writer: the handle of its records; call.rk is that of its positions */
-    atomic_bool has_refused; /* a record of a plain writer will never be stored */
-    rd_kafka_topic_partition_list_t *positions;
-    rd_kafka_consumer_group_metadata_t *group;
-    bool has_stored, has_sent; /* the records of a plain writer; the positions */
-    int waited_ms;
-    bool goes_on; /* it was given a part of its time: others that wait for the helper come between */
-    bus_written_t result;
-    rd_kafka_resp_err_t code;
-    fanmap_error_t error;
-};
-
-static void drop_writing(kafka_call_t *call)
-{
-    writing_t *writing = (writing_t *)call;
-    if (writing->positions != NULL)
-        rd_kafka_topic_partition_list_destroy(writing->positions);
-    if (writing->group != NULL)
-        rd_kafka_consumer_group_metadata_destroy(writing->group);
-    free(writing);
-}
-
-/* ---- in the helper ---- */
-
-static void take_error(writing_t *writing, rd_kafka_error_t *error)
-{
-    writing->code = rd_kafka_error_code(error);
-    (void)err_set(&writing->error, FANMAP_EIO, "Kafka's transaction: %s", rd_kafka_error_string(error));
-    writing->result = rd_kafka_error_is_fatal(error) ? BUS_WRITER_UNKNOWN : BUS_WRITER_DROPPED;
-    rd_kafka_error_destroy(error);
-}
-
-static void drop(writing_t *writing)
-{
-    rd_kafka_error_t *error = rd_kafka_abort_transaction(writing->call.rk, CALL_MS);
-    if (error == NULL)
-        return;
-    writing->result = BUS_WRITER_UNKNOWN;
-    rd_kafka_error_destroy(error);
-}
-
-/* What came to the end of its slice is called again, which goes on with it. */
-static bool has_time(writing_t *writing, rd_kafka_resp_err_t code)
-{
-    writing->goes_on = code == RD_KAFKA_RESP_ERR__TIMED_OUT && (writing->waited_ms += SLICE_MS) < CALL_MS;
-    return writing->goes_on;
-}
-
-static void end(writing_t *writing)
-{
-    rd_kafka_error_t *error = NULL;
-    if (writing->positions != NULL && !writing->has_sent)
-        error = rd_kafka_send_offsets_to_transaction(writing->call.rk, writing->positions, writing->group, CALL_MS);
-    writing->has_sent = error == NULL;
-    if (error == NULL)
-        error = rd_kafka_commit_transaction(writing->call.rk, SLICE_MS);
-    if (error == NULL)
-        return;
-    if (writing->has_sent && rd_kafka_error_is_retriable(error) && has_time(writing, rd_kafka_error_code(error))) {
-        rd_kafka_error_destroy(error);
-        return;
-    }
-    bool may_abort = rd_kafka_error_txn_requires_abort(error) || rd_kafka_error_is_retriable(error);
-    take_error(writing, error);
-    if (may_abort && writing->result == BUS_WRITER_DROPPED)
-        drop(writing);
-    else
-        writing->result = BUS_WRITER_UNKNOWN;
-}
-
-/* True: every record is stored, and a transaction for the positions is begun. */
-static bool has_stored(writing_t *writing)
-{
-    if (writing->has_stored)
-        return true;
-    writing->code = rd_kafka_flush(writing->records, SLICE_MS);
-    if (has_time(writing, writing->code))
-        return false;
-    if (writing->code == RD_KAFKA_RESP_ERR_NO_ERROR && atomic_load(&writing->has_refused))
-        writing->code = RD_KAFKA_RESP_ERR__FAIL;
-    rd_kafka_error_t *error =
-        writing->code == RD_KAFKA_RESP_ERR_NO_ERROR ? rd_kafka_begin_transaction(writing->call.rk) : NULL;
-    if (error != NULL)
-        take_error(writing, error);
-    else if (writing->code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        (void)err_set(&writing->error, FANMAP_EIO, "Kafka has not stored everything: %s",
-                      rd_kafka_err2str(writing->code));
-    if (writing->error.code != 0)
-        writing->result = BUS_WRITER_UNKNOWN;
-    writing->has_stored = writing->error.code == 0;
-    return writing->has_stored;
-}
-
-static void run(kafka_call_t *call)
-{
-    writing_t *writing = (writing_t *)call;
-    rd_kafka_error_t *error;
-    writing->result = BUS_WRITER_STORED;
-    writing->error.code = 0; /* of a try before this one */
-    writing->goes_on = false;
-    writing->code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (writing->what == WRITING_COMMIT) {
-        if (writing->records == NULL || has_stored(writing))
-            end(writing);
-    } else if (writing->what == WRITING_ABORT) {
-        writing->result = BUS_WRITER_DROPPED;
-        if (writing->records == NULL)
-            drop(writing);
-    } else if ((error = rd_kafka_init_transactions(call->rk, KAFKA_CALL_MS)) != NULL) {
-        bool again = rd_kafka_error_is_retriable(error);
-        take_error(writing, error);
-        writing->result = again ? BUS_WRITER_DROPPED : BUS_WRITER_UNKNOWN;
-    }
-}
-
-/* ---- in the loop ---- */
 
 static void submit(kafka_writer_t *writer, writing_t *writing)
 {
@@ -202,7 +74,7 @@ static void done(kafka_call_t *call)
         kafka_writer_explain(writer, writing->code, &writing->error);
         writer->answered(writer->arg, writing->result, writing->error.code ? &writing->error : NULL);
     }
-    drop_writing(call);
+    kafka_writing_drop(call);
 }
 
 static writing_t *new_writing(kafka_writer_t *writer, writing_what_t what)
@@ -211,8 +83,10 @@ static writing_t *new_writing(kafka_writer_t *writer, writing_what_t what)
     if (writing == NULL)
         return NULL;
     bool is_plain = writer->of_positions.rk != NULL;
-    writing->call = (kafka_call_t){
-        .rk = is_plain ? writer->of_positions.rk : writer->rk, .run = run, .done = done, .drop = drop_writing};
+    writing->call = (kafka_call_t){.rk = is_plain ? writer->of_positions.rk : writer->rk,
+                                   .run = kafka_writing_run,
+                                   .done = done,
+                                   .drop = kafka_writing_drop};
     writing->records = is_plain ? writer->rk : NULL;
     writing->writer = writer;
     writing->what = what;
@@ -287,55 +161,41 @@ static void ask(kafka_writer_t *writer, writing_t *writing)
     submit(writer, writing);
 }
 
-static int begin_commit(kafka_writer_t *writer, writing_t **ret, fanmap_error_t *err)
+/* `group` is this call's; NULL: the member has no assignment. */
+static int commit(kafka_writer_t *writer, rd_kafka_consumer_group_metadata_t *group, const char *topic,
+                  const bus_position_t *positions, size_t n, fanmap_error_t *err)
 {
     int code = begin(writer, err);
     writing_t *writing = code == FANMAP_OK ? new_writing(writer, WRITING_COMMIT) : NULL;
-    if (writing == NULL)
+    if (writing == NULL) {
+        if (group != NULL)
+            rd_kafka_consumer_group_metadata_destroy(group);
         return code != FANMAP_OK ? code : err_set(err, FANMAP_ENOMEM, "out of memory");
+    }
     atomic_store(&writing->has_refused, writer->has_failed);
-    *ret = writing;
-    return FANMAP_OK;
+    writing->group = group;
+    if (n > 0 && group == NULL)
+        code = err_set(err, FANMAP_EIO, "this member of the group has no assignment");
+    else if (n > 0 && (writing->positions = kafka_positions_copy(topic, positions, n)) == NULL)
+        code = err_set(err, FANMAP_ENOMEM, "out of memory");
+    if (code == FANMAP_OK)
+        ask(writer, writing);
+    else
+        kafka_writing_drop(&writing->call);
+    return code;
 }
 
 int bus_writer_commit_alone(bus_writer_t *writer, const char *group, const char *topic, const bus_position_t *positions,
                             size_t n, fanmap_error_t *err)
 {
-    writing_t *writing = NULL;
-    int code = begin_commit(writer, &writing, err);
-    if (code != FANMAP_OK)
-        return code;
-    writing->group = rd_kafka_consumer_group_metadata_new(group);
-    writing->positions = kafka_positions_copy(topic, positions, n);
-    if (writing->group == NULL || writing->positions == NULL) {
-        drop_writing(&writing->call);
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    }
-    ask(writer, writing);
-    return FANMAP_OK;
+    return commit(writer, rd_kafka_consumer_group_metadata_new(group), topic, positions, n, err);
 }
 
 int bus_writer_commit(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
                       size_t n, fanmap_error_t *err)
 {
-    const kafka_group_t *of = (const kafka_group_t *)group;
-    writing_t *writing = NULL;
-    int code = begin_commit(writer, &writing, err);
-    if (code != FANMAP_OK)
-        return code;
-    writing->group = n > 0 && of->metadata != NULL ? copy_metadata(of->metadata) : NULL;
-    if (n > 0 && writing->group == NULL) {
-        drop_writing(&writing->call);
-        return err_set(err, FANMAP_EIO, "this member of the group has no assignment");
-    }
-    if (n > 0)
-        writing->positions = kafka_positions_copy(topic, positions, n);
-    if (n > 0 && writing->positions == NULL) {
-        drop_writing(&writing->call);
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    }
-    ask(writer, writing);
-    return FANMAP_OK;
+    const rd_kafka_consumer_group_metadata_t *metadata = ((const kafka_group_t *)group)->metadata;
+    return commit(writer, n > 0 && metadata != NULL ? copy_metadata(metadata) : NULL, topic, positions, n, err);
 }
 
 void bus_writer_abort(bus_writer_t *writer)
