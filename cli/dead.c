@@ -1,5 +1,4 @@
 /* fanmap dead: lists dead letters, shows one whole, and replays them. */
-#include <ctype.h>
 #include <inttypes.h>
 
 #include "cli/admin.h"

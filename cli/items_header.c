@@ -1,5 +1,4 @@
 /* --header: the first item of each input, waited for. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* fanmap map, submit and gather: from the command line to a job, and the session that runs it. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 #include "cli/probe.h"
 
-#include <string.h>
-
 #include "base/text.h"
 #include "serve/http/head.h"
 #include "serve/http/reply.h"

@@ -1,7 +1,6 @@
 /* Actions and their values. The values of a step lie in one buffer, which may move as it grows; the actions get their
  * pointers when the step is over. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "producer/state.h"

@@ -2,8 +2,6 @@
  * the outcomes of a pack are read one by one, and a bad one ends the pack there. */
 #include "schemas/joblog.h"
 
-#include <string.h>
-
 enum {
     JOBLOG_VERSION = 1,
     OUTCOME_VALUE_FIELDS = 5,

@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "schemas/served_json.h"
-#include "schemas/value.h"
 
 enum {
     LENGTH_BYTES = 4,

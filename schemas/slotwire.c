@@ -2,8 +2,6 @@
  * whole yet is told apart from a bad one. */
 #include "schemas/slotwire.h"
 
-#include <string.h>
-
 enum {
     LENGTH_BYTES = 4,
     DONE_VALUE_FIELDS = 6,

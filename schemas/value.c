@@ -1,8 +1,6 @@
 /* Values that need no JSON: texts and bytes. */
 #include "schemas/value.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/text.h"
 #include "schemas/mp.h"

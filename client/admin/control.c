@@ -5,7 +5,6 @@
  * workers drop the rest. What can fail: a J/end whose log goes on leaves a job that nobody works on and nobody ends.
  * Then cancel writes the `end` that is missing.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,6 @@
  * broker refuses it or nothing was heard within the connect timeout; then every job fails with it. */
 #include "client/connection/client.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/connection/connect.h"

@@ -1,6 +1,5 @@
 /* {"$error":{"kind":...,"message":...}} as an item: what fanmap_outcome_json printed for an item of another map that
  * failed. */
-#include <limits.h>
 #include <string.h>
 
 #include "base/text.h"

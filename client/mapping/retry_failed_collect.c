@@ -8,9 +8,7 @@
  * nothing is begun. An item without a record that never ran was never published; it stays without a value.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "client/mapping/item_scan.h"

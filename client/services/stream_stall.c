@@ -1,7 +1,6 @@
 /* What is handed out is not stored: a topic has too few replicas in sync, or Kafka stores nothing for another reason. Its
  * client tries again without a word until the transaction's time is over, and then the stream begins anew; so who looks is told
  * in between, once until something is stored. Kafka is asked why, and answers only while it is there: that it is away is said by others. */
-#include <stdio.h>
 
 #include "client/admin/held_topic.h"
 #include "client/services/stream.h"

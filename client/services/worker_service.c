@@ -1,8 +1,6 @@
 /* fanmap_worker: connects, starts the worker shell, announces it at Redis, and drains when it is asked to. */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

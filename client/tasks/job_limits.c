@@ -1,7 +1,5 @@
 #include "client/tasks/job_limits.h"
 
-#include <stdio.h>
-
 #include "base/duration.h"
 
 void job_limits_default(const fanmap_options_t *options, slots_catalogue_t *catalogue)

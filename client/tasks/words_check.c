@@ -1,7 +1,6 @@
 #include "client/tasks/words_check.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "slots/shared/placeholder.h"

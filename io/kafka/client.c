@@ -3,7 +3,6 @@
 #include "io/kafka/client.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"

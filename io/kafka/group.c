@@ -1,7 +1,6 @@
 /* Membership of a consumer group: joining, turns, leaving. rebalance.c has what comes between. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"

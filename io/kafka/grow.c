@@ -1,6 +1,4 @@
 /* More partitions for a topic that is there. */
-#include "io/kafka/config.h"
-#include "io/kafka/events.h"
 #include "io/kafka/topics.h"
 
 static rd_kafka_resp_err_t judge(const rd_kafka_event_t *event)

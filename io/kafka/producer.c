@@ -20,7 +20,6 @@
  * gone. So its success does not count either, and it is sent again in its turn.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"

@@ -6,7 +6,6 @@
 
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/events.h"
-#include "io/kafka/requests.h"
 #include "io/kafka/rights.h"
 #include "io/kafka/topics.h"
 

@@ -1,6 +1,5 @@
 /* The guardian is a small program of its own with one thread, so it may fork; clone3 puts the child straight into its
  * cgroup, where moving it there later would cost some 20 ms. */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>

@@ -2,7 +2,6 @@
  * shape that the task wants (msgpack, JSON text, plain bytes). */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

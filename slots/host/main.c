@@ -9,7 +9,6 @@
  * finished, and the host leaves. The worker goes away: the socket ends, and the host leaves. The ring is full: it waits
  * for the worker.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -9,7 +9,6 @@
  * the guardian's beats are read before its silence is judged, and it is given another 3 s.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

@@ -8,7 +8,6 @@
  * What lies in the ring makes no sense, or answers a run that is not the oldest: a task wrote over the board, and the
  * slot is closed and killed. */
 #include <errno.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "slots/pool/pool.h"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "slots/pool/pool.h"
 #include "slots/shared/clean_text.h"

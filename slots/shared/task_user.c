@@ -1,7 +1,6 @@
 /* System calls as they are: glibc's functions would change every thread, and a child of vfork has its parent's. */
 #include "slots/shared/task_user.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>

@@ -4,7 +4,6 @@
  * report. The task host dies: the slot has ended; everything else in it is killed and the guardian is told how the host
  * ended. An attempt kills this process: the guardian takes care of what is left.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

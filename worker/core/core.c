@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "worker/core/state.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 

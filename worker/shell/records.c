@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "schemas/item.h"
-#include "schemas/names.h"
 #include "worker/shell/inflight.h"
 
 static void send_record(worker_shell_t *shell, inflight_t *inflight, bus_topic_t *topic, int32_t partition)
