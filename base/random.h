@@ -54,10 +54,4 @@ static inline uint64_t random_below(random_t *r, uint64_t n)
     return x % n;
 }
 
-/* Evenly in [0, 1). */
-static inline double random_unit(random_t *r)
-{
-    return (double)(random_next(r) >> 11) * 0x1p-53;
-}
-
 #endif

@@ -7,7 +7,8 @@
 
 #include "cli/commands.h"
 
-const char *completion_words(const fanmap_option_info_t *info)
+/* "a|b|c" where that is all that the option takes, else NULL. */
+static const char *completion_words(const fanmap_option_info_t *info)
 {
     const char *metavar = info->metavar;
     if (!metavar || !strchr(metavar, '|') ||

@@ -8,9 +8,7 @@
 typedef enum { COMPLETE_SWITCH, COMPLETE_WORDS, COMPLETE_FILE, COMPLETE_DIR, COMPLETE_OTHER } completion_kind_t;
 
 completion_kind_t completion_kind(const fanmap_option_info_t *info);
-/* "a|b|c" where that is all that the option takes, else NULL. */
-const char *completion_words(const fanmap_option_info_t *info);
-/* Those words with blanks between them. */
+/* The words of "a|b|c", with blanks between them. */
 void completion_put_words(const char *words);
 void print_zsh(void);
 void print_fish(void);

@@ -6,7 +6,6 @@
 #include "schemas/mp.h"
 #include "schemas/spec.h"
 
-enum { SLOTWIRE_VERSION = 1 };
 typedef enum {
     SLOT_HELLO = 1,
     SLOT_READY = 2,

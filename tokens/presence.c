@@ -188,6 +188,13 @@ static void send_question(question_t *q)
     end_question(q);
 }
 
+/* Of the rows: when each was heard of, and what it said. */
+static void name_row_keys(const char *name_space, char ret_seen[KEY_MAX], char ret_rows[KEY_MAX])
+{
+    snprintf(ret_seen, KEY_MAX, "%s.workers.seen", name_space);
+    snprintf(ret_rows, KEY_MAX, "%s.workers", name_space);
+}
+
 static void name_keys(question_t *q, const char *name)
 {
     static const char *const places[] = {
@@ -198,7 +205,7 @@ static void name_keys(question_t *q, const char *name)
     else
         snprintf(q->word, sizeof q->word, "%d", q->what == PRESENCE_WORKERS ? PRESENCE_FORGET_S : SILENT_S);
     if (q->what == PRESENCE_WORKERS || q->what == PRESENCE_LEAVE) {
-        presence_row_keys(name_space, q->keys[0], q->keys[1], KEY_MAX);
+        name_row_keys(name_space, q->keys[0], q->keys[1]);
         return;
     }
     snprintf(q->keys[0], KEY_MAX, "%s.%s.%s", name_space, places[q->what], name);
@@ -297,17 +304,11 @@ void presence_withdraw(presence_t *p, const char *incarnation, const char *queue
     }
 }
 
-void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap)
-{
-    snprintf(ret_seen, cap, "%s.workers.seen", name_space);
-    snprintf(ret_rows, cap, "%s.workers", name_space);
-}
-
 void presence_announce_row(presence_t *p, const char *incarnation, const char *row)
 {
     redisAsyncContext *context = redis_conn_context(p->conn);
     char seen[KEY_MAX], rows[KEY_MAX], forget[16];
-    presence_row_keys(p->name_space, seen, rows, sizeof seen);
+    name_row_keys(p->name_space, seen, rows);
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     if (context)
         redisAsyncCommand(context, on_announced, p, "EVAL %s 2 %s %s %s %s %s", row_text, seen, rows, incarnation, row,

@@ -32,8 +32,6 @@ void presence_announce_row(presence_t *presence, const char *incarnation, const 
 /* It serves them no longer. The row stays until PRESENCE_LEAVE. Does nothing while Redis is away. */
 void presence_withdraw(presence_t *presence, const char *incarnation, const char *queue, const char *const *tasks,
                        size_t tasks_n);
-/* The keys of the rows: when each was heard of, and what it said. `cap` bytes each. */
-void presence_row_keys(const char *name_space, char *ret_seen, char *ret_rows, size_t cap);
 /* What this incarnation allows an attempt of a task, each 0: no bound. */
 enum { PRESENCE_BOUNDS_N = 3 };
 void presence_announce_bounds(presence_t *presence, const char *incarnation, const char *queue, const char *task,

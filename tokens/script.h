@@ -11,7 +11,6 @@ extern const char script_create_text[], script_create_sha[];
 
 enum {
     SCRIPT_SYNC_ARGS = 15,
-    SCRIPT_CREATE_ARGS = 3,
     SCRIPT_REPLY_FIELDS = 10,
     SCRIPT_NUMBER_MAX = 24, /* a decimal uint64_t with its NUL */
     SCRIPT_PREFIX_MAX = 80  /* of keys and channels, with its NUL */

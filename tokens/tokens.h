@@ -18,7 +18,7 @@
 #include "schemas/spec.h"
 #include "tokens/starts.h"
 
-enum { TOKENS_RUN_ID_MAX = 40, TOKENS_WAKE_MAX = 32, TOKENS_INCARNATION_MAX = 40 };
+enum { TOKENS_RUN_ID_MAX = 40, TOKENS_INCARNATION_MAX = 40 };
 
 /* The arguments of one call of the script. */
 typedef struct {

@@ -18,7 +18,6 @@
 #include "client/handle/handle.h"
 #include "client/joblog/why.h"
 
-enum { STREAM_LANES_MAX = 10000 };
 enum { STREAM_FROM_FIRST = -1, STREAM_FROM_LAST = -2 };
 
 typedef enum { WRITER_CLOSED, WRITER_OPENS, WRITER_READY, WRITER_BUSY, WRITER_BROKEN } stream_writer_t;

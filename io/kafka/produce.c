@@ -64,7 +64,8 @@ static bool add_headers(kafka_record_t *record, const bus_header_t *headers, siz
     return record->headers != NULL;
 }
 
-void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record)
+/* To the end of the outbox and of its lane, not sent yet. */
+static void outbox_append(kafka_producer_t *producer, kafka_record_t *record)
 {
     record->prev = producer->last;
     record->next = NULL;
@@ -105,7 +106,7 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
     }
     record->cookie = cookie;
     record->lane = lane;
-    kafka_outbox_append(producer, record);
+    outbox_append(producer, record);
     defer_send(topic->bus);
     if (producer->ready_n >= KAFKA_UNSENT_MAX && !producer->queue_full)
         kafka_send(topic->bus);

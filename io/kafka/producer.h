@@ -44,8 +44,6 @@ int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t
                   fanmap_error_t *err);
 size_t kafka_outbox_n(const bus_t *bus);
 void kafka_flush_soon(bus_t *bus);
-/* To the end of the outbox and of its lane, not sent yet. */
-void kafka_outbox_append(kafka_producer_t *producer, kafka_record_t *record);
 /* Hands to librdkafka what it has not. */
 void kafka_send(kafka_bus_t *bus);
 /* Timer: lanes have gathered. */

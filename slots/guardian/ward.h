@@ -19,7 +19,7 @@
 
 typedef enum { WARD_EMPTY, WARD_STARTING, WARD_UP, WARD_ENDING, WARD_SWEEPING } ward_state_t;
 
-enum { WARD_HARD_MS = 500, WARD_SWEEP_MS = 2, WARD_LAPSED_KILL_MS = 60000, WARD_IDLE_MS = 1000 };
+enum { WARD_HARD_MS = 500, WARD_SWEEP_MS = 2, WARD_LAPSED_KILL_MS = 60000 };
 
 typedef struct {
     uint32_t slot, generation;

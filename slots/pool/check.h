@@ -23,8 +23,6 @@ typedef struct {
 
 /* Reports a finding; returns is_ok. */
 bool check_note(check_t *c, bool is_ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* What it did instead of what was wanted. False. */
-bool check_instead(check_t *c, const char *wanted, peer_event_t event);
 served_encoding_t check_encoding(const check_t *c);
 /* Starts it and hears hello and ready; the tasks of hello go to `tasks`, if any. False: *ret_code says whether it could be
  * started. */

@@ -38,8 +38,8 @@ bool check_note(check_t *c, bool is_ok, const char *format, ...)
     return is_ok;
 }
 
-/* What it did instead of what was wanted. */
-bool check_instead(check_t *c, const char *wanted, peer_event_t event)
+/* What it did instead of what was wanted. False. */
+static bool check_instead(check_t *c, const char *wanted, peer_event_t event)
 {
     static const char *const types[] = {[SLOT_HELLO] = "hello", [SLOT_READY] = "ready", [SLOT_DONE] = "done"};
     if (event == PEER_MESSAGE)

@@ -132,11 +132,8 @@ static void test_random(void **state)
     assert_int_equal(random_below(&r, 0), 0);
     assert_int_equal(random_below(&r, 1), 0);
     uint64_t seen[7] = {0};
-    for (int i = 0; i < 70000; i++) {
+    for (int i = 0; i < 70000; i++)
         seen[random_below(&r, 7)]++;
-        double unit = random_unit(&r);
-        assert_true(unit >= 0 && unit < 1);
-    }
     for (int i = 0; i < 7; i++)
         assert_in_range(seen[i], 9500, 10500);
 }

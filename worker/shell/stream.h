@@ -6,7 +6,6 @@
 
 /* Of the config's stream; its task must be in the catalogue. */
 int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err);
-void shell_stream_free(worker_shell_t *shell);
 /* In place of items: the source and the log, which are there; `fn` follows. */
 int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_error_t *err);
 /* A partition of the source is this worker's: the log has as many from now on, or it is said why not. */
