@@ -74,17 +74,12 @@ static void find_stream(replay_t *r)
 
 /* ---- one record ---- */
 
-static bool is_text(const char *text, size_t len, const char *wanted)
-{
-    return text_is(text, len, wanted);
-}
-
 /* Others may write to the topic, too. */
 static bool is_of_stream(const replay_t *r, const dead_origin_t *origin)
 {
     if (origin->stream)
-        return is_text(origin->stream, origin->stream_len, r->spec.job);
-    return origin->topic && is_text(origin->topic, origin->topic_len, r->spec.from);
+        return text_is(origin->stream, origin->stream_len, r->spec.job);
+    return origin->topic && text_is(origin->topic, origin->topic_len, r->spec.from);
 }
 
 static char *copy(char *ret, const char *text, size_t len)

@@ -113,11 +113,6 @@ void outcome_view_free(outcome_view_t *view)
     buf_free(&view->text);
 }
 
-static bool is_text(const char *key, size_t len, const char *wanted)
-{
-    return text_is(key, len, wanted);
-}
-
 const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_value, size_t *ret_len)
 {
     static const char *const keys[] = {"$error", "$value", "$binary"};
@@ -129,7 +124,7 @@ const char *msgpack_single_key(const void *mp, size_t len, const uint8_t **ret_v
     const char *key = mp_read_str(&r, &key_len);
     *ret_value = mp_skip(&r, ret_len);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !r.bad; i++)
-        if (is_text(key, key_len, keys[i]))
+        if (text_is(key, key_len, keys[i]))
             return keys[i];
     return NULL;
 }
