@@ -4,14 +4,14 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "io/thread.h"
 
 enum { STACK_BYTES = 256 * 1024 };
 
@@ -69,23 +69,6 @@ static void on_ring(void *arg, int fd, unsigned events)
     leave(r);
 }
 
-/* With every signal blocked: they are the caller's threads' business. */
-static int start_thread(resolve_t *r)
-{
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&thread, &attr, look_up, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return failure;
-}
-
 int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, resolve_t **ret, fanmap_error_t *err)
 {
     resolve_t *r = calloc(1, sizeof *r);
@@ -99,7 +82,7 @@ int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, reso
     int code = r->ring >= 0 ? loop_watch_add(loop, r->ring, LOOP_READ, on_ring, r, &r->watch, err)
                             : err_set_retry(err, FANMAP_EUNREACHABLE, "eventfd: %s", strerror(errno));
     if (code == FANMAP_OK) {
-        int failure = start_thread(r);
+        int failure = thread_start(look_up, r, STACK_BYTES, NULL);
         if (failure == 0) {
             *ret = r;
             return FANMAP_OK;

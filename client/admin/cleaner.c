@@ -1,13 +1,13 @@
 #include "client/admin/cleaner.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "client/admin/lost.h"
 #include "client/options/options.h"
+#include "io/thread.h"
 
 enum { LOOK_MS = 500, TIMEOUT_MS = 30000, LOST_MS = 4000, STRANDED_MS = 10000, STRANDED_MAX_MS = 3600000 };
 
@@ -91,25 +91,9 @@ static void tell(cleaner_t *c)
     c->was_denied |= is_denied;
 }
 
-static bool start(cleaner_t *c)
-{
-    sigset_t all, before;
-    c->is_over = false;
-    sigfillset(&all); /* the signals of the program are not for this thread */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = pthread_create(&c->thread, NULL, pass, c) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return ok;
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void arm(cleaner_t *c)
 {
-    int64_t due = c->is_running ? loop_now_ms(c->loop) + LOOK_MS : sooner(c->clean_at_ms, c->lost_at_ms);
+    int64_t due = c->is_running ? loop_now_ms(c->loop) + LOOK_MS : earlier(c->clean_at_ms, c->lost_at_ms);
     if (due != INT64_MAX)
         loop_timer_at(c->timer, due);
 }
@@ -121,7 +105,8 @@ static void begin(cleaner_t *c, int64_t now)
     c->again = false;
     if (!c->cleans && !c->looks)
         return;
-    c->is_running = start(c);
+    c->is_over = false;
+    c->is_running = thread_start(pass, c, 0, &c->thread) == 0;
     if (c->cleans)
         c->clean_at_ms = now + c->every_ms;
     if (c->looks)
@@ -145,14 +130,14 @@ static void on_timer(void *arg)
         c->is_running = false;
         tell(c);
         if (c->looks && (c->again || c->result != FANMAP_OK))
-            c->lost_at_ms = sooner(c->lost_at_ms, now + LOST_MS);
+            c->lost_at_ms = earlier(c->lost_at_ms, now + LOST_MS);
     }
     arm(c);
 }
 
 void cleaner_look_for_lost(cleaner_t *c)
 {
-    c->lost_at_ms = sooner(c->lost_at_ms, loop_now_ms(c->loop) + LOST_MS);
+    c->lost_at_ms = earlier(c->lost_at_ms, loop_now_ms(c->loop) + LOST_MS);
     arm(c);
 }
 
@@ -163,7 +148,7 @@ void cleaner_stranded(cleaner_t *c, bool is_stranded)
         c->stranded_since_ms = now;
         c->stranded_ms = STRANDED_MS;
     } else if (now - c->stranded_since_ms >= c->stranded_ms) {
-        c->stranded_ms = sooner(2 * c->stranded_ms, STRANDED_MAX_MS);
+        c->stranded_ms = earlier(2 * c->stranded_ms, STRANDED_MAX_MS);
         c->stranded_since_ms = now;
         cleaner_look_for_lost(c);
     }

@@ -201,7 +201,6 @@ static bool is_in_state(const listing_t *l, fanmap_job_state_t state)
     return !wanted || strcmp(wanted, words[state]) == 0;
 }
 
-/* As J/end has them; a log is not read for it. */
 /* What it waits for, as of now, as the fleet and what was read of its log say. */
 static const char *waits_for(listing_t *l, const fold_entry_t *entry, const fanmap_job_info_t *info)
 {

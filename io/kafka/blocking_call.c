@@ -1,11 +1,10 @@
 /* What the loop submits to the helper, and the call that destroys a handle. */
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/producer.h"
+#include "io/thread.h"
 
 void kafka_call_submit(kafka_bus_t *bus, kafka_call_t *call)
 {
@@ -95,15 +94,8 @@ static void *destroy_closed(void *rk)
 static void destroy_apart(rd_kafka_t *rk, bool is_closed)
 {
     void *(*run)(void *) = is_closed ? destroy_closed : destroy_as_it_is;
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, run, rk) == 0)
-        pthread_detach(thread);
-    else
+    if (thread_start(run, rk, 0, NULL) != 0)
         (void)run(rk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* A consumer that is being closed must be closed to the end: rd_kafka_destroy waits without end for the answer to a

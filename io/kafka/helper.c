@@ -6,8 +6,6 @@
  * between it and the bus; closing waits for as long as it may and then leaves the thread to finish by itself.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/source.h"
+#include "io/thread.h"
 
 typedef struct {
     kafka_call_t *first, **end;
@@ -110,22 +109,6 @@ static bool run_done_callbacks(void *arg)
     }
 }
 
-static int start_thread(kafka_helper_t *helper)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    /* The signals of the program are not for this thread. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int code = pthread_create(&thread, &attributes, thread_main, helper);
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
-}
-
 int kafka_helper_new(kafka_bus_t *bus, kafka_helper_t **ret, fanmap_error_t *err)
 {
     kafka_helper_t *helper = calloc(1, sizeof *helper);
@@ -141,7 +124,7 @@ int kafka_helper_new(kafka_bus_t *bus, kafka_helper_t **ret, fanmap_error_t *err
     helper->finished.end = &helper->finished.first;
     helper->refs = 2;
     int code = kafka_source_open(&helper->source, bus->loop, run_done_callbacks, helper, err);
-    if (code == FANMAP_OK && start_thread(helper) != 0) {
+    if (code == FANMAP_OK && thread_start(thread_main, helper, 0, NULL) != 0) {
         kafka_source_close(&helper->source);
         code = err_set(err, FANMAP_EIO, "cannot start a thread");
     }
