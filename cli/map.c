@@ -156,7 +156,9 @@ static int begin(session_t *s, arguments_t *arguments, const char *task)
     if (fanmap_open(arguments->options, on_log, arguments, &s->f, &err) != FANMAP_OK)
         return complain_error(&err);
     session_catch_signals(s->f);
-    if (fanmap_map(s->f, task, arguments->options, &s->job, &err) == FANMAP_OK)
+    int r = s->is_gather ? fanmap_gather(s->f, arguments->positionals[0], arguments->options, &s->job, &err)
+                         : fanmap_map(s->f, task, arguments->options, &s->job, &err);
+    if (r == FANMAP_OK)
         return EXIT_ALL_WELL;
     session_release_signals();
     fanmap_close(s->f);
@@ -294,19 +296,6 @@ int run_submit(arguments_t *arguments)
     return status == EXIT_ALL_WELL ? run_map(arguments) : status;
 }
 
-static int gather(session_t *s, arguments_t *arguments)
-{
-    fanmap_error_t err;
-    if (fanmap_open(arguments->options, on_log, arguments, &s->f, &err) != FANMAP_OK)
-        return complain_error(&err);
-    session_catch_signals(s->f);
-    if (fanmap_gather(s->f, arguments->positionals[0], arguments->options, &s->job, &err) == FANMAP_OK)
-        return session_run(s);
-    session_release_signals();
-    fanmap_close(s->f);
-    return complain_error(&err);
-}
-
 int run_gather(arguments_t *arguments)
 {
     session_t s = {.arguments = arguments, .is_gather = true, .task_log = {-1, -1, NULL}};
@@ -321,7 +310,9 @@ int run_gather(arguments_t *arguments)
     if (status == EXIT_ALL_WELL)
         status = position_file_open(&s.position_file, arguments);
     if (status == EXIT_ALL_WELL)
-        status = gather(&s, arguments);
+        status = begin(&s, arguments, NULL);
+    if (status == EXIT_ALL_WELL)
+        status = session_run(&s);
     position_file_close(&s.position_file);
     return status;
 }
