@@ -15,8 +15,7 @@ static int compile(cells_t *cells, const char *text)
     buf_free(&expression);
     if (!failed)
         return EXIT_ALL_WELL;
-    complain("--colsep %s: %s", text, why);
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "--colsep %s: %s", text, why);
 }
 
 int cells_open(cells_t *cells, const arguments_t *arguments)
@@ -35,6 +34,5 @@ int cells_open(cells_t *cells, const arguments_t *arguments)
         return compile(cells, separator);
     if (cells->separator)
         return EXIT_ALL_WELL;
-    complain("--csv: one byte stands between cells: --colsep %s is no such byte", separator);
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "--csv: one byte stands between cells: --colsep %s is no such byte", separator);
 }

@@ -17,10 +17,8 @@ int run_check_task(arguments_t *arguments)
     fanmap_error_t err;
     unsigned n = 0, wrong = 0;
     const char *bound = option_text(arguments, "start-timeout");
-    if (arguments->argv_n == 0) {
-        complain("which program? fanmap check-task -- CMD ARG...");
-        return EXIT_USAGE;
-    }
+    if (arguments->argv_n == 0)
+        return fail_with(EXIT_USAGE, "which program? fanmap check-task -- CMD ARG...");
     printf("# waiting for hello, up to %s (--start-timeout)\n", bound ? bound : "10s");
     fflush(stdout);
     if (fanmap_check_task(arguments->options, argv, STDERR_FILENO, report, &n, &wrong, &err) != FANMAP_OK)

@@ -84,6 +84,8 @@ const command_t *command_find(const char *name);
 /* complain.c */
 /* "fanmap: LINE" on stderr, escaped for a terminal, the progress line put out of the way. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Complains and is the status. */
+#define fail_with(status, ...) (complain(__VA_ARGS__), (status))
 /* Prints the error and returns the exit status that belongs to its code. */
 int complain_error(const fanmap_error_t *err);
 int exit_status(int code);

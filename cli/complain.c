@@ -65,6 +65,5 @@ int exit_status(int code)
 
 int complain_error(const fanmap_error_t *err)
 {
-    complain("%s", err->message);
-    return exit_status(err->code);
+    return fail_with(exit_status(err->code), "%s", err->message);
 }

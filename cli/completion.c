@@ -137,8 +137,7 @@ int run_completion(arguments_t *arguments)
     } else if (strcmp(shell, "fish") == 0) {
         print_fish();
     } else {
-        complain("for which shell? fanmap completion bash|zsh|fish");
-        return EXIT_USAGE;
+        return fail_with(EXIT_USAGE, "for which shell? fanmap completion bash|zsh|fish");
     }
     return EXIT_ALL_WELL;
 }

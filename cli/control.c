@@ -12,10 +12,8 @@ static int choose_verb(const arguments_t *arguments, const char **ret_verb, cons
     if (strcmp(*ret_verb, "set") != 0)
         return EXIT_ALL_WELL;
     *ret_verb = "concurrency";
-    if (!arguments->has_also) {
-        complain("set what? fanmap set JOB --concurrency N");
-        return EXIT_USAGE;
-    }
+    if (!arguments->has_also)
+        return fail_with(EXIT_USAGE, "set what? fanmap set JOB --concurrency N");
     *ret_arg = option_text(arguments, "concurrency");
     return EXIT_ALL_WELL;
 }
@@ -25,10 +23,8 @@ int run_control(arguments_t *arguments)
     const char *verb, *arg;
     fanmap_t *f;
     fanmap_error_t err;
-    if (arguments->positionals_n < 1) {
-        complain("which job? fanmap %s JOB", arguments->command->name);
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "which job? fanmap %s JOB", arguments->command->name);
     int status = choose_verb(arguments, &verb, &arg);
     if (status != EXIT_ALL_WELL)
         return status;
@@ -36,9 +32,7 @@ int run_control(arguments_t *arguments)
         return complain_error(&err);
     int r = fanmap_control(f, arguments->positionals[0], verb, arg, CONTROL_TIMEOUT_MS, &err);
     fanmap_close(f);
-    if (r == FANMAP_AGAIN) {
-        complain("not stored within %d s; try again", CONTROL_TIMEOUT_MS / 1000);
-        return EXIT_UNREACHABLE;
-    }
+    if (r == FANMAP_AGAIN)
+        return fail_with(EXIT_UNREACHABLE, "not stored within %d s; try again", CONTROL_TIMEOUT_MS / 1000);
     return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(&err);
 }

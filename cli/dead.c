@@ -82,27 +82,19 @@ static int read_words(arguments_t *arguments, const char **ret_what)
     const char *what = arguments->positionals_n > 0 ? arguments->positionals[0] : "";
     bool is_list = strcmp(what, "list") == 0, is_show = strcmp(what, "show") == 0,
          is_replay = strcmp(what, "replay") == 0;
-    if (!is_list && !is_show && !is_replay) {
-        complain("dead what? fanmap dead list | show N | replay N | replay --all");
-        return EXIT_USAGE;
-    }
+    if (!is_list && !is_show && !is_replay)
+        return fail_with(EXIT_USAGE, "dead what? fanmap dead list | show N | replay N | replay --all");
     if (arguments->positionals_n > 1 &&
         fanmap_options_set(arguments->options, "letter", arguments->positionals[1], &err) != FANMAP_OK)
         return complain_error(&err);
     bool is_one = option_text(arguments, "letter") != NULL;
-    if (is_one && option_text(arguments, "stream")) {
-        complain("errors of a stream have no numbers: list them, or replay what was not replayed");
-        return EXIT_USAGE;
-    }
-    if (is_show && !is_one) {
-        complain("which letter? fanmap dead list shows their numbers");
-        return EXIT_USAGE;
-    }
+    if (is_one && option_text(arguments, "stream"))
+        return fail_with(EXIT_USAGE, "errors of a stream have no numbers: list them, or replay what was not replayed");
+    if (is_show && !is_one)
+        return fail_with(EXIT_USAGE, "which letter? fanmap dead list shows their numbers");
     if (is_replay && !is_one && !option_text(arguments, "job") && !option_text(arguments, "stream") &&
-        !is_switch_set(arguments, "all")) {
-        complain("replay which? a letter's number, --job JOB, --stream ID, or --all");
-        return EXIT_USAGE;
-    }
+        !is_switch_set(arguments, "all"))
+        return fail_with(EXIT_USAGE, "replay which? a letter's number, --job JOB, --stream ID, or --all");
     *ret_what = what;
     return EXIT_ALL_WELL;
 }

@@ -38,8 +38,7 @@ static int print(session_t *s, const item_t *item)
     fwrite(log->command.data, 1, log->command.len, stdout);
     if (putchar('\n') != EOF)
         return log->command.len > 0 ? EXIT_ALL_WELL : EXIT_SOME_FAILED;
-    complain("stdout: %s", strerror(errno));
-    return EXIT_IO;
+    return fail_with(EXIT_IO, "stdout: %s", strerror(errno));
 }
 
 int dry_run(session_t *s)

@@ -76,8 +76,7 @@ int print_topic(const char *topic)
         return EXIT_ALL_WELL;
     }
     list_topics(topics, sizeof topics);
-    complain("there is no help on \"%s\": name a command, or one of %s", topic, topics);
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "there is no help on \"%s\": name a command, or one of %s", topic, topics);
 }
 
 void print_overview(void)

@@ -19,10 +19,8 @@ int input_open_file(input_t *input, const char *path, const input_rules_t *rules
     }
     input->name = path;
     input->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (input->fd < 0) {
-        complain("%s: %s", path, strerror(errno));
-        return EXIT_IO;
-    }
+    if (input->fd < 0)
+        return fail_with(EXIT_IO, "%s: %s", path, strerror(errno));
     return EXIT_ALL_WELL;
 }
 

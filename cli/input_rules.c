@@ -43,20 +43,15 @@ static bool read_byte(const char *text, char *ret)
 static int set_ends(const arguments_t *arguments, input_rules_t *rules)
 {
     const char *delimiter = option_text(arguments, "delimiter"), *end = option_text(arguments, "eof");
-    if (delimiter && !read_byte(delimiter, &rules->delimiter)) {
-        complain("-d %s: one byte ends an item, written as itself or as \\n, \\t, \\0, \\x1f", delimiter);
-        return EXIT_USAGE;
-    }
-    if (is_switch_set(arguments, "csv") && (delimiter || is_switch_set(arguments, "null"))) {
-        complain("rows of --csv end with a newline: not with %s", delimiter ? "-d" : "-0");
-        return EXIT_USAGE;
-    }
+    if (delimiter && !read_byte(delimiter, &rules->delimiter))
+        return fail_with(EXIT_USAGE, "-d %s: one byte ends an item, written as itself or as \\n, \\t, \\0, \\x1f",
+                         delimiter);
+    if (is_switch_set(arguments, "csv") && (delimiter || is_switch_set(arguments, "null")))
+        return fail_with(EXIT_USAGE, "rows of --csv end with a newline: not with %s", delimiter ? "-d" : "-0");
     if (!end || !*end) /* as xargs has it: none */
         return EXIT_ALL_WELL;
-    if (strlen(end) >= END_BYTES) {
-        complain("-E: an item of less than %d bytes ends the input", END_BYTES);
-        return EXIT_USAGE;
-    }
+    if (strlen(end) >= END_BYTES)
+        return fail_with(EXIT_USAGE, "-E: an item of less than %d bytes ends the input", END_BYTES);
     rules->has_end = true;
     memcpy(rules->end, end, strlen(end) + 1);
     return EXIT_ALL_WELL;
@@ -70,10 +65,9 @@ static int set_marks(const arguments_t *arguments, block_rules_t *block)
         end = begin ? "" : "\n";
     if (!begin)
         begin = "";
-    if (strlen(end) > RECORD_MARK_MAX || strlen(begin) > RECORD_MARK_MAX || strlen(end) + strlen(begin) == 0) {
-        complain("--recstart and --recend are texts of up to %d bytes, and not both empty", RECORD_MARK_MAX);
-        return EXIT_USAGE;
-    }
+    if (strlen(end) > RECORD_MARK_MAX || strlen(begin) > RECORD_MARK_MAX || strlen(end) + strlen(begin) == 0)
+        return fail_with(EXIT_USAGE, "--recstart and --recend are texts of up to %d bytes, and not both empty",
+                         RECORD_MARK_MAX);
     block->end_len = block_mark(end, block->mark);
     block->mark_len = block->end_len + block_mark(begin, block->mark + block->end_len);
     return EXIT_ALL_WELL;
@@ -86,15 +80,11 @@ static int set_blocks(const arguments_t *arguments, input_rules_t *rules)
     const fanmap_options_t *o = arguments->options;
     size_t n = (size_t)fanmap_options_number(o, "max-replace-args"),
            unit = (size_t)fanmap_options_number(o, "max-lines");
-    if (is_switch_set(arguments, "csv")) {
-        complain("--pipe cuts a stream into blocks: not with --csv");
-        return EXIT_USAGE;
-    }
+    if (is_switch_set(arguments, "csv"))
+        return fail_with(EXIT_USAGE, "--pipe cuts a stream into blocks: not with --csv");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (option_text(arguments, others[i])) {
-            complain("--pipe cuts a stream into blocks: not with --%s", others[i]);
-            return EXIT_USAGE;
-        }
+        if (option_text(arguments, others[i]))
+            return fail_with(EXIT_USAGE, "--pipe cuts a stream into blocks: not with --%s", others[i]);
     rules->format = arguments_have_command(arguments) ? FANMAP_BYTES : FANMAP_TEXT;
     rules->block = (block_rules_t){.is_on = true,
                                    .block_bytes = (size_t)fanmap_options_number(o, "block"),

@@ -13,11 +13,8 @@ extern char **environ;
 static int check(const arguments_t *arguments, const items_t *items)
 {
     const char *header = option_text(arguments, "header");
-    if (items->zip.n > 0 && items->zip.at[0].rules.format == FANMAP_WRAPPED &&
-        (cells_change(&items->cells) || header)) {
-        complain("--colsep, --csv, --header and --trim are for text, not for msgpack");
-        return EXIT_USAGE;
-    }
+    if (items->zip.n > 0 && items->zip.at[0].rules.format == FANMAP_WRAPPED && (cells_change(&items->cells) || header))
+        return fail_with(EXIT_USAGE, "--colsep, --csv, --header and --trim are for text, not for msgpack");
     return EXIT_ALL_WELL;
 }
 

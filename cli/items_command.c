@@ -76,9 +76,7 @@ int items_rewrite(items_t *items, arguments_t *arguments)
         return EXIT_ALL_WELL;
     if (!rewrite_words(items, &rules, arguments, &facts) || !rewrite_option(&rules, arguments, "sh", true, &facts) ||
         !rewrite_option(&rules, arguments, "tagstring", false, &others) ||
-        !rewrite_option(&rules, arguments, "results", false, &others)) {
-        complain("out of memory for the command");
-        return EXIT_IO;
-    }
+        !rewrite_option(&rules, arguments, "results", false, &others))
+        return fail_with(EXIT_IO, "out of memory for the command");
     return EXIT_ALL_WELL;
 }

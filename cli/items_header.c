@@ -64,10 +64,8 @@ static int wait_for_item(input_t *input, fanmap_part_t *ret)
     while ((state = input_peek(input, &bytes, &len)) == INPUT_WANTS_READ && !error)
         if (poll(&(struct pollfd){input->fd, POLLIN, 0}, 1, -1) > 0)
             error = input_read(input);
-    if (error) {
-        complain("%s: %s", input->name, strerror(error));
-        return EXIT_IO;
-    }
+    if (error)
+        return fail_with(EXIT_IO, "%s: %s", input->name, strerror(error));
     *ret = state == INPUT_ITEM ? (fanmap_part_t){bytes, len} : (fanmap_part_t){"", 0};
     return EXIT_ALL_WELL;
 }
@@ -85,10 +83,8 @@ static int take_header(items_t *items)
         bool has_memory = cells_split(&items->cells, &line, 1, &items->parts);
         for (size_t k = 0; k < items->parts.n && has_memory; k++)
             has_memory = add_name(items, &items->parts.at[k]);
-        if (!has_memory) {
-            complain("out of memory for the header");
-            return EXIT_IO;
-        }
+        if (!has_memory)
+            return fail_with(EXIT_IO, "out of memory for the header");
         input_taken(&items->zip.at[i]);
     }
     return EXIT_ALL_WELL;
@@ -120,7 +116,7 @@ int items_take_header(items_t *items, const char *header)
         return take_head(items, lines);
     if (is_colon)
         return take_header(items);
-    complain("--header : takes names from the first line, with --pipe --header N repeats N lines; %s is neither",
-             header);
-    return EXIT_USAGE;
+    return fail_with(
+        EXIT_USAGE, "--header : takes names from the first line, with --pipe --header N repeats N lines; %s is neither",
+        header);
 }

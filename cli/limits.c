@@ -32,8 +32,7 @@ static int set_number(arguments_t *arguments, const char *key, uint64_t value)
     snprintf(text, sizeof text, "%" PRIu64, value);
     if (!is_standard(arguments, key) || fanmap_options_set(arguments->options, key, text, &err) == FANMAP_OK)
         return EXIT_ALL_WELL;
-    complain("%s", err.message);
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "%s", err.message);
 }
 
 int limits_of_bundles(arguments_t *arguments)

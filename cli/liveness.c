@@ -105,22 +105,16 @@ int run_health(arguments_t *arguments)
 {
     char line[64] = "", state[STATE_MAX] = "";
     int64_t at_ms = 0;
-    if (arguments->positionals_n < 1) {
-        complain("which file? fanmap health FILE, the one of --heartbeat");
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "which file? fanmap health FILE, the one of --heartbeat");
     const char *path = arguments->positionals[0];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, line, sizeof line - 1) < 0) {
-        complain("no service keeps %s: %s", path, strerror(errno));
-        return EXIT_UNREACHABLE;
-    }
+    if (fd < 0 || read(fd, line, sizeof line - 1) < 0)
+        return fail_with(EXIT_UNREACHABLE, "no service keeps %s: %s", path, strerror(errno));
     close(fd);
     int64_t age_ms = sscanf(line, "%15s %" SCNd64, state, &at_ms) == 2 ? now_ms() - at_ms : -1;
-    if (age_ms < 0 || age_ms > SILENT_MS) {
-        complain("the service that keeps %s is silent", path);
-        return EXIT_UNREACHABLE;
-    }
+    if (age_ms < 0 || age_ms > SILENT_MS)
+        return fail_with(EXIT_UNREACHABLE, "the service that keeps %s is silent", path);
     puts(state);
     return strcmp(state, "starting") == 0 ? EXIT_UNREACHABLE : EXIT_ALL_WELL;
 }

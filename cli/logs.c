@@ -31,10 +31,8 @@ int run_logs(arguments_t *arguments)
 {
     fanmap_t *f;
     fanmap_error_t err;
-    if (arguments->positionals_n < 1) {
-        complain("of which job? fanmap logs JOB [INDEX]");
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "of which job? fanmap logs JOB [INDEX]");
     if (arguments->positionals_n > 1 &&
         fanmap_options_set(arguments->options, "index", arguments->positionals[1], &err) != FANMAP_OK)
         return complain_error(&err);

@@ -20,8 +20,7 @@ static int finish_stdout(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
-    complain("stdout could not be written");
-    return EXIT_IO;
+    return fail_with(EXIT_IO, "stdout could not be written");
 }
 
 /* Not by exit: closing is bounded, so a thread of librdkafka may still let go of a broker, and exit would take OpenSSL
@@ -41,10 +40,8 @@ int main(int argc, char **argv)
     arguments_t arguments;
     fill_standard();
     mallopt(M_ARENA_MAX, 2); /* librdkafka has many threads, and each arena keeps what it once held */
-    if (argc < 2) {
-        complain("which command? see fanmap --help");
-        return EXIT_USAGE;
-    }
+    if (argc < 2)
+        return fail_with(EXIT_USAGE, "which command? see fanmap --help");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         int status = argc > 2 ? print_topic(argv[2]) : EXIT_ALL_WELL;
         if (argc == 2)
@@ -56,10 +53,8 @@ int main(int argc, char **argv)
         return finish_stdout(EXIT_ALL_WELL);
     }
     const command_t *command = command_find(argv[1]);
-    if (!command) {
-        complain("there is no command \"%s\"; see fanmap --help", argv[1]);
-        return EXIT_USAGE;
-    }
+    if (!command)
+        return fail_with(EXIT_USAGE, "there is no command \"%s\"; see fanmap --help", argv[1]);
     int status = parse(command, argc - 2, argv + 2, &arguments);
     if (status == EXIT_ALL_WELL && is_switch_set(&arguments, "help"))
         print_help(command, arguments.positionals_n > 0 && strcmp(arguments.positionals[0], "all") == 0);

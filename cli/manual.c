@@ -203,10 +203,8 @@ int run_man(arguments_t *arguments)
 {
     const char *name = arguments->positionals_n > 0 ? arguments->positionals[0] : NULL;
     const command_t *command = name ? command_find(name) : NULL;
-    if (name && !command) {
-        complain("there is no command \"%s\"; see fanmap --help", name);
-        return EXIT_USAGE;
-    }
+    if (name && !command)
+        return fail_with(EXIT_USAGE, "there is no command \"%s\"; see fanmap --help", name);
     FILE *pager = open_pager();
     if (command)
         print_page(command);

@@ -22,8 +22,7 @@ static int set(arguments_t *arguments, const char *key, const char *value)
     fanmap_error_t err;
     if (fanmap_options_set(arguments->options, key, value, &err) == FANMAP_OK)
         return EXIT_ALL_WELL;
-    complain("%s", err.message);
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "%s", err.message);
 }
 
 /* fanmap map --local < commands: each line is a command. */
@@ -43,33 +42,27 @@ static int choose_task(arguments_t *arguments, const char **ret_task)
     if (runs_lines(arguments) && set(arguments, "sh", LINE_COMMAND) != EXIT_ALL_WELL)
         return EXIT_USAGE;
     bool is_local = is_switch_set(arguments, "local"), has_command = arguments_have_command(arguments);
-    if (has_command && !is_local) {
-        complain(
+    if (has_command && !is_local)
+        return fail_with(
+            EXIT_USAGE,
             "-- CMD and --sh run embedded only: give --local, or serve it with fanmap worker --exec NAME='CMD ARG...'");
-        return EXIT_USAGE;
-    }
-    if (arguments->argv_n > 0 && option_text(arguments, "sh")) {
-        complain("give -- CMD or --sh TEXT, not both");
-        return EXIT_USAGE;
-    }
+    if (arguments->argv_n > 0 && option_text(arguments, "sh"))
+        return fail_with(EXIT_USAGE, "give -- CMD or --sh TEXT, not both");
     bool runs_commands = has_command || option_text(arguments, "exec") || option_text(arguments, "serve");
-    if (is_local && !runs_commands && (option_text(arguments, "nice") || option_text(arguments, "workdir"))) {
-        complain("--nice and --workdir are for commands, and functions of --tasks run in a process of their own kind");
-        return EXIT_USAGE;
-    }
+    if (is_local && !runs_commands && (option_text(arguments, "nice") || option_text(arguments, "workdir")))
+        return fail_with(
+            EXIT_USAGE,
+            "--nice and --workdir are for commands, and functions of --tasks run in a process of their own kind");
     if (option_text(arguments, "retry-failed") && !has_command && arguments->positionals_n == 0) {
         *ret_task = NULL;
         return EXIT_ALL_WELL;
     }
-    if (has_command == (arguments->positionals_n > 0)) {
-        complain(has_command ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
-                 arguments->command->name);
-        return EXIT_USAGE;
-    }
-    if (is_local && strcmp(arguments->command->name, "submit") == 0) {
-        complain("an embedded job ends with its program: submit wants a fleet (map --local does not)");
-        return EXIT_USAGE;
-    }
+    if (has_command == (arguments->positionals_n > 0))
+        return fail_with(EXIT_USAGE, has_command ? "give a TASK or -- CMD, not both" : "which task? fanmap %s TASK",
+                         arguments->command->name);
+    if (is_local && strcmp(arguments->command->name, "submit") == 0)
+        return fail_with(EXIT_USAGE,
+                         "an embedded job ends with its program: submit wants a fleet (map --local does not)");
     *ret_task = has_command ? COMMAND_TASK : arguments->positionals[0];
     return EXIT_ALL_WELL;
 }
@@ -124,8 +117,9 @@ static bool is_line_command(const arguments_t *arguments)
 
 static int refuse_bundle(void)
 {
-    complain("a line is a command by itself here: for items of several parts give the command, -- CMD or --sh TEXT");
-    return EXIT_USAGE;
+    return fail_with(
+        EXIT_USAGE,
+        "a line is a command by itself here: for items of several parts give the command, -- CMD or --sh TEXT");
 }
 
 /* A job that runs other's items again has no inputs. */
@@ -228,12 +222,11 @@ static int refuse_outcomes(const arguments_t *arguments)
         const char *odd = option_text(arguments, texts[i])        ? texts[i]
                           : is_switch_set(arguments, switches[i]) ? switches[i]
                                                                   : NULL;
-        if (odd) {
-            complain(
+        if (odd)
+            return fail_with(
+                EXIT_USAGE,
                 "--%s goes by outcomes, and a job that is left to the fleet has none here: map it, or gather it later",
                 odd);
-            return EXIT_USAGE;
-        }
     }
     return EXIT_ALL_WELL;
 }
@@ -263,8 +256,7 @@ static int publish(arguments_t *arguments)
 
 static int refuse_dry_run(void)
 {
-    complain("--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
-    return EXIT_USAGE;
+    return fail_with(EXIT_USAGE, "--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
 }
 
 int run_map(arguments_t *arguments)
@@ -299,10 +291,8 @@ int run_submit(arguments_t *arguments)
 int run_gather(arguments_t *arguments)
 {
     session_t s = {.arguments = arguments, .is_gather = true, .task_log = {-1, -1, NULL}};
-    if (arguments->positionals_n < 1) {
-        complain("which job? fanmap gather JOB");
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "which job? fanmap gather JOB");
     int status = output_open(&s.output, arguments, "jsonl");
     progress_open(&s.progress, arguments);
     if (status == EXIT_ALL_WELL)

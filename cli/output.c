@@ -51,10 +51,8 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
                          .is_verbose = is_switch_set(arguments, "verbose"),
                          .is_topic = option_text(arguments, "to") != NULL};
     if (output->is_topic && (is_switch_set(arguments, "records") || is_switch_set(arguments, "tag") ||
-                             option_text(arguments, "tagstring") || option_text(arguments, "results"))) {
-        complain("--to writes each value as a record: no --records, --tag or --results with it");
-        return EXIT_USAGE;
-    }
+                             option_text(arguments, "tagstring") || option_text(arguments, "results")))
+        return fail_with(EXIT_USAGE, "--to writes each value as a record: no --records, --tag or --results with it");
     output->as_printed = arguments_have_command(arguments) && output->format == OUTPUT_LINES && !output->as_records;
     int status = tag_open(&output->tag, arguments);
     if (status == EXIT_ALL_WELL && output->tag.filler && (is_json(output) || output->format != OUTPUT_LINES)) {

@@ -60,11 +60,11 @@ int output_open_live(output_t *output, const arguments_t *arguments)
 {
     bool is_embedded = is_switch_set(arguments, "local") && arguments_have_command(arguments);
     output->is_shown_live = is_asked_for(arguments);
-    if (output->is_shown_live && (!is_embedded || !output->as_printed)) {
-        complain("--line-buffer and --ungroup are for --local with -- CMD or --sh, and lines; of a job on a fleet "
-                 "fanmap logs --follow JOB shows what its attempts write");
-        return EXIT_USAGE;
-    }
+    if (output->is_shown_live && (!is_embedded || !output->as_printed))
+        return fail_with(
+            EXIT_USAGE,
+            "--line-buffer and --ungroup are for --local with -- CMD or --sh, and lines; of a job on a fleet "
+            "fanmap logs --follow JOB shows what its attempts write");
     if (!output->is_shown_live && !(output->results.kind && is_embedded))
         return EXIT_ALL_WELL;
     output->live = (live_t){

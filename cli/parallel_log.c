@@ -64,8 +64,7 @@ int parallel_log_open(parallel_log_t *log, const arguments_t *arguments)
     log->file = open_file(log->path, is_plus || parallel_log_goes_on(arguments));
     if (log->file && fflush(log->file) == 0)
         return EXIT_ALL_WELL;
-    complain("--joblog %s: %s", log->path, strerror(errno));
-    return EXIT_IO;
+    return fail_with(EXIT_IO, "--joblog %s: %s", log->path, strerror(errno));
 }
 
 /* Nothing of it ran, or it was killed with its job: parallel has no line for these. */

@@ -113,10 +113,8 @@ static int set(parser_t *p, const fanmap_option_info_t *info, const char *given)
     }
     if (shows_secret(info, value))
         return EXIT_USAGE;
-    if (fanmap_options_set(p->ret->options, info->name, value, &err) != FANMAP_OK) {
-        complain("%s", err.message);
-        return EXIT_USAGE;
-    }
+    if (fanmap_options_set(p->ret->options, info->name, value, &err) != FANMAP_OK)
+        return fail_with(EXIT_USAGE, "%s", err.message);
     p->ret->has_also |= p->command->also && strcmp(p->command->also, info->name) == 0;
     return EXIT_ALL_WELL;
 }
@@ -171,20 +169,17 @@ static bool is_left_out(const char *name, size_t len)
 /* `name`: of the option in what was written, `shown`. */
 static int unknown(const parser_t *p, const char *shown, const char *name, size_t len)
 {
-    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(name, len)) {
-        complain("%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", shown);
-        return EXIT_USAGE;
-    }
-    complain("%s has no option %s; see fanmap %s --help", p->command->name, shown, p->command->name);
-    return EXIT_USAGE;
+    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(name, len))
+        return fail_with(EXIT_USAGE,
+                         "%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", shown);
+    return fail_with(EXIT_USAGE, "%s has no option %s; see fanmap %s --help", p->command->name, shown,
+                     p->command->name);
 }
 
 static int take_value(parser_t *p, const fanmap_option_info_t *info, const char *shown)
 {
-    if (p->at >= p->argc) {
-        complain("option %s wants a value: %s", shown, info->metavar);
-        return EXIT_USAGE;
-    }
+    if (p->at >= p->argc)
+        return fail_with(EXIT_USAGE, "option %s wants a value: %s", shown, info->metavar);
     return set(p, info, p->argv[p->at++]);
 }
 
@@ -277,10 +272,8 @@ static bool is_foreign(const parser_t *p, const char *arg)
 static int add_sequence(parser_t *p, char **at, const char *path, bool is_linked)
 {
     arguments_t *ret = p->ret;
-    if (ret->sequences_n == SEQUENCES_MAX) {
-        complain("more than %d lists", SEQUENCES_MAX);
-        return EXIT_USAGE;
-    }
+    if (ret->sequences_n == SEQUENCES_MAX)
+        return fail_with(EXIT_USAGE, "more than %d lists", SEQUENCES_MAX);
     is_linked = ret->sequences_n > 0 && (is_linked || is_switch_set(ret, "link"));
     ret->sequences[ret->sequences_n++] = (values_t){.at = at, .path = path, .is_linked = is_linked};
     return EXIT_ALL_WELL;
@@ -309,10 +302,9 @@ static int parse_lists(parser_t *p)
 
 static int parse_positional(parser_t *p, const char *arg)
 {
-    if (p->ret->positionals_n >= (is_switch_set(p->ret, "help") ? 1 : p->command->positionals_max)) {
-        complain("%s takes no \"%s\"; see fanmap %s --help", p->command->name, arg, p->command->name);
-        return EXIT_USAGE;
-    }
+    if (p->ret->positionals_n >= (is_switch_set(p->ret, "help") ? 1 : p->command->positionals_max))
+        return fail_with(EXIT_USAGE, "%s takes no \"%s\"; see fanmap %s --help", p->command->name, arg,
+                         p->command->name);
     p->ret->positionals[p->ret->positionals_n++] = arg;
     return EXIT_ALL_WELL;
 }
@@ -353,18 +345,12 @@ static int parse_one(parser_t *p)
 static int check_words(const arguments_t *arguments)
 {
     const char *name = arguments->command->name;
-    if (arguments->has_argv && !(arguments->command->scope & (FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CHECK))) {
-        complain("%s takes no -- CMD; see fanmap %s --help", name, name);
-        return EXIT_USAGE;
-    }
-    if (arguments->has_argv && arguments->argv_n == 0) {
-        complain("which command follows --?");
-        return EXIT_USAGE;
-    }
-    if (arguments->sequences_n > 0 && option_text(arguments, "input")) {
-        complain("items come from -i FILE or from ::: VALUE..., not from both");
-        return EXIT_USAGE;
-    }
+    if (arguments->has_argv && !(arguments->command->scope & (FANMAP_SCOPE_INPUT | FANMAP_SCOPE_CHECK)))
+        return fail_with(EXIT_USAGE, "%s takes no -- CMD; see fanmap %s --help", name, name);
+    if (arguments->has_argv && arguments->argv_n == 0)
+        return fail_with(EXIT_USAGE, "which command follows --?");
+    if (arguments->sequences_n > 0 && option_text(arguments, "input"))
+        return fail_with(EXIT_USAGE, "items come from -i FILE or from ::: VALUE..., not from both");
     return EXIT_ALL_WELL;
 }
 
@@ -374,10 +360,8 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
     fanmap_error_t err;
     memset(ret, 0, sizeof *ret);
     ret->command = command;
-    if (fanmap_options_new(&ret->options) != FANMAP_OK) {
-        complain("out of memory");
-        return EXIT_IO;
-    }
+    if (fanmap_options_new(&ret->options) != FANMAP_OK)
+        return fail_with(EXIT_IO, "out of memory");
     while (p.at < argc) {
         int status = parse_one(&p);
         if (status != EXIT_ALL_WELL)
@@ -387,10 +371,8 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
         return EXIT_ALL_WELL;
     if (check_words(ret) != EXIT_ALL_WELL)
         return EXIT_USAGE;
-    if (fanmap_options_load(ret->options, fanmap_options_get(ret->options, "config", 0), &err) != FANMAP_OK) {
-        complain("%s", err.message);
-        return EXIT_USAGE;
-    }
+    if (fanmap_options_load(ret->options, fanmap_options_get(ret->options, "config", 0), &err) != FANMAP_OK)
+        return fail_with(EXIT_USAGE, "%s", err.message);
     return EXIT_ALL_WELL;
 }
 

@@ -13,8 +13,7 @@ enum { EVERY_MS = 1000, TEXT_MAX = 1024 * 1024, STORE_MS = 10000 };
 
 static int fail(const position_file_t *file, const char *what)
 {
-    complain("--position-file: %s: %s", file->path, what);
-    return EXIT_IO;
+    return fail_with(EXIT_IO, "--position-file: %s: %s", file->path, what);
 }
 
 static int read_kept(position_file_t *file)
@@ -37,15 +36,14 @@ int position_file_open(position_file_t *file, arguments_t *arguments)
     fanmap_error_t err;
     *file = (position_file_t){.path = option_text(arguments, "position-file"), .next_ms = monotonic_ms() + EVERY_MS};
     file->is_named = option_text(arguments, "as") || option_text(arguments, "share");
-    if (file->path && file->is_named) {
-        complain("the place is kept in FILE (--position-file) or in Kafka (--as, --share): give one of them");
-        return EXIT_USAGE;
-    }
-    if (file->path && option_text(arguments, "to")) {
-        complain("--position-file keeps how far stdout is written; with --to give --as NAME, whose place goes into the "
-                 "same transactions");
-        return EXIT_USAGE;
-    }
+    if (file->path && file->is_named)
+        return fail_with(EXIT_USAGE,
+                         "the place is kept in FILE (--position-file) or in Kafka (--as, --share): give one of them");
+    if (file->path && option_text(arguments, "to"))
+        return fail_with(
+            EXIT_USAGE,
+            "--position-file keeps how far stdout is written; with --to give --as NAME, whose place goes into the "
+            "same transactions");
     int status = file->path ? read_kept(file) : EXIT_ALL_WELL;
     if (status != EXIT_ALL_WELL || !file->kept || !file->kept[0])
         return status;

@@ -155,10 +155,8 @@ static int listen_at(probes_t *probes, arguments_t *arguments, const char *host_
         return complain_error(&err);
     probes->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (fcntl(probes->listen_fd, F_SETFL, O_NONBLOCK) != 0 || listen(probes->listen_fd, PROBES_MAX) != 0 ||
-        probes->epoll_fd < 0 || epoll_ctl(probes->epoll_fd, EPOLL_CTL_ADD, probes->listen_fd, &event) != 0) {
-        complain("--metrics %s: %s", host_port, strerror(errno));
-        return EXIT_IO;
-    }
+        probes->epoll_fd < 0 || epoll_ctl(probes->epoll_fd, EPOLL_CTL_ADD, probes->listen_fd, &event) != 0)
+        return fail_with(EXIT_IO, "--metrics %s: %s", host_port, strerror(errno));
     (void)snprintf(line, sizeof line, "metrics at %s/metrics", name);
     service_log(arguments, FANMAP_LOG_INFO, line);
     return EXIT_ALL_WELL;
@@ -171,10 +169,8 @@ int probes_open(arguments_t *arguments, probes_t **ret)
     if (!host_port)
         return EXIT_ALL_WELL;
     probes_t *probes = malloc(sizeof *probes);
-    if (!probes) {
-        complain("out of memory");
-        return EXIT_IO;
-    }
+    if (!probes)
+        return fail_with(EXIT_IO, "out of memory");
     *probes = (probes_t){.epoll_fd = -1, .listen_fd = -1};
     for (int i = 0; i < PROBES_MAX; i++)
         probes->at[i].fd = -1;

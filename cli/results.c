@@ -65,10 +65,8 @@ int results_open(results_t *r, const arguments_t *arguments)
         return EXIT_ALL_WELL;
     if (results_are_rows(path))
         r->file = fopen(path, parallel_log_goes_on(arguments) ? "ae" : "we");
-    if (results_are_rows(path) && !r->file) {
-        complain("--results %s: %s", path, strerror(errno));
-        return EXIT_IO;
-    }
+    if (results_are_rows(path) && !r->file)
+        return fail_with(EXIT_IO, "--results %s: %s", path, strerror(errno));
     r->has_header = r->file && fseek(r->file, 0, SEEK_END) == 0 && ftell(r->file) > 0;
     return EXIT_ALL_WELL;
 }

@@ -74,10 +74,8 @@ static int take_commands(resume_t *r, arguments_t *a)
 {
     size_t n = 0;
     r->again = calloc(r->n + 1, sizeof *r->again);
-    if (!r->again) {
-        complain("out of memory");
-        return EXIT_IO;
-    }
+    if (!r->again)
+        return fail_with(EXIT_IO, "out of memory");
     for (size_t i = 0; i < r->n; i++) {
         if (!r->rows[i].has_failed)
             continue;
@@ -121,22 +119,18 @@ int resume_open(resume_t *r, arguments_t *a)
         !path && r->mode == RESUME_REST && results && !results_are_rows(results) && !is_switch_set(a, "pipe");
     if (r->by_results)
         return EXIT_ALL_WELL;
-    if (!path) {
-        complain("--resume, --resume-failed and --retry-failed go by a job log: give --joblog FILE");
-        return EXIT_USAGE;
-    }
-    if (!has_task && (r->mode != RESUME_FAILED || !is_switch_set(a, "local") || a->sequences_n > 0)) {
-        complain("which task or command? (with --local, --retry-failed alone runs the commands of the job log)");
-        return EXIT_USAGE;
-    }
+    if (!path)
+        return fail_with(EXIT_USAGE,
+                         "--resume, --resume-failed and --retry-failed go by a job log: give --joblog FILE");
+    if (!has_task && (r->mode != RESUME_FAILED || !is_switch_set(a, "local") || a->sequences_n > 0))
+        return fail_with(
+            EXIT_USAGE, "which task or command? (with --local, --retry-failed alone runs the commands of the job log)");
     path += *path == '+';
     FILE *file = fopen(path, "re");
     if (!file && errno == ENOENT && r->mode != RESUME_FAILED)
         return EXIT_ALL_WELL;
-    if (!file) {
-        complain("--joblog %s: %s", path, strerror(errno));
-        return EXIT_IO;
-    }
+    if (!file)
+        return fail_with(EXIT_IO, "--joblog %s: %s", path, strerror(errno));
     int status = read_rows(r, file, path, !has_task);
     fclose(file);
     return status == EXIT_ALL_WELL && !has_task ? take_commands(r, a) : status;

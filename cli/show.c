@@ -128,10 +128,8 @@ int run_show(arguments_t *arguments)
 {
     fanmap_t *f;
     fanmap_error_t err;
-    if (arguments->positionals_n < 1) {
-        complain("which job? fanmap show JOB");
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "which job? fanmap show JOB");
     int status = admin_open(arguments, &f);
     if (status != EXIT_ALL_WELL)
         return status;

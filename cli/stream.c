@@ -29,10 +29,8 @@ int run_stream(arguments_t *arguments)
     fanmap_stream_t *stream;
     fanmap_error_t err;
     probes_t *probes;
-    if (arguments->positionals_n < 1) {
-        complain("which task? fanmap stream TASK --from TOPIC [--to TOPIC]");
-        return EXIT_USAGE;
-    }
+    if (arguments->positionals_n < 1)
+        return fail_with(EXIT_USAGE, "which task? fanmap stream TASK --from TOPIC [--to TOPIC]");
     int status = probes_open(arguments, &probes);
     if (status != EXIT_ALL_WELL)
         return status;

@@ -64,10 +64,8 @@ int run_topics(arguments_t *arguments)
     bool is_begun = false;
     if (is_switch_set(arguments, "create") + is_switch_set(arguments, "clean") +
             is_switch_set(arguments, "print-acls") >
-        1) {
-        complain("topics does one thing at a time: --create, --clean or --print-acls");
-        return EXIT_USAGE;
-    }
+        1)
+        return fail_with(EXIT_USAGE, "topics does one thing at a time: --create, --clean or --print-acls");
     if (is_switch_set(arguments, "print-acls"))
         return fanmap_acls(arguments->options, print_line, NULL, &err) == FANMAP_OK ? EXIT_ALL_WELL
                                                                                     : complain_error(&err);

@@ -11,18 +11,14 @@ static int open_files(zip_t *zip, const arguments_t *arguments, const input_rule
     const char *path = option_text(arguments, "input");
     int stdins = 0, status = EXIT_ALL_WELL;
     do {
-        if (zip->n == SEQUENCES_MAX) {
-            complain("-i more than %d times", SEQUENCES_MAX);
-            return EXIT_USAGE;
-        }
+        if (zip->n == SEQUENCES_MAX)
+            return fail_with(EXIT_USAGE, "-i more than %d times", SEQUENCES_MAX);
         status = input_open_file(&zip->at[zip->n], path, rules);
         stdins += zip->at[zip->n++].fd == 0;
         path = fanmap_options_get(arguments->options, "input", (size_t)zip->n);
     } while (path && status == EXIT_ALL_WELL);
-    if (stdins > 1) {
-        complain("stdin can be one of the zipped inputs, not several");
-        return EXIT_USAGE;
-    }
+    if (stdins > 1)
+        return fail_with(EXIT_USAGE, "stdin can be one of the zipped inputs, not several");
     return status;
 }
 
@@ -53,10 +49,8 @@ static int open_lists(zip_t *zip, const arguments_t *arguments, const input_rule
             zip->axes[zip->axes_n++] = (axis_t){.from = zip->n};
         zip->axes[zip->axes_n - 1].n++;
     }
-    if (stdins > 1) {
-        complain("stdin can be one of the lists, not several");
-        return EXIT_USAGE;
-    }
+    if (stdins > 1)
+        return fail_with(EXIT_USAGE, "stdin can be one of the lists, not several");
     return status;
 }
 
