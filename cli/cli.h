@@ -103,6 +103,8 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
 bool arguments_have_command(const arguments_t *arguments);
 bool is_switch_set(const arguments_t *arguments, const char *name);
 const char *option_text(const arguments_t *arguments, const char *name);
+/* EXIT_ALL_WELL, or EXIT_USAGE after a complaint: it does not take that value. */
+int set_option(arguments_t *arguments, const char *name, const char *value);
 
 /* stops.c */
 /* INT and TERM go to `handler`, except one that was ignored when the program began. */

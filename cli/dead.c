@@ -78,15 +78,13 @@ static int replay(arguments_t *arguments, fanmap_t *f)
 /* The words after `dead`: what, and a letter's number. */
 static int read_words(arguments_t *arguments, const char **ret_what)
 {
-    fanmap_error_t err;
     const char *what = arguments->positionals_n > 0 ? arguments->positionals[0] : "";
     bool is_list = strcmp(what, "list") == 0, is_show = strcmp(what, "show") == 0,
          is_replay = strcmp(what, "replay") == 0;
     if (!is_list && !is_show && !is_replay)
         return fail_with(EXIT_USAGE, "dead what? fanmap dead list | show N | replay N | replay --all");
-    if (arguments->positionals_n > 1 &&
-        fanmap_options_set(arguments->options, "letter", arguments->positionals[1], &err) != FANMAP_OK)
-        return complain_error(&err);
+    if (arguments->positionals_n > 1 && set_option(arguments, "letter", arguments->positionals[1]) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     bool is_one = option_text(arguments, "letter") != NULL;
     if (is_one && option_text(arguments, "stream"))
         return fail_with(EXIT_USAGE, "errors of a stream have no numbers: list them, or replay what was not replayed");

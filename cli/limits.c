@@ -28,11 +28,8 @@ static bool is_standard(const arguments_t *arguments, const char *key)
 static int set_number(arguments_t *arguments, const char *key, uint64_t value)
 {
     char text[24];
-    fanmap_error_t err;
     snprintf(text, sizeof text, "%" PRIu64, value);
-    if (!is_standard(arguments, key) || fanmap_options_set(arguments->options, key, text, &err) == FANMAP_OK)
-        return EXIT_ALL_WELL;
-    return fail_with(EXIT_USAGE, "%s", err.message);
+    return is_standard(arguments, key) ? set_option(arguments, key, text) : EXIT_ALL_WELL;
 }
 
 int limits_of_bundles(arguments_t *arguments)

@@ -17,14 +17,6 @@ static void on_log(void *arg, fanmap_log_level_t level, const char *line)
         complain("%s", line);
 }
 
-static int set(arguments_t *arguments, const char *key, const char *value)
-{
-    fanmap_error_t err;
-    if (fanmap_options_set(arguments->options, key, value, &err) == FANMAP_OK)
-        return EXIT_ALL_WELL;
-    return fail_with(EXIT_USAGE, "%s", err.message);
-}
-
 /* fanmap map --local < commands: each line is a command. */
 static bool runs_lines(const arguments_t *arguments)
 {
@@ -39,7 +31,7 @@ static bool runs_lines(const arguments_t *arguments)
 /* What the task is called; a command line after -- becomes a task of its own. */
 static int choose_task(arguments_t *arguments, const char **ret_task)
 {
-    if (runs_lines(arguments) && set(arguments, "sh", LINE_COMMAND) != EXIT_ALL_WELL)
+    if (runs_lines(arguments) && set_option(arguments, "sh", LINE_COMMAND) != EXIT_ALL_WELL)
         return EXIT_USAGE;
     bool is_local = is_switch_set(arguments, "local"), has_command = arguments_have_command(arguments);
     if (has_command && !is_local)
@@ -86,26 +78,26 @@ static int describe_input(arguments_t *arguments, const items_t *input)
     char n[16];
     if (input->has_sequences) {
         snprintf(n, sizeof n, "%d", input->zip.n);
-        int status = set(arguments, "sequences", n);
+        int status = set_option(arguments, "sequences", n);
         if (status != EXIT_ALL_WELL)
             return status;
     }
-    return set(arguments, "source", input->zip.source);
+    return set_option(arguments, "source", input->zip.source);
 }
 
 /* How the library hands values out, and writes them to a topic. */
 static int set_formats(const output_t *output, arguments_t *arguments)
 {
     const char *to_format = output_topic_format(output, arguments);
-    int status = set(arguments, "value-format", output_value_format(output));
-    return status == EXIT_ALL_WELL && to_format ? set(arguments, "to-format", to_format) : status;
+    int status = set_option(arguments, "value-format", output_value_format(output));
+    return status == EXIT_ALL_WELL && to_format ? set_option(arguments, "to-format", to_format) : status;
 }
 
 static int set_command(arguments_t *arguments)
 {
     int status = EXIT_ALL_WELL;
     for (int i = 0; i < arguments->argv_n && status == EXIT_ALL_WELL; i++)
-        status = set(arguments, "argv", arguments->argv[i]);
+        status = set_option(arguments, "argv", arguments->argv[i]);
     return status;
 }
 
@@ -113,13 +105,6 @@ static bool is_line_command(const arguments_t *arguments)
 {
     const char *text = option_text(arguments, "sh");
     return text && strcmp(text, LINE_COMMAND) == 0;
-}
-
-static int refuse_bundle(void)
-{
-    return fail_with(
-        EXIT_USAGE,
-        "a line is a command by itself here: for items of several parts give the command, -- CMD or --sh TEXT");
 }
 
 /* A job that runs other's items again has no inputs. */
@@ -134,7 +119,9 @@ static int open_input(session_t *s, arguments_t *arguments, items_t *input, cons
     if (status == EXIT_ALL_WELL)
         status = items_open(input, arguments, format);
     if (status == EXIT_ALL_WELL && input->is_array && is_line_command(arguments))
-        status = refuse_bundle();
+        status = fail_with(
+            EXIT_USAGE,
+            "a line is a command by itself here: for items of several parts give the command, -- CMD or --sh TEXT");
     if (status == EXIT_ALL_WELL && input->bundle.is_on)
         status = limits_of_bundles(arguments);
     if (status == EXIT_ALL_WELL)
@@ -173,14 +160,14 @@ static int catch_task_log(session_t *s, arguments_t *arguments)
     }
     if (copy) {
         output_listen(&s->output, &s->task_log);
-        int status = set(arguments, "task-log", "true");
+        int status = set_option(arguments, "task-log", "true");
         if (status == EXIT_ALL_WELL)
-            status = set(arguments, "command-copy", copy);
+            status = set_option(arguments, "command-copy", copy);
         if (status != EXIT_ALL_WELL)
             return status;
     }
     snprintf(fd, sizeof fd, "%d", s->task_log.write_fd);
-    return set(arguments, "task-log-fd", fd);
+    return set_option(arguments, "task-log-fd", fd);
 }
 
 static int prepare(session_t *s, arguments_t *arguments, items_t *input, const char **ret_task)
@@ -192,7 +179,7 @@ static int prepare(session_t *s, arguments_t *arguments, items_t *input, const c
     if (status == EXIT_ALL_WELL)
         status = open_input(s, arguments, input, format);
     if (status == EXIT_ALL_WELL && !option_text(arguments, "task-log"))
-        status = set(arguments, "task-log", "true");
+        status = set_option(arguments, "task-log", "true");
     s->task_log = (task_log_t){-1, -1, NULL};
     s->arguments = arguments;
     int opened = output_open(&s->output, arguments, format);
@@ -202,7 +189,7 @@ static int prepare(session_t *s, arguments_t *arguments, items_t *input, const c
     if (status == EXIT_ALL_WELL && opened == EXIT_ALL_WELL)
         status = catch_task_log(s, arguments);
     if (status == EXIT_ALL_WELL && output_is_as_printed(&s->output) && !option_text(arguments, "command-output"))
-        status = set(arguments, "command-output", "raw");
+        status = set_option(arguments, "command-output", "raw");
     return status == EXIT_ALL_WELL ? opened : status;
 }
 
@@ -254,11 +241,6 @@ static int publish(arguments_t *arguments)
     return status;
 }
 
-static int refuse_dry_run(void)
-{
-    return fail_with(EXIT_USAGE, "--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
-}
-
 int run_map(arguments_t *arguments)
 {
     if (is_switch_set(arguments, "detach") && !is_switch_set(arguments, "dry-run"))
@@ -269,7 +251,10 @@ int run_map(arguments_t *arguments)
     int status = prepare(&s, arguments, &input, &task);
     bool is_dry = is_switch_set(arguments, "dry-run");
     if (status == EXIT_ALL_WELL && is_dry)
-        status = s.input ? dry_run(&s) : refuse_dry_run();
+        status = s.input
+                     ? dry_run(&s)
+                     : fail_with(EXIT_USAGE,
+                                 "--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
     if (status == EXIT_ALL_WELL && !is_dry)
         status = set_formats(&s.output, arguments);
     if (status == EXIT_ALL_WELL && !is_dry)
@@ -284,7 +269,7 @@ int run_map(arguments_t *arguments)
 
 int run_submit(arguments_t *arguments)
 {
-    int status = set(arguments, "detach", "true");
+    int status = set_option(arguments, "detach", "true");
     return status == EXIT_ALL_WELL ? run_map(arguments) : status;
 }
 

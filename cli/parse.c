@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/parallel_options.h"
 
 typedef struct {
     const command_t *command;
@@ -57,119 +58,28 @@ static bool shows_secret(const fanmap_option_info_t *info, const char *value)
     return true;
 }
 
-/* parallel's TERM,200,TERM,100,KILL: what it waits before KILL is the grace after TERM. */
-static const char *grace_of(const char *sequence, char *room, size_t cap)
-{
-    const char *at = sequence;
-    unsigned long wait_ms = 0;
-    for (char *end; strncmp(at, "TERM,", strlen("TERM,")) == 0; at = end + 1) {
-        wait_ms += strtoul(at + strlen("TERM,"), &end, 10);
-        if (*end != ',')
-            return sequence;
-    }
-    if (strncmp(at, "KILL", strlen("KILL")) != 0 || (at[strlen("KILL")] && at[strlen("KILL")] != ','))
-        return sequence;
-    snprintf(room, cap, "%lums", wait_ms);
-    return room;
-}
-
-/* parallel's 10M and 64k, for what it has too. */
-static const char *in_full(const fanmap_option_info_t *info, const char *value, char *room, size_t cap)
-{
-    static const char *const units[][2] = {{"k", "kB"},  {"m", "MB"},  {"g", "GB"},
-                                           {"K", "KiB"}, {"M", "MiB"}, {"G", "GiB"}};
-    size_t digits = strspn(value, "0123456789");
-    bool is_size =
-        strcmp(info->name, "block") == 0 || strcmp(info->name, "max-chars") == 0 || strcmp(info->name, "memfree") == 0;
-    if (strcmp(info->name, "grace") == 0)
-        return grace_of(value, room, cap);
-    for (size_t i = 0; is_size && digits > 0 && i < sizeof units / sizeof *units; i++)
-        if (strcmp(value + digits, units[i][0]) == 0) {
-            snprintf(room, cap, "%.*s%s", (int)digits, value, units[i][1]);
-            return room;
-        }
-    return value;
-}
-
-/* --timeout 200% */
-static bool is_percentage(const fanmap_option_info_t *info, const char *value, char *digits, size_t cap)
-{
-    size_t len = strlen(value);
-    if (strcmp(info->name, "timeout") != 0 || len < 2 || len >= cap || value[len - 1] != '%')
-        return false;
-    snprintf(digits, cap, "%.*s", (int)len - 1, value);
-    return true;
-}
-
 static int set(parser_t *p, const fanmap_option_info_t *info, const char *given)
 {
-    fanmap_error_t err;
     char room[40];
-    const char *value = in_full(info, given, room, sizeof room);
+    const char *value = parallel_value(info, given, room, sizeof room);
     const fanmap_option_info_t *of_median = find_long(p->command, "timeout-percent", strlen("timeout-percent"));
-    if (of_median && is_percentage(info, value, room, sizeof room)) {
+    if (of_median && parallel_percentage(info, value, room, sizeof room)) {
         info = of_median;
         value = room;
     }
     if (shows_secret(info, value))
         return EXIT_USAGE;
-    if (fanmap_options_set(p->ret->options, info->name, value, &err) != FANMAP_OK)
-        return fail_with(EXIT_USAGE, "%s", err.message);
+    int status = set_option(p->ret, info->name, value);
+    if (status != EXIT_ALL_WELL)
+        return status;
     p->ret->has_also |= p->command->also && strcmp(p->command->also, info->name) == 0;
     return EXIT_ALL_WELL;
-}
-
-/* What parallel and xargs call it, in the words of the table; an empty one asks for nothing that is not so anyway. */
-static const char *own_name(const char *name, size_t len)
-{
-    static const char *const names[][2] = {{"max-procs", "concurrency"},
-                                           {"arg-file", "input"},
-                                           {"bar", "progress"},
-                                           {"eta", "progress"},
-                                           {"lb", "line-buffer"},
-                                           {"jl", "joblog"},
-                                           {"res", "results"},
-                                           {"halt-on-error", "halt"},
-                                           {"termseq", "grace"},
-                                           {"term-seq", "grace"},
-                                           {"silent", ""},
-                                           {"group", ""},
-                                           {"will-cite", ""},
-                                           {"no-notice", ""}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (text_is(name, len, names[i][0]))
-            return names[i][1];
-    return NULL;
-}
-
-/* GNU parallel's, that this program does not have: long, or a letter. */
-static bool is_left_out(const char *name, size_t len)
-{
-    static const char names[] =
-        " J M S basefile basenameextensionreplace basenamereplace bf bg bin block-timeout bner bnr bt cat cf cleanup "
-        "color color-failed compress compress-program controlmaster ctag ctagstring decompress-program dirnamereplace "
-        "dnr e embed env er exit extensionreplace fg fifo files filter filter-hosts gnu group-by hashbang hgrp "
-        "hostgroups id interactive l latest-line limit ll max-line-length-allowed memsuspend minversion nonall noswap "
-        "number-of-cores number-of-cpus number-of-sockets number-of-threads o onall open-tty output-as-files "
-        "outputasfiles p parens pipe-part pipepart plain plus process-slot-var profile pty quote record-env regexp "
-        "remove-rec-sep removerecsep return round round-robin rpl rrs rsync-opts semaphore semaphore-name "
-        "semaphore-timeout seqreplace session shard shebang shebang-wrap shell-completion shell-quote show-limits "
-        "skip-first-line slf slotreplace sql sql-and-worker sql-master sql-worker sqlandworker sqlmaster sqlworker ssh "
-        "ssh-delay sshdelay sshlogin sshloginfile st t tee template tf tmpdir tmpl tmux tmuxpane total total-jobs "
-        "transfer transferfile trc tty use-cores-instead-of-threads use-cpus-instead-of-cores "
-        "use-sockets-instead-of-threads x ";
-    for (const char *at = names; (at = strchr(at, ' '));) {
-        size_t n = strcspn(++at, " ");
-        if (n == len && strncmp(at, name, n) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* `name`: of the option in what was written, `shown`. */
 static int unknown(const parser_t *p, const char *shown, const char *name, size_t len)
 {
-    if ((p->command->scope & FANMAP_SCOPE_SHELL) && is_left_out(name, len))
+    if ((p->command->scope & FANMAP_SCOPE_SHELL) && parallel_is_left_out(name, len))
         return fail_with(EXIT_USAGE,
                          "%s is GNU parallel's, and not here: docs/from-parallel.md says what there is instead", shown);
     return fail_with(EXIT_USAGE, "%s has no option %s; see fanmap %s --help", p->command->name, shown,
@@ -187,7 +97,7 @@ static int parse_long(parser_t *p, const char *arg)
 {
     const char *name = arg + 2, *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const char *own = p->command->scope & FANMAP_SCOPE_SHELL ? own_name(name, len) : NULL;
+    const char *own = p->command->scope & FANMAP_SCOPE_SHELL ? parallel_own_name(name, len) : NULL;
     const fanmap_option_info_t *info = own ? find_long(p->command, own, strlen(own)) : find_long(p->command, name, len);
     if (own && !*own)
         return EXIT_ALL_WELL;
@@ -390,4 +300,11 @@ bool is_switch_set(const arguments_t *arguments, const char *name)
 const char *option_text(const arguments_t *arguments, const char *name)
 {
     return fanmap_options_get(arguments->options, name, 0);
+}
+
+int set_option(arguments_t *arguments, const char *name, const char *value)
+{
+    fanmap_error_t err;
+    int r = fanmap_options_set(arguments->options, name, value, &err);
+    return r == FANMAP_OK ? EXIT_ALL_WELL : fail_with(EXIT_USAGE, "%s", err.message);
 }

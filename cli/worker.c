@@ -34,9 +34,8 @@ int run_worker(arguments_t *arguments)
     probes_t *probes;
     log_as_json(arguments);
     prctl(PR_SET_DUMPABLE, 0); /* no cores, and tasks of the same user cannot look into what holds the secrets */
-    if (!option_text(arguments, "task-log") &&
-        fanmap_options_set(arguments->options, "task-log", "true", &err) != FANMAP_OK)
-        return complain_error(&err);
+    if (!option_text(arguments, "task-log") && set_option(arguments, "task-log", "true") != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     int status = probes_open(arguments, &probes);
     if (status != EXIT_ALL_WELL)
         return status;
