@@ -1,6 +1,5 @@
 /* The command line, read by the table of options: values, switches, letters in a row, and what follows --. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
