@@ -120,21 +120,11 @@ int64_t job_counts_oldest(const job_counts_t *counts)
 
 const char *end_reason_word(end_reason_t reason)
 {
-    switch (reason) {
-    case END_CANCEL:
-        return "cancel";
-    case END_DEADLINE:
-        return "deadline";
-    case END_COMPLETE:
-        return "complete";
-    case END_FAIL_FAST:
-        return "fail-fast";
-    case END_HALT:
-        return "halt";
-    case END_INPUT_ERROR:
-        return "input error";
-    }
-    return "";
+    static const char *const words[] = {
+        [END_CANCEL] = "cancel",       [END_DEADLINE] = "deadline", [END_COMPLETE] = "complete",
+        [END_FAIL_FAST] = "fail-fast", [END_HALT] = "halt",         [END_INPUT_ERROR] = "input error"};
+    const char *word = reason < sizeof words / sizeof *words ? words[reason] : NULL;
+    return word ? word : "";
 }
 
 void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info)
