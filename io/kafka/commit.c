@@ -1,7 +1,11 @@
 /* Commits of the group. Those asked for in one turn go out together; one request is under way at a time, so that a
  * later commit can never be overtaken by an earlier one; what is asked for meanwhile waits, the latest of each
  * partition. The offsets and their metadata are in the request itself (what librdkafka stores by itself loses the
- * metadata before 2.2.0). */
+ * metadata before 2.2.0).
+ *
+ * A closing commit is a member's last word on a partition. What still waits is forgotten then: while other partitions are
+ * held it would go out behind, and name what this member has dropped since; the next owner would leave that alone for as
+ * long as this member lives. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,9 +192,10 @@ bool kafka_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, con
                             int timeout_ms)
 {
     kafka_group_t *group = (kafka_group_t *)base;
-    const kafka_partition_t *owned = kafka_group_find(group, lane);
+    kafka_partition_t *owned = kafka_group_find(group, lane);
     if (owned == NULL)
         return false;
+    kafka_commit_forget(owned);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     bool ok = add(list, owned->topic->name, owned->partition, offset, metadata, metadata_len) &&
               commit_and_wait(group->rk, list, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR;

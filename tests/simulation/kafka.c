@@ -367,7 +367,7 @@ bool kafka_commit_now(sim_t *sim, process_t *process, consumer_t *consumer, int3
                       const char *metadata, size_t metadata_len)
 {
     consumer->commit_epoch++;
-    consumer->commits[partition].waits = false;
+    consumer->commits[partition].waits &= !sim_protects(sim, PROTECTION_LAST_WORD);
     if (!kafka_reaches(sim, process))
         return false;
     bool ok = store_commit(sim, process, consumer, partition, offset, metadata, metadata_len);

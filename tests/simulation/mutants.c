@@ -21,6 +21,7 @@ const mutant_t mutants_all[] = {
     {.name = "input-chain", .what = PROTECTION_CHAIN, .breaks = "another input is taken"},
     {.name = "progress-offsets", .what = PROTECTION_OFFSETS, .breaks = "published twice"},
     {.name = "handed", .what = PROTECTION_HANDED, .breaks = "past the unfinished"},
+    {.name = "last-word", .what = PROTECTION_LAST_WORD, .breaks = "has not ended", .is_rare = true},
     {.name = "witness", .what = PROTECTION_WITNESS, .breaks = "has not ended"},
     {.name = "log-number", .what = PROTECTION_LOG, .breaks = "has not ended", .is_rare = true},
     {.name = "beginning", .what = PROTECTION_BEGINNING, .breaks = "has not ended"},

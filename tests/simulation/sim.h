@@ -48,7 +48,8 @@ typedef enum {
     PROTECTION_IDLE_LOOK,   /* who has nothing to do looks whether items were lost */
     PROTECTION_VOID,        /* a place for a start is void at a time that the question's leaving sets */
     PROTECTION_SPLIT,       /* a call that failed whole is split */
-    PROTECTION_HANDED       /* what is handed to another worker is done here only when the copy is stored */
+    PROTECTION_HANDED,      /* what is handed to another worker is done here only when the copy is stored */
+    PROTECTION_LAST_WORD    /* no commit that was asked for before the closing one goes out behind it */
 } protection_t;
 
 typedef struct {

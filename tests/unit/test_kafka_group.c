@@ -167,6 +167,45 @@ static void test_closing_commits_are_what_the_next_member_finds(void **state)
     assert_int_equal(rig_check(&rig->taken, 64, 32), 0);
 }
 
+/* It was asked to commit something else just before, which has not gone out. */
+static void revoked_with_a_commit_waiting(void *arg, const int32_t *lanes, size_t n, bool lost)
+{
+    rig_t *rig = arg;
+    for (size_t i = 0; i < n; i++)
+        bus_group_commit(rig->group, lanes[i], 1, "before", 6, 0);
+    assert_true(bus_group_hold(rig->group));
+    rig_on_revoked(arg, lanes, n, lost);
+}
+
+/* While partitions are held the loop turns, and sends what waits. */
+static void test_nothing_that_waited_is_committed_after_the_closing_commit(void **state)
+{
+    rig_t *a = *state, b;
+    bus_group_callbacks_t callbacks = RIG_GROUP;
+    fanmap_error_t err;
+    callbacks.revoked = revoked_with_a_commit_waiting;
+    rig_open(&b, broker.brokers, NULL, 0);
+    rig_topic(a, "waiting", 2, 0);
+    rig_topic(&b, "waiting", 2, 0);
+    rig_produce_all(a, 0, 64, 2);
+    assert_int_equal(bus_group_join(&a->topic, 1, "waiting", &callbacks, a, &a->group, &err), FANMAP_OK);
+    a->commit_when_revoked = true;
+    rig_until(a, a->taken.n == 64);
+    rig_join(&b, "waiting");
+    both_until(a, &b, a->revoked_n == 1);
+    assert_true(a->closing_ok);
+    for (int64_t until_ms = loop_clock_ms() + 500; loop_clock_ms() < until_ms;)
+        assert_true(loop_run_once(a->loop, 20) >= 0);
+    bus_group_let_go(a->group);
+    both_until(a, &b, owned_n(a) == 1 && owned_n(&b) == 1);
+    for (int p = 0; p < 2; p++) {
+        const rig_t *owner = a->owned[p] ? a : &b;
+        assert_string_equal(owner->metadata[p], "closing");
+        assert_int_equal(owner->assigned_at[p], 32);
+    }
+    rig_close(&b);
+}
+
 static void test_two_members_share_and_take_over(void **state)
 {
     rig_t *a = *state, b;
@@ -534,6 +573,7 @@ int main(void)
         TEST(test_a_large_metadata_comes_back_whole),
         TEST(test_a_group_without_records),
         TEST(test_closing_commits_are_what_the_next_member_finds),
+        TEST(test_nothing_that_waited_is_committed_after_the_closing_commit),
         TEST(test_two_members_share_and_take_over),
         cmocka_unit_test(test_a_member_that_joins_is_heard_of_soon),
         cmocka_unit_test(test_members_of_different_topics),
