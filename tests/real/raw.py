@@ -4,6 +4,12 @@ import os
 import socket
 import struct
 
+from services import wait_until
+
+# What a broker answers of that which was made a moment ago, before it has heard of it: no such partition, no leader, not the leader.
+NOT_YET = (3, 5, 6)
+HEARD_S = 60  # by then it has
+
 _lib = None
 
 
@@ -154,12 +160,24 @@ def request(port, key, version, body):
         return stream.read(size)[4:]
 
 
+def known(what, answer, error):
+    """For wait_until: the answer, None when the broker does not know yet what it is asked of, and else the error."""
+    if error in NOT_YET:
+        return None
+    if error != 0:
+        raise RuntimeError(f"{what}: {answer!r}")
+    return answer
+
+
 def delete_records(port, topic, partition, before):
     """What retention does, at once. before -1: all."""
     name = struct.pack(">h", len(topic)) + topic.encode()
-    answer = request(port, 21, 1, b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iqi", partition, before, 20000))
-    if answer[-2:] != b"\0\0":
-        raise RuntimeError(f"DeleteRecords: {answer!r}")
+    body = b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iqi", partition, before, 20000)
+
+    def delete():
+        answer = request(port, 21, 1, body)
+        return known("DeleteRecords", answer, struct.unpack(">h", answer[-2:])[0])
+    wait_until(delete, HEARD_S, f"{topic} is known")
 
 
 def committed(port, group, topic, partition):
@@ -169,12 +187,42 @@ def committed(port, group, topic, partition):
     return struct.unpack(">q", answer[4 + len(name) + 8:][:8])[0]
 
 
-def create_partitions(port, topic, n):
-    """The topic has `n` partitions when this returns."""
-    name = struct.pack(">h", len(topic)) + topic.encode()
-    answer = request(port, 37, 0, b"\0\0\0\1" + name + struct.pack(">ii", n, -1) + struct.pack(">i?", 20000, False))
-    if answer[10 + len(topic):12 + len(topic)] != b"\0\0":
-        raise RuntimeError(f"CreatePartitions: {answer!r}")
+class _Answer:
+    """Takes an answer apart from its beginning."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def number(self, form):
+        self.at += struct.calcsize(form)
+        return struct.unpack(form, self.data[self.at - struct.calcsize(form):self.at])[0]
+
+    def text(self, form=">h"):
+        size = max(0, self.number(form))
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def skip_texts(self, *forms):
+        for form in forms:
+            self.text(form)
+
+
+def assigned(port, group, topic):
+    """How many of its partitions each member of the group has, ascending; none while they are dealt out, or where nobody is in it."""
+    answer = _Answer(request(port, 15, 0, struct.pack(">i", 1) + _text(group))[4:])  # DescribeGroups, of one
+    error, _, state = answer.number(">h"), answer.text(), answer.text()
+    answer.skip_texts(">h", ">h")
+    shares = []
+    for _ in range(answer.number(">i") if error == 0 and state == b"Stable" else 0):
+        answer.skip_texts(">h", ">h", ">h", ">i")
+        share, n = _Answer(answer.text(">i")), 0
+        share.number(">h")
+        for _ in range(share.number(">i")):
+            name, partitions_n = share.text().decode(), share.number(">i")
+            share.at += 4 * partitions_n
+            n += partitions_n if name == topic else 0
+        shares.append(n)
+    return sorted(shares)
 
 
 def begin(port, topic, partition):
@@ -191,11 +239,11 @@ def _offset(port, topic, partition, timestamp):
     """ListOffsets; of the timestamps -2 is the earliest and -1 the latest."""
     name = struct.pack(">h", len(topic)) + topic.encode()
     body = struct.pack(">i", -1) + b"\0\0\0\1" + name + b"\0\0\0\1" + struct.pack(">iq", partition, timestamp)
-    answer = request(port, 2, 1, body)
-    error, _, offset = struct.unpack(">hqq", answer[-18:])
-    if error != 0:
-        raise RuntimeError(f"ListOffsets: error {error}")
-    return offset
+
+    def ask():
+        answer = request(port, 2, 1, body)
+        return known("ListOffsets", answer, struct.unpack(">h", answer[-18:-16])[0])
+    return struct.unpack(">q", wait_until(ask, HEARD_S, f"{topic} is known")[-8:])[0]
 
 
 # ---- topics ----
@@ -212,6 +260,16 @@ def create_topic(port, topic, partitions, **config):
         sizes += struct.pack(">ii", i, len(replicas)) + b"".join(struct.pack(">i", broker) for broker in replicas)
     body = b"\0\0\0\1" + _text(topic) + sizes + struct.pack(">i", len(config)) + settings
     _check("CreateTopics", request(port, 19, 2, body + struct.pack(">ib", 20000, 0)), topic)
+    wait_told(port, topic, partitions if isinstance(partitions, int) else len(partitions))
+
+
+def wait_told(port, topic, n):
+    """Until clients are told of so many partitions: the controller has made them, and the broker hears of it a moment later."""
+    def is_told():
+        answer = request(port, 3, 1, b"\0\0\0\1" + _text(topic))  # Metadata; behind the name, whether it is internal
+        at = answer.index(_text(topic)) + len(_text(topic)) + 1
+        return struct.unpack(">i", answer[at:at + 4])[0] >= n
+    wait_until(is_told, HEARD_S, f"{topic} has {n} partitions")
 
 
 def register_absent_broker(kafka, number):
@@ -240,6 +298,7 @@ def add_partitions(port, topic, partitions):
     """So that it has this many."""
     body = b"\0\0\0\1" + _text(topic) + struct.pack(">iiib", partitions, -1, 20000, 0)
     _check("CreatePartitions", request(port, 37, 0, body), topic)
+    wait_told(port, topic, partitions)
 
 
 def configure_topic(port, topic, name, value):
@@ -247,6 +306,8 @@ def configure_topic(port, topic, name, value):
     answer = request(port, 44, 0, body)  # IncrementalAlterConfigs; its error stands before the name
     if answer[8:10] != b"\0\0":
         raise RuntimeError(f"IncrementalAlterConfigs: {answer!r}")
+    body = b"\0\0\0\1\2" + _text(topic) + b"\0\0\0\1" + _text(name) + b"\0"
+    wait_until(lambda: _text(name) + _text(value) in request(port, 32, 1, body), HEARD_S, f"{topic} has its {name}")  # DescribeConfigs
 
 
 def _check(what, answer, topic):
