@@ -12,7 +12,8 @@
 
 #include "fanmap/fanmap.h"
 
-enum { TURN_MS = 50, TURNS_MAX = 20000, ITEMS = 3, SPARE_FDS = 32, MANY = 1000 };
+/* A turn makes one callback at most: so a whole life takes more turns than it has items, also where much comes at once. */
+enum { TURN_MS = 50, TURNS_MAX = 20000, ITEMS = 8, SPARE_FDS = 32, MANY = 1000 };
 
 typedef struct life life_t;
 struct life {
