@@ -41,6 +41,7 @@ class Ahead(Case):
     def test_items_without_an_outcome(self):
         self.run_fanmap("topics", "--create", "--task", "gate", "--partitions", self.partitions)
         run = self.start_map("gate", "--ahead", 40, "--output-format", "lines", data="".join(f"{i}\n" for i in range(300)))
+        wait_until(lambda: self.published() == 40, 60 * PATIENCE, "40 are published")
         self.assertEqual(self.stays_at(self.published, 40, "publishing"), 40)
         open(self.go, "w").close()
         self.gate_worker()

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 
-from fleet import RECORDED, Case
+from fleet import PATIENCE, RECORDED, Case, wait_until
 
 SLOTS = 3
 VARIABLES = ("ATTEMPT", "DEADLINE", "FENCE", "INDEX", "JOB", "SLOT")
@@ -20,6 +20,9 @@ exec = ["echo", "{size}/{n}/{}"]
 exec = ["printf", '\\377\\376']
 [parts]
 exec = ["echo", "{2}:{1}:{#}"]
+[gate]
+exec = ["sh", "-c", "read i; test $i != 0 || until test -e %s/go; do sleep 0.05; done; echo $i"]
+output = "json"
 """
 
 
@@ -37,10 +40,14 @@ class Attempts:
         super().setUp()
         self.conf = os.path.join(self.folder, "tasks.conf")
         with open(self.conf, "w") as f:
-            f.write(COMMANDS % self.folder)
+            f.write(COMMANDS % (self.folder, self.folder))
+
+    def begin(self, task, *args, data=None):
+        """The map in the background."""
+        raise NotImplementedError
 
     def map(self, task, *args, data=None, exit_status=0):
-        raise NotImplementedError
+        return self.finish(self.begin(task, *args, data=data), 60, exit_status)
 
     def records(self, task, *args, data=None, exit_status=0):
         return [json.loads(x) for x in self.map(task, "--records", *args, data=data, exit_status=exit_status).out().splitlines()]
@@ -102,10 +109,15 @@ class Attempts:
     def test_unordered(self):
         """Each outcome as it arrives, with its index; none twice, none left out, also of a job that is closed early."""
         n = 1500
-        data = b"[1500,0]\n" + b"".join(b"[0,%d]\n" % i for i in range(1, n))
-        out = self.records("recorded_sleep", "--unordered", data=data)
+        out = self.records("recorded_sleep", "--unordered", data=b"".join(b"[%d,%d]\n" % (i % 3, i) for i in range(n)))
         self.assertEqual(sorted(r["index"] for r in out), list(range(n)))
         self.assertEqual([r for r in out if r["index"] != r["value"]], [])
+        run = self.begin("gate", "--unordered", "--records", data="".join(f"{i}\n" for i in range(150)))
+        wait_until(lambda: run.out().count(b"\n") > 100, 60 * PATIENCE, "outcomes arrive while item 0 waits for all of that")
+        open(os.path.join(self.folder, "go"), "w").close()
+        self.finish(run, 60)
+        out = [json.loads(x) for x in run.out().splitlines()]
+        self.assertEqual(sorted((r["index"], r["value"]) for r in out), [(i, i) for i in range(150)])
         self.assertGreater([r["index"] for r in out].index(0), 100)
         out = self.records("trouble", "--unordered", "--fail-fast", "-j", 1, data=b"3\n" * 5 + b'"no"\n' + b"4\n" * n, exit_status=3)
         self.assertEqual(sorted(r["index"] for r in out), list(range(len(out))))
@@ -174,12 +186,12 @@ class AttemptsOnAFleet(Attempts, Case):
         self.on_fleet()
         self.worker("--tasks", self.conf, slots=SLOTS)
 
-    def map(self, task, *args, data=None, exit_status=0):
-        return self.run_map(task, *args, data=data, exit_status=exit_status)
+    def begin(self, task, *args, data=None):
+        return self.start_map(task, *args, data=data)
 
 
 class AttemptsEmbedded(Attempts, Case):
-    def map(self, task, *args, data=None, exit_status=0):
+    def begin(self, task, *args, data=None):
         # A variable of the library's own stands in for those that a worker is started with.
-        return self.run_fanmap("map", "--local", "--slots", SLOTS, "--tasks", RECORDED, "--tasks", self.conf, task, *args, data=data,
-                               exit_status=exit_status, bound_s=60, env={"FANMAP_NAMESPACE": "else"})
+        return self.start("map", "--local", "--slots", SLOTS, "--tasks", RECORDED, "--tasks", self.conf, task, *args,
+                          stdin=self.input_file(data) if data is not None else None, env={"FANMAP_NAMESPACE": "else"})

@@ -50,14 +50,15 @@ class Clocks(Case):
 
     def test_a_deadline_of_a_job_that_is_older_than_its_worker(self):
         """Submitted by a clock that is an hour ahead, before there is a worker: it ends by the broker's clock."""
+        deadline_s = 12
         self.counted = self.recorder()
-        self.run_fanmap("submit", "recorded_sleep", "--job-id", "old", "--deadline", "6s", *self.connect_args(),
-                        data=b"[30000,1]\n" * 4, env=off(HOURS))
-        submitted = time.monotonic()
-        time.sleep(4)  # a span of which the worker knows by the broker's clock alone
+        self.run_fanmap("submit", "recorded_sleep", "--job-id", "old", "--deadline", f"{deadline_s}s", *self.connect_args(),
+                        data=b"[60000,1]\n" * 4, env=off(HOURS))
+        time.sleep(deadline_s - 2)  # a span of which the worker knows by the broker's clock alone
+        began = time.monotonic()
         self.worker(env=off(-HOURS))
         run = self.run_fanmap("gather", "old", "--records", exit_status=3)
-        self.assertLess(time.monotonic() - submitted, 4 + 4.5 * PATIENCE)
+        self.assertLess(time.monotonic() - began, deadline_s, "it was counted from when the worker heard of the job")
         self.assertEqual(run.out().count(b'"deadline"'), 4, run.out())
 
     def test_submitting_again_by_another_clock(self):
@@ -67,11 +68,10 @@ class Clocks(Case):
         half.process.stdin.flush()
         self.worker()
         wait_until(lambda: half.out().count(b"\n") == 20, 30 * PATIENCE, "what was given is done")
-        half.kill()
-        killed = time.monotonic()
-        for seconds in (HOURS, -HOURS):
+        for seconds in (HOURS, -HOURS):  # it lives, and says so
             early = self.run_map("trouble", "--job-id", "again", data=seq(1, 30), exit_status=2, env=off(seconds))
             self.assertIn("another producer was heard of", early.err())
-        time.sleep(max(0, 11 - (time.monotonic() - killed)))
+        half.kill()
+        time.sleep(13)
         again = self.run_map("trouble", "--job-id", "again", data=seq(1, 30), env=off(-HOURS))
         self.assert_same(again.out(), squares(30))

@@ -24,7 +24,7 @@ class Errors(Case):
         return out
 
     def test_kinds_in_their_places(self):
-        run = self.run_map("trouble", "--timeout", "1s", "--grace", "200ms", data=b"2\n-1\n-2\n-3\n-4\n-5\n3\n",
+        run = self.run_map("trouble", "--timeout", "2s", "--grace", "200ms", data=b"2\n-1\n-2\n-3\n-4\n-5\n3\n",
                            exit_status=1)
         lines = [json.loads(x) for x in run.out().splitlines()]
         self.assertEqual((lines[0], lines[6], len(lines)), (4, 9, 7))
@@ -82,9 +82,10 @@ class Errors(Case):
         self.assertIn("exception", run.out().decode() + run.err())
 
     def test_a_deadline_stops_with_3(self):
+        self.run_map("echo", data=seq(1, 20))  # the worker has its partitions
         began = time.monotonic()
-        run = self.run_map("recorded_sleep", "--deadline", "2s", "-j", 2, data="[1,1]\n[60000,1]\n", exit_status=3)
-        self.assertLess(time.monotonic() - began, 30)
+        run = self.run_map("recorded_sleep", "--deadline", "6s", "-j", 2, data="[1,1]\n[60000,1]\n", exit_status=3)
+        self.assertLess(time.monotonic() - began, 45)
         lines = [json.loads(x) for x in run.out().splitlines()]
         self.assertEqual((lines[0], lines[1]["$error"]["kind"]), (1, "deadline"))
 
@@ -116,7 +117,7 @@ class Errors(Case):
         self.assertEqual(run.out().split(b"\n")[0], b"1")
 
     def test_interrupt_of_a_named_job_leaves_it_and_gather_finds_it(self):
-        run = self.start_map("recorded_sleep", "--job-id", "kept", data="[0,1]\n[3000,2]\n")
+        run = self.start_map("recorded_sleep", "--job-id", "kept", data="[0,1]\n[60000,2]\n")
         wait_until(lambda: run.out() == b"1\n", 30, "the first outcome")
         run.signal(2)
         self.assertEqual(run.wait(20), 130)
