@@ -74,7 +74,7 @@ class Browser:
             raise RuntimeError(got["exceptionDetails"].get("exception", {}).get("description", got["exceptionDetails"]["text"]))
         return got["result"].get("value")
 
-    def wait(self, expression, what, bound_s=30):
+    def wait(self, expression, what, bound_s=90):
         try:
             return wait_until(lambda: self.ask(expression), bound_s, what, 0.1)
         except TimeoutError as e:

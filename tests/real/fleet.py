@@ -265,6 +265,12 @@ class Case(unittest.TestCase):
         return self.start("worker", *tasks_args, "--slots", slots, "--session-timeout", session, *self.connect_args(),
                           *args, name=name, env=extra)
 
+    def until_listed(self, *workers):
+        """Redis knows all of the workers that were started, and with that what they serve and allow."""
+        def rows():
+            return {json.loads(line)["pid"] for line in self.run_fanmap("workers", "--json").out().splitlines()}
+        wait_until(lambda: {w.pid for w in workers} <= rows(), 60 * PATIENCE, "the workers are listed", 0.05)
+
     def input_file(self, data, name="input"):
         path = os.path.join(self.folder, f"{name}.{next(_numbers)}")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
@@ -344,7 +350,7 @@ class Case(unittest.TestCase):
             if p.process.stdin is not None:
                 p.process.stdin.close()
         try:
-            wait_until(lambda: not self.left_over(), 10 * PATIENCE)
+            wait_until(lambda: not self.left_over(), 30 * PATIENCE)
         except TimeoutError:
             left = self.left_over()
             for pid, _ in left:
@@ -352,7 +358,7 @@ class Case(unittest.TestCase):
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
                     pass
-            self.fail(f"still running 10 s after every program was killed: {left}")
+            self.fail(f"still running 30 s after every program was killed: {left}")
 
 
 class Proxy:

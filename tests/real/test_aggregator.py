@@ -107,6 +107,9 @@ class Aggregator(Case):
             self.submit(jobs[-1], "echo", seq(1, 20))
             return all(wrote(a) for a in pair)
         wait_until(both_wrote, 60 * PATIENCE, "both have written a file", 0.05)
+        for job in jobs:
+            self.wait_file(job)
+        wait_until(lambda: not [name for name in os.listdir(self.dir) if name.endswith(".part")], 60 * PATIENCE, "no file is half written")
         pair[0].kill()
         for n in range(8):
             jobs.append(f"k{n}")

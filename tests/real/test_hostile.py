@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from fleet import BUILD, PATIENCE, ROOT, Case, wait_until
+from fleet import BUILD, PATIENCE, PIPE, ROOT, Case, wait_until
 
 ZOO = os.path.join(ROOT, "tests", "lib", "zoo.py")
 NASTY = os.path.join(BUILD, "examples", "nasty.so")
@@ -24,7 +24,7 @@ LIMITED = ("fork_and_count", "fork_bomb", "fork")
 
 
 class Hostile(Case):
-    bound_s = 180
+    bound_s = 300
 
     def setUp(self):
         super().setUp()
@@ -60,8 +60,11 @@ class Hostile(Case):
     def alone(self, task, creature, wanted):
         """One creature among harmless items, on slots of its own and of others."""
         items = [creature] + ["harmless"] * 7
-        run = self.start("map", "--local", "--records", "--slots", 2, "--tasks", self.conf, task, "--timeout", "1500ms", "--grace",
-                         "100ms", stdin=self.input_file("".join(json.dumps(i) + "\n" for i in items)), name=task)
+        run = self.start("map", "--local", "--records", "--slots", 2, "--tasks", self.conf, task, "--timeout", "4s", "--grace",
+                         "100ms", stdin=PIPE, name=task)
+        wait_until(run.memory_peak_kib, 30 * PATIENCE, "its memory is known before it can end")
+        run.process.stdin.write("".join(json.dumps(i) + "\n" for i in items).encode())
+        run.process.stdin.close()
         wait_until(lambda: run.memory_peak_kib() and not run.alive(), 60 * PATIENCE, "the map ends", 0.01)
         records = [json.loads(x) for x in run.out().splitlines()]
         self.assertEqual(len(records), len(items), run.err()[-500:])
@@ -90,7 +93,7 @@ class Hostile(Case):
         for task, creatures in (("zoo", COMMANDS), ("misbehave", FUNCTIONS)):
             here = {c: w for c, w in creatures.items() if self.can_limit or c not in LIMITED}
             items = [i for c in here for i in (c, "harmless", "harmless")]
-            run = self.run_map(task, "--records", "--timeout", "2s", "--grace", "100ms", bound_s=150, exit_status=1,
+            run = self.run_map(task, "--records", "--timeout", "8s", "--grace", "100ms", bound_s=150, exit_status=1,
                                data="".join(json.dumps(i) + "\n" for i in items))
             records = [json.loads(x) for x in run.out().splitlines()]
             self.assertEqual([r["index"] for r in records], list(range(len(items))))

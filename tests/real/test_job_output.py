@@ -59,8 +59,8 @@ class JobOutput(StreamCase):
             program.wait(10)
         source.process.stdin.close()
         self.finish(source, 60)
-        self.run_fanmap(*gather)
-        self.run_fanmap(*gather)  # nothing is left
+        self.run_fanmap(*gather, bound_s=60)
+        self.run_fanmap(*gather, bound_s=60)  # nothing is left
         self.assertEqual(self.indexes(self.read(self.to, 1, 6000, quiet_s=1)), list(range(6000)))
 
     def sees(self, reader, seen, n):

@@ -9,7 +9,7 @@ from fleet import PATIENCE, Case, seq, wait_until
 
 class LostLogs(Case):
     partitions = 1
-    bound_s = 90
+    bound_s = 180
 
     def setUp(self):
         super().setUp()
@@ -86,7 +86,7 @@ class LostLogs(Case):
 
 class LostItems(Case):
     partitions = 1
-    bound_s = 90
+    bound_s = 180
 
     def lose(self, n):
         """Submits a job of ten items, of which the first n go before any worker reads them. Gives the offset of the first one."""
@@ -105,7 +105,7 @@ class LostItems(Case):
             gather = self.run_fanmap("gather", "gone", "--records", exit_status=1, bound_s=60 * PATIENCE)
             out = [json.loads(x) for x in gather.out().splitlines()]
             self.assertEqual([r["error"]["kind"] if "error" in r else r["value"] for r in out], ["lost"] * 6 + [7, 8, 9, 10])
-        wait_until(lambda: "6 items that Kafka lost are listed as lost" in worker.err(), 10)
+        wait_until(lambda: "6 items that Kafka lost are listed as lost" in worker.err(), 60 * PATIENCE, "it says how many")
         self.assertEqual(self.run_map("echo", data=seq(1, 5)).out(), seq(1, 5))
 
     def test_the_worker_says_which(self):

@@ -129,8 +129,8 @@ class MainJob(Case):
         self.worker(slots=2)
         big = self.start_map("recorded_sleep", data="".join(f"[20,{i}]\n" for i in range(20_000)))
         began = time.monotonic()
-        small = self.run_map("recorded_sleep", data="".join(f"[20,{i}]\n" for i in range(10)), bound_s=20)
-        self.assertLess(time.monotonic() - began, 20 * PATIENCE)
+        small = self.run_map("recorded_sleep", data="".join(f"[20,{i}]\n" for i in range(10)))
+        self.assertLess(time.monotonic() - began, 60 * PATIENCE)  # behind the big one it would take 200 s
         self.assertEqual(small.out(), b"0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n")
         self.assertTrue(big.alive(), "the big one cannot be over yet")
         big.signal(2)

@@ -164,7 +164,8 @@ class Metrics(Case):
         self.requests_are_counted()
         wait_until(lambda: self.metrics("stream").get("fanmap_stream_outcomes_total", result="value") == 20, 30 * PATIENCE,
                    "the stream's outcomes are counted")
-        self.assertEqual(self.metrics("worker").get("fanmap_items_total", task="square", outcome="value"), 20)
+        wait_until(lambda: self.metrics("worker").get("fanmap_items_total", task="square", outcome="value") == 20, 30 * PATIENCE,
+                   "the worker has heard that they are stored")
         self.assertEqual(self.metrics("worker").get("fanmap_slots", task="square"), 4)
 
     def test_numbers_are_those_of_show(self):

@@ -33,7 +33,7 @@ class ReadmePage(Mixed):
     def kill_the_other(self, page):
         squares = os.path.join(page.folder, "squares.jsonl")
         wait_until(lambda: os.path.exists(squares) and os.path.getsize(squares) > 50_000, 90 * PATIENCE, "the map runs")
-        os.kill(self.served()["shout"], signal.SIGKILL)
+        os.kill(wait_until(lambda: self.served().get("shout"), 60 * PATIENCE, "the other worker is listed"), signal.SIGKILL)
         self.was_killed = True
 
     def test_it_ends_with_the_exact_list(self):
