@@ -29,6 +29,7 @@ typedef struct {
     const char *task_user;     /* whom attempts run as; NULL: who this is */
     bool new_privileges;       /* setuid programs work in attempts */
     uint32_t bye_ms;           /* what runs nothing has so long to end by itself at slots_close; 0: 800 ms */
+    uint32_t lasts_ms; /* TASK_SERVE: a run that takes longer gives back what its program was told behind it; 0: 5 ms */
 } slots_config_t;
 
 /* The end of what a slot ran without a `done` of its own. The slot restarts by itself; on_up follows. */

@@ -15,6 +15,7 @@ enum {
     GUARDIAN_SILENT_MS = 3000,
     CLOSE_WAIT_MS = 2000,
     BYE_MS = 800,           /* for what a slot that runs nothing wants to do before it ends */
+    LASTS_MS = 5,           /* a served run that takes longer gives back what was told behind it */
     BYE_SPARE_MS = 200,     /* after it, for its supervisor to end the rest */
     LOST_STEP_MS = 10,      /* after a lost guardian: between two looks at what still lives */
     LOST_PATIENCE_MS = 200, /* before supervisors are killed that should have left by themselves */

@@ -29,6 +29,7 @@ static int make_plan(slots_t *s, const slots_config_t *config, fanmap_error_t *e
                    .session_ms = config->session_ms,
                    .start_timeout_ms = config->start_timeout_ms,
                    .bye_ms = config->bye_ms ? config->bye_ms : BYE_MS,
+                   .lasts_ms = config->lasts_ms ? config->lasts_ms : LASTS_MS,
                    .ordinary = ordinary_now(),
                    .use_cgroups = !cgroups || strcmp(cgroups, "0") != 0,
                    .libexec = libexec,

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PLAN_FIELDS = 12 };
+enum { PLAN_FIELDS = 13 };
 
 static void plan_encode(buf_t *b, const plan_t *plan)
 {
@@ -25,6 +25,7 @@ static void plan_encode(buf_t *b, const plan_t *plan)
         slots_task_encode(b, &plan->tasks[i]);
     mp_put_uint(b, plan->start_timeout_ms);
     mp_put_uint(b, plan->bye_ms);
+    mp_put_uint(b, plan->lasts_ms);
     mp_put_uint(b, plan->ordinary.core_bytes);
     mp_put_uint(b, plan->ordinary.files_n);
     mp_put_bool(b, plan->ordinary.may_gain);
@@ -48,6 +49,7 @@ static bool plan_decode(const void *bytes, size_t len, plan_t *ret)
         plan.tasks[plan.tasks_n] = slots_task_decode(&r);
     plan.start_timeout_ms = (uint32_t)mp_read_uint(&r);
     plan.bye_ms = (uint32_t)mp_read_uint(&r);
+    plan.lasts_ms = (uint32_t)mp_read_uint(&r);
     plan.ordinary.core_bytes = mp_read_uint(&r);
     plan.ordinary.files_n = mp_read_uint(&r);
     plan.ordinary.may_gain = mp_read_bool(&r);

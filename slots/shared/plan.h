@@ -11,6 +11,7 @@ typedef struct {
     uint32_t slots_n, session_ms;
     uint32_t start_timeout_ms; /* of a served program, until it is ready */
     uint32_t bye_ms;           /* from bye until what has not ended is killed */
+    uint32_t lasts_ms;         /* a served run that takes longer gives back what was told behind it */
     ordinary_t ordinary;       /* what attempts get and our own processes do not keep */
     bool use_cgroups;
     char *libexec; /* the folder of fanmap-guardian, fanmap-supervisor and fanmap-host */

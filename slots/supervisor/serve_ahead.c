@@ -5,11 +5,11 @@
  * each run before it begins the next. So what runs is the oldest run without an answer; each has its own time limit from
  * the answer before it on; and when the program dies, that run is the one that is charged.
  *
- * What can fail. The run that goes on lasts: after five milliseconds the permits that are left are read back out of the
- * pipe, which only one of the two can do, and in the place of each lies the word that this run was undone, upon which the
- * program passes over it. What was got back is given back to the worker. The slot has to end: likewise, so that nothing
- * begins any more. Runs that are one call need no permits: they begin together, and nothing is told behind them. The
- * program prints: it is told one run at a time for a while, for what it prints is labelled by the
+ * What can fail. The run that goes on lasts: after five milliseconds (`lasts_ms` of the plan) the permits that are left are
+ * read back out of the pipe, which only one of the two can do, and in the place of each lies the word that this run was
+ * undone, upon which the program passes over it. What was got back is given back to the worker. The slot has to end:
+ * likewise, so that nothing begins any more. Runs that are one call need no permits: they begin together, and nothing is
+ * told behind them. The program prints: it is told one run at a time for a while, for what it prints is labelled by the
  * run that goes on. It dies: a permit of the oldest run that is still there says that this one never began. A job that
  * may end on one error, or whose attempts have a limit of processor time, is served one run at a time. */
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 #include "slots/supervisor/supervisor.h"
 
-enum { LASTS_MS = 5, LAPSE_SPARE_MS = 20, PERMITS_MAX = 2 * AHEAD_MAX };
+enum { LAPSE_SPARE_MS = 20, PERMITS_MAX = 2 * AHEAD_MAX };
 
 /* A task that takes one at a time gets the runs of a call one by one. */
 void serve_begin_call(supervisor_t *s)
@@ -68,7 +68,7 @@ bool serve_has_room_ahead(const supervisor_t *s)
     if (p->answered < p->ahead_from || p->closed_at_ms > 0 || s->board->limits.cpu_time_ms > 0)
         return false;
     int64_t lapse_at_ms = atomic_load(&s->board->lapse_at_ms);
-    return atomic_load(&s->board->holds_on_error) == 0 && lasted_ms(s) < LASTS_MS &&
+    return atomic_load(&s->board->holds_on_error) == 0 && lasted_ms(s) < s->plan.lasts_ms &&
            (lapse_at_ms == INT64_MAX || proc_now_ms() + LAPSE_SPARE_MS < lapse_at_ms);
 }
 
@@ -180,11 +180,11 @@ int serve_check_ahead(supervisor_t *s)
 {
     if (s->command.state != COMMAND_SERVED || s->serve.told_n == 0 || s->serve.is_call || s->is_ending)
         return -1;
-    int64_t left_ms = LASTS_MS - lasted_ms(s);
+    int64_t left_ms = s->plan.lasts_ms - lasted_ms(s);
     if (left_ms > 0)
         return (int)left_ms;
     serve_withdraw(s, s->serve.current);
-    return s->serve.told_n == 0 ? -1 : LASTS_MS;
+    return s->serve.told_n == 0 ? -1 : (int)s->plan.lasts_ms;
 }
 
 bool serve_had_begun(const supervisor_t *s, const program_t *p)

@@ -257,7 +257,7 @@ def answer(n, item):
     elif item == "told":
         slot.value(n, slot.told)
     elif item in ("nap", "wink"):
-        time.sleep(0.3 if item == "nap" else 0.003)
+        time.sleep(2 if item == "nap" else 0.05)
         slot.value(n, item)
     elif item == "say":
         print("it began", file=sys.stderr, flush=True)
