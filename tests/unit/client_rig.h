@@ -126,6 +126,28 @@ static inline const fanmap_outcome_t *rig_next(fanmap_job_t *job)
     }
 }
 
+/* Until all slots run something at once: what is open and alive then is all there is. */
+static inline void rig_use_slots(fanmap_t *f, uint64_t slots_n)
+{
+    fanmap_job_t *job = rig_map(f, "sleep_ms", NULL);
+    const fanmap_outcome_t *outcome;
+    fanmap_stats_t stats;
+    int64_t until = rig_now_ms() + BOUND_MS;
+    uint64_t pushed = 0;
+    while (fanmap_stats(job, &stats, sizeof stats), stats.running < slots_n) {
+        for (; pushed < stats.known + 2 * slots_n; pushed++)
+            rig_push(f, job, "100");
+        assert_in_range(fanmap_next(job, 10, &outcome, NULL), FANMAP_OK, FANMAP_AGAIN);
+        if (rig_now_ms() > until)
+            fail_msg("%llu of %llu slots run something", (unsigned long long)stats.running,
+                     (unsigned long long)slots_n);
+    }
+    OK(fanmap_end_input(job, NULL, NULL));
+    while (rig_next(job))
+        ;
+    fanmap_job_close(job, false);
+}
+
 static inline void rig_expect_value(const fanmap_outcome_t *outcome, uint64_t index, const char *json)
 {
     assert_non_null(outcome);

@@ -91,6 +91,7 @@ static void a_thousand_maps_at_once_leave_nothing(void **state)
     fanmap_t *f = rig_open(NULL);
     for (begin(f, &warm, RUNS_TO_ITS_END); !warm.is_closed;)
         dispatch(f);
+    rig_use_slots(f, 2);
     int fds = rig_fds(), children = rig_children();
     for (int i = 0; i < MANY; i++)
         begin(f, &maps[i], (fate_t)(i % 5));

@@ -296,17 +296,18 @@ static void test_positions_that_are_gone(void **state)
     rig_until(rig, rig->read.n == 4);
 }
 
-/* Asked for a logical offset before it knows its brokers, librdkafka waits for half a second. The best of five: a busy
- * machine may be late, but not each time. */
+/* Asked for a logical offset before it knows its brokers, librdkafka waits for half a second, each time. A busy machine
+ * may be late, but not each time: one that came sooner is the proof. */
 static void test_a_beginning_is_read_at_once(void **state)
 {
     rig_t *rig = *state;
+    enum { WAITS_MS = 500, SOON_MS = WAITS_MS / 2, TRIES = 40 };
     int64_t best_ms = INT64_MAX;
     rig_topic(rig, "beginning", 1, 0);
     rig_produce(rig, 0, 7, 0);
     bus_flush_soon(rig->bus);
     rig_until(rig, rig->delivered.n == 1);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < TRIES && best_ms > SOON_MS; i++) {
         rig_t fresh;
         rig_open(&fresh, broker.brokers, NULL, 0);
         rig_topic(&fresh, "beginning", 1, 0);
@@ -317,7 +318,7 @@ static void test_a_beginning_is_read_at_once(void **state)
         best_ms = took_ms < best_ms ? took_ms : best_ms;
         rig_close(&fresh);
     }
-    assert_in_range(best_ms, 0, 250);
+    assert_in_range(best_ms, 0, SOON_MS);
 }
 
 /* ---- what fails ---- */

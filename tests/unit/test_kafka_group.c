@@ -233,12 +233,13 @@ static void test_two_members_share_and_take_over(void **state)
 }
 
 /* A member hears of the one that joins by its next heartbeat, which librdkafka would send three seconds after it joined
- * itself. The best of three: a busy machine may be late, but not each time. */
+ * itself, each time. A busy machine may be late, but not each time: one that heard of it sooner is the proof. */
 static void test_a_member_that_joins_is_heard_of_soon(void **state)
 {
+    enum { HEARTBEAT_MS = 3000, SOON_MS = HEARTBEAT_MS * 2 / 3, TRIES = 10 };
     int64_t best_ms = INT64_MAX;
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TRIES && best_ms > SOON_MS; i++) {
         rig_t a, b;
         rig_open(&a, broker.brokers, NULL, 45000);
         rig_open(&b, broker.brokers, NULL, 45000);
@@ -256,7 +257,7 @@ static void test_a_member_that_joins_is_heard_of_soon(void **state)
         leave(&b);
         rig_close(&b);
     }
-    assert_in_range(best_ms, 0, 2000);
+    assert_in_range(best_ms, 0, SOON_MS);
 }
 
 /* ---- members of different topics ---- */

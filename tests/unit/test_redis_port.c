@@ -39,15 +39,36 @@ typedef struct {
 
 /* The server. */
 
+static bool is_free(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    bool ok = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    close(fd);
+    return ok;
+}
+
+/* Below the ports that the kernel gives to outgoing connections: nobody takes it by chance before the server has it, nor while
+ * the server is away, and who asks for it then does not meet himself. */
 static uint16_t free_port(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 &&
-                getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
+    enum { LOWEST = 10000 };
+    unsigned below = 0;
+    uint16_t any;
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (f == NULL || fscanf(f, "%u", &below) != 1 || below <= LOWEST + 2000)
+        below = 32768;
+    if (f != NULL)
+        fclose(f);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(getentropy(&any, sizeof any), 0);
+        uint16_t port = (uint16_t)(LOWEST + any % (below - LOWEST));
+        if (is_free(port))
+            return port;
+    }
+    fail_msg("no free port");
+    return 0;
 }
 
 static void start_server(fixture_t *f)
@@ -507,7 +528,7 @@ static void test_silent_server_is_given_up(void **state)
     fixture_t *f = *state;
     char url[64];
     snprintf(url, sizeof url, "redis://127.0.0.1:%u", f->port);
-    open_port(f, url, NULL, 300);
+    open_port(f, url, NULL, 2000);
     tokens_request_t r = ask("a", 1, 0, 4);
     assert_int_equal(call(f, &r).code, FANMAP_OK);
     kill(f->pid, SIGSTOP);

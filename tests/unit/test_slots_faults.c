@@ -101,6 +101,7 @@ static void test_timeouts(void **state)
     assert_int_equal(rig_children(), before);
     check_down(rig_one_down(r, "misbehave", "\"stop parent\""), SLOT_DOWN_TIMEOUT, true);
     assert_int_equal(rig_children(), before);
+    r->job.timeout_ms = 2000; /* until then it has said hello, and hears the TERM */
     r->job.grace_ms = 600000;
     d = rig_one_down(r, "polite", "1");
     check_down(d, SLOT_DOWN_TIMEOUT, true);
@@ -117,7 +118,7 @@ static void test_a_timeout_in_a_row_of_runs(void **state)
 {
     rig_t *r = open_rig(1);
     (void)state;
-    r->job.timeout_ms = 300;
+    r->job.timeout_ms = 2000;
     r->job.grace_ms = 0;
     rig_set_job(r, 0, "misbehave");
     for (int i = 0; i < 5; i++)
@@ -168,34 +169,49 @@ static void stay_quiet(rig_t *r, uint64_t dones, int for_ms)
     }
 }
 
+/* Waits until nothing has ended for far longer than a run of 30 ms takes. Returns how many have. */
+static uint64_t wait_still(rig_t *r)
+{
+    uint64_t seen = r->dones_n;
+    for (int64_t since_ms = loop_clock_ms(); loop_clock_ms() - since_ms < 1000; loop_run_once(r->loop, 10))
+        if (r->dones_n != seen) {
+            seen = r->dones_n;
+            since_ms = loop_clock_ms();
+        }
+    return seen;
+}
+
+/* One has warmed up, and RUNS of 30 ms wait. */
+enum { RUNS = 60, TIMEOUT_MS = 1000 };
+
+static void run_many(rig_t *r)
+{
+    rig_set_job(r, 0, "misbehave");
+    for (int i = 0; i < RUNS; i++)
+        rig_run(r, 0, 0, "\"spin 30\"");
+}
+
 static void test_freeze_and_thaw(void **state)
 {
     rig_t *r = open_rig(1);
     (void)state;
     rig_one(r, "misbehave", "\"warm\"");
-    r->job.timeout_ms = 400;
-    rig_set_job(r, 0, "misbehave");
-    for (int i = 0; i < 10; i++)
-        rig_run(r, 0, 0, "\"spin 30\"");
+    r->job.timeout_ms = TIMEOUT_MS;
+    run_many(r);
     slots_flush(r->slots);
     rig_wait(r, r->dones_n >= 3);
     slots_freeze(r->slots, 0, true);
-    uint64_t seen = 0;
-    for (int64_t since_ms = loop_clock_ms(); loop_clock_ms() - since_ms < 100; loop_run_once(r->loop, 10))
-        if (r->dones_n != seen) {
-            seen = r->dones_n;
-            since_ms = loop_clock_ms();
-        }
-    stay_quiet(r, seen, 600); /* longer than the timeout, which does not count while frozen */
-    assert_true(seen < 11);
+    uint64_t seen = wait_still(r);
+    stay_quiet(r, seen, TIMEOUT_MS); /* together longer than the timeout, which does not count while frozen */
+    assert_true(seen < 1 + RUNS);
     slots_freeze(r->slots, 0, false);
-    rig_wait(r, r->dones_n == 11);
+    rig_wait(r, r->dones_n == 1 + RUNS);
     assert_int_equal(r->downs_n, 0);
     rig_set_job(r, 0, "misbehave");
     uint32_t n = rig_run(r, 0, 0, "\"wait for cancel\"");
     slots_flush(r->slots);
     slots_freeze(r->slots, 0, true);
-    stay_quiet(r, 11, 50);
+    stay_quiet(r, 1 + RUNS, 50);
     slots_kill(r->slots, 0, n, true);
     rig_wait(r, r->downs_n == 1 && r->ups == 2);
     close_rig(r);
@@ -206,26 +222,22 @@ static void test_lapse(void **state)
     rig_t *r = open_rig(1);
     (void)state;
     rig_one(r, "misbehave", "\"warm\"");
-    rig_set_job(r, 0, "misbehave");
-    for (int i = 0; i < 40; i++)
-        rig_run(r, 0, 0, "\"spin 30\"");
-    slots_set_lapse(r->slots, 1, loop_clock_ms() + 200);
+    run_many(r);
+    slots_set_lapse(r->slots, 1, loop_clock_ms() + 1000);
     slots_flush(r->slots);
     rig_wait(r, r->dones_n >= 2);
-    int64_t frozen_by_ms = loop_clock_ms() + 400;
-    rig_wait(r, loop_clock_ms() >= frozen_by_ms);
-    uint64_t seen = r->dones_n;
-    assert_true(seen < 30);
+    uint64_t seen = wait_still(r);
+    assert_true(seen < 1 + RUNS);
     stay_quiet(r, seen, 300);
     slots_set_lapse(r->slots, 1, INT64_MAX);
-    rig_wait(r, r->dones_n == 41);
+    rig_wait(r, r->dones_n == 1 + RUNS);
     slots_set_lapse(r->slots, 1, loop_clock_ms() - 1);
     rig_set_job(r, 0, "noop");
     rig_run(r, 0, 0, "1"); /* of a job whose tokens have lapsed: it does not start */
     slots_flush(r->slots);
-    stay_quiet(r, 41, 200);
+    stay_quiet(r, 1 + RUNS, 200);
     slots_set_lapse(r->slots, 1, loop_clock_ms() + 600000);
-    rig_wait(r, r->dones_n == 42);
+    rig_wait(r, r->dones_n == 2 + RUNS);
     assert_int_equal(r->downs_n, 0);
     close_rig(r);
 }
@@ -340,11 +352,11 @@ static long ticks_of(pid_t pid)
     return user < 0 ? -1 : user + system;
 }
 
-/* Whether a process that spins gets no time for 200 ms. */
-static bool is_frozen(pid_t pid)
+/* Whether a process that spins gets no time for so long. */
+static bool is_frozen(pid_t pid, int ms)
 {
     long before = ticks_of(pid);
-    int64_t end_ms = loop_clock_ms() + 200;
+    int64_t end_ms = loop_clock_ms() + ms;
     while (loop_clock_ms() < end_ms)
         usleep(RIG_LOOK_US);
     return before >= 0 && ticks_of(pid) == before;
@@ -378,7 +390,7 @@ static void test_stopped_worker_loses_its_attempts(void **state)
 static void test_stopped_worker_lets_tokens_lapse(void **state)
 {
     (void)state;
-    pid_t worker = start_worker(600000, 500, "\"spin\"");
+    pid_t worker = start_worker(600000, 3000, "\"spin\"");
     wait_for_children(4, 4); /* worker, guardian, supervisor, host */
     pid_t guardian = find_process(worker, "fanmap-guardian"), supervisor = find_process(guardian, "fanmap-supervis");
     pid_t host = 0;
@@ -387,9 +399,10 @@ static void test_stopped_worker_lets_tokens_lapse(void **state)
     assert_true(host > 0);
     kill(worker, SIGSTOP);
     int64_t end_ms = loop_clock_ms() + RIG_WAIT_MS;
-    while (!is_frozen(host) && loop_clock_ms() < end_ms)
-        ;
-    assert_true(is_frozen(host));
+    bool stays_frozen = false;
+    while (!stays_frozen && loop_clock_ms() < end_ms)
+        stays_frozen = is_frozen(host, 1000);
+    assert_true(stays_frozen);
     assert_int_equal(rig_children(), 4);
     kill(worker, SIGKILL);
     waitpid(worker, NULL, 0);
