@@ -3,7 +3,12 @@
 import ctypes
 import gc
 import os
+import tempfile
 import time
+
+import tasks
+
+import fanmap
 
 SLACK = 512 << 10  # bytes: what is swept only now and then
 
@@ -36,6 +41,13 @@ def memory():
     c.mallinfo2.restype = _Counts
     counts = c.mallinfo2()
     return int(counts.uordblks + counts.hblkhd)
+
+
+def use_slots(fleet, n):
+    """All of them are there: as many attempts have met. One that an earlier test killed may just be started anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        got = list(fanmap.map(tasks.met, range(n), bind={"folder": folder, "wanted": n}, fleet=fleet))
+    assert max(most for _, most in got) == n, got
 
 
 def wait_until(what, seconds=20.0):

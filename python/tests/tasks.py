@@ -39,6 +39,13 @@ def nap(seconds):
     return seconds
 
 
+def waits_for(path):
+    """For a file that somebody else makes; "": for nothing."""
+    if path and not FileEvent(path).wait():
+        raise TimeoutError(path)
+    return path
+
+
 def odd_fails(x):
     if x % 2:
         raise ValueError(f"{x} is odd")
@@ -211,11 +218,11 @@ def met(x, *, folder, wanted):
 
 
 def fails_at(x, *, folder, at):
-    """Leaves a file, so that its calls can be counted."""
+    """Leaves a file, so that its calls can be counted. Those behind the one that fails take their time."""
     open(os.path.join(folder, str(x)), "w").close()
     if x == at:
         raise RuntimeError(f"stop at {x}")
-    time.sleep(0.02)
+    time.sleep(0.5 if x > at else 0)
     return x
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import tempfile
 import threading
 import time
 import unittest
@@ -29,24 +31,26 @@ class Async(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(threading.active_count(), threads)
 
     async def test_the_loop_goes_on_meanwhile(self):
-        ticks = 0
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "ticked")
 
-        async def tick():
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0.01)
+            async def tick():  # the attempts end by this alone
+                for _ in range(20):
+                    await asyncio.sleep(0.01)
+                tasks.FileEvent(path).set()
 
-        ticker = asyncio.ensure_future(tick())
-        self.assertEqual([v async for v in go(tasks.nap, [0.2] * 6)], [0.2] * 6)
-        ticker.cancel()
-        self.assertGreater(ticks, 10)
+            ticker = asyncio.ensure_future(tick())
+            self.assertEqual([v async for v in go(tasks.waits_for, [path] * 6)], [path] * 6)
+            await ticker
 
     async def test_a_hundred_at_once(self):
         async def one(k):
             return [v async for v in go(tasks.square, range(k, k + 20))]
 
         self.assertEqual(await one(0), [i * i for i in range(20)])
+        with tempfile.TemporaryDirectory() as folder:  # all slots are there before they are counted
+            met = [v async for v in go(tasks.met, range(3), bind={"folder": folder, "wanted": 3})]
+        self.assertEqual(max(most for _, most in met), 3)
         fds, memory = left.descriptors(), 0
         for _ in range(4):
             got = await asyncio.gather(*[one(k) for k in range(100)])
@@ -113,8 +117,13 @@ class Async(unittest.IsolatedAsyncioTestCase):
         self.assertLess(time.monotonic() - began, 20)
 
     async def test_as_completed(self):
-        got = [o async for o in fanmap.as_completed(tasks.nap, [1.5, 0, 0.1], fleet=FLEET)]
-        self.assertEqual([o.index for o in got][-1], 0)
+        with tempfile.TemporaryDirectory() as folder:
+            path, got = os.path.join(folder, "others"), []
+            async for o in fanmap.as_completed(tasks.waits_for, [path, "", ""], fleet=FLEET):
+                got.append(o.index)
+                if len(got) == 2:
+                    tasks.FileEvent(path).set()
+        self.assertEqual((sorted(got[:2]), got[2:]), ([1, 2], [0]))
 
     async def test_cancel_from_outside(self):
         job = go(tasks.nap, [0] + [60] * 9, return_exceptions=True)
