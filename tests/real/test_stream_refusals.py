@@ -89,7 +89,7 @@ class Held(StreamCase):
         self.stream_worker()
         stream = self.stream()
         self.write(0, 19, fails=lambda n: n == 13)
-        wait_until(lambda: "min.insync.replicas" in stream.err(), 15 * PATIENCE, "the topic is named")
+        wait_until(lambda: "min.insync.replicas" in stream.err(), 40 * PATIENCE, "the topic is named")
         self.assertIn(f"topic {self.errors} has a partition with 1 replicas in sync", stream.err())
         self.assertIn(f"topic {self.errors} has a partition with 1 replicas".encode(), self.run_fanmap("show", "double", bound_s=8).out())
         raw.configure_topic(self.kafka.port, self.errors, "min.insync.replicas", "1")
