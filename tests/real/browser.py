@@ -9,6 +9,10 @@ import time
 from services import die_with_parent, wait_until
 
 
+class PageError(RuntimeError):
+    """The page threw an exception, or is just being loaded."""
+
+
 class Browser:
     """One tab. `folder` holds its profile."""
 
@@ -55,7 +59,7 @@ class Browser:
             got = self._read()
             if got.get("id") == self.number:
                 if "error" in got:
-                    raise RuntimeError(f"{method}: {got['error']}")
+                    raise PageError(f"{method}: {got['error']}")
                 return got["result"]
             if "method" in got:
                 self.events.append(got)
@@ -71,14 +75,23 @@ class Browser:
         """The value of a JavaScript expression in the page."""
         got = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in got:
-            raise RuntimeError(got["exceptionDetails"].get("exception", {}).get("description", got["exceptionDetails"]["text"]))
+            raise PageError(got["exceptionDetails"].get("exception", {}).get("description", got["exceptionDetails"]["text"]))
         return got["result"].get("value")
 
     def wait(self, expression, what, bound_s=90):
+        """Until it holds; what it asks about need not be there yet."""
+        thrown = [None]
+
+        def holds():
+            try:
+                return self.ask(expression)
+            except PageError as e:
+                thrown[0] = e
+                return None
         try:
-            return wait_until(lambda: self.ask(expression), bound_s, what, 0.1)
+            return wait_until(holds, bound_s, what, 0.1)
         except TimeoutError as e:
-            raise TimeoutError(f"{e}; the page says: {self.text()[-1500:]} {self.problems()}") from None
+            raise TimeoutError(f"{e} ({thrown[0]}); the page says: {self.text()[-1500:]} {self.problems()}") from None
 
     def text(self):
         return self.ask("document.body.innerText")
