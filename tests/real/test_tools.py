@@ -141,10 +141,10 @@ class ProxyTest(Case):
 
     def test_delays_both_ways(self):
         s = self.connect()
-        self.proxy.say("delay", 150)
-        self.assertGreater(self.there_and_back(s, b"late"), 0.3)
+        self.proxy.say("delay", 1000)
+        self.assertGreater(self.there_and_back(s, b"late"), 2)
         self.proxy.say("open")
-        self.assertLess(self.there_and_back(s, b"now"), 0.2)
+        self.assertLess(self.there_and_back(s, b"now"), 1)  # not late in either direction
 
     def test_holds_and_lets_go(self):
         s = self.connect()
