@@ -271,6 +271,12 @@ class Case(unittest.TestCase):
             return {json.loads(line)["pid"] for line in self.run_fanmap("workers", "--json").out().splitlines()}
         wait_until(lambda: {w.pid for w in workers} <= rows(), 60 * PATIENCE, "the workers are listed", 0.05)
 
+    def ready_worker(self, *args, **kwargs):
+        """One that is known to serve its tasks: no map beside it says that nobody does."""
+        worker = self.worker(*args, **kwargs)
+        wait_until(lambda: " ready" in worker.err(), 60 * PATIENCE, "a worker")
+        return worker
+
     def input_file(self, data, name="input"):
         path = os.path.join(self.folder, f"{name}.{next(_numbers)}")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:

@@ -68,12 +68,12 @@ class Halts(Case):
         back_s = time.monotonic() - began
         wait_until(lambda: not self.running(), 25 * PATIENCE, "nothing of the job runs")
         still_s = time.monotonic() - began
-        self.assertLess(back_s, 10 * PATIENCE)
         print(f"    {n} items: back after {back_s:.2f} s, nothing runs after {still_s:.2f} s", flush=True)
         out = gather.out()
         self.assertIn(b'"exit_status":7', out)
         cancelled = out.count(b'"cancelled"')
         self.assertEqual(len(out.splitlines()), n)
+        self.assertLess(n - cancelled, n // 10, "back at once, and not when most have run")
         self.assertIn(f"{cancelled} of its {n} items were cancelled", gather.err())
         for _ in range(2):
             again = self.run_fanmap("gather", job, exit_status=3, bound_s=60)
@@ -81,13 +81,14 @@ class Halts(Case):
 
     def test_a_condition_over_the_fleet_ends_a_job_that_nobody_gathers(self):
         """Counts of three workers together; who gathers later sees the same end as the workers did."""
-        ran = os.path.join(self.folder, "ran")
-        self.command_worker(f"read x\necho $x >>{ran}\nsleep 0.1\ntest $((x % 10)) -ne 0\n", slots=2)
+        ran, go = (os.path.join(self.folder, name) for name in ("ran", "go"))
+        self.command_worker(f"read x\necho $x >>{ran}\nuntil test -e {go}; do sleep 0.02; done\nsleep 0.1\ntest $((x % 10)) -ne 0\n", slots=2)
         for halt in ("now,fail=4", "soon,done=30"):
             open(ran, "w").close()
             items = "".join(f"{i}\n" for i in range(1, 3001))
             submit = self.start_map("task", "-j", 6, "--halt", halt, data=items, command="submit")
             job = self.finish(submit, 60).out().decode().strip()
+            open(go, "w").close()  # with all of its input there: a job that ends before is no submission that went well
             count = lambda: os.path.getsize(ran)
             wait_until(count, 60 * PATIENCE, "the job runs")
             wait_until(lambda: self.is_still(count), 60 * PATIENCE, "the workers stop")
@@ -98,6 +99,7 @@ class Halts(Case):
             self.assertEqual(len(outs[0].out().splitlines()), 3000)
             self.assertGreater(outs[0].out().count(b'"cancelled"'), 1500)
             self.assertIn("--halt condition held", outs[0].err())
+            os.unlink(go)
 
     def is_still(self, count):
         before = count()
@@ -151,8 +153,9 @@ class Control(Case):
         recorder = self.recorder()
         for _ in range(3):
             self.worker(slots=6)
-        items = "".join(f"[100,{i}]\n" for i in range(100_000))
-        run = self.start_map("recorded_sleep", "-j", 6, "--lease", "2s", "--job-id", "steered", data=items)
+        # so long that the moment between two of them is nothing beside it: else the full number is hardly ever seen
+        items = "".join(f"[500,{i}]\n" for i in range(100_000))
+        run = self.start_map("recorded_sleep", "-j", 6, "--lease", "6s", "--job-id", "steered", data=items)
         taken = {}
 
         def wait(what, holds):

@@ -48,7 +48,7 @@ def recorded(x):
         s.connect(os.environ["RECORDER_AT"])
         s.sendall(f"{c.job} {c.index} {c.attempt}\\n".encode())
         s.recv(1)
-        time.sleep(0.002)
+        time.sleep(0.002 if x < 9_900 else 1)  # the last ones, when every slot is up, meet for certain
     return x * x
 
 @fanmap.task

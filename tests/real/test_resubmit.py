@@ -138,7 +138,7 @@ class RetryFailed(Case):
         first = self.start_map("recorded_sleep", "--job-id", "old", data="".join(f"[20,{i}]\n" for i in range(2000)),
                                command="submit")
         self.finish(first, 60)
-        self.counted.wait_started(100, 60)
+        wait_until(lambda: json.loads(self.run_fanmap("show", "old", "--json").out())["known"] > 50, 60 * PATIENCE, "values are stored")
         self.run_fanmap("cancel", "old")
         before = self.run_fanmap("gather", "old", exit_status=3).out().splitlines()
         self.assertEqual(len(before), 2000)

@@ -130,7 +130,7 @@ class RedisRights(Case):
                      self.secret]
 
     def test_what_is_printed_is_enough(self):
-        worker = self.worker(*self.args, slots=2)
+        worker = self.ready_worker(*self.args, slots=2)
         run = self.run_map("echo", *self.args, "-j", "1", "--job-id", "j", data=b"1\n2\n")
         self.assertEqual((run.out(), run.err()), (b"1\n2\n", ""))
         for command in (("workers",), ("show", "j"), ("jobs",)):
@@ -181,7 +181,7 @@ class Rights(Secure):
 
     def test_a_producer_with_its_rights(self):
         self.grant("producer")
-        self.worker(slots=1)
+        self.ready_worker(slots=1)
         run = self.run_map("echo", *self.as_user(), "-j", "1", "--job-id", "j", data=b"1\n2\n")
         self.assertEqual(run.out(), b"1\n2\n")
         self.assertEqual(run.err(), "")

@@ -17,7 +17,7 @@ HOSTILE = {"bad json": "protocol", "twice": "protocol", "other n": "protocol", "
            "fail": "exception", "fail for good": "exception"}
 HARMLESS = ("flood", "print", "answer and die", "answer and leave", "fine")
 NO_HELLO = "said no hello on FANMAP_SLOT_FD or stdout"
-POLICY = ("--timeout", "2s", "--grace", "100ms")
+POLICY = ("--timeout", "5s", "--grace", "100ms")
 # Says in files that it was cancelled, and that it ended by itself.
 PATIENT = """
 import os, sys, time
@@ -140,7 +140,7 @@ class Served:
         """The grace ends with the program's answer; and when nothing more comes it is left to end by itself."""
         program = self.input_file(PATIENT, "patient.py")
         began = time.monotonic()
-        got = self.serve("patient", f"python3 {program} {os.path.dirname(NUMBERS)} {self.folder}", "--timeout", "1s", "--grace", "100s",
+        got = self.serve("patient", f"python3 {program} {os.path.dirname(NUMBERS)} {self.folder}", "--timeout", "5s", "--grace", "100s",
                          data=b"600\n0.5\n", exit_status=1)  # together, so in two slots
         stopped, value = got.splitlines()
         self.assertEqual((json.loads(stopped)["$error"]["kind"], value), ("timeout", b"0.5"))

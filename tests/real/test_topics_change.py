@@ -9,6 +9,7 @@ from fleet import PATIENCE, Case, seq, squares, wait_until
 
 class TopicsChange(Case):
     partitions = 2
+    bound_s = 240
 
     def setUp(self):
         super().setUp()
@@ -79,7 +80,7 @@ class TopicsChange(Case):
         """What had not run is lost, and says so; with that map and gather end. What ran has its value."""
         counted = self.recorder()
         workers = [self.worker(slots=2) for _ in range(2)]
-        run = self.start_map("recorded_sleep", "--job-id", "gone", "--records", data="".join(f"[400,{i}]\n" for i in range(100)))
+        run = self.start_map("recorded_sleep", "--job-id", "gone", "--records", data="".join(f"[2000,{i}]\n" for i in range(100)))
         counted.wait_started(8, 30)
         gather = self.start("gather", "gone", "--records")
         self.make_anew("items.default.recorded_sleep", 0)

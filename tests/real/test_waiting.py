@@ -76,7 +76,7 @@ class Causes(Waiting):
         open(needed, "w").close()
         self.finish(run, 60 * PATIENCE)
         self.assertEqual((run.out(), len(self.lines(run, "job j goes on"))), (b"9\n", 1))
-        wait_until(lambda: "task square starts now" in worker.err(), 10)
+        wait_until(lambda: "task square starts now" in worker.err(), 30 * PATIENCE, "the worker says so, too")
 
     def test_a_worker_without_a_partition_does_not_serve(self):
         """It says so, and is no reason why a map does not say that nobody serves its task; with a partition it serves."""
@@ -92,11 +92,12 @@ class Causes(Waiting):
 
     def test_a_group_that_waits_for_a_dead_member_says_so(self):
         """And not that there are too few partitions."""
-        dead, _ = [self.worker("--exec", "echo=cat", tasks=None, slots=1, session="25s") for _ in range(2)]
+        session = "40s"  # it is said after 15 s of them
+        dead, _ = [self.worker("--exec", "echo=cat", tasks=None, slots=1, session=session) for _ in range(2)]
         wait_until(lambda: self.dealt() == [4, 4], 60 * PATIENCE, "both are members of the group")
         dead.signal(signal.SIGKILL)
-        late = self.worker("--exec", "echo=cat", tasks=None, slots=1, session="25s")
-        wait_until(lambda: "it waits for a member that died" in late.err(), 30 * PATIENCE, "it says so")
+        late = self.worker("--exec", "echo=cat", tasks=None, slots=1, session=session)
+        wait_until(lambda: "it waits for a member that died" in late.err(), 40 * PATIENCE, "it says so")
         wait_until(lambda: "the group has dealt its partitions out" in late.err(), 60 * PATIENCE, "it goes on")
         self.assertNotIn("no partition of the topic", late.err())
 
@@ -235,7 +236,7 @@ class Offsets(Waiting):
 
     def test_partitions_that_nobody_has(self):
         """More partitions than before, of which a worker that stands still cannot know."""
-        worker = self.worker(slots=1)
+        worker = self.worker(slots=1, session="60s")  # it stays a member for as long as is looked
         self.run_map("echo", "--job-id", "before", data=b"1\n")
         worker.signal(signal.SIGSTOP)
         topic = self.items("echo")
