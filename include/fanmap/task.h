@@ -16,8 +16,8 @@ extern "C" {
 
 #define FANMAP_TASK_ABI 1u
 
-/* The shape of in, out and bound. */
-enum { FANMAP_TASK_MSGPACK = 0, FANMAP_TASK_JSON = 1, FANMAP_TASK_BYTES = 3 };
+/* The shape of in, out and bound. Where FANMAP_TASK_BATCH is added to it (`|`), run may get several items at once. */
+enum { FANMAP_TASK_MSGPACK = 0, FANMAP_TASK_JSON = 1, FANMAP_TASK_BYTES = 3, FANMAP_TASK_BATCH = 16 };
 
 typedef struct fanmap_attempt fanmap_attempt_t;
 
@@ -70,6 +70,10 @@ struct fanmap_attempt {
     const fanmap_record_t *record; /* NULL: the item is not of a stream */
     /* The value of the record's last header of that name, borrowed. 0, or -1 where there is none. */
     int (*get_header)(fanmap_attempt_t *a, const char *name, const void **ret, size_t *ret_len);
+
+    /* The next item of the same call, of a task with FANMAP_TASK_BATCH; NULL: there is none. Each has its own `out`, or its
+     * own `fail`. What run returns is of the whole call: when it is not 0, smaller calls of the same items follow. */
+    fanmap_attempt_t *next;
 };
 
 typedef struct {

@@ -20,12 +20,12 @@ static attempt_t *of(fanmap_attempt_t *api)
 static int api_out(fanmap_attempt_t *api, const void *bytes, size_t len)
 {
     attempt_t *a = of(api);
-    if (a->too_large || len > a->value_bytes_max || a->out->len > a->value_bytes_max - len) {
+    if (a->too_large || len > a->value_bytes_max || a->out.len > a->value_bytes_max - len) {
         a->too_large = true;
         return -1;
     }
-    buf_append(a->out, bytes, len);
-    return a->out->failed ? -1 : 0;
+    buf_append(&a->out, bytes, len);
+    return a->out.failed ? -1 : 0;
 }
 
 static int api_fail(fanmap_attempt_t *api, int is_final, const char *type, const char *message)

@@ -19,6 +19,8 @@ enum { HOST_TYPE_MAX = 128, HOST_MESSAGE_MAX = 2048 };
 typedef struct {
     const slots_task_t *plan;
     const fanmap_task_t *task;
+    uint32_t shape;   /* of the three alone */
+    bool takes_calls; /* several at once */
     bool is_open;
     void *state;
 } hosted_t;
@@ -36,10 +38,28 @@ typedef struct {
     const slot_run_t *run;
     uint32_t shape;
     size_t value_bytes_max;
-    buf_t *out, *text; /* the value so far; the item or its scalar in the task's shape */
+    buf_t in, out; /* the item in the task's shape; the value so far */
+    buf_t *text;   /* a scalar in the task's shape, for a moment */
+    record_t record;
     bool too_large, has_failed, is_final;
     char type[HOST_TYPE_MAX], message[HOST_MESSAGE_MAX];
 } attempt_t;
+
+/* A run of a call. */
+typedef struct {
+    attempt_t attempt;
+    slot_run_t run;
+    buf_t held;     /* what the run borrows: its frame is gone when the last one of the call has come */
+    bool has_begun; /* the task has seen it */
+} called_t;
+
+typedef struct {
+    called_t *runs;
+    uint32_t cap, n, wanted; /* n: of those that are wanted have come */
+    uint32_t claimed;        /* of these, from the first on */
+    int result;              /* the task's, of the whole */
+    uint64_t run_us;
+} call_t;
 
 typedef struct {
     uint32_t slot;
@@ -61,10 +81,10 @@ typedef struct {
     size_t value_bytes_max;
     buf_t bound_raw, bound; /* as it came; in the task's shape */
 
-    attempt_t attempt;
-    record_t record;
-    buf_t in, out, value, frame; /* reused from run to run */
-    bool owes_marker;            /* the attempt before wrote something that may still be in the pipe */
+    attempt_t attempt;  /* of a run that is alone */
+    call_t call;        /* of those that are not */
+    buf_t value, frame; /* reused from run to run */
+    bool owes_marker;   /* the attempt before wrote something that may still be in the pipe */
     char ended_label[160];
     int64_t now_ns; /* as of the end of the last run; 0: to be read afresh */
 } host_t;
@@ -95,9 +115,35 @@ int record_header(fanmap_attempt_t *attempt, const char *name, const void **ret,
 /* ---- run.c ---- */
 
 void run_set_job(host_t *h, const slot_job_t *job);
+/* The slot cannot be used: that is charged to no item. Does not return. */
+void run_give_up(host_t *h, const char *what);
 /* Says nothing, on the pipe that the supervisor reads. It may be another user's, to whom no signal can be sent. */
 void run_wake_supervisor(const host_t *h);
-/* One claimed run: calls the task and leaves the `done` in h->frame. */
+/* Fills an attempt, and puts the item into the task's shape. False: that shape cannot hold it. */
+bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run);
+/* Calls the task and returns what it returned; *ret_us: how long that took. */
+int run_task(host_t *h, attempt_t *a, uint64_t *ret_us);
+/* Output that nobody has read yet is the ended attempt's; from here on it is this run's. */
+void run_put_marker(host_t *h, const slot_run_t *run);
+/* The `done` of an attempt, in h->frame. */
+void run_put_outcome(host_t *h, const attempt_t *a, slot_done_t *done, int result);
+void run_put_exception(host_t *h, const attempt_t *a, slot_done_t *done, int result);
+void run_put_unshaped(host_t *h, slot_done_t *done);
+/* One claimed run: calls the task and leaves the `done` in h->frame. False: that is an error. */
 bool run_attempt(host_t *h, const slot_run_t *run);
+
+/* ---- call.c: several runs that the task gets at once ---- */
+
+/* So many runs that follow are one call. Where the task takes one at a time, or memory is out, they are not. */
+void call_begin(host_t *h, uint32_t n);
+/* The next run belongs to it. */
+bool call_wants(const host_t *h);
+/* True: that was the last of them. */
+bool call_add(host_t *h, const slot_run_t *run);
+/* Claims them. False: the board is closed. */
+bool call_claim(host_t *h, int64_t now_ms);
+void call_run(host_t *h);
+/* The `done` of one of those that were claimed, in h->frame. False: that is an error. */
+bool call_put_outcome(host_t *h, uint32_t i);
 
 #endif

@@ -31,9 +31,9 @@ static bool check_table(const fanmap_task_table_t *t, char *why, size_t why_cap)
     }
     for (uint32_t i = 0; i < t->count; i++) {
         const fanmap_task_t *task = library_task(t, i);
+        uint32_t shape = task->shape & ~(uint32_t)FANMAP_TASK_BATCH;
         if (!task->name || !task_name_valid(task->name) || !task->run || task->abi != FANMAP_TASK_ABI ||
-            (task->shape != FANMAP_TASK_MSGPACK && task->shape != FANMAP_TASK_JSON &&
-             task->shape != FANMAP_TASK_BYTES)) {
+            (shape != FANMAP_TASK_MSGPACK && shape != FANMAP_TASK_JSON && shape != FANMAP_TASK_BYTES)) {
             snprintf(why, why_cap, "task %u of its table has no valid name, shape, ABI or function", i);
             return false;
         }
@@ -101,7 +101,11 @@ static bool load_one(hosted_t *hosted, char *why, size_t why_cap)
         snprintf(why, why_cap, "%.160s: %.300s", plan->library, reason);
     else if (!hosted->task)
         snprintf(why, why_cap, "%.160s no longer has the task %.63s", plan->library, plan->name);
-    return hosted->task != NULL;
+    if (!hosted->task)
+        return false;
+    hosted->shape = hosted->task->shape & ~(uint32_t)FANMAP_TASK_BATCH;
+    hosted->takes_calls = (hosted->task->shape & FANMAP_TASK_BATCH) != 0;
+    return true;
 }
 
 bool library_load_all(host_t *h, char *why, size_t why_cap)

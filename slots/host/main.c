@@ -105,6 +105,34 @@ static void handle_run(host_t *h, const slot_run_t *run)
     }
 }
 
+/* Its runs go on one after the other once they are over: each has its outcome when the board says that it runs. */
+static void handle_call(host_t *h)
+{
+    const call_t *c = &h->call;
+    int64_t now_ms = wait_for_tokens(h), began_ns = h->now_ns;
+    cancelled = 0;
+    if (!call_claim(h, now_ms))
+        leave(h);
+    call_run(h);
+    int64_t took_ns = h->now_ns - began_ns;
+    for (uint32_t i = 0; i < c->claimed; i++) {
+        const slot_run_t *run = &c->runs[i].run;
+        h->now_ns = h->now_ns > 0 ? h->now_ns : proc_now_ns();
+        if (i > 0 && !board_go_on(h->board, run->n, run->index, run->attempt, h->now_ns / 1000000))
+            leave(h);
+        bool is_error = !call_put_outcome(h, i);
+        send_done(h, is_error, i + 1 < c->claimed ? 0 : took_ns);
+    }
+}
+
+static void on_run(host_t *h, const slot_run_t *run)
+{
+    if (!call_wants(h))
+        handle_run(h, run);
+    else if (call_add(h, run))
+        handle_call(h);
+}
+
 /* Other limits than those of the job before: the supervisor puts them on this process. */
 static void wait_for_limits(const host_t *h)
 {
@@ -123,7 +151,9 @@ static void handle_frames(host_t *h)
     int got;
     while ((got = inlet_next(&h->inlet, &frame)) > 0) {
         if (frame.type == SLOT_RUN)
-            handle_run(h, &frame.run);
+            on_run(h, &frame.run);
+        else if (frame.type == SLOT_CALL)
+            call_begin(h, frame.call_n);
         else if (frame.type == SLOT_JOB) {
             wait_for_limits(h);
             run_set_job(h, &frame.job);

@@ -26,7 +26,7 @@ static hosted_t *find_hosted(host_t *h, const char *name, size_t len)
     return NULL;
 }
 
-static void unusable(host_t *h, const char *what)
+void run_give_up(host_t *h, const char *what)
 {
     snprintf(h->board->unusable, sizeof h->board->unusable, "%.400s", what);
     outlet_ring(&h->outlet);
@@ -40,7 +40,7 @@ static void open_task(host_t *h, hosted_t *t)
         return;
     if (t->task->open && t->task->open(&t->state) != 0) {
         snprintf(what, sizeof what, "the open function of task %.63s failed", t->plan->name);
-        unusable(h, what);
+        run_give_up(h, what);
     }
     t->is_open = true;
 }
@@ -65,7 +65,7 @@ void run_set_job(host_t *h, const slot_job_t *job)
         return;
     open_task(h, h->current);
     buf_clear(&h->bound);
-    uint32_t shape = h->current->task->shape;
+    uint32_t shape = h->current->shape;
     if (shape == FANMAP_TASK_MSGPACK || job->bound_len == 0)
         buf_append(&h->bound, job->bound, job->bound_len);
     else if (!attempt_to_shape(&h->bound, shape, job->bound, job->bound_len))
@@ -95,9 +95,8 @@ static void put_refusal(host_t *h, slot_done_t *done, fanmap_kind_t kind, const 
     put_done(h, done, message);
 }
 
-static void put_exception(host_t *h, slot_done_t *done, int result)
+void run_put_exception(host_t *h, const attempt_t *a, slot_done_t *done, int result)
 {
-    attempt_t *a = &h->attempt;
     char message[80];
     snprintf(message, sizeof message, "the task returned %d", result);
     done->kind = FANMAP_EXCEPTION;
@@ -106,35 +105,38 @@ static void put_exception(host_t *h, slot_done_t *done, int result)
     put_done(h, done, a->has_failed ? a->message : message);
 }
 
-static void put_value(host_t *h, slot_done_t *done)
+void run_put_unshaped(host_t *h, slot_done_t *done)
 {
-    attempt_t *a = &h->attempt;
+    put_refusal(h, done, FANMAP_BAD_INPUT, "the item cannot be written as JSON for this task");
+}
+
+static void put_value(host_t *h, const attempt_t *a, slot_done_t *done)
+{
     char why[300];
     buf_clear(&h->value);
-    if (!attempt_from_shape(&h->value, a->shape, &h->out, why, sizeof why)) {
+    if (!attempt_from_shape(&h->value, a->shape, &a->out, why, sizeof why)) {
         put_refusal(h, done, FANMAP_PROTOCOL, why);
         return;
     }
-    const buf_t *value = a->shape == FANMAP_TASK_MSGPACK ? &h->out : &h->value;
+    const buf_t *value = a->shape == FANMAP_TASK_MSGPACK ? &a->out : &h->value;
     done->kind = FANMAP_VALUE;
     done->value = value->data;
     done->value_len = value->len;
     slot_put_done(&h->frame, done);
 }
 
-static void put_outcome(host_t *h, slot_done_t *done, int result)
+void run_put_outcome(host_t *h, const attempt_t *a, slot_done_t *done, int result)
 {
-    attempt_t *a = &h->attempt;
     char message[96];
     if (a->too_large) {
         snprintf(message, sizeof message, "the value is over the limit of %zu bytes", a->value_bytes_max);
         put_refusal(h, done, FANMAP_TOO_LARGE, message);
-    } else if (result != 0) {
-        put_exception(h, done, result);
-    } else if (h->out.failed) {
+    } else if (result != 0 || (h->current->takes_calls && a->has_failed)) {
+        run_put_exception(h, a, done, result);
+    } else if (a->out.failed) {
         put_refusal(h, done, FANMAP_MEMORY, "no memory for the value");
     } else {
-        put_value(h, done);
+        put_value(h, a, done);
     }
     if (h->frame.failed || h->value.failed) {
         buf_clear(&h->frame);
@@ -169,9 +171,11 @@ static void write_marker(const host_t *h, const char *begins)
     (void)!write(h->output_fd, text, (size_t)n);
 }
 
-static void put_marker(host_t *h, const slot_run_t *run)
+void run_put_marker(host_t *h, const slot_run_t *run)
 {
     char begins[160];
+    if (!h->owes_marker)
+        return;
     h->owes_marker = false;
     label(h, run, begins, sizeof begins);
     write_marker(h, begins);
@@ -183,32 +187,31 @@ void run_wake_supervisor(const host_t *h)
     write_marker(h, h->ended_label);
 }
 
-static bool shape_item(host_t *h, const slot_run_t *run)
+static bool shape_item(attempt_t *a, const slot_run_t *run)
 {
-    fanmap_attempt_t *api = &h->attempt.api;
-    if (h->attempt.shape == FANMAP_TASK_MSGPACK) {
+    fanmap_attempt_t *api = &a->api;
+    if (a->shape == FANMAP_TASK_MSGPACK) {
         api->in = run->in;
         api->in_len = run->in_len;
         return true;
     }
-    buf_clear(&h->in);
-    if (!attempt_to_shape(&h->in, h->attempt.shape, run->in, run->in_len))
+    buf_clear(&a->in);
+    if (!attempt_to_shape(&a->in, a->shape, run->in, run->in_len))
         return false;
-    api->in_len = h->in.len;
-    buf_append(&h->in, "", 1); /* text for those who like a NUL behind it */
-    api->in = h->in.data;
-    return !h->in.failed;
+    api->in_len = a->in.len;
+    buf_append(&a->in, "", 1); /* text for those who like a NUL behind it */
+    api->in = a->in.data;
+    return !a->in.failed;
 }
 
-static void fill_attempt(host_t *h, const slot_run_t *run)
+bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run)
 {
-    attempt_t *a = &h->attempt;
     a->run = run;
-    a->shape = h->current->task->shape;
+    a->shape = h->current->shape;
     a->value_bytes_max = h->value_bytes_max;
-    a->out = &h->out;
     a->text = &h->value;
     a->too_large = a->has_failed = a->is_final = false;
+    buf_clear(&a->out);
     a->api.job = h->job;
     a->api.task = h->current->plan->name;
     a->api.index = run->index;
@@ -220,7 +223,9 @@ static void fill_attempt(host_t *h, const slot_run_t *run)
     a->api.bound = h->bound.data;
     a->api.bound_len = h->bound.len;
     a->api.state = h->current->state;
-    a->api.record = run->context_len > 0 ? record_of_run(&h->record, run) : NULL;
+    a->api.record = run->context_len > 0 ? record_of_run(&a->record, run) : NULL;
+    a->api.next = NULL;
+    return shape_item(a, run);
 }
 
 /* The functions of tasks run in this process, one at a time. */
@@ -231,29 +236,33 @@ static void set_trace(const host_t *h, const slot_run_t *run)
     (void)setenv("TRACEPARENT", own, 1);
 }
 
+int run_task(host_t *h, attempt_t *a, uint64_t *ret_us)
+{
+    if (h->traceparent[0])
+        set_trace(h, a->run);
+    run_put_marker(h, a->run);
+    int64_t began_ns = h->now_ns;
+    int result = h->current->task->run(&a->api);
+    h->now_ns = proc_now_ns();
+    *ret_us = (uint64_t)(h->now_ns - began_ns) / 1000;
+    note_output(h, a->run, h->now_ns - began_ns);
+    return result;
+}
+
 bool run_attempt(host_t *h, const slot_run_t *run)
 {
+    attempt_t *a = &h->attempt;
     slot_done_t done = {.n = run->n};
     buf_clear(&h->frame);
-    buf_clear(&h->out);
     if (!h->current) {
         put_refusal(h, &done, FANMAP_UNKNOWN_TASK, "this worker has no such task");
         return false;
     }
-    fill_attempt(h, run);
-    if (h->traceparent[0])
-        set_trace(h, run);
-    if (!shape_item(h, run)) {
-        put_refusal(h, &done, FANMAP_BAD_INPUT, "the item cannot be written as JSON for this task");
+    if (!run_prepare(h, a, run)) {
+        run_put_unshaped(h, &done);
         return false;
     }
-    if (h->owes_marker)
-        put_marker(h, run);
-    int64_t began_ns = h->now_ns;
-    int result = h->current->task->run(&h->attempt.api);
-    h->now_ns = proc_now_ns();
-    done.run_us = (uint64_t)(h->now_ns - began_ns) / 1000;
-    note_output(h, run, h->now_ns - began_ns);
-    put_outcome(h, &done, result);
+    int result = run_task(h, a, &done.run_us);
+    run_put_outcome(h, a, &done, result);
     return done.kind == FANMAP_VALUE;
 }

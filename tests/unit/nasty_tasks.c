@@ -279,6 +279,58 @@ static int next_count(fanmap_attempt_t *a)
     return a->put_i64(a, ++*(int *)a->state);
 }
 
+static int put_place(fanmap_attempt_t *a, int place, int of)
+{
+    char text[64];
+    int n = snprintf(text, sizeof text, "[%d,%d]", place, of);
+    return a->out(a, text, (size_t)n);
+}
+
+/* Gives [place, size] of the call for each item; what an item says instead is in test_slots_calls.c. */
+static int places(fanmap_attempt_t *first)
+{
+    int place = 0, of = 0;
+    for (fanmap_attempt_t *a = first; a; a = a->next)
+        of++;
+    for (fanmap_attempt_t *a = first; a; a = a->next) {
+        place++;
+        if (item_is(a, "bad"))
+            a->fail(a, 1, "ValueError", "this one");
+        else if (item_is(a, "huge"))
+            while (a->out(a, "0123456789", 10) == 0)
+                ;
+        else if (item_is(a, "no json"))
+            a->out(a, "[", 1);
+        else if (item_is(a, "whole"))
+            return a->fail(a, 0, "RuntimeError", "all of them");
+        else if (item_is(a, "silent"))
+            return 7;
+        else if (item_is(a, "exit"))
+            exit(3);
+        else if (item_is(a, "spin"))
+            spin();
+        else if (item_is(a, "say"))
+            printf("said by %d of %d\n", place, of);
+        if (!item_is(a, "bad") && !item_is(a, "huge") && !item_is(a, "no json"))
+            put_place(a, place, of);
+    }
+    return 0;
+}
+
+/* The key and the last header of each record, while all of them are there. */
+static int keys(fanmap_attempt_t *first)
+{
+    for (fanmap_attempt_t *a = first; a; a = a->next) {
+        const void *last = "-";
+        size_t len = 1;
+        a->out(a, a->record ? a->record->key : "none", a->record ? a->record->key_len : 4);
+        a->get_header(a, "name", &last, &len);
+        a->out(a, last, len);
+        a->out(a, a->in, a->in_len);
+    }
+    return 0;
+}
+
 FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "misbehave", "", misbehave, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "say", "", say, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "put_what", "", put_what, NULL, NULL},
@@ -287,5 +339,7 @@ FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "misbehave", "", misbehave, 
              {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "scalars_bytes", "", scalars, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_JSON, "show", "", show, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_BYTES, "record", "", show_record, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_JSON | FANMAP_TASK_BATCH, "places", "", places, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_BYTES | FANMAP_TASK_BATCH, "keys", "", keys, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "open_fails", "", same, open_fails, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "next_count", "", next_count, open_counts, free});

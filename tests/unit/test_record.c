@@ -150,6 +150,33 @@ static void run_one(rig_t *r, const char *task, made_t *m, const char *expected)
     assert_string_equal(r->dones[before % RIG_EVENTS_MAX].value, expected);
 }
 
+/* Of a call, each item has its own record, and all of them are there at once. */
+static void test_a_call(void **state)
+{
+    rig_t *r = open_rig();
+    made_t m[3] = {make("one", 3), make("other", 5), make(NULL, 0)};
+    static const char *const expected[] = {"\"onefirstrecord\"", "\"other-record\"", "\"-record\""};
+    (void)state;
+    add_text(&m[0], "name", "first");
+    rig_set_job(r, 0, "keys");
+    slots_call(r->slots, 0, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        slot_run_t run = {
+            .index = i, .attempt = 1, .deadline_ms = -1, .in = (const uint8_t *)"\xa6record", .in_len = 7};
+        run.context = encode(&m[i])->data;
+        run.context_len = m[i].bytes.len;
+        slots_run(r->slots, 0, &run);
+    }
+    slots_flush(r->slots);
+    rig_wait(r, r->dones_n == 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_string_equal(r->dones[i].value, expected[i]);
+        unmake(&m[i]);
+    }
+    rig_close(r);
+    test_free(r);
+}
+
 static void test_functions_and_commands(void **state)
 {
     rig_t *r = open_rig();
@@ -178,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_hostile_headers),
         cmocka_unit_test(test_all_the_headers_that_there_can_be),
+        cmocka_unit_test(test_a_call),
         cmocka_unit_test(test_functions_and_commands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
