@@ -103,7 +103,9 @@ static void test_timeouts(void **state)
     assert_int_equal(rig_children(), before);
     r->job.timeout_ms = 2000; /* until then it has said hello, and hears the TERM */
     r->job.grace_ms = 600000;
+    r->job.timeout_ms = 1000; /* by then a shell has begun, also where processors are short */
     d = rig_one_down(r, "polite", "1");
+    r->job.timeout_ms = 50;
     check_down(d, SLOT_DOWN_TIMEOUT, true);
     assert_non_null(strstr(d->tail, "hello\n"));
     assert_non_null(strstr(d->tail, "bye\n"));
