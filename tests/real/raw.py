@@ -3,6 +3,7 @@ import ctypes
 import os
 import socket
 import struct
+import time
 
 from services import wait_until
 
@@ -315,6 +316,20 @@ def _check(what, answer, topic):
     at = answer.index(_text(topic)) + len(_text(topic))
     if answer[at:at + 2] != b"\0\0":
         raise RuntimeError(f"{what}: {answer!r}")
+
+
+def take_transaction(port, prefix):
+    """Another producer takes over the transaction whose id begins so: what was written in it is aborted."""
+    answer = request(port, 66, 0, b"\0\2\x08Ongoing\1\0")  # ListTransactions
+    at = answer.index(prefix.encode())
+    name = answer[at:at + answer[at - 1] - 1].decode()  # its length stands before it
+    until = time.monotonic() + 30
+    while (code := struct.unpack(">h", request(port, 22, 0, _text(name) + struct.pack(">i", 60000))[4:6])[0]) == 51:
+        if time.monotonic() > until:
+            break  # it is still being aborted
+        time.sleep(0.1)
+    if code != 0:
+        raise RuntimeError(f"InitProducerId of {name}: error {code}")
 
 
 def delete_group(port, group):
