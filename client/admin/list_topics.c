@@ -153,6 +153,7 @@ static fanmap_options_t *begin(topics_t *t, fanmap_t *f, const fanmap_options_t 
 static int finish(topics_t *t, fanmap_options_t *merged)
 {
     query_wait(&t->query, "Kafka");
+    bus_forget(t->query.f->bus, t);
     if (t->query.result == FANMAP_OK)
         t->query.f->is_connected = true;
     fanmap_options_free(merged);

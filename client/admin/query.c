@@ -210,6 +210,7 @@ int64_t query_bus_told(query_t *query, bus_topic_t *topic, const bus_request_t *
     if (query->result == FANMAP_OK)
         query->result = bus_request(topic, request, on_bus, &asking, query->err);
     query_wait(query, "Kafka");
+    bus_forget(query->f->bus, &asking); /* it may have been woken, or have waited for long enough */
     return query->result == FANMAP_OK ? asking.value : -1;
 }
 

@@ -21,6 +21,7 @@ uint32_t query_ensure(query_t *query, const bus_topic_config_t *config, bool cre
     if (query->result == FANMAP_OK)
         query->result = bus_ensure_topics(query->f->bus, config, 1, create, on_ensured, &ensuring, query->err);
     query_wait(query, "Kafka");
+    bus_forget(query->f->bus, &ensuring);
     if (query->result == FANMAP_OK)
         query->f->is_connected = true; /* the connect timeout is for those who were never answered */
     return ensuring.partitions_n;

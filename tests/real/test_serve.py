@@ -220,6 +220,42 @@ class Jobs(Serve):
         self.assertEqual(self.ask("GET", f"/v1/jobs/{json.loads(body)['job']}/outcomes")[1], b"25\n")
         self.assertEqual(self.ask("POST", "/v1/jobs", b"5\n", **{"Content-Type": NDJSON})[0], 400)
 
+    def put_until_nothing_is_read(self, job, body):
+        """A PUT whose body is sent until nobody takes more of it, as Kafka is away; then its client goes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60 * PATIENCE) as s:
+            s.sendall(f"PUT /v1/jobs/{job}?task=square HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.submit_token}\r\n"
+                      f"Content-Type: {NDJSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+            sent = s.send(body[:20000])
+            wait_until(lambda: json.loads(self.ask("GET", "/v1/jobs?counts=false")[1])["jobs"], 30 * PATIENCE, "the job is known")
+            self.kafka.pause()
+            s.settimeout(3)
+            try:
+                while sent < len(body):
+                    sent += s.send(body[sent:sent + 65536])
+            except TimeoutError:
+                pass
+            self.assertLess(sent, len(body))
+
+    def test_who_puts_and_goes_away_while_nothing_is_read(self):
+        """What was taken stays, the same PUT adds the rest: nothing twice, nothing lost, no connection left over."""
+        self.numbers(2)
+        self.addCleanup(self.kafka.resume)
+        body = b"".join(b"%-999d\n" % n for n in range(1, 100001))  # 100 MB: more than the job takes while Kafka is away
+        before = self.descriptors()
+        self.put_until_nothing_is_read("half", body)
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        self.kafka.resume()
+        wait_until(lambda: self.descriptors() <= before + 20, 60 * PATIENCE, "its connection is closed")
+        half = self.job("half")
+        self.assertEqual((half["state"], half.get("total")), ("running", None))
+
+        def put_again():  # the producer that broke off may still be at work, as far as anybody knows
+            status, answer, _ = self.ask("PUT", "/v1/jobs/half?task=square", body, **{"Content-Type": NDJSON})
+            return None if status == 409 and b"try again in" in answer else (status, json.loads(answer))
+
+        self.assertEqual(wait_until(put_again, 60 * PATIENCE, "the rest is taken", 1), (200, {"job": "half", "items": 100000}))
+        self.assert_same(self.ask("GET", "/v1/jobs/half/outcomes")[1], squares(100000))
+
     def test_what_is_listed_is_what_the_command_line_lists(self):
         self.numbers(2)
         self.ask("PUT", "/v1/jobs/j?task=square", b"1\n2\n", **{"Content-Type": NDJSON})
@@ -546,6 +582,26 @@ class OutOfReach(Serve):
         self.finish(self.server, 20)
         self.assertLess(time.monotonic() - began, 9 * PATIENCE)
         asking.close()
+
+    def test_many_who_ask_and_leave(self):
+        """Whatever they asked, whenever they leave: what is still under way for them reaches nobody."""
+        self.numbers(2)
+        self.ask("PUT", "/v1/jobs/j?task=sleep_ms&concurrency=1", b"500\n" * 1000, **{"Content-Type": NDJSON})
+        script = ("import random, socket, threading, time\n"
+                  "asked = ['jobs', 'jobs?counts=false', 'jobs/j', 'jobs/j?read_ms=0', 'jobs/j/item?index=1', 'jobs/j/watch', 'jobs/j/logs', 'jobs/j/outcomes', 'workers', 'dead', 'tasks']\n"
+                  "end = time.monotonic() + 8\n"
+                  "def leave():\n"
+                  "  while time.monotonic() < end:\n"
+                  f"    with socket.create_connection(('127.0.0.1', {self.port}), timeout=60) as s:\n"
+                  "      s.sendall(f'GET /v1/{random.choice(asked)} HTTP/1.1\\r\\nHost: localhost\\r\\n"
+                  f"Authorization: Bearer {self.read_token}\\r\\n\\r\\n'.encode())\n"
+                  "      time.sleep(random.choice((0, 0.002, 0.01, 0.03, 0.1)))\n"
+                  "threads = [threading.Thread(target=leave) for _ in range(6)]\n"
+                  "[t.start() for t in threads]; [t.join() for t in threads]; print('done')\n")
+        left = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=100 * PATIENCE)
+        self.assertEqual((left.stdout, self.server.process.poll()), (b"done\n", None), left.stderr[-500:])
+        self.assertEqual(self.job("j")["state"], "running")
+        self.assertEqual(self.ask("POST", "/v1/jobs/j/cancel", b"")[0], 200)
 
     def test_the_loop_turns_while_services_are_away(self):
         self.redis.kill()
