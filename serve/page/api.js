@@ -1,11 +1,12 @@
 // What the page asks of its server. The token comes from the address once (#token=...), or from whoever is asked, and stays in this tab.
+import { decoded } from "./dom.js";
 
 const KEY = "fanmap-token";
 
 function takeTokenFromAddress() {
   const match = /[#&]token=([^&]+)/.exec(location.hash);
   if (!match) return;
-  sessionStorage.setItem(KEY, decodeURIComponent(match[1]));
+  sessionStorage.setItem(KEY, decoded(match[1]) ?? "");
   history.replaceState(null, "", "#/jobs");
 }
 takeTokenFromAddress();
@@ -31,22 +32,27 @@ async function call(path, options = {}) {
   throw new Problem(response.status, await response.json().catch(() => ({})));
 }
 
-export const get = async (path) => (await call(path)).json();
+/** `signal`: who has left a view does not want its answers, and the server need not look for them. */
+export const get = async (path, signal) => (await call(path, { signal })).json();
 
 export const post = async (path, body = {}, method = "POST") =>
   (await call(path, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } })).json();
 
+const APART_MAX_MS = 30000;
+
 /** Asks now and again until `signal` is aborted: `everyMs()` apart, and nine times as long as an answer took, so that a large fleet is not
- * asked without a pause. */
+ * asked without a pause; not so after a failure (`ask` gives false, or throws), since whoever comes back is to be seen soon. */
 export async function repeat(everyMs, signal, say, ask) {
   while (!signal.aborted) {
     const began = performance.now();
+    let isAnswered = false;
     try {
-      await ask();
+      isAnswered = (await ask()) !== false;
     } catch (error) {
       if (!signal.aborted) say(error);
     }
-    const wait = Math.max(everyMs(), 9 * (performance.now() - began));
+    const took = performance.now() - began;
+    const wait = isAnswered ? Math.max(everyMs(), Math.min(9 * took, APART_MAX_MS)) : everyMs();
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }

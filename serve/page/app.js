@@ -1,6 +1,6 @@
 // The page: finds the view for the address, shows it, and ends it when the address changes.
 import { Problem, setToken } from "./api.js";
-import { fill, h } from "./dom.js";
+import { decoded, fill, h } from "./dom.js";
 import { fleet } from "./fleet.js";
 import { job } from "./job.js";
 import { jobs } from "./jobs.js";
@@ -8,6 +8,7 @@ import { jobs } from "./jobs.js";
 const main = document.getElementById("main");
 const link = document.getElementById("link");
 let ending = new AbortController();
+const problems = new Map(); // by which part of the view has one
 
 /** What a view is given: where it draws, when it ends, and whom it tells that the server does not answer. */
 function context() {
@@ -17,20 +18,26 @@ function context() {
 }
 
 function askToken(error) {
+  ending.abort(); // what the view goes on asking for would take the field from under somebody's hands
   const field = h("input", { type: "password", autocomplete: "off", size: 50, "aria-label": "Token" });
   const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); setToken(field.value.trim()); show(); } }, field, h("button", {}, "Open"));
   fill(main, h("h1", {}, "Who are you?"), h("p", {}, error.message), form);
   field.focus();
 }
 
-/** null: all is well. */
-function say(error) {
-  if (error instanceof Problem && error.status === 401) askToken(error);
-  else link.textContent = error ? `Not up to date: ${error.message}` : "";
+/** null: all is well, as far as this part of the view knows. */
+function say(error, part = "") {
+  if (error instanceof Problem && error.status === 401) return askToken(error);
+  if (error) problems.set(part, error.message);
+  else problems.delete(part);
+  const [first] = problems.values();
+  link.textContent = first ? `Not up to date: ${first}` : "";
 }
 
+const nothing = () => fill(main, h("h1", {}, "There is nothing at this address"), h("p", {}, h("a", { href: "#/jobs" }, "All jobs")));
+
 const views = [
-  [/^#\/jobs\/([^?]+)(\?.*)?$/, (ctx, match) => job(ctx, decodeURIComponent(match[1]), new URLSearchParams(match[2] || ""))],
+  [/^#\/jobs\/([^?]+)(\?.*)?$/, (ctx, match) => (decoded(match[1]) === null ? nothing() : job(ctx, decoded(match[1]), new URLSearchParams(match[2] || "")))],
   [/^#\/jobs(\?.*)?$/, (ctx, match) => jobs(ctx, new URLSearchParams(match[1] || ""))],
   [/^#\/fleet$/, (ctx) => fleet(ctx)],
 ];
@@ -42,9 +49,11 @@ function show() {
     if (address.startsWith(a.getAttribute("href"))) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
   }
+  problems.clear();
   say(null);
-  if (found) found[1](context(), found[0].exec(address));
-  else fill(main, h("h1", {}, "There is nothing at this address"), h("p", {}, h("a", { href: "#/jobs" }, "All jobs")));
+  const ctx = context(); // whatever comes now, what was shown before has ended
+  if (found) found[1](ctx, found[0].exec(address));
+  else nothing();
 }
 
 addEventListener("hashchange", show);

@@ -17,6 +17,15 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** A part of an address; null: it is none. */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
 const grouped = new Intl.NumberFormat("en-GB");
 
 export const number = (n) => grouped.format(n);

@@ -105,12 +105,13 @@ const jobColumns = [["Job"], ["Task", "hide-narrow"], ["Runs", "number"], ["Wait
 export function fleet({ main, signal, say }) {
   const part = Object.fromEntries(["tiles", "workers", "queues", "shares", "dead"].map((name) => [name, h("div", { class: name }, h("p", { class: "dim" }, "Asking…"))]));
   fill(main, h("h1", {}, "Fleet"), part.tiles, h("h2", {}, "Workers"), part.workers, h("h2", {}, "Queues, the oldest item first"), part.queues, h("h2", {}, "Jobs that share it"), part.shares, h("h2", {}, "Dead letters"), part.dead);
-  let list = [], away = {};
+  let list = [];
+  const away = {};
 
   function drawTiles() {
     const sum = (key) => list.reduce((total, worker) => total + worker[key], 0);
     fill(part.tiles, [["workers", list.length], ["attempts running", sum("running")], ["slots", sum("slots")], ["items waiting in workers", sum("queued")]]
-      .map(([word, n]) => h("div", { class: "tile" }, h("b", {}, number(n)), h("span", {}, word))), health("Kafka", away.kafka), health("Redis", away.redis));
+      .map(([word, n]) => h("div", { class: "tile" }, h("b", {}, away.redis ? "–" : number(n)), h("span", {}, word))), health("Kafka", away.kafka), health("Redis", away.redis));
   }
 
   function drawWorkers() {
@@ -124,10 +125,10 @@ export function fleet({ main, signal, say }) {
     for (const details of part.workers.querySelectorAll("details")) details.open = opened.has(details.dataset.worker);
   }
 
-  /** What an answer is made of: if it does not come, its part says why and the others are asked all the same. */
-  async function ask(service, into, path, show) {
+  /** What an answer is made of: if it does not come, its parts say why and the others are asked all the same. */
+  async function ask(service, parts, path, show) {
     try {
-      const answer = await get(path);
+      const answer = await get(path, signal);
       if (signal.aborted) return null;
       delete away[service];
       show(answer);
@@ -135,7 +136,7 @@ export function fleet({ main, signal, say }) {
     } catch (error) {
       if (signal.aborted || error.status !== 503) throw error;
       away[service] = error.code;
-      fill(into, h("p", { class: "bad" }, error.message));
+      for (const into of parts) fill(into, h("p", { class: "bad" }, error.message));
       return null;
     } finally {
       if (!signal.aborted) drawTiles();
@@ -145,26 +146,27 @@ export function fleet({ main, signal, say }) {
   async function askShares({ jobs }) {
     const open = jobs.filter((job) => job.state !== "ended").reverse();
     const shows = [];
-    for (const { job } of open.slice(0, JOBS_SHOWN)) shows.push(await get(`/v1/jobs/${encodeURIComponent(job)}?read_ms=${READ_MS}`).catch(() => null));
+    for (const { job } of open.slice(0, JOBS_SHOWN)) shows.push(await get(`/v1/jobs/${encodeURIComponent(job)}?read_ms=${READ_MS}`, signal).catch(() => null));
     if (signal.aborted || part.shares.contains(document.activeElement)) return;
     fill(part.shares, table(jobColumns, shows.filter((show) => show && show.state !== "ended").map(jobRow), "No job runs."),
       open.length > JOBS_SHOWN ? h("p", { class: "dim" }, `The newest ${JOBS_SHOWN} of ${number(open.length)}.`) : "");
   }
 
   repeat(() => EVERY_MS, signal, say, async () => {
-    await ask("redis", part.workers, "/v1/workers", ({ workers }) => {
+    await ask("redis", [part.workers, part.queues], "/v1/workers", ({ workers }) => {
       list = workers;
       drawWorkers();
     });
     if (signal.aborted) return;
-    await ask("kafka", part.dead, "/v1/dead", ({ dead: letters }) => {
+    await ask("kafka", [part.dead], "/v1/dead", ({ dead: letters }) => {
       if (part.dead.contains(document.activeElement)) return;
       fill(part.dead, table(deadColumns, letters.slice(-100).reverse().map(deadRow), "None: every record could be used."),
         letters.length > 0 ? h("div", { class: "row" }, h("button", { onclick: () => putBack() }, "Put all back")) : "");
     });
     if (signal.aborted) return;
-    const jobs = await ask("kafka", part.shares, "/v1/jobs?counts=false", () => {});
+    const jobs = await ask("kafka", [part.shares], "/v1/jobs?counts=false", () => {});
     if (jobs) await askShares(jobs);
     if (!signal.aborted) say(null);
+    return Object.keys(away).length === 0;
   });
 }

@@ -89,7 +89,7 @@ function limits(show) {
   const known = (n) => (n >= 0 ? number(n) : "not known");
   const rows = [["attempts of it that run", known(show.attempts_running)], ["items of it that wait in workers", known(show.attempts_queued)], ["of these, for their next try", known(show.attempts_delayed)],
     ["records of its task that wait or run, of all jobs", known(show.lag)], ["slots of its workers, busy", show.slots >= 0 ? `${number(show.slots_busy)} of ${number(show.slots)}` : "not known"],
-    ["tokens held", show.concurrency > 0 ? `${known(show.tokens_held)} of ${number(show.concurrency)}` : "it has no limit"], ...(show.concurrency > 0 ? [["held by", show.token_holders || "–"]] : [])];
+    ["tokens held", show.concurrency <= 0 ? "it has no limit" : show.tokens_held >= 0 ? `${number(show.tokens_held)} of ${number(show.concurrency)}` : "not known"], ...(show.concurrency > 0 ? [["held by", show.token_holders || "–"]] : [])];
   return h("dl", { class: "limits" }, rows.map(([word, value]) => [h("dt", {}, word), h("dd", {}, value)]).flat());
 }
 
@@ -166,10 +166,16 @@ function controls(id, show, seen, done) {
 
 // ---- the view ----
 
+/** The items that an address names; null: all. */
+function rangeOf(query) {
+  const [from, to] = [Number(query.get("from") ?? NaN), Number(query.get("to") ?? NaN)];
+  return Number.isSafeInteger(from) && Number.isSafeInteger(to) && 0 <= from && from < to ? [from, to] : null;
+}
+
 export function job({ main, signal, say }, id, query) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
   let show = null, seen = null, following = null;
-  let range = query.has("from") ? [Number(query.get("from")), Number(query.get("to"))] : null;
+  let range = rangeOf(query);
   const part = Object.fromEntries(["head", "tiles", "progress", "notes", "control", "range", "hover", "groups", "durations", "waited", "policy", "limits", "running", "events"].map((name) => [name, h("div", { class: name })]));
   const canvas = h("canvas");
   const timeline = new Timeline();
@@ -260,35 +266,35 @@ export function job({ main, signal, say }, id, query) {
     following = new AbortController();
     signal.addEventListener("abort", () => following.abort());
     const cells = range ? `&from=${range[0]}&to=${range[1]}` : show?.total > 0 ? `&to=${show.total}` : "";
-    follow(`${path}/watch?bins=${grid.room}${cells}`, following.signal, (data) => { seen = data; draw(); }, (error) => { if (show && !show.stream) say(error); });
+    follow(`${path}/watch?bins=${grid.room}${cells}`, following.signal, (data) => { seen = data; draw(); }, (error) => { if (show && !show.stream) say(error, "watch"); });
   }
 
   async function refresh() {
     const had = show?.total;
     try {
-      show = await get(`${path}?read_ms=${show ? READ_MS : 0}`);
+      show = await get(`${path}?read_ms=${show ? READ_MS : 0}`, signal);
     } catch (error) {
+      if (!show && error.status >= 500 && !signal.aborted) fill(part.head, h("h1", {}, id), h("p", { class: "bad" }, error.message));
       if (error.status !== 404 || signal.aborted) throw error;
       fill(main, h("h1", {}, id), h("p", {}, error.message), h("p", {}, h("a", { href: "#/jobs" }, "All jobs")));
       return;
     }
     if (signal.aborted) return;
+    say(null);
     timeline.see(show);
     if (show.stream) following?.abort();
     else if (had !== show.total && !range) watch();
     draw();
-    if (query.has("item")) {
-      open(Number(query.get("item")));
-      query.delete("item");
-    }
+    if (/^[0-9]{1,15}$/.test(query.get("item"))) open(Number(query.get("item")));
+    query.delete("item");
     await refreshFleet();
     if (show.log_unread > 0 && !signal.aborted) await refresh();
   }
 
   async function refreshFleet() {
-    timeline.seeFleet(await get(`/v1/events?queue=${encodeURIComponent(show.queue)}`));
+    timeline.seeFleet(await get(`/v1/events?queue=${encodeURIComponent(show.queue)}`, signal));
     try {
-      if (show.state !== "ended") workers = (await get("/v1/workers")).workers;
+      if (show.state !== "ended") workers = (await get("/v1/workers", signal)).workers;
       workersAway = null;
     } catch (error) {
       if (signal.aborted || error.status !== 503) throw error;

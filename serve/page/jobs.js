@@ -34,7 +34,7 @@ export function jobs({ main, signal, say }, query) {
   let all = [];
   const filter = { text: query.get("q") || "", state: query.get("state") || "", failed: query.get("failed") === "1" };
   const body = h("tbody");
-  const summary = h("p", { class: "dim", role: "status" });
+  const summary = h("p", { class: "dim", role: "status" }, "Asking…");
 
   function draw() {
     const found = all.filter((job) => matches(job, filter)).reverse();
@@ -67,7 +67,7 @@ export function jobs({ main, signal, say }, query) {
 
   repeat(() => EVERY_MS, signal, say, async () => {
     for (const path of all.length > 0 ? ["/v1/jobs"] : ["/v1/jobs?counts=false", "/v1/jobs"]) { // counts of long logs come later
-      all = (await get(path)).jobs;
+      all = (await get(path, signal)).jobs;
       if (signal.aborted) return;
       say(null);
       draw();
