@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import raw
@@ -219,6 +220,21 @@ class Jobs(Serve):
         self.assertEqual(status, 201)
         self.assertEqual(self.ask("GET", f"/v1/jobs/{json.loads(body)['job']}/outcomes")[1], b"25\n")
         self.assertEqual(self.ask("POST", "/v1/jobs", b"5\n", **{"Content-Type": NDJSON})[0], 400)
+
+    def test_many_who_put_the_same_at_once(self):
+        """One makes the job, one at a time goes on with it, and who is told to wait finds it whole."""
+        self.numbers(2)
+        answers, body = [], seq(1, 20000)
+        put = lambda: answers.append(self.ask("PUT", "/v1/jobs/j?task=square", body, **{"Content-Type": NDJSON})[:2])
+        threads = [threading.Thread(target=put) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertLessEqual({status for status, _ in answers}, {200, 201, 409})
+        self.assertEqual({json.loads(answer)["items"] for status, answer in answers if status < 300}, {20000})
+        self.assertEqual(self.ask("PUT", "/v1/jobs/j?task=square", body, **{"Content-Type": NDJSON})[:2], (200, b'{"job":"j","items":20000}\n'))
+        self.assert_same(self.ask("GET", "/v1/jobs/j/outcomes")[1], squares(20000))
 
     def put_until_nothing_is_read(self, job, body):
         """A PUT whose body is sent until nobody takes more of it, as Kafka is away; then its client goes."""
@@ -544,6 +560,29 @@ class Access(Serve):
         for s in idle:
             s.close()
         wait_until(lambda: self.descriptors() < 60, 30 * PATIENCE, "no descriptor is left of them")
+
+
+    def test_when_descriptors_run_out(self):
+        """Who comes waits, the loop rests meanwhile, and all goes on when there are some again."""
+        self.numbers(1)
+        self.assertEqual(self.map("square", b"3\n"), b"9\n")
+        soft, hard = resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, (self.descriptors() + 5, hard))
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(50)]
+        time.sleep(1)
+        before = self.cpu_s()
+        time.sleep(2)  # what must not happen has no event of its own
+        self.assertLess(self.cpu_s() - before, 0.5)
+        for s in idle:
+            s.close()
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(self.map("square", b"4\n"), b"16\n")
+
+    def cpu_s(self):
+        with open(f"/proc/{self.server.pid}/stat") as f:
+            user, system = f.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 class OutOfReach(Serve):
