@@ -125,7 +125,7 @@ def _pack_other(out: list[bytes], x: Any, default: Default, depth: int) -> None:
     elif isinstance(x, dict):
         _pack_dict(out, x, default, depth)
     elif callable(getattr(type(x), "model_dump", None)):
-        _pack_into(out, _fields_of(x), default, depth + 1)
+        _pack_model(out, x, default, depth)
     elif dataclasses.is_dataclass(x) and not isinstance(x, type):
         fields = {f.name: getattr(x, f.name) for f in dataclasses.fields(x)}
         _pack_dict(out, fields, default, depth)
@@ -135,8 +135,14 @@ def _pack_other(out: list[bytes], x: Any, default: Default, depth: int) -> None:
         raise NotAValue(f"{type(x).__qualname__} is no value that fanmap carries: want what msgpack has{_hint(x)}")
 
 
-def _fields_of(model: Any) -> Any:
-    return model.model_dump()
+def _pack_model(out: list[bytes], model: Any, default: Default, depth: int) -> None:
+    """The fields; where one of them is no value (a UUID, a Decimal, a set), all as the model has them in JSON."""
+    at = len(out)
+    try:
+        _pack_into(out, model.model_dump(), default, depth + 1)
+    except NotAValue:
+        del out[at:]
+        _pack_into(out, model.model_dump(mode="json"), default, depth + 1)
 
 
 def _hint(x: Any) -> str:

@@ -5,6 +5,7 @@ A reference is a list that msgpack can hold:
     ["main", PATH, NAME]           NAME in the script at PATH, which is run as the module __mp_main__
     ["value", BYTES]               a pickle of cloudpickle's
     ["code", BYTES]                the code of a function and what it refers to, for the very same interpreter
+    ["task", F, NAME, BATCH, SETUP]  a decorated function: F and SETUP are references again, SETUP None where it has none
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import pickle
 import sys
 import types
 from typing import Any, Callable, Optional
+
+from . import _signature
+from ._task import Task
 
 __all__ = ["MainReached", "reference", "resolve"]
 
@@ -76,6 +80,9 @@ def reference(function: Callable[..., Any], by_value: bool) -> Reference:
             f"{name} cannot be imported by a worker (a lambda, a nested function, or one of an interactive session): put it "
             "at the top of a module, start `python -m fanmap worker MODULE`, or name the task as a str"
         )
+    if isinstance(function, Task):
+        setup = None if function.setup is None else reference(function.setup, True)
+        return ["task", reference(function.function, True), function.name, function.batch, setup]
     if not isinstance(function, types.FunctionType):  # a bound method, an object with __call__
         try:
             return ["value", pickle.dumps(function, protocol=4)]
@@ -100,6 +107,8 @@ def resolve(ref: Reference) -> Any:
         return _lookup(_run_main(where), ref[2])
     if kind == "value":
         return pickle.loads(where)
+    if kind == "task":
+        return Task(resolve(where), ref[2], {}, ref[3], resolve(ref[4]) if ref[4] is not None else None)
     return _load(where)
 
 
@@ -151,9 +160,20 @@ class _Dumper:
         cells = [self.value(c.cell_contents, f) for c in f.__closure__ or ()]
         used = {n: f.__globals__[n] for n in _global_names(f.__code__) if n in f.__globals__}
         globals_ = {n: self.value(v, f) for n, v in used.items()}
-        rest = [self.value(f.__defaults__, f), self.value(f.__kwdefaults__, f)]
+        rest = [self.value(f.__defaults__, f), self.value(f.__kwdefaults__, f), self.annotations(f)]
         self.out[at] = [marshal.dumps(f.__code__), f.__name__, cells, globals_, rest, f.__module__]
         return at
+
+    def annotations(self, f: types.FunctionType) -> dict[str, list[Any]]:
+        """Those that can go along; of the others those that items are made into have to."""
+        going: dict[str, list[Any]] = {}
+        for name, hint in _signature.hints(f).items():
+            try:
+                going[name] = self.value(hint, f)
+            except TypeError:
+                if _signature.maker(hint) and name != "return":
+                    raise
+        return going
 
     def value(self, v: Any, user: types.FunctionType) -> list[Any]:
         if isinstance(v, types.ModuleType):
@@ -169,8 +189,9 @@ class _Dumper:
                 raise pickle.PicklingError("it is of a class of this session")
             return ["p", data]
         except Exception as e:
+            what = v if isinstance(v, type) else type(v)
             raise TypeError(
-                f"{user.__qualname__} cannot go along to a slot by value: {type(v).__qualname__} in it ({e}); "
+                f"{user.__qualname__} cannot go along to a slot by value: {what.__qualname__} in it ({e}); "
                 "put it into a module that can be imported, or install cloudpickle"
             ) from e
 
@@ -196,6 +217,7 @@ def _load(data: bytes) -> Any:
     for f, (_code, _name, cells, globals_, rest, _module) in zip(made, table):
         f.__globals__.update({n: value(v) for n, v in globals_.items()})
         f.__defaults__, f.__kwdefaults__ = value(rest[0]), value(rest[1])
+        f.__annotations__ = {n: value(v) for n, v in rest[2].items()}
         for cell, v in zip(f.__closure__ or (), cells):
             cell.cell_contents = value(v)
     return made[0]

@@ -136,7 +136,7 @@ class Library:
         problems = []
         for path in _candidates():
             try:
-                self.c = ctypes.CDLL(path)
+                self.c, self.path = ctypes.CDLL(path), path
                 break
             except OSError as e:
                 problems.append(str(e))

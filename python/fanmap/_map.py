@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import inspect
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional, TypeVar, Union
 
-from . import _codec, _function, _options
+from . import _codec, _function, _options, _signature
 from ._errors import FanmapError
 from ._fleet import Connection, Fleet, default_fleet
 from ._job import Job, Outcome
@@ -19,6 +18,8 @@ from ._slot import EMBEDDED_TASK, check_not_loading
 from ._task import Task, check_function
 
 __all__ = ["as_completed", "gather", "map", "starmap", "submit"]
+
+ARGV_MAX = 128 << 10  # characters of the command line, which a script may read before it maps
 
 R = TypeVar("R")
 TaskLike = Union[Task[Any, R], Callable[..., R], str]
@@ -47,11 +48,13 @@ class _Plan:
         if is_local:
             self.extra["f"] = self._reference(task)
             self.extra["path"] = [p for p in sys.path]
+            if self.extra["f"][0] == "main" and sum(map(len, sys.argv)) <= ARGV_MAX:
+                self.extra["argv"] = list(sys.argv)
 
     def _check_bound(self, function: Any, star: int) -> None:
         """Bound arguments that no item could ever go with are an error here, and not one of every item."""
         try:
-            signature = inspect.signature(function)
+            signature = _signature.signature(function)
         except (TypeError, ValueError):  # a name, or a builtin that does not say
             return
         try:

@@ -17,13 +17,12 @@ import signal
 import socket
 import sys
 import traceback
-import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional
 
-from . import _codec, _function
+from . import _codec, _function, _signature
 from ._errors import Cancelled
-from ._task import Context, Record, Task, _current, check_function
+from ._task import Context, Record, Task, _current, check_function, is_task_name
 
 __all__ = ["find_tasks", "is_slot", "main", "serve"]
 
@@ -98,20 +97,6 @@ def _type_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _maker(hint: Any) -> Optional[Callable[[Any], Any]]:
-    """A function that makes a dict into what the parameter is annotated with: a dataclass, a model of pydantic's."""
-    import dataclasses
-
-    if not isinstance(hint, type):
-        return None
-    if callable(getattr(hint, "model_validate", None)):
-        validate: Callable[[Any], Any] = hint.model_validate  # type: ignore[attr-defined]
-        return lambda x: validate(x) if isinstance(x, dict) else x
-    if dataclasses.is_dataclass(hint):
-        return lambda x: hint(**x) if isinstance(x, dict) else x
-    return None
-
-
 class Call:
     """One task, and how its function takes an item. star: None as its signature says, 0 as one argument, 1 as the
     arguments, 2 as [arguments, keywords]. first: arguments that come before the item's."""
@@ -124,21 +109,16 @@ class Call:
         self.keywords = dict(bound)
         self.default = _codec.pickled if trust else None
         try:
-            parameters = list(inspect.signature(self.function).parameters.values())
+            parameters = list(_signature.signature(self.function).parameters.values())
         except (TypeError, ValueError):  # a builtin that does not say
             parameters = []
-        self.hints: dict[str, Any] = {}
-        if getattr(self.function, "__annotations__", None):
-            try:
-                self.hints = typing.get_type_hints(self.function)
-            except Exception:  # a name that is only there for type checkers
-                self.hints = {}
-        self.context_name = next((p.name for p in parameters if self.hints.get(p.name) is Context), None)
+        hints = _signature.hints(self.function) if any(p.annotation is not p.empty for p in parameters) else {}
+        self.context_name = next((p.name for p in parameters if hints.get(p.name) is Context), None)
         if self.context_name:
             self.keywords[self.context_name] = _current
         places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         places = [p for p in places if p.name not in self.keywords]
-        self.makers = [_maker(self.hints.get(p.name)) for p in places]
+        self.makers = [_signature.maker(hints.get(p.name)) for p in places]
         self.has_makers = any(self.makers)
         needed = [p for p in places[len(first) :] if p.default is p.empty]
         self.star = star if star is not None else (1 if len(needed) > 1 and not task.batch else 0)
@@ -231,10 +211,12 @@ class Slot:
             self.states[id(task)] = task.setup()
         return self.states[id(task)]
 
-    def by_reference(self, ref: list[Any], path: list[str]) -> Task[Any, Any]:
+    def by_reference(self, ref: list[Any], path: list[str], argv: list[str]) -> Task[Any, Any]:
         global _loading_main
         if path:
             sys.path[:] = path
+        if argv:
+            sys.argv[:] = argv
         _loading_main = True
         try:
             found = _function.resolve(ref)
@@ -243,13 +225,17 @@ class Slot:
         if isinstance(found, Task):
             return found
         check_function(found)
-        return Task(found, EMBEDDED_TASK, {}, 0, None)
+        name = getattr(found, "__name__", "")
+        return Task(found, name if is_task_name(name) else EMBEDDED_TASK, {}, 0, None)
 
     def make_call(self, name: str, bound: dict[str, Any], parts: int) -> Call:
         extra = bound.pop("fanmap", None)
         extra = _codec.unpack(extra) if isinstance(extra, bytes) else {}
         trust = self.trust and bool(extra.get("pickle"))
-        task = self.by_reference(extra["f"], extra.get("path", [])) if "f" in extra and self.embedded else self.tasks[name]
+        if "f" in extra and self.embedded:
+            task = self.by_reference(extra["f"], extra.get("path", []), extra.get("argv", []))
+        else:
+            task = self.tasks[name]
         return Call(task, bound, extra.get("args", []), extra.get("star", 1 if parts else None), self.state_of(task), trust)
 
     def on_job(self, fields: list[Any], raw: bytes) -> None:

@@ -108,6 +108,10 @@ def check_function(function: Any) -> None:
         )
 
 
+def is_task_name(name: str) -> bool:
+    return _NAME.match(name) is not None
+
+
 class Task(Generic[P, R]):
     """A function that workers serve, under `name`. Called, it is the function itself, here and now."""
 
@@ -126,7 +130,7 @@ class Task(Generic[P, R]):
         self.options = options
         self.batch = batch
         self.setup = setup
-        if not _NAME.match(self.name):
+        if not is_task_name(self.name):
             raise ValueError(f"{self.name!r} is no task name: want [A-Za-z0-9._-], at most 63; give @fanmap.task(name=...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import time
+from typing import Optional
 
 import fanmap
 
@@ -190,6 +191,31 @@ def mirror(p: Point) -> Point:
     return Point(p.y, p.x)
 
 
+@dataclasses.dataclass(frozen=True)
+class Line:
+    ends: list[Point]
+    name: str = ""
+    before: Optional[Line] = None
+    length: int = dataclasses.field(init=False, default=0)
+
+    def __post_init__(self):
+        object.__setattr__(self, "length", sum(abs(p.x) + abs(p.y) for p in self.ends))
+
+
+def measures(line: Line, more: Optional[dict[str, list[Line]]] = None):
+    others = [v for values in (more or {}).values() for v in values]
+    return [type(v).__name__ for v in (line, *line.ends, line.before, *others)] + [line.length]
+
+
+@fanmap.task(batch=8)
+def sums(points: list[Point]) -> list[int]:
+    return [p.x + p.y for p in points]
+
+
+def partly_known(x: OnlyForTypeCheckers, ctx: fanmap.Context):  # noqa: F821
+    return [x, ctx.index]
+
+
 def nested(n):
     return sum(fanmap.map(square, range(n), fleet=fanmap.Fleet(local=True, slots=1)))
 
@@ -238,6 +264,27 @@ def three(a, b, c):
 
 async def async_three(a, b, c):
     return three(a, b, c)
+
+
+def always_fails(x):
+    raise ConnectionError(f"{x} again")
+
+
+def starts_another(path):
+    import subprocess
+
+    with open(path, "w") as f:
+        f.write(str(subprocess.Popen(["sleep", "600"]).pid))
+    time.sleep(600)
+
+
+def takes_memory(size):
+    return len(bytearray(size).replace(b"\0", b"\1"))
+
+
+def slot_of(seconds):
+    time.sleep(seconds)
+    return fanmap.context().slot
 
 
 class FileEvent:

@@ -7,6 +7,8 @@ import gc
 import itertools
 import logging
 import os
+import pickle
+import sys
 import tempfile
 import threading
 import time
@@ -161,6 +163,28 @@ class Functions(unittest.TestCase):
         self.assertRaisesRegex(TypeError, "is a generator", fanmap.map, tasks.generator, [1], fleet=FLEET)
         self.assertRaisesRegex(TypeError, "is a generator", fanmap.task, tasks.generator)
 
+    def test_dicts_become_what_a_parameter_is_annotated_with(self):
+        line = tasks.Line([tasks.Point(1, 2)], before=tasks.Line([]))
+        self.assertEqual(pull(tasks.mirror, [tasks.Point(1, 2)]), [{"x": 2, "y": 1}])
+        self.assertEqual(pull(tasks.measures, [line]), [["Line", "Point", "Line", 3]])
+        self.assertEqual(pull(tasks.measures, [line], bind={"more": None}), [["Line", "Point", "Line", 3]])
+        (got,) = fanmap.starmap(tasks.measures, [(line, {"a": [line, line]})], fleet=FLEET)
+        self.assertEqual(got, ["Line", "Point", "Line", "Line", "Line", 3])
+        self.assertEqual(pull(tasks.sums, [tasks.Point(i, 1) for i in range(20)]), list(range(1, 21)))
+
+    def test_a_name_for_type_checkers_only_hides_no_other_annotation(self):
+        self.assertEqual(pull(tasks.partly_known, ["a", "b"]), [["a", 0], ["b", 1]])
+
+    @unittest.skipIf(sys.version_info < (3, 14), "annotations are looked at late from 3.14 on")
+    def test_a_name_that_is_looked_at_late(self):
+        space = {"fanmap": fanmap, "__name__": "nowhere"}
+        exec("def late(x: OnlyForTypeCheckers, ctx: fanmap.Context):\n    return [x, ctx.index]", space)
+        self.assertEqual(pull(space["late"], ["a", "b"]), [["a", 0], ["b", 1]])
+
+    def test_errors_name_the_function(self):
+        (e,) = pull(tasks.three, [1], return_exceptions=True)
+        self.assertIn("three takes several arguments", e.message)
+
     def test_async_functions(self):
         self.assertEqual(pull(tasks.async_double, range(5)), [0, 2, 4, 6, 8])
 
@@ -191,6 +215,19 @@ class Errors(unittest.TestCase):
         self.assertEqual(raised.exception.type, "tasks.Picky")
         with self.assertRaises(TaskError):
             pull(tasks.picky, ["x"], raises=[tasks.Picky])
+
+    @unittest.skipIf(sys.version_info < (3, 11), "except* is of 3.11")
+    def test_except_star(self):
+        space = {"pull": pull, "tasks": tasks, "TaskError": TaskError, "got": []}
+        exec("try:\n    pull(tasks.odd_fails, [1])\nexcept* TaskError as group:\n    got.extend(group.exceptions)\n", space)
+        exec("try:\n    raise ExceptionGroup('all', pull(tasks.odd_fails, [1, 3], return_exceptions=True))\n"
+             "except* TaskError as group:\n    got.extend(group.exceptions)\n", space)  # fmt: skip
+        self.assertEqual([e.message for e in space["got"]], ["1 is odd", "1 is odd", "3 is odd"])
+
+    def test_a_task_error_can_be_pickled(self):
+        (e,) = pull(tasks.odd_fails, [1], return_exceptions=True)
+        again = pickle.loads(pickle.dumps(e))
+        self.assertEqual((str(again), again.index, again.kind), (str(e), 0, "exception"))
 
     def test_listed_classes_are_raised_themselves(self):
         with self.assertRaisesRegex(ValueError, "1 is odd") as raised:

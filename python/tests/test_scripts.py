@@ -1,8 +1,10 @@
 """Whole programs: the newsletter's two, scripts of every form, and what is left of one that is killed."""
 
+import importlib.util
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,9 @@ import time
 import unittest
 
 import tasks
+
+import fanmap
+from fanmap._library import library
 
 HERE = os.path.dirname(os.path.abspath(tasks.__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -56,6 +61,76 @@ def square(x):
 offset = 1
 print(list(fanmap.map(square, range(4))))
 print("once")
+"""
+
+DECORATED = """
+import sys, fanmap, dataclasses
+sys.modules[sys.argv[1] if len(sys.argv) > 1 else "none"] = None  # no cloudpickle
+@fanmap.task(retries=1, backoff=0.001)
+def square(x: int, ctx: fanmap.Context) -> int:
+    if ctx.attempt < 2:
+        raise ValueError(x)
+    return x * x
+def load():
+    return offset
+offset = 1
+@fanmap.task(batch=4, setup=load)
+def in_batches(xs):
+    return [x + fanmap.context().state for x in xs]
+def about(x, ctx: fanmap.Context):
+    return [square(x, ctx), ctx.index, ctx.task]
+print(list(fanmap.map(square, range(4))))
+print(list(fanmap.map(in_batches, range(9))))
+print(list(fanmap.map(about, [3], retries=1, backoff=0.001)))
+"""
+
+READS_ITS_ARGUMENTS = """
+import sys, fanmap
+n, *more = map(int, sys.argv[1:])
+def add(x):
+    return x + len(more)
+print(list(fanmap.map(add, range(n))))
+"""
+
+MODELS = """
+import datetime, decimal, enum, uuid, fanmap
+from typing import Optional
+from pydantic import BaseModel
+class Colour(enum.Enum):
+    RED = "red"
+class Line(BaseModel):
+    article: str
+    count: int = 1
+class Order(BaseModel):
+    id: uuid.UUID
+    price: decimal.Decimal
+    day: datetime.date
+    at: datetime.datetime
+    colour: Colour = Colour.RED
+    tags: set[str] = set()
+    lines: list[Line] = []
+class Plain(BaseModel):
+    at: datetime.datetime
+    raw: bytes
+def twice(order: Order) -> Order:
+    assert type(order.id) is uuid.UUID and order.colour is Colour.RED and type(order.lines[0]) is Line
+    return order.model_copy(update={"price": 2 * order.price})
+def plain(p: Plain):
+    return [type(p.at).__name__, p.raw]
+def kinds(lines: list[Line], one: Optional[Line] = None):
+    return [type(v).__name__ for v in lines]
+@fanmap.task(batch=4)
+def counts(lines: list[Line]) -> list[int]:
+    return [line.count for line in lines]
+if __name__ == "__main__":
+    order = Order(id=uuid.uuid4(), price="1.5", day="2026-11-29", at="2026-11-29T08:00:00", tags={"a"}, lines=[Line(article="x")])
+    (got,) = fanmap.map(twice, [order])
+    assert Order.model_validate(got) == order.model_copy(update={"price": 2 * order.price}), got
+    print(list(fanmap.map(plain, [Plain(at="2026-11-29T08:00:00Z", raw=bytes([255, 0]))])))
+    print(list(fanmap.map(kinds, [[Line(article="x"), {"article": "y"}]])))
+    print(list(fanmap.map(counts, [Line(article="x", count=i) for i in range(6)])))
+    a, b = fanmap.map(counts, [{"count": 3}, Line(article="x")], return_exceptions=True)
+    print(a.type.rpartition(".")[2], b)
 """
 
 ENDLESS = """
@@ -171,12 +246,59 @@ class Scripts(Case):
     def test_an_api(self):
         self.assertIn("60 answers, 0 failed", self.run_python(os.path.join(EXAMPLES, "api.py")).splitlines()[-1])
 
+    def test_decorated_functions_by_value(self):
+        for more in ([], ["cloudpickle"]):
+            out = self.run_python("-", *more, stdin=DECORATED)
+            self.assertEqual(out, "[0, 1, 4, 9]\n[1, 2, 3, 4, 5, 6, 7, 8, 9]\n[[9, 0, 'about']]\n")
+
+    def test_a_class_of_the_session_without_cloudpickle(self):
+        text = ("import sys, dataclasses, fanmap\nsys.modules['cloudpickle'] = None\n@dataclasses.dataclass\nclass P:\n    x: int\n"
+                "def f(p: P):\n    return p.x\nfanmap.map(f, [P(1)])\n")  # fmt: skip
+        p = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=clean(), timeout=BOUND_S)
+        self.assertIn("f cannot go along to a slot by value: P in it", p.stderr)
+        self.assertIn("install cloudpickle", p.stderr)
+
+    def test_a_script_that_reads_its_arguments(self):
+        self.assertEqual(self.run_python(self.write(READS_ITS_ARGUMENTS), "3", "1", "1"), "[2, 3, 4]\n")
+
+    def test_models_of_pydantic(self):
+        if importlib.util.find_spec("pydantic") is None:
+            self.skipTest("pydantic is not installed")
+        out = self.run_python(self.write(MODELS))
+        self.assertEqual(out.splitlines(), ["[['datetime', b'\\xff\\x00']]", "[['Line', 'Line']]", "[0, 1, 2, 3, 4, 5]",
+                                            "ValidationError 1"])  # fmt: skip
+
+    def test_a_library_that_does_not_go_with_the_package(self):
+        package = os.path.dirname(os.path.abspath(fanmap.__file__))
+        shutil.copytree(package, os.path.join(self.folder, "fanmap"), ignore=shutil.ignore_patterns("_native", "__pycache__"))
+        self.write('__version__ = "0.0.9"\n', os.path.join("fanmap", "_version.py"))
+        newer = {"PYTHONPATH": self.folder, "FANMAP_LIBRARY": library().path}
+        for env, words in ((newer, f"is version {fanmap.__version__}, this package is 0.0.9: install what goes together"),
+                           ({"FANMAP_LIBRARY": "libc.so.6"}, "libc.so.6 lacks fanmap_version: it is older than this package"),
+                           ({"FANMAP_LIBRARY": "/no/such.so"}, "libfanmap cannot be loaded: /no/such.so")):  # fmt: skip
+            text = "import fanmap\ntry:\n    fanmap.map(abs, [1])\nexcept fanmap.LibraryError as e:\n    print(e)\n"
+            self.assertIn(words, self.run_python("-c", text, env=env))
+
+    def test_a_notebook_in_a_kernel(self):
+        if importlib.util.find_spec("nbclient") is None or importlib.util.find_spec("ipykernel") is None:
+            self.skipTest("nbclient and ipykernel are not installed")
+        text = ("import sys, nbformat, nbclient\nbook = nbformat.read(sys.argv[1], 4)\n"
+                "nbclient.NotebookClient(book, timeout=100, kernel_name='python3').execute()\n"
+                "print(sum(c.cell_type == 'code' and c.execution_count is not None for c in book.cells))\n")  # fmt: skip
+        with open(os.path.join(EXAMPLES, "notebook.ipynb")) as f:
+            cells = sum(c["cell_type"] == "code" for c in json.load(f)["cells"])
+        out = self.run_python("-W", "ignore", "-c", text, os.path.join(EXAMPLES, "notebook.ipynb"))
+        self.assertEqual(out, f"{cells}\n")
+        self.nothing_left()
+
     def test_a_notebook(self):
         with open(os.path.join(EXAMPLES, "notebook.ipynb")) as f:
             cells = [c for c in json.load(f)["cells"] if c["cell_type"] == "code"]
-        script = ""
+        script = ("import ast, asyncio, inspect\ndef run_cell(text):\n"
+                  "    r = eval(compile(text, '<cell>', 'exec', ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), globals())\n"
+                  "    if inspect.iscoroutine(r):\n        asyncio.run(r)\n")  # fmt: skip
         for cell in cells:
-            script += f"exec(compile({''.join(cell['source'])!r}, '<cell>', 'exec'))\n"
+            script += f"run_cell({''.join(cell['source'])!r})\n"
         self.run_python("-", stdin=script)
 
     def test_classes_and_spawn_of_the_main_module(self):

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from fleet import ROOT, Case, Program
+from services import wait_until
 
 INSTALLED = os.environ.get("FANMAP_PYTHON")
 PYTHON = INSTALLED or sys.executable
@@ -55,6 +56,14 @@ def recorded(x):
 def nap(x):
     time.sleep(x)
     return x
+
+@fanmap.task
+def whose(x):
+    who = os.environ["WHO"]
+    open(f"{os.environ['FOLDER']}/{who}.{x}", "w").close()
+    if who == "first":
+        time.sleep(600)
+    return who
 """
 SQUARES = """
 import fanmap
@@ -119,6 +128,21 @@ with fanmap.FanmapExecutor(4) as executor:
 print(fanmap._map.default_fleet().is_local)
 """
 
+PAGES = """
+import os, sys, fanmap
+from mytasks import nap, square
+fleet = fanmap.Fleet(brokers=os.environ.pop("FANMAP_BROKERS"), redis=os.environ.pop("FANMAP_REDIS"), namespace=os.environ.pop("FANMAP_NAMESPACE"))
+assert list(fanmap.map(square, [1, 2], queue="images", fleet=fleet)) == [1, 4]
+job_id = fanmap.submit(square, [3], queue="images", fleet=fleet)
+assert list(fanmap.gather(job_id, fleet=fleet)) == [9]
+print(job_id, fanmap.submit(nap, [600], queue="images", fleet=fleet))
+"""
+TAKEN_OVER = """
+import os, fanmap
+from mytasks import whose
+print(*sorted(fanmap.map(whose, range(4), return_exceptions=True), key=str))
+"""
+
 
 class PythonOnAFleet(Case):
     bound_s = 240
@@ -132,9 +156,9 @@ class PythonOnAFleet(Case):
     def env(self):
         return {"PYTHONPATH": os.pathsep.join([*PACKAGE, self.folder])}
 
-    def python_worker(self, slots=8, env=None, module="mytasks"):
+    def python_worker(self, slots=8, env=None, module="mytasks", args=()):
         command = [PYTHON, "-m", "fanmap", "worker", module, "--slots", str(slots), "--session-timeout", "10s",
-                   *self.connect_args()]
+                   *self.connect_args(), *args]
         worker = Program(f"worker{len(self.programs)}", command, self.folder, self.environment({**self.env(), **(env or {})}))
         self.programs.append(worker)
         return worker
@@ -178,3 +202,27 @@ class PythonOnAFleet(Case):
         self.script(SQUARES)
         worker.signal(signal.SIGTERM)
         self.assertEqual(worker.wait(40), 0)
+
+    def test_what_the_pages_say_of_a_fleet(self):
+        """docs/from-celery.md, docs/from-ray.md: queues, a job that is left and gathered, who shows and ends it."""
+        self.python_worker(args=["--queue", "images"])
+        job_id, left = self.script(PAGES).split()
+        listed = self.run_fanmap("jobs").out().decode()
+        self.assertIn(job_id, listed)
+        self.assertIn(left, listed)
+        self.assertIn(job_id, self.run_fanmap("show", job_id).out().decode())
+        self.run_fanmap("cancel", left)
+        self.assertIn("cancelled", self.run_fanmap("show", left).out().decode())
+
+    def test_what_a_dead_worker_had_runs_elsewhere(self):
+        first = self.python_worker(slots=4, env={"WHO": "first", "FOLDER": self.folder})
+        path = os.path.join(self.folder, "taken_over.py")
+        with open(path, "w") as f:
+            f.write(TAKEN_OVER)
+        script = Program("taken_over", [PYTHON, path], self.folder, self.environment(self.env()))
+        self.programs.append(script)
+        wait_until(lambda: all(os.path.exists(os.path.join(self.folder, f"first.{i}")) for i in range(4)), 60, "all four run")
+        self.python_worker(slots=4, env={"WHO": "second", "FOLDER": self.folder})
+        first.signal(signal.SIGKILL)
+        self.finish(script, 120)
+        self.assertEqual(script.out().decode().split(), ["second"] * 4)
