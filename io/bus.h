@@ -178,8 +178,7 @@ void bus_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const ch
 void bus_group_describe(bus_group_t *group, uint64_t cookie);
 /* What stands there up to `offset` was appended by `ms`; where it shows that that does not hold, `gap` follows, back. */
 void bus_group_witness(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms);
-/* Blocking, for the revoked and the gap callback only; bounded by timeout_ms. A bus_group_commit of the lane that has not gone
- * out is forgotten, without an answer. */
+/* Blocking, for the callbacks revoked and gap only. A bus_group_commit of the lane that has not gone out is forgotten, unanswered. */
 bool bus_group_commit_now(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                           int timeout_ms);
 /* From inside `revoked`, when it is not lost: true: the partitions stay ours, without further records, until
