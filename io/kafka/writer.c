@@ -194,8 +194,9 @@ int bus_writer_commit_alone(bus_writer_t *writer, const char *group, const char 
 int bus_writer_commit(bus_writer_t *writer, bus_group_t *group, const char *topic, const bus_position_t *positions,
                       size_t n, fanmap_error_t *err)
 {
-    const rd_kafka_consumer_group_metadata_t *metadata = ((const kafka_group_t *)group)->metadata;
-    return commit(writer, n > 0 && metadata != NULL ? copy_metadata(metadata) : NULL, topic, positions, n, err);
+    const kafka_group_t *of = (const kafka_group_t *)group; /* NULL where there are no positions */
+    bool is_member = n > 0 && of->metadata != NULL;
+    return commit(writer, is_member ? copy_metadata(of->metadata) : NULL, topic, positions, n, err);
 }
 
 void bus_writer_abort(bus_writer_t *writer)
