@@ -64,10 +64,17 @@ static void add_mark(prior_t *prior, uint64_t prefix, uint64_t chain)
     prior->marks[prior->marks_n++] = (prior_mark_t){prefix, chain};
 }
 
-void prior_progress(prior_t *prior, const progress_t *progress)
+/* It was on its way, or its producer did not know yet, when another took the job over. */
+static bool is_superseded(const progress_t *progress, const char *announced)
+{
+    return announced[0] != '\0' && progress->producer[0] != '\0' && strcmp(progress->producer, announced) != 0;
+}
+
+void prior_progress(prior_t *prior, const progress_t *progress, const char *announced)
 {
     bool is_first = prior->marks_n == 0;
-    if (progress->partitions != prior->partitions || progress->prefix < prior->prefix)
+    if (progress->partitions != prior->partitions || progress->prefix < prior->prefix ||
+        is_superseded(progress, announced))
         return;
     for (uint32_t p = 0; p < prior->partitions; p++) {
         int64_t offset;

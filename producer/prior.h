@@ -45,8 +45,9 @@ enum { PRIOR_MARKS_MAX = 65536 };
 
 bool prior_init(prior_t *prior, const char *job, uint32_t partitions);
 void prior_free(prior_t *prior);
-/* From the log, in its order; only what counts there (aggregator/list.h says so). */
-void prior_progress(prior_t *prior, const progress_t *progress);
+/* From the log, in its order; only what counts there (aggregator/list.h says so). `announced`: which producer the log had
+ * announced last by then. What another says does not count: it does not know where that one's items lie. */
+void prior_progress(prior_t *prior, const progress_t *progress, const char *announced);
 void prior_outcome(prior_t *prior, const outcome_t *outcome);
 /* A record of an items partition, from offsets[partition] on; what is not an item of this job behind the prefix and
  * within reach, on the partition where it belongs, is ignored. */

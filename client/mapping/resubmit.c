@@ -130,7 +130,7 @@ static void note_producer(resubmit_t *r, const bus_record_t *record)
         !joblog_decode(record->value, record->value_len, &decoded))
         return;
     if (decoded.type == JOBLOG_PROGRESS)
-        prior_progress(&r->known, &decoded.progress);
+        prior_progress(&r->known, &decoded.progress, list_producer(r->list));
     if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
         r->heard_ms = record->appended_ms;
     if (decoded.type == JOBLOG_START) {

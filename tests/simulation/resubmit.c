@@ -36,7 +36,7 @@ static void read_record(maker_t *m, list_t *list, int64_t offset, const record_t
     if (was_open && counts && record->key_len == strlen(m->job->id) &&
         memcmp(record->key, m->job->id, record->key_len) == 0 &&
         joblog_decode(record->value, record->value_len, &decoded) && decoded.type == JOBLOG_PROGRESS)
-        prior_progress(&m->known, &decoded.progress);
+        prior_progress(&m->known, &decoded.progress, list_producer(list));
 }
 
 static void read_log(sim_t *sim, maker_t *m)

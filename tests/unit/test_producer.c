@@ -279,7 +279,7 @@ static void put_progress(play_t *play, uint64_t prefix, const int64_t *offsets)
         .prefix = prefix, .chain = chain_of_numbers(prefix), .partitions = play->config.spec.items_partitions};
     joblog_encode_progress(&b, &progress, offsets);
     assert_true(joblog_decode(b.data, b.len, &record));
-    prior_progress(&play->resume, &record.progress);
+    prior_progress(&play->resume, &record.progress, "");
     buf_free(&b);
 }
 
@@ -862,6 +862,34 @@ static void model_run(model_t *m)
     }
 }
 
+static void say_progress(prior_t *prior, const char *producer, uint64_t prefix, int64_t offset, const char *announced)
+{
+    buf_t b = {0};
+    joblog_record_t record;
+    progress_t progress = {.prefix = prefix, .chain = prefix, .partitions = 1};
+    (void)snprintf(progress.producer, sizeof progress.producer, "%s", producer);
+    joblog_encode_progress(&b, &progress, &offset);
+    assert_true(joblog_decode(b.data, b.len, &record));
+    prior_progress(prior, &record.progress, announced);
+    buf_free(&b);
+}
+
+/* It was slow to hear that another goes on, whose items lie where it does not know of. */
+static void test_a_superseded_producers_progress_does_not_count(void **state)
+{
+    prior_t prior;
+    (void)state;
+    assert_true(prior_init(&prior, "job", 1));
+    say_progress(&prior, "first", 3, 5, "first");
+    say_progress(&prior, "first", 5, 12, "second");
+    assert_int_equal(prior.prefix, 3);
+    assert_int_equal(prior.offsets[0], 5);
+    say_progress(&prior, "second", 4, 7, "second");
+    assert_int_equal(prior.prefix, 4);
+    assert_int_equal(prior.offsets[0], 7);
+    prior_free(&prior);
+}
+
 static void test_any_order_of_reports(void **state)
 {
     (void)state;
@@ -901,6 +929,7 @@ int main(void)
         cmocka_unit_test(test_a_long_message_is_cut_at_a_character),
         cmocka_unit_test(test_many_refused_items_make_bounded_packs),
         cmocka_unit_test(test_nothing_is_published_beyond_the_readers_reach),
+        cmocka_unit_test(test_a_superseded_producers_progress_does_not_count),
         cmocka_unit_test(test_any_order_of_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
