@@ -90,10 +90,10 @@ class Sources(StreamCase):
 
 class Keys(StreamCase):
     def test_a_key_that_fails(self):
-        """It is tried five times, four seconds apart, before the next of its key; the other keys, 20,000, do not wait for it."""
+        """It is tried five times, up to eight seconds apart, before the next of its key; the other keys, 20,000, do not wait for it."""
         self.worker(slots=4)
         self.start("stream", "trouble", "--from", self.source, "--to", self.to, "--errors-to", self.errors, "--order", "key",
-                   "--retries", "5", "--backoff", "4s,1", "--to-partition", "same", *self.connect_args())
+                   "--retries", "5", "--backoff", "8s,1", "--to-partition", "same", *self.connect_args())
         raw.produce(self.kafka.brokers, self.source, 0, [(b"bad", b"-4"), (b"bad", b"7")])
         for lane in range(self.lanes):  # all within the windows, of 10,000 a partition
             raw.produce(self.kafka.brokers, self.source, lane, [(b"%d" % n, b"%d" % n) for n in range(lane, 20000, self.lanes)])
