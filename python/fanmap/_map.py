@@ -48,7 +48,7 @@ class _Plan:
         if is_local:
             self.extra["f"] = self._reference(task)
             self.extra["path"] = [p for p in sys.path]
-            if self.extra["f"][0] == "main" and sum(map(len, sys.argv)) <= ARGV_MAX:
+            if self.extra["f"][0] == "main" and sum(len(a) for a in sys.argv) <= ARGV_MAX:
                 self.extra["argv"] = list(sys.argv)
 
     def _check_bound(self, function: Any, star: int) -> None:

@@ -92,6 +92,14 @@ def add(x):
 print(list(fanmap.map(add, range(n))))
 """
 
+ON_THIS_MACHINE = """
+import fanmap
+def square(x):
+    return x * x
+if __name__ == "__main__":
+    print(list(fanmap.map(square, range(4), fleet=fanmap.Fleet(local=True))))
+"""
+
 MODELS = """
 import datetime, decimal, enum, uuid, fanmap
 from typing import Optional
@@ -260,6 +268,10 @@ class Scripts(Case):
 
     def test_a_script_that_reads_its_arguments(self):
         self.assertEqual(self.run_python(self.write(READS_ITS_ARGUMENTS), "3", "1", "1"), "[2, 3, 4]\n")
+
+    def test_nothing_of_an_embedded_map_goes_to_the_fleet_of_the_environment(self):
+        nowhere = {"FANMAP_BROKERS": "127.0.0.1:1", "FANMAP_REDIS": "redis://127.0.0.1:1"}
+        self.assertEqual(self.run_python(self.write(ON_THIS_MACHINE), env=nowhere), "[0, 1, 4, 9]\n")
 
     def test_models_of_pydantic(self):
         if importlib.util.find_spec("pydantic") is None:
