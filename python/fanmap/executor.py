@@ -31,7 +31,8 @@ BUILTIN_EXCEPTIONS: tuple[type[BaseException], ...] = tuple(
     v for v in vars(builtins).values() if isinstance(v, type) and issubclass(v, Exception)
 )
 LANES_MAX = 64
-AHEAD = 3  # calls under way for each worker: those beyond cannot be cancelled any more
+# Calls under way for each worker; they cannot be cancelled any more. Of short calls as many as take AHEAD_S.
+AHEAD, AHEAD_MAX, AHEAD_S = 3, 256, 0.02
 
 
 class _Work:
@@ -84,6 +85,8 @@ class _State:
         self.pending: collections.deque[_Work] = collections.deque()  # can be cancelled
         self.handed: collections.deque[_Work] = collections.deque()  # run as soon as the thread comes to them
         self.under_way = 0  # handed, or in a lane
+        self.ahead = workers * AHEAD
+        self.ended, self.ended_since = 0, 0.0  # calls, for the next look at how many are to be ahead
         self.is_shut = False
         self.connection: Optional[Connection] = None
         self.thread: Optional[threading.Thread] = None
@@ -113,7 +116,7 @@ class _State:
 
     def hand_over(self) -> None:
         """Under the lock: as many as there are places for."""
-        while self.pending and self.under_way < self.workers * AHEAD:
+        while self.pending and self.under_way < self.ahead:
             work = self.pending.popleft()
             if work.future.set_running_or_notify_cancel():
                 self.handed.append(work)
@@ -176,6 +179,7 @@ class _State:
                 self.idle()
             return True
         got = sum([self.collect(lane) for lane in busy])
+        self.measure(got)
         with self.lock:
             self.under_way -= got
             self.hand_over()
@@ -183,6 +187,16 @@ class _State:
         if is_waiting:
             self.connection.wait()
         return True
+
+    def measure(self, got: int) -> None:
+        """As many as ended within AHEAD_S may be ahead during the next."""
+        self.ended += got
+        now = time.monotonic()
+        took = now - self.ended_since
+        if took >= AHEAD_S:
+            ahead = int(self.ended * AHEAD_S / took)
+            self.ahead = self.workers * AHEAD_MAX if ahead > self.workers * AHEAD_MAX else max(ahead, self.workers * AHEAD)
+            self.ended, self.ended_since = 0, now
 
     def idle(self) -> None:
         """Turns the library, which clears what had woken it, and waits."""
@@ -192,10 +206,15 @@ class _State:
             self.connection.wait(1.0)
 
     def start(self) -> None:
+        known: tuple[Any, Optional[_Lane]] = (None, None)  # most have the function of the one before
         while self.handed:
             work = self.handed.popleft()
             try:
-                self.lane_of(work.function).add(work)
+                lane = known[1] if known[0] is work.function else None
+                if lane is None:
+                    lane = self.lane_of(work.function)
+                    known = (work.function, lane)
+                lane.add(work)
             except Exception as e:
                 work.future.set_exception(e)
                 with self.lock:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 import tasks
 
@@ -147,6 +148,14 @@ class Ours(unittest.TestCase):
         futures = [self.executor.submit(tasks.nap, 0.05) for _ in range(60)]
         self.assertTrue(futures[-1].cancel())
         self.assertEqual(sum(f.cancelled() or f.result(60) is not None for f in futures), 60)
+
+    def test_short_calls_go_ahead_in_numbers(self):
+        """As many as ended in the last 20 ms, but three a worker at least and 256 at most."""
+        state = self.executor._state
+        with unittest.mock.patch("time.monotonic", side_effect=[100.0, 100.01, 100.025, 100.05, 100.075]):
+            for got, ahead in ((0, 9), (200, 9), (200, 320), (5000, 768), (2, 9)):
+                state.measure(got)
+                self.assertAlmostEqual(state.ahead, ahead, delta=1)
 
     def test_dropped_without_shutdown(self):
         executor = FanmapExecutor(2, fleet=fanmap.Fleet(local=True))
