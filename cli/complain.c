@@ -6,11 +6,18 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 
-/* Control characters would let a message from elsewhere write to the terminal. */
+enum { LINE_BYTES = 2048 };
+
+/* Control characters would let a message from elsewhere write to the terminal. In one write: programs that share a log do not
+ * get into each other's lines. */
 static void print_plain(const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < 32 || *text == 127 ? '?' : *text, stderr);
+    char line[LINE_BYTES + 16];
+    int len = snprintf(line, sizeof line, "fanmap: %s\n", text);
+    for (int i = 0; i < len - 1; i++)
+        if ((unsigned char)line[i] < 32 || line[i] == 127)
+            line[i] = '?';
+    fwrite(line, 1, (size_t)len, stderr);
 }
 
 /* A service whose log is JSON complains in JSON, too. */
@@ -29,7 +36,7 @@ bool is_json_logged(void)
 
 void complain(const char *format, ...)
 {
-    char line[2048];
+    char line[LINE_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
@@ -39,9 +46,7 @@ void complain(const char *format, ...)
         return;
     }
     progress_hide();
-    fputs("fanmap: ", stderr);
     print_plain(line);
-    fputc('\n', stderr);
     progress_again(false);
 }
 

@@ -30,6 +30,15 @@ class Corners(Case):
                 self.run_fanmap("map", "--local", "--raw", "--pipe", "--", "sh", data=shown)
                 self.assertFalse(os.path.exists(pwned), (script, item))
 
+    def test_a_complaint_is_written_at_once(self):
+        """A pipe that keeps writes apart: who shares a log gets into nobody's line."""
+        read, write = os.pipe2(os.O_DIRECT)
+        with os.fdopen(read, "rb", 0) as pipe:
+            subprocess.run([FANMAP, "map", "--no-such\x01option"], env=self.environment(), stderr=write, timeout=60)
+            os.close(write)
+            line = pipe.read(4096)
+        self.assertTrue(line.startswith(b"fanmap: ") and b"--no-such?option" in line and line.endswith(b"\n"), line)
+
     def test_what_would_run_of_what_has_results(self):
         words = ("--results", self.here("kept"), "--resume", "--sh", "echo {}", ":::", "a", "b")
         self.local(*words)

@@ -194,7 +194,7 @@ class OwnQueue(Waiting):
 
         def line():
             with open(said) as f:
-                return "no slot is free for it: all 1 " in (got := f.read()) and got
+                return "no slot is free for it: all 1 " in (got := f.read()) and got.endswith("\n") and got
         got = wait_until(line, 60 * PATIENCE, "the inner map says so")
         self.assertIn("by an attempt of job outer, inside which this map runs", got)
         self.waits("inner", "no slot is free for it", "by job outer")
