@@ -85,7 +85,7 @@ class _State:
         self.pending: collections.deque[_Work] = collections.deque()  # can be cancelled
         self.handed: collections.deque[_Work] = collections.deque()  # run as soon as the thread comes to them
         self.under_way = 0  # handed, or in a lane
-        self.ahead = workers * AHEAD
+        self.ahead, self.ahead_of = workers * AHEAD, None  # calls of this function; how long another's last is not known
         self.ended, self.ended_since = 0, 0.0  # calls, for the next look at how many are to be ahead
         self.is_shut = False
         self.connection: Optional[Connection] = None
@@ -116,11 +116,21 @@ class _State:
 
     def hand_over(self) -> None:
         """Under the lock: as many as there are places for."""
-        while self.pending and self.under_way < self.ahead:
+        while self.pending:
+            function = self.pending[0].function
+            if self.under_way >= (self.ahead if function is self.ahead_of else self.workers * AHEAD):
+                return
+            if function is not self.ahead_of:
+                self.begin_with(function)
             work = self.pending.popleft()
             if work.future.set_running_or_notify_cancel():
                 self.handed.append(work)
                 self.under_way += 1
+
+    def begin_with(self, function: Any) -> None:
+        """Under the lock: few at first."""
+        self.ahead, self.ahead_of = self.workers * AHEAD, function
+        self.ended, self.ended_since = 0, time.monotonic()
 
     def shut(self, cancel: bool = False) -> None:
         with self.lock:
@@ -175,12 +185,13 @@ class _State:
                 if self.is_shut and not self.under_way and not self.pending:
                     return False
                 is_idle = not self.handed
+                self.begin_with(None)  # what comes next may last longer
             if is_idle:
                 self.idle()
             return True
         got = sum([self.collect(lane) for lane in busy])
-        self.measure(got)
         with self.lock:
+            self.measure(got)
             self.under_way -= got
             self.hand_over()
             is_waiting = not got and not self.handed
@@ -189,7 +200,7 @@ class _State:
         return True
 
     def measure(self, got: int) -> None:
-        """As many as ended within AHEAD_S may be ahead during the next."""
+        """Under the lock: as many as ended within AHEAD_S may be ahead during the next."""
         self.ended += got
         now = time.monotonic()
         took = now - self.ended_since

@@ -157,6 +157,11 @@ class Ours(unittest.TestCase):
                 state.measure(got)
                 self.assertAlmostEqual(state.ahead, ahead, delta=1)
 
+    def test_behind_short_calls_those_that_last_can_be_cancelled(self):
+        self.assertEqual(sum(f.result(60) for f in [self.executor.submit(tasks.square, 1) for _ in range(3000)]), 3000)
+        futures = [self.executor.submit(tasks.nap, 0.3) for _ in range(60)]
+        self.assertGreater(sum(f.cancel() for f in futures), 30)
+
     def test_dropped_without_shutdown(self):
         executor = FanmapExecutor(2, fleet=fanmap.Fleet(local=True))
         future = executor.submit(tasks.square, 4)
