@@ -24,6 +24,14 @@ int admin_close(fanmap_t *f, int r, const fanmap_error_t *err)
     return r == FANMAP_OK ? EXIT_ALL_WELL : complain_error(err);
 }
 
+int admin_ask(arguments_t *arguments, admin_question_fn ask)
+{
+    fanmap_t *f;
+    fanmap_error_t err;
+    int status = admin_open(arguments, &f);
+    return status != EXIT_ALL_WELL ? status : admin_close(f, ask(f, arguments, &err), &err);
+}
+
 void print_view(buf_t *line)
 {
     fwrite(line->data, 1, line->len, stdout);

@@ -2,7 +2,7 @@
  *
  *   main.c      runs the subcommand that is named; commands.c has the table of them
  *   complain.c  errors on stderr, and the exit status of each
- *   parse.c     argv into options, by the library's option table
+ *   parse.c     argv into options, by the library's option table; arguments.c  what came of it
  *   help.c groups.c   --help, from the same table, in groups
  *   completion.c completion_shells.c   shell completion, manual.c manual_text.c   manual pages, from the same table
  *   input.c     items from files, stdin and ::: values
@@ -15,8 +15,8 @@
  *   progress.c progress_line.c  what stderr shows; task_log.c  what attempts write, above it
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   admin.c     what those that only look have in common; views/ has their JSON
- *   service_log.c  what a service says on stderr
- *   stops.c     INT and TERM
+ *   service_log.c  a line of a service on stderr
+ *   service.c   the loop of a service; stops.c  INT and TERM
  *   liveness.c  what a service tells systemd and fanmap health; probes.c probe.c   what it tells who asks over HTTP
  */
 #ifndef CLI_CLI_H
@@ -97,6 +97,8 @@ bool shows_option(const command_t *command, const fanmap_option_info_t *info);
 bool takes_option(const command_t *command, const fanmap_option_info_t *info);
 /* EXIT_ALL_WELL, or EXIT_USAGE after a complaint. Loads configuration file and environment too. */
 int parse(const command_t *command, int argc, char **argv, arguments_t *ret);
+
+/* arguments.c */
 /* The --sh of a map whose lines are commands themselves. */
 #define LINE_COMMAND "eval \"$1\""
 /* -- CMD, or --sh TEXT: what runs is a command of this command line. */

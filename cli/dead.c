@@ -12,13 +12,7 @@ static void print_hex(const void *bytes, size_t len)
         printf("%02x", ((const unsigned char *)bytes)[i]);
 }
 
-static void print_json(void *arg, const fanmap_dead_t *letter)
-{
-    buf_t line = {0};
-    (void)arg;
-    view_dead(&line, letter);
-    print_view(&line);
-}
+DEFINE_PRINT_JSON(print_json, fanmap_dead_t, view_dead)
 
 static void print_row(void *arg, const fanmap_dead_t *letter)
 {
@@ -27,8 +21,6 @@ static void print_row(void *arg, const fanmap_dead_t *letter)
     if (!*is_begun)
         printf("%-8s %-19s %-36s %-24s %8s  %s\n", "LETTER", "BURIED", "STOOD AT", "KEY", "BYTES", "REASON");
     *is_begun = true;
-    if (!letter)
-        return; /* only what stands above */
     print_time(when, sizeof when, letter->at_ms);
     view_bytes(key, sizeof key, letter->key, letter->key_len);
     view_bytes(reason, sizeof reason, letter->reason, strlen(letter->reason));
@@ -58,25 +50,29 @@ static void print_whole(void *arg, const fanmap_dead_t *letter)
     putchar('\n');
 }
 
-static void say_refused(void *arg, const fanmap_dead_t *letter, const char *why)
+static void complain_of_refused(void *arg, const fanmap_dead_t *letter, const char *why)
 {
     ++*(uint64_t *)arg;
     complain("letter %" PRId64 " stays: %s", letter->offset, why);
 }
 
-static int replay(arguments_t *arguments, fanmap_t *f)
+static int replay(arguments_t *arguments)
 {
+    fanmap_t *f;
     fanmap_error_t err;
     uint64_t n = 0, refused = 0;
-    int r = fanmap_dead_replay(f, arguments->options, ADMIN_TIMEOUT_MS, say_refused, &refused, &n, &err);
+    int status = admin_open(arguments, &f);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    int r = fanmap_dead_replay(f, arguments->options, ADMIN_TIMEOUT_MS, complain_of_refused, &refused, &n, &err);
     if (r == FANMAP_OK)
         printf("%" PRIu64 " put back, %" PRIu64 " left\n", n, refused);
-    int status = admin_close(f, r, &err);
+    status = admin_close(f, r, &err);
     return status == EXIT_ALL_WELL && refused > 0 ? EXIT_SOME_FAILED : status;
 }
 
-/* The words after `dead`: what, and a letter's number. */
-static int read_words(arguments_t *arguments, const char **ret_what)
+/* The words after `dead`: what to do, and a letter's number, which becomes an option. */
+static int check_words(arguments_t *arguments)
 {
     const char *what = arguments->positionals_n > 0 ? arguments->positionals[0] : "";
     bool is_list = strcmp(what, "list") == 0, is_show = strcmp(what, "show") == 0,
@@ -93,26 +89,20 @@ static int read_words(arguments_t *arguments, const char **ret_what)
     if (is_replay && !is_one && !option_text(arguments, "job") && !option_text(arguments, "stream") &&
         !is_switch_set(arguments, "all"))
         return fail_with(EXIT_USAGE, "replay which? a letter's number, --job JOB, --stream ID, or --all");
-    *ret_what = what;
     return EXIT_ALL_WELL;
+}
+
+static int print_letters(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    bool is_begun = false, is_show = strcmp(arguments->positionals[0], "show") == 0;
+    fanmap_dead_fn print = is_switch_set(arguments, "json") ? print_json : is_show ? print_whole : print_row;
+    return fanmap_dead(f, arguments->options, ADMIN_TIMEOUT_MS, print, &is_begun, err);
 }
 
 int run_dead(arguments_t *arguments)
 {
-    fanmap_t *f;
-    fanmap_error_t err;
-    const char *what = "";
-    bool is_begun = false;
-    int status = read_words(arguments, &what);
-    if (status == EXIT_ALL_WELL)
-        status = admin_open(arguments, &f);
+    int status = check_words(arguments);
     if (status != EXIT_ALL_WELL)
         return status;
-    if (strcmp(what, "replay") == 0)
-        return replay(arguments, f);
-    fanmap_dead_fn print = is_switch_set(arguments, "json") ? print_json
-                           : strcmp(what, "show") == 0      ? print_whole
-                                                            : print_row;
-    int r = fanmap_dead(f, arguments->options, ADMIN_TIMEOUT_MS, print, &is_begun, &err);
-    return admin_close(f, r, &err);
+    return strcmp(arguments->positionals[0], "replay") == 0 ? replay(arguments) : admin_ask(arguments, print_letters);
 }

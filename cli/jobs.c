@@ -4,15 +4,9 @@
 #include "cli/admin.h"
 #include "cli/commands.h"
 
-static void print_json(void *arg, const fanmap_job_info_t *job)
-{
-    buf_t line = {0};
-    (void)arg;
-    view_job(&line, job);
-    print_view(&line);
-}
+DEFINE_PRINT_JSON(print_job_json, fanmap_job_info_t, view_job)
 
-static void print_row(void *arg, const fanmap_job_info_t *job)
+static void print_job_row(void *arg, const fanmap_job_info_t *job)
 {
     char when[TIME_TEXT_MAX], done[64] = "", limit[24] = "-", state[40];
     bool *is_begun = arg;
@@ -38,30 +32,24 @@ static void print_row(void *arg, const fanmap_job_info_t *job)
     putchar('\n');
 }
 
+static int list_jobs(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    bool is_begun = false, is_json = is_switch_set(arguments, "json");
+    int r =
+        fanmap_jobs(f, arguments->options, ADMIN_TIMEOUT_MS, is_json ? print_job_json : print_job_row, &is_begun, err);
+    if (r == FANMAP_OK && !is_begun && !is_json)
+        print_job_row(&is_begun, NULL);
+    return r;
+}
+
 int run_jobs(arguments_t *arguments)
 {
-    fanmap_t *f;
-    fanmap_error_t err;
-    bool is_begun = false;
-    int status = admin_open(arguments, &f);
-    if (status != EXIT_ALL_WELL)
-        return status;
-    int r = fanmap_jobs(f, arguments->options, ADMIN_TIMEOUT_MS,
-                        is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
-    if (r == FANMAP_OK && !is_begun && !is_switch_set(arguments, "json"))
-        print_row(&is_begun, NULL);
-    return admin_close(f, r, &err);
+    return admin_ask(arguments, list_jobs);
 }
 
 /* ---- workers ---- */
 
-static void print_worker_json(void *arg, const fanmap_worker_info_t *worker)
-{
-    buf_t line = {0};
-    (void)arg;
-    view_worker(&line, worker);
-    print_view(&line);
-}
+DEFINE_PRINT_JSON(print_worker_json, fanmap_worker_info_t, view_worker)
 
 static void print_worker_row(void *arg, const fanmap_worker_info_t *worker)
 {
@@ -79,17 +67,16 @@ static void print_worker_row(void *arg, const fanmap_worker_info_t *worker)
            worker->tasks);
 }
 
+static int list_workers(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    bool is_begun = false, is_json = is_switch_set(arguments, "json");
+    int r = fanmap_workers(f, ADMIN_TIMEOUT_MS, is_json ? print_worker_json : print_worker_row, &is_begun, err);
+    if (r == FANMAP_OK && !is_begun && !is_json)
+        print_worker_row(&is_begun, NULL);
+    return r;
+}
+
 int run_workers(arguments_t *arguments)
 {
-    fanmap_t *f;
-    fanmap_error_t err;
-    bool is_begun = false;
-    int status = admin_open(arguments, &f);
-    if (status != EXIT_ALL_WELL)
-        return status;
-    int r = fanmap_workers(f, ADMIN_TIMEOUT_MS, is_switch_set(arguments, "json") ? print_worker_json : print_worker_row,
-                           &is_begun, &err);
-    if (r == FANMAP_OK && !is_begun && !is_switch_set(arguments, "json"))
-        print_worker_row(&is_begun, NULL);
-    return admin_close(f, r, &err);
+    return admin_ask(arguments, list_workers);
 }

@@ -27,19 +27,17 @@ static void print_line(void *arg, const fanmap_log_line_t *line)
     (void)fflush(stdout);
 }
 
+static int print_logs(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    return fanmap_logs(f, arguments->positionals[0], arguments->options, ADMIN_TIMEOUT_MS,
+                       is_switch_set(arguments, "json") ? print_json : print_line, NULL, err);
+}
+
 int run_logs(arguments_t *arguments)
 {
-    fanmap_t *f;
-    fanmap_error_t err;
     if (arguments->positionals_n < 1)
         return fail_with(EXIT_USAGE, "of which job? fanmap logs JOB [INDEX]");
-    if (arguments->positionals_n > 1 &&
-        fanmap_options_set(arguments->options, "index", arguments->positionals[1], &err) != FANMAP_OK)
-        return complain_error(&err);
-    int status = admin_open(arguments, &f);
-    if (status != EXIT_ALL_WELL)
-        return status;
-    int r = fanmap_logs(f, arguments->positionals[0], arguments->options, ADMIN_TIMEOUT_MS,
-                        is_switch_set(arguments, "json") ? print_json : print_line, NULL, &err);
-    return admin_close(f, r, &err);
+    if (arguments->positionals_n > 1 && set_option(arguments, "index", arguments->positionals[1]) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
+    return admin_ask(arguments, print_logs);
 }

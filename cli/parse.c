@@ -57,7 +57,7 @@ static bool shows_secret(const fanmap_option_info_t *info, const char *value)
     return true;
 }
 
-static int set(parser_t *p, const fanmap_option_info_t *info, const char *given)
+static int set_value(parser_t *p, const fanmap_option_info_t *info, const char *given)
 {
     char room[40];
     const char *value = parallel_value(info, given, room, sizeof room);
@@ -76,7 +76,7 @@ static int set(parser_t *p, const fanmap_option_info_t *info, const char *given)
 }
 
 /* `name`: of the option in what was written, `shown`. */
-static int unknown(const parser_t *p, const char *shown, const char *name, size_t len)
+static int refuse_unknown(const parser_t *p, const char *shown, const char *name, size_t len)
 {
     if ((p->command->scope & FANMAP_SCOPE_SHELL) && parallel_is_left_out(name, len))
         return fail_with(EXIT_USAGE,
@@ -89,7 +89,7 @@ static int take_value(parser_t *p, const fanmap_option_info_t *info, const char 
 {
     if (p->at >= p->argc)
         return fail_with(EXIT_USAGE, "option %s wants a value: %s", shown, info->metavar);
-    return set(p, info, p->argv[p->at++]);
+    return set_value(p, info, p->argv[p->at++]);
 }
 
 static int parse_long(parser_t *p, const char *arg)
@@ -102,17 +102,17 @@ static int parse_long(parser_t *p, const char *arg)
         return EXIT_ALL_WELL;
     if (!info && len > 3 && strncmp(name, "no-", 3) == 0 && !equals) {
         info = find_long(p->command, name + 3, len - 3);
-        return info && !info->metavar ? set(p, info, "false") : unknown(p, arg, name, len);
+        return info && !info->metavar ? set_value(p, info, "false") : refuse_unknown(p, arg, name, len);
     }
     if (!info)
-        return unknown(p, arg, name, len);
+        return refuse_unknown(p, arg, name, len);
     if (equals)
-        return set(p, info, equals + 1);
+        return set_value(p, info, equals + 1);
     if (strcmp(info->name, "retry-failed") == 0 && (p->at >= p->argc || strchr("-:", *p->argv[p->at]))) {
         p->ret->retries_log = true;
         return EXIT_ALL_WELL;
     }
-    return info->metavar ? take_value(p, info, arg) : set(p, info, "true");
+    return info->metavar ? take_value(p, info, arg) : set_value(p, info, "true");
 }
 
 static const char CONTEXT[] = "context-replace";
@@ -136,10 +136,10 @@ static int parse_letters(parser_t *p, const char *arg)
         const fanmap_option_info_t *info =
             own == 'X' && is_local(p) ? find_long(p->command, CONTEXT, strlen(CONTEXT)) : find_letter(p->command, own);
         if (!info)
-            return unknown(p, arg, letter, 1);
+            return refuse_unknown(p, arg, letter, 1);
         if (info->metavar)
-            return letter[1] ? set(p, info, letter + 1) : take_value(p, info, arg);
-        int status = set(p, info, "true");
+            return letter[1] ? set_value(p, info, letter + 1) : take_value(p, info, arg);
+        int status = set_value(p, info, "true");
         if (status != EXIT_ALL_WELL)
             return status;
     }
@@ -283,27 +283,4 @@ int parse(const command_t *command, int argc, char **argv, arguments_t *ret)
     if (fanmap_options_load(ret->options, fanmap_options_get(ret->options, "config", 0), &err) != FANMAP_OK)
         return fail_with(EXIT_USAGE, "%s", err.message);
     return EXIT_ALL_WELL;
-}
-
-bool arguments_have_command(const arguments_t *arguments)
-{
-    return arguments->argv_n > 0 || option_text(arguments, "sh");
-}
-
-bool is_switch_set(const arguments_t *arguments, const char *name)
-{
-    const char *value = option_text(arguments, name);
-    return value && strcmp(value, "true") == 0;
-}
-
-const char *option_text(const arguments_t *arguments, const char *name)
-{
-    return fanmap_options_get(arguments->options, name, 0);
-}
-
-int set_option(arguments_t *arguments, const char *name, const char *value)
-{
-    fanmap_error_t err;
-    int r = fanmap_options_set(arguments->options, name, value, &err);
-    return r == FANMAP_OK ? EXIT_ALL_WELL : fail_with(EXIT_USAGE, "%s", err.message);
 }

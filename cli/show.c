@@ -5,13 +5,7 @@
 #include "cli/admin.h"
 #include "cli/commands.h"
 
-static void print_json(void *arg, const fanmap_show_t *show)
-{
-    buf_t line = {0};
-    (void)arg;
-    view_show(&line, show);
-    print_view(&line);
-}
+DEFINE_PRINT_JSON(print_json, fanmap_show_t, view_show)
 
 static void print_policy(const fanmap_show_t *show)
 {
@@ -124,16 +118,15 @@ static void print_text(void *arg, const fanmap_show_t *show)
     print_failures(show);
 }
 
+static int show_job(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    return fanmap_show(f, arguments->positionals[0], ADMIN_TIMEOUT_MS,
+                       is_switch_set(arguments, "json") ? print_json : print_text, NULL, err);
+}
+
 int run_show(arguments_t *arguments)
 {
-    fanmap_t *f;
-    fanmap_error_t err;
     if (arguments->positionals_n < 1)
         return fail_with(EXIT_USAGE, "which job? fanmap show JOB");
-    int status = admin_open(arguments, &f);
-    if (status != EXIT_ALL_WELL)
-        return status;
-    int r = fanmap_show(f, arguments->positionals[0], ADMIN_TIMEOUT_MS,
-                        is_switch_set(arguments, "json") ? print_json : print_text, NULL, &err);
-    return admin_close(f, r, &err);
+    return admin_ask(arguments, show_job);
 }

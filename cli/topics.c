@@ -10,13 +10,7 @@ static void print_line(void *arg, const char *line)
     puts(line);
 }
 
-static void print_json(void *arg, const fanmap_topic_info_t *topic)
-{
-    buf_t line = {0};
-    (void)arg;
-    view_topic(&line, topic);
-    print_view(&line);
-}
+DEFINE_PRINT_JSON(print_json, fanmap_topic_info_t, view_topic)
 
 static void print_retention(char *ret, size_t cap, const fanmap_topic_info_t *topic)
 {
@@ -47,38 +41,37 @@ static void print_row(void *arg, const fanmap_topic_info_t *topic)
            topic->problem[0] ? topic->problem : "-");
 }
 
-static int clean(arguments_t *arguments, fanmap_t *f)
+static int clean_topics(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
 {
-    fanmap_error_t err;
     fanmap_cleaned_t cleaned = {0};
-    int r = fanmap_clean(f, arguments->options, ADMIN_TIMEOUT_MS, &cleaned, sizeof cleaned, &err);
+    int r = fanmap_clean(f, arguments->options, ADMIN_TIMEOUT_MS, &cleaned, sizeof cleaned, err);
     printf("%" PRIu64 " jobs forgotten, %" PRIu64 " records deleted, %" PRIu64 " topics deleted\n",
            cleaned.jobs_forgotten, cleaned.records_deleted, cleaned.topics_deleted);
-    return admin_close(f, r, &err);
+    return r;
+}
+
+static int list_topics(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    bool is_begun = false;
+    return fanmap_topics(f, arguments->options, ADMIN_TIMEOUT_MS,
+                         is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, err);
+}
+
+static int create_topics(fanmap_t *f, arguments_t *arguments, fanmap_error_t *err)
+{
+    int r = fanmap_topics_create(f, arguments->options, ADMIN_TIMEOUT_MS, err);
+    return r == FANMAP_OK ? list_topics(f, arguments, err) : r;
 }
 
 int run_topics(arguments_t *arguments)
 {
-    fanmap_t *f;
     fanmap_error_t err;
-    bool is_begun = false;
-    if (is_switch_set(arguments, "create") + is_switch_set(arguments, "clean") +
-            is_switch_set(arguments, "print-acls") >
-        1)
+    bool creates = is_switch_set(arguments, "create"), cleans = is_switch_set(arguments, "clean"),
+         prints_acls = is_switch_set(arguments, "print-acls");
+    if (creates + cleans + prints_acls > 1)
         return fail_with(EXIT_USAGE, "topics does one thing at a time: --create, --clean or --print-acls");
-    if (is_switch_set(arguments, "print-acls"))
+    if (prints_acls)
         return fanmap_acls(arguments->options, print_line, NULL, &err) == FANMAP_OK ? EXIT_ALL_WELL
                                                                                     : complain_error(&err);
-    int status = admin_open(arguments, &f);
-    if (status != EXIT_ALL_WELL)
-        return status;
-    int r = FANMAP_OK;
-    if (is_switch_set(arguments, "create"))
-        r = fanmap_topics_create(f, arguments->options, ADMIN_TIMEOUT_MS, &err);
-    if (r == FANMAP_OK && is_switch_set(arguments, "clean"))
-        return clean(arguments, f);
-    if (r == FANMAP_OK)
-        r = fanmap_topics(f, arguments->options, ADMIN_TIMEOUT_MS,
-                          is_switch_set(arguments, "json") ? print_json : print_row, &is_begun, &err);
-    return admin_close(f, r, &err);
+    return admin_ask(arguments, cleans ? clean_topics : creates ? create_topics : list_topics);
 }
