@@ -22,8 +22,8 @@ list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
     memcpy(list->job, job, list->job_len);
     list->callbacks = *callbacks;
     list->arg = arg;
-    list->start_offset = list->input_at = list->closed_by = -1;
-    list->total = -1;
+    list->start_offset = list->now.input_at = list->now.closed_by = -1;
+    list->now.total = -1;
     return list;
 }
 
@@ -41,10 +41,10 @@ void list_free(list_t *list)
 
 void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint64_t n)
 {
-    invariant(list->state == LIST_OPEN && state != LIST_OPEN);
-    list->state = state;
-    list->end_reason = reason;
-    list->decided_n = n;
+    invariant(list->now.state == LIST_OPEN && state != LIST_OPEN);
+    list->now.state = state;
+    list->now.end_reason = reason;
+    list->now.decided_n = n;
     fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
     if (list->callbacks.decided)
         list->callbacks.decided(list->arg, n, state, reason, missing);
@@ -52,17 +52,17 @@ void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint6
 
 static void decide(list_t *list, list_state_t state, end_reason_t reason)
 {
-    uint64_t published = list->end > list->prefix ? list->end : list->prefix;
-    list_decide_as(list, state, reason, list->total >= 0 ? (uint64_t)list->total : published);
+    uint64_t published = list->now.end > list->now.prefix ? list->now.end : list->now.prefix;
+    list_decide_as(list, state, reason, list->now.total >= 0 ? (uint64_t)list->now.total : published);
 }
 
 static void decide_if_all_known(list_t *list)
 {
-    if (list->state != LIST_OPEN || list->total < 0 || list->known_n < list->wanted_n)
+    if (list->now.state != LIST_OPEN || list->now.total < 0 || list->now.known < list->now.wanted)
         return;
     if (list->input_error)
         decide(list, LIST_CLOSED, END_INPUT_ERROR);
-    else if (list->is_halting)
+    else if (list->now.is_halting)
         decide(list, LIST_CLOSED, END_HALT);
     else
         decide(list, LIST_COMPLETE, END_COMPLETE);
@@ -73,9 +73,9 @@ static bool halt_holds(const list_t *list)
     const halt_t *halt = &list->spec.halt;
     uint64_t hits = list->given_n;
     if (halt->what == HALT_FAIL)
-        hits = list->failed_n;
+        hits = list->now.failed;
     else if (halt->what == HALT_SUCCESS)
-        hits = list->given_n - list->failed_n;
+        hits = list->given_n - list->now.failed;
     if (!halt->is_percent)
         return hits >= halt->threshold;
     return list->given_n >= PERCENT_OUTCOMES_MIN && hits * 100 >= halt->threshold * list->given_n;
@@ -93,10 +93,10 @@ static int closing_reason(const list_t *list, const outcome_t *outcome)
 
 static void check_halt_soon(list_t *list, uint64_t index)
 {
-    if (list->is_halting || list->spec.halt.when != HALT_SOON || !halt_holds(list))
+    if (list->now.is_halting || list->spec.halt.when != HALT_SOON || !halt_holds(list))
         return;
-    list->is_halting = true;
-    list->closed_by = (int64_t)index;
+    list->now.is_halting = true;
+    list->now.closed_by = (int64_t)index;
 }
 
 /* ---- the records ---- */
@@ -104,12 +104,12 @@ static void check_halt_soon(list_t *list, uint64_t index)
 /* Whether a producer may have published items 0..n-1 by now. */
 static bool within_reach(const list_t *list, uint64_t n)
 {
-    return n <= list->prefix || n - list->prefix <= JOBLOG_AHEAD_MAX;
+    return n <= list->now.prefix || n - list->now.prefix <= JOBLOG_AHEAD_MAX;
 }
 
 bool list_outcome_valid(const list_t *list, const outcome_t *outcome)
 {
-    if (list->total >= 0 && outcome->index >= list->input_n)
+    if (list->now.total >= 0 && outcome->index >= list->now.input_n)
         return false;
     return outcome->index < UINT64_MAX && within_reach(list, outcome->index + 1) &&
            outcome->value_len <= (size_t)list->spec.value_bytes_max + FRAMING_BYTES;
@@ -117,15 +117,15 @@ bool list_outcome_valid(const list_t *list, const outcome_t *outcome)
 
 static void count_outcome(list_t *list, const outcome_t *outcome)
 {
-    list->known_n++;
+    list->now.known++;
     list->given_n++;
-    list->failed_n += outcome->kind != FANMAP_VALUE;
-    list->cancelled_n += outcome->kind == FANMAP_CANCELLED;
-    list->retried_n += outcome->attempts > 1 ? outcome->attempts - 1 : 0;
-    if (outcome->index >= list->end)
-        list->end = outcome->index + 1;
-    invariant(list->known_n == bitset_count(&list->known) && list->known_n <= list->end &&
-              list->failed_n <= list->given_n);
+    list->now.failed += outcome->kind != FANMAP_VALUE;
+    list->now.cancelled += outcome->kind == FANMAP_CANCELLED;
+    list->now.retried += outcome->attempts > 1 ? outcome->attempts - 1 : 0;
+    if (outcome->index >= list->now.end)
+        list->now.end = outcome->index + 1;
+    invariant(list->now.known == bitset_count(&list->known) && list->now.known <= list->now.end &&
+              list->now.failed <= list->given_n);
 }
 
 /* False: it must not count. A duplicate is valid and changes nothing. */
@@ -143,7 +143,7 @@ static bool fold_outcome(list_t *list, const outcome_t *outcome)
     int reason = closing_reason(list, outcome);
     check_halt_soon(list, outcome->index);
     if (reason != END_NONE) {
-        list->closed_by = (int64_t)outcome->index;
+        list->now.closed_by = (int64_t)outcome->index;
         decide(list, LIST_CLOSED, (end_reason_t)reason);
     } else {
         decide_if_all_known(list);
@@ -155,7 +155,7 @@ static bool fold_outcomes(list_t *list, joblog_record_t *record)
 {
     bool all_valid = true;
     outcome_t outcome;
-    while (list->state == LIST_OPEN && !list->out_of_memory && joblog_next_outcome(record, &outcome))
+    while (list->now.state == LIST_OPEN && !list->out_of_memory && joblog_next_outcome(record, &outcome))
         all_valid &= fold_outcome(list, &outcome);
     return all_valid && !record->outcomes.bad;
 }
@@ -185,15 +185,15 @@ bool list_fold_progress(list_t *list, const progress_t *progress)
 {
     if (!within_reach(list, progress->prefix))
         return false;
-    if (progress->prefix > list->prefix)
-        list->prefix = progress->prefix;
+    if (progress->prefix > list->now.prefix)
+        list->now.prefix = progress->prefix;
     return true;
 }
 
 static uint64_t known_from(list_t *list, uint64_t at)
 {
     uint64_t n = 0;
-    while ((at = bitset_next(&list->known, at, list->end, true)) < list->end) {
+    while ((at = bitset_next(&list->known, at, list->now.end, true)) < list->now.end) {
         n++;
         at++;
     }
@@ -204,14 +204,14 @@ static uint64_t known_from(list_t *list, uint64_t at)
  * them. What has no outcome between n and the last of them does not get one any more. */
 static void set_length(list_t *list, uint64_t n)
 {
-    list->input_n = n;
-    list->wanted_n = n + known_from(list, n);
-    list->total = (int64_t)(n > list->end ? n : list->end);
+    list->now.input_n = n;
+    list->now.wanted = n + known_from(list, n);
+    list->now.total = (int64_t)(n > list->now.end ? n : list->now.end);
 }
 
 static bool fold_input(list_t *list, int64_t offset, const joblog_record_t *record)
 {
-    if (list->total >= 0)
+    if (list->now.total >= 0)
         return true;
     if (record->input_n > INT64_MAX || !within_reach(list, record->input_n))
         return false;
@@ -222,7 +222,7 @@ static bool fold_input(list_t *list, int64_t offset, const joblog_record_t *reco
             return true;
         }
     }
-    list->input_at = offset;
+    list->now.input_at = offset;
     set_length(list, record->input_n);
     decide_if_all_known(list);
     return true;
@@ -255,7 +255,7 @@ static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
 
 bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, const void *value, size_t value_len)
 {
-    if (list->state != LIST_OPEN || list->out_of_memory || list->resume.is_misfit)
+    if (list->now.state != LIST_OPEN || list->out_of_memory || list->resume.is_misfit)
         return true;
     if (key_len != list->job_len || memcmp(key, list->job, key_len) != 0)
         return true;
@@ -272,9 +272,14 @@ bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, 
 
 /* ---- what is known ---- */
 
+const position_list_t *list_now(const list_t *list)
+{
+    return &list->now;
+}
+
 list_state_t list_state(const list_t *list)
 {
-    return list->state;
+    return (list_state_t)list->now.state;
 }
 
 bool list_out_of_memory(const list_t *list)
@@ -292,29 +297,14 @@ int64_t list_start_offset(const list_t *list)
     return list->start_offset;
 }
 
-uint64_t list_known(const list_t *list)
-{
-    return list->known_n;
-}
-
 uint64_t list_failed(const list_t *list)
 {
-    return list->failed_n - list->cancelled_n;
-}
-
-uint64_t list_retried(const list_t *list)
-{
-    return list->retried_n;
-}
-
-int64_t list_total(const list_t *list)
-{
-    return list->total;
+    return list->now.failed - list->now.cancelled;
 }
 
 int64_t list_input_n(const list_t *list)
 {
-    return list->total >= 0 ? (int64_t)list->input_n : -1;
+    return list->now.total >= 0 ? (int64_t)list->now.input_n : -1;
 }
 
 const char *list_input_error(const list_t *list)
@@ -322,22 +312,12 @@ const char *list_input_error(const list_t *list)
     return list->input_error;
 }
 
-bool list_is_halting(const list_t *list)
-{
-    return list->is_halting;
-}
-
-int64_t list_closed_by(const list_t *list)
-{
-    return list->closed_by;
-}
-
 jobs_counts_t list_counts(const list_t *list)
 {
-    if (list->state == LIST_OPEN)
+    if (list->now.state == LIST_OPEN)
         return (jobs_counts_t){0};
-    return (jobs_counts_t){true, list->decided_n, list->known_n - list->cancelled_n, list_failed(list),
-                           list->retried_n};
+    return (jobs_counts_t){true, list->now.decided_n, list->now.known - list->now.cancelled, list_failed(list),
+                           list->now.retried};
 }
 
 bool list_has(const list_t *list, uint64_t index)
@@ -348,11 +328,6 @@ bool list_has(const list_t *list, uint64_t index)
 const char *list_producer(const list_t *list)
 {
     return list->producer;
-}
-
-uint64_t list_progress_prefix(const list_t *list)
-{
-    return list->prefix;
 }
 
 uint64_t list_bad_records(const list_t *list)

@@ -57,29 +57,27 @@ bool list_out_of_memory(const list_t *list);
 const spec_t *list_spec(const list_t *list);
 /* Where the `start` that counts stands; -1 before it came. */
 int64_t list_start_offset(const list_t *list);
-uint64_t list_known(const list_t *list);          /* distinct outcomes that count */
-uint64_t list_failed(const list_t *list);         /* of those; without the cancelled ones, wherever they stand */
-uint64_t list_retried(const list_t *list);        /* attempts beyond the first, summed */
-int64_t list_total(const list_t *list);           /* n, once `input` is there; -1: not known */
+/* Its numbers as they are; those of a decision only once there is one. Among others:
+ *   known, retried  distinct outcomes that count; attempts beyond the first, summed
+ *   total           n, once `input` is there; -1: not known
+ *   prefix          the largest progress prefix: so many items are known to be in Kafka
+ *   is_halting      the condition of `--halt soon` has held: nothing more of the job is to start
+ *   closed_by       the first index whose outcome closed the job, or made it halt; -1: none did */
+const position_list_t *list_now(const list_t *list);
+uint64_t list_failed(const list_t *list);         /* of the known; without the cancelled ones, wherever they stand */
 int64_t list_input_n(const list_t *list);         /* how many items `input` says; -1: it is not there */
 const char *list_input_error(const list_t *list); /* NULL: none */
 /* Of a list that is decided: what J/end says of it. Before that nothing is known. */
 jobs_counts_t list_counts(const list_t *list);
 bool list_has(const list_t *list, uint64_t index);
-/* The condition of `--halt soon` has held: nothing more of the job is to start. */
-bool list_is_halting(const list_t *list);
-/* The first index whose outcome closed the job, or made it halt; -1: none did. */
-int64_t list_closed_by(const list_t *list);
 /* The newest announcement of a producer, "" when none. */
 const char *list_producer(const list_t *list);
-/* The largest progress prefix: so many items are known to be in Kafka. */
-uint64_t list_progress_prefix(const list_t *list);
 uint64_t list_bad_records(const list_t *list); /* how often list_record returned false */
 
 /* ---- a reader that goes on (list_resume.c) ---- */
 
-/* The list by its numbers, everything before the next record counted. */
-void list_numbers(const list_t *list, position_list_t *ret);
+/* The list into a position: its numbers with everything before the next record counted, and its input's error. */
+void list_numbers(const list_t *list, position_t *ret);
 /* Before the first record: the list as `position` says it was. `spec` is that of `start`; what it borrows stays behind.
  * The records to come begin at position->reread_at. Of those before read_to only outcomes that were not handed out are
  * given out once more, then a decision that had been made. False: what it says cannot be, or no memory. */

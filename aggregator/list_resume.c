@@ -16,27 +16,9 @@ static bool is_resuming(const list_t *list)
     return list->resume.left > 0;
 }
 
-void list_numbers(const list_t *list, position_list_t *ret)
+void list_numbers(const list_t *list, position_t *ret)
 {
-    if (is_resuming(list)) {
-        *ret = list->resume.then;
-        return;
-    }
-    *ret = (position_list_t){.known = list->known_n,
-                             .failed = list->failed_n,
-                             .retried = list->retried_n,
-                             .cancelled = list->cancelled_n,
-                             .end = list->end,
-                             .prefix = list->prefix,
-                             .input_n = list->input_n,
-                             .wanted = list->wanted_n,
-                             .decided_n = list->decided_n,
-                             .total = list->total,
-                             .input_at = list->input_at,
-                             .closed_by = list->closed_by,
-                             .is_halting = list->is_halting,
-                             .state = (uint32_t)list->state,
-                             .end_reason = list->end_reason};
+    ret->list = is_resuming(list) ? list->resume.then : list->now;
     if (list->input_error)
         strncpy(ret->input_error, list->input_error, POSITION_ERROR_MAX);
 }
@@ -45,8 +27,8 @@ void list_numbers(const list_t *list, position_list_t *ret)
 static void finish(list_t *list)
 {
     const position_list_t *then = &list->resume.then;
-    list->prefix = then->prefix;
-    list->total = then->total;
+    list->now.prefix = then->prefix;
+    list->now.total = then->total;
     if (then->state != LIST_OPEN)
         list_decide_as(list, (list_state_t)then->state, then->end_reason, then->decided_n);
     else
@@ -61,18 +43,12 @@ bool list_resume(list_t *list, const spec_t *spec, const position_t *position)
     list->spec.bound = NULL;
     list->spec.bound_len = 0;
     list->start_offset = spec->start_offset;
-    list->known_n = list->given_n = then->known;
-    list->failed_n = then->failed;
-    list->retried_n = then->retried;
-    list->cancelled_n = then->cancelled;
-    list->end = then->end;
-    list->input_n = then->input_n;
-    list->wanted_n = then->wanted;
-    list->input_at = then->input_at;
-    list->closed_by = then->closed_by;
-    list->is_halting = then->is_halting;
-    list->prefix = position->reread_prefix;
-    if (then->input_error[0] && !(list->input_error = strdup(then->input_error)))
+    list->now = *then;
+    list->now.state = LIST_OPEN; /* this, and the length, when everything before read_to is known again */
+    list->now.total = -1;
+    list->now.prefix = position->reread_prefix;
+    list->given_n = then->known;
+    if (position->input_error[0] && !(list->input_error = strdup(position->input_error)))
         return false;
     list->resume.then = *then;
     list->resume.left = position->waiting;
@@ -104,8 +80,8 @@ bool list_resume_record(list_t *list, int64_t offset, joblog_record_t *record)
 {
     if (!is_resuming(list))
         return true;
-    bool has_input = list->input_at >= 0 && offset > list->input_at;
-    list->total = has_input ? list->resume.then.total : -1;
+    bool has_input = list->now.input_at >= 0 && offset > list->now.input_at;
+    list->now.total = has_input ? list->resume.then.total : -1;
     if (record->type == JOBLOG_PROGRESS)
         return list_fold_progress(list, &record->progress);
     return record->type != JOBLOG_OUTCOMES || give_out_again(list, record);

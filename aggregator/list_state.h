@@ -10,24 +10,17 @@ struct list {
     size_t job_len;
     list_callbacks_t callbacks;
     void *arg;
-    list_state_t state;
     bool out_of_memory;
-    int64_t start_offset, input_at; /* of the records that count; -1: not there */
+    int64_t start_offset; /* of the record that counts; -1: not there */
     spec_t spec;
     uint8_t *bound;
     bitset_t known;
-    uint64_t known_n;                      /* part of the list as far as it is known */
-    uint64_t given_n, failed_n, retried_n; /* of all that were given to `outcome` */
-    uint64_t cancelled_n;                  /* of the failed: workers wrote them, after --halt soon held */
-    bool is_halting;
-    int64_t closed_by;
-    uint64_t end; /* behind the highest index with an outcome */
-    uint64_t prefix;
-    int64_t total;
-    uint64_t input_n; /* as `input` says: what follows it counts below that only */
-    uint64_t decided_n;
-    end_reason_t end_reason; /* once it is decided */
-    uint64_t wanted_n;       /* so many known outcomes make the list whole, once `input` is there */
+    /* known: outcomes, as far as the list is known; failed, retried: of all that were given to `outcome`; cancelled: of the
+     * failed, those that workers wrote after --halt soon held. end: behind the highest index with an outcome. input_at:
+     * where `input` stands, -1: it is not there; input_n: as it says (what follows it counts below that only); wanted: so
+     * many known outcomes make the list whole then; total: its length, -1 before. closed_by: -1, or see list.h. */
+    position_list_t now;
+    uint64_t given_n; /* to `outcome`, or before list_resume */
     char *input_error;
     char producer[NONCE_MAX + 1];
     uint64_t bad_n;

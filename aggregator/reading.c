@@ -88,7 +88,7 @@ static stretch_t *stretch_of(reading_t *reading, uint32_t mark)
 uint32_t reading_record(reading_t *reading, int64_t offset, const list_t *list)
 {
     uint32_t mark = reading->now.mark;
-    reading->now = (stretch_t){mark < UINT32_MAX ? mark + 1 : mark, offset, list_progress_prefix(list), 0};
+    reading->now = (stretch_t){mark < UINT32_MAX ? mark + 1 : mark, offset, list_now(list)->prefix, 0};
     reading->next_offset = offset + 1;
     return reading->now.mark;
 }
@@ -148,12 +148,12 @@ static bool put_given(const reading_t *reading, position_t *ret)
 
 static void put_place(const reading_t *reading, const list_t *list, position_t *ret)
 {
-    list_numbers(list, &ret->list);
+    list_numbers(list, ret);
     ret->kind = reading->is_unordered ? POSITION_ARRIVAL : POSITION_ORDERED;
     ret->waiting = reading->waiting + list_resume_left(list);
     ret->read_to = list_resume_end(list) > reading->next_offset ? list_resume_end(list) : reading->next_offset;
     ret->reread_at = list_resume_left(list) > 0 ? reading->next_offset : ret->read_to;
-    ret->reread_prefix = list_progress_prefix(list);
+    ret->reread_prefix = list_now(list)->prefix;
     for (size_t i = 0; i < reading->stretches_n; i++) {
         if (reading->stretches[i].waiting == 0)
             continue;

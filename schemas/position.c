@@ -36,7 +36,6 @@ static void put_list(buf_t *b, const position_list_t *list)
     mp_put_uint(b, list->state);
     mp_put_uint(b, list->end_reason);
     mp_put_uint(b, list->decided_n);
-    mp_put_text(b, list->input_error);
 }
 
 static void put_given(buf_t *b, const position_t *position)
@@ -65,6 +64,7 @@ static void put_fields(buf_t *b, const position_t *position)
     mp_put_uint(b, position->waiting);
     mp_put_int(b, position->read_to);
     put_list(b, &position->list);
+    mp_put_text(b, position->input_error);
     put_given(b, position);
 }
 
@@ -112,7 +112,6 @@ static void read_list(mp_reader_t *r, position_list_t *ret)
     uint32_t reason = mp_read_u32(r);
     ret->end_reason = (end_reason_t)reason;
     ret->decided_n = mp_read_uint(r);
-    mp_read_text(r, ret->input_error, sizeof ret->input_error);
     r->bad |= ret->state >= STATES || reason > END_INPUT_ERROR || (ret->state > 0) != (reason > 0) ||
               ret->cancelled > ret->failed || ret->failed > ret->known || ret->known > ret->end ||
               ret->end > POSITION_INDEX_MAX || ret->prefix > POSITION_INDEX_MAX || ret->total < -1 ||
@@ -154,6 +153,7 @@ static bool read_fields(const buf_t *raw, position_t *ret)
     ret->waiting = mp_read_uint(&r);
     ret->read_to = mp_read_int(&r);
     read_list(&r, &ret->list);
+    mp_read_text(&r, ret->input_error, sizeof ret->input_error);
     read_given(&r, ret);
     return (kind == POSITION_ARRIVAL || (kind == POSITION_ORDERED && ret->ranges_n == 0)) &&
            ret->from <= POSITION_INDEX_MAX && ret->reread_at >= 0 && ret->reread_at <= ret->read_to &&

@@ -29,14 +29,13 @@ typedef enum {
     POSITION_COUNT    /* without an order: of those from `from` on, the first `number` to arrive were given */
 } position_kind_t;
 
-/* A list by its numbers (aggregator/list_state.h). */
+/* The numbers of a list; what each of them counts is said in aggregator/list_state.h. */
 typedef struct {
     uint64_t known, failed, retried, cancelled, end, prefix, input_n, wanted, decided_n;
     int64_t total, input_at, closed_by;
     bool is_halting;
     uint32_t state;          /* list_state_t */
     end_reason_t end_reason; /* where it is decided */
-    char input_error[POSITION_ERROR_MAX + 1];
 } position_list_t;
 
 typedef struct {
@@ -49,6 +48,7 @@ typedef struct {
     uint64_t waiting;
     int64_t read_to;
     position_list_t list;
+    char input_error[POSITION_ERROR_MAX + 1]; /* of the list; "": none */
     uint32_t ranges_n;
     struct {
         uint64_t from, n;

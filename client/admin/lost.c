@@ -107,7 +107,7 @@ static void write_lost(looking_t *l, uint64_t end)
     if (count > 0)
         send_pack(l, &body, count);
     buf_free(&body);
-    query_stored(&l->query);
+    query_wait_stored(&l->query);
 }
 
 static void judge(looking_t *l, uint64_t end)
@@ -115,7 +115,8 @@ static void judge(looking_t *l, uint64_t end)
     const list_t *list = l->counts->list;
     uint64_t missing = missing_count(list, &l->present, end);
     l->again |= missing > 0;
-    if (missing > 0 && missing_confirm(&l->look->missing, &l->next.missing, l->entry->id, list_known(list), missing))
+    if (missing > 0 &&
+        missing_confirm(&l->look->missing, &l->next.missing, l->entry->id, list_now(list)->known, missing))
         write_lost(l, end);
 }
 
@@ -146,7 +147,7 @@ static void look_at_job(looking_t *l)
     l->present = (bitset_t){0};
     if (l->query.result != FANMAP_OK && l->query.result != FANMAP_EUNREACHABLE) { /* of this job: the others go on */
         l->again = true;
-        query_forgive(&l->query);
+        query_clear_error(&l->query);
     }
 }
 

@@ -22,7 +22,7 @@ void show_failures_add(void *arg, const outcome_t *outcome)
 static void add_missing(show_failures_t *failures, const job_counts_t *counts)
 {
     uint64_t n = list_counts(counts->list).total;
-    for (uint64_t i = 0; i < n && list_known(counts->list) < n; i++)
+    for (uint64_t i = 0; i < n && list_now(counts->list)->known < n; i++)
         if (!list_has(counts->list, i))
             failure_groups_add(&failures->groups, i, counts->missing, "", "");
 }

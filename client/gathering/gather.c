@@ -66,7 +66,7 @@ void gather_reorder(const fanmap_job_t *job, uint64_t *ret_items, uint64_t *ret_
 uint64_t gather_next_index(const fanmap_job_t *job)
 {
     const gathering_t *g = job->gathering;
-    return g->is_unordered ? list_known(g->list) : order_position(g->order);
+    return g->is_unordered ? list_now(g->list)->known : order_position(g->order);
 }
 
 bool gather_is_held(const fanmap_job_t *job)
@@ -145,7 +145,7 @@ static bool on_record(void *arg, const bus_record_t *record)
     order_mark(g->order, reading_record(&g->reading, record->offset, g->list));
     (void)list_record(g->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     check_list(job, 0);
-    if (!g->halt_told && list_is_halting(g->list)) /* until the bus has taken it, with each record */
+    if (!g->halt_told && list_now(g->list)->is_halting) /* until the bus has taken it, with each record */
         g->halt_told = copy_to_workers(job, JOBS_HALT, END_HALT);
     report_change(job);
     if (!g->decision.is_decided) {

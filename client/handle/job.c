@@ -202,11 +202,11 @@ void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_
                         .paused = job->is_paused,
                         .running = local_running(job)};
     if (list) {
-        s.published = list_progress_prefix(list);
-        s.known = list_known(list);
+        s.published = list_now(list)->prefix;
+        s.known = list_now(list)->known;
         s.failed = list_failed(list);
-        s.retried = list_retried(list);
-        s.total = list_total(list);
+        s.retried = list_now(list)->retried;
+        s.total = list_now(list)->total;
         s.input_ended = s.total >= 0;
     }
     map_stats(job, &s);

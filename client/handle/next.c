@@ -50,8 +50,8 @@ static int set_stopped(const fanmap_job_t *job, fanmap_error_t *err)
     const decision_t *decision = gather_decision(job);
     const list_t *list = gather_list(job);
     char by[32] = "", lost[80] = "";
-    if (list && list_closed_by(list) >= 0)
-        snprintf(by, sizeof by, ", item %" PRId64, list_closed_by(list));
+    if (list && list_now(list)->closed_by >= 0)
+        snprintf(by, sizeof by, ", item %" PRId64, list_now(list)->closed_by);
     if (out->delivered == decision->n)
         snprintf(lost, sizeof lost, "; %" PRIu64 " of its %" PRIu64 " items were cancelled", out->cancelled,
                  decision->n);

@@ -26,7 +26,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
     job_counts_t *counts = arg;
-    uint64_t known = list_known(counts->list);
+    uint64_t known = list_now(counts->list)->known;
     counts->is_decided = true;
     counts->state = state;
     counts->reason = reason;
@@ -97,7 +97,7 @@ double job_counts_rate(const job_counts_t *counts, int64_t now_ms)
         return 0;
     if (counts->is_decided) {
         int64_t took_ms = counts->last_ms - counts->first_ms;
-        return (double)list_known(counts->list) * 1000 / (double)(took_ms < 1 ? 1 : took_ms);
+        return (double)list_now(counts->list)->known * 1000 / (double)(took_ms < 1 ? 1 : took_ms);
     }
     for (size_t i = 0; i < JOB_COUNTS_RATE_S; i++)
         if (counts->second[i] > from)
@@ -109,8 +109,8 @@ double job_counts_rate(const job_counts_t *counts, int64_t now_ms)
 
 int64_t job_counts_oldest(const job_counts_t *counts)
 {
-    uint64_t index = 0, published = list_progress_prefix(counts->list);
-    int64_t total = list_total(counts->list);
+    uint64_t index = 0, published = list_now(counts->list)->prefix;
+    int64_t total = list_now(counts->list)->total;
     while (list_has(counts->list, index))
         index++;
     if (total >= 0)
@@ -129,13 +129,13 @@ const char *end_reason_word(end_reason_t reason)
 
 void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info)
 {
-    int64_t total = list_total(counts->list);
+    int64_t total = list_now(counts->list)->total;
     info->has_counts = list_spec(counts->list) != NULL;
-    info->known = list_known(counts->list);
+    info->known = list_now(counts->list)->known;
     info->failed = list_failed(counts->list);
-    info->retried = list_retried(counts->list);
+    info->retried = list_now(counts->list)->retried;
     info->total = total;
-    info->published = total >= 0 ? (uint64_t)total : list_progress_prefix(counts->list);
+    info->published = total >= 0 ? (uint64_t)total : list_now(counts->list)->prefix;
     if (info->published < info->known)
         info->published = info->known;
     if (counts->is_decided) {

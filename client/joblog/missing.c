@@ -6,7 +6,7 @@
 uint64_t missing_published(const list_t *list)
 {
     int64_t n = list_input_n(list);
-    uint64_t prefix = list_progress_prefix(list);
+    uint64_t prefix = list_now(list)->prefix;
     return n > 0 && (uint64_t)n > prefix ? (uint64_t)n : prefix;
 }
 

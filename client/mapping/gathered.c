@@ -39,7 +39,7 @@ static void answer_log_check(fanmap_job_t *job, const list_t *list)
     map_step(job, &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
                                       .announced = list_producer(list),
                                       .closed = gather_is_closed(job),
-                                      .has_input = list_total(list) >= 0,
+                                      .has_input = list_now(list)->total >= 0,
                                       .reason = gather_decision(job)->reason});
 }
 
@@ -57,12 +57,12 @@ void map_gathered(fanmap_job_t *job)
     waiting_gathered(job);
     if (is_listening(job))
         pass_announcement(job, list_producer(list));
-    if (!m->passed.is_halting && list_is_halting(list)) {
+    if (!m->passed.is_halting && list_now(list)->is_halting) {
         m->passed.is_halting = true;
         map_simple_step(job, PRODUCER_HALTED);
     }
     if (is_listening(job))
-        pass_known(job, list_known(list));
+        pass_known(job, list_now(list)->known);
     answer_log_check(job, list);
     if (m->passed.is_decided || !gather_decision(job)->is_decided)
         return;

@@ -62,7 +62,7 @@ static void on_timer(void *arg)
     fanmap_job_t *job = arg;
     const list_t *list = gather_list(job);
     fanmap_error_t err;
-    bool goes_on = job->error.code || gather_decision(job)->is_decided || (list && list_known(list) > 0);
+    bool goes_on = job->error.code || gather_decision(job)->is_decided || (list && list_now(list)->known > 0);
     if (goes_on || query_workers(job, &err) != FANMAP_OK)
         no_worker_stop(job);
 }

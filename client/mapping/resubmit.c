@@ -169,7 +169,7 @@ static bool is_too_early(resubmit_t *r)
 {
     fanmap_error_t err;
     int64_t silent_ms = age_ms(r, r->heard_ms);
-    if (list_state(r->list) != LIST_OPEN || list_total(r->list) >= 0 || silent_ms < 0 || silent_ms >= SILENT_MS)
+    if (list_state(r->list) != LIST_OPEN || list_now(r->list)->total >= 0 || silent_ms < 0 || silent_ms >= SILENT_MS)
         return false;
     int64_t silent_s = silent_ms / 1000;
     err_set_retry(&err, FANMAP_ECONFLICT,
@@ -197,7 +197,7 @@ static void begin_producer(resubmit_t *r)
         return;
     warn_of_other_policy(r, spec);
     r->known.total = list_input_n(r->list);
-    r->known.is_halting = list_is_halting(r->list);
+    r->known.is_halting = list_now(r->list)->is_halting;
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
     r->known.reason = r->reason;
     job->spec = *spec; /* its bound arguments live in r->list */

@@ -182,7 +182,7 @@ static void check_first_reading(retry_failed_t *r)
     }
     if (!r->is_decided || !spec) {
         snprintf(why, sizeof why, "it has not ended (%" PRIu64 " outcomes so far): wait for it, or cancel it",
-                 list_known(r->list));
+                 list_now(r->list)->known);
         retry_fail(r, FANMAP_EUSAGE, why);
         return;
     }

@@ -13,7 +13,7 @@ enum { TICK_MS = 1000, STILL_MS = 5000, ASK_EVERY_MS = 5000, KAFKA_SILENT_MS = 1
 static uint64_t known(const fanmap_job_t *job)
 {
     const list_t *list = gather_list(job);
-    return list ? list_known(list) : 0;
+    return list ? list_now(list)->known : 0;
 }
 
 static bool has_moved(fanmap_job_t *job)

@@ -81,7 +81,7 @@ static bool on_record(void *arg, const bus_record_t *record)
 {
     watched_t *w = arg;
     (void)list_record(w->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    if (list_is_halting(w->list) && !w->halt_told)
+    if (list_now(w->list)->is_halting && !w->halt_told)
         w->halt_told = tell(w, JOBS_HALT, END_HALT);
     if ((w->end_reason && tell(w, JOBS_END, w->end_reason)) || list_out_of_memory(w->list))
         stop(w);

@@ -136,7 +136,7 @@ static void stored_in_jobs(sim_t *sim, const record_t *record)
         control_stored(sim, &sim->jobs[j], &decoded);
     if (j < sim->jobs_n && decoded.field == JOBS_SPEC)
         spec_stored(sim, &sim->jobs[j], decoded.spec.start_offset);
-    if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_is_halting(sim->jobs[j].truth))
+    if (j < sim->jobs_n && decoded.field == JOBS_HALT && !list_now(sim->jobs[j].truth)->is_halting)
         sim_break(sim, "J/halt of %s is stored, but by its log it does not halt", sim->jobs[j].id);
     if (j == sim->jobs_n || decoded.field != JOBS_END || decoded.tombstone)
         return;

@@ -80,7 +80,7 @@ static void check_entry(sim_t *sim, const job_t *job, const outcome_t *outcome)
     bool fits = outcome->kind == planned;
     /* halting soon: a try that would have been followed by another was the last */
     bool is_last = job->spec.halt.when == HALT_SOON && job->spec.retries > 0 && outcome->kind < FANMAP_CRASHED;
-    fits = fits || (is_last && list_is_halting(job->truth));
+    fits = fits || (is_last && list_now(job->truth)->is_halting);
     /* which of several failing attempts was the last is the losses' to say, but not that it failed */
     fits = fits || (planned != FANMAP_VALUE && !sim->scenario.is_poisoned && outcome->kind != FANMAP_VALUE &&
                     outcome->kind < FANMAP_UNKNOWN_TASK);
@@ -152,7 +152,7 @@ static void say_what_is_missing(sim_t *sim)
         const job_t *job = &sim->jobs[j];
         if (!job->maker->is_finished || !job->is_ended)
             sim_break(sim, "%s has not ended: %llu of %llu known, producer %s, J/end %s", job->id,
-                      (unsigned long long)list_known(job->truth), (unsigned long long)job->items_n,
+                      (unsigned long long)list_now(job->truth)->known, (unsigned long long)job->items_n,
                       job->maker->is_finished ? "finished" : "not finished", job->is_ended ? "stored" : "missing");
     }
     for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {

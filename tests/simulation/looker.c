@@ -49,7 +49,7 @@ static void judge(sim_t *sim, node_t *node)
     missing = missing_count(looker->list, &looker->records, end);
     looker->again |= missing > 0 && list_state(looker->list) == LIST_OPEN;
     if (list_state(looker->list) == LIST_OPEN && missing > 0 &&
-        missing_confirm(&looker->before, &looker->now, job->id, list_known(looker->list), missing))
+        missing_confirm(&looker->before, &looker->now, job->id, list_now(looker->list)->known, missing))
         write_lost(sim, node, job, end);
     looker->job++;
     next_job(sim, node);

@@ -116,7 +116,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 
 static void tell_known(sim_t *sim, maker_t *m)
 {
-    uint64_t known = list_known(m->list);
+    uint64_t known = list_now(m->list)->known;
     if (known != m->known_told) {
         m->known_told = known;
         step(sim, m,
@@ -142,7 +142,7 @@ static void tell_halt(sim_t *sim, maker_t *m)
 {
     char key[JOB_ID_MAX + 16];
     buf_t value = {0};
-    if (m->halt_told || !list_is_halting(m->list))
+    if (m->halt_told || !list_now(m->list)->is_halting)
         return;
     m->halt_told = true;
     sim_say(sim, "%s halts", m->job->id);
@@ -172,7 +172,7 @@ static void answer_check(sim_t *sim, maker_t *m)
         &(producer_event_t){.type = PRODUCER_LOG_CHECKED,
                             .announced = sim_protects(sim, PROTECTION_ANNOUNCED) ? list_producer(m->list) : m->announce,
                             .closed = list_state(m->list) == LIST_CLOSED,
-                            .has_input = list_total(m->list) >= 0,
+                            .has_input = list_now(m->list)->total >= 0,
                             .reason = m->reason});
 }
 

@@ -49,7 +49,7 @@ static void read_log(sim_t *sim, maker_t *m)
     for (int64_t offset = job->start_offset; offset < kafka_log_end(sim, TOPIC_RESULTS, partition); offset++)
         read_record(m, list, offset, kafka_record(sim, TOPIC_RESULTS, partition, offset));
     m->known.total = list_input_n(list);
-    m->known.is_halting = list_is_halting(list);
+    m->known.is_halting = list_now(list)->is_halting;
     list_free(list);
     if (!sim_protects(sim, PROTECTION_CHAIN))
         m->known.marks_n = 0;
@@ -122,7 +122,7 @@ static void on_submit(sim_t *sim, event_t *event)
 {
     job_t *job = &sim->jobs[event->a];
     const maker_t *m = job->maker;
-    bool is_open = list_state(job->truth) == LIST_OPEN && list_total(job->truth) < 0;
+    bool is_open = list_state(job->truth) == LIST_OPEN && list_now(job->truth)->total < 0;
     if (m->process.state == PROCESS_RUNS && !m->is_finished)
         return; /* it has come back */
     if (m->is_finished && job->makers_n > MAKERS_MAX - 2)
@@ -232,7 +232,7 @@ void resubmit_failed(sim_t *sim, maker_t *m, const fanmap_error_t *err)
     maker_t *owner = owner_of(m->job);
     bool is_wrong = m->wrong_at != UINT64_MAX;
     bool was_late = !m->is_resumed && m->job->announcements_n > 1; /* stopped between `start` and its announcement */
-    bool was_finished = list_total(m->job->truth) >= 0 && !m->has_said_input; /* by one that came back */
+    bool was_finished = list_now(m->job->truth)->total >= 0 && !m->has_said_input; /* by one that came back */
     bool is_owner = (owner == NULL || owner == m) && !m->job->was_announced_again && !was_late && !was_finished;
     sim_say(sim, "program %zu of %s gives up: %s", m->number, m->job->id, err->message);
     if (err->code != FANMAP_ECONFLICT || (is_owner && !is_wrong))

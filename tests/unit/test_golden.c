@@ -724,7 +724,7 @@ static void check_position(const vector_t *v, const buf_t *in)
                p.list.retried, p.list.cancelled, p.list.end, p.list.prefix, p.list.total, p.list.input_n, p.list.wanted,
                p.list.input_at);
     buf_printf(&f, ",%" PRId64 ",%d,%" PRIu32 ",%d,%" PRIu64 ",\"%s\"],\"given\":[", p.list.closed_by,
-               p.list.is_halting, p.list.state, (int)p.list.end_reason, p.list.decided_n, p.list.input_error);
+               p.list.is_halting, p.list.state, (int)p.list.end_reason, p.list.decided_n, p.input_error);
     for (uint32_t i = 0; i < p.ranges_n; i++)
         buf_printf(&f, "%" PRIu64 ",%" PRIu64 ",", p.given[i].from, p.given[i].n);
     close_with(&f, "]}");

@@ -162,7 +162,7 @@ static void test_complete_when_input_names_n_and_n_are_known(void **state)
     assert_true(pack(&r, "1 0"));
     assert_true(input(&r, 3, NULL));
     assert_int_equal(list_state(r.list), LIST_OPEN);
-    assert_int_equal(list_total(r.list), 3);
+    assert_int_equal(list_now(r.list)->total, 3);
     assert_true(pack(&r, "2!"));
     assert_int_equal(list_state(r.list), LIST_COMPLETE);
     assert_int_equal(list_failed(r.list), 1);
@@ -192,7 +192,7 @@ static void test_nothing_counts_after_the_decision(void **state)
     assert_true(end(&r, END_CANCEL));
     assert_true(pack(&r, "1! 2"));
     assert_int_equal(r.decisions, 1);
-    assert_int_equal(list_known(r.list), 2);
+    assert_int_equal(list_now(r.list)->known, 2);
     ends_as(&r, "0 1 complete(2 complete)");
 }
 
@@ -203,7 +203,7 @@ static void test_the_first_input_counts(void **state)
     started(&r, NULL);
     input(&r, 2, NULL);
     input(&r, 1, "late");
-    assert_int_equal(list_total(r.list), 2);
+    assert_int_equal(list_now(r.list)->total, 2);
     assert_null(list_input_error(r.list));
     pack(&r, "0 1");
     ends_as(&r, "0 1 complete(2 complete)");
@@ -245,7 +245,7 @@ static void test_end_before_input_runs_to_the_progress_prefix(void **state)
     pack(&r, "4 0");
     progress(&r, 7);
     progress(&r, 6);
-    assert_int_equal(list_progress_prefix(r.list), 7);
+    assert_int_equal(list_now(r.list)->prefix, 7);
     end(&r, END_CANCEL);
     ends_as(&r, "4 0 closed(7 cancel)");
 }
@@ -353,10 +353,10 @@ static void test_halt_soon(void **state)
     spec.halt = (halt_t){HALT_SOON, HALT_FAIL, 2, false};
     started(&r, &spec);
     pack(&r, "0! 1 1!");
-    assert_false(list_is_halting(r.list));
+    assert_false(list_now(r.list)->is_halting);
     pack(&r, "4! 2");
-    assert_true(list_is_halting(r.list));
-    assert_int_equal(list_closed_by(r.list), 4);
+    assert_true(list_now(r.list)->is_halting);
+    assert_int_equal(list_now(r.list)->closed_by, 4);
     input(&r, 5, NULL);
     pack(&r, "3");
     ends_as(&r, "0! 1 4! 2 3 closed(5 halt)");
@@ -371,7 +371,7 @@ static void test_the_earliest_outcome_counts(void **state)
     started(&r, NULL);
     assert_true(pack(&r, "0 0! 1! 1"));
     assert_true(pack(&r, "0! 1 2"));
-    assert_int_equal(list_known(r.list), 3);
+    assert_int_equal(list_now(r.list)->known, 3);
     assert_int_equal(list_failed(r.list), 1);
     assert_true(list_has(r.list, 2));
     assert_false(list_has(r.list, 3));
@@ -439,7 +439,7 @@ static void test_foreign_indexes_do_not_count(void **state)
     assert_false(progress(&r, UINT64_MAX));
     assert_false(input(&r, UINT64_MAX, NULL));
     assert_false(input(&r, JOBLOG_AHEAD_MAX + 1ull, NULL));
-    assert_int_equal(list_known(r.list), 0);
+    assert_int_equal(list_now(r.list)->known, 0);
     assert_true(progress(&r, 1));
     add(&r, JOBLOG_AHEAD_MAX, FANMAP_VALUE); /* now within reach */
     assert_true(flush(&r));
@@ -454,8 +454,8 @@ static void test_outcomes_at_or_beyond_n(void **state)
     started(&r, NULL);
     pack(&r, "5 1 2"); /* of a producer whose successor did not find 2 to 5 */
     input(&r, 2, NULL);
-    assert_int_equal(list_known(r.list), 3);
-    assert_int_equal(list_total(r.list), 6);
+    assert_int_equal(list_now(r.list)->known, 3);
+    assert_int_equal(list_now(r.list)->total, 6);
     assert_int_equal(list_input_n(r.list), 2);
     assert_int_equal(list_state(r.list), LIST_OPEN);
     assert_false(pack(&r, "3"));
@@ -527,7 +527,7 @@ static void test_counts_and_announcements(void **state)
     joblog_put_outcome(&r.body, &o);
     r.body_n++;
     flush(&r);
-    assert_int_equal(list_retried(r.list), 3);
+    assert_int_equal(list_now(r.list)->retried, 3);
     reader_free(&r);
 }
 
@@ -649,7 +649,7 @@ static void test_a_late_reader_lists_the_same(void **state)
         read_log(&log, &late, (size_t)list_start_offset(early.list));
         assert_string_equal(story(&early), story(&late));
         assert_true(early.decisions <= 1);
-        assert_int_equal(list_known(early.list), list_known(late.list));
+        assert_int_equal(list_now(early.list)->known, list_now(late.list)->known);
         assert_int_equal(list_bad_records(early.list), list_bad_records(late.list));
         decided += early.decisions;
         reader_free(&early);

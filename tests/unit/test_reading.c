@@ -208,8 +208,8 @@ static void tell_end(const reader_t *r, buf_t *story)
     const char *error = list_input_error(r->list);
     buf_printf(story, "%d: %llu %llu %llu %llu %llu, total %lld by %lld%s%s", (int)list_state(r->list),
                (unsigned long long)counts.total, (unsigned long long)counts.done, (unsigned long long)counts.failed,
-               (unsigned long long)counts.retried, (unsigned long long)list_known(r->list),
-               (long long)list_total(r->list), (long long)list_closed_by(r->list), error ? " " : "",
+               (unsigned long long)counts.retried, (unsigned long long)list_now(r->list)->known,
+               (long long)list_now(r->list)->total, (long long)list_now(r->list)->closed_by, error ? " " : "",
                error ? error : "");
     buf_append(story, "", 1);
 }
