@@ -74,7 +74,7 @@ static bool is_same(const setting_t *setting, int option, const char *key)
 }
 
 /* Makes room for a value from `source`: drops what it overrides. False: something higher is there already. */
-static bool give_way(fanmap_options_t *options, int option, const char *key, option_source_t source, bool repeats)
+static bool make_room(fanmap_options_t *options, int option, const char *key, option_source_t source, bool repeats)
 {
     size_t kept = 0;
     bool is_free = true;
@@ -91,12 +91,13 @@ static bool give_way(fanmap_options_t *options, int option, const char *key, opt
     return is_free;
 }
 
-static int put_property(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
-                        fanmap_error_t *err)
+/* Unless something higher is there. `key`: of a property, or of a warning. */
+static int put_setting(fanmap_options_t *options, int option, const char *key, const char *value,
+                       option_source_t source, bool repeats, fanmap_error_t *err)
 {
-    if (!give_way(options, PROPERTY, key, source, false))
+    if (!make_room(options, option, key, source, repeats))
         return FANMAP_OK;
-    int r = append(options, PROPERTY, source, key, value);
+    int r = append(options, option, source, key, value);
     return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
 }
 
@@ -106,7 +107,8 @@ static int put_pair(fanmap_options_t *options, const char *pair, option_source_t
     if (!equals || equals == pair)
         return err_set(err, FANMAP_EUSAGE, "property \"%s\": want KEY=VALUE", pair);
     char *key = strndup(pair, (size_t)(equals - pair));
-    int r = key ? put_property(options, key, equals + 1, source, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+    int r = key ? put_setting(options, PROPERTY, key, equals + 1, source, false, err)
+                : err_set(err, FANMAP_ENOMEM, "out of memory");
     free(key);
     return r;
 }
@@ -115,7 +117,7 @@ int options_put(fanmap_options_t *options, const char *key, const char *value, o
                 fanmap_error_t *err)
 {
     if (strncmp(key, "X.", 2) == 0 && key[2] != '\0')
-        return put_property(options, key + 2, value, source, err);
+        return put_setting(options, PROPERTY, key + 2, value, source, false, err);
     int option = option_find(key, strlen(key));
     if (option < 0)
         return err_set(err, FANMAP_EUSAGE, "there is no option \"%s\"", key);
@@ -123,23 +125,17 @@ int options_put(fanmap_options_t *options, const char *key, const char *value, o
     if (r != FANMAP_OK)
         return r;
     size_t n;
-    const fanmap_option_info_t *info = &fanmap_option_table(&n)[option];
-    if (option == OPT_PROPERTY.row)
-        return put_pair(options, value, source, err);
-    if (!give_way(options, option, NULL, source, info->repeats))
-        return FANMAP_OK;
-    r = append(options, option, source, NULL, value);
-    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+    return option == OPT_PROPERTY.row
+               ? put_pair(options, value, source, err)
+               : put_setting(options, option, NULL, value, source, fanmap_option_table(&n)[option].repeats, err);
 }
 
 int options_warn(fanmap_options_t *options, const char *file, const char *what, fanmap_error_t *err)
 {
-    give_way(options, WARNING, file, SOURCE_CALLER, false);
-    int r = append(options, WARNING, SOURCE_CALLER, file, what);
-    return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
+    return put_setting(options, WARNING, file, what, SOURCE_CALLER, false, err);
 }
 
-void options_say_warnings(const fanmap_options_t *options, fanmap_log_fn log, void *arg)
+void options_log_warnings(const fanmap_options_t *options, fanmap_log_fn log, void *arg)
 {
     for (size_t i = 0; i < options->n; i++)
         if (options->at[i].option == WARNING)
@@ -163,7 +159,7 @@ fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_opti
             size_t n;
             bool repeats = s->option >= 0 && fanmap_option_table(&n)[s->option].repeats;
             option_source_t source = layer == 0 ? SOURCE_FILE : SOURCE_CALLER;
-            if (give_way(merged, s->option, s->key, source, repeats) &&
+            if (make_room(merged, s->option, s->key, source, repeats) &&
                 append(merged, s->option, source, s->key, s->value) != FANMAP_OK) {
                 fanmap_options_free(merged);
                 return NULL;

@@ -95,7 +95,7 @@ void options_backoff(const fanmap_options_t *options, uint32_t *ret_base_ms, uin
                      uint32_t *ret_cap_ms);
 /* Something to say of a file, once for each; options_check_files says it. */
 int options_warn(fanmap_options_t *options, const char *file, const char *what, fanmap_error_t *err);
-void options_say_warnings(const fanmap_options_t *options, fanmap_log_fn log, void *arg);
+void options_log_warnings(const fanmap_options_t *options, fanmap_log_fn log, void *arg);
 /* Who opens a connection calls this first: FANMAP_EUSAGE where others can write to a file of secrets that the options
  * name; what there is to say of files goes to `log`, which may be NULL. */
 int options_check_files(fanmap_options_t *options, fanmap_log_fn log, void *arg, fanmap_error_t *err);

@@ -59,6 +59,6 @@ int options_check_files(fanmap_options_t *options, fanmap_log_fn log, void *arg,
             if (strcmp(list[at], keys[i]) == 0)
                 r = check_file(options, list[at + 1], err);
     if (r == FANMAP_OK)
-        options_say_warnings(options, log, arg);
+        options_log_warnings(options, log, arg);
     return r;
 }
