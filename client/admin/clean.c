@@ -88,7 +88,7 @@ static void forget_jobs(cleaning_t *c)
         free(entry);
         n++;
     }
-    query_stored(&c->query);
+    query_wait_stored(&c->query);
     if (c->query.result == FANMAP_OK)
         c->cleaned.jobs_forgotten = n;
 }
@@ -121,7 +121,7 @@ static void delete_of(cleaning_t *c, int32_t partition)
         return;
     int64_t low = query_read(&c->query, c->items, partition, begin, c->until, on_item, c);
     if (c->query.result == FANMAP_ELOST)
-        query_forgive(&c->query);
+        query_clear_error(&c->query);
     if (low >= 0 || c->keep_from <= begin) /* somebody else is at it */
         return;
     const bus_request_t request = {.kind = BUS_DELETE_RECORDS, .partition = partition, .at = c->keep_from};

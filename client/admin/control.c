@@ -27,7 +27,7 @@ static void put_field(control_t *c, jobs_field_t field, buf_t *value)
     if (value->failed)
         query_out_of_memory(&c->query);
     query_put(&c->query, c->queue, TOPIC_JOBS, 0, key, key_len, value->data, value->len);
-    query_stored(&c->query);
+    query_wait_stored(&c->query);
     buf_free(value);
 }
 
@@ -39,7 +39,7 @@ static void put_end(control_t *c)
         query_out_of_memory(&c->query);
     query_put(&c->query, c->queue, TOPIC_RESULTS, (int32_t)c->seen.spec.results_partition, c->job, strlen(c->job),
               log.data, log.len);
-    query_stored(&c->query);
+    query_wait_stored(&c->query);
     buf_free(&log);
 }
 
@@ -55,7 +55,7 @@ static jobs_counts_t count_log(control_t *c)
     int64_t low = query_read(&c->query, c->queue->results, (int32_t)c->seen.spec.results_partition,
                              c->seen.spec.start_offset, -1, job_counts_record, counts);
     if (c->query.result == FANMAP_ELOST)
-        query_forgive(&c->query);
+        query_clear_error(&c->query);
     else if (c->query.result == FANMAP_OK && low < 0 && list_out_of_memory(counts->list))
         query_out_of_memory(&c->query);
     if (low >= 0)
@@ -86,7 +86,7 @@ static void put_cancel(control_t *c)
         if (counts.total > 0)
             put_copy(c, &counts);
     }
-    query_forgive(&c->query);
+    query_clear_error(&c->query);
 }
 
 /* ---- a job that the jobs topic calls ended ---- */

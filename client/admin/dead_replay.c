@@ -127,7 +127,7 @@ static void replay_batch(replay_t *p)
         else if (query->result == FANMAP_OK && p->on_refused)
             p->on_refused(p->arg, &letter->told, why);
     }
-    query_stored(query);
+    query_wait_stored(query);
 }
 
 int fanmap_dead_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_refused_fn on_refused,

@@ -40,7 +40,7 @@ static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t 
     replay_t *r = arg;
     (void)cookie, (void)partition, (void)offset;
     r->unstored_n--;
-    r->query.heard++;
+    r->query.answers_n++;
     if (err)
         r->query.error = *err;
     r->query.is_done |= r->is_storing && r->unstored_n == 0;

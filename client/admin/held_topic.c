@@ -45,6 +45,6 @@ bool held_topic_ask(query_t *query, const char *name, char *ret, size_t cap)
     query->result = bus_survey(query->f->bus, name, on_survey, &asking, query->err);
     query_wait(query, "Kafka");
     bus_forget(query->f->bus, &asking);
-    query_forgive(query);
+    query_clear_error(query);
     return asking.is_held;
 }

@@ -155,7 +155,7 @@ static void find_input(asked_t *a)
         copy_text(a->why, sizeof a->why, a->query.err->message, strlen(a->query.err->message));
     else if (a->input.len == 0 && !a->why[0])
         snprintf(a->why, sizeof a->why, "it is not in Kafka: not stored yet, or deleted after it was done");
-    query_forgive(&a->query);
+    query_clear_error(&a->query);
 }
 
 /* ---- what its workers said ---- */
@@ -195,7 +195,7 @@ static void find_ended(asked_t *a)
     bus_topic_t *topic = query_logs(&a->query, &partitions_n);
     if (topic)
         query_read_on(&a->query, topic, (int32_t)place_results(a->id, partitions_n), BUS_BEGIN, -1, on_logs_record, a);
-    query_forgive(&a->query);
+    query_clear_error(&a->query);
 }
 
 /* ---- all of it ---- */

@@ -12,20 +12,20 @@ int64_t query_first(query_t *query, bus_topic_t *topic, int32_t partition)
 
 void query_committed(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret)
 {
-    query_committed_told(query, topic, group, n, ret, NULL, NULL);
+    query_committed_with(query, topic, group, n, ret, NULL, NULL);
 }
 
-void query_committed_told(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret,
+void query_committed_with(query_t *query, bus_topic_t *topic, const char *group, uint32_t n, int64_t *ret,
                           bus_answer_fn fn, void *arg)
 {
     const bus_request_t request = {.kind = BUS_FIND_COMMITTED, .group = group, .n = n, .as_stands = true};
     fanmap_error_t why = {0}, *err = query->err;
     query->err = &why;
     for (int tries = 0; tries < COMMITTED_TRIES; tries++) {
-        (void)query_bus_told(query, topic, &request, ret, fn, arg);
+        (void)query_bus_with(query, topic, &request, ret, fn, arg);
         if (query->result == FANMAP_OK || !why.retry_may_help || query->f->error.code || tries == COMMITTED_TRIES - 1)
             break;
-        query_forgive(query);
+        query_clear_error(query);
     }
     query->err = err;
     if (why.code && query->result != FANMAP_OK)

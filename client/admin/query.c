@@ -26,13 +26,13 @@ void query_out_of_memory(query_t *query)
         query->result = err_set(query->err, FANMAP_ENOMEM, "out of memory");
 }
 
-void query_forgive(query_t *query)
+void query_clear_error(query_t *query)
 {
     query->result = FANMAP_OK;
 }
 
 /* The time of silence begins. */
-static void listen(query_t *query, int64_t span_ms)
+static void expect_answer(query_t *query, int64_t span_ms)
 {
     if (!query->is_bounded)
         query->until_ms = loop_clock_ms() + span_ms;
@@ -41,11 +41,11 @@ static void listen(query_t *query, int64_t span_ms)
 }
 
 /* One turn of the loop; what ends the call otherwise. */
-static int turn(query_t *query, const char *what)
+static int run_loop_once(query_t *query, const char *what)
 {
     fanmap_t *f = query->f;
     fanmap_error_t *err = query->err;
-    uint64_t heard = query->heard;
+    uint64_t answers_n = query->answers_n;
     int64_t left = query->until_ms - loop_clock_ms();
     if (f->error.code && !query->is_of_redis)
         return err_copy(err, &f->error);
@@ -58,13 +58,13 @@ static int turn(query_t *query, const char *what)
     if (left <= 0)
         return err_set_retry(err, FANMAP_EUNREACHABLE, "%s: no answer within %d ms", what, query->timeout_ms);
     int r = client_turn(f, left > TURN_MS ? TURN_MS : (int)left, err);
-    if (query->heard != heard)
-        listen(query, query->timeout_ms);
+    if (query->answers_n != answers_n)
+        expect_answer(query, query->timeout_ms);
     return r;
 }
 
 /* The error that came instead of an answer. */
-static void take_error(query_t *query)
+static void end_with_error(query_t *query)
 {
     if (query->result == FANMAP_OK && query->error.code) {
         query->result = err_copy(query->err, &query->error);
@@ -74,7 +74,7 @@ static void take_error(query_t *query)
 
 void query_answered(query_t *query, const fanmap_error_t *err)
 {
-    query->heard++;
+    query->answers_n++;
     query->is_done = true;
     if (err)
         query->error = *err;
@@ -82,11 +82,11 @@ void query_answered(query_t *query, const fanmap_error_t *err)
 
 void query_wait(query_t *query, const char *what)
 {
-    listen(query, query->timeout_ms);
+    expect_answer(query, query->timeout_ms);
     while (query->result == FANMAP_OK && !query->is_done && !query->error.code)
-        query->result = turn(query, what);
+        query->result = run_loop_once(query, what);
     query->is_done = false;
-    take_error(query);
+    end_with_error(query);
 }
 
 queue_t *query_queue(query_t *query, const char *name, const char *task)
@@ -94,10 +94,10 @@ queue_t *query_queue(query_t *query, const char *name, const char *task)
     queue_t *queue = NULL;
     if (query->result == FANMAP_OK)
         query->result = queue_get(query->f, name, task, &queue, query->err);
-    listen(query, INT32_MAX); /* the connect timeout ends it */
+    expect_answer(query, INT32_MAX); /* the connect timeout ends it */
     while (query->result == FANMAP_OK && !queue->is_ready)
         query->result =
-            queue->error.code && !queue->is_asked ? err_copy(query->err, &queue->error) : turn(query, "Kafka");
+            queue->error.code && !queue->is_asked ? err_copy(query->err, &queue->error) : run_loop_once(query, "Kafka");
     return query->result == FANMAP_OK ? queue : NULL;
 }
 
@@ -105,29 +105,29 @@ void query_results_n(query_t *query, queue_t *queue)
 {
     if (query->result == FANMAP_OK)
         query->result = queue_count_again(queue, query->err);
-    listen(query, query->timeout_ms);
+    expect_answer(query, query->timeout_ms);
     while (query->result == FANMAP_OK && queue->is_counting)
-        query->result = turn(query, "Kafka");
+        query->result = run_loop_once(query, "Kafka");
 }
 
 typedef struct {
     query_t *query;
     lookup_result_t *ret;
-} looking_up_t;
+} job_question_t;
 
 static void on_looked_up(void *arg, const lookup_result_t *result)
 {
-    const looking_up_t *looking_up = arg;
-    *looking_up->ret = *result;
-    query_answered(looking_up->query, NULL);
+    const job_question_t *question = arg;
+    *question->ret = *result;
+    query_answered(question->query, NULL);
 }
 
 void query_job(query_t *query, queue_t *queue, const char *job_id, lookup_result_t *ret)
 {
-    looking_up_t looking_up = {query, ret};
+    job_question_t question = {query, ret};
     lookup_t *lookup = NULL;
     if (query->result == FANMAP_OK)
-        query->result = lookup_begin(queue, job_id, on_looked_up, &looking_up, &lookup, query->err);
+        query->result = lookup_begin(queue, job_id, on_looked_up, &question, &lookup, query->err);
     query_wait(query, "Kafka");
     lookup_free(lookup);
 }
@@ -147,7 +147,7 @@ static void on_stored(void *arg, queue_topic_t topic, uint64_t value, int32_t pa
 {
     query_t *query = arg;
     (void)topic, (void)value, (void)partition, (void)offset;
-    query->heard++;
+    query->answers_n++;
     query->unstored_n--;
     if (!err || query->error.code)
         return;
@@ -161,20 +161,20 @@ void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_
     int r = FANMAP_AGAIN;
     if (!query->publisher.f)
         publisher_open(&query->publisher, query->f, on_stored, query);
-    listen(query, query->timeout_ms);
+    expect_answer(query, query->timeout_ms);
     while (query->result == FANMAP_OK && r == FANMAP_AGAIN) {
         r = publisher_put(&query->publisher, queue, topic, partition, key, key_len, value, value_len, 0, query->err);
         query->unstored_n += r == FANMAP_OK;
-        query->result = r == FANMAP_AGAIN ? turn(query, "Kafka") : r;
+        query->result = r == FANMAP_AGAIN ? run_loop_once(query, "Kafka") : r;
     }
 }
 
-void query_stored(query_t *query)
+void query_wait_stored(query_t *query)
 {
-    listen(query, query->timeout_ms);
+    expect_answer(query, query->timeout_ms);
     while (query->result == FANMAP_OK && query->unstored_n > 0 && !query->error.code)
-        query->result = turn(query, "Kafka has not stored everything");
-    take_error(query);
+        query->result = run_loop_once(query, "Kafka has not stored everything");
+    end_with_error(query);
 }
 
 /* ---- one answer ---- */
@@ -184,78 +184,42 @@ typedef struct {
     int64_t value, *ret;
     bus_answer_fn fn; /* or NULL */
     void *arg;
-} asking_t;
+} bus_question_t;
 
 static void on_bus(void *arg, const bus_answer_t *answer)
 {
-    asking_t *asking = arg;
-    query_answered(asking->query, answer->err);
-    asking->value = answer->value;
+    bus_question_t *question = arg;
+    query_answered(question->query, answer->err);
+    question->value = answer->value;
     if (answer->n > 0 && !answer->err)
-        memcpy(asking->ret, answer->offsets, answer->n * sizeof *answer->offsets);
-    if (asking->fn)
-        asking->fn(asking->arg, answer);
+        memcpy(question->ret, answer->offsets, answer->n * sizeof *answer->offsets);
+    if (question->fn)
+        question->fn(question->arg, answer);
 }
 
 int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret)
 {
-    return query_bus_told(query, topic, request, ret, NULL, NULL);
+    return query_bus_with(query, topic, request, ret, NULL, NULL);
 }
 
-int64_t query_bus_told(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
+int64_t query_bus_with(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
                        void *arg)
 {
-    asking_t asking = {.query = query, .value = -1, .fn = fn, .arg = arg};
-    asking.ret = ret;
+    bus_question_t question = {.query = query, .value = -1, .fn = fn, .arg = arg};
+    question.ret = ret;
     if (query->result == FANMAP_OK)
-        query->result = bus_request(topic, request, on_bus, &asking, query->err);
+        query->result = bus_request(topic, request, on_bus, &question, query->err);
     query_wait(query, "Kafka");
-    bus_forget(query->f->bus, &asking); /* it may have been woken, or have waited for long enough */
-    return query->result == FANMAP_OK ? asking.value : -1;
+    bus_forget(query->f->bus, &question); /* it may have been woken, or have waited for long enough */
+    return query->result == FANMAP_OK ? question.value : -1;
 }
 
-/* ---- a log from somewhere to its end ---- */
-
-typedef struct {
-    query_t *query;
-    query_record_fn fn;
-    void *arg;
-    int64_t end, low;
-    bool is_gone;
-} reading_t;
-
-static bool on_record(void *arg, const bus_record_t *record)
-{
-    reading_t *reading = arg;
-    if (reading->query->is_done)
-        return false;
-    reading->query->heard++;
-    if (record->offset < reading->end)
-        reading->fn(reading->arg, record);
-    reading->query->is_done |= record->offset + 1 >= reading->end;
-    return false;
-}
-
-static void on_end(void *arg, int64_t position)
-{
-    reading_t *reading = arg;
-    reading->query->heard++;
-    reading->query->is_done |= position >= reading->end;
-}
-
-static void on_gone(void *arg, int64_t low)
-{
-    reading_t *reading = arg;
-    reading->low = low;
-    reading->is_gone = reading->query->is_done = true;
-}
-
-static void pause_a_turn(query_t *query)
+static void wait_a_moment(query_t *query)
 {
     int64_t until_ms = loop_clock_ms() + TURN_MS;
-    listen(query, query->timeout_ms);
+    expect_answer(query, query->timeout_ms);
     while (query->result == FANMAP_OK && loop_clock_ms() < until_ms)
-        query->result = turn(query, "Kafka");
+        query->result = run_loop_once(query, "Kafka");
 }
 
 /* A partition that was just made, or that changes its leader, has nobody to ask for a moment. */
@@ -265,7 +229,7 @@ int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition)
     int64_t until_ms = loop_clock_ms() + query->timeout_ms;
     int64_t end = query_bus(query, topic, &request, NULL);
     while (query->result == FANMAP_OK && end < 0 && loop_clock_ms() < until_ms) {
-        pause_a_turn(query);
+        wait_a_moment(query);
         end = query_bus(query, topic, &request, NULL);
     }
     if (query->result == FANMAP_OK && end < 0)
@@ -274,56 +238,31 @@ int64_t query_end_of(query_t *query, bus_topic_t *topic, int32_t partition)
     return end;
 }
 
-int64_t query_read(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
-                   void *arg)
-{
-    static const bus_reader_callbacks_t callbacks = {.record = on_record, .at_end = on_end, .gone = on_gone};
-    reading_t reading = {.query = query, .fn = fn, .arg = arg, .low = -1};
-    bus_reader_t *reader = NULL;
-    reading.end = end < 0 ? query_end_of(query, topic, partition) : end;
-    if (query->result != FANMAP_OK || from >= reading.end)
-        return -1;
-    query->result = bus_read(topic, partition, from, &callbacks, &reading, &reader, query->err);
-    query_wait(query, "Kafka");
-    bus_reader_close(reader);
-    if (query->result == FANMAP_OK && reading.is_gone && (reading.low < 0 || reading.low <= from))
-        query->result = err_set(query->err, FANMAP_ELOST, "the first records of partition %d are gone", partition);
-    return reading.low;
-}
-
-void query_read_on(query_t *query, bus_topic_t *topic, int32_t partition, int64_t from, int64_t end, query_record_fn fn,
-                   void *arg)
-{
-    int64_t low = query_read(query, topic, partition, from, end, fn, arg);
-    if (low >= 0)
-        (void)query_read(query, topic, partition, low, end, fn, arg);
-}
-
 /* ---- Redis ---- */
 
 typedef struct {
     query_t *query;
     presence_fn fn;
     void *arg;
-} answer_t;
+} redis_question_t;
 
-static void on_answer(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
+static void on_redis(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
 {
-    answer_t *answer = arg;
-    query_answered(answer->query, err);
+    redis_question_t *question = arg;
+    query_answered(question->query, err);
     if (!err)
-        answer->fn(answer->arg, texts, n, NULL);
+        question->fn(question->arg, texts, n, NULL);
 }
 
 void query_redis(query_t *query, presence_what_t what, presence_fn fn, void *arg)
 {
-    answer_t answer = {query, fn, arg};
+    redis_question_t question = {query, fn, arg};
     if (query->result == FANMAP_OK)
         query->result = !query->f->presence
                             ? err_set(query->err, FANMAP_EUSAGE, "which Redis? give --redis URL or set FANMAP_REDIS")
-                            : presence_ask(query->f->presence, what, "", on_answer, &answer, query->err);
+                            : presence_ask(query->f->presence, what, "", on_redis, &question, query->err);
     query->is_of_redis = true;
     query_wait(query, "Redis");
     query->is_of_redis = false;
-    presence_forget(query->f->presence, &answer);
+    presence_forget(query->f->presence, &question);
 }

@@ -4,7 +4,7 @@
  * A query keeps its first failure, and whatever is asked after it does nothing: a call looks at `result` where it has to
  * know, and returns it at its end.
  *
- * A call is bounded by silence, not by length: it ends when nothing new was heard for its timeout. What it reads ends
+ * A call is bounded by silence, not by length: it ends when nothing new arrived for its timeout. What it reads ends
  * where the log ended when it began, so that a busy topic does not hold it for ever. */
 #ifndef CLIENT_ADMIN_QUERY_H
 #define CLIENT_ADMIN_QUERY_H
@@ -18,9 +18,9 @@ typedef struct {
     fanmap_t *f;
     int timeout_ms;
     int64_t until_ms;
-    bool is_bounded;  /* by timeout_ms as a whole, and fanmap_wake does not end it */
-    bool is_of_redis; /* what becomes of Kafka meanwhile is no answer */
-    uint64_t heard;   /* rises with everything that arrives */
+    bool is_bounded;    /* by timeout_ms as a whole, and fanmap_wake does not end it */
+    bool is_of_redis;   /* what becomes of Kafka meanwhile is no answer */
+    uint64_t answers_n; /* rises with everything that arrives */
     bool is_done;
     fanmap_error_t error; /* code not 0: the answer */
     publisher_t publisher;
@@ -35,9 +35,9 @@ void query_begin(query_t *query, fanmap_t *f, int timeout_ms, fanmap_error_t *er
 int query_end(query_t *query);
 void query_out_of_memory(query_t *query);
 /* What failed does not matter: it goes on. */
-void query_forgive(query_t *query);
+void query_clear_error(query_t *query);
 
-/* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing was heard for the timeout:
+/* Until is_done, or an error, which may be the answer. FANMAP_EUNREACHABLE when nothing arrived for the timeout:
  * `what` did not answer; FANMAP_AGAIN if is_bounded. */
 void query_wait(query_t *query, const char *what);
 /* For callbacks: the answer is there, or an error instead. */
@@ -45,7 +45,7 @@ void query_answered(query_t *query, const fanmap_error_t *err);
 /* What bus_request answers: the value, or the request's `n` offsets in *ret. A failed one leaves -1. */
 int64_t query_bus(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret);
 /* The same, and `fn` gets the answer whole. */
-int64_t query_bus_told(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
+int64_t query_bus_with(query_t *query, bus_topic_t *topic, const bus_request_t *request, int64_t *ret, bus_answer_fn fn,
                        void *arg);
 /* The topics of a queue's task (NULL: the jobs and the results topic), once they are known to exist; NULL: failed. */
 queue_t *query_queue(query_t *query, const char *name, const char *task);
@@ -60,7 +60,7 @@ void query_known_job(query_t *query, queue_t *queue, const char *job_id, lookup_
 void query_put(query_t *query, const queue_t *queue, queue_topic_t topic, int32_t partition, const void *key,
                size_t key_len, const void *value, size_t value_len);
 /* Until Kafka has stored all that was put. */
-void query_stored(query_t *query);
+void query_wait_stored(query_t *query);
 
 /* How many partitions a topic has that must be there, or is made; 0: failed. */
 uint32_t query_ensure(query_t *query, const bus_topic_config_t *config, bool create);

@@ -105,7 +105,7 @@ static bool has_topic(reading_t *r)
     if (r->topic)
         r->partition = (int32_t)place_results(r->job, partitions_n);
     else if (r->query.result == FANMAP_EUSAGE)
-        query_forgive(&r->query);
+        query_clear_error(&r->query);
     return r->topic != NULL;
 }
 
@@ -151,7 +151,7 @@ static void follow(reading_t *r, int64_t from)
         from = read_on(r, from);
         failures = r->query.result == FANMAP_EUNREACHABLE ? failures + 1 : 0;
         if (failures > 0 && failures < FAILURES_MAX)
-            query_forgive(&r->query); /* of a topic that was just made nobody knows where it ends */
+            query_clear_error(&r->query); /* of a topic that was just made nobody knows where it ends */
         if (r->query.result == FANMAP_OK && loop_clock_ms() >= look_up_ms && until_ms == INT64_MAX) {
             query_known_job(&r->query, r->queue, r->job, &r->seen);
             look_up_ms = loop_clock_ms() + LOOK_UP_MS;

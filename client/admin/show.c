@@ -140,7 +140,7 @@ static bool is_stream(const showing_t *s)
 static int64_t ask_lag(showing_t *s)
 {
     int64_t lag = s->items && s->fleet.lag >= 0 ? query_lag(&s->query, s->items) : -1;
-    query_forgive(&s->query);
+    query_clear_error(&s->query);
     return lag;
 }
 
@@ -148,7 +148,7 @@ static void read_rest(showing_t *s)
 {
     if (!s->show.summary.is_log_gone && !s->log.is_cut)
         job_log_read_on(&s->query, s->queue, &s->log);
-    query_forgive(&s->query);
+    query_clear_error(&s->query);
 }
 
 static void fill_fleet(showing_t *s)

@@ -68,7 +68,7 @@ static void look_at_head(stream_t *s, fanmap_lane_info_t *lane, int64_t now_ms)
         lane->lag = 0;
     if (head.written_ms > 0)
         lane->head_age_ms = now_ms > head.written_ms ? now_ms - head.written_ms : 0;
-    query_forgive(s->query);
+    query_clear_error(s->query);
 }
 
 static int64_t beyond(int64_t end, int64_t position)
@@ -84,7 +84,7 @@ static void fill_lane(stream_t *s, fanmap_lane_info_t *lane, int64_t now_ms)
     lane->head = lane->lag > 0 ? finished : -1;
     lane->head_age_ms = -1;
     lane->ungathered = beyond(query_end_of(s->query, s->log, partition), s->gathered[partition]);
-    query_forgive(s->query);
+    query_clear_error(s->query);
     if (lane->head >= 0)
         look_at_head(s, lane, now_ms);
 }
@@ -119,11 +119,11 @@ static void fill(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
         return;
     query_committed(query, s->source, s->name, s->n, s->finished);
     if (query->result == FANMAP_OK)
-        query_committed_told(query, s->log, s->gatherers, s->n, s->gathered, on_places, &places);
+        query_committed_with(query, s->log, s->gatherers, s->n, s->gathered, on_places, &places);
     if (query->result != FANMAP_OK)
         return;
     ret->gatherers_n = (int)query_bus(query, s->log, &members, NULL);
-    query_forgive(query);
+    query_clear_error(query);
     ret->lanes_n = s->n;
     ret->skipped = places.skipped;
     ret->lag = 0;
@@ -144,5 +144,5 @@ void show_stream(query_t *query, const spec_t *spec, int64_t now_ms, fanmap_show
         fill(&s, now_ms, ret);
     free(s.finished);
     free(s.gathered);
-    query_forgive(query);
+    query_clear_error(query);
 }

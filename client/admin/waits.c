@@ -21,7 +21,7 @@ void waits_ask(query_t *query, const fanmap_job_info_t *info, bool is_stream, qu
                                  .job = info->job,
                                  .parent = "",
                                  .has_limit = info->concurrency > 0 && !is_ended,
-                                 .heard = &query->heard};
+                                 .answers_n = &query->answers_n};
     fanmap_error_t err;
     *ret = (fleet_t){.workers_n = -1, .oldest_index = -1, .owned_n = -1, .lag = -1};
     *ret_items = is_ended || is_stream ? NULL : query_queue(query, info->queue, info->task);
@@ -30,10 +30,10 @@ void waits_ask(query_t *query, const fanmap_job_info_t *info, bool is_stream, qu
         question.partitions_n = (*ret_items)->items_n;
     }
     bool has_no_topic = query->result == FANMAP_EUSAGE; /* that of results was there when the log was read */
-    query_forgive(query);
+    query_clear_error(query);
     if (fleet_ask(query->f, &question, on_fleet, &asking, &err) == FANMAP_OK)
         query_wait(query, "the fleet");
-    query_forgive(query);
+    query_clear_error(query);
     ret->has_no_topic |= has_no_topic;
     fleet_forget(query->f, &asking);
 }

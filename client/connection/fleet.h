@@ -57,7 +57,7 @@ typedef struct {
     bool has_limit;
     bus_topic_t *items;    /* NULL: Kafka is not asked */
     uint32_t partitions_n; /* that are asked about */
-    uint64_t *heard;       /* NULL, or raised by every answer */
+    uint64_t *answers_n;   /* NULL, or raised by every answer */
 } fleet_question_t;
 
 typedef void (*fleet_fn)(void *arg, const fleet_t *fleet);

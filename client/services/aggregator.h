@@ -1,6 +1,7 @@
 /* The aggregator as a service.
  *
- *   aggregator_service.c  open, run, drain, close; the group on the results topic feeds aggregator/watch.c
+ *   aggregator_service.c  open, run, drain, close
+ *   aggregator_group.c    the group on the results topic, which feeds aggregator/watch.c
  *   aggregator_writer.c   one finished job: gathers its log again into its file
  *   grower.c              one job that goes on: its file as it grows
  *   aggregator_dead.c     records that do not count
@@ -52,12 +53,14 @@ struct fanmap_aggregator {
     uint64_t dead_n;
     volatile int drain_asked; /* set by a signal handler */
     bool drain_begun, is_leaving;
-    uint64_t dropped_said;
-    char trouble[504]; /* what was last said of the disk; "": it is well */
+    uint64_t dropped_warned;
+    char trouble[504]; /* of the disk, as it was last logged; "": it is well */
 };
 
 #define aggregator_log(a, level, ...) log_to((a)->log, (a)->log_arg, (level), __VA_ARGS__)
 
+/* Once its topics are there. */
+int aggregator_join(fanmap_aggregator_t *a, fanmap_error_t *err);
 /* The topic of dead letters; has_dead_topic once it is known to exist. */
 int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err);
 void dead_letter(fanmap_aggregator_t *a, const bus_record_t *record);

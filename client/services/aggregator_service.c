@@ -1,144 +1,19 @@
-/* A consumer group on the results topic deals its partitions out to the aggregators; a job's log is one partition, so
- * one of them sees the whole of it. Records go to aggregator/watch.c, which says when a job has ended and what to
- * commit; a few writers at a time gather what has ended into files.
+/* The aggregator from open to close. Its group (aggregator_group.c) feeds aggregator/watch.c, which says when a job has ended;
+ * a few writers at a time gather what has ended into files.
  *
  * What can fail: the process, at any point (the next owner begins at the commit, and finds files that were written
- * after it); the disk (everything waits, the log keeps it); the partition, which may go to another instance while a
- * file of it is written (the part is dropped; should both end, they have the same bytes).
+ * after it); the disk (everything waits, the log keeps it).
  */
 #include "client/services/grower.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FETCH_KBYTES = 256, COMMIT_EVERY_MS = 1000, COMMIT_NOW_MS = 2000, CALLBACKS_TURN = 1024 };
-
-/* ---- the group ---- */
-
-static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_committed, const char *metadata,
-                        size_t metadata_len)
-{
-    fanmap_aggregator_t *a = arg;
-    fanmap_error_t err;
-    if (watch_assigned(a->watch, partition, offset, metadata, was_committed ? metadata_len : 0))
-        return;
-    err_set(&err, FANMAP_ENOMEM, "out of memory");
-    client_fail(a->f, &err);
-}
-
-static void on_rebalanced(void *arg)
-{
-    fanmap_aggregator_t *a = arg;
-    a->is_dealt = true;
-    a->is_sweep_due = true; /* perhaps because one of us died */
-}
-
-static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost)
-{
-    fanmap_aggregator_t *a = arg;
-    watch_commit_t commit;
-    a->is_dealt &= !lost;
-    while (!lost && n > 0 && watch_next_commit(a->watch, &commit))
-        (void)bus_group_commit_now(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len,
-                                   COMMIT_NOW_MS);
-    for (size_t i = 0; i < n; i++) {
-        growers_leave(a, partitions[i]);
-        for (int k = 0; k < WRITERS_MAX; k++)
-            if (a->writers[k].of && a->writers[k].task.partition == partitions[i])
-                writer_abort(&a->writers[k]);
-        watch_revoked(a->watch, partitions[i]);
-    }
-    if (a->is_leaving) {
-        a->group = NULL;
-        a->is_ended = true;
-        loop_wake(a->f->loop);
-    }
-}
-
-static void say_dropped(fanmap_aggregator_t *a)
-{
-    uint64_t dropped = watch_dropped_n(a->watch);
-    if (a->dropped_said == 0 && dropped > 0)
-        aggregator_log(
-            a, FANMAP_LOG_WARNING,
-            "more than %d jobs are open: the oldest are no longer watched and get no file (fanmap gather JOB "
-            "still works); cancel what will not end",
-            WATCH_JOBS_MAX);
-    a->dropped_said = dropped;
-}
-
-static void on_bad_record(fanmap_aggregator_t *a, const bus_record_t *record)
-{
-    if (watch_was_read_before(a->watch, record->partition, record->offset))
-        return;
-    dead_letter(a, record);
-    a->dead_n++;
-    if (!a->has_bad_records)
-        aggregator_log(a, FANMAP_LOG_WARNING,
-                       "the record at offset %" PRId64 " of results partition %" PRId32
-                       " is bad or foreign and does not count; it is on the dead-letter topic, as later ones will be",
-                       record->offset, record->partition);
-    a->has_bad_records = true;
-}
-
-static bool on_record(void *arg, const bus_record_t *record)
-{
-    fanmap_aggregator_t *a = arg;
-    a->record = record;
-    if (!watch_record(a->watch, record->partition, record->offset, record->key, record->key_len, record->value,
-                      record->value_len))
-        on_bad_record(a, record);
-    say_dropped(a);
-    return false;
-}
-
-static void on_committed(void *arg, int32_t partition, int64_t offset, uint64_t cookie, bool ok)
-{
-    (void)cookie;
-    fanmap_aggregator_t *a = arg;
-    (void)offset;
-    if (!ok)
-        watch_commit_failed(a->watch, partition);
-}
-
-static void on_gap(void *arg, int32_t partition, int64_t from, int64_t to)
-{
-    fanmap_aggregator_t *a = arg;
-    fanmap_error_t err;
-    if (to < from) {
-        err_set_retry(&err, FANMAP_ELOST, "the results topic was deleted and made anew: start the aggregator again");
-        client_fail(a->f, &err);
-        return;
-    }
-    size_t lost = watch_gap(a->watch, partition, to);
-    aggregator_log(a, lost ? FANMAP_LOG_ERROR : FANMAP_LOG_WARNING,
-                   "Kafka deleted the records %" PRId64 " to %" PRId64 " of results partition %" PRId32
-                   " before they were read (retention): jobs that began there get no file (%zu known)",
-                   from, to - 1, partition, lost);
-}
-
-static int join(fanmap_aggregator_t *a, fanmap_error_t *err)
-{
-    static const bus_group_callbacks_t callbacks = {.assigned = on_assigned,
-                                                    .rebalanced = on_rebalanced,
-                                                    .revoked = on_revoked,
-                                                    .record = on_record,
-                                                    .committed = on_committed,
-                                                    .gap = on_gap};
-    char name[TOPIC_NAME_MAX];
-    const char *group = options_text(a->f->options, OPT_GROUP);
-    name_aggregator_group(name, a->f->namespace_name, group);
-    int r = bus_group_join(&a->topics->results, 1, name, &callbacks, a, &a->group, err);
-    if (r == FANMAP_OK)
-        aggregator_log(a, FANMAP_LOG_INFO, "ready: jobs of namespace %s go to %s (group %s)", a->f->namespace_name,
-                       a->dir, group);
-    return r;
-}
+enum { FETCH_KBYTES = 256, COMMIT_EVERY_MS = 1000, CALLBACKS_TURN = 1024 };
 
 /* ---- open ---- */
 
@@ -191,14 +66,11 @@ static void on_drain_timer(void *arg)
 
 static int open_options(fanmap_aggregator_t *a, const fanmap_options_t *options, fanmap_error_t *err)
 {
+    static const char *const own[][2] = {{"redis", "none"}, {"value-format", "json"}, {"unordered", "false"}};
     a->options = options_copy(options);
     int r = a->options ? FANMAP_OK : err_set(err, FANMAP_ENOMEM, "out of memory");
-    if (r == FANMAP_OK)
-        r = options_put(a->options, "redis", "none", SOURCE_CALLER, err);
-    if (r == FANMAP_OK)
-        r = options_put(a->options, "value-format", "json", SOURCE_CALLER, err);
-    if (r == FANMAP_OK)
-        r = options_put(a->options, "unordered", "false", SOURCE_CALLER, err);
+    for (size_t i = 0; r == FANMAP_OK && i < sizeof own / sizeof own[0]; i++)
+        r = options_put(a->options, own[i][0], own[i][1], SOURCE_CALLER, err);
     if (r != FANMAP_OK)
         return r;
     a->dir = options_text(a->options, OPT_OUT);
@@ -297,7 +169,7 @@ static void begin_files(fanmap_aggregator_t *a)
         loop_timer_at(a->retry_timer, due_ms);
 }
 
-static void drain(fanmap_aggregator_t *a)
+static void drain_further(fanmap_aggregator_t *a)
 {
     if (!a->drain_begun)
         loop_timer_at(a->drain_timer, loop_clock_ms() + (int64_t)options_ms(a->f->options, OPT_DRAIN));
@@ -311,7 +183,7 @@ static void drain(fanmap_aggregator_t *a)
         a->is_ended = true;
 }
 
-static void sweep(fanmap_aggregator_t *a)
+static void remove_unfinished_files(fanmap_aggregator_t *a)
 {
     a->is_sweep_due = false;
     size_t n = result_files_sweep(a->dir);
@@ -328,23 +200,23 @@ static void want_records(fanmap_aggregator_t *a)
     bus_group_want(a->group, wants);
 }
 
-/* What is due between two turns. */
-static int step(fanmap_aggregator_t *a, fanmap_error_t *err)
+/* Between two turns of the loop. */
+static int do_what_is_due(fanmap_aggregator_t *a, fanmap_error_t *err)
 {
     if (!a->group && a->topics->is_ready && a->has_dead_topic && !a->drain_asked) {
-        int r = join(a, err);
+        int r = aggregator_join(a, err);
         if (r != FANMAP_OK)
             return r;
     }
     if (watch_out_of_memory(a->watch))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     if (a->is_sweep_due)
-        sweep(a);
+        remove_unfinished_files(a);
     begin_growing(a);
     begin_files(a);
     want_records(a);
     if (a->drain_asked)
-        drain(a);
+        drain_further(a);
     return FANMAP_OK;
 }
 
@@ -357,7 +229,7 @@ int fanmap_aggregator_run(fanmap_aggregator_t *a, int timeout_ms, fanmap_error_t
     if (r == FANMAP_OK) {
         (void)run_callbacks(f, CALLBACKS_TURN);
         f->was_woken = false;
-        r = f->error.code ? err_copy(err, &f->error) : step(a, err);
+        r = f->error.code ? err_copy(err, &f->error) : do_what_is_due(a, err);
     }
     client_mark(f);
     return r != FANMAP_OK ? r : a->is_ended ? FANMAP_END : FANMAP_OK;

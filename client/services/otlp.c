@@ -2,12 +2,11 @@
  * reply is read. Meanwhile spans gather for the next one.
  *
  * What can fail: the collector is away, slow, or does not want them. The batch is dropped and counted, the first time of a row is
- * said, and the next batch tries again; nothing waits for any of it. */
+ * logged, and the next batch tries again; nothing waits for any of it. */
 #include "client/services/otlp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "schemas/value.h"
+#include "client/services/otlp_json.h"
 #include "tokens/resolve.h"
 
 enum { GATHERED_BYTES_MAX = 1 << 20, LINGER_MS = 1000, REQUEST_MS = 10000, HOST_BYTES = 256, PATH_BYTES = 512 };
@@ -39,7 +37,7 @@ struct otlp {
     buf_t request;
     size_t written, reply_len;
     char reply[STATUS_LINE + 1];
-    bool has_said;
+    bool has_warned;
 };
 
 /* ---- one request ---- */
@@ -60,12 +58,12 @@ static void end_request(otlp_t *o)
         loop_timer_at(o->timer, loop_now_ms(o->loop) + LINGER_MS);
 }
 
-static void lose(otlp_t *o, const char *why)
+static void drop_spans(otlp_t *o, const char *why)
 {
-    if (!o->has_said)
+    if (!o->has_warned)
         log_to(o->log, o->log_arg, FANMAP_LOG_WARNING, "spans do not reach %s:%u, and are dropped: %s", o->host,
                o->port, why);
-    o->has_said = true;
+    o->has_warned = true;
     o->dropped_n += o->sending_n;
     end_request(o);
 }
@@ -76,7 +74,7 @@ static void read_reply(otlp_t *o)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        lose(o, n == 0 ? "it closed the connection" : strerror(errno));
+        drop_spans(o, n == 0 ? "it closed the connection" : strerror(errno));
         return;
     }
     o->reply_len += (size_t)n;
@@ -84,21 +82,21 @@ static void read_reply(otlp_t *o)
         return;
     o->reply[STATUS_LINE] = '\0';
     if (strncmp(o->reply, "HTTP/1.", 7) != 0 || o->reply[9] != '2') {
-        lose(o, o->reply);
+        drop_spans(o, o->reply);
         return;
     }
-    o->has_said = false;
+    o->has_warned = false;
     o->sent_n += o->sending_n;
     end_request(o);
 }
 
-static void write_on(otlp_t *o)
+static void send_request(otlp_t *o)
 {
     ssize_t n = send(o->fd, o->request.data + o->written, o->request.len - o->written, MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0) {
-        lose(o, strerror(errno));
+        drop_spans(o, strerror(errno));
         return;
     }
     o->written += (size_t)n;
@@ -116,13 +114,13 @@ static void on_socket(void *arg, int fd, unsigned events)
     (void)events;
     if (o->state == CONNECTING) {
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &wrong, &len) != 0 || wrong != 0) {
-            lose(o, strerror(wrong));
+            drop_spans(o, strerror(wrong));
             return;
         }
         o->state = SENDING;
     }
     if (o->state == SENDING)
-        write_on(o);
+        send_request(o);
     else
         read_reply(o);
 }
@@ -152,50 +150,21 @@ static void on_resolved(void *arg, char (*addresses)[RESOLVE_ADDRESS_MAX], size_
         return;
     socklen_t len = n > 0 ? address_of(o, addresses[0], &at) : 0;
     if (len == 0) {
-        lose(o, why ? why : "it has no address");
+        drop_spans(o, why ? why : "it has no address");
         return;
     }
     o->state = CONNECTING;
     o->fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (o->fd < 0 || (connect(o->fd, (const struct sockaddr *)&at, len) != 0 && errno != EINPROGRESS))
-        lose(o, strerror(errno));
+        drop_spans(o, strerror(errno));
     else if (loop_watch_add(o->loop, o->fd, LOOP_WRITE, on_socket, o, &o->watch, &err) != FANMAP_OK)
-        lose(o, err.message);
-}
-
-static void put_attribute(buf_t *b, const char *key, const char *value)
-{
-    buf_printf(b, "{\"key\":\"%s\",\"value\":{\"stringValue\":", key);
-    json_put_string(b, value, strlen(value));
-    buf_append_text(b, "}}");
-}
-
-static void make_request(otlp_t *o)
-{
-    buf_t body = {0};
-    buf_append_text(&body, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
-    put_attribute(&body, "service.name", "fanmap-worker");
-    buf_append_text(&body, ",");
-    put_attribute(&body, "service.instance.id", o->instance);
-    buf_append_text(&body, ",");
-    put_attribute(&body, "service.version", fanmap_version());
-    buf_append_text(&body, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"fanmap\"},\"spans\":[");
-    buf_append(&body, o->gathered.data, o->gathered.len);
-    buf_append_text(&body, "]}]}]}");
-    bool is_v6 = strchr(o->host, ':') != NULL;
-    buf_printf(&o->request,
-               "POST %s HTTP/1.1\r\nHost: %s%s%s:%u\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-               "Connection: close\r\n\r\n",
-               o->path, is_v6 ? "[" : "", o->host, is_v6 ? "]" : "", o->port, body.len);
-    buf_append(&o->request, body.data, body.len);
-    o->request.failed |= body.failed;
-    buf_free(&body);
+        drop_spans(o, err.message);
 }
 
 static void begin_request(otlp_t *o)
 {
     fanmap_error_t err;
-    make_request(o);
+    otlp_request(&o->request, o->host, o->port, o->path, o->instance, &o->gathered);
     o->sending_n = o->gathered_n;
     o->gathered_n = 0;
     o->written = o->reply_len = 0;
@@ -204,16 +173,16 @@ static void begin_request(otlp_t *o)
     o->state = RESOLVING;
     loop_timer_at(o->timer, loop_now_ms(o->loop) + REQUEST_MS);
     if (!is_whole)
-        lose(o, "out of memory");
+        drop_spans(o, "out of memory");
     else if (!o->resolve && resolve_start(o->loop, o->host, on_resolved, o, &o->resolve, &err) != FANMAP_OK)
-        lose(o, err.message);
+        drop_spans(o, err.message);
 }
 
 static void on_timer(void *arg)
 {
     otlp_t *o = arg;
     if (o->state != IDLE)
-        lose(o, "no answer in time");
+        drop_spans(o, "no answer in time");
     else if (o->gathered_n > 0)
         begin_request(o);
 }
@@ -222,33 +191,13 @@ static void on_timer(void *arg)
 
 void otlp_put(otlp_t *o, const worker_attempt_t *a, uint64_t span, const char *result, uint64_t run_us)
 {
-    int64_t end_ms = wall_ms();
-    uint64_t end_us = (uint64_t)end_ms * 1000;
-    const char *parent = a->spec->traceparent;
     if (o->gathered.len >= GATHERED_BYTES_MAX) {
         o->dropped_n++;
         return;
     }
     if (o->gathered_n++ == 0 && o->state == IDLE)
         loop_timer_at(o->timer, loop_now_ms(o->loop) + LINGER_MS);
-    buf_printf(&o->gathered,
-               "%s{\"traceId\":\"%.32s\",\"spanId\":\"%016" PRIx64 "\",\"parentSpanId\":\"%.16s\",\"name\":",
-               o->gathered.len > 0 ? "," : "", parent + TRACE_ID_AT, span, parent + TRACE_SPAN_AT);
-    json_put_string(&o->gathered, a->spec->task, strlen(a->spec->task));
-    buf_printf(&o->gathered,
-               ",\"kind\":5,\"startTimeUnixNano\":\"%" PRIu64 "000\",\"endTimeUnixNano\":\"%" PRIu64
-               "000\",\"attributes\":[",
-               end_us - run_us, end_us);
-    put_attribute(&o->gathered, "fanmap.job", a->job);
-    buf_append_text(&o->gathered, ",");
-    put_attribute(&o->gathered, "fanmap.queue", o->queue);
-    buf_append_text(&o->gathered, ",");
-    put_attribute(&o->gathered, "fanmap.result", result);
-    buf_printf(&o->gathered,
-               ",{\"key\":\"fanmap.index\",\"value\":{\"intValue\":\"%" PRIu64
-               "\"}},{\"key\":\"fanmap.attempt\",\"value\":"
-               "{\"intValue\":\"%" PRIu32 "\"}}],\"status\":{\"code\":%d}}",
-               a->index, a->attempt, strcmp(result, "value") == 0 ? 1 : 2);
+    otlp_span(&o->gathered, a, span, o->queue, result, run_us);
 }
 
 bool otlp_flush(otlp_t *o)

@@ -70,7 +70,7 @@ static void put_spec(fanmap_stream_t *s, const spec_t *spec)
     if (value.failed)
         query_out_of_memory(&s->query);
     query_put(&s->query, s->queue, TOPIC_JOBS, 0, key, key_len, value.data, value.len);
-    query_stored(&s->query);
+    query_wait_stored(&s->query);
     buf_free(&value);
 }
 

@@ -68,7 +68,7 @@ static size_t put_runnable(const fanmap_worker_t *w, char *row, size_t cap)
     for (size_t i = 0; present && i < w->catalogue.n; i++) {
         if (present[i].runnable == 0)
             continue;
-        int size = snprintf(one, sizeof one, "%s%s/%" PRIu64 "/%" PRId64, len == 0 ? " runnable=" : ",", w->tasks[i],
+        int size = snprintf(one, sizeof one, "%s%s/%" PRIu64 "/%" PRId64, len == 0 ? " runnable=" : ",", w->names[i],
                             present[i].runnable, present[i].oldest_ms);
         put_one(row, cap, &len, one, (size_t)size);
     }
@@ -110,18 +110,18 @@ static size_t put_heads(const fanmap_worker_t *w, char *row, size_t cap)
     return to.len;
 }
 
-/* KEY=TASK,...: of all, or those of `which`. */
-static size_t put_tasks(const fanmap_worker_t *w, const char *key, const bool *which, char *row, size_t cap)
+/* KEY=TASK,...: all of them, or those with a trouble of `which`. */
+static size_t put_tasks(const fanmap_worker_t *w, const char *key, unsigned which, char *row, size_t cap)
 {
     size_t len = 0;
     row[0] = '\0';
     for (size_t i = 0; i < w->catalogue.n; i++) {
-        if (which && !which[i])
+        if (which && !(w->tasks[i].troubles & which))
             continue;
         const char *before = len == 0 ? key : ",";
-        if (len + strlen(before) + strlen(w->tasks[i]) >= cap)
+        if (len + strlen(before) + strlen(w->names[i]) >= cap)
             break;
-        len += (size_t)snprintf(row + len, cap - len, "%s%s", before, w->tasks[i]);
+        len += (size_t)snprintf(row + len, cap - len, "%s%s", before, w->names[i]);
     }
     return len;
 }
@@ -153,9 +153,9 @@ static void announce_row(fanmap_worker_t *w)
     n += (int)put_waiting(w, row + n, PRESENCE_ROW_MAX * 3 / 4 - (size_t)n);
     n += (int)put_runnable(w, row + n, PRESENCE_ROW_MAX * 13 / 16 - (size_t)n);
     n += (int)put_heads(w, row + n, PRESENCE_ROW_MAX * 27 / 32 - (size_t)n);
-    n += (int)put_tasks(w, " dead=", w->fails_to_start, row + n, PRESENCE_ROW_MAX * 7 / 8 - (size_t)n);
-    n += (int)put_tasks(w, " unfed=", w->is_unfed, row + n, PRESENCE_ROW_MAX * 15 / 16 - (size_t)n);
-    (void)put_tasks(w, " tasks=", NULL, row + n, sizeof row - (size_t)n);
+    n += (int)put_tasks(w, " dead=", TASK_FAILS_TO_START, row + n, PRESENCE_ROW_MAX * 7 / 8 - (size_t)n);
+    n += (int)put_tasks(w, " unfed=", TASK_IS_UNFED, row + n, PRESENCE_ROW_MAX * 15 / 16 - (size_t)n);
+    (void)put_tasks(w, " tasks=", 0, row + n, sizeof row - (size_t)n);
     presence_announce_row(w->presence, w->incarnation, row);
 }
 
@@ -166,7 +166,7 @@ static void announce_bounds(fanmap_worker_t *w)
         const limits_t *l = &w->catalogue.tasks[i].terms.limits;
         const uint64_t bounds[PRESENCE_BOUNDS_N] = {l->memory_bytes, l->cpus_milli, l->cpu_time_ms};
         if (bounds[0] || bounds[1] || bounds[2])
-            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks[i],
+            presence_announce_bounds(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->names[i],
                                      bounds);
     }
 }
@@ -196,17 +196,18 @@ static size_t find_fed(fanmap_worker_t *w)
     int64_t now_ms = loop_now_ms(w->loop);
     bool dealt = is_dealt(w, now_ms);
     for (size_t i = 0; i < w->catalogue.n; i++) {
-        if (!dealt || w->had_partition_ms[i] == 0 || worker_has_partition(worker_shell_core(w->shell), (uint32_t)i))
-            w->had_partition_ms[i] = now_ms;
-        bool is_unfed = now_ms - w->had_partition_ms[i] > UNFED_MS;
-        if (is_unfed && !w->is_unfed[i])
+        worker_task_t *task = &w->tasks[i];
+        if (!dealt || task->had_partition_ms == 0 || worker_has_partition(worker_shell_core(w->shell), (uint32_t)i))
+            task->had_partition_ms = now_ms;
+        bool is_unfed = now_ms - task->had_partition_ms > UNFED_MS;
+        if (is_unfed && !(task->troubles & TASK_IS_UNFED))
             worker_log(w, FANMAP_LOG_WARNING,
                        "no partition of the topic of task %s is left for this worker: it gets none of its items (fewer "
                        "workers, or more partitions)",
-                       w->tasks[i]);
-        w->is_unfed[i] = is_unfed;
+                       w->names[i]);
+        task->troubles = (task->troubles & ~(unsigned)TASK_IS_UNFED) | (is_unfed ? TASK_IS_UNFED : 0);
         if (!is_unfed)
-            w->fed[n++] = w->tasks[i];
+            w->fed[n++] = w->names[i];
     }
     return n;
 }

@@ -73,7 +73,7 @@ static void add_stream(void *arg, const worker_shell_t *shell, const spec_t *spe
     worker_slots(worker_shell_core(shell), &slots);
     for (size_t i = 0; i < view->n; i++) {
         row_t *row = &view->rows[i];
-        if (strcmp(view->worker->tasks[i], spec->task) != 0)
+        if (strcmp(view->worker->names[i], spec->task) != 0)
             continue;
         row->has_slots = true;
         row->slots.idle += slots.idle;
@@ -88,7 +88,7 @@ static void add_stream(void *arg, const worker_shell_t *shell, const spec_t *spe
 static void put_counter(exposition_t *to, const view_t *view, size_t at, const char *label, const char *value,
                         uint64_t n)
 {
-    labels_t labels = labels_of(view->queue, view->worker->tasks[at], label, value);
+    labels_t labels = labels_of(view->queue, view->worker->names[at], label, value);
     metrics_value(to, labels.at, labels.n, n);
 }
 
@@ -121,7 +121,7 @@ static void put_histogram(exposition_t *to, const view_t *view, size_t offset, c
 {
     metrics_family(to, name, METRIC_HISTOGRAM, help);
     for (size_t i = 0; i < view->n; i++) {
-        labels_t labels = labels_of(view->queue, view->worker->tasks[i], NULL, NULL);
+        labels_t labels = labels_of(view->queue, view->worker->names[i], NULL, NULL);
         const void *at = (const char *)&view->rows[i].counts + offset;
         metrics_histogram(to, labels.at, labels.n, at);
     }
@@ -155,7 +155,7 @@ static void put_present(exposition_t *to, const view_t *view)
     put_gauge(to, view, offsetof(row_t, present.running), "fanmap_running_items", "Slots that run an item.");
     metrics_family(to, "fanmap_oldest_runnable_age_seconds", METRIC_GAUGE, "Since Kafka stored the oldest of them.");
     for (size_t i = 0; i < view->n; i++) {
-        labels_t labels = labels_of(view->queue, view->worker->tasks[i], NULL, NULL);
+        labels_t labels = labels_of(view->queue, view->worker->names[i], NULL, NULL);
         metrics_seconds(to, labels.at, labels.n, (uint64_t)view->rows[i].present.oldest_ms * 1000);
     }
     put_gauge(to, view, offsetof(row_t, present.tokens_held), "fanmap_tokens_held",
@@ -168,7 +168,7 @@ static void put_present(exposition_t *to, const view_t *view)
     put_slots(to, view->queue, "", &view->slots);
     for (size_t i = 0; i < view->n; i++)
         if (view->rows[i].has_slots)
-            put_slots(to, view->queue, view->worker->tasks[i], &view->rows[i].slots);
+            put_slots(to, view->queue, view->worker->names[i], &view->rows[i].slots);
 }
 
 static void put_spans(exposition_t *to, const fanmap_worker_t *w)

@@ -1,4 +1,5 @@
-/* fanmap_worker: connects, starts the worker shell, announces it at Redis, and drains when it is asked to. */
+/* fanmap_worker: connects, starts the worker shell, announces it at Redis, and drains when it is asked to. What the shell reports
+ * is in worker_events.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,13 +13,13 @@
 
 enum { LEAVE_MS = 1000, LEAVE_LOOK_MS = 20 };
 
-static void on_log(void *arg, fanmap_log_level_t level, const char *line)
+void worker_on_log(void *arg, fanmap_log_level_t level, const char *line)
 {
     const fanmap_worker_t *w = arg;
     worker_log(w, level, "%s", line);
 }
 
-static void end(fanmap_worker_t *w, const fanmap_error_t *err)
+static void end_service(fanmap_worker_t *w, const fanmap_error_t *err)
 {
     if (w->is_ended)
         return;
@@ -32,7 +33,7 @@ static void on_bus_error(void *arg, const fanmap_error_t *err)
 {
     fanmap_worker_t *w = arg;
     if (err->code == FANMAP_EREFUSED)
-        end(w, err);
+        end_service(w, err);
     else
         worker_log(w, w->is_ready ? FANMAP_LOG_WARNING : FANMAP_LOG_DEBUG, "%s", err->message);
 }
@@ -43,7 +44,7 @@ static void on_connect_timeout(void *arg)
     fanmap_error_t err;
     if (w->is_ready && w->presence && !presence_was_up(w->presence)) {
         connect_tokens_unanswered(w->options, &err);
-        end(w, &err);
+        end_service(w, &err);
     }
     if (w->is_ready)
         return;
@@ -53,10 +54,10 @@ static void on_connect_timeout(void *arg)
         return;
     }
     connect_bus_unanswered(w->options, &err);
-    end(w, &err);
+    end_service(w, &err);
 }
 
-static void look_whether_gone(fanmap_worker_t *w)
+static void end_if_gone(fanmap_worker_t *w)
 {
     bool is_busy = attempt_output_flush(&w->output) || !w->has_left;
     if (w->otlp)
@@ -64,14 +65,14 @@ static void look_whether_gone(fanmap_worker_t *w)
     if (is_busy && loop_now_ms(w->loop) < w->leave_by_ms)
         loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_LOOK_MS);
     else
-        end(w, NULL);
+        end_service(w, NULL);
 }
 
-static void on_presence(void *arg)
+void worker_on_presence(void *arg)
 {
     fanmap_worker_t *w = arg;
     if (w->is_leaving) {
-        look_whether_gone(w);
+        end_if_gone(w);
         return;
     }
     if (w->presence && w->is_ready && !w->drain_begun)
@@ -79,29 +80,6 @@ static void on_presence(void *arg)
     if (w->cleaner)
         cleaner_stranded(w->cleaner, worker_is_stranded(worker_shell_core(w->shell)));
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + PRESENCE_EVERY_MS / 2);
-}
-
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return hash;
-}
-
-static void on_ready(void *arg)
-{
-    fanmap_worker_t *w = arg;
-    fanmap_error_t err;
-    w->is_ready = true;
-    worker_log(w, FANMAP_LOG_INFO, "ready: serving %zu tasks on queue %s of namespace %s", w->catalogue.n,
-               options_text(w->options, OPT_QUEUE), options_text(w->options, OPT_NAMESPACE));
-    on_presence(w);
-    worker_streams_ready(w->streams);
-    if (cleaner_new(w->loop, w->options, hash_of(w->incarnation), w->log, w->log_arg, &w->cleaner, &err) != FANMAP_OK)
-        worker_log(w, FANMAP_LOG_WARNING, "%s", err.message);
-    else if (w->has_lost)
-        cleaner_look_for_lost(w->cleaner);
 }
 
 static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_error_t *err)
@@ -113,11 +91,11 @@ static void on_left(void *arg, const char *const *texts, size_t n, const fanmap_
 
 /* Who is drained takes its row along, and sees that the last lines of its attempts are stored, as far as Redis and
  * Kafka can be asked. */
-static void leave(fanmap_worker_t *w, const fanmap_error_t *err)
+void worker_leave(fanmap_worker_t *w, const fanmap_error_t *err)
 {
     fanmap_error_t ignored;
     if (err) {
-        end(w, err);
+        end_service(w, err);
         return;
     }
     w->is_leaving = true;
@@ -125,21 +103,6 @@ static void leave(fanmap_worker_t *w, const fanmap_error_t *err)
     w->has_left =
         !w->presence || presence_ask(w->presence, PRESENCE_LEAVE, w->incarnation, on_left, w, &ignored) != FANMAP_OK;
     loop_timer_at(w->presence_timer, loop_now_ms(w->loop) + LEAVE_LOOK_MS);
-}
-
-static void on_ended(void *arg, const fanmap_error_t *err)
-{
-    fanmap_worker_t *w = arg;
-    if (++w->left_n == 2 || err)
-        leave(w, err);
-}
-
-static void on_heard(void *arg, const jobs_record_t *record)
-{
-    const fanmap_worker_t *w = arg;
-    worker_streams_heard(w->streams, record);
-    if (w->output.topic)
-        log_topic_heard(w->output.topic, record);
 }
 
 /* What librdkafka may hold of a partition beside the budget: a 128th of that. */
@@ -155,109 +118,56 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = loop_timer_new(w->loop, on_connect_timeout, w, &w->connect_timer, err);
     if (r == FANMAP_OK)
-        r = loop_timer_new(w->loop, on_presence, w, &w->presence_timer, err);
+        r = loop_timer_new(w->loop, worker_on_presence, w, &w->presence_timer, err);
     if (r == FANMAP_OK)
-        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), on_bus_error, on_log, w, &w->bus, err);
+        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), on_bus_error, worker_on_log, w, &w->bus, err);
     if (r == FANMAP_OK)
         r = connect_tokens(w->loop, w->options, on_bus_error, w, &w->tokens, &w->presence, err);
     return r;
 }
 
-static void on_connected(void *arg)
-{
-    ((fanmap_worker_t *)arg)->is_connected = true;
-}
-
-static void on_lost(void *arg)
-{
-    fanmap_worker_t *w = arg;
-    w->has_lost = true;
-    if (w->cleaner)
-        cleaner_look_for_lost(w->cleaner);
-}
-
-static void on_cannot_start(void *arg, const char *task, const char *why)
-{
-    fanmap_worker_t *w = arg;
-    for (size_t i = 0; i < w->catalogue.n; i++)
-        if (strcmp(w->tasks[i], task) == 0)
-            w->fails_to_start[i] = why != NULL;
-    if (why)
-        worker_log(w, FANMAP_LOG_ERROR, "items of task %s wait, time and again: %s", task, why);
-    else
-        worker_log(w, FANMAP_LOG_INFO, "task %s starts now", task);
-}
-
-static void on_publishes(void *arg, const spec_t *spec)
-{
-    fanmap_worker_t *w = arg;
-    halt_watch_see(w->halts, spec);
-}
-
-/* The last one of an item is its outcome, which says all. */
-static void on_failed(void *arg, const worker_attempt_t *attempt, const outcome_t *outcome, bool is_last)
-{
-    fanmap_worker_t *w = arg;
-    failures_say(w->failures, attempt, outcome);
-    if (w->output.topic && !is_last)
-        log_topic_end(w->output.topic, attempt, outcome);
-}
-
-static void on_traced(void *arg, const worker_attempt_t *attempt, uint64_t span, fanmap_kind_t kind, const char *cut,
-                      uint64_t run_us)
-{
-    const fanmap_worker_t *w = arg;
-    if (w->otlp)
-        otlp_put(w->otlp, attempt, span, cut ? cut : fanmap_kind_name(kind), run_us);
-}
-
 static int open_traces(fanmap_worker_t *w, fanmap_error_t *err)
 {
     const char *url = options_text(w->options, OPT_OTLP);
-    int r = url ? otlp_open(w->loop, url, options_text(w->options, OPT_QUEUE), w->incarnation, on_log, w, &w->otlp, err)
+    int r = url ? otlp_open(w->loop, url, options_text(w->options, OPT_QUEUE), w->incarnation, worker_on_log, w,
+                            &w->otlp, err)
                 : FANMAP_OK;
     worker_streams_trace(w->streams, w->otlp);
     return r;
 }
 
-static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
+static int open_tasks(fanmap_worker_t *w, fanmap_error_t *err)
 {
-    static const worker_shell_callbacks_t callbacks = {.log = on_log,
-                                                       .connected = on_connected,
-                                                       .ready = on_ready,
-                                                       .ended = on_ended,
-                                                       .lost = on_lost,
-                                                       .cannot_start = on_cannot_start,
-                                                       .failed = on_failed,
-                                                       .publishes = on_publishes,
-                                                       .traced = on_traced,
-                                                       .heard = on_heard};
-    worker_shell_config_t config;
     int r = serve_catalogue(w->options, &w->catalogue, err);
-    if (r == FANMAP_OK)
-        w->tasks = calloc(w->catalogue.n, sizeof *w->tasks);
-    if (r == FANMAP_OK)
-        w->fails_to_start = calloc(w->catalogue.n, sizeof *w->fails_to_start);
-    if (r == FANMAP_OK) {
-        w->fed = calloc(w->catalogue.n, sizeof *w->fed);
-        w->is_unfed = calloc(w->catalogue.n, sizeof *w->is_unfed);
-        w->had_partition_ms = calloc(w->catalogue.n, sizeof *w->had_partition_ms);
-    }
-    if (r == FANMAP_OK && (!w->tasks || !w->fails_to_start || !w->fed || !w->is_unfed || !w->had_partition_ms ||
-                           random_id(w->incarnation, 20) != FANMAP_OK))
-        r = err_set(err, FANMAP_ENOMEM, "out of memory");
-    for (size_t i = 0; r == FANMAP_OK && i < w->catalogue.n; i++)
-        w->tasks[i] = w->catalogue.tasks[i].name;
-    if (r == FANMAP_OK)
-        r = open_connections(w, err);
     if (r != FANMAP_OK)
         return r;
-    r = halt_watch_open(w->bus, options_text(w->options, OPT_NAMESPACE), &w->halts, err);
+    size_t n = w->catalogue.n;
+    w->names = calloc(n + 1, sizeof *w->names);
+    w->fed = calloc(n + 1, sizeof *w->fed);
+    w->tasks = calloc(n + 1, sizeof *w->tasks);
+    if (!w->names || !w->fed || !w->tasks)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        w->names[i] = w->catalogue.tasks[i].name;
+    return FANMAP_OK;
+}
+
+static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
+{
+    worker_shell_config_t config;
+    int r = open_tasks(w, err);
+    if (r == FANMAP_OK && random_id(w->incarnation, 20) != FANMAP_OK)
+        r = err_set(err, FANMAP_EIO, "no random numbers");
+    if (r == FANMAP_OK)
+        r = open_connections(w, err);
+    if (r == FANMAP_OK)
+        r = halt_watch_open(w->bus, options_text(w->options, OPT_NAMESPACE), &w->halts, err);
     if (r == FANMAP_OK)
         r = failures_open(w->loop, w->log, w->log_arg, &w->failures, err);
     if (r != FANMAP_OK)
         return r;
-    w->streams = worker_streams_new(w->loop, w->bus, w->options, &w->catalogue, w->log, w->log_arg, on_ended, w);
+    w->streams =
+        worker_streams_new(w->loop, w->bus, w->options, &w->catalogue, w->log, w->log_arg, worker_on_drained, w);
     if (!w->streams)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     r = open_traces(w, err);
@@ -267,7 +177,8 @@ static int open_parts(fanmap_worker_t *w, fanmap_error_t *err)
     config.incarnation = w->incarnation;
     config.name = w->name;
     r = attempt_output_open(&w->output, w->loop, w->bus, w->options, &config, w->log, w->log_arg, err);
-    return r != FANMAP_OK ? r : worker_shell_open(w->loop, w->bus, w->tokens, &config, &callbacks, w, &w->shell, err);
+    return r != FANMAP_OK ? r
+                          : worker_shell_open(w->loop, w->bus, w->tokens, &config, &worker_events, w, &w->shell, err);
 }
 
 int fanmap_worker_open(const fanmap_options_t *options, fanmap_log_fn log, void *log_arg, fanmap_worker_t **ret_worker,
@@ -306,7 +217,7 @@ int fanmap_worker_run(fanmap_worker_t *w, int timeout_ms, fanmap_error_t *err)
     if (w->drain_asked && !w->drain_begun) {
         w->drain_begun = true;
         if (w->presence)
-            presence_withdraw(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->tasks,
+            presence_withdraw(w->presence, w->incarnation, options_text(w->options, OPT_QUEUE), w->names,
                               w->catalogue.n);
         worker_shell_drain(w->shell);
         worker_streams_drain(w->streams);
@@ -346,11 +257,9 @@ void fanmap_worker_close(fanmap_worker_t *w)
     loop_timer_free(w->presence_timer);
     loop_free(w->loop);
     slots_catalogue_free(&w->catalogue);
-    free(w->tasks);
-    free(w->fails_to_start);
+    free(w->names);
     free(w->fed);
-    free(w->is_unfed);
-    free(w->had_partition_ms);
+    free(w->tasks);
     fanmap_options_free(w->options);
     free(w);
 }

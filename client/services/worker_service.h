@@ -1,5 +1,5 @@
-/* A worker of a fleet: its state, and what its files do for each other. worker_service.c has its life, worker_announce.c
- * what it says of itself at Redis. */
+/* A worker of a fleet: its state, and what its files do for each other. worker_service.c has its life, worker_events.c
+ * what its shell reports, worker_announce.c what it says of itself at Redis. */
 #ifndef CLIENT_SERVICES_WORKER_SERVICE_H
 #define CLIENT_SERVICES_WORKER_SERVICE_H
 
@@ -13,6 +13,13 @@
 #include "tokens/presence.h"
 
 enum { WORKER_HOST_MAX = 64, WORKER_NAME_BYTES = WORKER_HOST_MAX + 16 };
+
+enum { TASK_FAILS_TO_START = 1, TASK_IS_UNFED = 2 /* for a while the worker has had no partition of its topics */ };
+
+typedef struct {
+    unsigned troubles; /* of those above */
+    int64_t had_partition_ms;
+} worker_task_t;
 
 struct fanmap_worker {
     fanmap_options_t *options;
@@ -31,13 +38,11 @@ struct fanmap_worker {
     worker_streams_t *streams;
     unsigned left_n; /* of shell and streams, those that are drained */
     loop_timer_t *connect_timer, *presence_timer;
-    cleaner_t *cleaner; /* from ready on */
-    bool has_lost;      /* items were lost before that */
-    const char **tasks;
-    bool *fails_to_start; /* of each task */
-    const char **fed;     /* the tasks of which it can get items */
-    bool *is_unfed;       /* the others: for a while it has had no partition of their topics */
-    int64_t *had_partition_ms;
+    cleaner_t *cleaner;   /* from ready on */
+    bool has_lost;        /* items were lost before that */
+    const char **names;   /* of the catalogue's tasks */
+    const char **fed;     /* those of which it can get items */
+    worker_task_t *tasks; /* as the catalogue has them */
     int64_t dealt_ms;     /* when the group's partitions were last dealt out; 0: not looked at yet */
     bool waits_for_group; /* they have not been for a while, and that was said */
     char incarnation[21];
@@ -53,6 +58,17 @@ struct fanmap_worker {
 #define worker_log(w, level, ...) log_to((w)->log, (w)->log_arg, (level), __VA_ARGS__)
 
 void worker_name(char ret[WORKER_NAME_BYTES]);
+/* worker_events.c */
+extern const worker_shell_callbacks_t worker_events;
+/* The shell, or the streams, are drained; with an error they cannot go on. */
+void worker_on_drained(void *worker, const fanmap_error_t *err);
+/* worker_service.c */
+void worker_on_log(void *worker, fanmap_log_level_t level, const char *line);
+/* Announces it, or looks whether it is gone; by a timer, and once more when it is ready. */
+void worker_on_presence(void *worker);
+/* Ends the service: at once with an error, else when Redis and Kafka have what is left to say. */
+void worker_leave(fanmap_worker_t *w, const fanmap_error_t *err);
+/* worker_announce.c */
 /* Presence, row and bounds, as they are now. */
 void worker_announce(fanmap_worker_t *w);
 
