@@ -109,7 +109,7 @@ static void heed_whole(follower_t *f, follow_lane_t *lane)
 }
 
 /* Until something is there to be taken, or nothing is left to look at. */
-static void go_on(follower_t *f, follow_lane_t *lane)
+static void read_until_ready(follower_t *f, follow_lane_t *lane)
 {
     while (lane->ready == NULL && (lane->is_looking || lane->packs != NULL)) {
         if (lane->is_looking) {
@@ -145,7 +145,7 @@ bool follower_record(follower_t *f, uint32_t number, int64_t at, const void *val
     lane->packs_end = &pack->next;
     lane->is_unread = false;
     f->waiting_bytes += len;
-    go_on(f, lane);
+    read_until_ready(f, lane);
     return true;
 }
 
@@ -170,7 +170,7 @@ bool follower_has_next(const follower_t *f)
     return f->ready_n > 0;
 }
 
-static follow_entry_t *take(follower_t *f, follow_lane_t *lane)
+static follow_entry_t *dequeue_ready(follower_t *f, follow_lane_t *lane)
 {
     follow_entry_t *entry = lane->ready;
     lane->ready = entry->next;
@@ -190,9 +190,9 @@ bool follower_next(follower_t *f, followed_t *ret)
         f->turn = (f->turn + 1) % f->lanes_n;
     uint32_t number = f->turn;
     follow_lane_t *lane = &f->lanes[number];
-    f->taken = take(f, lane);
+    f->taken = dequeue_ready(f, lane);
     if (lane->ready == NULL) {
-        go_on(f, lane);
+        read_until_ready(f, lane);
         f->turn = (f->turn + 1) % f->lanes_n;
     }
     *ret = (followed_t){number, f->taken->outcome};
@@ -253,7 +253,7 @@ void follower_free(follower_t *f)
     for (uint32_t i = 0; i < f->lanes_n; i++) {
         follow_lane_t *lane = &f->lanes[i];
         while (lane->ready != NULL)
-            unref_entry(f, take(f, lane));
+            unref_entry(f, dequeue_ready(f, lane));
         gather_lane_forget(&lane->rules, on_release, f);
         gather_lane_free(&lane->rules);
         for (follow_pack_t *pack = lane->packs, *next; pack != NULL; pack = next) {

@@ -11,7 +11,7 @@
 
 #include "base/invariant.h"
 
-enum { FRAMING_BYTES = 64 * 1024, PERCENT_OUTCOMES_MIN = 3, END_NONE = 0 };
+enum { FRAMING_BYTES = 64 * 1024 };
 
 list_t *list_new(const char *job, const list_callbacks_t *callbacks, void *arg)
 {
@@ -36,70 +36,6 @@ void list_free(list_t *list)
     free(list->input_error);
     free(list);
 }
-
-/* ---- the decision ---- */
-
-void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint64_t n)
-{
-    invariant(list->now.state == LIST_OPEN && state != LIST_OPEN);
-    list->now.state = state;
-    list->now.end_reason = reason;
-    list->now.decided_n = n;
-    fanmap_kind_t missing = reason == END_DEADLINE ? FANMAP_DEADLINE : FANMAP_CANCELLED;
-    if (list->callbacks.decided)
-        list->callbacks.decided(list->arg, n, state, reason, missing);
-}
-
-static void decide(list_t *list, list_state_t state, end_reason_t reason)
-{
-    uint64_t published = list->now.end > list->now.prefix ? list->now.end : list->now.prefix;
-    list_decide_as(list, state, reason, list->now.total >= 0 ? (uint64_t)list->now.total : published);
-}
-
-static void decide_if_all_known(list_t *list)
-{
-    if (list->now.state != LIST_OPEN || list->now.total < 0 || list->now.known < list->now.wanted)
-        return;
-    if (list->input_error)
-        decide(list, LIST_CLOSED, END_INPUT_ERROR);
-    else if (list->now.is_halting)
-        decide(list, LIST_CLOSED, END_HALT);
-    else
-        decide(list, LIST_COMPLETE, END_COMPLETE);
-}
-
-static bool halt_holds(const list_t *list)
-{
-    const halt_t *halt = &list->spec.halt;
-    uint64_t hits = list->given_n;
-    if (halt->what == HALT_FAIL)
-        hits = list->now.failed;
-    else if (halt->what == HALT_SUCCESS)
-        hits = list->given_n - list->now.failed;
-    if (!halt->is_percent)
-        return hits >= halt->threshold;
-    return list->given_n >= PERCENT_OUTCOMES_MIN && hits * 100 >= halt->threshold * list->given_n;
-}
-
-/* The reason for which this outcome, already counted, closes the job. */
-static int closing_reason(const list_t *list, const outcome_t *outcome)
-{
-    if (list->spec.fail_fast && outcome->kind != FANMAP_VALUE)
-        return END_FAIL_FAST;
-    if (list->spec.halt.when == HALT_NOW && halt_holds(list))
-        return END_HALT;
-    return END_NONE;
-}
-
-static void check_halt_soon(list_t *list, uint64_t index)
-{
-    if (list->now.is_halting || list->spec.halt.when != HALT_SOON || !halt_holds(list))
-        return;
-    list->now.is_halting = true;
-    list->now.closed_by = (int64_t)index;
-}
-
-/* ---- the records ---- */
 
 /* Whether a producer may have published items 0..n-1 by now. */
 static bool within_reach(const list_t *list, uint64_t n)
@@ -140,14 +76,7 @@ static bool fold_outcome(list_t *list, const outcome_t *outcome)
     count_outcome(list, outcome);
     if (list->callbacks.outcome)
         list->callbacks.outcome(list->arg, outcome);
-    int reason = closing_reason(list, outcome);
-    check_halt_soon(list, outcome->index);
-    if (reason != END_NONE) {
-        list->now.closed_by = (int64_t)outcome->index;
-        decide(list, LIST_CLOSED, (end_reason_t)reason);
-    } else {
-        decide_if_all_known(list);
-    }
+    list_judge(list, outcome);
     return true;
 }
 
@@ -224,11 +153,11 @@ static bool fold_input(list_t *list, int64_t offset, const joblog_record_t *reco
     }
     list->now.input_at = offset;
     set_length(list, record->input_n);
-    decide_if_all_known(list);
+    list_decide_if_whole(list);
     return true;
 }
 
-static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
+static bool fold_record(list_t *list, int64_t offset, joblog_record_t *record)
 {
     if (record->type == JOBLOG_START)
         return fold_start(list, offset, &record->start);
@@ -242,7 +171,7 @@ static bool fold(list_t *list, int64_t offset, joblog_record_t *record)
     case JOBLOG_INPUT:
         return fold_input(list, offset, record);
     case JOBLOG_END:
-        decide(list, LIST_CLOSED, record->end_reason);
+        list_decide(list, LIST_CLOSED, record->end_reason);
         return true;
     case JOBLOG_PRODUCER:
         memcpy(list->producer, record->producer, sizeof list->producer);
@@ -265,7 +194,7 @@ bool list_record(list_t *list, int64_t offset, const void *key, size_t key_len, 
     }
     joblog_record_t record;
     bool good = joblog_decode(value, value_len, &record) &&
-                (offset < list->resume.read_to ? list_resume_record : fold)(list, offset, &record);
+                (offset < list->resume.read_to ? list_resume_record : fold_record)(list, offset, &record);
     list->bad_n += !good;
     return good;
 }

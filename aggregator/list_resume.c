@@ -24,7 +24,7 @@ void list_numbers(const list_t *list, position_t *ret)
 }
 
 /* Everything before read_to is known again. */
-static void finish(list_t *list)
+static void end_resuming(list_t *list)
 {
     const position_list_t *then = &list->resume.then;
     list->now.prefix = then->prefix;
@@ -57,7 +57,7 @@ bool list_resume(list_t *list, const spec_t *spec, const position_t *position)
     if (!position_given(position, &list->known))
         return false;
     if (!is_resuming(list))
-        finish(list);
+        end_resuming(list);
     return !list->resume.is_misfit;
 }
 
@@ -72,7 +72,7 @@ static bool give_out_again(list_t *list, joblog_record_t *record)
     }
     list->out_of_memory |= list->known.failed;
     if (!is_resuming(list))
-        finish(list);
+        end_resuming(list);
     return true;
 }
 

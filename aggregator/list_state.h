@@ -1,4 +1,4 @@
-/* A list from inside, for list.c and list_resume.c. */
+/* A list from inside, for list.c, list_decision.c and list_resume.c. */
 #ifndef AGGREGATOR_LIST_STATE_H
 #define AGGREGATOR_LIST_STATE_H
 
@@ -36,6 +36,12 @@ struct list {
 /* Whether it counts, going by where it stands in the log. */
 bool list_outcome_valid(const list_t *list, const outcome_t *outcome);
 bool list_fold_progress(list_t *list, const progress_t *progress);
+/* list_decision.c */
+/* An outcome was counted: does it close the list, or make it whole? */
+void list_judge(list_t *list, const outcome_t *outcome);
+void list_decide_if_whole(list_t *list);
+/* As long as its log shows it to be; or of n entries. */
+void list_decide(list_t *list, list_state_t state, end_reason_t reason);
 void list_decide_as(list_t *list, list_state_t state, end_reason_t reason, uint64_t n);
 /* A record before read_to: gives out what was known and not handed out. */
 bool list_resume_record(list_t *list, int64_t offset, joblog_record_t *record);

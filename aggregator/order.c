@@ -137,7 +137,7 @@ void order_decide(order_t *order, uint64_t n, fanmap_kind_t missing)
 
 /* ---- out ---- */
 
-static outcome_t blank(uint64_t index, fanmap_kind_t kind)
+static outcome_t missing_outcome(uint64_t index, fanmap_kind_t kind)
 {
     return (outcome_t){.index = index, .kind = kind, .type = "", .message = "", .stderr_tail = ""};
 }
@@ -149,7 +149,7 @@ static void release_out(order_t *order)
     order->has_out = false;
 }
 
-static int take(order_t *order, const place_t *place, outcome_t *ret, fanmap_error_t *err)
+static int read_and_advance(order_t *order, const place_t *place, outcome_t *ret, fanmap_error_t *err)
 {
     const uint8_t *from;
     int code = blocks_get(order->blocks, place, &from, err);
@@ -177,7 +177,7 @@ static int next_missing(order_t *order, outcome_t *ret)
         order->missing_from++;
     if (order->missing_from >= order->n)
         return FANMAP_END;
-    *ret = blank(order->missing_from++, order->missing);
+    *ret = missing_outcome(order->missing_from++, order->missing);
     return FANMAP_OK;
 }
 
@@ -189,7 +189,7 @@ static int next_arrived(order_t *order, outcome_t *ret, fanmap_error_t *err)
     while (order->waiting_n > 0) {
         int code = pages_at(order->pages, order->position, &place, err);
         if (code == FANMAP_OK)
-            code = take(order, place, &outcome, err);
+            code = read_and_advance(order, place, &outcome, err);
         if (code != FANMAP_OK)
             return code;
         if (!order->is_decided || outcome.index < order->n) {
@@ -215,10 +215,10 @@ int order_next(order_t *order, outcome_t *ret, fanmap_error_t *err)
             return code;
     }
     if (place && place->mark)
-        return take(order, place, ret, err);
+        return read_and_advance(order, place, ret, err);
     if (!order->is_decided)
         return FANMAP_AGAIN;
-    *ret = blank(order->position, order->missing);
+    *ret = missing_outcome(order->position, order->missing);
     advance(order);
     return FANMAP_OK;
 }

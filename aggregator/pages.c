@@ -53,7 +53,7 @@ static page_t *oldest_of_set(page_t *set)
     return oldest;
 }
 
-static page_t *find(page_t *set, uint64_t number)
+static page_t *find_in_set(page_t *set, uint64_t number)
 {
     for (page_t *page = set; page < set + WAYS; page++)
         if (page->places && page->number == number)
@@ -78,7 +78,7 @@ static int vacate(pages_t *pages, page_t *page, fanmap_error_t *err)
     return FANMAP_OK;
 }
 
-static int load(pages_t *pages, page_t *page, uint64_t number, fanmap_error_t *err)
+static int load_page(pages_t *pages, page_t *page, uint64_t number, fanmap_error_t *err)
 {
     int code = vacate(pages, page, err);
     if (!code)
@@ -88,14 +88,14 @@ static int load(pages_t *pages, page_t *page, uint64_t number, fanmap_error_t *e
     return code;
 }
 
-static int get(pages_t *pages, uint64_t number, fanmap_error_t *err)
+static int get_page(pages_t *pages, uint64_t number, fanmap_error_t *err)
 {
     page_t *set = &pages->pages[number % SETS * WAYS];
-    page_t *page = find(set, number);
+    page_t *page = find_in_set(set, number);
     if (!page) {
         pages->recent = NULL;
         page = oldest_of_set(set);
-        int code = load(pages, page, number, err);
+        int code = load_page(pages, page, number, err);
         if (code)
             return code;
     }
@@ -108,7 +108,7 @@ int pages_at(pages_t *pages, uint64_t index, place_t **ret, fanmap_error_t *err)
 {
     uint64_t number = index / PAGE_PLACES;
     if (!pages->recent || pages->recent->number != number) {
-        int code = get(pages, number, err);
+        int code = get_page(pages, number, err);
         if (code)
             return code;
     }

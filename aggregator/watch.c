@@ -26,42 +26,10 @@ watch_t *watch_new(watch_whole_fn is_whole, void *arg)
 
 /* ---- jobs ---- */
 
-static size_t *counter(watch_t *watch, job_state_t state)
-{
-    return state == JOB_OPEN ? &watch->open_n : state == JOB_FINISHED ? &watch->finished_n : &watch->writing_n;
-}
-
-static void set_state(watch_t *watch, job_t *job, job_state_t state)
-{
-    invariant(*counter(watch, job->state) > 0 && job->state != state);
-    --*counter(watch, job->state);
-    ++*counter(watch, state);
-    job->state = state;
-}
-
-static void enqueue(watch_t *watch, job_t *job)
-{
-    set_state(watch, job, JOB_FINISHED);
-    invariant(*watch->queue_end == NULL);
-    job->queued = NULL;
-    job->queued_at = watch->queue_end;
-    *watch->queue_end = job;
-    watch->queue_end = &job->queued;
-}
-
-static void dequeue(watch_t *watch, job_t *job)
-{
-    *job->queued_at = job->queued;
-    *(job->queued ? &job->queued->queued_at : &watch->queue_end) = job->queued_at;
-}
-
-static void forget(watch_t *watch, job_t *job)
+void watch_forget(watch_t *watch, job_t *job)
 {
     partition_t *partition = job->partition;
-    if (job->state == JOB_FINISHED)
-        dequeue(watch, job);
-    --*counter(watch, job->state);
-    watch->failed_n -= job->has_failed;
+    watch_leave_state(watch, job);
     *(job->prev ? &job->prev->next : &partition->first) = job->next;
     *(job->next ? &job->next->prev : &partition->last) = job->prev;
     HASH_DEL(partition->table, job);
@@ -121,7 +89,7 @@ void watch_revoked(watch_t *watch, int32_t id)
         if (partition->id != id)
             continue;
         while (partition->first)
-            forget(watch, partition->first);
+            watch_forget(watch, partition->first);
         *at = partition->next;
         free(partition);
         return;
@@ -161,7 +129,7 @@ static void make_room(watch_t *watch, partition_t *partition)
     for (job_t *job = partition->first; job; job = job->next) {
         if (job->state != JOB_OPEN)
             continue;
-        forget(watch, job);
+        watch_forget(watch, job);
         watch->dropped_n++;
         return;
     }
@@ -193,7 +161,7 @@ static bool count_record(watch_t *watch, job_t *job, int64_t offset, const void 
         return good;
     list_free(job->list);
     job->list = NULL;
-    enqueue(watch, job);
+    watch_enqueue(watch, job);
     return good;
 }
 
@@ -231,7 +199,7 @@ size_t watch_gap(watch_t *watch, int32_t id, int64_t to)
         return 0;
     for (job_t *job = partition->first, *next; job && job->start_offset < to; job = next, lost++) {
         next = job->next;
-        forget(watch, job);
+        watch_forget(watch, job);
     }
     const gathered_t *before = &partition->before;
     for (uint32_t i = 0; i < before->open_n && before->open[i] < to; i++)
@@ -249,78 +217,4 @@ bool watch_out_of_memory(const watch_t *watch)
 bool watch_has_room(const watch_t *watch)
 {
     return watch->finished_n == 0 || watch->open_n + watch->finished_n + watch->writing_n < WATCH_JOBS_MAX;
-}
-
-/* ---- files ---- */
-
-bool watch_next(watch_t *watch, int64_t now_ms, watch_task_t *ret)
-{
-    job_t *job = watch->queue;
-    if (!job || (watch->retry_ms && now_ms < watch->retry_at_ms))
-        return false;
-    dequeue(watch, job);
-    set_state(watch, job, JOB_WRITING);
-    job->number = ++watch->last_number;
-    *ret = (watch_task_t){.number = job->number,
-                          .partition = job->partition->id,
-                          .start_offset = job->start_offset,
-                          .submitted_ms = job->submitted_ms};
-    memcpy(ret->job, job->id, sizeof ret->job);
-    return true;
-}
-
-int64_t watch_due_ms(const watch_t *watch)
-{
-    return watch->queue ? watch->retry_at_ms : INT64_MAX;
-}
-
-static job_t *find_writing(const watch_t *watch, uint64_t number)
-{
-    for (const partition_t *partition = watch->partitions; partition; partition = partition->next)
-        for (job_t *job = partition->first; job; job = job->next)
-            if (job->state == JOB_WRITING && job->number == number)
-                return job;
-    return NULL;
-}
-
-/* Several files may fail at one moment: that is one failure of the disk. */
-static void note_failure(watch_t *watch, int64_t now_ms)
-{
-    if (watch->retry_ms && now_ms < watch->retry_at_ms)
-        return;
-    watch->retry_ms = watch->retry_ms ? watch->retry_ms * 2 : WATCH_RETRY_MS;
-    if (watch->retry_ms > WATCH_RETRY_MAX_MS)
-        watch->retry_ms = WATCH_RETRY_MAX_MS;
-    watch->retry_at_ms = now_ms + watch->retry_ms;
-}
-
-void watch_ended(watch_t *watch, uint64_t number, watch_result_t result, int64_t now_ms)
-{
-    job_t *job = find_writing(watch, number);
-    if (result == WATCH_FAILED)
-        note_failure(watch, now_ms);
-    else
-        watch->retry_ms = watch->retry_at_ms = 0;
-    if (job && result != WATCH_FAILED)
-        forget(watch, job);
-    if (!job || result != WATCH_FAILED)
-        return;
-    watch->failed_n += !job->has_failed;
-    job->has_failed = true;
-    enqueue(watch, job);
-}
-
-size_t watch_waiting_n(const watch_t *watch)
-{
-    return watch->finished_n + watch->writing_n;
-}
-
-size_t watch_failed_n(const watch_t *watch)
-{
-    return watch->failed_n;
-}
-
-uint64_t watch_dropped_n(const watch_t *watch)
-{
-    return watch->dropped_n;
 }

@@ -1,4 +1,4 @@
-/* A watch from inside, for watch.c (jobs, records, files) and watch_commit.c. */
+/* A watch from inside, for watch.c (jobs, records), watch_files.c and watch_commit.c. */
 #ifndef AGGREGATOR_WATCH_STATE_H
 #define AGGREGATOR_WATCH_STATE_H
 
@@ -45,6 +45,14 @@ struct watch {
     gathered_t now; /* scratch */
     buf_t metadata;
 };
+
+/* watch.c */
+void watch_forget(watch_t *watch, job_t *job);
+/* watch_files.c */
+/* The job has ended, or its file could not be written: it waits for it. */
+void watch_enqueue(watch_t *watch, job_t *job);
+/* It is about to be forgotten. */
+void watch_leave_state(watch_t *watch, job_t *job);
 
 static inline partition_t *watch_partition(const watch_t *watch, int32_t id)
 {
