@@ -121,9 +121,9 @@ typedef struct {
     void *arg;
 } printing_t;
 
-static void say(const printing_t *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void print_line(const printing_t *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(const printing_t *p, const char *format, ...)
+static void print_line(const printing_t *p, const char *format, ...)
 {
     char line[1024];
     va_list args;
@@ -187,9 +187,9 @@ static void print_right(const printing_t *p, const char *principal, const right_
     snprintf(copy, sizeof copy, "%s", right->operations);
     for (char *rest = copy, *word; (word = strsep(&rest, " "));)
         n += (size_t)snprintf(operations + n, sizeof operations - n, " --operation %s", word);
-    say(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s%s%s",
-        brokers && *brokers ? brokers : "HOST:PORT", principal, operations, kind, of, has_dot ? "." : "",
-        is_prefix ? " --resource-pattern-type prefixed" : "");
+    print_line(p, "kafka-acls.sh --bootstrap-server %s --add --allow-principal '%s'%s --%s %s%s%s",
+               brokers && *brokers ? brokers : "HOST:PORT", principal, operations, kind, of, has_dot ? "." : "",
+               is_prefix ? " --resource-pattern-type prefixed" : "");
 }
 
 static void print_role(const printing_t *p, const role_t *role)
@@ -197,7 +197,7 @@ static void print_role(const printing_t *p, const role_t *role)
     char standard[NAME_MAX_LEN + 32];
     const char *principal = options_text(p->options, OPT_PRINCIPAL);
     snprintf(standard, sizeof standard, "User:%s-%s", options_text(p->options, OPT_NAMESPACE), role->name);
-    say(p, "# %s: %s", role->name, role->who);
+    print_line(p, "# %s: %s", role->name, role->who);
     for (const right_t *right = role->rights; right->resource != ON_END; right++)
         print_right(p, principal ? principal : standard, right);
 }
@@ -217,8 +217,8 @@ int fanmap_acls(const fanmap_options_t *options, fanmap_line_fn fn, void *arg, f
         print_role(&p, &at[i]);
     if (of_stream)
         return FANMAP_OK;
-    say(&p, "# Redis, for all of them; gather and a fleet of jobs without a limit do without it");
-    say(&p, "redis-cli ACL SETUSER %s on '>PASSWORD' '~%s.*' '&%s.*' %s", name_space, name_space, name_space,
-        redis_commands);
+    print_line(&p, "# Redis, for all of them; gather and a fleet of jobs without a limit do without it");
+    print_line(&p, "redis-cli ACL SETUSER %s on '>PASSWORD' '~%s.*' '&%s.*' %s", name_space, name_space, name_space,
+               redis_commands);
     return FANMAP_OK;
 }

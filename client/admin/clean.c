@@ -54,7 +54,7 @@ static int by_place(const fold_entry_t *a, const fold_entry_t *b)
     return a->results_partition < b->results_partition ? -1 : a->results_partition > b->results_partition;
 }
 
-static void bury(cleaning_t *c, const fold_entry_t *entry)
+static void put_tombstones(cleaning_t *c, const fold_entry_t *entry)
 {
     char key[JOB_ID_MAX + 17];
     for (int field = JOBS_SPEC; field <= JOBS_HALT; field++) {
@@ -81,7 +81,7 @@ static void forget_jobs(cleaning_t *c)
         asked = entry->results_partition;
         if (begin <= entry->start_offset)
             continue;
-        bury(c, entry);
+        put_tombstones(c, entry);
         if (c->query.result != FANMAP_OK)
             return;
         HASH_DEL(c->fold.entries, entry);
@@ -216,7 +216,7 @@ static void read_commits(cleaning_t *c, cleaned_topic_t *topic)
         query_committed(&c->query, topic->queue->items, c->group, topic->queue->items_n, topic->committed);
 }
 
-static void clean(cleaning_t *c, bool with_topics)
+static void clean_namespace(cleaning_t *c, bool with_topics)
 {
     list_topics(c);
     for (size_t i = 0; c->query.result == FANMAP_OK && i < c->topics_n; i++)
@@ -240,7 +240,7 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
     query_begin(&c.query, f, timeout_ms, err);
     name_group(c.group, f->namespace_name, c.queue_name);
     c.shared = query_queue(&c.query, NULL, NULL);
-    clean(&c, options_switch(options, OPT_CLEAN));
+    clean_namespace(&c, options_switch(options, OPT_CLEAN));
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);
     for (size_t i = 0; i < c.topics_n; i++)
         free(c.topics[i].committed);

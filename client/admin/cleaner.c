@@ -43,7 +43,7 @@ static bool share(cleaner_t *c, fanmap_t *f)
     return may_go_on;
 }
 
-static void *pass(void *arg)
+static void *run_pass(void *arg)
 {
     cleaner_t *c = arg;
     fanmap_t *f = NULL;
@@ -68,7 +68,7 @@ static void *pass(void *arg)
 
 /* ---- in the loop ---- */
 
-static void tell(cleaner_t *c)
+static void log_pass(cleaner_t *c)
 {
     if (c->cleaned.jobs_forgotten > 0 || c->cleaned.records_deleted > 0)
         log_to(c->log, c->log_arg, FANMAP_LOG_INFO,
@@ -91,14 +91,14 @@ static void tell(cleaner_t *c)
     c->was_denied |= is_denied;
 }
 
-static void arm(cleaner_t *c)
+static void arm_timer(cleaner_t *c)
 {
     int64_t due = c->is_running ? loop_now_ms(c->loop) + LOOK_MS : earlier(c->clean_at_ms, c->lost_at_ms);
     if (due != INT64_MAX)
         loop_timer_at(c->timer, due);
 }
 
-static void begin(cleaner_t *c, int64_t now)
+static void begin_pass(cleaner_t *c, int64_t now)
 {
     c->cleans = now >= c->clean_at_ms;
     c->looks = now >= c->lost_at_ms;
@@ -106,7 +106,7 @@ static void begin(cleaner_t *c, int64_t now)
     if (!c->cleans && !c->looks)
         return;
     c->is_over = false;
-    c->is_running = thread_start(pass, c, 0, &c->thread) == 0;
+    c->is_running = thread_start(run_pass, c, 0, &c->thread) == 0;
     if (c->cleans)
         c->clean_at_ms = now + c->every_ms;
     if (c->looks)
@@ -118,8 +118,8 @@ static void on_timer(void *arg)
     cleaner_t *c = arg;
     int64_t now = loop_now_ms(c->loop);
     if (!c->is_running) {
-        begin(c, now);
-        arm(c);
+        begin_pass(c, now);
+        arm_timer(c);
         return;
     }
     pthread_mutex_lock(&c->mutex);
@@ -128,17 +128,17 @@ static void on_timer(void *arg)
     if (is_over) {
         pthread_join(c->thread, NULL);
         c->is_running = false;
-        tell(c);
+        log_pass(c);
         if (c->looks && (c->again || c->result != FANMAP_OK))
             c->lost_at_ms = earlier(c->lost_at_ms, now + LOST_MS);
     }
-    arm(c);
+    arm_timer(c);
 }
 
 void cleaner_look_for_lost(cleaner_t *c)
 {
     c->lost_at_ms = earlier(c->lost_at_ms, loop_now_ms(c->loop) + LOST_MS);
-    arm(c);
+    arm_timer(c);
 }
 
 void cleaner_stranded(cleaner_t *c, bool is_stranded)
@@ -186,7 +186,7 @@ int cleaner_new(loop_t *loop, const fanmap_options_t *options, uint64_t seed, fa
     c->stranded_since_ms = loop_clock_ms();
     c->stranded_ms = STRANDED_MS;
     c->clean_at_ms = c->every_ms > 0 ? loop_clock_ms() + (int64_t)(seed % (uint64_t)c->every_ms) : INT64_MAX;
-    arm(c);
+    arm_timer(c);
     *ret = c;
     return FANMAP_OK;
 }

@@ -80,7 +80,7 @@ static bool find_home(const replay_t *p, const letter_t *letter, home_t *ret)
 }
 
 /* Why it stays; NULL: it may go. */
-static const char *judge(replay_t *p, const letter_t *letter)
+static const char *why_it_stays(replay_t *p, const letter_t *letter)
 {
     home_t home;
     if (letter->told.origin_partition < 0 || letter->topic[0] == '\0')
@@ -121,7 +121,7 @@ static void replay_batch(replay_t *p)
     query_t *query = &p->dead.query;
     dead_read_batch(&p->dead);
     for (const letter_t *letter = p->dead.first; query->result == FANMAP_OK && letter; letter = letter->next) {
-        const char *why = judge(p, letter);
+        const char *why = why_it_stays(p, letter);
         if (query->result == FANMAP_OK && !why)
             put_back(p, letter);
         else if (query->result == FANMAP_OK && p->on_refused)

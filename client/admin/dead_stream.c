@@ -89,7 +89,7 @@ static char *copy(char *ret, const char *text, size_t len)
 }
 
 /* why: it stays; NULL: it is only told. */
-static void tell(const replay_t *r, const bus_record_t *record, const dead_origin_t *origin, const char *why)
+static void report_record(const replay_t *r, const bus_record_t *record, const dead_origin_t *origin, const char *why)
 {
     char topic[TEXT_MAX], kind[TEXT_MAX], message[TEXT_MAX];
     const fanmap_dead_t told = {.offset = record->offset,
@@ -129,18 +129,18 @@ static bool put_back(replay_t *r, const bus_record_t *record, int32_t partition)
     return true;
 }
 
-static bool take(replay_t *r, const bus_record_t *record)
+static bool replay_record(replay_t *r, const bus_record_t *record)
 {
     dead_origin_t origin;
     dead_headers_read(r->spec.terms.dead_headers, record->headers, record->headers_n, &origin);
     if (!is_of_stream(r, &origin))
         return true;
     if (r->list)
-        tell(r, record, &origin, NULL);
+        report_record(r, record, &origin, NULL);
     else if (origin.is_left_out)
-        tell(r, record, &origin, "its value was too large to be kept here, and is on the source alone");
+        report_record(r, record, &origin, "its value was too large to be kept here, and is on the source alone");
     else if (origin.partition < 0 || origin.partition >= r->source.partitions_n)
-        tell(r, record, &origin, "it does not say in which partition of the source it stood");
+        report_record(r, record, &origin, "it does not say in which partition of the source it stood");
     else
         return put_back(r, record, (int32_t)origin.partition);
     return true;
@@ -149,7 +149,7 @@ static bool take(replay_t *r, const bus_record_t *record)
 static void on_record(void *arg, const bus_record_t *record)
 {
     replay_t *r = arg;
-    bool is_taken = take(r, record);
+    bool is_taken = replay_record(r, record);
     if (is_taken)
         r->next = record->offset + 1;
     r->is_cut = !is_taken || ++r->batch_n >= BATCH_N;
@@ -204,7 +204,7 @@ static void read_all(replay_t *r)
     free(committed);
 }
 
-static int run(replay_t *r, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
+static int run_replay(replay_t *r, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
     query_begin(&r->query, f, timeout_ms, err);
     find_stream(r);
@@ -219,14 +219,14 @@ int dead_stream_list(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms
                      fanmap_error_t *err)
 {
     replay_t r = {.filter = filter, .list = fn, .arg = arg};
-    return run(&r, f, timeout_ms, err);
+    return run_replay(&r, f, timeout_ms, err);
 }
 
 int dead_stream_replay(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fanmap_dead_refused_fn on_refused,
                        void *arg, uint64_t *ret_n, fanmap_error_t *err)
 {
     replay_t r = {.filter = filter, .on_refused = on_refused, .arg = arg};
-    int code = run(&r, f, timeout_ms, err);
+    int code = run_replay(&r, f, timeout_ms, err);
     if (code == FANMAP_OK)
         *ret_n = r.sent;
     return code;

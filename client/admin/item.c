@@ -212,7 +212,7 @@ static void look_up(asked_t *a)
     read_log(a, queue);
 }
 
-static void tell(asked_t *a, fanmap_item_fn fn, void *arg)
+static void report_item(asked_t *a, fanmap_item_fn fn, void *arg)
 {
     fanmap_item_info_t *item = &a->item;
     item->index = a->index;
@@ -249,7 +249,7 @@ int fanmap_item(fanmap_t *f, const char *job_id, uint64_t index, int timeout_ms,
     if (a->record.failed || a->input.failed)
         query_out_of_memory(&a->query);
     if (a->query.result == FANMAP_OK)
-        tell(a, fn, arg);
+        report_item(a, fn, arg);
     int r = query_end(&a->query);
     list_free(a->list);
     outcome_view_free(&a->view);

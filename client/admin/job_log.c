@@ -3,7 +3,7 @@
 enum { KEPT_MAX = 16 };
 
 /* What is known of it already. */
-static kept_log_t *find(query_t *query, const char *id, const spec_t *spec)
+static kept_log_t *find_kept_log(query_t *query, const char *id, const spec_t *spec)
 {
     fanmap_t *f = query->f;
     kept_log_t *log = NULL;
@@ -61,7 +61,7 @@ job_log_t job_log_read(query_t *query, queue_t *queue, const char *id, const loo
     if (query->result == FANMAP_OK)
         query->result = lookup_check_log(queue, &seen->spec, query->err);
     if (query->result == FANMAP_OK)
-        ret.log = find(query, id, &seen->spec);
+        ret.log = find_kept_log(query, id, &seen->spec);
     if (!ret.log)
         return ret;
     const bus_request_t begin = {.kind = BUS_FIND_BEGIN, .partition = (int32_t)ret.log->partition};

@@ -224,7 +224,7 @@ static const char *waits_for(listing_t *l, const fold_entry_t *entry, const fanm
     return said.n > 0 ? why_word(said.causes[0]) : "";
 }
 
-static void tell(listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
+static void report_job(listing_t *l, const fold_entry_t *entry, fanmap_job_info_fn fn, void *arg)
 {
     fanmap_job_info_t info = {.job = entry->id,
                               .task = entry->task,
@@ -263,7 +263,7 @@ int fanmap_jobs(fanmap_t *f, const fanmap_options_t *filter, int timeout_ms, fan
         query_out_of_memory(&l.query);
     HASH_SRT(hh, l.fold.entries, by_age);
     for (const fold_entry_t *entry = l.fold.entries; l.query.result == FANMAP_OK && entry; entry = entry->hh.next)
-        tell(&l, entry, fn, arg);
+        report_job(&l, entry, fn, arg);
     fold_free(&l.fold);
     return query_end(&l.query);
 }

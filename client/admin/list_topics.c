@@ -80,7 +80,7 @@ static void find_problem(const topics_t *t, const fanmap_topic_info_t *info, cha
                  info->message_bytes_max, info->wanted_message_bytes_max);
 }
 
-static void tell(const topics_t *t, const bus_topic_config_t *wanted, const bus_topic_state_t *state)
+static void report_topic(const topics_t *t, const bus_topic_config_t *wanted, const bus_topic_state_t *state)
 {
     char problem[200], group[TOPIC_NAME_MAX] = "", queue[NAME_MAX_LEN + 1], task[TASK_NAME_MAX + 1];
     fanmap_topic_info_t info = {.name = state ? state->name : wanted->name,
@@ -104,7 +104,7 @@ static void tell(const topics_t *t, const bus_topic_config_t *wanted, const bus_
     t->fn(t->arg, &info);
 }
 
-static const bus_topic_state_t *find(const bus_topic_state_t *topics, size_t n, const char *name)
+static const bus_topic_state_t *find_topic(const bus_topic_state_t *topics, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(topics[i].name, name) == 0)
@@ -129,15 +129,15 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
     if (err)
         return;
     for (size_t i = 0; i < t->wanted_n; i++)
-        tell(t, &t->wanted[i], find(topics, n, t->wanted[i].name));
+        report_topic(t, &t->wanted[i], find_topic(topics, n, t->wanted[i].name));
     for (size_t i = 0; i < n; i++)
         if (is_other_items(t, topics[i].name))
-            tell(t, &t->items, &topics[i]);
+            report_topic(t, &t->items, &topics[i]);
 }
 
 /* The merged options, to be freed. */
-static fanmap_options_t *begin(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
-                               fanmap_error_t *err)
+static fanmap_options_t *begin_listing(topics_t *t, fanmap_t *f, const fanmap_options_t *options, int timeout_ms,
+                                       fanmap_error_t *err)
 {
     fanmap_options_t *merged = options_merge(f->options, options);
     query_begin(&t->query, f, timeout_ms, err);
@@ -150,7 +150,7 @@ static fanmap_options_t *begin(topics_t *t, fanmap_t *f, const fanmap_options_t 
 }
 
 /* Waits for the answer of what was asked. A broker that is not there is told by the connect timeout, as everywhere. */
-static int finish(topics_t *t, fanmap_options_t *merged)
+static int end_listing(topics_t *t, fanmap_options_t *merged)
 {
     query_wait(&t->query, "Kafka");
     bus_forget(t->query.f->bus, t);
@@ -167,11 +167,11 @@ int fanmap_topics(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, 
 {
     topics_t t = {.fn = fn, .arg = arg};
     char prefix[TOPIC_NAME_MAX];
-    fanmap_options_t *merged = begin(&t, f, options, timeout_ms, err);
+    fanmap_options_t *merged = begin_listing(&t, f, options, timeout_ms, err);
     snprintf(prefix, sizeof prefix, "%s.", f->namespace_name);
     if (t.query.result == FANMAP_OK)
         t.query.result = bus_survey(f->bus, prefix, on_survey, &t, err);
-    return finish(&t, merged);
+    return end_listing(&t, merged);
 }
 
 static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -184,8 +184,8 @@ static void on_created(void *arg, const uint32_t *partitions_n, const fanmap_err
 int fanmap_topics_create(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, fanmap_error_t *err)
 {
     topics_t t = {0};
-    fanmap_options_t *merged = begin(&t, f, options, timeout_ms, err);
+    fanmap_options_t *merged = begin_listing(&t, f, options, timeout_ms, err);
     if (t.query.result == FANMAP_OK)
         t.query.result = bus_ensure_topics(f->bus, t.wanted, t.wanted_n, true, on_created, &t, err);
-    return finish(&t, merged);
+    return end_listing(&t, merged);
 }

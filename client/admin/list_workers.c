@@ -9,7 +9,7 @@ typedef struct {
     void *arg;
 } telling_t;
 
-static void tell(const telling_t *t, const char *id, int64_t silent_ms, const char *row)
+static void report_worker(const telling_t *t, const char *id, int64_t silent_ms, const char *row)
 {
     worker_row_t worker;
     char *copy = strdup(row);
@@ -28,7 +28,7 @@ static void on_workers(void *arg, const char *const *texts, size_t n, const fanm
     int64_t now = strtoll(texts[0], NULL, 10);
     for (size_t i = 1; i + 2 < n; i += 3) {
         int64_t silent_s = now - strtoll(texts[i + 1], NULL, 10);
-        tell(arg, texts[i], silent_s > 0 ? silent_s * 1000 : 0, texts[i + 2]);
+        report_worker(arg, texts[i], silent_s > 0 ? silent_s * 1000 : 0, texts[i + 2]);
     }
 }
 

@@ -110,7 +110,7 @@ static void write_lost(looking_t *l, uint64_t end)
     query_wait_stored(&l->query);
 }
 
-static void judge(looking_t *l, uint64_t end)
+static void count_missing(looking_t *l, uint64_t end)
 {
     const list_t *list = l->counts->list;
     uint64_t missing = missing_count(list, &l->present, end);
@@ -131,7 +131,7 @@ static void look_at(looking_t *l)
         missing_next(l->counts->list, &l->present, 0, end) == end || !read_items(l) ||
         !read_log(l, partition_end, -1) || list_state(list) != LIST_OPEN)
         return;
-    judge(l, end);
+    count_missing(l, end);
 }
 
 static void look_at_job(looking_t *l)

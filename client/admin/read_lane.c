@@ -92,7 +92,7 @@ static void hand_out(void *arg, const gather_outcome_t *outcome)
     r->is_full = ++r->told == r->limit;
 }
 
-static void release(void *arg, const gather_outcome_t *outcome)
+static void free_payload(void *arg, const gather_outcome_t *outcome)
 {
     (void)arg;
     free(outcome->payload);
@@ -134,7 +134,7 @@ static size_t read_outcomes(reading_t *r, streamlog_pack_t *pack, gather_outcome
 static void on_record(void *arg, const bus_record_t *record)
 {
     reading_t *r = arg;
-    const gather_calls_t calls = {hand_out, release, r};
+    const gather_calls_t calls = {hand_out, free_payload, r};
     streamlog_pack_t pack = {.whole = -1};
     (void)streamlog_decode(record->value, record->value_len, &pack);
     gather_outcome_t *outcomes = calloc(pack.left + 1, sizeof *outcomes);
@@ -229,7 +229,7 @@ int fanmap_lane(fanmap_t *f, const char *stream_id, uint32_t lane, const char *f
         read_log(&r, topic);
     if (r.query.result == FANMAP_OK)
         tell_end(&r);
-    gather_lane_forget(&r.lane, release, &r);
+    gather_lane_forget(&r.lane, free_payload, &r);
     gather_lane_free(&r.lane);
     outcome_view_free(&r.view);
     return query_end(&r.query);

@@ -103,7 +103,7 @@ static void fill_counts(showing_t *s)
     show->producer_silent_ms = job_counts_silent_ms(s->counts, info, s->now_ms);
 }
 
-static void fill(showing_t *s)
+static void fill_show(showing_t *s)
 {
     fanmap_show_t *show = &s->show;
     fanmap_job_info_t *info = &show->summary;
@@ -230,7 +230,7 @@ static void show_all(showing_t *s)
 {
     fill_policy(s);
     fill_changes(s);
-    fill(s);
+    fill_show(s);
     uint64_t published_before = s->show.summary.published;
     waits_ask(&s->query, &s->show.summary, is_stream(s), &s->items, &s->fleet);
     s->show.gatherers_n = -1;
@@ -238,7 +238,7 @@ static void show_all(showing_t *s)
     if (is_stream(s) && s->show.summary.state != FANMAP_JOB_ENDED)
         show_stream(&s->query, &s->seen.spec, s->now_ms, &s->show);
     read_rest(s);
-    fill(s);
+    fill_show(s);
     if (!s->log.is_cut)
         show_failures_fill(s->log.failures, s->counts, &s->show);
     fill_fleet(s);

@@ -106,7 +106,7 @@ static void on_places(void *arg, const bus_answer_t *answer)
     }
 }
 
-static void fill(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
+static void fill_stream(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
 {
     query_t *query = s->query;
     const bus_request_t members = {.kind = BUS_COUNT_MEMBERS, .group = s->gatherers};
@@ -141,7 +141,7 @@ void show_stream(query_t *query, const spec_t *spec, int64_t now_ms, fanmap_show
     name_gather(s.gatherers, query->f->namespace_name, spec->job);
     open_topics(&s, spec);
     if (query->result == FANMAP_OK)
-        fill(&s, now_ms, ret);
+        fill_stream(&s, now_ms, ret);
     free(s.finished);
     free(s.gathered);
     query_clear_error(query);

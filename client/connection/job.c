@@ -1,5 +1,7 @@
 #include "client/connection/job.h"
 
+#include <stdio.h>
+
 #include "client/connection/client.h"
 
 static uint32_t free_number(fanmap_t *f)
@@ -50,4 +52,16 @@ void job_fail(fanmap_job_t *job, const fanmap_error_t *err)
 {
     if (!job->error.code)
         job->error = *err;
+}
+
+fanmap_error_t err_make(int code, const char *format, ...)
+{
+    char message[sizeof((fanmap_error_t *)NULL)->message];
+    fanmap_error_t err;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    err_set(&err, code, "%s", message);
+    return err;
 }

@@ -52,4 +52,8 @@ fanmap_job_t *job_by_number(const fanmap_t *f, uint32_t number);
 /* Nothing more comes of it but this error. The first one stays. */
 void job_fail(fanmap_job_t *job, const fanmap_error_t *err);
 
+fanmap_error_t err_make(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An error made where it is handed on: job_fail(job, err_of(FANMAP_EIO, "...")). It lives as long as the block around it. */
+#define err_of(...) ((fanmap_error_t[]){err_make(__VA_ARGS__)})
+
 #endif

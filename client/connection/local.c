@@ -49,13 +49,10 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 static void on_cannot_start(void *arg, const char *task, const char *why)
 {
     fanmap_t *f = arg;
-    fanmap_error_t err;
     for (fanmap_job_t *job = f->jobs, *next; why && job; job = next) {
         next = job->next;
-        if (strcmp(job->spec.task, task) != 0 || job->error.code)
-            continue;
-        err_set(&err, FANMAP_EUSAGE, "%s (time and again; nothing else here runs task %s)", why, task);
-        job_fail(job, &err);
+        if (strcmp(job->spec.task, task) == 0)
+            job_fail(job, err_of(FANMAP_EUSAGE, "%s (time and again; nothing else here runs task %s)", why, task));
     }
 }
 
@@ -83,7 +80,7 @@ static int start(fanmap_t *f, const fanmap_options_t *options, fanmap_error_t *e
     return r;
 }
 
-static const slots_task_t *find(const struct local *local, const char *task)
+static const slots_task_t *find_task(const struct local *local, const char *task)
 {
     for (size_t i = 0; i < local->catalogue.n; i++)
         if (strcmp(local->catalogue.tasks[i].name, task) == 0)
@@ -106,7 +103,7 @@ int local_start(fanmap_job_t *job, fanmap_error_t *err)
         }
     }
     local_forget(f);
-    const slots_task_t *task = find(f->local, spec->task);
+    const slots_task_t *task = find_task(f->local, spec->task);
     if (!task)
         return err_set(
             err, FANMAP_EUSAGE,
@@ -126,7 +123,7 @@ uint64_t local_running(const fanmap_job_t *job)
 void local_ended(const fanmap_job_t *job)
 {
     struct local *local = job->f->local;
-    const slots_task_t *task = local ? find(local, job->spec.task) : NULL;
+    const slots_task_t *task = local ? find_task(local, job->spec.task) : NULL;
     if (!task || !job->queue || options_text(job->options, OPT_JOB_ID) || local->ended_n == ENDED_MAX)
         return;
     ended_t *ended = malloc(sizeof *ended);
@@ -139,7 +136,7 @@ void local_ended(const fanmap_job_t *job)
 }
 
 /* False: the bus is full, and some of it waits for the next time. */
-static bool bury(const ended_t *ended)
+static bool put_tombstones(const ended_t *ended)
 {
     char key[JOB_ID_MAX + 17];
     fanmap_error_t err;
@@ -162,7 +159,7 @@ void local_forget(fanmap_t *f)
         ended_t *ended = *at;
         lag = ended->task == task ? lag : worker_shell_lag(local->shell, ended->task);
         task = ended->task;
-        if (lag > 0 || !bury(ended)) {
+        if (lag > 0 || !put_tombstones(ended)) {
             at = &ended->next;
             continue;
         }

@@ -120,7 +120,7 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
     return r == FANMAP_OK ? ensure(queue, err) : r;
 }
 
-static queue_t *find(const fanmap_t *f, const char *name, const char *task)
+static queue_t *find_queue(const fanmap_t *f, const char *name, const char *task)
 {
     queue_t *queue = f->queues;
     while (queue && (strcmp(queue->name, name) != 0 || strcmp(queue->task, task) != 0))
@@ -132,7 +132,7 @@ int queue_get(fanmap_t *f, const char *name, const char *task, queue_t **ret, fa
 {
     name = name ? name : "";
     task = name[0] ? task : "";
-    queue_t *queue = find(f, name, task);
+    queue_t *queue = find_queue(f, name, task);
     if (queue) {
         int r = queue->error.code && !queue->is_asked ? ensure(queue, err) : FANMAP_OK;
         if (r == FANMAP_OK)

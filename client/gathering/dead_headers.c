@@ -106,14 +106,14 @@ bool dead_dialects_read(const char *text, uint32_t *ret)
 
 /* ---- out ---- */
 
-static void add(dead_headers_t *h, const name_t *name, const void *value, size_t len)
+static void add_header(dead_headers_t *h, const name_t *name, const void *value, size_t len)
 {
     h->at[h->n++] = (bus_header_t){name->name, value, len};
 }
 
 static void add_text(dead_headers_t *h, const name_t *name, const char *text)
 {
-    add(h, name, text, strlen(text));
+    add_header(h, name, text, strlen(text));
 }
 
 /* Not in the middle of a character. */
@@ -122,7 +122,7 @@ static void add_cut(dead_headers_t *h, const name_t *name, const char *text, siz
     size_t end = len < max ? len : max;
     while (end < len && end > max - 3 && ((unsigned char)text[end] & 0xc0) == 0x80)
         end--;
-    add(h, name, text ? text : "", text ? end : 0);
+    add_header(h, name, text ? text : "", text ? end : 0);
 }
 
 static void add_number(dead_headers_t *h, const name_t *name, int64_t number)
@@ -131,7 +131,7 @@ static void add_number(dead_headers_t *h, const name_t *name, int64_t number)
     for (size_t i = 0; i < name->bytes; i++)
         to[i] = (char)((uint64_t)number >> (8 * (name->bytes - 1 - i)));
     size_t len = name->bytes > 0 ? name->bytes : (size_t)snprintf(to, sizeof h->numbers[0], "%" PRId64, number);
-    add(h, name, to, len);
+    add_header(h, name, to, len);
 }
 
 static void add_class(dead_headers_t *h, const name_t *name, const outcome_t *o)

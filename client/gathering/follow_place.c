@@ -51,7 +51,6 @@ static size_t put_hash(const follow_t *f, char ret[20])
 void follow_on_kept(fanmap_job_t *job, const bus_answer_t *stored)
 {
     follow_t *f = gather_follow(job);
-    fanmap_error_t err;
     char hash[20];
     size_t len = put_hash(f, hash);
     buf_t place = {0};
@@ -62,12 +61,11 @@ void follow_on_kept(fanmap_job_t *job, const bus_answer_t *stored)
         if (place.len == 0)
             buf_append_text(&place, hash);
         if (strncmp(text, hash, len) != 0) {
-            err_set(&err, FANMAP_EUSAGE,
-                    "what is kept under the name %s is of an earlier stream %s: take another name, or delete that "
-                    "group with Kafka's tools",
-                    options_text(job->options, OPT_AS), job->id);
             buf_free(&place);
-            follow_fail(f, &err);
+            follow_fail(f, err_of(FANMAP_EUSAGE,
+                                  "what is kept under the name %s is of an earlier stream %s: take another name, or "
+                                  "delete that group with Kafka's tools",
+                                  options_text(job->options, OPT_AS), job->id));
             return;
         }
         buf_printf(&place, "%s%" PRIu32 ":%s", place.len > len ? "," : "", i, text + len);
@@ -77,12 +75,10 @@ void follow_on_kept(fanmap_job_t *job, const bus_answer_t *stored)
         free(f->from);
         f->from = (char *)place.data;
     }
-    if (place.failed) {
-        err_set(&err, FANMAP_ENOMEM, "out of memory");
-        follow_fail(f, &err);
-        return;
-    }
-    follow_begin_lanes(f);
+    if (place.failed)
+        follow_fail(f, err_of(FANMAP_ENOMEM, "out of memory"));
+    else
+        follow_begin_lanes(f);
 }
 
 void follow_put_place(const follow_t *f, buf_t *b)

@@ -1,9 +1,10 @@
-/* What one who follows a stream holds; for follow.c and follow_place.c alone. */
+/* What one who follows a stream holds; for follow.c, follow_begin.c and follow_place.c alone. */
 #ifndef CLIENT_GATHERING_FOLLOW_STATE_H
 #define CLIENT_GATHERING_FOLLOW_STATE_H
 
 #include "client/connection/client.h"
 #include "client/gathering/follow.h"
+#include "client/joblog/end_watch.h"
 
 typedef struct {
     follow_t *follow;
@@ -18,12 +19,11 @@ struct follow {
     char *from; /* NULL: what is there */
     char log_name[TOPIC_NAME_MAX], group_name[TOPIC_NAME_MAX];
     bus_topic_t *log;
-    uint32_t lanes_n, at_end_n, tries;
+    uint32_t lanes_n, at_end_n;
     follow_source_t *lanes;
     follower_t *follower;
-    bus_reader_t *jobs;          /* tells of its end */
-    bool has_read_jobs, has_end; /* as far as that was read; up to its end once */
-    bool was_ended;              /* before it was looked at */
+    end_watch_t end;
+    bool was_ended; /* before that watched it */
     bool is_following, is_held, is_begun, has_failed;
     size_t window_bytes;
 };
@@ -31,6 +31,8 @@ struct follow {
 stream_order_t follow_order(const fanmap_job_t *job);
 /* follow.c */
 void follow_fail(follow_t *follow, const fanmap_error_t *err);
+void follow_read_lane(follow_source_t *lane, int64_t from);
+/* follow_begin.c */
 /* `from` is known: the lanes are looked up, and read. */
 void follow_begin_lanes(follow_t *follow);
 /* follow_place.c */

@@ -51,24 +51,6 @@ static void report_change(fanmap_job_t *job)
         job->gathering->changed(job);
 }
 
-uint64_t gather_waiting_bytes(const fanmap_job_t *job)
-{
-    return order_waiting_bytes(job->gathering->order);
-}
-
-void gather_reorder(const fanmap_job_t *job, uint64_t *ret_items, uint64_t *ret_spilled_bytes)
-{
-    bool has_order = job->gathering && job->gathering->order;
-    *ret_items = has_order ? order_waiting_n(job->gathering->order) : 0;
-    *ret_spilled_bytes = has_order ? order_spilled_bytes(job->gathering->order) : 0;
-}
-
-uint64_t gather_next_index(const fanmap_job_t *job)
-{
-    const gathering_t *g = job->gathering;
-    return g->is_unordered ? list_now(g->list)->known : order_position(g->order);
-}
-
 bool gather_is_held(const fanmap_job_t *job)
 {
     return job->gathering->is_reader_held;
@@ -84,8 +66,7 @@ static bool is_alone(const fanmap_job_t *job)
     return !job->f->is_local || job->gathering->is_unordered || (job->f->jobs == job && !job->next);
 }
 
-/* The list has it, whoever it is for. */
-static bool list_has_next(const gathering_t *g)
+bool gather_list_has_next(const gathering_t *g)
 {
     if (!g->list)
         return false;
@@ -97,7 +78,7 @@ static void hold_reader(fanmap_job_t *job)
 {
     gathering_t *g = job->gathering;
     uint64_t limit = g->is_reader_held ? g->window_bytes / 2 : g->window_bytes;
-    bool hold = !job->is_abandoned && gather_waiting_bytes(job) > limit && list_has_next(g) && is_alone(job);
+    bool hold = !job->is_abandoned && order_waiting_bytes(g->order) > limit && gather_list_has_next(g) && is_alone(job);
     if (hold == g->is_reader_held || !g->reader)
         return;
     g->is_reader_held = hold;
@@ -124,18 +105,13 @@ static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_rea
 /* read_to: up to where the log was read; 0: only what a record has shown. */
 static void check_list(fanmap_job_t *job, int64_t read_to)
 {
-    fanmap_error_t err;
     const gathering_t *g = job->gathering;
-    if (job->error.code)
-        return;
     if (list_out_of_memory(g->list))
-        err_set(&err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
+        job_fail(job, err_of(FANMAP_ENOMEM, "out of memory for the list of job %s", job->id));
     else if (list_is_misfit(g->list) || (read_to >= list_resume_end(g->list) && list_resume_left(g->list) > 0))
-        err_set(&err, FANMAP_ELOST,
-                "the log of job %s has not what the position says: it is not the log it was taken of", job->id);
-    else
-        return;
-    job_fail(job, &err);
+        job_fail(job, err_of(FANMAP_ELOST,
+                             "the log of job %s has not what the position says: it is not the log it was taken of",
+                             job->id));
 }
 
 static bool on_record(void *arg, const bus_record_t *record)
@@ -172,16 +148,14 @@ static void on_end_of_log(void *arg, int64_t position)
 static void on_gone(void *arg, int64_t low)
 {
     fanmap_job_t *job = arg;
-    fanmap_error_t err;
     if (low < 0)
-        err_set(&err, FANMAP_ELOST, "the log of job %s is no longer whole: its topic was deleted, or made anew",
-                job->id);
+        job_fail(job, err_of(FANMAP_ELOST, "the log of job %s is no longer whole: its topic was deleted, or made anew",
+                             job->id));
     else
-        err_set(&err, FANMAP_ELOST,
-                "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
-                " of its results partition (retention)",
-                job->id, low);
-    job_fail(job, &err);
+        job_fail(job, err_of(FANMAP_ELOST,
+                             "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
+                             " of its results partition (retention)",
+                             job->id, low));
 }
 
 /* ---- beginning and end ---- */
@@ -202,7 +176,7 @@ int gather_new(fanmap_job_t *job, gather_changed_fn changed, fanmap_error_t *err
 }
 
 /* Where the caller wants to begin. */
-static int go_on(fanmap_job_t *job, fanmap_error_t *err)
+static int begin_where_asked(fanmap_job_t *job, fanmap_error_t *err)
 {
     gathering_t *g = job->gathering;
     const position_t *from = g->from;
@@ -231,7 +205,7 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
         order_by_arrival(g->order, is_known, g->list);
     if (!g->list)
         return err_set(err, FANMAP_ENOMEM, "out of memory for the list of job %s", job->id);
-    int r = go_on(job, err);
+    int r = begin_where_asked(job, err);
     if (r != FANMAP_OK || g->decision.is_decided)
         return r;
     return bus_read(job->queue->results, (int32_t)job->spec.results_partition, g->reading.next_offset,
@@ -257,148 +231,9 @@ void gather_free(fanmap_job_t *job)
     free(g);
 }
 
-/* Where a reader of this name was. */
-static void on_kept(fanmap_job_t *job, const bus_answer_t *stored)
-{
-    fanmap_error_t err;
-    const char *text = stored && stored->metadata ? stored->metadata[job->spec.results_partition] : NULL;
-    int r = text && *text ? gather_from(job, text, &err) : FANMAP_OK;
-    if (r == FANMAP_OK)
-        r = gather_begin(job, &err);
-    if (r != FANMAP_OK)
-        job_fail(job, &err);
-}
-
-static int begin_known(fanmap_job_t *job, bool has_end, fanmap_error_t *err)
-{
-    gathering_t *g = job->gathering;
-    bool is_stream = job->spec.stream != STREAM_NOT;
-    bool is_shared = options_text(job->options, OPT_SHARE) != NULL;
-    if (is_stream && is_shared)
-        return err_set(err, FANMAP_EUSAGE, "%s is a stream: it is the list of a job that can be shared", job->id);
-    if (is_stream && g->from)
-        return err_set(err, FANMAP_EUSAGE, "%s is a stream, whose places are LANE:OFFSET,...", job->id);
-    if (is_stream && g->output)
-        return err_set(err, FANMAP_EUSAGE, "%s is a stream: fanmap stream --to writes what comes of it", job->id);
-    if (is_stream)
-        return follow_begin(job, g->place, has_end, &g->follow, err);
-    if (g->place)
-        return err_set(err, FANMAP_EUSAGE, "\"%.40s\" is neither an index nor a position of a job, which %s is",
-                       g->place, job->id);
-    int r = lookup_check_list(job->queue, &job->spec, err);
-    if (r == FANMAP_OK && g->output)
-        return gather_open_output(job, on_kept, err);
-    if (r == FANMAP_OK && is_shared)
-        return queue_wait(job, job->spec.queue, job->spec.task, gather_on_items, err);
-    if (r != FANMAP_OK || !options_text(job->options, OPT_AS))
-        return r == FANMAP_OK ? gather_begin(job, err) : r;
-    char results[TOPIC_NAME_MAX];
-    name_results(results, job->f->namespace_name);
-    return gather_open_place(job, job->queue->results, results, job->spec.results_partition + 1, on_kept, err);
-}
-
-static void on_looked_up(void *arg, const lookup_result_t *result)
-{
-    fanmap_job_t *job = arg;
-    gathering_t *g = job->gathering;
-    fanmap_error_t err;
-    lookup_free(g->lookup);
-    g->lookup = NULL;
-    if (!result->view.is_known) {
-        err_set(&err, FANMAP_ENOJOB, "there is no job %s in namespace %s", job->id, job->f->namespace_name);
-        job_fail(job, &err);
-        return;
-    }
-    job->spec = result->spec;
-    g->has_end_copy = result->view.has_end && result->view.counts.is_known;
-    job->is_paused = result->view.paused;
-    if (begin_known(job, result->view.has_end, &err) != FANMAP_OK)
-        job_fail(job, &err);
-}
-
-void gather_lookup(fanmap_job_t *job)
-{
-    fanmap_error_t err;
-    if (lookup_begin(job->queue, job->id, on_looked_up, job, &job->gathering->lookup, &err) != FANMAP_OK)
-        job_fail(job, &err);
-}
-
-/* ---- what is known, and what is next ---- */
-
-const list_t *gather_list(const fanmap_job_t *job)
-{
-    return job->gathering->list;
-}
-
-const decision_t *gather_decision(const fanmap_job_t *job)
-{
-    return &job->gathering->decision;
-}
-
-bool gather_is_closed(const fanmap_job_t *job)
-{
-    return job->gathering->decision.is_decided && job->gathering->decision.state == LIST_CLOSED;
-}
-
-int64_t gather_position(const fanmap_job_t *job)
-{
-    return job->gathering->reading.next_offset;
-}
-
 void gather_relieve(fanmap_job_t *job)
 {
     if (job->gathering->is_reader_held)
         hold_reader(job);
     report_change(job);
-}
-
-bool gather_has_next(const fanmap_job_t *job)
-{
-    const gathering_t *g = job->gathering;
-    if (g->kept && job->error.code) /* another goes on */
-        return false;
-    if (g->follow)
-        return follow_has_next(g->follow);
-    if (job->is_detached || !gather_output_takes(job))
-        return false;
-    if (g->share && !share_hands_out(g->share))
-        return share_is_new(g->share) || share_is_over(g->share);
-    return list_has_next(g);
-}
-
-static int next_of_stream(gathering_t *g, outcome_t *ret)
-{
-    int r = follow_next(g->follow, &g->followed);
-    if (r == FANMAP_OK)
-        *ret = g->followed.outcome.outcome;
-    if (r == FANMAP_END && follow_is_cancelled(g->follow))
-        g->decision = (decision_t){true, UINT64_MAX, LIST_CLOSED, END_CANCEL};
-    return r;
-}
-
-follow_t *gather_follow(const fanmap_job_t *job)
-{
-    return job->gathering->follow;
-}
-
-const followed_t *gather_followed(const fanmap_job_t *job)
-{
-    return job->gathering->follow ? &job->gathering->followed : NULL;
-}
-
-int gather_next(fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err)
-{
-    if (!gather_has_next(job))
-        return FANMAP_AGAIN;
-    gathering_t *g = job->gathering;
-    if (g->follow)
-        return next_of_stream(g, ret);
-    if (g->share && share_is_new(g->share)) {
-        int begun = gather_anew(job, err);
-        begun = begun == FANMAP_OK ? gather_begin(job, err) : begun;
-        return begun == FANMAP_OK ? FANMAP_AGAIN : begun;
-    }
-    int r = g->share ? gather_next_of_share(job, ret, err) : gather_next_of_list(job, ret, err);
-    gather_relieve(job);
-    return r;
 }

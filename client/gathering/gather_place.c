@@ -112,6 +112,11 @@ bool gather_output_may_begin(fanmap_job_t *job, queue_ready_fn then)
     return false;
 }
 
+follow_t *gather_follow(const fanmap_job_t *job)
+{
+    return job->gathering->follow;
+}
+
 kept_place_t *gather_kept_place(const fanmap_job_t *job)
 {
     return job->gathering->kept;

@@ -1,4 +1,4 @@
-/* What a gathering holds; for gather.c, gather_place.c, gather_share.c and share.c alone. */
+/* What a gathering holds; for gather*.c and share.c alone. */
 #ifndef CLIENT_GATHERING_GATHER_STATE_H
 #define CLIENT_GATHERING_GATHER_STATE_H
 
@@ -29,6 +29,9 @@ struct gathering {
     bool is_unordered, is_reader_held, halt_told, has_end_copy;
 };
 
+/* gather.c */
+/* The next one of the list is there, whoever it is for. */
+bool gather_list_has_next(const gathering_t *g);
 /* gather_share.c */
 /* The next one of the list, whoever it is for. As gather_next. */
 int gather_next_of_list(const fanmap_job_t *job, outcome_t *ret, fanmap_error_t *err);

@@ -26,7 +26,7 @@ struct job_output {
     uint64_t ended_n;          /* of those before the transaction */
 };
 
-static void fail(job_output_t *output, const fanmap_error_t *err)
+static void fail_output(job_output_t *output, const fanmap_error_t *err)
 {
     job_fail(output->job, err);
     loop_wake(output->job->f->loop);
@@ -62,7 +62,7 @@ static void take_survey(job_output_t *output, const bus_topic_state_t *topics, s
     if (!unpin(output->job))
         return;
     if (why) {
-        fail(output, why);
+        fail_output(output, why);
         return;
     }
     take_max(output, topics, n);
@@ -91,7 +91,7 @@ static void survey(job_output_t *output, const char *topic)
     if (bus_survey(output->job->f->bus, topic, then, output, &err) == FANMAP_OK)
         return;
     (void)unpin(output->job);
-    fail(output, &err);
+    fail_output(output, &err);
 }
 
 static void on_counted(void *arg, const uint32_t *partitions_n, const fanmap_error_t *why)
@@ -101,7 +101,7 @@ static void on_counted(void *arg, const uint32_t *partitions_n, const fanmap_err
     if (!unpin(output->job))
         return;
     if (why)
-        fail(output, why);
+        fail_output(output, why);
     else
         survey(output, output->spec.to);
 }
@@ -174,7 +174,7 @@ bool job_output_is_plain(const job_output_t *output)
 
 /* ---- what is asked for ---- */
 
-static int check(const fanmap_job_t *job, const char *to, const char *errors_to, fanmap_error_t *err)
+static int check_options(const fanmap_job_t *job, const char *to, const char *errors_to, fanmap_error_t *err)
 {
     if (!to)
         return err_set(err, FANMAP_EUSAGE, "--errors-to of a job wants --to as well");
@@ -192,7 +192,7 @@ static int check(const fanmap_job_t *job, const char *to, const char *errors_to,
 int job_output_new(fanmap_job_t *job, job_output_fn due, job_output_t **ret, fanmap_error_t *err)
 {
     const char *to = options_text(job->options, OPT_TO), *errors_to = options_text(job->options, OPT_ERRORS_TO);
-    int r = to || errors_to ? check(job, to, errors_to, err) : FANMAP_OK;
+    int r = to || errors_to ? check_options(job, to, errors_to, err) : FANMAP_OK;
     if (r != FANMAP_OK || !to)
         return r;
     job_output_t *output = calloc(1, sizeof *output);

@@ -8,22 +8,19 @@
 #include "client/gathering/gather.h"
 #include "io/random_id.h"
 
-enum { TRIES = 5 };
-
 struct kept_place {
     fanmap_job_t *job;
     bus_topic_t *topic;
     char topic_name[TOPIC_NAME_MAX], group[TOPIC_NAME_MAX];
     uint32_t n;
-    kept_place_fn ready; /* NULL: it was told */
+    kept_place_fn ready; /* NULL: it was called */
     bus_writer_t *writer;
     const char *name; /* NULL: it has none */
     bool is_storing;
-    unsigned tries;
     uint64_t mark, storing_mark;
 };
 
-static void fail(kept_place_t *place, const fanmap_error_t *why)
+static void fail_job(kept_place_t *place, const fanmap_error_t *why)
 {
     fanmap_error_t err = *why;
     if (place->name && why->code == FANMAP_ECONFLICT)
@@ -37,9 +34,7 @@ static void fail(kept_place_t *place, const fanmap_error_t *why)
     loop_wake(place->job->f->loop);
 }
 
-static void ask(kept_place_t *place);
-
-static void tell(kept_place_t *place, const bus_answer_t *answer)
+static void begin_at(kept_place_t *place, const bus_answer_t *answer)
 {
     kept_place_fn ready = place->ready;
     place->ready = NULL;
@@ -52,22 +47,17 @@ static void on_stored_before(fanmap_job_t *job, int32_t tag, const bus_answer_t 
     (void)tag;
     if (job->error.code || job->is_abandoned)
         return;
-    if (answer->err && answer->err->retry_may_help && ++place->tries < TRIES) {
-        ask(place);
-        return;
-    }
     if (answer->err)
-        fail(place, answer->err);
+        fail_job(place, answer->err);
     else
-        tell(place, answer);
+        begin_at(place, answer);
 }
 
-static void ask(kept_place_t *place)
+static void find_place(kept_place_t *place)
 {
     fanmap_error_t err;
-    const bus_request_t request = {.kind = BUS_FIND_COMMITTED, .group = place->group, .n = place->n};
-    if (log_query(place->job, place->topic, &request, on_stored_before, 0, &err) != FANMAP_OK)
-        fail(place, &err);
+    if (log_query_committed(place->job, place->topic, place->group, place->n, on_stored_before, &err) != FANMAP_OK)
+        fail_job(place, &err);
 }
 
 static void on_answer(void *arg, bus_written_t what, const fanmap_error_t *why)
@@ -78,9 +68,9 @@ static void on_answer(void *arg, bus_written_t what, const fanmap_error_t *why)
         return;
     if (!place->is_storing && what == BUS_WRITER_STORED) {
         if (place->name)
-            ask(place);
+            find_place(place);
         else
-            tell(place, NULL);
+            begin_at(place, NULL);
         return;
     }
     place->is_storing = false;
@@ -91,7 +81,7 @@ static void on_answer(void *arg, bus_written_t what, const fanmap_error_t *why)
     if (what == BUS_WRITER_STORED || (what == BUS_WRITER_DROPPED && !is_refused && !gather_output(place->job)))
         return; /* of a place that was dropped the next store says more */
     err_set_retry(&err, FANMAP_EUNREACHABLE, "it is not known whether Kafka has stored everything");
-    fail(place, why ? why : &err);
+    fail_job(place, why ? why : &err);
 }
 
 int kept_place_open(fanmap_job_t *job, bus_topic_t *topic, const char *topic_name, uint32_t n, kept_place_fn ready,

@@ -84,7 +84,7 @@ typedef struct {
     const stream_outcome_t *outcome;
 } putting_t;
 
-static int send(const putting_t *p, const char *topic, const void *value, size_t len, fanmap_error_t *err)
+static int send_record(const putting_t *p, const char *topic, const void *value, size_t len, fanmap_error_t *err)
 {
     headers_t h;
     const stream_outcome_t *o = p->outcome;
@@ -109,12 +109,12 @@ static int send_error(const putting_t *p, fanmap_error_t *err)
     const spec_t *spec = out->spec;
     out->errors++;
     if (spec->errors_to[0] && spec->stream != STREAM_NOT)
-        return send(p, spec->errors_to, o->source, o->source_len, err);
+        return send_record(p, spec->errors_to, o->source, o->source_len, err);
     put_error(out, &o->outcome);
     const char *topic = spec->errors_to[0] ? spec->errors_to : spec->to;
     if (out->value.failed || out->text.failed)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return topic[0] ? send(p, topic, out->value.data, out->value.len, err) : FANMAP_OK;
+    return topic[0] ? send_record(p, topic, out->value.data, out->value.len, err) : FANMAP_OK;
 }
 
 int plain_put(plain_out_t *out, bus_writer_t *writer, uint32_t lane, stream_outcome_t *outcome, fanmap_error_t *err)
@@ -132,7 +132,7 @@ int plain_put(plain_out_t *out, bus_writer_t *writer, uint32_t lane, stream_outc
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     if (r == FANMAP_OK) {
         /* a value of no bytes is not a tombstone */
-        r = send(&p, spec->to, out->value.data ? (const void *)out->value.data : "", out->value.len, err);
+        r = send_record(&p, spec->to, out->value.data ? (const void *)out->value.data : "", out->value.len, err);
         if (r != FANMAP_EUSAGE)
             return r;
         out->why = *err;

@@ -65,9 +65,9 @@ int share_check(const fanmap_job_t *job, fanmap_error_t *err)
 
 /* ---- what is kept ---- */
 
-static void settle(share_t *share);
+static void continue_storing(share_t *share);
 
-static void wait_to_settle(share_t *share)
+static void wait_to_continue(share_t *share)
 {
     share->is_waiting = true;
     loop_timer_at(share->timer, loop_now_ms(share->job->f->loop) + AGAIN_MS);
@@ -77,7 +77,7 @@ static void on_timer(void *arg)
 {
     share_t *share = arg;
     share->is_waiting = false;
-    settle(share);
+    continue_storing(share);
 }
 
 static void on_all_places(fanmap_job_t *job, int32_t tag, const bus_answer_t *answer)
@@ -94,11 +94,11 @@ static void on_all_places(fanmap_job_t *job, int32_t tag, const bus_answer_t *an
     if (are_done)
         loop_wake(job->f->loop);
     else
-        wait_to_settle(share);
+        wait_to_continue(share);
 }
 
 /* Whether the others are at the end too. */
-static void ask(share_t *share)
+static void query_all_places(share_t *share)
 {
     fanmap_error_t err;
     const bus_request_t request = {.kind = BUS_FIND_COMMITTED, .group = share->name, .n = share->shares.parts_n};
@@ -110,7 +110,7 @@ static void ask(share_t *share)
 }
 
 /* The caller has said that all of it is safe. */
-static void commit(share_t *share)
+static void commit_parts(share_t *share)
 {
     char text[SHARE_TEXT_MAX];
     share->round++;
@@ -132,7 +132,7 @@ static void forget_parts(share_t *share)
     share->answers_left = 0;
 }
 
-static void let_go(share_t *share)
+static void release_parts(share_t *share)
 {
     if (share->is_dirty)
         client_log(share->job->f, FANMAP_LOG_WARNING,
@@ -143,18 +143,18 @@ static void let_go(share_t *share)
 }
 
 /* The next step of what is to be stored without being asked. */
-static void settle(share_t *share)
+static void continue_storing(share_t *share)
 {
     if (share->is_waiting || share->is_behind || !(share->is_revoked || share->is_at_end))
         return;
     if (share->answers_left == 0 && share->is_dirty && !(share->is_revoked && share->tries > CLOSING_TRIES))
-        commit(share);
+        commit_parts(share);
     if (share->answers_left > 0)
         return;
     if (share->is_revoked)
-        let_go(share);
+        release_parts(share);
     else
-        ask(share);
+        query_all_places(share);
 }
 
 static void on_committed(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok)
@@ -169,13 +169,13 @@ static void on_committed(void *arg, int32_t lane, int64_t offset, uint64_t cooki
     if (share->has_failed) {
         share->is_dirty = true;
         share->tries++;
-        wait_to_settle(share);
+        wait_to_continue(share);
         return;
     }
     share->tries = 0;
     share->mark = share->storing_mark;
     loop_wake(share->job->f->loop);
-    settle(share);
+    continue_storing(share);
 }
 
 bool share_is_busy(const share_t *share)
@@ -187,8 +187,8 @@ void share_store(share_t *share, uint64_t mark)
 {
     share->is_behind = false;
     share->storing_mark = mark;
-    commit(share);
-    settle(share);
+    commit_parts(share);
+    continue_storing(share);
 }
 
 uint64_t share_mark(const share_t *share)
@@ -202,15 +202,13 @@ static void on_assigned(void *arg, int32_t lane, int64_t offset, bool was_commit
                         size_t metadata_len)
 {
     share_t *share = ((share_link_t *)arg)->share;
-    fanmap_error_t err;
     (void)offset, (void)was_committed;
     if (!share || shares_give(&share->shares, (uint32_t)lane, metadata, metadata_len))
         return;
-    err_set(&err, FANMAP_EUSAGE,
-            "what is kept under the name %s is of an earlier job %s: take another name, or delete the group %s with "
-            "Kafka's tools",
-            options_text(share->job->options, OPT_SHARE), share->job->id, share->name);
-    job_fail(share->job, &err);
+    job_fail(share->job, err_of(FANMAP_EUSAGE,
+                                "what is kept under the name %s is of an earlier job %s: take another name, or delete "
+                                "the group %s with Kafka's tools",
+                                options_text(share->job->options, OPT_SHARE), share->job->id, share->name));
     loop_wake(share->job->f->loop);
 }
 
@@ -242,7 +240,7 @@ static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
     share->tries = 0;
     if (share->is_behind)
         loop_wake(share->job->f->loop);
-    settle(share);
+    continue_storing(share);
 }
 
 int share_open(fanmap_job_t *job, share_t **ret, fanmap_error_t *err)
@@ -325,7 +323,7 @@ void share_ended(share_t *share, uint64_t n)
     share->is_at_end = share->is_dirty = true;
     if (share->is_behind)
         loop_wake(share->job->f->loop);
-    settle(share);
+    continue_storing(share);
 }
 
 bool share_is_over(const share_t *share)

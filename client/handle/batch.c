@@ -42,7 +42,7 @@ void batch_free(batch_t *b)
     buf_free(&b->partitions);
 }
 
-static bool add(batch_t *b, const fanmap_outcome_t *o)
+static bool add_outcome(batch_t *b, const fanmap_outcome_t *o)
 {
     size_t before = b->objects.len;
     uint8_t kind = (uint8_t)o->kind;
@@ -61,7 +61,7 @@ static bool add(batch_t *b, const fanmap_outcome_t *o)
            !b->partitions.failed;
 }
 
-static void show(batch_t *b, const fanmap_batch_t **ret)
+static void fill_batch(batch_t *b, const fanmap_batch_t **ret)
 {
     b->out.indexes = (const uint64_t *)(const void *)b->indexes.data;
     b->out.attempts = (const uint32_t *)(const void *)b->attempts.data;
@@ -83,7 +83,7 @@ int fanmap_next_batch(fanmap_job_t *job, int timeout_ms, size_t max, const fanma
     clear(b);
     int r = fanmap_next(job, timeout_ms, &outcome, err);
     while (r == FANMAP_OK) {
-        if (!add(b, outcome))
+        if (!add_outcome(b, outcome))
             return err_set(err, FANMAP_ENOMEM, "out of memory for outcome %" PRIu64, outcome->index);
         if (b->out.n >= max || b->objects.len >= OBJECTS_BYTES || !gather_has_next(job))
             break;
@@ -92,6 +92,6 @@ int fanmap_next_batch(fanmap_job_t *job, int timeout_ms, size_t max, const fanma
     if (b->out.n == 0)
         return r;
     client_mark(job->f);
-    show(b, ret_batch);
+    fill_batch(b, ret_batch);
     return FANMAP_OK;
 }

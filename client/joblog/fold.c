@@ -22,7 +22,7 @@ static fold_entry_t *entry_get(fold_t *fold, const char *id)
     return NULL;
 }
 
-static void note(fold_entry_t *entry, const jobs_record_t *record)
+static void note_record(fold_entry_t *entry, const jobs_record_t *record)
 {
     job_view_record(&entry->view, record);
     if (record->field != JOBS_SPEC || record->tombstone)
@@ -59,7 +59,7 @@ void fold_record(void *arg, const bus_record_t *record)
     }
     fold_entry_t *entry = entry_get(fold, decoded.job);
     if (entry)
-        note(entry, &decoded);
+        note_record(entry, &decoded);
 }
 
 void fold_free(fold_t *fold)

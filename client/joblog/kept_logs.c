@@ -17,7 +17,7 @@ kept_logs_t *kept_logs_new(size_t max)
     return logs;
 }
 
-static void release(kept_log_t *log)
+static void log_free(kept_log_t *log)
 {
     if (log->free_more)
         log->free_more(log->more);
@@ -25,16 +25,16 @@ static void release(kept_log_t *log)
     free(log);
 }
 
-static void drop(kept_logs_t *logs, kept_log_t *log)
+static void log_remove(kept_logs_t *logs, kept_log_t *log)
 {
     HASH_DEL(logs->table, log);
-    release(log);
+    log_free(log);
 }
 
 void kept_logs_free(kept_logs_t *logs)
 {
     while (logs && logs->table)
-        drop(logs, logs->table);
+        log_remove(logs, logs->table);
     free(logs);
 }
 
@@ -43,10 +43,10 @@ void kept_logs_drop(kept_logs_t *logs, const char *id)
     kept_log_t *log;
     HASH_FIND_STR(logs->table, id, log);
     if (log)
-        drop(logs, log);
+        log_remove(logs, log);
 }
 
-static kept_log_t *make(const char *id, uint32_t partition, int64_t start)
+static kept_log_t *log_new(const char *id, uint32_t partition, int64_t start)
 {
     kept_log_t *log = calloc(1, sizeof *log);
     if (!log || !(log->counts = job_counts_new(id))) {
@@ -64,20 +64,20 @@ kept_log_t *kept_logs_get(kept_logs_t *logs, const char *id, uint32_t partition,
     kept_log_t *log;
     HASH_FIND_STR(logs->table, id, log);
     if (log && (log->partition != partition || log->start != start || list_out_of_memory(log->counts->list))) {
-        drop(logs, log);
+        log_remove(logs, log);
         log = NULL;
     }
     if (log)
         HASH_DEL(logs->table, log);
-    else if (!(log = make(id, partition, start)))
+    else if (!(log = log_new(id, partition, start)))
         return NULL;
     HASH_ADD_STR(logs->table, id, log);
     if (!table_added(log)) {
-        release(log);
+        log_free(log);
         return NULL;
     }
     if (HASH_COUNT(logs->table) > logs->max)
-        drop(logs, logs->table);
+        log_remove(logs, logs->table);
     return log;
 }
 

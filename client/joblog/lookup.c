@@ -47,7 +47,7 @@ static void add_change(lookup_result_t *result, const jobs_record_t *record, int
     changes[result->changes_n++] = (lookup_change_t){at_ms, record->field, value, record->end_reason};
 }
 
-static void note(lookup_result_t *result, const jobs_record_t *record, int64_t at_ms)
+static void note_record(lookup_result_t *result, const jobs_record_t *record, int64_t at_ms)
 {
     bool is_again = result->view.is_known && result->spec.stream != STREAM_NOT; /* of a stream the first one counts */
     job_view_t before = result->view;
@@ -70,11 +70,11 @@ static bool on_record(void *arg, const bus_record_t *record)
         return false;
     jobs_record_t decoded;
     if (jobs_decode(record->key, record->key_len, record->value, record->value_len, &decoded))
-        note(&lookup->result, &decoded, record->timestamp_ms);
+        note_record(&lookup->result, &decoded, record->timestamp_ms);
     return false;
 }
 
-static void answer(lookup_t *lookup)
+static void call_back(lookup_t *lookup)
 {
     lookup_fn fn = lookup->fn;
     lookup_result_t result = lookup->result; /* the callee frees the lookup */
@@ -89,7 +89,7 @@ static void on_timer(void *arg)
     if (lookup->queue->is_counting)
         loop_timer_at(lookup->timer, loop_now_ms(lookup->queue->f->loop) + COUNTING_MS);
     else
-        answer(lookup);
+        call_back(lookup);
 }
 
 /* The results topic may have more partitions than when this connection looked it up. */
@@ -111,7 +111,7 @@ static void on_end(void *arg, int64_t position)
     lookup_t *lookup = arg;
     (void)position;
     if (lookup->fn && !is_counting(lookup))
-        answer(lookup);
+        call_back(lookup);
 }
 
 static void on_gone(void *arg, int64_t low)

@@ -63,7 +63,7 @@ static void put_unwrapped(buf_t *b, const void *item, size_t len)
 }
 
 /* Appends one msgpack object to job->in. */
-static int convert(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *why)
+static int item_to_msgpack(fanmap_job_t *job, fanmap_format_t format, const void *item, size_t len, fanmap_error_t *why)
 {
     mapping_t *m = job->mapping;
     if (format == FANMAP_JSON)
@@ -122,7 +122,7 @@ void item_fill(fanmap_job_t *job, fanmap_format_t format, const void *item, size
         return;
     }
     buf_clear(&job->mapping->item.in);
-    int r = convert(job, format, item, len, &why);
+    int r = item_to_msgpack(job, format, item, len, &why);
     if (r == FANMAP_OK && is_error(job, format, item, len, &error, &wrong)) {
         if (wrong)
             refuse_item(job, FANMAP_BAD_INPUT, wrong, ret);
@@ -141,7 +141,7 @@ static int put_part(fanmap_job_t *job, fanmap_format_t format, const char *name,
         return err_set(why, FANMAP_EUSAGE, "its name is not UTF-8");
     if (name)
         mp_put_text(&job->mapping->item.in, name);
-    return convert(job, format, part->bytes, part->len, why);
+    return item_to_msgpack(job, format, part->bytes, part->len, why);
 }
 
 void item_fill_parts(fanmap_job_t *job, fanmap_format_t format, const char *const *names, const fanmap_part_t *parts,

@@ -127,12 +127,10 @@ void item_scan_begin(fanmap_job_t *job, uint32_t partitions_n, int64_t since_ms,
                      void *arg)
 {
     item_scan_t *scan = calloc(1, sizeof *scan);
-    fanmap_error_t err;
     item_scan_free(job->mapping->scan);
     job->mapping->scan = scan;
     if (!scan) {
-        err_set(&err, FANMAP_ENOMEM, "out of memory");
-        job_fail(job, &err);
+        job_fail(job, err_of(FANMAP_ENOMEM, "out of memory"));
         return;
     }
     scan->job = job;

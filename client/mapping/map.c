@@ -191,20 +191,18 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     fanmap_error_t err;
     lookup_free(m->lookup);
     m->lookup = NULL;
-    if (is_in_use_here(job)) {
-        err_set(&err, FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id);
-        job_fail(job, &err);
-    } else if (result->view.is_known && job->f->is_local) {
-        err_set(&err, FANMAP_ECONFLICT,
-                "job %s was mapped by this program already: choose another --job-id (embedded there is nothing to "
-                "resume: a job ends with its program)",
-                job->id);
-        job_fail(job, &err);
-    } else if (!result->view.is_known) {
+    if (is_in_use_here(job))
+        job_fail(job,
+                 err_of(FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id));
+    else if (result->view.is_known && job->f->is_local)
+        job_fail(job, err_of(FANMAP_ECONFLICT,
+                             "job %s was mapped by this program already: choose another --job-id (embedded there is "
+                             "nothing to resume: a job ends with its program)",
+                             job->id));
+    else if (!result->view.is_known)
         begin_new(job);
-    } else if (resubmit_begin(job, result, map_produce, &err) != FANMAP_OK) {
+    else if (resubmit_begin(job, result, map_produce, &err) != FANMAP_OK)
         job_fail(job, &err);
-    }
 }
 
 /* The topics are there: fixes the places in the spec and starts the producer, or finds out first what there is. */

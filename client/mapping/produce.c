@@ -44,8 +44,8 @@ void map_arm(fanmap_job_t *job)
         loop_timer_at(m->timer, at);
 }
 
-static int send(fanmap_job_t *job, producer_action_type_t type, int32_t partition, const void *key, size_t key_len,
-                const void *value, size_t value_len, uint64_t cookie, fanmap_error_t *err)
+static int send_record(fanmap_job_t *job, producer_action_type_t type, int32_t partition, const void *key,
+                       size_t key_len, const void *value, size_t value_len, uint64_t cookie, fanmap_error_t *err)
 {
     queue_topic_t topic = type == PRODUCER_PUT_ITEM  ? TOPIC_ITEMS
                           : type == PRODUCER_PUT_LOG ? TOPIC_RESULTS
@@ -78,8 +78,8 @@ void stash_send(fanmap_job_t *job)
     fanmap_error_t err;
     while (m->stash.first) {
         stash_entry_t *e = m->stash.first;
-        int r = send(job, e->type, e->partition, e->bytes, e->key_len, e->bytes + e->key_len, e->value_len, e->cookie,
-                     &err);
+        int r = send_record(job, e->type, e->partition, e->bytes, e->key_len, e->bytes + e->key_len, e->value_len,
+                            e->cookie, &err);
         if (r == FANMAP_AGAIN)
             return;
         if (r != FANMAP_OK) {
@@ -112,7 +112,7 @@ static void put_record(fanmap_job_t *job, const producer_action_t *a)
     int32_t partition = is_jobs ? 0 : a->type == PRODUCER_PUT_LOG ? (int32_t)job->spec.results_partition : a->partition;
     int r = FANMAP_AGAIN;
     if (!job->mapping->stash.first)
-        r = send(job, a->type, partition, key, strlen(key), a->value, a->value_len, a->cookie, &err);
+        r = send_record(job, a->type, partition, key, strlen(key), a->value, a->value_len, a->cookie, &err);
     if (r == FANMAP_AGAIN)
         stash_put(job, a, partition, key, strlen(key));
     else if (r != FANMAP_OK)

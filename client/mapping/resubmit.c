@@ -47,9 +47,7 @@ void resubmit_free(resubmit_t *r)
 
 static void fail_resubmit(fanmap_job_t *job, int code, const char *why)
 {
-    fanmap_error_t err;
-    err_set(&err, code, "job %s: %s", job->id, why);
-    job_fail(job, &err);
+    job_fail(job, err_of(code, "job %s: %s", job->id, why));
 }
 
 /* ---- the same job ---- */
@@ -116,9 +114,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
     resubmit_t *r = arg;
-    (void)n;
-    (void)state;
-    (void)missing;
+    (void)n, (void)state, (void)missing;
     r->reason = reason;
 }
 

@@ -19,9 +19,7 @@ enum { FEED_TURN = 1024 };
 
 void retry_fail(retry_failed_t *r, int code, const char *why)
 {
-    fanmap_error_t err;
-    err_set(&err, code, "--retry-failed %s: %s", r->of, why);
-    job_fail(r->job, &err);
+    job_fail(r->job, err_of(code, "--retry-failed %s: %s", r->of, why));
 }
 
 void retry_free(retry_failed_t *r)
@@ -143,8 +141,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
 static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t reason, fanmap_kind_t missing)
 {
     retry_failed_t *r = arg;
-    (void)state;
-    (void)reason;
+    (void)state, (void)reason;
     r->is_decided = true;
     r->n = n;
     r->missing = missing;

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "client/mapping/retry_failed.h"
 
-static void add(retry_failed_t *r, const char *id, const spec_t *spec)
+static void add_origin(retry_failed_t *r, const char *id, const spec_t *spec)
 {
     retry_origin_t *origin = &r->origins[r->origins_n++];
     memcpy(origin->id, id, strlen(id) + 1);
@@ -24,7 +24,7 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
     bool is_there = found->view.is_known && strcmp(spec->task, r->spec.task) == 0 &&
                     strcmp(spec->queue, r->spec.queue) == 0 && spec->items_partitions <= r->job->queue->items_n;
     if (is_there)
-        add(r, r->next_origin, spec);
+        add_origin(r, r->next_origin, spec);
     else
         r->next_origin[0] = '\0';
     retry_collect(r);
@@ -34,7 +34,7 @@ bool retry_find_origins(retry_failed_t *r)
 {
     fanmap_error_t err;
     if (r->origins_n == 0)
-        add(r, r->of, &r->spec);
+        add_origin(r, r->of, &r->spec);
     if (!r->next_origin[0] || r->origins_n == RETRY_ORIGINS_MAX)
         return true;
     if (lookup_begin(r->job->queue, r->next_origin, on_looked_up, r, &r->lookup, &err) != FANMAP_OK)

@@ -10,7 +10,7 @@
 
 enum { TICK_MS = 1000, STILL_MS = 5000, ASK_EVERY_MS = 5000, KAFKA_SILENT_MS = 12000 };
 
-static uint64_t known(const fanmap_job_t *job)
+static uint64_t known_n(const fanmap_job_t *job)
 {
     const list_t *list = gather_list(job);
     return list ? list_now(list)->known : 0;
@@ -19,7 +19,7 @@ static uint64_t known(const fanmap_job_t *job)
 static bool has_moved(fanmap_job_t *job)
 {
     waiting_t *w = &job->mapping->waiting;
-    uint64_t now_known = known(job), position = gather_next_index(job);
+    uint64_t now_known = known_n(job), position = gather_next_index(job);
     bool moved = now_known != w->known || position != w->position;
     w->known = now_known;
     w->position = position;
@@ -32,12 +32,12 @@ static bool is_waiting(const fanmap_job_t *job)
     const mapping_t *m = job->mapping;
     if (job->error.code || job->is_detached || job->is_abandoned || gather_decision(job)->is_decided)
         return false;
-    return producer_published(m->producer) > known(job) || gather_is_held(job);
+    return producer_published(m->producer) > known_n(job) || gather_is_held(job);
 }
 
 /* ---- saying it ---- */
 
-static void say(fanmap_job_t *job, const why_t *found)
+static void log_cause(fanmap_job_t *job, const why_t *found)
 {
     waiting_t *w = &job->mapping->waiting;
     why_cause_t cause = found->n > 0 ? found->causes[0] : WHY_NOTHING;
@@ -73,7 +73,7 @@ void waiting_gathered(fanmap_job_t *job)
 
 /* ---- finding it out ---- */
 
-static void judge(fanmap_job_t *job, const fleet_t *fleet)
+static void find_cause(fanmap_job_t *job, const fleet_t *fleet)
 {
     const mapping_t *m = job->mapping;
     why_t found;
@@ -89,28 +89,29 @@ static void judge(fanmap_job_t *job, const fleet_t *fleet)
                                .is_still = true,
                                .concurrency = fleet->has_table ? fleet->limit : job->spec.concurrency,
                                .has_rate = job->spec.start_every_us > 0,
-                               .known = known(job),
+                               .known = known_n(job),
                                .published = producer_published(m->producer),
                                .published_before = m->waiting.published_before,
                                .total = 0, /* its input is the caller's matter */
                                .producer_silent_ms = -1,
-                               .behind_n = known(job) > position && !gather_has_next(job) ? known(job) - position : 0,
+                               .behind_n =
+                                   known_n(job) > position && !gather_has_next(job) ? known_n(job) - position : 0,
                                .next_index = position,
                                .is_held = gather_is_held(job)};
     why(&facts, &found);
-    say(job, &found);
+    log_cause(job, &found);
 }
 
 static void on_fleet(void *arg, const fleet_t *fleet)
 {
     fanmap_job_t *job = arg;
     if (!has_moved(job) && is_waiting(job))
-        judge(job, fleet);
+        find_cause(job, fleet);
     else
         moved_on(job, loop_now_ms(job->f->loop));
 }
 
-static void ask(fanmap_job_t *job, int64_t now_ms)
+static void query_fleet(fanmap_job_t *job, int64_t now_ms)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t err;
@@ -125,7 +126,7 @@ static void ask(fanmap_job_t *job, int64_t now_ms)
                                        .partitions_n = job->spec.items_partitions};
     fleet.is_kafka_silent = fleet_kafka_missing_ms(job->f) > KAFKA_SILENT_MS;
     if (gather_is_held(job) || fleet.is_kafka_silent) {
-        judge(job, &fleet);
+        find_cause(job, &fleet);
         m->waiting.asked_ms = now_ms;
         return;
     }
@@ -146,7 +147,7 @@ static void on_timer(void *arg)
     else if (!is_waiting(job))
         w->since_ms = now_ms;
     else if (now_ms - w->since_ms >= STILL_MS && now_ms - w->asked_ms >= ASK_EVERY_MS)
-        ask(job, now_ms);
+        query_fleet(job, now_ms);
     loop_timer_at(w->timer, now_ms + TICK_MS);
 }
 

@@ -16,6 +16,7 @@
 #include "client/admin/query.h"
 #include "client/gathering/plain_record.h"
 #include "client/handle/handle.h"
+#include "client/joblog/end_watch.h"
 #include "client/joblog/why.h"
 
 enum { STREAM_FROM_FIRST = -1, STREAM_FROM_LAST = -2 };
@@ -64,8 +65,7 @@ struct fanmap_stream {
     stream_stall_t stall;
     uint64_t handed_out, lost, skipped;
     bool said_bad_record;
-    bus_reader_t *jobs;          /* tells of its end */
-    bool has_end, has_read_jobs; /* as far as its topic was read; up to its end once */
+    end_watch_t end;
     bool is_cancelled;
     bool is_dealt;            /* its partitions are known, and were not lost since */
     volatile int drain_asked; /* set by a signal handler */

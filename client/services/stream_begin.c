@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "client/options/policy.h"
 #include "client/services/stream.h"
 #include "io/random_id.h"
@@ -133,7 +132,7 @@ static void join_known(fanmap_stream_t *s, const lookup_result_t *seen)
 
 /* Others may have begun it at the same time. The spec that stands first is the stream's, and is made the last word, which is
  * what compaction keeps. */
-static void settle(fanmap_stream_t *s)
+static void agree_on_spec(fanmap_stream_t *s)
 {
     lookup_result_t seen = {0};
     query_job(&s->query, s->queue, s->spec.job, &seen);
@@ -161,41 +160,19 @@ int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     stream_topics(s, !is_known);
     if (s->query.result == FANMAP_OK && !is_known) {
         publish_spec(s);
-        settle(s);
+        agree_on_spec(s);
     }
     return query_end(&s->query);
 }
 
-static void obey_end(fanmap_stream_t *s)
+static void on_ended(void *arg)
 {
+    fanmap_stream_t *s = arg;
     s->is_cancelled = true;
     loop_wake(s->f->loop);
 }
 
-static bool on_jobs_record(void *arg, const bus_record_t *record)
-{
-    fanmap_stream_t *s = arg;
-    char key[JOB_ID_MAX + 17];
-    (void)jobs_key(key, sizeof key, s->spec.job, JOBS_END);
-    if (text_is(record->key, record->key_len, key))
-        s->has_end = record->value_len > 0;
-    if (s->has_end && s->has_read_jobs)
-        obey_end(s);
-    return false;
-}
-
-/* What stands before it may be the end of an earlier stream of this name, which was taken away since. */
-static void on_jobs_end(void *arg, int64_t position)
-{
-    fanmap_stream_t *s = arg;
-    (void)position;
-    s->has_read_jobs = true;
-    if (s->has_end)
-        obey_end(s);
-}
-
 int stream_watch_end(fanmap_stream_t *s, fanmap_error_t *err)
 {
-    static const bus_reader_callbacks_t callbacks = {.record = on_jobs_record, .at_end = on_jobs_end, .shares = true};
-    return bus_read(s->queue->jobs, 0, BUS_BEGIN, &callbacks, s, &s->jobs, err);
+    return end_watch_begin(&s->end, s->queue->jobs, s->spec.job, on_ended, s, err);
 }

@@ -88,7 +88,7 @@ void fanmap_stream_close(fanmap_stream_t *s)
         return;
     if (s->f)
         stream_gather_close(s);
-    (void)bus_reader_drop(&s->jobs);
+    end_watch_close(&s->end);
     fanmap_close(s->f);
     free(s);
 }
