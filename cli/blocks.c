@@ -17,7 +17,7 @@ static size_t next_end(const block_rules_t *rules, const char *bytes, size_t len
     return 0;
 }
 
-static void count(const block_rules_t *rules, size_t end, block_scan_t *scan)
+static void count_record(const block_rules_t *rules, size_t end, block_scan_t *scan)
 {
     scan->at = end;
     scan->searched = 0;
@@ -26,35 +26,35 @@ static void count(const block_rules_t *rules, size_t end, block_scan_t *scan)
 }
 
 /* Up to the last place within `len`, or the one that makes the block whole. */
-static bool look(const block_rules_t *rules, const char *bytes, size_t len, block_scan_t *scan)
+static bool scan_records(const block_rules_t *rules, const char *bytes, size_t len, block_scan_t *scan)
 {
     size_t end;
     while ((end = next_end(rules, bytes, len, scan)) > 0) {
-        count(rules, end, scan);
+        count_record(rules, end, scan);
         if (rules->records_max > 0 && scan->records == rules->records_max * rules->unit)
             return true;
     }
     return false;
 }
 
-static size_t cut(const block_rules_t *rules, const char *bytes, size_t len, bool is_at_end, block_scan_t *scan)
+static size_t find_cut(const block_rules_t *rules, const char *bytes, size_t len, bool is_at_end, block_scan_t *scan)
 {
     if (rules->records_max > 0)
-        return look(rules, bytes, len, scan) ? scan->cut : is_at_end ? len : 0;
+        return scan_records(rules, bytes, len, scan) ? scan->cut : is_at_end ? len : 0;
     if (len < rules->block_bytes || (is_at_end && len == rules->block_bytes))
         return is_at_end ? len : 0;
     if (scan->cut == 0)
-        (void)look(rules, bytes, rules->block_bytes, scan);
+        (void)scan_records(rules, bytes, rules->block_bytes, scan);
     for (size_t end = 1; scan->cut == 0 && end > 0;) /* a record that is longer than a block */
         if ((end = next_end(rules, bytes, len, scan)) > 0)
-            count(rules, end, scan);
+            count_record(rules, end, scan);
     return scan->cut > 0 ? scan->cut : is_at_end ? len : 0;
 }
 
 size_t block_cut(const block_rules_t *rules, const char *bytes, size_t len, bool is_at_end, block_scan_t *scan)
 {
     if (scan->len == 0)
-        scan->len = cut(rules, bytes, len, is_at_end, scan);
+        scan->len = find_cut(rules, bytes, len, is_at_end, scan);
     return scan->len;
 }
 

@@ -12,7 +12,7 @@ static size_t held_n(const bundle_t *bundle)
     return (size_t)(bundle->held.next - bundle->held.first);
 }
 
-static size_t cost(const bundle_t *bundle, const fanmap_part_t *parts, size_t n)
+static size_t parts_bytes(const bundle_t *bundle, const fanmap_part_t *parts, size_t n)
 {
     size_t bytes = n * bundle->around;
     for (size_t i = 0; i < n; i++)
@@ -23,7 +23,7 @@ static size_t cost(const bundle_t *bundle, const fanmap_part_t *parts, size_t n)
 bool bundle_has_room(bundle_t *bundle, const fanmap_part_t *parts, size_t n)
 {
     bool is_full = bundle->items_max > 0 && bundle->items == bundle->items_max;
-    size_t bytes = bundle->own_bytes + bundle->bytes + cost(bundle, parts, n),
+    size_t bytes = bundle->own_bytes + bundle->bytes + parts_bytes(bundle, parts, n),
            pointers = (bundle->words + n * bundle->copies) * sizeof(char *);
     bool fits = bytes <= bundle->bytes_max && (bundle->exec_max == 0 || bytes + pointers <= bundle->exec_max);
     if (bundle->items == 0 || (!is_full && fits))
@@ -37,7 +37,7 @@ bool bundle_put(bundle_t *bundle, fanmap_format_t format, const fanmap_part_t *p
     if (!kept_put(&bundle->held, 0, format, parts, n))
         return false;
     bundle->items++;
-    bundle->bytes += cost(bundle, parts, n);
+    bundle->bytes += parts_bytes(bundle, parts, n);
     bundle->words += n * bundle->copies;
     if (bundle->items == bundle->items_max && bundle->ways == 0)
         bundle->ready = bundle->items;

@@ -70,7 +70,7 @@ void cells_expression(const char *text, buf_t *ret)
 
 /* ---- an item ---- */
 
-static bool add(const cells_t *cells, part_list_t *ret, const char *begin, size_t len)
+static bool add_trimmed(const cells_t *cells, part_list_t *ret, const char *begin, size_t len)
 {
     for (; cells->trims_left && len > 0 && isspace((unsigned char)*begin); len--)
         begin++;
@@ -80,7 +80,8 @@ static bool add(const cells_t *cells, part_list_t *ret, const char *begin, size_
 }
 
 /* Where the next separator begins and ends. */
-static bool find(const cells_t *cells, const char *at, const char *end, const char **ret_begin, const char **ret_end)
+static bool find_separator(const cells_t *cells, const char *at, const char *end, const char **ret_begin,
+                           const char **ret_end)
 {
     if (cells->separator) {
         *ret_begin = memchr(at, cells->separator, (size_t)(end - at));
@@ -97,15 +98,15 @@ static bool find(const cells_t *cells, const char *at, const char *end, const ch
     return *ret_begin < end;
 }
 
-static bool split(const cells_t *cells, const char *at, const char *end, part_list_t *ret)
+static bool split_at_separators(const cells_t *cells, const char *at, const char *end, part_list_t *ret)
 {
     const char *begin, *behind;
-    while (at < end && find(cells, at, end, &begin, &behind)) {
-        if (!add(cells, ret, at, (size_t)(begin - at)))
+    while (at < end && find_separator(cells, at, end, &begin, &behind)) {
+        if (!add_trimmed(cells, ret, at, (size_t)(begin - at)))
             return false;
         at = behind;
     }
-    return add(cells, ret, at, (size_t)(end - at));
+    return add_trimmed(cells, ret, at, (size_t)(end - at));
 }
 
 static bool split_csv(cells_t *cells, const char *at, const char *end, part_list_t *ret)
@@ -117,7 +118,7 @@ static bool split_csv(cells_t *cells, const char *at, const char *end, part_list
         size_t len;
         at = csv_cell(at, end, cells->separator, to, &len);
         cells->text.len += len;
-        if (!add(cells, ret, to, len))
+        if (!add_trimmed(cells, ret, to, len))
             return false;
     }
     return true;
@@ -126,8 +127,8 @@ static bool split_csv(cells_t *cells, const char *at, const char *end, part_list
 static bool split_part(cells_t *cells, const char *at, const char *end, part_list_t *ret)
 {
     if (!cells->is_split)
-        return add(cells, ret, at, (size_t)(end - at));
-    return cells->is_csv ? split_csv(cells, at, end, ret) : split(cells, at, end, ret);
+        return add_trimmed(cells, ret, at, (size_t)(end - at));
+    return cells->is_csv ? split_csv(cells, at, end, ret) : split_at_separators(cells, at, end, ret);
 }
 
 bool cells_split(cells_t *cells, const fanmap_part_t *parts, size_t n, part_list_t *ret)

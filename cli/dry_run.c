@@ -21,7 +21,7 @@ static int read_more(items_t *input)
     return error ? EXIT_IO : EXIT_ALL_WELL;
 }
 
-static int print(session_t *s, const item_t *item)
+static int print_command(session_t *s, const item_t *item)
 {
     parallel_log_t *log = &s->output.parallel_log;
     size_t n = item->is_block ? 0 : item->n; /* no command is named after a block */
@@ -58,7 +58,7 @@ int dry_run(session_t *s)
             now = EXIT_IO;
         }
         if (state == ZIP_ITEM) {
-            now = print(s, &item);
+            now = print_command(s, &item);
             items_taken(s->input);
         }
         status = now > status ? now : status;

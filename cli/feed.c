@@ -25,7 +25,7 @@ static void fail_input(session_t *s, const char *why)
 }
 
 /* On a fleet text is a line, which a command gets its newline with: it is that of the end of a block. */
-static int push(session_t *s, const item_t *item)
+static int push_item(session_t *s, const item_t *item)
 {
     if (item->names)
         return fanmap_push_row(s->job, item->format, item->names, item->parts, item->n, &s->error);
@@ -44,7 +44,7 @@ static size_t named_parts(const item_t *item)
     return item->is_block ? 0 : item->n;
 }
 
-static bool keep(session_t *s, const item_t *item)
+static bool keep_item(session_t *s, const item_t *item)
 {
     uint64_t seq = resume_seq(&s->resume, s->input->taken);
     if (!s->output.keeps_items || kept_put(&s->output.kept, seq, item->format, item->parts, named_parts(item)))
@@ -75,7 +75,7 @@ bool feed_turn(session_t *s)
             fail_input(s, why);
         if (state != ZIP_ITEM)
             break;
-        if (!feed_is_done(s, &item) && (push(s, &item) != FANMAP_OK || !keep(s, &item)))
+        if (!feed_is_done(s, &item) && (push_item(s, &item) != FANMAP_OK || !keep_item(s, &item)))
             break;
         items_taken(s->input);
     }

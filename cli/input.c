@@ -47,7 +47,7 @@ static input_state_t peek_value(input_t *input, const char **ret_item, size_t *r
     return INPUT_ITEM;
 }
 
-static void drop(input_t *input, size_t n)
+static void drop_bytes(input_t *input, size_t n)
 {
     input->at += n;
     input->dropped += n;
@@ -65,7 +65,7 @@ static void skip_rest(input_t *input)
 {
     const char *begin = input->bytes + input->at;
     const char *end = find_end(input, begin, input->len - input->at);
-    drop(input, end ? (size_t)(end - begin) + 1 : input->len - input->at);
+    drop_bytes(input, end ? (size_t)(end - begin) + 1 : input->len - input->at);
     input->is_cutting = !end;
     input->scanned = 0;
 }
@@ -80,7 +80,7 @@ static input_state_t skip_object(input_t *input)
     if (r == FANMAP_EUSAGE)
         return INPUT_BROKEN;
     size_t passed = input->scan.at < left ? (size_t)input->scan.at : left;
-    drop(input, passed);
+    drop_bytes(input, passed);
     input->scan.at -= passed;
     if (r == FANMAP_OK) {
         input->is_cutting = false;
@@ -115,7 +115,7 @@ static void object_taken(input_t *input)
     size_t left = input->len - input->at;
     bool is_whole = input->scan.objects == 0 && input->scan.at <= left;
     size_t passed = input->scan.at < left ? (size_t)input->scan.at : left;
-    drop(input, passed);
+    drop_bytes(input, passed);
     input->scan.at -= passed;
     input->is_cutting = !is_whole;
     if (is_whole)
@@ -154,7 +154,7 @@ static void line_taken(input_t *input)
     size_t left = input->len - input->at;
     bool has_end = input->scanned < left;
     input->is_cutting = !has_end && !input->is_at_end;
-    drop(input, has_end ? input->scanned + 1 : left);
+    drop_bytes(input, has_end ? input->scanned + 1 : left);
     input->scanned = 0;
 }
 
@@ -168,7 +168,7 @@ static input_state_t peek_block(input_t *input, const char **ret_item, size_t *r
     if (input->is_cutting) {
         size_t skipped;
         bool is_over = block_skip(rules, input->bytes + input->at, input->len - input->at, &skipped);
-        drop(input, is_over || !input->is_at_end ? skipped : input->len - input->at);
+        drop_bytes(input, is_over || !input->is_at_end ? skipped : input->len - input->at);
         input->is_cutting = !is_over && !input->is_at_end;
         if (input->is_cutting)
             return INPUT_WANTS_READ;
@@ -191,7 +191,7 @@ static void block_taken(input_t *input)
     (void)peek_block(input, &item, &len);
     input->is_cutting = len == left && len > input->rules.item_max && !input->is_at_end;
     size_t kept = input->is_cutting ? input->rules.block.mark_len - 1 : 0; /* where the next record may begin */
-    drop(input, len - kept);
+    drop_bytes(input, len - kept);
     input->block = (block_scan_t){0};
 }
 

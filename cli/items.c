@@ -10,7 +10,7 @@ extern char **environ;
 
 /* ---- opening ---- */
 
-static int check(const arguments_t *arguments, const items_t *items)
+static int check_rules(const arguments_t *arguments, const items_t *items)
 {
     const char *header = option_text(arguments, "header");
     if (items->zip.n > 0 && items->zip.at[0].rules.format == FANMAP_WRAPPED && (cells_change(&items->cells) || header))
@@ -72,7 +72,7 @@ int items_open(items_t *items, arguments_t *arguments, const char *standard_form
     if (status == EXIT_ALL_WELL)
         status = zip_open(&items->zip, arguments, standard_format);
     if (status == EXIT_ALL_WELL)
-        status = check(arguments, items);
+        status = check_rules(arguments, items);
     if (status == EXIT_ALL_WELL && option_text(arguments, "header"))
         status = items_take_header(items, option_text(arguments, "header"));
     open_bundle(items, arguments);

@@ -15,7 +15,7 @@ static char *rewrite(const template_rules_t *rules, const char *text, bool is_sh
 }
 
 /* What a word of the command has for each item, and what by itself. */
-static void weigh(items_t *items, const char *word, size_t all_n, size_t all_bytes)
+static void add_word_bytes(items_t *items, const char *word, size_t all_n, size_t all_bytes)
 {
     size_t len = strlen(word) + 1 - all_bytes;
     bundle_t *b = &items->bundle;
@@ -39,12 +39,12 @@ static bool rewrite_words(items_t *items, const template_rules_t *rules, argumen
         size_t all_n = facts->all_n, all_bytes = facts->all_bytes;
         if (!(items->words[i] = rewrite(rules, arguments->argv[i], false, facts)))
             return false;
-        weigh(items, items->words[i], facts->all_n - all_n, facts->all_bytes - all_bytes);
+        add_word_bytes(items, items->words[i], facts->all_n - all_n, facts->all_bytes - all_bytes);
     }
     if (rules->is_uneven && !facts->has_place) {
         if (!(items->words[n++] = strdup("{+}")))
             return false;
-        weigh(items, "{+}", 1, strlen("{+}"));
+        add_word_bytes(items, "{+}", 1, strlen("{+}"));
     }
     arguments->argv = items->words;
     arguments->argv_n = (int)n;

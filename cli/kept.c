@@ -5,7 +5,7 @@
 
 enum { FIRST_CAP = 256 };
 
-static bool grow(kept_t *kept)
+static bool grow_ring(kept_t *kept)
 {
     size_t cap = kept->cap ? 2 * kept->cap : FIRST_CAP;
     kept_item_t **at = calloc(cap, sizeof *at);
@@ -24,7 +24,7 @@ bool kept_put(kept_t *kept, uint64_t seq, fanmap_format_t format, const fanmap_p
     size_t bytes = 0;
     for (size_t i = 0; i < n; i++)
         bytes += parts[i].len;
-    if (kept->next - kept->first == kept->cap && !grow(kept))
+    if (kept->next - kept->first == kept->cap && !grow_ring(kept))
         return false;
     kept_item_t *item = malloc(sizeof *item + n * sizeof *parts + bytes);
     if (!item)

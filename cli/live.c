@@ -24,7 +24,7 @@ static void end_attempt(live_t *live, size_t i)
 }
 
 /* There are as many as places, which are few. NULL: no memory. */
-static live_attempt_t *find(live_t *live, const fanmap_copied_t *head)
+static live_attempt_t *find_attempt(live_t *live, const fanmap_copied_t *head)
 {
     for (size_t i = 0; i < live->n; i++) {
         if (live->at[i]->index != head->index)
@@ -67,7 +67,7 @@ static void put_lines(live_t *live, live_attempt_t *attempt, int stream, const c
 static void take_frame(live_t *live, const fanmap_copied_t *head, const char *bytes)
 {
     int stream = head->stream == COPY_STDERR ? LIVE_STDERR : LIVE_STDOUT;
-    live_attempt_t *attempt = find(live, head);
+    live_attempt_t *attempt = find_attempt(live, head);
     if (!attempt)
         return;
     if (head->stream != COPY_END && live->by_lines)

@@ -25,7 +25,7 @@ static int finish_stdout(int status)
 
 /* Not by exit: closing is bounded, so a thread of librdkafka may still let go of a broker, and exit would take OpenSSL
  * apart under it. Under AddressSanitizer exit looks for leaks, which is wanted. */
-static int leave(int status)
+static int exit_without_handlers(int status)
 {
     status = finish_stdout(status);
 #if !defined(__SANITIZE_ADDRESS__)
@@ -61,5 +61,5 @@ int main(int argc, char **argv)
     else if (status == EXIT_ALL_WELL)
         status = command->run(&arguments);
     fanmap_options_free(arguments.options);
-    return leave(status);
+    return exit_without_handlers(status);
 }

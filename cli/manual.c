@@ -12,7 +12,7 @@
 #include "cli/groups.h"
 
 /* Text as roff shows it literally. */
-static void put(const char *text)
+static void put_literal(const char *text)
 {
     for (const char *at = text; *at; at++) {
         if (*at == '\\')
@@ -39,7 +39,7 @@ static void put_bytes(const char *text, size_t len)
     char part[1024];
     for (; len > 0; text += strlen(part), len -= strlen(part)) {
         snprintf(part, sizeof part, "%.*s", (int)len, text);
-        put(part);
+        put_literal(part);
     }
 }
 
@@ -73,24 +73,24 @@ static void put_option(const fanmap_option_info_t *info)
     if (info->letter)
         printf("\\fB\\-%c\\fR, ", info->letter);
     fputs("\\fB\\-\\-", stdout);
-    put(info->name);
+    put_literal(info->name);
     if (info->alias) {
         fputs("\\fR, \\fB\\-\\-", stdout);
-        put(info->alias);
+        put_literal(info->alias);
     }
     fputs("\\fR", stdout);
     if (info->metavar) {
         fputs(" \\fI", stdout);
-        put(info->metavar);
+        put_literal(info->metavar);
         fputs("\\fR", stdout);
     }
     putchar('\n');
-    put(info->help);
+    put_literal(info->help);
     if (info->repeats)
         fputs(" (repeats)", stdout);
     if (info->metavar && info->standard) {
         fputs(" [", stdout);
-        put(info->standard);
+        put_literal(info->standard);
         putchar(']');
     }
     putchar('\n');
@@ -143,9 +143,9 @@ static void put_tail(void)
 static void put_head(const char *name, const char *summary)
 {
     printf(".TH %s 1 \"\" \"fanmap " FANMAP_VERSION "\" \"fanmap\"\n.SH NAME\n", name);
-    put(name);
+    put_literal(name);
     fputs(" \\- ", stdout);
-    put(summary);
+    put_literal(summary);
     puts("\n.SH SYNOPSIS");
 }
 
@@ -156,7 +156,7 @@ static void print_page(const command_t *command)
     snprintf(name, sizeof name, "fanmap-%s", command->name);
     put_head(name, command->summary);
     printf("\\fBfanmap %s\\fR ", command->name);
-    put(command->usage);
+    put_literal(command->usage);
     puts(" [\\fIOPTION\\fR...]\n.SH DESCRIPTION");
     put_paragraphs(text ? text : command->summary);
     if (!text)
@@ -176,9 +176,9 @@ static void print_main_page(void)
     puts(".SH COMMANDS");
     for (const command_t *command = commands; command->name; command++) {
         printf(".TP\n\\fB%s\\fR ", command->name);
-        put(command->usage);
+        put_literal(command->usage);
         putchar('\n');
-        put(command->summary);
+        put_literal(command->summary);
         putchar('\n');
     }
     puts(".SH EXAMPLES");

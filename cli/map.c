@@ -131,7 +131,7 @@ static int open_input(session_t *s, arguments_t *arguments, items_t *input, cons
     return status == EXIT_ALL_WELL ? describe_input(arguments, input) : status;
 }
 
-static int begin(session_t *s, arguments_t *arguments, const char *task)
+static int begin_session(session_t *s, arguments_t *arguments, const char *task)
 {
     fanmap_error_t err;
     if (fanmap_open(arguments->options, on_log, arguments, &s->f, &err) != FANMAP_OK)
@@ -227,7 +227,7 @@ static int publish(arguments_t *arguments)
     const char *task;
     int status = prepare(&s, arguments, &input, &task);
     if (status == EXIT_ALL_WELL)
-        status = begin(&s, arguments, task);
+        status = begin_session(&s, arguments, task);
     if (status == EXIT_ALL_WELL) {
         char id[128];
         snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
@@ -258,7 +258,7 @@ int run_map(arguments_t *arguments)
     if (status == EXIT_ALL_WELL && !is_dry)
         status = set_formats(&s.output, arguments);
     if (status == EXIT_ALL_WELL && !is_dry)
-        status = begin(&s, arguments, task);
+        status = begin_session(&s, arguments, task);
     if (status == EXIT_ALL_WELL && !is_dry)
         status = session_run(&s);
     items_close(&input);
@@ -285,7 +285,7 @@ int run_gather(arguments_t *arguments)
     if (status == EXIT_ALL_WELL)
         status = position_file_open(&s.position_file, arguments);
     if (status == EXIT_ALL_WELL)
-        status = begin(&s, arguments, NULL);
+        status = begin_session(&s, arguments, NULL);
     if (status == EXIT_ALL_WELL)
         status = session_run(&s);
     position_file_close(&s.position_file);

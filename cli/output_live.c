@@ -11,7 +11,7 @@ static bool is_asked_for(const arguments_t *arguments)
     return is_switch_set(arguments, "line-buffer") || is_switch_set(arguments, "ungroup");
 }
 
-static bool print(output_t *output, int stream, const void *bytes, size_t len)
+static bool print_bytes(output_t *output, int stream, const void *bytes, size_t len)
 {
     if (stream == LIVE_STDOUT)
         return output_append(output, bytes, len);
@@ -33,7 +33,7 @@ static void print_lines(output_t *output, kept_item_t *item, const live_attempt_
     else
         buf_append(&output->tagged, bytes, len);
     buf_append(&output->tagged, "\n", is_open);
-    if (output->tagged.failed || !print(output, stream, output->tagged.data, output->tagged.len))
+    if (output->tagged.failed || !print_bytes(output, stream, output->tagged.data, output->tagged.len))
         output->error = ENOMEM;
 }
 

@@ -11,7 +11,7 @@
 
 enum { EVERY_MS = 1000, TEXT_MAX = 1024 * 1024, STORE_MS = 10000 };
 
-static int fail(const position_file_t *file, const char *what)
+static int fail_position(const position_file_t *file, const char *what)
 {
     return fail_with(EXIT_IO, "--position-file: %s: %s", file->path, what);
 }
@@ -20,15 +20,15 @@ static int read_kept(position_file_t *file)
 {
     FILE *from = fopen(file->path, "re");
     if (!from)
-        return errno == ENOENT ? EXIT_ALL_WELL : fail(file, strerror(errno));
+        return errno == ENOENT ? EXIT_ALL_WELL : fail_position(file, strerror(errno));
     file->kept = calloc(1, TEXT_MAX);
     size_t n = file->kept ? fread(file->kept, 1, TEXT_MAX - 1, from) : 0;
     bool is_read = file->kept && !ferror(from);
     fclose(from);
     if (!is_read)
-        return fail(file, "cannot be read");
+        return fail_position(file, "cannot be read");
     file->kept[strcspn(file->kept, "\n")] = '\0';
-    return n > 0 && !file->kept[0] ? fail(file, "is no position that was kept") : EXIT_ALL_WELL;
+    return n > 0 && !file->kept[0] ? fail_position(file, "is no position that was kept") : EXIT_ALL_WELL;
 }
 
 int position_file_open(position_file_t *file, arguments_t *arguments)
@@ -83,7 +83,7 @@ static bool replace(const position_file_t *file, const char *text)
     return is_stored && rename(part, file->path) == 0;
 }
 
-static bool store(position_file_t *file, fanmap_job_t *job, bool is_last)
+static bool store_position(position_file_t *file, fanmap_job_t *job, bool is_last)
 {
     fanmap_error_t err;
     (void)fdatasync(STDOUT_FILENO);
@@ -105,7 +105,7 @@ bool position_file_keep(position_file_t *file, fanmap_job_t *job, bool is_last)
     fanmap_error_t err;
     const char *text;
     if (file->is_named)
-        return store(file, job, is_last);
+        return store_position(file, job, is_last);
     if (!file->path)
         return true;
     file->is_behind = false;
@@ -117,6 +117,6 @@ bool position_file_keep(position_file_t *file, fanmap_job_t *job, bool is_last)
     (void)fdatasync(STDOUT_FILENO); /* a pipe has nothing to sync */
     if (replace(file, text))
         return true;
-    (void)fail(file, strerror(errno));
+    (void)fail_position(file, strerror(errno));
     return false;
 }

@@ -18,7 +18,7 @@ static bool is_at(const http_head_t *head, const char *path)
 }
 
 /* Fills `body`; the reply's status and type. */
-static http_reply_t answer(const http_head_t *head, const probe_service_t *service, buf_t *body)
+static http_reply_t answer_request(const http_head_t *head, const probe_service_t *service, buf_t *body)
 {
     fanmap_error_t err = {.message = ""};
     fanmap_health_t health;
@@ -58,7 +58,7 @@ bool probe_answer(const char *bytes, size_t len, const probe_service_t *service,
     else if (head.is_chunked || head.length > 0)
         buf_append_text(&body, "a request here has no body\n");
     else
-        reply = answer(&head, service, &body);
+        reply = answer_request(&head, service, &body);
     reply.closes = true;
     reply.length = body.len;
     http_reply_head(out, &reply);

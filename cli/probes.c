@@ -33,7 +33,7 @@ struct probes {
     probe_t at[PROBES_MAX];
 };
 
-static void end(probe_t *probe)
+static void probe_end(probe_t *probe)
 {
     if (probe->fd >= 0)
         close(probe->fd);
@@ -57,7 +57,7 @@ static void send_on(probes_t *probes, probe_t *probe)
         probe->sent += (size_t)n;
     }
     (void)shutdown(probe->fd, SHUT_WR);
-    end(probe);
+    probe_end(probe);
 }
 
 static void read_on(probes_t *probes, probe_t *probe)
@@ -67,14 +67,14 @@ static void read_on(probes_t *probes, probe_t *probe)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        end(probe);
+        probe_end(probe);
         return;
     }
     probe->in.len += (size_t)n;
     if (!probe_answer((const char *)probe->in.data, probe->in.len, &probes->service, &probe->out))
         return;
     if (probe->out.failed)
-        end(probe);
+        probe_end(probe);
     else
         send_on(probes, probe);
 }
@@ -87,11 +87,11 @@ static probe_t *end_oldest(probes_t *probes)
         if (probes->at[i].fd >= 0 && (!oldest || probes->at[i].number < oldest->number))
             oldest = &probes->at[i];
     if (oldest)
-        end(oldest);
+        probe_end(oldest);
     return oldest;
 }
 
-static probe_t *place(probes_t *probes)
+static probe_t *find_free_place(probes_t *probes)
 {
     for (int i = 0; i < PROBES_MAX; i++)
         if (probes->at[i].fd < 0)
@@ -107,11 +107,11 @@ static void take_in(probes_t *probes)
         fd = accept4(probes->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
-    probe_t *probe = place(probes);
+    probe_t *probe = find_free_place(probes);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = probe};
     *probe = (probe_t){.fd = fd, .number = ++probes->last_number};
     if (epoll_ctl(probes->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-        end(probe);
+        probe_end(probe);
 }
 
 /* One event a call: a place may be given to another in between. */
@@ -193,7 +193,7 @@ void probes_close(probes_t *probes)
     if (!probes)
         return;
     for (int i = 0; i < PROBES_MAX; i++)
-        end(&probes->at[i]);
+        probe_end(&probes->at[i]);
     if (probes->listen_fd >= 0)
         close(probes->listen_fd);
     if (probes->epoll_fd >= 0)

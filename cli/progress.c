@@ -75,7 +75,7 @@ void progress_hide(void)
     terminal.is_shown = false;
 }
 
-static void draw(void)
+static void draw_line(void)
 {
     if (terminal.is_line_open || !terminal.line[0])
         return;
@@ -87,7 +87,7 @@ void progress_again(bool is_line_open)
 {
     terminal.is_line_open = is_line_open;
     if (!terminal.is_shown)
-        draw();
+        draw_line();
 }
 
 void progress_show(progress_t *progress, const fanmap_stats_t *stats)
@@ -104,7 +104,7 @@ void progress_show(progress_t *progress, const fanmap_stats_t *stats)
     }
     progress_hide();
     memcpy(terminal.line, line, sizeof line);
-    draw();
+    draw_line();
 }
 
 void progress_end(void)

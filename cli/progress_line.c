@@ -35,7 +35,7 @@ static void put_eta(char *part, const progress_t *progress, const fanmap_stats_t
     snprintf(part, PART_BYTES, "ETA %u:%02u:%02u", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
-static size_t join(char parts[PARTS][PART_BYTES], char *line, size_t cap)
+static size_t join_parts(char parts[PARTS][PART_BYTES], char *line, size_t cap)
 {
     size_t n = 0;
     *line = '\0';
@@ -45,7 +45,7 @@ static size_t join(char parts[PARTS][PART_BYTES], char *line, size_t cap)
     return n;
 }
 
-static void format(const progress_t *progress, const fanmap_stats_t *s, char *line, size_t cap)
+static void format_line(const progress_t *progress, const fanmap_stats_t *s, char *line, size_t cap)
 {
     char parts[PARTS][PART_BYTES] = {""};
     snprintf(parts[PART_COUNT], PART_BYTES, "%" PRIu64 "/%" PRId64, s->known, s->total);
@@ -57,12 +57,12 @@ static void format(const progress_t *progress, const fanmap_stats_t *s, char *li
     if (s->retried)
         snprintf(parts[PART_RETRIED], PART_BYTES, "%" PRIu64 " retried", s->retried);
     put_eta(parts[PART_ETA], progress, s);
-    for (size_t i = 0; join(parts, line, cap) >= cap && i < sizeof first_to_go / sizeof *first_to_go; i++)
+    for (size_t i = 0; join_parts(parts, line, cap) >= cap && i < sizeof first_to_go / sizeof *first_to_go; i++)
         parts[first_to_go[i]][0] = '\0';
 }
 
 /* Over some outcomes, however far apart they come: what comes once a second makes no rate of one between two looks. */
-static void weigh(progress_t *progress, uint64_t came, int64_t elapsed_ms, int64_t gap_ms)
+static void weigh_rate(progress_t *progress, uint64_t came, int64_t elapsed_ms, int64_t gap_ms)
 {
     double window_ms = gap_ms * RECENT_GAPS > RECENT_MS ? (double)(gap_ms * RECENT_GAPS) : RECENT_MS;
     double kept = progress->shown_known > 0 ? window_ms / (window_ms + (double)elapsed_ms) : 1;
@@ -75,9 +75,9 @@ void progress_step(progress_t *progress, const fanmap_stats_t *stats, int64_t no
 {
     if (stats->known != progress->shown_known)
         progress->moved_ms = now_ms;
-    weigh(progress, stats->known - progress->shown_known, now_ms - progress->shown_ms,
-          mean_gap_ms(progress, stats->known));
+    weigh_rate(progress, stats->known - progress->shown_known, now_ms - progress->shown_ms,
+               mean_gap_ms(progress, stats->known));
     progress->shown_ms = now_ms;
     progress->shown_known = stats->known;
-    format(progress, stats, line, cap);
+    format_line(progress, stats, line, cap);
 }

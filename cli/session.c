@@ -40,7 +40,7 @@ void session_release_signals(void)
     to_wake = NULL;
 }
 
-static void take(session_t *s)
+static void take_outcome(session_t *s)
 {
     const fanmap_outcome_t *outcome;
     int r = fanmap_next(s->job, 0, &outcome, &s->error);
@@ -69,7 +69,7 @@ static bool take_outcomes(session_t *s)
     }
     s->is_dry = false;
     for (; taken < TAKE_TURN && !s->job_done && !s->is_dry && output_has_room(&s->output); taken++)
-        take(s);
+        take_outcome(s);
     return taken > 1 || !s->is_dry;
 }
 
@@ -130,7 +130,7 @@ static void keep_position(session_t *s, bool is_last)
 }
 
 /* Until the list is printed, or something ended it early. */
-static void run(session_t *s)
+static void run_session(session_t *s)
 {
     while (!s->output.error && !s->keeping_failed && !(s->job_done && output_is_empty(&s->output)) &&
            !has_interrupt(s)) {
@@ -157,7 +157,7 @@ static void say_last_words(session_t *s)
     }
 }
 
-static void leave(session_t *s, bool detach)
+static void close_session(session_t *s, bool detach)
 {
     session_release_signals();
     task_log_let_go(&s->task_log);
@@ -177,7 +177,7 @@ static int leave_interrupted(session_t *s)
     session_release_signals(); /* another one does not wait */
     say_last_words(s);
     keep_position(s, true);
-    leave(s, goes_on);
+    close_session(s, goes_on);
     if (is_local)
         complain("interrupted; what ran here is cancelled: begin again with the same command");
     else if (s->is_gather)
@@ -197,7 +197,7 @@ static int leave_output_failed(session_t *s)
     char id[128];
     int error = s->output.error;
     snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
-    leave(s, s->is_gather);
+    close_session(s, s->is_gather);
     if (error == EPIPE) {
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
@@ -229,14 +229,14 @@ static int leave_ended(session_t *s)
     if (s->input_failed)
         status = EXIT_IO;
     keep_position(s, true);
-    leave(s, false);
+    close_session(s, false);
     return s->keeping_failed && status <= EXIT_SOME_FAILED ? EXIT_IO : status;
 }
 
 int session_run(session_t *s)
 {
     fanmap_stats_t stats;
-    run(s);
+    run_session(s);
     while (task_log_copy(&s->task_log))
         ;
     fanmap_stats(s->job, &stats, sizeof stats);
@@ -247,7 +247,7 @@ int session_run(session_t *s)
         progress_end();
     int status = EXIT_IO;
     if (s->keeping_failed)
-        leave(s, true);
+        close_session(s, true);
     else
         status = s->output.error ? leave_output_failed(s) : is_ended ? leave_ended(s) : leave_interrupted(s);
     if (!output_close(&s->output) && status <= EXIT_SOME_FAILED)

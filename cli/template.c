@@ -48,7 +48,7 @@ static bool put_part(const template_rules_t *rules, const char *text, size_t len
     return true;
 }
 
-static void note(const char *text, size_t len, template_facts_t *facts)
+static void note_placeholder(const char *text, size_t len, template_facts_t *facts)
 {
     bool is_all = (*text == '+' || *text == '*') && is_path(text + 1, len - 1);
     facts->all_n += is_all;
@@ -67,7 +67,7 @@ static bool put_braces(const template_rules_t *rules, const char *text, size_t l
         return true;
     }
     if (!is_text)
-        note(text, len, facts);
+        note_placeholder(text, len, facts);
     return false;
 }
 

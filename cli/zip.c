@@ -138,7 +138,7 @@ static void take_axis(zip_t *zip, const axis_t *axis)
 }
 
 /* False: no memory. */
-static bool keep(axis_t *axis, const fanmap_part_t *parts)
+static bool keep_row(axis_t *axis, const fanmap_part_t *parts)
 {
     size_t n = (size_t)axis->n, at = axis->kept_n * n;
     if (axis->kept_n == axis->cap) {
@@ -172,7 +172,7 @@ static zip_state_t turn_axis(zip_t *zip, int number, fanmap_part_t *parts, char 
         return ZIP_ITEM;
     zip_state_t state = axis->is_whole ? ZIP_END : peek_axis(zip, axis, parts, why, cap);
     if (state == ZIP_ITEM) {
-        if (!keep(axis, parts + axis->from)) {
+        if (!keep_row(axis, parts + axis->from)) {
             snprintf(why, cap, "out of memory for list %d of the product", number + 1);
             return ZIP_FAILED;
         }

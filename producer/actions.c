@@ -18,7 +18,7 @@ void producer_actions_free(producer_actions_t *actions)
     *actions = (producer_actions_t){0};
 }
 
-static bool grow(producer_actions_t *actions)
+static bool grow_actions(producer_actions_t *actions)
 {
     producer_action_t *at = array_grown(actions->at, &actions->cap, ACTIONS_MIN, sizeof *at);
     if (!at)
@@ -52,7 +52,7 @@ void actions_end(producer_t *p)
 producer_action_t *actions_add(producer_t *p, producer_action_type_t type)
 {
     producer_actions_t *actions = p->actions;
-    if (actions->n == actions->cap && !grow(actions)) {
+    if (actions->n == actions->cap && !grow_actions(actions)) {
         p->out_of_memory = true;
         return NULL;
     }
@@ -68,7 +68,8 @@ producer_action_t *actions_add(producer_t *p, producer_action_type_t type)
     return action;
 }
 
-static producer_action_t *put(producer_t *p, producer_action_type_t type, record_kind_t what, uint64_t number)
+static producer_action_t *add_with_cookie(producer_t *p, producer_action_type_t type, record_kind_t what,
+                                          uint64_t number)
 {
     producer_action_t *action = actions_add(p, type);
     if (action)
@@ -78,12 +79,12 @@ static producer_action_t *put(producer_t *p, producer_action_type_t type, record
 
 void actions_put_log(producer_t *p, record_kind_t what, uint64_t number)
 {
-    put(p, PRODUCER_PUT_LOG, what, number);
+    add_with_cookie(p, PRODUCER_PUT_LOG, what, number);
 }
 
 void actions_put_jobs(producer_t *p, record_kind_t what, jobs_field_t field)
 {
-    producer_action_t *action = put(p, PRODUCER_PUT_JOBS, what, 0);
+    producer_action_t *action = add_with_cookie(p, PRODUCER_PUT_JOBS, what, 0);
     if (action)
         jobs_key(action->key, sizeof action->key, p->config.spec.job, field);
 }

@@ -63,7 +63,7 @@ static void only_wait_for_end(producer_t *p)
         close_finish(p);
 }
 
-static void same(producer_t *p)
+static void found_same_inputs(producer_t *p)
 {
     const prior_t *prior = p->config.prior;
     actions_add(p, PRODUCER_READ_LOG);
@@ -96,7 +96,7 @@ void compare_begin(producer_t *p)
 {
     p->phase = PHASE_COMPARING;
     if (has_compared_all(p))
-        same(p);
+        found_same_inputs(p);
 }
 
 void compare_item(producer_t *p, const producer_event_t *event)
@@ -113,7 +113,7 @@ void compare_item(producer_t *p, const producer_event_t *event)
     if (!prior_compare(prior, p->compared, p->compared_chain, &from))
         compare_differs(p, from, p->compared);
     else if (has_compared_all(p))
-        same(p);
+        found_same_inputs(p);
 }
 
 void compare_end_input(producer_t *p)
@@ -122,5 +122,5 @@ void compare_end_input(producer_t *p)
     if (p->compared < n)
         compare_too_short(p, p->compared, n - 1);
     else if (has_compared_all(p))
-        same(p);
+        found_same_inputs(p);
 }

@@ -85,7 +85,7 @@ static bool halt_cuts(const producer_t *p)
     return p->was_halted && p->unmet == 0 && p->window.next >= (prior ? prior_end(prior) : 0);
 }
 
-static void cut(producer_t *p)
+static void end_input(producer_t *p)
 {
     queue_free(&p->queue);
     free(p->source_error);
@@ -235,7 +235,7 @@ void publish_due(producer_t *p)
     if (p->queue.n > 0)
         publish_queued(p);
     if (halt_cuts(p) && !p->input_put)
-        cut(p);
+        end_input(p);
     if (p->phase != PHASE_PUBLISHING || ends_too_early(p))
         return;
     bool is_due = refused_due(&p->refused, p->now_ms) || (p->refused.n > 0 && all_published(p));

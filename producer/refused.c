@@ -2,7 +2,7 @@
  * old. */
 #include "producer/refused.h"
 
-static size_t cut(const char *text, size_t len)
+static size_t cut_message(const char *text, size_t len)
 {
     if (len <= REFUSED_MESSAGE_MAX)
         return len;
@@ -12,7 +12,7 @@ static size_t cut(const char *text, size_t len)
     return len;
 }
 
-static void put(refused_t *refused, const outcome_t *outcome, int64_t now_ms)
+static void put_outcome(refused_t *refused, const outcome_t *outcome, int64_t now_ms)
 {
     if (refused->n++ == 0)
         refused->since_ms = now_ms;
@@ -24,8 +24,8 @@ void refused_add(refused_t *refused, uint64_t index, fanmap_kind_t kind, const c
 {
     outcome_t outcome = {.index = index, .kind = kind, .type = "", .stderr_tail = ""};
     outcome.message = message;
-    outcome.message_len = cut(message, len);
-    put(refused, &outcome, now_ms);
+    outcome.message_len = cut_message(message, len);
+    put_outcome(refused, &outcome, now_ms);
 }
 
 void refused_carry(refused_t *refused, uint64_t index, const void *entry, size_t len, int64_t now_ms)
@@ -36,7 +36,7 @@ void refused_carry(refused_t *refused, uint64_t index, const void *entry, size_t
     if (!joblog_next_outcome(&one, &outcome))
         outcome = (outcome_t){.kind = FANMAP_PROTOCOL, .type = "", .message = "", .stderr_tail = ""};
     outcome.index = index;
-    put(refused, &outcome, now_ms);
+    put_outcome(refused, &outcome, now_ms);
 }
 
 bool refused_full(const refused_t *refused)

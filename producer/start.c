@@ -77,7 +77,7 @@ static void superseded(producer_t *p)
     actions_fail(p, &error);
 }
 
-static void own(producer_t *p)
+static void become_owner(producer_t *p)
 {
     bool is_first = p->owner_ms == INT64_MIN;
     p->unmet &= ~(unsigned)UNMET_CHECK;
@@ -104,7 +104,7 @@ void start_checked(producer_t *p, const producer_event_t *event)
     else if (event->has_input && close_is_elsewhere(p))
         close_elsewhere(p);
     else
-        own(p);
+        become_owner(p);
 }
 
 /* Our own announcement comes first to who reads from before it; another's behind it is newer. One that began the job

@@ -50,7 +50,8 @@ void fanmap_options_free(fanmap_options_t *options)
     free(options);
 }
 
-static int append(fanmap_options_t *options, int option, option_source_t source, const char *key, const char *value)
+static int append_setting(fanmap_options_t *options, int option, option_source_t source, const char *key,
+                          const char *value)
 {
     if (options->n == options->cap) {
         setting_t *at = array_grown(options->at, &options->cap, 16, sizeof *at);
@@ -97,7 +98,7 @@ static int put_setting(fanmap_options_t *options, int option, const char *key, c
 {
     if (!make_room(options, option, key, source, repeats))
         return FANMAP_OK;
-    int r = append(options, option, source, key, value);
+    int r = append_setting(options, option, source, key, value);
     return r == FANMAP_OK ? r : err_set(err, r, "out of memory");
 }
 
@@ -147,31 +148,28 @@ int fanmap_options_set(fanmap_options_t *options, const char *key, const char *v
     return options_put(options, key, value, SOURCE_CALLER, err);
 }
 
+static int put_all(fanmap_options_t *to, const fanmap_options_t *from, option_source_t source)
+{
+    size_t n;
+    const fanmap_option_info_t *table = fanmap_option_table(&n);
+    for (size_t i = 0; from && i < from->n; i++) {
+        const setting_t *s = &from->at[i];
+        if (put_setting(to, s->option, s->key, s->value, source, s->option >= 0 && table[s->option].repeats, NULL) !=
+            FANMAP_OK)
+            return FANMAP_ENOMEM;
+    }
+    return FANMAP_OK;
+}
+
 fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_options_t *above)
 {
     fanmap_options_t *merged;
     if (fanmap_options_new(&merged) != FANMAP_OK)
         return NULL;
-    const fanmap_options_t *layers[] = {below, above};
-    for (int layer = 0; layer < 2; layer++) {
-        for (size_t i = 0; layers[layer] && i < layers[layer]->n; i++) {
-            const setting_t *s = &layers[layer]->at[i];
-            size_t n;
-            bool repeats = s->option >= 0 && fanmap_option_table(&n)[s->option].repeats;
-            option_source_t source = layer == 0 ? SOURCE_FILE : SOURCE_CALLER;
-            if (make_room(merged, s->option, s->key, source, repeats) &&
-                append(merged, s->option, source, s->key, s->value) != FANMAP_OK) {
-                fanmap_options_free(merged);
-                return NULL;
-            }
-        }
-    }
-    return merged;
-}
-
-fanmap_options_t *options_copy(const fanmap_options_t *options)
-{
-    return options_merge(options, NULL);
+    if (put_all(merged, below, SOURCE_FILE) == FANMAP_OK && put_all(merged, above, SOURCE_CALLER) == FANMAP_OK)
+        return merged;
+    fanmap_options_free(merged);
+    return NULL;
 }
 
 const char *option_value(const fanmap_options_t *options, int row, size_t nth)

@@ -39,9 +39,9 @@ typedef enum { SOURCE_NONE, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_CALLER } opt
 
 int options_put(fanmap_options_t *options, const char *key, const char *value, option_source_t source,
                 fanmap_error_t *err);
-fanmap_options_t *options_copy(const fanmap_options_t *options);
 /* A merge for one map: the connection's options below, the map's above. NULL: no memory. */
 fanmap_options_t *options_merge(const fanmap_options_t *below, const fanmap_options_t *above);
+#define options_copy(options) options_merge((options), NULL)
 
 /* An option as the code names it, OPT_LEASE: a misspelt name or a reader of the wrong type does not compile. */
 #define OPTION_ROW(id, ...) id##_ROW,

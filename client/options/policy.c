@@ -64,9 +64,10 @@ int policy_from_options(const fanmap_options_t *o, bool is_fleet, bool has_token
     return FANMAP_OK;
 }
 
-static void put(policy_t *policy, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void put_policy(policy_t *policy, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void put(policy_t *policy, const char *name, const char *format, ...)
+static void put_policy(policy_t *policy, const char *name, const char *format, ...)
 {
     if (policy->n == FANMAP_POLICY_MAX)
         return;
@@ -82,25 +83,25 @@ static void put(policy_t *policy, const char *name, const char *format, ...)
 static void put_ms(policy_t *policy, const char *name, uint64_t ms)
 {
     char text[DURATION_TEXT_MAX];
-    put(policy, name, "%s", duration_format(text, sizeof text, (int64_t)ms));
+    put_policy(policy, name, "%s", duration_format(text, sizeof text, (int64_t)ms));
 }
 
 static void put_bytes(policy_t *policy, const char *name, uint64_t bytes)
 {
     char text[SIZE_TEXT_MAX];
-    put(policy, name, "%s", size_format(text, sizeof text, bytes));
+    put_policy(policy, name, "%s", size_format(text, sizeof text, bytes));
 }
 
 static void put_count(policy_t *policy, const char *name, uint64_t count)
 {
-    put(policy, name, "%" PRIu64, count);
+    put_policy(policy, name, "%" PRIu64, count);
 }
 
 static void put_backoff(policy_t *policy, const spec_t *spec)
 {
     char base[DURATION_TEXT_MAX], cap[DURATION_TEXT_MAX];
-    put(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
-        (double)spec->backoff_factor_milli / 1000, duration_format(cap, sizeof cap, spec->backoff_cap_ms));
+    put_policy(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
+               (double)spec->backoff_factor_milli / 1000, duration_format(cap, sizeof cap, spec->backoff_cap_ms));
 }
 
 static void put_every(policy_t *policy, uint64_t every_us)
@@ -112,15 +113,15 @@ static void put_every(policy_t *policy, uint64_t every_us)
     size_t i = 0;
     while (i < 2 && units[i].us < (double)every_us)
         i++;
-    put(policy, "rate", "%.6g/%s", units[i].us / (double)every_us, units[i].text);
+    put_policy(policy, "rate", "%.6g/%s", units[i].us / (double)every_us, units[i].text);
 }
 
 static void put_halt(policy_t *policy, const halt_t *halt)
 {
     static const char *const whens[] = {"never", "now", "soon"}, *const whats[] = {"fail", "success", "done"};
     if (halt->when != HALT_NEVER)
-        put(policy, "halt", "%s,%s=%u%s", whens[halt->when], whats[halt->what], halt->threshold,
-            halt->is_percent ? "%" : "");
+        put_policy(policy, "halt", "%s,%s=%u%s", whens[halt->when], whats[halt->what], halt->threshold,
+                   halt->is_percent ? "%" : "");
 }
 
 static void put_final_exits(policy_t *policy, const spec_t *spec)
@@ -134,7 +135,7 @@ static void put_final_exits(policy_t *policy, const spec_t *spec)
             n += (size_t)snprintf(text + n, sizeof text - n, "-%u", range->to);
     }
     if (n > 0)
-        put(policy, "final-exit", "%s", text);
+        put_policy(policy, "final-exit", "%s", text);
 }
 
 void policy_fill(policy_t *policy, const spec_t *spec)
@@ -148,7 +149,7 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->deadline_ms)
         put_ms(policy, "deadline", (uint64_t)(spec->deadline_ms - spec->submitted_ms));
     if (spec->fail_fast)
-        put(policy, "fail-fast", "true");
+        put_policy(policy, "fail-fast", "true");
     put_halt(policy, &spec->halt);
     put_ms(policy, "lease", spec->lease_ms);
     put_count(policy, "crash-cap", spec->crash_cap);
@@ -157,7 +158,7 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->memory_bytes)
         put_bytes(policy, "memory", spec->memory_bytes);
     if (spec->cpus_milli)
-        put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
+        put_policy(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
     if (spec->cpu_time_ms)
         put_ms(policy, "cpu-time", spec->cpu_time_ms);
     if (spec->starts_apart)
@@ -169,10 +170,10 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->batch_within_ms)
         put_ms(policy, "within", spec->batch_within_ms);
     if (spec->is_quiet)
-        put(policy, "logs", "off");
+        put_policy(policy, "logs", "off");
     put_final_exits(policy, spec);
     if (spec->traceparent[0])
-        put(policy, "traceparent", "%s", spec->traceparent);
+        put_policy(policy, "traceparent", "%s", spec->traceparent);
     if (spec->retry_of[0])
-        put(policy, "retry-failed", "%s", spec->retry_of);
+        put_policy(policy, "retry-failed", "%s", spec->retry_of);
 }

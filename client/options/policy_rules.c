@@ -12,7 +12,7 @@ enum { BIND_NAME_MAX = 63, BINDS_MAX = 1000, BINDS_BYTES_MAX = 1 << 20 };
 /* ---- --halt ---- */
 
 /* True: *text began with `word`, and stands behind it now. */
-static bool eat(const char **text, const char *word)
+static bool skip_word(const char **text, const char *word)
 {
     size_t len = strlen(word);
     if (strncmp(*text, word, len) != 0)
@@ -47,9 +47,9 @@ int halt_parse(const char *text, halt_t *ret, fanmap_error_t *err)
         *ret = halt;
         return FANMAP_OK;
     }
-    halt.when = eat(&at, "now,") ? HALT_NOW : eat(&at, "soon,") ? HALT_SOON : HALT_NEVER;
+    halt.when = skip_word(&at, "now,") ? HALT_NOW : skip_word(&at, "soon,") ? HALT_SOON : HALT_NEVER;
     for (size_t i = 0; halt.when != HALT_NEVER && i < sizeof whats / sizeof whats[0]; i++) {
-        if (!eat(&at, whats[i]))
+        if (!skip_word(&at, whats[i]))
             continue;
         halt.what = (halt_what_t)i;
         int r = parse_threshold(at, &halt, err);
@@ -84,13 +84,13 @@ int exits_parse(const char *text, spec_t *ret, fanmap_error_t *err)
         exit_range_t *range = &ranges[n++];
         int r = parse_exit(&at, &range->from, err);
         range->to = range->from;
-        if (r == FANMAP_OK && eat(&at, "-"))
+        if (r == FANMAP_OK && skip_word(&at, "-"))
             r = parse_exit(&at, &range->to, err);
         if (r != FANMAP_OK)
             return r;
         if (range->to < range->from)
             return err_set(err, FANMAP_EUSAGE, "%u-%u is a range that goes down", range->from, range->to);
-    } while (eat(&at, ","));
+    } while (skip_word(&at, ","));
     if (*at != '\0')
         return err_set(err, FANMAP_EUSAGE, "\"%s\": want N or N-M, comma-separated", text);
     memcpy(ret->final_exits, ranges, n * sizeof ranges[0]);

@@ -10,9 +10,7 @@
 static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
 {
     fanmap_aggregator_t *a = arg;
-    (void)cookie;
-    (void)partition;
-    (void)offset;
+    (void)cookie, (void)partition, (void)offset;
     if (err && !a->has_lost_dead)
         aggregator_log(a, FANMAP_LOG_WARNING, "a dead letter was not stored: %s", err->message);
     a->has_lost_dead |= err != NULL;

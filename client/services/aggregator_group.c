@@ -13,11 +13,8 @@ static void on_assigned(void *arg, int32_t partition, int64_t offset, bool was_c
                         size_t metadata_len)
 {
     fanmap_aggregator_t *a = arg;
-    fanmap_error_t err;
-    if (watch_assigned(a->watch, partition, offset, metadata, was_committed ? metadata_len : 0))
-        return;
-    err_set(&err, FANMAP_ENOMEM, "out of memory");
-    client_fail(a->f, &err);
+    if (!watch_assigned(a->watch, partition, offset, metadata, was_committed ? metadata_len : 0))
+        client_fail(a->f, err_of(FANMAP_ENOMEM, "out of memory"));
 }
 
 static void on_rebalanced(void *arg)

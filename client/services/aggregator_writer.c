@@ -6,7 +6,7 @@
 
 #include "client/services/grower.h"
 
-static void end(writer_t *writer, watch_result_t result)
+static void writer_end(writer_t *writer, watch_result_t result)
 {
     fanmap_aggregator_t *a = writer->of;
     if (a->grows && result != WATCH_FAILED)
@@ -19,14 +19,14 @@ static void end(writer_t *writer, watch_result_t result)
 }
 
 /* Said once for as long as it is the same. */
-static void fail(writer_t *writer, const fanmap_error_t *err)
+static void writer_fail(writer_t *writer, const fanmap_error_t *err)
 {
     fanmap_aggregator_t *a = writer->of;
     const char *reason = strrchr(err->message, ':'); /* the path before it changes from file to file */
     reason = reason ? reason : err->message;
     bool is_new = strcmp(a->trouble, reason) != 0;
     memcpy(a->trouble, reason, strlen(reason) + 1);
-    end(writer, WATCH_FAILED);
+    writer_end(writer, WATCH_FAILED);
     if (is_new)
         aggregator_log(a, FANMAP_LOG_ERROR, "%s; %zu files wait; trying again at least every %d s", err->message,
                        watch_waiting_n(a->watch), WATCH_RETRY_MAX_MS / 1000);
@@ -44,26 +44,26 @@ static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *out
     if (r == FANMAP_OK)
         r = result_file_append(&writer->file, "\n", 1, &err);
     if (r != FANMAP_OK) {
-        fail(writer, &err);
+        writer_fail(writer, &err);
         return;
     }
     writer->outcomes_n++;
     writer->failed_n += outcome->kind != FANMAP_VALUE;
 }
 
-static void finish(writer_t *writer)
+static void writer_finish(writer_t *writer)
 {
     fanmap_aggregator_t *a = writer->of;
     fanmap_error_t err;
     bool was_there;
     if (result_file_finish(&writer->file, &was_there, &err) != FANMAP_OK) {
-        fail(writer, &err);
+        writer_fail(writer, &err);
         return;
     }
     if (!was_there)
         aggregator_log(a, FANMAP_LOG_INFO, "job %s: %" PRIu64 " outcomes, %" PRIu64 " failed: %s/%s", writer->task.job,
                        writer->outcomes_n, writer->failed_n, a->dir, writer->file.final);
-    end(writer, WATCH_WRITTEN);
+    writer_end(writer, WATCH_WRITTEN);
     if (!a->trouble[0] || watch_failed_n(a->watch) > 0)
         return;
     a->trouble[0] = '\0';
@@ -75,16 +75,16 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
     writer_t *writer = arg;
     fanmap_aggregator_t *a = writer->of;
     if (gather_decision(job)->is_decided && !job->error.code) {
-        finish(writer);
+        writer_finish(writer);
         return;
     }
     if (result == FANMAP_EIO || result == FANMAP_ENOMEM) { /* the spill disk, perhaps */
-        fail(writer, err);
+        writer_fail(writer, err);
         return;
     }
     aggregator_log(a, FANMAP_LOG_ERROR, "job %s gets no file: %s", writer->task.job,
                    err ? err->message : "its log ended early");
-    end(writer, WATCH_GIVEN_UP);
+    writer_end(writer, WATCH_GIVEN_UP);
 }
 
 void writer_begin(writer_t *writer, fanmap_aggregator_t *a, const watch_task_t *task)
@@ -95,14 +95,14 @@ void writer_begin(writer_t *writer, fanmap_aggregator_t *a, const watch_task_t *
     if (writer->waits)
         return;
     if (a->grows && result_file_is_whole(a->dir, task->job, task->submitted_ms)) {
-        end(writer, WATCH_WRITTEN);
+        writer_end(writer, WATCH_WRITTEN);
         return;
     }
     int r = result_file_open(&writer->file, a->dir, task->job, a->owner, task->submitted_ms, &err);
     if (r == FANMAP_OK)
         r = gather_at(a->f, task->job, task->partition, task->start_offset, a->options, &writer->job, &err);
     if (r != FANMAP_OK) {
-        fail(writer, &err);
+        writer_fail(writer, &err);
         return;
     }
     fanmap_on(writer->job, on_outcome, on_end, NULL, writer);

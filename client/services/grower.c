@@ -33,7 +33,7 @@ static void names(char part[RESULT_NAME_MAX], char place[RESULT_NAME_MAX], const
     (void)snprintf(place, RESULT_NAME_MAX, "%.*s.jsonl.place", JOB_ID_MAX, job);
 }
 
-static void leave(grower_t *g)
+static void grower_close(grower_t *g)
 {
     fanmap_job_close(g->job, true);
     g->job = NULL;
@@ -46,11 +46,11 @@ static void leave(grower_t *g)
     loop_wake(g->of->f->loop);
 }
 
-static void give_up(grower_t *g, const char *why)
+static void grower_give_up(grower_t *g, const char *why)
 {
     aggregator_log(g->of, FANMAP_LOG_WARNING, "%s/%s does not grow (%s): the job's file is written when it has ended",
                    g->of->dir, g->part, why);
-    leave(g);
+    grower_close(g);
 }
 
 /* ---- writing ---- */
@@ -63,7 +63,7 @@ static bool flush(grower_t *g)
 }
 
 /* What the lines are, before the place: values, or records. */
-static const char *form(const grower_t *g)
+static const char *line_form(const grower_t *g)
 {
     return g->of->as_records ? "r" : "v";
 }
@@ -73,7 +73,7 @@ static bool put_place(const grower_t *g, const char *text)
     char fresh[RESULT_NAME_MAX + 4];
     (void)snprintf(fresh, sizeof fresh, "%s.new", g->place);
     int fd = openat(g->dir_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-    bool is_stored = fd >= 0 && result_write(fd, form(g), 1) && result_write(fd, text, strlen(text));
+    bool is_stored = fd >= 0 && result_write(fd, line_form(g), 1) && result_write(fd, text, strlen(text));
     if (fd >= 0)
         is_stored &= close(fd) == 0;
     return is_stored && renameat(g->dir_fd, fresh, g->dir_fd, g->place) == 0;
@@ -87,11 +87,11 @@ static void sync_one(grower_t *g)
         return;
     g->is_behind = false;
     if (!flush(g) || fsync(g->fd) != 0)
-        give_up(g, strerror(errno));
+        grower_give_up(g, strerror(errno));
     else if (fanmap_position(g->job, &text, &err) != FANMAP_OK)
-        give_up(g, err.message);
+        grower_give_up(g, err.message);
     else if (!put_place(g, text))
-        give_up(g, strerror(errno));
+        grower_give_up(g, strerror(errno));
 }
 
 static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *outcome)
@@ -101,31 +101,31 @@ static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *out
     const char *line;
     size_t len;
     if (fanmap_outcome_json(job, outcome, g->of->as_records, &line, &len, &err) != FANMAP_OK) {
-        give_up(g, err.message);
+        grower_give_up(g, err.message);
         return;
     }
     buf_append(&g->bytes, line, len);
     buf_append(&g->bytes, "\n", 1);
     g->is_behind = true;
     if (g->bytes.failed)
-        give_up(g, "out of memory");
+        grower_give_up(g, "out of memory");
     else if (g->bytes.len >= FLUSH_BYTES && !flush(g))
-        give_up(g, strerror(errno));
+        grower_give_up(g, strerror(errno));
 }
 
-static void finish(grower_t *g)
+static void grower_finish(grower_t *g)
 {
     char final[RESULT_NAME_MAX];
     (void)snprintf(final, sizeof final, "%.*s.jsonl", JOB_ID_MAX, g->task.job);
     if (!flush(g) || !result_settle(g->fd, g->task.submitted_ms) || fsync(g->fd) != 0 ||
         renameat(g->dir_fd, g->part, g->dir_fd, final) != 0) {
-        give_up(g, strerror(errno));
+        grower_give_up(g, strerror(errno));
         return;
     }
     (void)unlinkat(g->dir_fd, g->place, 0);
     (void)fsync(g->dir_fd); /* as of the other files; some file systems cannot */
     aggregator_log(g->of, FANMAP_LOG_INFO, "job %s: its file is whole: %s/%s", g->task.job, g->of->dir, final);
-    leave(g);
+    grower_close(g);
 }
 
 static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err)
@@ -133,9 +133,9 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
     grower_t *g = arg;
     (void)result;
     if (gather_decision(job)->is_decided && !job->error.code)
-        finish(g);
+        grower_finish(g);
     else
-        give_up(g, err ? err->message : "its log ended early");
+        grower_give_up(g, err ? err->message : "its log ended early");
 }
 
 /* ---- going on ---- */
@@ -162,7 +162,7 @@ static size_t read_place(const grower_t *g, char text[POSITION_TEXT_MAX])
 {
     char first = 0;
     int fd = openat(g->dir_fd, g->place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    bool is_of_form = fd >= 0 && read(fd, &first, 1) == 1 && first == *form(g);
+    bool is_of_form = fd >= 0 && read(fd, &first, 1) == 1 && first == *line_form(g);
     ssize_t n = is_of_form ? read(fd, text, POSITION_TEXT_MAX - 1) : -1;
     if (fd >= 0)
         close(fd);
@@ -171,7 +171,7 @@ static size_t read_place(const grower_t *g, char text[POSITION_TEXT_MAX])
 
 /* The place is of this job and of such lines, and they are there: `text` is where to go on, and the part ends there. Else it begins
  * anew. */
-static bool cut(const grower_t *g, char text[POSITION_TEXT_MAX])
+static bool cut_at_place(const grower_t *g, char text[POSITION_TEXT_MAX])
 {
     position_t *position = malloc(sizeof *position);
     spec_t spec = {.results_partition = (uint32_t)g->task.partition,
@@ -233,10 +233,10 @@ void grower_begin(fanmap_aggregator_t *a, const watch_task_t *task)
     names(g->part, g->place, task->job);
     a->growers = g;
     a->growers_n++;
-    if (!open_part(g) || !cut(g, text))
-        give_up(g, errno == EWOULDBLOCK ? "another one has it" : strerror(errno));
+    if (!open_part(g) || !cut_at_place(g, text))
+        grower_give_up(g, errno == EWOULDBLOCK ? "another one has it" : strerror(errno));
     else if (gather(g, text, &err) != FANMAP_OK)
-        give_up(g, err.message);
+        grower_give_up(g, err.message);
 }
 
 /* ---- all of them ---- */
@@ -262,7 +262,7 @@ void growers_leave(fanmap_aggregator_t *a, int32_t partition)
             continue;
         sync_one(g);
         if (!g->is_over)
-            leave(g);
+            grower_close(g);
     }
 }
 

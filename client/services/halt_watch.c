@@ -56,7 +56,7 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
 }
 
 /* True: the bus took it. */
-static bool tell(watched_t *w, jobs_field_t field, end_reason_t reason)
+static bool put_jobs_record(watched_t *w, jobs_field_t field, end_reason_t reason)
 {
     char key[JOB_ID_MAX + 17];
     fanmap_error_t err;
@@ -70,7 +70,7 @@ static bool tell(watched_t *w, jobs_field_t field, end_reason_t reason)
     return is_taken;
 }
 
-static void stop(watched_t *w)
+static void watched_stop(watched_t *w)
 {
     (void)bus_reader_drop(&w->reader);
     list_free(w->list);
@@ -82,30 +82,30 @@ static bool on_record(void *arg, const bus_record_t *record)
     watched_t *w = arg;
     (void)list_record(w->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     if (list_now(w->list)->is_halting && !w->halt_told)
-        w->halt_told = tell(w, JOBS_HALT, END_HALT);
-    if ((w->end_reason && tell(w, JOBS_END, w->end_reason)) || list_out_of_memory(w->list))
-        stop(w);
+        w->halt_told = put_jobs_record(w, JOBS_HALT, END_HALT);
+    if ((w->end_reason && put_jobs_record(w, JOBS_END, w->end_reason)) || list_out_of_memory(w->list))
+        watched_stop(w);
     return false;
 }
 
 static void on_gone(void *arg, int64_t low)
 {
     (void)low;
-    stop(arg);
+    watched_stop(arg);
 }
 
-static void begin(halt_watch_t *watch, watched_t *w, const spec_t *spec)
+static void watched_begin(halt_watch_t *watch, watched_t *w, const spec_t *spec)
 {
     static const list_callbacks_t list_callbacks = {.decided = on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {.record = on_record, .gone = on_gone};
     fanmap_error_t err;
-    stop(w);
+    watched_stop(w);
     *w = (watched_t){.watch = watch};
     memcpy(w->job, spec->job, sizeof w->job);
     w->list = list_new(w->job, &list_callbacks, w);
     if (!w->list || bus_read(watch->results, (int32_t)spec->results_partition, spec->start_offset, &reader_callbacks, w,
                              &w->reader, &err) != FANMAP_OK)
-        stop(w);
+        watched_stop(w);
 }
 
 /* A single outcome that closes its job is the worker's own to see. */
@@ -123,7 +123,7 @@ void halt_watch_see(halt_watch_t *watch, const spec_t *spec)
         if (w->seen < oldest->seen)
             oldest = w;
     if (w == watch->at + WATCHED_MAX)
-        begin(watch, w = oldest, spec);
+        watched_begin(watch, w = oldest, spec);
     w->seen = ++watch->turns;
     watch->last = w;
 }
@@ -133,6 +133,6 @@ void halt_watch_close(halt_watch_t *watch)
     if (!watch)
         return;
     for (size_t i = 0; i < WATCHED_MAX; i++)
-        stop(&watch->at[i]);
+        watched_stop(&watch->at[i]);
     free(watch);
 }

@@ -46,7 +46,7 @@ struct log_topic {
     bool is_armed, has_said;
 };
 
-static void say(log_topic_t *t, const char *what)
+static void warn_once(log_topic_t *t, const char *what)
 {
     if (!t->has_said)
         log_to(t->config.log, t->config.log_arg, FANMAP_LOG_WARNING, "what attempts write does not go to %s: %s",
@@ -60,7 +60,7 @@ static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t 
     (void)cookie, (void)partition, (void)offset;
     t->under_way--;
     if (err)
-        say(t, err->message);
+        warn_once(t, err->message);
 }
 
 /* What the bus does not take is dropped, and counted in the job's next record. */
@@ -81,7 +81,7 @@ static void send_pack(log_topic_t *t, pack_t *pack)
         pack->job[0] = '\0';
 }
 
-static void arm(log_topic_t *t)
+static void arm_timer(log_topic_t *t)
 {
     if (!t->is_armed)
         loop_timer_at(t->timer, loop_now_ms(t->loop) + LINGER_MS);
@@ -102,7 +102,7 @@ static void on_timer(void *arg)
     log_topic_flush(t);
     for (size_t i = 0; t->state == OPEN && i < PACKS_MAX; i++)
         if (t->packs[i].job[0])
-            arm(t); /* something was dropped, which is still to be said */
+            arm_timer(t); /* something was dropped, which is still to be said */
 }
 
 static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_error_t *err)
@@ -111,7 +111,7 @@ static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_err
     fanmap_error_t why;
     if (err || bus_topic_open(t->bus, t->name, on_delivered, t, &t->topic, &why) != FANMAP_OK) {
         t->state = OFF;
-        say(t, err ? err->message : why.message);
+        warn_once(t, err ? err->message : why.message);
         return;
     }
     t->partitions_n = partitions_n[0];
@@ -119,14 +119,14 @@ static void on_ensured(void *arg, const uint32_t *partitions_n, const fanmap_err
     log_topic_flush(t);
 }
 
-static void ask(log_topic_t *t)
+static void ensure_topic(log_topic_t *t)
 {
     fanmap_error_t err;
     const bus_topic_config_t config = {t->name, t->config.partitions, false, TOPIC_LOGS_MS, t->config.record_bytes_max};
     t->state = ASKED;
     if (bus_ensure_topics(t->bus, &config, 1, t->config.create, on_ensured, t, &err) != FANMAP_OK) {
         t->state = OFF;
-        say(t, err.message);
+        warn_once(t, err.message);
     }
 }
 
@@ -169,11 +169,11 @@ static pack_t *pack_for(log_topic_t *t, const char *job, size_t len)
     if (quiet)
         return NULL;
     if (t->state == UNKNOWN)
-        ask(t);
+        ensure_topic(t);
     pack_t *pack = t->state == OFF ? NULL : pack_of(t, job);
     if (!pack)
         return NULL;
-    arm(t);
+    arm_timer(t);
     if (is_within_the_second(t, len) && (t->state == OPEN || logs_pack_bytes(&pack->entries) < PACK_BYTES))
         return pack;
     pack->dropped += len;

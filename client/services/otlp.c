@@ -189,15 +189,17 @@ static void on_timer(void *arg)
 
 /* ---- gathering ---- */
 
-void otlp_put(otlp_t *o, const worker_attempt_t *a, uint64_t span, const char *result, uint64_t run_us)
+void otlp_put(otlp_t *o, const worker_attempt_t *a, uint64_t span, fanmap_kind_t kind, const char *cut, uint64_t run_us)
 {
+    if (!o)
+        return;
     if (o->gathered.len >= GATHERED_BYTES_MAX) {
         o->dropped_n++;
         return;
     }
     if (o->gathered_n++ == 0 && o->state == IDLE)
         loop_timer_at(o->timer, loop_now_ms(o->loop) + LINGER_MS);
-    otlp_span(&o->gathered, a, span, o->queue, result, run_us);
+    otlp_span(&o->gathered, a, span, o->queue, cut ? cut : fanmap_kind_name(kind), run_us);
 }
 
 bool otlp_flush(otlp_t *o)

@@ -13,8 +13,9 @@ typedef struct otlp otlp_t;
  * borrowed until the close. FANMAP_EUSAGE: it is no such URL. */
 int otlp_open(loop_t *loop, const char *url, const char *queue, const char *instance, fanmap_log_fn log, void *log_arg,
               otlp_t **ret, fanmap_error_t *err);
-/* An attempt of a job with a traceparent has ended just now. result: the name of its kind, or why it ended without one. */
-void otlp_put(otlp_t *otlp, const worker_attempt_t *attempt, uint64_t span, const char *result, uint64_t run_us);
+/* An attempt of a job with a traceparent has ended just now. `cut`: why it ended without a result, or NULL. `otlp` may be NULL. */
+void otlp_put(otlp_t *otlp, const worker_attempt_t *attempt, uint64_t span, fanmap_kind_t kind, const char *cut,
+              uint64_t run_us);
 /* Sends what there is. False: nothing is under way. */
 bool otlp_flush(otlp_t *otlp);
 void otlp_counts(const otlp_t *otlp, uint64_t *ret_sent, uint64_t *ret_dropped);

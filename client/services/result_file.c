@@ -68,7 +68,7 @@ bool result_file_is_whole(const char *dir, const char *job, int64_t submitted_ms
     return is_whole;
 }
 
-static int fail(result_file_t *file, fanmap_error_t *err)
+static int abort_with_error(result_file_t *file, fanmap_error_t *err)
 {
     int error = errno;
     result_file_abort(file);
@@ -107,10 +107,10 @@ int result_file_open(result_file_t *file, const char *dir, const char *job, cons
     snprintf(file->part, sizeof file->part, ".%.*s.jsonl.%.*s%s", JOB_ID_MAX, job, RESULT_OWNER_MAX, owner, suffix);
     if (!job_id_valid(job)) {
         errno = EINVAL;
-        return fail(file, err);
+        return abort_with_error(file, err);
     }
     file->dir_fd = open_dir(dir);
-    return file->dir_fd >= 0 && create_part(file) ? FANMAP_OK : fail(file, err);
+    return file->dir_fd >= 0 && create_part(file) ? FANMAP_OK : abort_with_error(file, err);
 }
 
 bool result_write(int fd, const void *bytes, size_t len)
@@ -139,7 +139,7 @@ int result_file_append(result_file_t *file, const void *bytes, size_t len, fanma
         errno = ENOMEM;
     else if (file->bytes.len < FLUSH_BYTES || flush(file))
         return FANMAP_OK;
-    return fail(file, err);
+    return abort_with_error(file, err);
 }
 
 bool result_settle(int fd, int64_t submitted_ms)
@@ -161,15 +161,15 @@ static void close_file(result_file_t *file)
 int result_file_finish(result_file_t *file, bool *ret_was_there, fanmap_error_t *err)
 {
     if (!flush(file) || !result_settle(file->fd, file->submitted_ms) || fsync(file->fd) != 0)
-        return fail(file, err);
+        return abort_with_error(file, err);
     bool was_there = is_whole_at(file->dir_fd, file->final, file->submitted_ms);
     if (was_there)
         (void)unlinkat(file->dir_fd, file->part, 0);
     else if (renameat(file->dir_fd, file->part, file->dir_fd, file->final) != 0)
-        return fail(file, err);
+        return abort_with_error(file, err);
     /* The name must last too. Some file systems cannot sync a directory and need not. */
     if (fsync(file->dir_fd) != 0 && errno != EINVAL)
-        return fail(file, err);
+        return abort_with_error(file, err);
     close_file(file);
     *ret_was_there = was_there;
     return FANMAP_OK;

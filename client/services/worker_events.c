@@ -86,8 +86,7 @@ static void on_traced(void *arg, const worker_attempt_t *attempt, uint64_t span,
                       uint64_t run_us)
 {
     const fanmap_worker_t *w = arg;
-    if (w->otlp)
-        otlp_put(w->otlp, attempt, span, cut ? cut : fanmap_kind_name(kind), run_us);
+    otlp_put(w->otlp, attempt, span, kind, cut, run_us);
 }
 
 const worker_shell_callbacks_t worker_events = {

@@ -24,7 +24,7 @@ struct hosted {
     tokens_port_t *tokens;
     presence_t *presence;
     uint64_t concurrency, concurrency_version;
-    const char *said;    /* why it waits; NULL: it does not */
+    const char *why;     /* it waits, as was logged; NULL: it does not */
     loop_timer_t *again; /* it is begun anew */
     bool is_over;        /* the stream has ended */
     bool has_left;       /* its shell is to be closed */
@@ -86,11 +86,10 @@ static void on_traced(void *arg, const worker_attempt_t *attempt, uint64_t span,
                       uint64_t run_us)
 {
     const hosted_t *h = arg;
-    if (h->of->otlp)
-        otlp_put(h->of->otlp, attempt, span, cut ? cut : fanmap_kind_name(kind), run_us);
+    otlp_put(h->of->otlp, attempt, span, kind, cut, run_us);
 }
 
-static void sweep(void *arg);
+static void close_ended(void *arg);
 
 static void on_ended(void *arg, const fanmap_error_t *err)
 {
@@ -98,7 +97,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
     if (err)
         on_log(h, FANMAP_LOG_ERROR, err->message);
     h->has_left = true;
-    loop_defer(h->of->loop, sweep, h->of);
+    loop_defer(h->of->loop, close_ended, h->of);
 }
 
 static void close_shell(hosted_t *h)
@@ -141,16 +140,18 @@ static const char *why_it_waits(const hosted_t *h)
                                           : NULL;
 }
 
-static void begin(hosted_t *h)
+/* By the timer, too: again after something of it could not be begun. */
+static void begin_hosted(void *arg)
 {
+    hosted_t *h = arg;
     fanmap_error_t err;
     if (h->shell || h->is_over || h->of->is_draining || !h->of->is_ready)
         return;
-    const char *why = why_it_waits(h);
-    if (why && h->said != why)
-        log_to(h->of->log, h->of->log_arg, FANMAP_LOG_WARNING, "stream %s waits: %s", h->spec.job, why);
-    h->said = why;
-    if (why)
+    const char *logged = h->why;
+    h->why = why_it_waits(h);
+    if (h->why && h->why != logged)
+        log_to(h->of->log, h->of->log_arg, FANMAP_LOG_WARNING, "stream %s waits: %s", h->spec.job, h->why);
+    if (h->why)
         return;
     if (open_shell(h, &err) == FANMAP_OK) {
         h->of->open_n++;
@@ -161,11 +162,6 @@ static void begin(hosted_t *h)
     loop_timer_at(h->again, loop_now_ms(h->of->loop) + AGAIN_MS);
 }
 
-static void on_again(void *arg)
-{
-    begin(arg);
-}
-
 static void hosted_free(hosted_t *h)
 {
     close_shell(h);
@@ -174,7 +170,7 @@ static void hosted_free(hosted_t *h)
 }
 
 /* Shells that have ended, outside of their own callbacks. */
-static void sweep(void *arg)
+static void close_ended(void *arg)
 {
     worker_streams_t *streams = arg;
     bool has_shells = false;
@@ -210,7 +206,7 @@ static bool is_served(const worker_streams_t *streams, const spec_t *spec)
     return false;
 }
 
-static hosted_t *find(const worker_streams_t *streams, const char *id)
+static hosted_t *find_stream(const worker_streams_t *streams, const char *id)
 {
     hosted_t *h = streams->first;
     while (h && strcmp(h->spec.job, id) != 0)
@@ -227,10 +223,10 @@ static void begin_anew(hosted_t *h, const spec_t *spec)
     h->is_over = false;
     h->concurrency = spec->concurrency;
     h->concurrency_version = 0;
-    begin(h);
+    begin_hosted(h);
 }
 
-static void add(worker_streams_t *streams, const spec_t *spec)
+static void add_stream(worker_streams_t *streams, const spec_t *spec)
 {
     fanmap_error_t err;
     if (streams->n == KNOWN_MAX) {
@@ -239,7 +235,7 @@ static void add(worker_streams_t *streams, const spec_t *spec)
         return;
     }
     hosted_t *h = calloc(1, sizeof *h);
-    if (!h || loop_timer_new(streams->loop, on_again, h, &h->again, &err) != FANMAP_OK) {
+    if (!h || loop_timer_new(streams->loop, begin_hosted, h, &h->again, &err) != FANMAP_OK) {
         free(h);
         return;
     }
@@ -251,7 +247,7 @@ static void add(worker_streams_t *streams, const spec_t *spec)
 }
 
 /* Who has no Redis leaves a stream that gets a limit to others, and takes part in one whose limit is taken away. */
-static void take_limit(hosted_t *h, const jobs_record_t *record)
+static void change_limit(hosted_t *h, const jobs_record_t *record)
 {
     if (record->version <= h->concurrency_version && !record->tombstone)
         return;
@@ -259,33 +255,33 @@ static void take_limit(hosted_t *h, const jobs_record_t *record)
     h->concurrency_version = record->tombstone ? 0 : record->version;
     if (h->shell && lacks_tokens(h))
         worker_shell_drain(h->shell);
-    begin(h);
+    begin_hosted(h);
 }
 
 void worker_streams_heard(worker_streams_t *streams, const jobs_record_t *record)
 {
-    hosted_t *h = find(streams, record->job);
+    hosted_t *h = find_stream(streams, record->job);
     if (record->field == JOBS_SPEC && !record->tombstone && !h && is_served(streams, &record->spec))
-        add(streams, &record->spec);
+        add_stream(streams, &record->spec);
     else if (record->field == JOBS_SPEC && !record->tombstone && h && h->is_over && !h->shell &&
              strcmp(record->spec.nonce, h->spec.nonce) != 0)
         begin_anew(h, &record->spec);
     if (record->field == JOBS_CONCURRENCY && h)
-        take_limit(h, record);
+        change_limit(h, record);
     if (record->field != JOBS_END || record->tombstone || !h)
         return;
     h->is_over = true;
     if (h->shell)
         worker_shell_drain(h->shell);
     else
-        loop_defer(streams->loop, sweep, streams);
+        loop_defer(streams->loop, close_ended, streams);
 }
 
 void worker_streams_ready(worker_streams_t *streams)
 {
     streams->is_ready = true;
     for (hosted_t *h = streams->first; h; h = h->next)
-        begin(h);
+        begin_hosted(h);
 }
 
 void worker_streams_each(const worker_streams_t *streams,
@@ -307,14 +303,14 @@ void worker_streams_drain(worker_streams_t *streams)
     for (hosted_t *h = streams->first; h; h = h->next)
         if (h->shell)
             worker_shell_drain(h->shell);
-    loop_defer(streams->loop, sweep, streams);
+    loop_defer(streams->loop, close_ended, streams);
 }
 
 void worker_streams_close(worker_streams_t *streams)
 {
     if (!streams)
         return;
-    loop_defer_cancel(streams->loop, sweep, streams);
+    loop_defer_cancel(streams->loop, close_ended, streams);
     while (streams->first) {
         hosted_t *h = streams->first;
         streams->first = h->next;

@@ -76,7 +76,7 @@ static int add_shell(const fanmap_options_t *options, slots_catalogue_t *catalog
 }
 
 /* --container NAME='RUNTIME ARG... {argv}': for a command that was named by then. */
-static int contain(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
+static int add_container(slots_catalogue_t *catalogue, const char *text, fanmap_error_t *err)
 {
     const char *equals = strchr(text, '=');
     size_t len = equals ? (size_t)(equals - text) : 0;
@@ -101,7 +101,7 @@ static int contain_all(const fanmap_options_t *options, slots_catalogue_t *catal
     const char *text;
     int r = FANMAP_OK;
     for (size_t i = 0; r == FANMAP_OK && (text = options_nth(options, OPT_CONTAINER, i)); i++)
-        r = contain(catalogue, text, err);
+        r = add_container(catalogue, text, err);
     return r;
 }
 

@@ -47,7 +47,7 @@ static int read_number(const char *text, long least, long most, long *ret, fanma
 
 static int read_count(const task_entry_t *e, void *at, fanmap_error_t *err)
 {
-    long n;
+    long n = 0;
     int code = read_number(e->values[0], 1, COUNT_MAX, &n, err);
     if (code == FANMAP_OK)
         *(uint32_t *)at = (uint32_t)n;
@@ -56,7 +56,7 @@ static int read_count(const task_entry_t *e, void *at, fanmap_error_t *err)
 
 static int read_nice(const task_entry_t *e, void *at, fanmap_error_t *err)
 {
-    long n;
+    long n = 0;
     int code = read_number(e->values[0], 0, NICE_MAX, &n, err);
     if (code == FANMAP_OK)
         *(int32_t *)at = (int32_t)n;

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "slots/shared/placeholder.h"
 
-static int check(const placeholder_t *p, const char *at, const slots_task_t *task, const spec_t *spec, bool has_names,
-                 fanmap_error_t *err)
+static int check_placeholder(const placeholder_t *p, const char *at, const slots_task_t *task, const spec_t *spec,
+                             bool has_names, fanmap_error_t *err)
 {
     const uint8_t *mp;
     size_t len;
@@ -29,6 +29,6 @@ int words_check(const slots_task_t *task, const spec_t *spec, bool has_names, fa
     for (uint32_t i = 0; task->engine == TASK_EXEC && task->argv[i]; i++)
         for (const char *at = task->argv[i]; *at && r == FANMAP_OK && (i != task->terms.script_at || i == 0); at++)
             if (placeholder_read(at, task->terms.replace, &p))
-                r = check(&p, at, task, spec, has_names, err);
+                r = check_placeholder(&p, at, task, spec, has_names, err);
     return r;
 }
