@@ -1,6 +1,5 @@
 /* The places of a follower as text. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "aggregator/follower_state.h"

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "aggregator/watch_state.h"
-#include "base/invariant.h"
 #include "base/search.h"
 #include "base/text.h"
 

@@ -11,7 +11,7 @@
  *   feed.c      items to the library; resume.c resume_rows.c  those that need not run again
  *   dry_run.c   what would run
  *   output.c    outcomes to stdout
- *   output_live.c live.c  what commands print while they run; results.c results_text.c  --results
+ *   output_live.c live.c  what commands print while they run; results.c results_rows.c results_text.c  --results
  *   progress.c progress_line.c  what stderr shows; task_log.c  what attempts write, above it
  *   map.c gather.c worker.c aggregator.c control.c jobs.c show.c   one a subcommand, or few
  *   admin.c     what those that only look have in common; views/ has their JSON

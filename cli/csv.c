@@ -2,7 +2,8 @@
 
 #include <stdbool.h>
 
-csv_state_t csv_next(csv_state_t state, char c, char separator)
+/* The state behind `c`. */
+static csv_state_t next_state(csv_state_t state, char c, char separator)
 {
     if (state == CSV_QUOTED)
         return c == '"' ? CSV_CLOSED : CSV_QUOTED;
@@ -20,7 +21,7 @@ const char *csv_end(const char *bytes, size_t len, char separator, csv_state_t *
             *state = CSV_BEGIN;
             return at;
         }
-        *state = csv_next(*state, *at, separator);
+        *state = next_state(*state, *at, separator);
     }
     return NULL;
 }
@@ -31,7 +32,7 @@ const char *csv_cell(const char *at, const char *end, char separator, char *ret,
     *ret_len = 0;
     for (; at < end; at++) {
         csv_state_t before = state;
-        state = csv_next(state, *at, separator);
+        state = next_state(state, *at, separator);
         if (state == CSV_BEGIN)
             return at + 1;
         bool opens = before == CSV_BEGIN && state == CSV_QUOTED;

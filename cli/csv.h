@@ -7,8 +7,6 @@
 
 typedef enum { CSV_BEGIN, CSV_PLAIN, CSV_QUOTED, CSV_CLOSED } csv_state_t;
 
-/* The state behind `c`. */
-csv_state_t csv_next(csv_state_t state, char c, char separator);
 /* The newline that ends a record, or NULL: it is not here, and the search goes on with `state`. */
 const char *csv_end(const char *bytes, size_t len, char separator, csv_state_t *state);
 /* Writes the cell that begins at `at` to `ret` (room for all of it) and its length to `ret_len`; returns where the next

@@ -1,5 +1,4 @@
 /* The command line, read by the table of options: values, switches, letters in a row, and what follows --. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"

@@ -43,7 +43,7 @@ static char *const *names_of(const results_t *r)
     return r->names ? *r->names : NULL;
 }
 
-static void fail(results_t *r, const char *path)
+static void note_failure(results_t *r, const char *path)
 {
     if (!r->why[0])
         snprintf(r->why, sizeof r->why, "%.100s: %s", path, strerror(errno));
@@ -85,7 +85,7 @@ static bool make_folders(char *path)
     return true;
 }
 
-static void refuse(results_t *r, const char *why)
+static void note_refusal(results_t *r, const char *why)
 {
     if (!r->why[0])
         snprintf(r->why, sizeof r->why, "%.80s: %.100s", r->path, why);
@@ -102,9 +102,9 @@ static size_t put_path(results_t *r, uint64_t seq, fanmap_format_t format, const
     else if (r->kind == RESULTS_FOLDER)
         results_put_folder(&r->text, r->path, parts, n, names_of(r), r->is_bundle);
     else if (fanmap_filler_fill(r->filler, format, parts, n, seq - 1, &words, &err) != FANMAP_OK)
-        refuse(r, err.message);
+        note_refusal(r, err.message);
     else if (!words[0] || !*words[0] || words[1])
-        refuse(r, "it does not name one file for each item");
+        note_refusal(r, "it does not name one file for each item");
     else
         buf_append_text(&r->text, words[0]);
     size_t len = r->text.len;
@@ -126,7 +126,7 @@ static int open_file(results_t *r, size_t len, const char *in_folder, const char
     put_file(r, len, in_folder, beside);
     int fd = r->text.failed ? -1 : open((char *)r->text.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
-        fail(r, r->text.failed ? "out of memory" : (char *)r->text.data);
+        note_failure(r, r->text.failed ? "out of memory" : (char *)r->text.data);
     return fd;
 }
 
@@ -142,7 +142,7 @@ static void write_all(results_t *r, int fd, const char *bytes, size_t len)
     while (fd >= 0 && len > 0) {
         ssize_t n = write(fd, bytes, len);
         if (n < 0 && errno != EINTR) {
-            fail(r, r->path);
+            note_failure(r, r->path);
             return;
         }
         bytes += n > 0 ? n : 0;
@@ -158,7 +158,7 @@ static void begin_files(results_t *r, kept_item_t *item, int fds[LIVE_STREAMS])
     if (len == 0)
         return;
     if (r->text.failed || !make_folders((char *)r->text.data)) {
-        fail(r, r->text.failed ? "out of memory" : (char *)r->text.data);
+        note_failure(r, r->text.failed ? "out of memory" : (char *)r->text.data);
         return;
     }
     fds[LIVE_STDOUT] = open_file(r, len, "stdout", "");
@@ -221,67 +221,6 @@ void results_take(results_t *r, kept_item_t *item, const live_attempt_t *attempt
     free(files);
 }
 
-/* ---- rows ---- */
-
-static void put_csv_head(results_t *r, const kept_item_t *item)
-{
-    static const char *const names[] = {"Seq",     "Host",    "Starttime", "JobRuntime", "Send",
-                                        "Receive", "Exitval", "Signal",    "Command"};
-    const char s = r->separator;
-    char *const *columns = names_of(r);
-    bool has_name = columns != NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        buf_printf(&r->text, "%s%c", names[i], s);
-    for (size_t i = 0; i < item->n; i++) {
-        has_name = has_name && columns[i];
-        if (has_name)
-            results_put_csv(&r->text, s, columns[i], strlen(columns[i]));
-        else
-            buf_printf(&r->text, "V%zu", i + 1);
-        buf_append(&r->text, &s, 1);
-    }
-    buf_printf(&r->text, "Stdout%cStderr\n", s);
-    r->has_header = true;
-}
-
-static void put_csv(results_t *r, const parallel_row_t *row, const buf_t *command, const kept_item_t *item,
-                    const fanmap_part_t *printed)
-{
-    const char s = r->separator;
-    if (!r->has_header)
-        put_csv_head(r, item);
-    buf_printf(&r->text, "%" PRIu64 "%c%.*s%c%.3f%c%.3f%c0%c%zu%c%d%c%d%c", row->seq, s, row->host_len, row->host, s,
-               row->start_s, s, row->run_s, s, s, row->receive, s, row->exit_value, s, row->signo, s);
-    results_put_csv(&r->text, s, command->data, command->len);
-    for (size_t i = 0; i < item->n + 2; i++) {
-        const fanmap_part_t *part = i < item->n ? &item->parts[i] : &printed[i - item->n];
-        buf_append(&r->text, &s, 1);
-        results_put_csv(&r->text, s, part->bytes, part->len);
-    }
-    buf_append(&r->text, "\n", 1);
-}
-
-static void put_json(results_t *r, const parallel_row_t *row, const buf_t *command, const kept_item_t *item,
-                     const fanmap_part_t *printed)
-{
-    buf_printf(&r->text,
-               "{ \"Seq\": %" PRIu64
-               ", \"Host\": \"%.*s\", \"Starttime\": %.3f, \"JobRuntime\": %.3f, \"Send\": 0, \"Receive\": %zu, "
-               "\"Exitval\": %d, \"Signal\": %d, \"Command\": ",
-               row->seq, row->host_len, row->host, row->start_s, row->run_s, row->receive, row->exit_value, row->signo);
-    results_put_json(&r->text, command->data, command->len);
-    buf_append_text(&r->text, ", \"V\": [");
-    for (size_t i = 0; i < item->n; i++) {
-        buf_append_text(&r->text, i > 0 ? "," : " ");
-        results_put_json(&r->text, item->parts[i].bytes, item->parts[i].len);
-    }
-    buf_append_text(&r->text, " ], \"Stdout\": ");
-    results_put_json(&r->text, printed[0].bytes, printed[0].len);
-    buf_append_text(&r->text, ", \"Stderr\": ");
-    results_put_json(&r->text, printed[1].bytes, printed[1].len);
-    buf_append_text(&r->text, " }\n");
-}
-
 static void put_row(results_t *r, parallel_log_t *log, const fanmap_outcome_t *o, const kept_item_t *item,
                     const fanmap_part_t *printed)
 {
@@ -289,15 +228,11 @@ static void put_row(results_t *r, parallel_log_t *log, const fanmap_outcome_t *o
     if (!parallel_row(o, item, &row))
         return;
     row.receive = printed[0].len;
-    buf_clear(&r->text);
     buf_clear(&log->command);
     parallel_log_command(log, item->seq, item->format, item->parts, item->n, &log->command);
-    if (r->kind == RESULTS_CSV)
-        put_csv(r, &row, &log->command, item, printed);
-    else
-        put_json(r, &row, &log->command, item, printed);
+    results_fill_row(r, &row, &log->command, item, printed);
     if (r->text.failed || fwrite(r->text.data, 1, r->text.len, r->file) != r->text.len || fflush(r->file) != 0)
-        fail(r, r->path);
+        note_failure(r, r->path);
 }
 
 void results_put(results_t *r, parallel_log_t *log, const fanmap_outcome_t *o, kept_item_t *item, const char *text,
@@ -333,7 +268,7 @@ bool results_close(results_t *r)
         r->open = next;
     }
     if (r->file && fclose(r->file) != 0)
-        fail(r, r->path);
+        note_failure(r, r->path);
     r->file = NULL;
     fanmap_filler_close(r->filler);
     r->filler = NULL;

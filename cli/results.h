@@ -42,6 +42,9 @@ void results_put(results_t *results, parallel_log_t *log, const fanmap_outcome_t
 /* False, after a complaint: not everything could be written. */
 bool results_close(results_t *results);
 
+/* results_rows.c: the row of an item into results->text. printed: its stdout and stderr. */
+void results_fill_row(results_t *results, const parallel_row_t *row, const buf_t *command, const kept_item_t *item,
+                      const fanmap_part_t *printed);
 /* results_text.c, pure. */
 /* The folder of an item: of each part its number, or its name (NULL: none), by which they are sorted, and itself.
  * is_bundle: all are of list 1. */

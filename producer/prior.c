@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "schemas/item.h"
 #include "schemas/place.h"
@@ -42,24 +43,16 @@ static void thin_marks(prior_t *prior)
     prior->marks_n = kept;
 }
 
-static bool grow(void **at, size_t *cap, size_t size)
-{
-    size_t wanted = *cap ? *cap * 2 : 64;
-    void *grown = realloc(*at, wanted * size);
-    if (!grown)
-        return false;
-    *at = grown;
-    *cap = wanted;
-    return true;
-}
-
 static void add_mark(prior_t *prior, uint64_t prefix, uint64_t chain)
 {
     if (prior->marks_n == PRIOR_MARKS_MAX)
         thin_marks(prior);
-    if (prior->marks_n == prior->marks_cap && !grow((void **)&prior->marks, &prior->marks_cap, sizeof *prior->marks)) {
-        prior->failed = true;
-        return;
+    if (prior->marks_n == prior->marks_cap) {
+        prior_mark_t *marks = array_grown(prior->marks, &prior->marks_cap, 64, sizeof *marks);
+        prior->failed |= !marks;
+        if (!marks)
+            return;
+        prior->marks = marks;
     }
     prior->marks[prior->marks_n++] = (prior_mark_t){prefix, chain};
 }
@@ -108,9 +101,12 @@ void prior_record(prior_t *prior, int32_t partition, int64_t offset, const void 
     if (item.index < prior->prefix || item.index - prior->prefix >= JOBLOG_AHEAD_MAX ||
         (int32_t)place_item(prior->job_hash, prior->partitions, item.index) != partition)
         return;
-    if (prior->items_n == prior->items_cap && !grow((void **)&prior->items, &prior->items_cap, sizeof *prior->items)) {
-        prior->failed = true;
-        return;
+    if (prior->items_n == prior->items_cap) {
+        prior_item_t *items = array_grown(prior->items, &prior->items_cap, 64, sizeof *items);
+        prior->failed |= !items;
+        if (!items)
+            return;
+        prior->items = items;
     }
     prior->items[prior->items_n++] = (prior_item_t){item.index, prior_hash(item.in, item.in_len), offset};
 }

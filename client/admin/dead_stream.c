@@ -2,7 +2,6 @@
  * batch back again at the next call. */
 #include "client/admin/dead_stream.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

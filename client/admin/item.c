@@ -3,7 +3,6 @@
  *
  * Where on its partition the item lies is bounded by what the producer said of its progress: behind what one said that had not come so
  * far, before what the next one said. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

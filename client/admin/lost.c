@@ -10,7 +10,6 @@
  */
 #include "client/admin/lost.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"

@@ -12,7 +12,6 @@
 
 #include "client/connection/client.h"
 #include "client/gathering/follow_state.h"
-#include "client/gathering/gather.h"
 
 void follow_fail(follow_t *f, const fanmap_error_t *err)
 {

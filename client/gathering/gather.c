@@ -9,10 +9,10 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/connection/client.h"
 #include "client/gathering/gather_state.h"
+#include "client/joblog/job_counts.h"
 
 /* ---- what the log says ---- */
 
@@ -89,17 +89,8 @@ static void hold_reader(fanmap_job_t *job)
  * to. A hint, which may be lost. */
 static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_reason_t reason)
 {
-    char key[JOB_ID_MAX + 17];
-    fanmap_error_t err;
-    buf_t value = {0};
-    size_t key_len = jobs_key(key, sizeof key, job->id, field);
-    jobs_counts_t counts = list_counts(job->gathering->list);
-    jobs_encode_end_counted(&value, reason, &counts);
-    bool told =
-        !value.failed && (job->gathering->has_end_copy ||
-                          bus_produce(job->queue->jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK);
-    buf_free(&value);
-    return told;
+    const gathering_t *g = job->gathering;
+    return g->has_end_copy || job_counts_publish(g->list, job->queue->jobs, job->id, field, reason);
 }
 
 /* read_to: up to where the log was read; 0: only what a record has shown. */
@@ -121,8 +112,8 @@ static bool on_record(void *arg, const bus_record_t *record)
     order_mark(g->order, reading_record(&g->reading, record->offset, g->list));
     (void)list_record(g->list, record->offset, record->key, record->key_len, record->value, record->value_len);
     check_list(job, 0);
-    if (!g->halt_told && list_now(g->list)->is_halting) /* until the bus has taken it, with each record */
-        g->halt_told = copy_to_workers(job, JOBS_HALT, END_HALT);
+    if (!g->halt_published && list_now(g->list)->is_halting) /* until the bus has taken it, with each record */
+        g->halt_published = copy_to_workers(job, JOBS_HALT, END_HALT);
     report_change(job);
     if (!g->decision.is_decided) {
         hold_reader(job);

@@ -26,7 +26,7 @@ struct gathering {
     share_t *share;       /* NULL: the list is its own */
     followed_t followed;
     decision_t decision;
-    bool is_unordered, is_reader_held, halt_told, has_end_copy;
+    bool is_unordered, is_reader_held, halt_published, has_end_copy;
 };
 
 /* gather.c */

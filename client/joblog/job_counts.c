@@ -166,3 +166,16 @@ int64_t job_counts_silent_ms(const job_counts_t *counts, const fanmap_job_info_t
         return -1;
     return now_ms > counts->producer_ms ? now_ms - counts->producer_ms : 0;
 }
+
+bool job_counts_publish(const list_t *list, bus_topic_t *jobs, const char *job, jobs_field_t field, end_reason_t reason)
+{
+    char key[JOB_ID_MAX + 17];
+    fanmap_error_t err;
+    buf_t value = {0};
+    size_t key_len = jobs_key(key, sizeof key, job, field);
+    jobs_counts_t counts = list_counts(list);
+    jobs_encode_end_counted(&value, reason, &counts);
+    bool is_taken = !value.failed && bus_produce(jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK;
+    buf_free(&value);
+    return is_taken;
+}

@@ -40,6 +40,10 @@ void job_counts_info(const job_counts_t *counts, fanmap_job_info_t *info);
 void job_counts_at_end(const jobs_counts_t *said, fanmap_job_info_t *info);
 /* For how long the producer of the job, of which this is known, has said nothing; -1: it need not, or never did. */
 int64_t job_counts_silent_ms(const job_counts_t *counts, const fanmap_job_info_t *info, int64_t now_ms);
+/* Puts a copy of the list's end (JOBS_END) or of its halting (JOBS_HALT) on the jobs topic, with what the list comes to. False: the
+ * bus did not take it. */
+bool job_counts_publish(const list_t *list, bus_topic_t *jobs, const char *job, jobs_field_t field,
+                        end_reason_t reason);
 /* A word for a reason; "" for one that is none. */
 const char *end_reason_word(end_reason_t reason);
 

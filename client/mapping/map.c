@@ -4,7 +4,6 @@
  * the job's places and the producer core begins to speak (produce.c). What is pushed before that waits for it, and so
  * does an end of the input.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,13 +11,13 @@
  * one as soon as it reads it.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "client/mapping/item_scan.h"
 #include "client/mapping/mapping.h"
+#include "client/mapping/same_job.h"
 
 enum { SILENT_MS = 10000 };
 
@@ -27,10 +27,10 @@ struct resubmit {
     prior_t known;
     list_t *list;
     bus_reader_t *reader;
-    int64_t heard_ms; /* by the broker's clock (0: not known): of the newest `progress`, or of `start` */
+    int64_t spoke_ms; /* by the broker's clock (0: not known): of the newest `progress`, or of `start` */
     int64_t began_ms; /* the same, of `start` */
     int64_t since_ms; /* what its record says, whoever's clock that is */
-    bool asks_clock;
+    bool awaits_clock;
     end_reason_t reason;
     queue_ready_fn produce; /* what comes then */
 };
@@ -48,59 +48,6 @@ void resubmit_free(resubmit_t *r)
 static void fail_resubmit(fanmap_job_t *job, int code, const char *why)
 {
     job_fail(job, err_of(code, "job %s: %s", job->id, why));
-}
-
-/* ---- the same job ---- */
-
-static bool same_bound(const spec_t *a, const spec_t *b)
-{
-    return a->bound_len == b->bound_len && (a->bound_len == 0 || memcmp(a->bound, b->bound, a->bound_len) == 0);
-}
-
-static const char *other_job(const resubmit_t *r, const spec_t *spec)
-{
-    const spec_t *wanted = &r->wanted;
-    if (strcmp(spec->task, wanted->task) != 0)
-        return "it exists, with another task";
-    if (strcmp(spec->queue, wanted->queue) != 0)
-        return "it exists, on another queue";
-    if (!same_bound(spec, wanted))
-        return "it exists, with other bound arguments (--bind)";
-    if (spec->sequences_n != wanted->sequences_n)
-        return "it exists, with another number of zipped inputs";
-    if (strcmp(spec->retry_of, wanted->retry_of) != 0)
-        return spec->retry_of[0] ? "it exists, as the second try of another job (--retry-failed)"
-                                 : "it exists, and is no second try of another job (--retry-failed)";
-    if (spec->items_partitions > r->job->queue->items_n)
-        return "the topic of its items has fewer partitions than when it was submitted";
-    return NULL;
-}
-
-static int64_t deadline_span(const spec_t *spec)
-{
-    return spec->deadline_ms ? spec->deadline_ms - spec->submitted_ms : 0;
-}
-
-/* What of the policy is another now: it stays what it was. */
-static void warn_of_other_policy(const resubmit_t *r, const spec_t *is)
-{
-    const spec_t *asked = &r->wanted;
-    bool backoff = asked->backoff_base_ms != is->backoff_base_ms || asked->backoff_cap_ms != is->backoff_cap_ms ||
-                   asked->backoff_factor_milli != is->backoff_factor_milli;
-    bool limits = asked->memory_bytes != is->memory_bytes || asked->cpus_milli != is->cpus_milli ||
-                  asked->cpu_time_ms != is->cpu_time_ms;
-    bool halt = asked->fail_fast != is->fail_fast || asked->halt.when != is->halt.when ||
-                asked->halt.what != is->halt.what || asked->halt.threshold != is->halt.threshold ||
-                asked->halt.is_percent != is->halt.is_percent;
-    char names[200];
-    snprintf(names, sizeof names, "%s%s%s%s%s%s%s%s", asked->concurrency != is->concurrency ? " concurrency" : "",
-             asked->retries != is->retries ? " retries" : "", backoff ? " backoff" : "",
-             asked->timeout_ms != is->timeout_ms || asked->grace_ms != is->grace_ms ? " timeout" : "",
-             deadline_span(asked) != deadline_span(is) ? " deadline" : "", halt ? " fail-fast/halt" : "",
-             asked->crash_cap != is->crash_cap ? " crash-cap" : "", limits ? " limits" : "");
-    if (names[0])
-        client_log(r->job->f, FANMAP_LOG_WARNING, "job %s keeps the policy that it was submitted with; not taken:%s",
-                   r->job->id, names);
 }
 
 /* ---- the log ---- */
@@ -128,7 +75,7 @@ static void note_producer(resubmit_t *r, const bus_record_t *record)
     if (decoded.type == JOBLOG_PROGRESS)
         prior_progress(&r->known, &decoded.progress, list_producer(r->list));
     if (decoded.type == JOBLOG_PROGRESS || decoded.type == JOBLOG_START)
-        r->heard_ms = record->appended_ms;
+        r->spoke_ms = record->appended_ms;
     if (decoded.type == JOBLOG_START) {
         r->began_ms = record->appended_ms;
         r->since_ms = record->timestamp_ms;
@@ -160,11 +107,11 @@ int64_t resubmit_age_ms(const resubmit_t *r)
     return age > 0 ? age : 0;
 }
 
-/* True: another producer may still be at work; it was said. */
+/* True: another producer may still be at work; the job has failed with that. */
 static bool is_too_early(resubmit_t *r)
 {
     fanmap_error_t err;
-    int64_t silent_ms = age_ms(r, r->heard_ms);
+    int64_t silent_ms = age_ms(r, r->spoke_ms);
     if (list_state(r->list) != LIST_OPEN || list_now(r->list)->total >= 0 || silent_ms < 0 || silent_ms >= SILENT_MS)
         return false;
     int64_t silent_s = silent_ms / 1000;
@@ -178,9 +125,11 @@ static bool is_too_early(resubmit_t *r)
 
 static void begin_producer(resubmit_t *r)
 {
+    char names[200];
     fanmap_job_t *job = r->job;
     const spec_t *spec = list_spec(r->list);
-    const char *other = spec ? other_job(r, spec) : "its log does not hold its beginning";
+    const char *other =
+        spec ? same_job_difference(spec, &r->wanted, job->queue->items_n) : "its log does not hold its beginning";
     if (list_out_of_memory(r->list) || r->known.failed) {
         fail_resubmit(job, FANMAP_ENOMEM, "out of memory");
         return;
@@ -191,7 +140,10 @@ static void begin_producer(resubmit_t *r)
     }
     if (is_too_early(r))
         return;
-    warn_of_other_policy(r, spec);
+    same_job_policy(spec, &r->wanted, names, sizeof names);
+    if (names[0])
+        client_log(job->f, FANMAP_LOG_WARNING, "job %s keeps the policy that it was submitted with; not taken:%s",
+                   job->id, names);
     r->known.total = list_input_n(r->list);
     r->known.is_halting = list_now(r->list)->is_halting;
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
@@ -200,21 +152,21 @@ static void begin_producer(resubmit_t *r)
     r->produce(job);
 }
 
-static void ask_clock(resubmit_t *r)
+static void put_clock_record(resubmit_t *r)
 {
     fanmap_job_t *job = r->job;
     fanmap_error_t err;
-    r->asks_clock = publisher_put(&job->mapping->publisher, job->queue, TOPIC_JOBS, 0, jobs_clock_key,
-                                  strlen(jobs_clock_key), NULL, 0, 0, &err) == FANMAP_OK;
-    if (!r->asks_clock)
+    r->awaits_clock = publisher_put(&job->mapping->publisher, job->queue, TOPIC_JOBS, 0, jobs_clock_key,
+                                    strlen(jobs_clock_key), NULL, 0, 0, &err) == FANMAP_OK;
+    if (!r->awaits_clock)
         begin_producer(r);
 }
 
 void resubmit_clock_stored(resubmit_t *r)
 {
-    if (!r || !r->asks_clock)
+    if (!r || !r->awaits_clock)
         return;
-    r->asks_clock = false;
+    r->awaits_clock = false;
     begin_producer(r);
 }
 
@@ -223,7 +175,7 @@ static void on_end(void *arg, int64_t position)
     resubmit_t *r = arg;
     (void)position;
     if (bus_reader_drop(&r->reader))
-        ask_clock(r);
+        put_clock_record(r);
 }
 
 static void on_gone(void *arg, int64_t low)

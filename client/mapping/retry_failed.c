@@ -1,8 +1,8 @@
 /* --retry-failed JOB: a new job with JOB's length, in which what had a value keeps it, and the rest runs again.
  *
  * JOB's log is read once: it must be decided, and says which indexes have a value. Then everything is brought into
- * order, on disk beyond the window (retry_collect.c), and only when it is there whole does the new job begin. Its
- * producer is fed like any other, in order: an old value goes into the new log as it is, as an outcome; an input is
+ * order, on disk beyond the window (retry_failed_collect.c), and only when it is there whole does the new job begin. Its
+ * producer is fed like any other, in order (retry_failed_feed.c): an old value goes into the new log as it is, as an outcome; an input is
  * published. So every reader of the new log has the whole list, and resuming the new job works like resuming any.
  *
  * Task, bound arguments and the number of zipped inputs are JOB's unless given; the queue is JOB's. What was never sent
@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FEED_TURN = 1024 };
 
 void retry_fail(retry_failed_t *r, int code, const char *why)
 {
@@ -249,57 +247,4 @@ void retry_collected(retry_failed_t *r)
     r->is_collected = true;
     if (queue_wait(job, job->spec.queue, job->spec.task, r->begin, &err) != FANMAP_OK)
         job_fail(job, &err);
-}
-
-/* ---- feeding ---- */
-
-static bool is_due(const fanmap_job_t *job)
-{
-    const retry_failed_t *r = job->mapping->retry;
-    return r && r->is_collected && !r->is_fed && !job->error.code && !job->is_abandoned && map_writable(job);
-}
-
-bool maps_due(const fanmap_t *f)
-{
-    const fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
-    while (job && !is_due(job))
-        job = job->next;
-    return job != NULL;
-}
-
-static int push_next(retry_failed_t *r, const outcome_t *outcome, fanmap_error_t *err)
-{
-    fanmap_job_t *job = r->job;
-    producer_event_t event = {.kind = FANMAP_VALUE, .in = outcome->value, .in_len = outcome->value_len};
-    if (outcome->attempts != RETRY_IS_INPUT)
-        item_fill_error(job, outcome, &event);
-    return map_put(job, &event, outcome->value_len, err);
-}
-
-static void feed_producer(fanmap_job_t *job)
-{
-    retry_failed_t *r = job->mapping->retry;
-    outcome_t outcome;
-    fanmap_error_t err;
-    int code = FANMAP_OK;
-    for (int i = 0; i < FEED_TURN && code == FANMAP_OK && is_due(job); i++) {
-        if (order_position(r->order) == r->n) {
-            r->is_fed = true;
-            map_end_input(job);
-            return;
-        }
-        code = order_next(r->order, &outcome, &err);
-        if (code == FANMAP_OK)
-            code = push_next(r, &outcome, &err);
-    }
-    if (code < 0)
-        job_fail(job, &err);
-}
-
-void maps_run(fanmap_t *f)
-{
-    fanmap_job_t *job = f->retries_n ? f->jobs : NULL;
-    for (; job; job = job->next)
-        if (is_due(job))
-            feed_producer(job);
 }

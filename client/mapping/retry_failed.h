@@ -1,5 +1,5 @@
-/* --retry-failed: what the parts share. retry.c: the old job is judged, then the new one is fed; retry_collect.c: the
- * values and inputs of the old job, brought into order. */
+/* --retry-failed: what the parts share. retry_failed.c: the old job is judged; retry_failed_collect.c: its values and inputs are
+ * brought into order; retry_failed_feed.c: the new job is fed with them. */
 #ifndef CLIENT_MAPPING_RETRY_FAILED_H
 #define CLIENT_MAPPING_RETRY_FAILED_H
 

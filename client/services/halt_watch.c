@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregator/list.h"
-#include "schemas/jobs.h"
+#include "client/joblog/job_counts.h"
 #include "schemas/names.h"
 
 enum { WATCHED_MAX = 64 };
@@ -15,7 +14,7 @@ typedef struct {
     char job[JOB_ID_MAX + 1];
     list_t *list;
     bus_reader_t *reader; /* NULL: there is nothing more to see */
-    bool halt_told;
+    bool halt_published;
     end_reason_t end_reason; /* 0: not decided */
     uint64_t seen;
 } watched_t;
@@ -55,21 +54,6 @@ static void on_decided(void *arg, uint64_t n, list_state_t state, end_reason_t r
     w->end_reason = reason;
 }
 
-/* True: the bus took it. */
-static bool put_jobs_record(watched_t *w, jobs_field_t field, end_reason_t reason)
-{
-    char key[JOB_ID_MAX + 17];
-    fanmap_error_t err;
-    buf_t value = {0};
-    size_t key_len = jobs_key(key, sizeof key, w->job, field);
-    jobs_counts_t counts = list_counts(w->list);
-    jobs_encode_end_counted(&value, reason, &counts);
-    bool is_taken =
-        !value.failed && bus_produce(w->watch->jobs, 0, key, key_len, value.data, value.len, 0, &err) == FANMAP_OK;
-    buf_free(&value);
-    return is_taken;
-}
-
 static void watched_stop(watched_t *w)
 {
     (void)bus_reader_drop(&w->reader);
@@ -81,9 +65,10 @@ static bool on_record(void *arg, const bus_record_t *record)
 {
     watched_t *w = arg;
     (void)list_record(w->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    if (list_now(w->list)->is_halting && !w->halt_told)
-        w->halt_told = put_jobs_record(w, JOBS_HALT, END_HALT);
-    if ((w->end_reason && put_jobs_record(w, JOBS_END, w->end_reason)) || list_out_of_memory(w->list))
+    if (list_now(w->list)->is_halting && !w->halt_published)
+        w->halt_published = job_counts_publish(w->list, w->watch->jobs, w->job, JOBS_HALT, END_HALT);
+    bool is_published = w->end_reason && job_counts_publish(w->list, w->watch->jobs, w->job, JOBS_END, w->end_reason);
+    if (is_published || list_out_of_memory(w->list))
         watched_stop(w);
     return false;
 }

@@ -3,7 +3,6 @@
  * kept. */
 #include "client/services/log_topic.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,4 @@
 /* What those tell Prometheus that read logs: a connection with its gathers, an aggregator, a stream. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/services/aggregator.h"

@@ -1,5 +1,4 @@
 /* The stream is found on the jobs topic, or begun there: its spec says from where, to where, by which task and in what order. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,6 @@
 /* fanmap_worker: connects, starts the worker shell, announces it at Redis, and drains when it is asked to. What the shell reports
  * is in worker_events.c. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

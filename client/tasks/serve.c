@@ -2,7 +2,6 @@
 #include "client/tasks/serve.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "client/options/rules.h"
