@@ -94,7 +94,7 @@ static void on_message(kafka_fetcher_t *fetcher, rd_kafka_message_t *message)
     }
     kafka_reader_t *reader = fetcher->readers;
     reader->position = fetcher->position;
-    if (kafka_hand_out(fetcher->bus, message, fetcher->partition, reader->callbacks.record, reader->arg))
+    if (kafka_hand_out(fetcher->bus, message, fetcher->partition, true, reader->callbacks.record, reader->arg))
         fetcher->client->must_stay = true;
 }
 

@@ -5,6 +5,8 @@
 #include "io/kafka/fetch_nudge.h"
 #include "io/kafka/source.h"
 
+enum { KAFKA_AHEAD_MAX = 64 };
+
 typedef struct {
     int32_t lane, partition; /* of this topic: */
     kafka_topic_t *topic;
@@ -20,6 +22,8 @@ typedef struct {
     uint64_t commit_cookie, sent_cookie;
     char *commit_metadata;
     size_t commit_metadata_len;
+    rd_kafka_message_t *ahead[KAFKA_AHEAD_MAX]; /* taken from the queue together; handed out before the next ones are */
+    size_t ahead_at, ahead_n;
 } kafka_partition_t;
 
 struct kafka_group {
@@ -89,6 +93,8 @@ void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition);
 void kafka_group_want(bus_group_t *group, bool want);
 void kafka_group_want_lane(bus_group_t *group, int32_t lane, bool want);
 bool kafka_group_extent(const bus_group_t *group, int32_t lane, int64_t *ret_position, int64_t *ret_end);
+/* What was taken from its queue is given back unseen. */
+void kafka_ahead_drop(kafka_partition_t *partition);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 

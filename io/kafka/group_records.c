@@ -152,16 +152,39 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
     }
     partition->position = message->offset + 1;
     kafka_fetch_nudge(&partition->nudge, partition->topic, group->rk, message);
-    kafka_hand_out(group->bus, message, partition->lane, group->callbacks.record, group->arg);
+    kafka_hand_out(group->bus, message, partition->lane, group->callbacks.shows_headers, group->callbacks.record,
+                   group->arg);
 }
 
-/* False: the turn is over. */
+static bool has_ahead(const kafka_partition_t *partition)
+{
+    return partition->ahead_at < partition->ahead_n;
+}
+
+void kafka_ahead_drop(kafka_partition_t *partition)
+{
+    while (has_ahead(partition))
+        rd_kafka_message_destroy(partition->ahead[partition->ahead_at++]);
+}
+
+/* Many for one call: librdkafka looks at the clock, and notes that it was polled, for each. */
+static rd_kafka_message_t *next_message(kafka_partition_t *partition)
+{
+    if (!has_ahead(partition)) {
+        ssize_t n = rd_kafka_consume_batch_queue(partition->queue, 0, partition->ahead, KAFKA_AHEAD_MAX);
+        partition->ahead_at = 0;
+        partition->ahead_n = n > 0 ? (size_t)n : 0;
+    }
+    return has_ahead(partition) ? partition->ahead[partition->ahead_at++] : NULL;
+}
+
+/* False: the turn is over. Only then, or where it is held, is some of it left ahead: one partition's, not all of theirs. */
 static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, kafka_budget_t *budget, bool *ret_any)
 {
-    for (int i = 0; i < RECORDS_IN_A_ROW && !partition->is_held; i++) {
+    for (int i = 0; (i < RECORDS_IN_A_ROW || has_ahead(partition)) && !partition->is_held; i++) {
         if (!group->wanted || group->leaving || !kafka_budget_spend(budget))
             return false;
-        rd_kafka_message_t *message = rd_kafka_consume_queue(partition->queue, 0);
+        rd_kafka_message_t *message = next_message(partition);
         if (message == NULL)
             return true;
         *ret_any = true;

@@ -47,6 +47,7 @@ static int by_lane(const void *a, const void *b)
 static void free_partition(kafka_partition_t *partition)
 {
     kafka_source_unfeed(partition->queue);
+    kafka_ahead_drop(partition);
     if (partition->queue != NULL)
         rd_kafka_queue_destroy(partition->queue);
     kafka_commit_forget(partition);

@@ -95,7 +95,8 @@ static bool hand_out_in_place(bus_record_t *record, rd_kafka_message_t *message,
     return is_kept;
 }
 
-/* The headers lie in the message: they are there for as long as it is. */
+/* The headers lie in the message: they are there for as long as it is. To find that there are none librdkafka makes a buffer
+ * and takes it apart, which is as much work as all else that it does for a small record: who does not want them does not ask. */
 static size_t show_headers(const rd_kafka_message_t *message, bus_header_t *ret)
 {
     rd_kafka_headers_t *headers;
@@ -126,6 +127,7 @@ bool kafka_clock(const bus_t *base, int64_t *ret_ms)
     return bus->has_clock;
 }
 
+/* headers NULL: they are not wanted. */
 static bus_record_t view(kafka_bus_t *bus, const rd_kafka_message_t *message, int32_t lane, bus_header_t *headers)
 {
     rd_kafka_timestamp_type_t type;
@@ -142,7 +144,7 @@ static bus_record_t view(kafka_bus_t *bus, const rd_kafka_message_t *message, in
         .value = message->payload,
         .value_len = message->len,
         .headers = headers,
-        .headers_n = show_headers(message, headers),
+        .headers_n = headers != NULL ? show_headers(message, headers) : 0,
     };
 }
 
@@ -155,10 +157,11 @@ void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_
     (void)is_kept;
 }
 
-bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg)
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bool shows_headers, bus_record_fn fn,
+                    void *arg)
 {
     bus_header_t headers[BUS_HEADERS_MAX];
-    bus_record_t record = view(bus, message, lane, headers);
+    bus_record_t record = view(bus, message, lane, shows_headers ? headers : NULL);
     size_t size = record.key_len + record.value_len;
     kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
     if (copy == NULL) {

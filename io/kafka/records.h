@@ -6,7 +6,8 @@
 
 /* Hands a message out as a record and destroys it, now or with kafka_release. True: with that, and the
  * handle must live as long. */
-bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bus_record_fn fn, void *arg);
+bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bool shows_headers, bus_record_fn fn,
+                    void *arg);
 /* The same in passing: whoever sees it keeps nothing, and the message stays the caller's. */
 void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_fn fn, void *arg);
 /* A record that was read or stored says how far the broker's clock is by now. */

@@ -215,8 +215,14 @@ void shell_commit(worker_shell_t *shell, const worker_action_t *a)
 
 void shell_join(worker_shell_t *shell)
 {
-    static const bus_group_callbacks_t callbacks = {on_assigned,  on_rebalanced, on_revoked,  on_item,
-                                                    on_committed, on_gap,        on_described};
+    bus_group_callbacks_t callbacks = {.assigned = on_assigned,
+                                       .rebalanced = on_rebalanced,
+                                       .revoked = on_revoked,
+                                       .record = on_item,
+                                       .shows_headers = shell->stream != NULL, /* items of jobs have none */
+                                       .committed = on_committed,
+                                       .gap = on_gap,
+                                       .described = on_described};
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
     if (shell->stream)
