@@ -24,6 +24,7 @@ enum { EVENTS_MAX = 64 };
 struct loop_watch {
     loop_t *loop;
     int fd;
+    unsigned events;
     loop_fd_fn fn; /* NULL: removed */
     void *arg;
     loop_watch_t *prev, *next;
@@ -127,7 +128,7 @@ int loop_watch_add(loop_t *loop, int fd, unsigned events, loop_fd_fn fn, void *a
         free(watch);
         return err_set(err, FANMAP_EIO, "cannot watch descriptor %d: %s", fd, strerror(errno));
     }
-    *watch = (loop_watch_t){.loop = loop, .fd = fd, .fn = fn, .arg = arg, .next = loop->watches};
+    *watch = (loop_watch_t){.loop = loop, .fd = fd, .events = events, .fn = fn, .arg = arg, .next = loop->watches};
     if (loop->watches != NULL)
         loop->watches->prev = watch;
     loop->watches = watch;
@@ -138,6 +139,9 @@ int loop_watch_add(loop_t *loop, int fd, unsigned events, loop_fd_fn fn, void *a
 void loop_watch_set(loop_watch_t *watch, unsigned events)
 {
     struct epoll_event event = {.events = epoll_bits(events), .data.ptr = watch};
+    if (events == watch->events)
+        return;
+    watch->events = events;
     (void)epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
 }
 
