@@ -101,6 +101,6 @@ bool item_decode(const void *value, size_t len, item_t *ret)
     uint32_t known = read_body(&r, fields, &item);
     if (known == 0 || !mp_end_fields(&r, fields, known))
         return false;
-    *ret = item;
+    memcpy(ret, &item, item.type == ITEM_RECORD ? offsetof(item_t, member) + 1 : sizeof item);
     return true;
 }

@@ -2,6 +2,8 @@
  * the outcomes of a pack are read one by one, and a bad one ends the pack there. */
 #include "schemas/joblog.h"
 
+#include <string.h>
+
 enum {
     JOBLOG_VERSION = 1,
     OUTCOME_VALUE_FIELDS = 5,
@@ -55,15 +57,22 @@ void joblog_encode_producer(buf_t *b, const char *producer)
 
 void joblog_put_outcome(buf_t *body, const outcome_t *o)
 {
-    mp_put_array(body, o->kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS + (o->stdout_len > 0));
-    mp_put_uint(body, o->index);
-    mp_put_uint(body, o->attempts);
-    mp_put_uint(body, o->kind);
-    mp_put_uint(body, o->run_us);
-    if (o->kind == FANMAP_VALUE) {
-        buf_append(body, o->value, o->value_len);
+    enum { NUMBERS = 4 };
+    bool is_value = o->kind == FANMAP_VALUE;
+    size_t value_len = is_value ? o->value_len : 0;
+    mp_put_array(body, is_value ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS + (o->stdout_len > 0));
+    uint8_t *at = buf_reserve(body, NUMBERS * MP_NUMBER_MAX + value_len);
+    if (at == NULL)
         return;
-    }
+    at = mp_number(at, o->index);
+    at = mp_number(at, o->attempts);
+    at = mp_number(at, o->kind);
+    at = mp_number(at, o->run_us);
+    if (value_len > 0)
+        memcpy(at, o->value, value_len);
+    body->len = (size_t)(at - body->data) + value_len;
+    if (is_value)
+        return;
     mp_put_str(body, o->type, o->type_len);
     mp_put_str(body, o->message, o->message_len);
     mp_put_int(body, o->exit_status);

@@ -1,6 +1,7 @@
 /* The cursor. Every object has a head, which is taken apart in one place (parse); all reading, skipping and scanning
  * steps over heads. A str, bin or ext that claims more bytes than there are, or an array or map that claims more
  * objects than bytes, is bad before anybody believes it. Depth is bounded, and no function calls itself. */
+#include <endian.h>
 #include <string.h>
 
 #include "schemas/mp.h"
@@ -38,9 +39,8 @@ void mp_reader_init(mp_reader_t *r, const void *bytes, size_t len)
 static uint64_t big_endian(const uint8_t *at, unsigned width)
 {
     uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value = value << 8 | at[i];
-    return value;
+    memcpy((uint8_t *)&value + (sizeof value - width), at, width);
+    return be64toh(value);
 }
 
 /* Takes the big-endian number of `width` bytes behind the first byte, and steps over both. */
@@ -213,10 +213,8 @@ mp_type_t mp_peek(const mp_reader_t *r)
     return h.type;
 }
 
-uint64_t mp_read_uint(mp_reader_t *r)
+uint64_t mp_read_long_uint(mp_reader_t *r)
 {
-    if (r->at < r->end && *r->at < 0x80)
-        return *r->at++;
     uint64_t number;
     if (r->at < r->end && (*r->at & 0xFC) == 0xCC)
         return read_width(r, 1u << (*r->at & 3), &number) ? number : 0;
@@ -224,7 +222,7 @@ uint64_t mp_read_uint(mp_reader_t *r)
     return next_of(r, &h, MP_UINT) ? h.number : 0;
 }
 
-int64_t mp_read_int(mp_reader_t *r)
+int64_t mp_read_long_int(mp_reader_t *r)
 {
     head_t h;
     if (!next(r, &h))
@@ -265,7 +263,7 @@ double mp_read_float(mp_reader_t *r)
     return value;
 }
 
-bool mp_read_bool(mp_reader_t *r)
+bool mp_read_other_bool(mp_reader_t *r)
 {
     head_t h;
     return next_of(r, &h, MP_BOOL) && h.number;
@@ -297,10 +295,8 @@ const void *mp_read_bin(mp_reader_t *r, size_t *ret_len)
     return read_bytes(r, MP_BIN, ret_len);
 }
 
-uint32_t mp_read_array(mp_reader_t *r)
+uint32_t mp_read_long_array(mp_reader_t *r)
 {
-    if (left(r) > 0 && (*r->at & 0xF0) == 0x90 && (*r->at & 15u) < left(r))
-        return *r->at++ & 15u;
     head_t h;
     return next_of(r, &h, MP_ARRAY) ? (uint32_t)h.children : 0;
 }
@@ -311,18 +307,22 @@ uint32_t mp_read_map(mp_reader_t *r)
     return next_of(r, &h, MP_MAP) ? (uint32_t)(h.children / 2) : 0;
 }
 
-/* Small numbers, nil and the booleans. */
-static bool is_one_byte(uint8_t c)
+/* The length of a short string, by its first two bytes; 0: it is none, or more than is there. */
+static size_t short_str(const mp_reader_t *r)
 {
-    return c < 0x80 || c >= 0xE0 || c == 0xC0 || c == 0xC2 || c == 0xC3;
+    if (left(r) < 2)
+        return 0;
+    size_t len = (*r->at & 0xE0) == 0xA0 ? 1 + (*r->at & 31u) : *r->at == 0xD9 ? 2 + (size_t)r->at[1] : 0;
+    return len <= left(r) ? len : 0;
 }
 
-const uint8_t *mp_skip(mp_reader_t *r, size_t *ret_len)
+const uint8_t *mp_skip_long(mp_reader_t *r, size_t *ret_len)
 {
     const uint8_t *start = r->at;
-    if (left(r) > 0 && is_one_byte(*start)) {
-        r->at++;
-        *ret_len = 1;
+    size_t len = short_str(r);
+    if (len > 0) {
+        r->at += len;
+        *ret_len = len;
         return start;
     }
     uint64_t open[MP_DEPTH_MAX]; /* objects still to come at each level that is open */
@@ -355,12 +355,7 @@ void mp_skip_fields(mp_reader_t *r, uint32_t count)
         count--;
 }
 
-bool mp_done(const mp_reader_t *r)
-{
-    return !r->bad && r->at == r->end;
-}
-
-bool mp_end_fields(mp_reader_t *r, uint32_t fields, uint32_t known)
+bool mp_end_more_fields(mp_reader_t *r, uint32_t fields, uint32_t known)
 {
     if (r->bad || fields < known)
         return false;

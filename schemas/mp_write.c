@@ -1,4 +1,5 @@
 /* msgpack-c's packer, writing into a buf_t, always in the shortest form. */
+#include <endian.h>
 #include <string.h>
 
 #include <msgpack/pack.h>
@@ -39,19 +40,56 @@ void mp_put_bool(buf_t *b, bool value)
         msgpack_pack_false(&p);
 }
 
-void mp_put_uint(buf_t *b, uint64_t value)
+static inline uint8_t *put_width(uint8_t *at, uint8_t head, uint64_t value, size_t width)
 {
-    msgpack_packer p = packer(b);
-    msgpack_pack_uint64(&p, value);
+    uint64_t big_endian = htobe64(value);
+    *at = head;
+    memcpy(at + 1, (const uint8_t *)&big_endian + (sizeof big_endian - width), width);
+    return at + 1 + width;
+}
+
+uint8_t *mp_long_number(uint8_t *at, uint64_t value)
+{
+    if (value <= UINT8_MAX)
+        return put_width(at, 0xCC, value, 1);
+    if (value <= UINT16_MAX)
+        return put_width(at, 0xCD, value, 2);
+    if (value <= UINT32_MAX)
+        return put_width(at, 0xCE, value, 4);
+    return put_width(at, 0xCF, value, 8);
+}
+
+uint8_t *mp_negative(uint8_t *at, int64_t value)
+{
+    uint64_t bits = (uint64_t)value;
+    if (value >= INT8_MIN) {
+        *at = (uint8_t)bits;
+        return value >= -32 ? at + 1 : put_width(at, 0xD0, bits, 1);
+    }
+    if (value >= INT16_MIN)
+        return put_width(at, 0xD1, bits, 2);
+    if (value >= INT32_MIN)
+        return put_width(at, 0xD2, bits, 4);
+    return put_width(at, 0xD3, bits, 8);
+}
+
+static void grown_to(buf_t *b, const uint8_t *end)
+{
+    b->len = (size_t)(end - b->data);
+}
+
+void mp_put_long_uint(buf_t *b, uint64_t value)
+{
+    uint8_t *at = buf_reserve(b, MP_NUMBER_MAX);
+    if (at != NULL)
+        grown_to(b, mp_number(at, value));
 }
 
 void mp_put_int(buf_t *b, int64_t value)
 {
-    msgpack_packer p = packer(b);
-    if (value >= 0)
-        msgpack_pack_uint64(&p, (uint64_t)value);
-    else
-        msgpack_pack_int64(&p, value);
+    uint8_t *at = buf_reserve(b, MP_NUMBER_MAX);
+    if (at != NULL)
+        grown_to(b, mp_integer(at, value));
 }
 
 void mp_put_float(buf_t *b, double value)
@@ -95,7 +133,7 @@ void mp_put_bin(buf_t *b, const void *bytes, size_t len)
     append(b, bytes, len);
 }
 
-void mp_put_array(buf_t *b, uint32_t count)
+void mp_put_long_array(buf_t *b, uint32_t count)
 {
     msgpack_packer p = packer(b);
     msgpack_pack_array(&p, count);

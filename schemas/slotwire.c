@@ -2,6 +2,8 @@
  * whole yet is told apart from a bad one. */
 #include "schemas/slotwire.h"
 
+#include <string.h>
+
 enum {
     LENGTH_BYTES = 4,
     DONE_VALUE_FIELDS = 6,
@@ -86,12 +88,18 @@ void slot_put_job(buf_t *b, const slot_job_t *job)
 
 void slot_put_run_fields(buf_t *b, const slot_run_t *run)
 {
-    mp_put_uint(b, run->n);
-    mp_put_uint(b, run->index);
-    mp_put_uint(b, run->attempt);
-    mp_put_uint(b, run->fence);
-    mp_put_int(b, run->deadline_ms);
-    buf_append(b, run->in, run->in_len);
+    enum { NUMBERS = 5 };
+    uint8_t *at = buf_reserve(b, NUMBERS * MP_NUMBER_MAX + run->in_len);
+    if (at == NULL)
+        return;
+    at = mp_number(at, run->n);
+    at = mp_number(at, run->index);
+    at = mp_number(at, run->attempt);
+    at = mp_number(at, run->fence);
+    at = mp_integer(at, run->deadline_ms);
+    if (run->in_len > 0)
+        memcpy(at, run->in, run->in_len);
+    b->len = (size_t)(at - b->data) + run->in_len;
     if (run->context_len > 0)
         buf_append(b, run->context, run->context_len);
     else if (run->traceparent_len > 0)
