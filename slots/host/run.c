@@ -241,7 +241,8 @@ int run_task(host_t *h, attempt_t *a, uint64_t *ret_us)
     if (h->traceparent[0])
         set_trace(h, a->run);
     run_put_marker(h, a->run);
-    int64_t began_ns = proc_now_ns(); /* not the end of the run before: what lies between would pass for a system call */
+    int64_t began_ns =
+        proc_now_ns(); /* not the end of the run before: what lies between would pass for a system call */
     int result = h->current->task->run(&a->api);
     h->now_ns = proc_now_ns();
     *ret_us = (uint64_t)(h->now_ns - began_ns) / 1000;

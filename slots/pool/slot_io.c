@@ -33,7 +33,8 @@ static void corrupt(slot_t *t)
 static void handle_done(slot_t *t, const slot_done_t *done)
 {
     slots_t *s = t->pool;
-    if (!inflight_has(&t->inflight, done->n) || inflight_head(&t->inflight)->n != done->n) {
+    const inflight_run_t *head = inflight_head(&t->inflight);
+    if (head == NULL || head->n != done->n || head->revoked) {
         corrupt(t);
         return;
     }

@@ -7,20 +7,15 @@
 
 #include "base/array.h"
 
-worker_action_t *act(worker_t *w, worker_action_type_t type)
+bool actions_grow(worker_t *w)
 {
     worker_actions_t *a = w->actions;
-    if (a->n == a->cap) {
-        worker_action_t *at = array_grown(a->at, &a->cap, 64, sizeof *at);
-        if (at == NULL) {
-            w->failed = true;
-            return NULL;
-        }
+    worker_action_t *at = array_grown(a->at, &a->cap, 64, sizeof *at);
+    if (at == NULL)
+        w->failed = true;
+    else
         a->at = at;
-    }
-    worker_action_t *action = &a->at[a->n++];
-    action->type = type;
-    return action;
+    return at != NULL;
 }
 
 static __attribute__((format(printf, 4, 0))) void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane,

@@ -275,7 +275,7 @@ void worker_step(worker_t *w, const worker_event_t *event, worker_actions_t *act
     handle(w, event);
     if (!event->more)
         conclude(w);
-    else
+    else if (event->type == WORKER_ITEM)
         intake_turn(w); /* a bound holds in any case */
     invariant(w->marked == NULL || w->failed || w->marked->is_marked);
     actions->failed = w->failed;

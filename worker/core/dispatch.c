@@ -135,11 +135,13 @@ static size_t depth(const worker_t *w, const worker_job_t *job)
 {
     if (job->run_us == 0 || limits_has_rate(job))
         return 1; /* what waits in a slot starts at its own time */
-    uint64_t ahead = AHEAD_TARGET_US / job->run_us;
-    size_t most = 1 + (size_t)(ahead < w->config.ahead_n ? ahead : w->config.ahead_n);
-    size_t left = job_outcomes_left(job) / w->config.slots_n; /* what waits behind the last of them would start */
-    if (spec_ends_on_errors(job->spec))
-        return most; /* after an error the slot starts nothing by itself */
+    bool is_short =
+        job->run_us * w->config.ahead_n <= AHEAD_TARGET_US; /* then that bounds it, and nothing is divided */
+    size_t most = 1 + (size_t)(is_short ? w->config.ahead_n : AHEAD_TARGET_US / job->run_us);
+    size_t left = job_outcomes_left(job);
+    if (left == SIZE_MAX || spec_ends_on_errors(job->spec))
+        return most;           /* after an error the slot starts nothing by itself */
+    left /= w->config.slots_n; /* what waits behind the last of them would start */
     return left < 1 ? 1 : left < most ? left : most;
 }
 

@@ -16,7 +16,7 @@ void item_file(worker_t *w, worker_item_t *item)
         item->query = jobs_request_end(w);
         return;
     }
-    if (job->spec != NULL && !is_anothers && strcmp(job->spec->task, w->tasks[item->part->task]) != 0) {
+    if (job->spec != NULL && !is_anothers && job->task != item->part->task) {
         item_bury(w, item, job->id, strlen(job->id), DEAD_OTHER_TASK,
                   "it stands on the topic of another task than its job's");
         return;

@@ -31,7 +31,7 @@ static worker_job_t *job_of(worker_t *w, const char *key, size_t key_len)
     worker_job_t *job = w->recent;
     if (key_len == 0 || key_len > JOB_ID_MAX)
         return NULL;
-    if (job == NULL || strncmp(job->id, key, key_len) != 0 || job->id[key_len] != '\0')
+    if (job == NULL || job->id_len != key_len || memcmp(job->id, key, key_len) != 0)
         job = job_get(w, key, key_len);
     return w->recent = job;
 }

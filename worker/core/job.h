@@ -22,8 +22,10 @@ typedef struct {
 
 struct worker_job {
     char id[JOB_ID_MAX + 1];
+    size_t id_len;
     uint32_t key;
-    spec_t *spec; /* NULL: not known */
+    spec_t *spec;  /* NULL: not known */
+    uint32_t task; /* its place among ours, once the spec is known: job_task */
     uint8_t *bound;
     int64_t appended_ms, heard_ms; /* of its spec: by the broker's clock (0: not known), and when it came here */
     uint64_t concurrency, concurrency_version, paused_version;

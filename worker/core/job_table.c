@@ -25,6 +25,7 @@ worker_job_t *job_get(worker_t *w, const char *id, size_t len)
         return NULL;
     }
     memcpy(job->id, id, len);
+    job->id_len = len;
     if (!job_id_valid(job->id) || strlen(job->id) != len) {
         free(job);
         return NULL;

@@ -31,6 +31,7 @@ static void take_spec(worker_t *w, worker_job_t *job, const spec_t *spec, int64_
         return;
     }
     *job->spec = *spec;
+    job->task = job_task(w, job);
     job->appended_ms = appended_ms;
     job->heard_ms = w->now_ms;
     if (spec->bound_len > 0)

@@ -71,8 +71,18 @@ struct worker {
     worker_counts_t *counts; /* of each task */
 };
 
-/* actions.c: appends an action; NULL when memory ran out (the worker has failed). */
-worker_action_t *act(worker_t *w, worker_action_type_t type);
+/* actions.c: room for more; false: there is no memory. */
+bool actions_grow(worker_t *w);
+/* Appends an action; NULL when memory ran out (the worker has failed). */
+static inline worker_action_t *act(worker_t *w, worker_action_type_t type)
+{
+    worker_actions_t *a = w->actions;
+    if (a->n == a->cap && !actions_grow(w))
+        return NULL;
+    worker_action_t *action = &a->at[a->n++];
+    action->type = type;
+    return action;
+}
 void note(worker_t *w, fanmap_log_level_t level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same about a lane, which the shell names. */
 void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part, const char *format, ...)

@@ -27,11 +27,20 @@ void shell_dirty(worker_shell_t *shell)
     loop_defer(shell->loop, shell->end_of_turn, shell);
 }
 
-static void step_once(worker_shell_t *shell, worker_event_t *event)
+/* Both clocks; within a millisecond the broker's is looked up once, from when it is known. */
+static void tell_time(worker_shell_t *shell, worker_event_t *event)
 {
     event->now_ms = loop_now_ms(shell->loop);
-    if (!bus_clock(shell->bus, &event->broker_ms))
-        event->broker_ms = 0;
+    bool is_new = event->now_ms != shell->told_ms || shell->told_broker_ms == 0;
+    if (is_new && !bus_clock(shell->bus, &shell->told_broker_ms))
+        shell->told_broker_ms = 0;
+    shell->told_ms = event->now_ms;
+    event->broker_ms = shell->told_broker_ms;
+}
+
+static void step_once(worker_shell_t *shell, worker_event_t *event)
+{
+    tell_time(shell, event);
     worker_actions_clear(&shell->actions);
     worker_step(shell->core, event, &shell->actions);
     for (size_t i = 0; i < shell->actions.n; i++)
