@@ -10,7 +10,7 @@
 #include "tokens/redis_conn.h"
 
 enum { KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + JOB_ID_MAX + 16, TEXTS_MAX = 1 << 20 };
-enum { SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
+enum { SILENT_S = 3 * PRESENCE_EVERY_MS / 1000, RENEW_EVERY_MS = PRESENCE_FORGET_S * 1000 / 6 };
 
 /* What another program left under a key of ours, of a type that is none of ours, would hide the workers for ever. */
 #define DROP_FOREIGN                                                                                                   \
@@ -18,14 +18,23 @@ enum { SILENT_S = 3 * PRESENCE_EVERY_MS / 1000 };
     "redis.call('DEL', key) end end drop(KEYS[1], redis.pcall('ZCARD', KEYS[1])) "                                     \
     "if KEYS[2] then drop(KEYS[2], redis.pcall('HGET', KEYS[2], '')) end "
 
-static const char announce_text[] = DROP_FOREIGN "redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) "
-                                                 "redis.call('EXPIRE', KEYS[1], ARGV[2]) return 1";
+/* What is said each second costs Redis a command or two: a foreign key is noticed where writing fails, and keys are given
+ * their time anew when somebody is new in them, and else where the caller says so. */
+#define PUT                                                                                                            \
+    "local function put(command, key, ...) local r = redis.pcall(command, key, ...) "                                  \
+    "if type(r) ~= 'table' then return r end "                                                                         \
+    "if r.err and string.find(r.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end "                           \
+    "return redis.call(command, key, ...) end "
+
+static const char announce_text[] = PUT "if put('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1]) == 1 or "
+                                        "ARGV[3] == '1' then redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 1";
 static const char row_text[] =
-    DROP_FOREIGN "local now = redis.call('TIME')[1] redis.call('ZADD', KEYS[1], now, ARGV[1]) "
-                 "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) "
-                 "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
-                 "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
-                 "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) return 1";
+    PUT "local now = redis.call('TIME')[1] local is_new = put('ZADD', KEYS[1], now, ARGV[1]) == 1 "
+        "is_new = put('HSET', KEYS[2], ARGV[1], ARGV[2]) == 1 or is_new "
+        "for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]))) do "
+        "redis.call('ZREM', KEYS[1], old) redis.call('HDEL', KEYS[2], old) end "
+        "if is_new or ARGV[4] == '1' then "
+        "redis.call('EXPIRE', KEYS[1], ARGV[3]) redis.call('EXPIRE', KEYS[2], ARGV[3]) end return 1";
 static const char bounds_text[] = DROP_FOREIGN
     "redis.call('HSET', KEYS[2], ARGV[1], ARGV[2]) redis.call('EXPIRE', KEYS[2], ARGV[3]) "
     "for _, old in ipairs(redis.call('HKEYS', KEYS[2])) do if old ~= ARGV[1] and not redis.call('ZSCORE', KEYS[1], "
@@ -82,7 +91,8 @@ struct presence {
     void *refused_arg;
     question_t *questions;
     bool is_closed, was_up;
-    bool has_told; /* of the refusal that lasts */
+    bool has_told;    /* of the refusal that lasts */
+    int64_t renew_ms; /* when keys were given their time anew */
 };
 
 static void tell_refused(presence_t *p, const fanmap_error_t *why)
@@ -278,6 +288,15 @@ static void on_announced(redisAsyncContext *context, void *reply_arg, void *arg)
         tell_refused(p, &why);
 }
 
+/* "1": what is announced now gets its time anew. All that is said within a second is in the same case. */
+static const char *renewal(presence_t *p)
+{
+    int64_t now_ms = loop_now_ms(p->loop);
+    if (now_ms >= p->renew_ms + RENEW_EVERY_MS)
+        p->renew_ms = now_ms;
+    return now_ms < p->renew_ms + PRESENCE_EVERY_MS ? "1" : "0";
+}
+
 void presence_announce(presence_t *p, const char *incarnation, const char *queue, const char *const *tasks,
                        size_t tasks_n)
 {
@@ -286,8 +305,8 @@ void presence_announce(presence_t *p, const char *incarnation, const char *queue
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     for (size_t i = 0; context && i < tasks_n; i++) {
         snprintf(key, sizeof key, "%s.serve.%s.%s", p->name_space, queue, tasks[i]);
-        if (redisAsyncCommand(context, on_announced, p, "EVAL %s 1 %s %s %s", announce_text, key, incarnation,
-                              forget) != REDIS_OK)
+        if (redisAsyncCommand(context, on_announced, p, "EVAL %s 1 %s %s %s %s", announce_text, key, incarnation,
+                              forget, renewal(p)) != REDIS_OK)
             return;
     }
 }
@@ -311,8 +330,8 @@ void presence_announce_row(presence_t *p, const char *incarnation, const char *r
     name_row_keys(p->name_space, seen, rows);
     snprintf(forget, sizeof forget, "%d", PRESENCE_FORGET_S);
     if (context)
-        redisAsyncCommand(context, on_announced, p, "EVAL %s 2 %s %s %s %s %s", row_text, seen, rows, incarnation, row,
-                          forget);
+        redisAsyncCommand(context, on_announced, p, "EVAL %s 2 %s %s %s %s %s %s", row_text, seen, rows, incarnation,
+                          row, forget, renewal(p));
 }
 
 void presence_announce_bounds(presence_t *p, const char *incarnation, const char *queue, const char *task,

@@ -10,13 +10,15 @@
 enum { KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 24 };
 
 static const char offer_text[] =
-    "local r = redis.pcall('ZCARD', KEYS[1]) if type(r) == 'table' then redis.call('DEL', KEYS[1]) end "
-    "if ARGV[2] == '0' then return redis.call('ZREM', KEYS[1], ARGV[1]) end "
-    "redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) return redis.call('EXPIRE', KEYS[1], 60)";
+    "local function write(...) local r = redis.pcall(...) if type(r) ~= 'table' then return r end "
+    "redis.call('DEL', KEYS[1]) return redis.call(...) end "
+    "if ARGV[2] == '0' then return write('ZREM', KEYS[1], ARGV[1]) end "
+    "write('ZADD', KEYS[1], ARGV[2], ARGV[1]) return redis.call('EXPIRE', KEYS[1], 60)";
 
-/* Of the tasks' best offers the best; until one of them listens. */
+/* Of the tasks' best offers the best; until one of them listens. Mostly nobody has offered anything: one look. */
 static const char beg_text[] =
-    "for _ = 1, 8 do local key, who, most for i = 1, #KEYS do "
+    "if redis.call('EXISTS', unpack(KEYS)) == 0 then return 0 end for _ = 1, 8 do local key, who, most for i = 1, "
+    "#KEYS do "
     "local best = redis.pcall('ZREVRANGE', KEYS[i], 0, 1, 'WITHSCORES') "
     "for j = 1, #best, 2 do local score = tonumber(best[j + 1]) "
     "if best[j] ~= ARGV[1] and (not most or score > most) then key, who, most = KEYS[i], best[j], score end end end "
