@@ -39,12 +39,10 @@ void *buf_reserve(buf_t *b, size_t more)
 
 void buf_append(buf_t *b, const void *bytes, size_t len)
 {
-    if (len == 0)
+    bool has_room = b->cap - b->len >= len && !b->failed; /* mostly, and then it costs no call */
+    if (len == 0 || (!has_room && !buf_reserve(b, len)))
         return;
-    void *to = buf_reserve(b, len);
-    if (!to)
-        return;
-    memcpy(to, bytes, len);
+    memcpy(b->data + b->len, bytes, len);
     b->len += len;
 }
 

@@ -39,22 +39,15 @@ size_t text_utf8_decode(const char *text, size_t len, uint32_t *ret_scalar)
 bool text_utf8_valid(const void *bytes, size_t len)
 {
     const char *text = bytes;
-    size_t i = 0;
-    while (i < len) {
-        uint64_t eight;
-        while (len - i >= sizeof eight) {
-            memcpy(&eight, text + i, sizeof eight);
-            if (eight & 0x8080808080808080u)
-                break;
-            i += sizeof eight;
-        }
-        if (i == len)
-            return true;
+    for (size_t i = 0, n; i < len; i += n) {
+        uint64_t eight = UINT64_MAX;
         uint32_t scalar;
-        size_t n = text_utf8_decode(text + i, len - i, &scalar);
-        if (n == 0)
+        if (len - i >= sizeof eight)
+            memcpy(&eight, text + i, sizeof eight);
+        if ((eight & 0x8080808080808080u) == 0)
+            n = sizeof eight;
+        else if ((n = (unsigned char)text[i] < 0x80 ? 1 : text_utf8_decode(text + i, len - i, &scalar)) == 0)
             return false;
-        i += n;
     }
     return true;
 }

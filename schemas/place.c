@@ -13,6 +13,8 @@ uint32_t place_item(uint64_t job_hash, uint32_t partitions, uint64_t index)
         return 0;
     uint64_t stretch = (uint64_t)partitions * 8;
     unsigned bits = 0;
+    if (index >= stretch << BLOCK_BITS_MAX) /* as nearly all of a large job are */
+        bits = BLOCK_BITS_MAX;
     while (bits < BLOCK_BITS_MAX && index >= stretch << (bits + 1))
         bits++;
     return (uint32_t)((job_hash + (index >> bits)) % partitions);

@@ -41,16 +41,26 @@ static void fill_value(outcome_view_t *view, const outcome_t *outcome)
     buf_append(&view->text, why.message, strlen(why.message) + 1);
 }
 
+/* How many bytes from `text` on are characters that stay as they are. */
+static size_t sound_run(const char *text, size_t len)
+{
+    size_t i = 0;
+    uint32_t scalar;
+    for (size_t n; i < len && text[i]; i += n)
+        if ((n = (unsigned char)text[i] < 0x80 ? 1 : text_utf8_decode(text + i, len - i, &scalar)) == 0)
+            break;
+    return i;
+}
+
 void put_utf8(buf_t *b, const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
-        uint32_t scalar;
-        size_t n = text[i] ? text_utf8_decode(text + i, len - i, &scalar) : 0;
-        if (n)
-            buf_append(b, text + i, n);
-        else
+        size_t n = sound_run(text + i, len - i);
+        buf_append(b, text + i, n);
+        i += n;
+        if (i < len)
             buf_append_text(b, "\xEF\xBF\xBD");
-        i += n ? n : 1;
+        i += i < len;
     }
 }
 

@@ -75,8 +75,8 @@ static int item_to_msgpack(fanmap_job_t *job, fanmap_format_t format, const void
         m->item.in.len = before;
         format = FANMAP_TEXT;
     }
-    if (format == FANMAP_TEXT && text_utf8_valid(item, len))
-        return value_from_text(&m->item.in, item, len, why);
+    if (format == FANMAP_TEXT && value_from_text(&m->item.in, item, len, why) == FANMAP_OK)
+        return FANMAP_OK;
     if (format == FANMAP_BYTES || format == FANMAP_TEXT)
         mp_put_bin(&m->item.in, item, len);
     else if (!mp_check(item, len))

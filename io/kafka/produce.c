@@ -10,6 +10,7 @@
 #include "io/kafka/bus.h"
 #include "io/kafka/lanes.h"
 #include "io/kafka/producer.h"
+#include "io/kafka/records.h"
 #include "io/kafka/source.h"
 #include "io/kafka/topics.h"
 
@@ -29,7 +30,7 @@ static kafka_record_t *record_new(kafka_topic_t *topic, int32_t partition, const
         value_len = 0;
     if (key_len > KAFKA_OUTBOX_BYTES_MAX || value_len > SIZE_MAX / 4)
         return NULL;
-    kafka_record_t *record = malloc(sizeof *record + key_len + value_len);
+    kafka_record_t *record = kafka_block_get(topic->bus, sizeof *record + key_len + value_len);
     if (record == NULL)
         return NULL;
     *record = (kafka_record_t){.topic = topic,
@@ -45,11 +46,18 @@ static kafka_record_t *record_new(kafka_topic_t *topic, int32_t partition, const
     return record;
 }
 
+void kafka_record_give_back(kafka_record_t *record)
+{
+    if (record->headers != NULL)
+        rd_kafka_headers_destroy(record->headers);
+    kafka_block_put(record->topic->bus, record);
+}
+
 void kafka_record_free(kafka_record_t *record)
 {
     if (record->headers != NULL)
         rd_kafka_headers_destroy(record->headers);
-    free(record);
+    kafka_block_free(record);
 }
 
 static bool add_headers(kafka_record_t *record, const bus_header_t *headers, size_t n)
@@ -101,7 +109,7 @@ int kafka_produce(bus_topic_t *base, int32_t partition, const void *key, size_t 
     if (record == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record of %zu bytes", value_len);
     if (!add_headers(record, headers, headers_n)) {
-        kafka_record_free(record);
+        kafka_record_give_back(record);
         return err_set(err, FANMAP_ENOMEM, "out of memory for a record's headers");
     }
     record->cookie = cookie;

@@ -82,7 +82,7 @@ static void record_done(kafka_bus_t *bus, kafka_record_t *record, int64_t offset
     unlink_record(&bus->producer, record);
     uint64_t cookie = record->cookie;
     int32_t partition = record->partition;
-    kafka_record_free(record);
+    kafka_record_give_back(record);
     if (topic->delivered != NULL)
         topic->delivered(topic->arg, cookie, partition, failed == RD_KAFKA_RESP_ERR_NO_ERROR ? offset : -1,
                          failed == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : &err);

@@ -50,6 +50,9 @@ void kafka_send(kafka_bus_t *bus);
 void kafka_send_gathered(void *bus);
 void kafka_send_cancel(kafka_bus_t *bus);
 size_t kafka_record_bytes(const kafka_record_t *record);
+/* Its memory serves a later record. */
+void kafka_record_give_back(kafka_record_t *record);
+/* From any thread. */
 void kafka_record_free(kafka_record_t *record);
 
 #endif

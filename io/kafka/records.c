@@ -6,6 +6,8 @@
  * record of about its size, so that a stream of items takes no memory anew. Large records, and small ones when memory is
  * short, are handed out in place. An owner is the block, or the message with its lowest bit set.
  */
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,7 @@ struct kafka_copy {
     };
     uint8_t bytes[];
 };
+static_assert(offsetof(kafka_copy_t, bytes) % _Alignof(kafka_record_t) == 0, "a block holds a record of the producer");
 
 /* The size that blocks for so many bytes have; KAFKA_SPARE_SIZES: none that is kept. */
 static size_t size_class(size_t size)
@@ -58,6 +61,27 @@ static void put_copy(kafka_bus_t *bus, kafka_copy_t *copy)
     copy->next = bus->spares[class];
     bus->spares[class] = copy;
     bus->spare_bytes += cap;
+}
+
+void *kafka_block_get(kafka_bus_t *bus, size_t size)
+{
+    kafka_copy_t *copy = get_copy(bus, size);
+    return copy == NULL ? NULL : copy->bytes;
+}
+
+static kafka_copy_t *of_block(void *block)
+{
+    return (kafka_copy_t *)((char *)block - offsetof(kafka_copy_t, bytes));
+}
+
+void kafka_block_put(kafka_bus_t *bus, void *block)
+{
+    put_copy(bus, of_block(block));
+}
+
+void kafka_block_free(void *block)
+{
+    free(of_block(block));
 }
 
 void kafka_spares_free(kafka_bus_t *bus)
