@@ -5,7 +5,12 @@
 #include "io/kafka/fetch_nudge.h"
 #include "io/kafka/source.h"
 
-enum { KAFKA_AHEAD_MAX = 64 };
+/* group_ahead.c: taken from the queue, handed out before the next ones are. */
+typedef struct {
+    rd_kafka_message_t **messages;
+    size_t at, n, cap; /* the first one, behind the last one */
+    size_t bytes;
+} kafka_ahead_t;
 
 typedef struct {
     int32_t lane, partition; /* of this topic: */
@@ -22,8 +27,7 @@ typedef struct {
     uint64_t commit_cookie, sent_cookie;
     char *commit_metadata;
     size_t commit_metadata_len;
-    rd_kafka_message_t *ahead[KAFKA_AHEAD_MAX]; /* taken from the queue together; handed out before the next ones are */
-    size_t ahead_at, ahead_n;
+    kafka_ahead_t ahead;
 } kafka_partition_t;
 
 struct kafka_group {
@@ -42,6 +46,7 @@ struct kafka_group {
     loop_timer_t *poll, *leave, *look_up_again;
     kafka_partition_t *owned; /* sorted by lane */
     size_t owned_n, turn_from;
+    size_t ahead_n, ahead_bytes;
     uint64_t describing;  /* the number of the last call for who is in it; answers to others are out of date */
     uint64_t call_number; /* of the call for where the assignment begins; another answer is out of date */
     rd_kafka_topic_partition_list_t *assigning; /* assigned by Kafka, not yet by us: see assignment.c */
@@ -93,8 +98,12 @@ void kafka_group_remade(kafka_group_t *group, kafka_partition_t *partition);
 void kafka_group_want(bus_group_t *group, bool want);
 void kafka_group_want_lane(bus_group_t *group, int32_t lane, bool want);
 bool kafka_group_extent(const bus_group_t *group, int32_t lane, int64_t *ret_position, int64_t *ret_end);
-/* What was taken from its queue is given back unseen. */
-void kafka_ahead_drop(kafka_partition_t *partition);
+/* group_ahead.c. Takes what is in the partition's queue, as far as there is room for it. */
+void kafka_ahead_fill(kafka_group_t *group, kafka_partition_t *partition);
+/* The partition's next message; NULL: none is there. */
+rd_kafka_message_t *kafka_ahead_next(kafka_group_t *group, kafka_partition_t *partition);
+/* What was taken goes unseen. */
+void kafka_ahead_drop(kafka_group_t *group, kafka_partition_t *partition);
 /* Hands out records within the budget. True: more is there. */
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget);
 

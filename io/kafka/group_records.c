@@ -10,7 +10,6 @@
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/events.h"
-#include "io/kafka/fetch_nudge.h"
 #include "io/kafka/group.h"
 #include "io/kafka/records.h"
 #include "io/kafka/rights.h"
@@ -151,40 +150,20 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
         return;
     }
     partition->position = message->offset + 1;
-    kafka_fetch_nudge(&partition->nudge, partition->topic, group->rk, message);
     kafka_hand_out(group->bus, message, partition->lane, group->callbacks.shows_headers, group->callbacks.record,
                    group->arg);
 }
 
-static bool has_ahead(const kafka_partition_t *partition)
-{
-    return partition->ahead_at < partition->ahead_n;
-}
-
-void kafka_ahead_drop(kafka_partition_t *partition)
-{
-    while (has_ahead(partition))
-        rd_kafka_message_destroy(partition->ahead[partition->ahead_at++]);
-}
-
-/* Many for one call: librdkafka looks at the clock, and notes that it was polled, for each. */
-static rd_kafka_message_t *next_message(kafka_partition_t *partition)
-{
-    if (!has_ahead(partition)) {
-        ssize_t n = rd_kafka_consume_batch_queue(partition->queue, 0, partition->ahead, KAFKA_AHEAD_MAX);
-        partition->ahead_at = 0;
-        partition->ahead_n = n > 0 ? (size_t)n : 0;
-    }
-    return has_ahead(partition) ? partition->ahead[partition->ahead_at++] : NULL;
-}
-
-/* False: the turn is over. Only then, or where it is held, is some of it left ahead: one partition's, not all of theirs. */
+/* False: the turn is over. */
 static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, kafka_budget_t *budget, bool *ret_any)
 {
-    for (int i = 0; (i < RECORDS_IN_A_ROW || has_ahead(partition)) && !partition->is_held; i++) {
+    if (partition->is_held)
+        return true;
+    kafka_ahead_fill(group, partition);
+    for (int i = 0; i < RECORDS_IN_A_ROW && !partition->is_held; i++) {
         if (!group->wanted || group->leaving || !kafka_budget_spend(budget))
             return false;
-        rd_kafka_message_t *message = next_message(partition);
+        rd_kafka_message_t *message = kafka_ahead_next(group, partition);
         if (message == NULL)
             return true;
         *ret_any = true;
@@ -193,9 +172,21 @@ static bool run_partition(kafka_group_t *group, kafka_partition_t *partition, ka
     return true;
 }
 
+/* Nobody wants records now. */
+static void fill_all(kafka_group_t *group)
+{
+    for (size_t i = 0; i < group->owned_n; i++)
+        if (!group->owned[i].is_held)
+            kafka_ahead_fill(group, &group->owned[i]);
+}
+
 bool kafka_group_records(kafka_group_t *group, kafka_budget_t *budget)
 {
-    bool any = group->owned_n > 0 && !group->is_holding;
+    bool any = group->owned_n > 0 && !group->is_holding && !group->leaving;
+    if (any && !group->wanted) {
+        fill_all(group);
+        return false;
+    }
     while (any) {
         any = false;
         for (size_t i = 0; i < group->owned_n; i++) {

@@ -12,6 +12,7 @@
  *   recent.c         the last few messages                     records.c        whose bytes a record's are
  *   group.c          membership of a group                     rebalance.c      assigned, revoked
  *   assignment.c     where assigned partitions begin           group_records.c  records of the group
+ *   group_ahead.c    what is taken before it is wanted
  *   commit.c         commits                                   describe.c       who is in the group
  *   fetch_nudge.c    keeping the fetcher awake                 remade.c         topics made anew under their readers
  *   absent.c         topics of a group that are not there

@@ -44,10 +44,10 @@ static int by_lane(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void free_partition(kafka_partition_t *partition)
+static void free_partition(kafka_group_t *group, kafka_partition_t *partition)
 {
     kafka_source_unfeed(partition->queue);
-    kafka_ahead_drop(partition);
+    kafka_ahead_drop(group, partition);
     if (partition->queue != NULL)
         rd_kafka_queue_destroy(partition->queue);
     kafka_commit_forget(partition);
@@ -56,7 +56,7 @@ static void free_partition(kafka_partition_t *partition)
 void kafka_group_disown(kafka_group_t *group)
 {
     for (size_t i = 0; i < group->owned_n; i++)
-        free_partition(&group->owned[i]);
+        free_partition(group, &group->owned[i]);
     free(group->owned);
     group->owned = NULL;
     group->owned_n = group->turn_from = 0;
