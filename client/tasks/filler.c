@@ -6,6 +6,7 @@
 #include "client/options/options.h"
 #include "client/options/policy_rules.h"
 #include "schemas/value.h"
+#include "slots/catalogue/program.h"
 #include "slots/catalogue/shell_text.h"
 #include "slots/shared/args.h"
 
@@ -56,7 +57,7 @@ static int take_command(fanmap_filler_t *f, const fanmap_options_t *options, fan
     const char *text = options_text(options, OPT_SH);
     if (!text) {
         f->words = copy_argv(options);
-        f->terms.script_at = f->words ? shell_text_at((const char *const *)f->words) : 0;
+        f->terms.script_at = f->words ? program_shell_text_at((const char *const *)f->words) : 0;
         return FANMAP_OK;
     }
     int r = is_hard_to_show(text) ? show_by_parameters(f, text, err)

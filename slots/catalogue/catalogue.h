@@ -14,6 +14,7 @@ typedef struct {
     const char *task_user; /* set before anything is added: whom attempts run as; NULL: who this is */
     bool new_privileges;   /* setuid programs work in attempts */
 } slots_catalogue_t;
+
 /* Reads a task library's table in a helper process (never in this one) and adds its tasks. An unreadable library, or
  * one with no table, is FANMAP_EUSAGE. */
 int slots_catalogue_add_library(slots_catalogue_t *c, const char *path, fanmap_error_t *err);
@@ -34,6 +35,8 @@ int slots_catalogue_add_shell(slots_catalogue_t *c, const char *name, const char
 int slots_catalogue_contain(slots_task_t *task, const char *const *template, fanmap_error_t *err);
 /* Splits as slots_catalogue_add_command does. The words are the caller's, to be freed with words_free. */
 int slots_split_words(const char *text, char ***ret_words, fanmap_error_t *err);
+/* Adds a task that has a name and nothing else, for the files of this folder. */
+int slots_catalogue_add_task(slots_catalogue_t *c, const char *name, slots_task_t **ret, fanmap_error_t *err);
 void slots_catalogue_free(slots_catalogue_t *c);
 
 #endif

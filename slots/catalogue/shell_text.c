@@ -267,69 +267,36 @@ static char **make_words(const reader_t *r)
     return words;
 }
 
+/* Reads the text, and makes the words of it. */
+static int read_and_make(reader_t *r, char ***ret_words, fanmap_error_t *err)
+{
+    int code = read_all(r, err);
+    char **words = code == FANMAP_OK ? make_words(r) : NULL;
+    if (code == FANMAP_OK && !words)
+        return err_set(err, FANMAP_ENOMEM, "no memory for a command");
+    if (code == FANMAP_OK)
+        *ret_words = words;
+    return code;
+}
+
 int shell_text_words(const char *text, const char *replace, char ***ret_words, fanmap_error_t *err)
 {
     reader_t r = {.text = text, .at = text, .replace = replace};
-    int code = read_all(&r, err);
-    char **words = code == FANMAP_OK ? make_words(&r) : NULL;
+    int code = read_and_make(&r, ret_words, err);
     buf_free(&r.script);
-    if (code != FANMAP_OK)
-        return code;
-    if (!words)
-        return err_set(err, FANMAP_ENOMEM, "no memory for a command");
-    *ret_words = words;
-    return FANMAP_OK;
+    return code;
 }
 
 int shell_text_show(const char *text, const char *replace, shell_shown_t *ret, fanmap_error_t *err)
 {
     reader_t r = {.text = text, .at = text, .replace = replace, .is_shown = true};
-    int code = read_all(&r, err);
-    char **words = code == FANMAP_OK ? make_words(&r) : NULL;
-    if (code == FANMAP_OK && words) {
+    char **words;
+    int code = read_and_make(&r, &words, err);
+    if (code == FANMAP_OK)
         *ret = (shell_shown_t){r.script, words, r.uses_parameters};
-        return FANMAP_OK;
-    }
-    buf_free(&r.script);
-    return code == FANMAP_OK ? err_set(err, FANMAP_ENOMEM, "no memory for a command") : code;
-}
-
-/* ---- command lines that name a shell ---- */
-
-static bool is_one_of(const char *program, const char *const *names)
-{
-    const char *slash = strrchr(program, '/');
-    for (; *names; names++)
-        if (strcmp(slash ? slash + 1 : program, *names) == 0)
-            return true;
-    return false;
-}
-
-/* -c, -ec, -lc */
-static bool is_script_option(const char *word)
-{
-    return word[0] == '-' && word[1] != '-' && strchr(word, 'c') &&
-           word[1 + strspn(word + 1, "abcdefghiklmnprstuvxBCEHP")] == '\0';
-}
-
-uint32_t shell_text_at(const char *const *argv)
-{
-    static const char *const shells[] = {"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", NULL};
-    static const char *const before[] = {"env",     "nice",   "nohup", "timeout", "time",    "stdbuf",
-                                         "setsid",  "ionice", "chrt",  "sudo",    "taskset", "busybox",
-                                         "unshare", "chroot", "flock", "prlimit", "xargs",   NULL};
-    uint32_t at = 0;
-    while (argv[at] && !is_one_of(argv[at], shells) && is_one_of(argv[0], before))
-        at++;
-    if (!argv[at] || !is_one_of(argv[at], shells))
-        return 0;
-    bool has_script = false;
-    while (argv[++at] && (argv[at][0] == '-' || argv[at][0] == '+')) {
-        has_script |= is_script_option(argv[at]);
-        if (strcmp(argv[at] + 1, "o") == 0 && argv[at + 1])
-            at++;
-    }
-    return has_script && argv[at] ? at : 0;
+    else
+        buf_free(&r.script);
+    return code;
 }
 
 bool shell_text_has_placeholder(const char *text, const char *replace)

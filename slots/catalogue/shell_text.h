@@ -28,9 +28,7 @@ typedef struct {
 } shell_shown_t;
 /* As shell_text_words; free text and words. */
 int shell_text_show(const char *text, const char *replace, shell_shown_t *ret, fanmap_error_t *err);
-/* Where in a command line the text of a shell stands (sh -c TEXT, also behind env and the like); 0: nowhere. */
-uint32_t shell_text_at(const char *const *argv);
-/* A placeholder stands in that text, so that an item would be run as code. */
+/* Returns true where a placeholder stands in the text of a shell that was written as such, so that an item would be run as code. */
 bool shell_text_has_placeholder(const char *text, const char *replace);
 
 #endif

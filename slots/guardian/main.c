@@ -70,8 +70,7 @@ static void handle_message(guardian_t *g, const ctl_message_t *m, int *fds, int6
         ward_apply_freeze(w, now_ms);
     }
     for (int i = 0; i < CTL_FDS_MAX; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        proc_close_fd(&fds[i]);
 }
 
 static void read_ctl(guardian_t *g, int64_t now_ms)

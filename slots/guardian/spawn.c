@@ -45,10 +45,10 @@ pid_t ward_spawn(const guardian_t *g, const ward_t *w, int link_fd, const int *f
     snprintf(slot, sizeof slot, "%u.%u", w->slot, w->generation);
     int inner_fd = w->cgroup_fd >= 0 ? controls_open_inner(&g->controls, w->cgroup_fd) : -1;
     pid_t pid = fork_into(inner_fd >= 0 ? inner_fd : w->cgroup_fd);
-    if (pid != 0 && inner_fd >= 0)
-        close(inner_fd);
-    if (pid != 0)
+    if (pid != 0) {
+        proc_close_fd(&inner_fd);
         return pid;
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -56,8 +56,6 @@ typedef struct {
 void ward_start(guardian_t *g, ward_t *w, uint32_t generation, int *fds);
 /* Ends the slot: TERM, grace, KILL. Again with a shorter grace period hastens it. */
 void ward_end(ward_t *w, slot_down_why_t why, uint32_t grace_ms, int64_t now_ms);
-/* Freezes and thaws as freeze_asked and is_lapsed say. */
-void ward_apply_freeze(ward_t *w, int64_t now_ms);
 /* A message of its supervisor, or the end of the link. */
 void ward_read_link(ward_t *w);
 /* Its supervisor was reaped. */
@@ -66,6 +64,15 @@ void ward_exited(ward_t *w, int status);
 bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms);
 /* Does what is due and returns when to come back at the latest. */
 int64_t ward_tick(guardian_t *g, ward_t *w, int64_t now_ms);
+
+/* ---- freeze.c ---- */
+
+/* Freezes and thaws as freeze_asked and is_lapsed say. */
+void ward_apply_freeze(ward_t *w, int64_t now_ms);
+/* How long the run has been frozen so far. */
+int64_t ward_frozen_ms(ward_t *w, uint32_t n, int64_t started_ms);
+
+/* ---- spawn.c ---- */
 
 /* Starts the supervisor into the slot's cgroup. -1 with errno. */
 pid_t ward_spawn(const guardian_t *g, const ward_t *w, int link_fd, const int *fds);

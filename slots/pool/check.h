@@ -1,10 +1,10 @@
-/* A check under way: what its lives (protocol_check.c, check_ahead.c) share. */
+/* A check under way: what its lives share. */
 #ifndef SLOTS_POOL_CHECK_H
 #define SLOTS_POOL_CHECK_H
 
 #include "slots/pool/protocol_check.h"
 
-enum { ANSWER_MS = 10000 };
+enum { ANSWER_MS = 10000, CHECK_VALUE_MAX = 1 << 20 };
 
 typedef struct {
     const char *const *argv;
@@ -21,18 +21,38 @@ typedef struct {
     char task[TASK_NAME_MAX + 1];
 } check_t;
 
+/* ---- protocol_check.c: the script, and its lives ---- */
+
 /* Reports a finding; returns is_ok. */
 bool check_note(check_t *c, bool is_ok, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Reports what the program did instead of what was wanted. Returns false. */
+bool check_instead(check_t *c, const char *wanted, peer_event_t event);
 served_encoding_t check_encoding(const check_t *c);
-/* Starts it and hears hello and ready; the tasks of hello go to `tasks`, if any. False: *ret_code says whether it could be
+/* Starts it and waits for hello and ready; the tasks of hello go to `tasks`, if any. False: *ret_code says whether it could be
  * started. */
 bool check_begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code);
+/* Sends bye and judges the program's end. */
+void check_bye(check_t *c);
+
+/* ---- check_runs.c ---- */
+
 bool check_send_job(check_t *c, const char *task, const char *bound_json);
+bool check_send_cancel(check_t *c, uint32_t n);
+void check_put_run(check_t *c, buf_t *b, const buf_t *in, uint64_t index);
 /* Whether the event is the one answer to run c->n, which then rises. */
 bool check_answer(check_t *c, const char *what, peer_event_t event);
+/* Whether the program sends nothing now. */
 bool check_quiet(check_t *c, const char *what);
-/* Says bye and judges its end. */
-void check_bye(check_t *c);
+/* Runs of every kind of item for each of the tasks. */
+bool check_run_tasks(check_t *c, const buf_t *tasks);
+/* Many runs, one after the other, with an n that passes the end of its 32 bits. */
+bool check_run_many(check_t *c);
+/* What a later worker may send: fields behind those that are known, and messages of other types. */
+bool check_run_later(check_t *c);
+/* A cancel of a run that was answered. */
+bool check_cancel_stale(check_t *c);
+
+/* ---- check_ahead.c ---- */
 
 int check_ahead(check_t *c, fanmap_error_t *err);
 

@@ -2,7 +2,7 @@
  * it is. */
 #include "slots/pool/check.h"
 
-static bool tell_three(check_t *c)
+static bool send_three_runs(check_t *c)
 {
     buf_t b = {0}, in = {0};
     served_batch_t batch = {0};
@@ -27,7 +27,7 @@ static bool permit(check_t *c, const char *permits, const char *what)
 
 static bool runs_ahead(check_t *c)
 {
-    if (!check_send_job(c, c->task, NULL) || !tell_three(c) ||
+    if (!check_send_job(c, c->task, NULL) || !send_three_runs(c) ||
         !check_quiet(c, "told of runs ahead it begins none without a permit"))
         return false;
     c->n = 0;

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,62 +14,31 @@
 #include "slots/pool/protocol_check.h"
 #include "slots/shared/proc.h"
 
-enum { SLOT_FD = 3, HIGH_FD = 20, READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 5 };
-
-/* Above every number that a program is given, so that no dup2 hits one that is still needed. */
-static int lift(int fd)
-{
-    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    if (fd >= 0)
-        close(fd);
-    return high;
-}
+enum { READ_BYTES = 64 * 1024, SEND_WAIT_MS = 5000, ENDS = 5 };
 
 /* theirs: stdin, stdout, stderr, the slot, and perhaps the permits; ours: the other ends, but of stderr. */
 static bool make_ends(peer_t *p, int theirs[ENDS], bool with_permits)
 {
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, slot[2] = {-1, -1};
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, slot[2] = {-1, -1}, permits[2] = {-1, -1};
     bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
               socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, slot) == 0;
-    int permits[2] = {-1, -1};
     /* A pipe to whoever reads it; that nobody does any more kills nobody here. */
     ok = ok && (!with_permits || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, permits) == 0);
-    int log = p->log_fd >= 0 ? fcntl(p->log_fd, F_DUPFD_CLOEXEC, HIGH_FD) : open("/dev/null", O_WRONLY | O_CLOEXEC);
-    theirs[0] = lift(in[0]);
-    theirs[1] = lift(out[1]);
-    theirs[2] = p->log_fd >= 0 ? log : lift(log);
-    theirs[3] = lift(slot[1]);
-    theirs[4] = lift(permits[0]);
-    p->permits_fd = lift(permits[1]);
-    p->stdin_fd = lift(in[1]);
-    p->out_fd = lift(out[0]);
-    p->from_fd = p->to_fd = lift(slot[0]);
-    for (int i = 0; i < ENDS; i++)
-        ok = ok && (theirs[i] >= 0 || (i == 4 && !with_permits));
+    const int ends[ENDS] = {in[0], out[1], -1, slot[1], permits[0]};
+    memcpy(theirs, ends, sizeof ends);
+    p->permits_fd = permits[1];
+    p->stdin_fd = in[1];
+    p->out_fd = out[0];
+    p->from_fd = p->to_fd = slot[0];
     return ok && fcntl(p->from_fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(p->stdin_fd, F_SETFL, O_NONBLOCK) == 0 &&
            fcntl(p->out_fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
 static int spawn(peer_t *p, const char *const *argv, const int theirs[ENDS], char **env)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t all, none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    int error = 0;
-    for (int i = 0; i < ENDS && !error; i++)
-        error = theirs[i] < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    if (!error)
-        error = posix_spawnp(&p->pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+    const int fds[ENDS] = {theirs[0], theirs[1], p->log_fd, theirs[3], theirs[4]};
+    proc_program_t program = {argv[0], (char *const *)(uintptr_t)argv, env, fds, theirs[4] >= 0 ? 5 : 4, true};
+    return proc_spawn(&program, &p->pid);
 }
 
 int peer_start(peer_t *p, const char *const *argv, int log_fd, bool with_permits, fanmap_error_t *err)

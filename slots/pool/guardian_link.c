@@ -22,7 +22,6 @@
 #include "slots/shared/proc.h"
 
 static void read_ctl(slots_t *s);
-static void lose_guardian(slots_t *s, bool was_silent);
 
 static void on_ctl(void *arg, int fd, unsigned events)
 {
@@ -68,8 +67,8 @@ int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err)
         free(env);
         return err_set_retry(err, FANMAP_EIO, "no socket for the guardian: %s", strerror(*ret_errno));
     }
-    int fds[] = {pair[1], s->plan_fd, s->log_fd};
-    proc_program_t program = {path, argv, env, fds, s->log_fd >= 0 ? 3 : 2, s->log_fd, true};
+    const int fds[] = {-1, -1, s->log_fd, pair[1], s->plan_fd, s->log_fd};
+    proc_program_t program = {.path = path, .argv = argv, .env = env, .fds = fds, .fds_n = s->log_fd >= 0 ? 6 : 5};
     int error = proc_spawn(&program, &s->guardian_pid);
     free(env);
     close(pair[1]);
@@ -101,10 +100,8 @@ static void send_start(slot_t *t)
     ctl_message_t m = {.type = CTL_START, .slot = t->number, .generation = t->generation};
     if (!send_ctl(t->pool, &m, t->start_fds, CTL_START_FDS))
         return;
-    for (int i = 0; i < CTL_START_FDS; i++) {
-        close(t->start_fds[i]);
-        t->start_fds[i] = -1;
-    }
+    for (int i = 0; i < CTL_START_FDS; i++)
+        proc_close_fd(&t->start_fds[i]);
     t->state = SLOT_ASKED;
 }
 
@@ -150,8 +147,7 @@ static void handle(slots_t *s, const ctl_message_t *m, int *fds)
         fds[0] = -1;
     }
     for (int i = 0; i < CTL_FDS_MAX; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        proc_close_fd(&fds[i]);
 }
 
 static void read_ctl(slots_t *s)
@@ -163,7 +159,7 @@ static void read_ctl(slots_t *s)
         handle(s, &m, fds);
     }
     if (got == 0)
-        lose_guardian(s, false);
+        guardian_lose(s, false);
 }
 
 /* Often enough that two lost beats are no silence. */
@@ -187,120 +183,8 @@ void guardian_on_beat(void *arg)
     if (was_stopped)
         s->heard_ms = now_ms;
     if (s->ctl_fd >= 0 && now_ms - s->heard_ms >= GUARDIAN_SILENT_MS)
-        lose_guardian(s, true);
+        guardian_lose(s, true);
     send_ctl(s, &beat, NULL, 0);
-}
-
-/* ---- a guardian that is gone ---- */
-
-static void lose_guardian(slots_t *s, bool was_silent)
-{
-    if (s->is_lost)
-        return;
-    s->is_lost = true;
-    s->was_silent = was_silent;
-    s->lost_at_ms = loop_now_ms(s->loop);
-    loop_watch_remove(s->ctl_watch);
-    s->ctl_watch = NULL;
-    close(s->ctl_fd);
-    s->ctl_fd = -1;
-    for (uint32_t i = 0; i < s->plan.slots_n; i++)
-        if (s->slots[i].board)
-            board_close(s->slots[i].board);
-    if (s->guardian_pid > 0)
-        kill(s->guardian_pid, SIGKILL); /* ours, and not reaped: no other process can have this number */
-    guardian_plan_step(s, 0);
-}
-
-static bool guardian_is_reaped(slots_t *s)
-{
-    if (s->guardian_pid > 0 && waitpid(s->guardian_pid, &s->lost_status, WNOHANG) == 0)
-        return false;
-    s->guardian_pid = 0;
-    return true;
-}
-
-static bool supervisor_is_gone(const slot_t *t)
-{
-    struct pollfd p = {.fd = t->pidfd, .events = POLLIN};
-    return t->pidfd < 0 || poll(&p, 1, 0) > 0;
-}
-
-static void kill_supervisor(const slot_t *t)
-{
-    if (proc_signal_descendants(t->pid, NULL, 0, SIGKILL) <= 0)
-        proc_pidfd_kill(t->pidfd, SIGKILL);
-}
-
-/* One look at what is left, killing it. True: nothing is. */
-static bool clean_up(slots_t *s, pid_t guardian, int64_t now_ms)
-{
-    cgroup_root_t root;
-    bool is_clean = true;
-    if (s->plan.use_cgroups && cgroup_root_find(&root, guardian)) {
-        cgroup_root_kill(&root);
-        is_clean = cgroup_root_remove(&root);
-        cgroup_root_close(&root);
-    }
-    for (uint32_t i = 0; i < s->plan.slots_n; i++) {
-        if (supervisor_is_gone(&s->slots[i]))
-            continue;
-        is_clean = false;
-        if (now_ms - s->lost_at_ms >= LOST_PATIENCE_MS)
-            kill_supervisor(&s->slots[i]);
-    }
-    return is_clean;
-}
-
-static void say_how_it_ended(const slots_t *s, char *ret, size_t cap)
-{
-    int status = s->lost_status;
-    if (s->was_silent)
-        snprintf(ret, cap, "the guardian was silent for %d s", GUARDIAN_SILENT_MS / 1000);
-    else if (WIFSIGNALED(status))
-        snprintf(ret, cap, "the guardian was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(ret, cap, "the guardian ended with status %d", WEXITSTATUS(status));
-}
-
-static void report_lost(slots_t *s)
-{
-    ctl_message_t m = {.type = CTL_DOWN, .why = SLOT_DOWN_GUARDIAN, .text = "the guardian was lost"};
-    char how[120];
-    say_how_it_ended(s, how, sizeof how);
-    if (s->is_proven)
-        s->callbacks.guardian_lost(s->arg, how);
-    else
-        start_failed(s, &s->failures, false, how);
-    for (uint32_t i = 0; i < s->plan.slots_n; i++) {
-        slot_t *t = &s->slots[i];
-        if (t->board && t->state != SLOT_OFF)
-            slot_went_down(t, &m);
-        else if (t->board)
-            slot_release(t);
-    }
-}
-
-static void plan_guardian(slots_t *s, int64_t now_ms)
-{
-    uint32_t next_ms = s->restart_ms ? s->restart_ms * 2 : RESTART_MS_MIN;
-    s->start_at_ms = now_ms + s->restart_ms;
-    s->restart_ms = next_ms < RESTART_MS_MAX ? next_ms : RESTART_MS_MAX;
-}
-
-static void go_on_losing(slots_t *s, int64_t now_ms)
-{
-    if (s->guardian_pid > 0)
-        s->lost_pid = s->guardian_pid;
-    bool is_reaped = guardian_is_reaped(s);
-    bool is_clean = clean_up(s, s->lost_pid, now_ms);
-    if (!(is_reaped && is_clean) && now_ms - s->lost_at_ms < LOST_MAX_MS)
-        return;
-    s->is_lost = false;
-    report_lost(s);
-    if (s->lost_at_ms - s->started_ms >= STEADY_MS)
-        s->restart_ms = 0;
-    plan_guardian(s, now_ms);
 }
 
 static void start_again(slots_t *s, int64_t now_ms)
@@ -310,7 +194,7 @@ static void start_again(slots_t *s, int64_t now_ms)
     if (guardian_start(s, &error, &err) == FANMAP_OK)
         return;
     start_failed(s, &s->failures, proc_is_shortage(error), err.message);
-    plan_guardian(s, now_ms);
+    guardian_plan_start(s, now_ms);
 }
 
 static void prepare_again(slot_t *t)
@@ -329,7 +213,7 @@ void guardian_on_step(void *arg)
     if (s->has_failed)
         return;
     if (s->is_lost)
-        go_on_losing(s, now_ms);
+        guardian_clean_up(s, now_ms);
     else if (s->ctl_fd < 0 && now_ms >= s->start_at_ms)
         start_again(s, now_ms);
     bool wait = s->is_lost || s->ctl_fd < 0;
@@ -349,20 +233,17 @@ void guardian_close(slots_t *s, int64_t wait_ms)
 {
     loop_watch_remove(s->ctl_watch);
     s->ctl_watch = NULL;
-    if (s->ctl_fd >= 0)
-        close(s->ctl_fd);
-    s->ctl_fd = -1;
+    proc_close_fd(&s->ctl_fd);
     pid_t pid = s->guardian_pid > 0 ? s->guardian_pid : s->lost_pid;
     struct pollfd p = {.fd = s->guardian_pid > 0 ? proc_pidfd(s->guardian_pid) : -1, .events = POLLIN};
     if (p.fd >= 0 && poll(&p, 1, (int)wait_ms) <= 0)
         kill(s->guardian_pid, SIGKILL);
-    if (p.fd >= 0)
-        close(p.fd);
+    proc_close_fd(&p.fd);
     if (s->guardian_pid > 0)
         waitpid(s->guardian_pid, NULL, 0);
     s->guardian_pid = 0;
     int64_t now_ms = proc_now_ms();
     s->lost_at_ms = now_ms - LOST_PATIENCE_MS;
-    for (int i = 0; i < 100 && pid > 0 && !clean_up(s, pid, now_ms); i++)
+    for (int i = 0; i < 100 && pid > 0 && !guardian_kill_left(s, pid, now_ms); i++)
         poll(NULL, 0, 5);
 }

@@ -135,6 +135,17 @@ void guardian_on_beat(void *arg);
 void guardian_on_step(void *arg);
 void guardian_plan_step(slots_t *s, int64_t at_ms);
 
+/* ---- lost_guardian.c ---- */
+
+/* The guardian is gone, or silent: it is killed, and guardian_clean_up is to be called until it is done. */
+void guardian_lose(slots_t *s, bool was_silent);
+/* One step of the cleaning. When nothing is left the end is reported, and the start of a new guardian planned. */
+void guardian_clean_up(slots_t *s, int64_t now_ms);
+/* Kills what is left of a guardian. Returns true when nothing is. */
+bool guardian_kill_left(slots_t *s, pid_t guardian, int64_t now_ms);
+/* When to start a guardian: each time later. */
+void guardian_plan_start(slots_t *s, int64_t now_ms);
+
 /* ---- start_failure.c ---- */
 
 /* One more start that came to nothing, counted in `failures`: says so, and gives the pool up where that is enough. */

@@ -17,7 +17,7 @@ int slots_check_program(const char *const *argv, uint32_t start_timeout_ms, int 
 /* ---- check_peer.c: the program at the other end ---- */
 
 typedef enum {
-    PEER_MESSAGE, /* a message, in `said` */
+    PEER_MESSAGE, /* a message, in `message` */
     PEER_BAD,     /* something that is none: reader.why */
     PEER_CLOSED,  /* the end of what it has to say */
     PEER_SILENT   /* nothing in time */

@@ -39,12 +39,13 @@ bool cgroup_freeze(int slot_fd, bool freeze);
 bool cgroup_is_empty(int slot_fd);
 void cgroup_slot_remove(const cgroup_root_t *root, uint32_t slot, uint32_t generation);
 
-/* For controls.c: the same folders in other hierarchies. */
+/* ---- cgroup_place.c: where cgroups are; also for controls.c, which has the same folders in other hierarchies ---- */
+
 enum { CGROUP_NAME_MAX = 64 };
 bool cgroup_write(int dir_fd, const char *name, const char *text);
-/* NUL-terminated; false: cannot be read. */
-bool cgroup_read(int dir_fd, const char *name, char *ret, size_t cap);
 int cgroup_open_dir(int at_fd, const char *name);
+/* The same, and makes it where it is missing. -1 with errno. */
+int cgroup_make_dir(int at_fd, const char *name);
 typedef void (*cgroup_folder_fn)(int parent_fd, const char *name);
 /* Each folder in it whose name begins with `prefix`. */
 void cgroup_each_folder(int dir_fd, const char *prefix, cgroup_folder_fn fn);

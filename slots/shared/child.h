@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "slots/shared/task_user.h"
+#include "slots/shared/terms.h"
 
 /* Soft limits as they were before ours were changed, UINT64_MAX being none; and who attempts are. */
 typedef struct {
@@ -22,9 +23,22 @@ bool files_raise(uint64_t wanted, uint64_t *ret_hard);
 /* For guardian and supervisor, first of all: not dumpable, no cores. */
 void child_harden(void);
 
-/* In a child between vfork and exec: a group of its own, no signal blocked, gone with its parent, ordinary limits. */
-void child_begin(const ordinary_t *ordinary);
-/* Behind it, when everything is done that only we may do: the user of attempts. False with errno. */
+/* A process to be started: what runs in it, and on what terms. */
+typedef struct {
+    const char *path;               /* NULL: argv[0], looked up in PATH */
+    char *const *argv, *const *env; /* env NULL: this process's own */
+    const int *fds; /* become 0, 1, 2, ...; one that has its number already is kept open, -1 leaves what is there */
+    unsigned fds_n;
+    const ordinary_t *ordinary;
+    const terms_t *terms;               /* for nice and workdir; NULL: neither */
+    bool (*limit)(const void *limiter); /* called in the child, puts limits on it; NULL: none. False with errno */
+    const void *limiter;
+} child_t;
+
+/* Starts it by vfork: in a process group of its own, with no signal blocked, gone with its parent, and as the user of
+ * attempts. 0, or an errno. *ret_pid is the child, which is there to be reaped even if nothing could be run in it; -1: none. */
+int child_start(const child_t *child, pid_t *ret_pid);
+/* In a child, when everything is done that only we may do: becomes the user of attempts. False with errno. */
 bool child_become(const ordinary_t *ordinary);
 
 #endif

@@ -24,39 +24,21 @@ void container_name(char *ret, size_t cap, pid_t guardian, uint32_t slot, uint32
     snprintf(ret, cap, "%s-%u-%u-%u", root, slot, generation, n);
 }
 
-/* With nothing open but 0, 1 and 2. -1: errno. */
-static pid_t start_with(char *const *argv, int null_fd, int stdout_fd, const ordinary_t *ordinary)
-{
-    volatile int error = 0;
-    pid_t pid = vfork();
-    if (pid == 0) {
-        child_begin(ordinary);
-        dup2(null_fd, STDIN_FILENO);
-        dup2(stdout_fd, STDOUT_FILENO);
-        dup2(null_fd, STDERR_FILENO);
-        if (child_become(ordinary))
-            execvp(argv[0], argv);
-        error = errno;
-        _exit(127);
-    }
-    if (pid > 0 && error) {
-        waitpid(pid, NULL, 0);
-        errno = error;
-    }
-    return error ? -1 : pid;
-}
-
-/* `out_fd` is its stdout (-1: /dev/null). */
+/* `out_fd` is its stdout (-1: /dev/null). -1 with errno. */
 static pid_t start(char *const *argv, int out_fd, const ordinary_t *ordinary)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0)
         return -1;
-    pid_t pid = start_with(argv, null_fd, out_fd >= 0 ? out_fd : null_fd, ordinary);
-    int wrong = errno;
+    const int fds[] = {null_fd, out_fd >= 0 ? out_fd : null_fd, null_fd};
+    child_t child = {.argv = argv, .fds = fds, .fds_n = 3, .ordinary = ordinary};
+    pid_t pid;
+    int error = child_start(&child, &pid);
     close(null_fd);
-    errno = wrong;
-    return pid;
+    if (error && pid > 0)
+        waitpid(pid, NULL, 0);
+    errno = error;
+    return error ? -1 : pid;
 }
 
 /* The words with the name in place of {container}. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "slots/shared/cgroup.h"
+#include "slots/shared/proc.h"
 
 enum { CPU_PERIOD_US = 100000, CPU_QUOTA_MIN_US = 1000, SWEEP_TURNS = 100, SWEEP_WAIT_US = 2000 };
 
@@ -38,9 +39,9 @@ static int open_v1(const char *controller)
 static bool pass_on(int dir_fd, const char *controller)
 {
     char text[256], add[32];
-    if (!cgroup_read(dir_fd, "cgroup.controllers", text, sizeof text) || !cgroup_has_word(text, controller, " \n"))
+    if (!proc_read_file(dir_fd, "cgroup.controllers", text, sizeof text) || !cgroup_has_word(text, controller, " \n"))
         return false;
-    if (cgroup_read(dir_fd, "cgroup.subtree_control", text, sizeof text) && cgroup_has_word(text, controller, " \n"))
+    if (proc_read_file(dir_fd, "cgroup.subtree_control", text, sizeof text) && cgroup_has_word(text, controller, " \n"))
         return true;
     snprintf(add, sizeof add, "+%s", controller);
     return cgroup_write(dir_fd, "cgroup.subtree_control", add);
@@ -53,13 +54,10 @@ void controls_find(controls_t *c, bool allowed, pid_t guardian)
     for (int i = 0; i < CONTROLS_N; i++) {
         c->is_v2[i] = v2_fd >= 0 && faccessat(v2_fd, ".", W_OK, 0) == 0 && pass_on(v2_fd, controllers[i]);
         c->base_fds[i] = c->is_v2[i] ? fcntl(v2_fd, F_DUPFD_CLOEXEC, 0) : allowed ? open_v1(controllers[i]) : -1;
-        if (c->base_fds[i] >= 0 && faccessat(c->base_fds[i], ".", W_OK, 0) != 0) {
-            close(c->base_fds[i]);
-            c->base_fds[i] = -1;
-        }
+        if (c->base_fds[i] >= 0 && faccessat(c->base_fds[i], ".", W_OK, 0) != 0)
+            proc_close_fd(&c->base_fds[i]);
     }
-    if (v2_fd >= 0)
-        close(v2_fd);
+    proc_close_fd(&v2_fd);
     c->is_found = true;
 }
 
@@ -70,21 +68,17 @@ void controls_make_room(void)
     bool has_controllers = false;
     for (int i = 0; i < CONTROLS_N && fd >= 0; i++)
         has_controllers =
-            has_controllers || (cgroup_read(fd, "cgroup.controllers", text, sizeof text) &&
+            has_controllers || (proc_read_file(fd, "cgroup.controllers", text, sizeof text) &&
                                 cgroup_has_word(text, controllers[i], " \n") && !pass_on(fd, controllers[i]));
     if (has_controllers)
         cgroup_move_aside(fd);
-    if (fd >= 0)
-        close(fd);
+    proc_close_fd(&fd);
 }
 
 void controls_close(controls_t *c)
 {
-    for (int i = 0; i < CONTROLS_N; i++) {
-        if (c->base_fds[i] >= 0)
-            close(c->base_fds[i]);
-        c->base_fds[i] = -1;
-    }
+    for (int i = 0; i < CONTROLS_N; i++)
+        proc_close_fd(&c->base_fds[i]);
 }
 
 static const char *how(const controls_t *c, control_t which, const char *otherwise)
@@ -116,23 +110,16 @@ bool controls_can_keep(const controls_t *c, const limits_t *l, const char **ret_
 
 /* ---- folders ---- */
 
-static int make_dir(int at_fd, const char *name)
-{
-    if (mkdirat(at_fd, name, 0755) != 0 && errno != EEXIST)
-        return -1;
-    return cgroup_open_dir(at_fd, name);
-}
-
 int controls_open(const controls_t *c, control_t which, const controls_place_t *place, engine_folder_t engine)
 {
     char root[CGROUP_NAME_MAX], name[CGROUP_NAME_MAX];
     cgroup_name_root(root, sizeof root, place->guardian);
-    int root_fd = make_dir(c->base_fds[which], root);
+    int root_fd = cgroup_make_dir(c->base_fds[which], root);
     if (root_fd < 0)
         return -1;
     snprintf(name, sizeof name, c->is_v2[which] ? "slot-%" PRIu32 ".%" PRIu32 "/%s" : "slot-%" PRIu32 ".%" PRIu32 ".%s",
              place->slot, place->generation, engines[engine]);
-    int fd = make_dir(root_fd, name), error = errno;
+    int fd = cgroup_make_dir(root_fd, name), error = errno;
     close(root_fd);
     errno = error;
     return fd;
@@ -195,7 +182,7 @@ uint64_t controls_oom_kills(const controls_t *c, int fd)
 {
     char text[512];
     bool is_v2 = c->is_v2[CONTROL_MEMORY];
-    if (fd < 0 || !cgroup_read(fd, is_v2 ? "memory.events" : "memory.oom_control", text, sizeof text))
+    if (fd < 0 || !proc_read_file(fd, is_v2 ? "memory.events" : "memory.oom_control", text, sizeof text))
         return 0;
     const char *at = strstr(text, "oom_kill ");
     return at ? strtoull(at + strlen("oom_kill "), NULL, 10) : 0;
@@ -218,7 +205,7 @@ int controls_open_inner(const controls_t *c, int slot_fd)
     if (!any_v2)
         return -1;
     controls_pass_on(c, slot_fd);
-    return make_dir(slot_fd, "supervisor");
+    return cgroup_make_dir(slot_fd, "supervisor");
 }
 
 void controls_remove_slot(const controls_t *c, const controls_place_t *place)
@@ -237,7 +224,7 @@ static void empty_folder(int root_fd, const char *name)
 {
     char path[300], pids[8192], *save = NULL;
     snprintf(path, sizeof path, "%s/cgroup.procs", name);
-    if (cgroup_read(root_fd, path, pids, sizeof pids))
+    if (proc_read_file(root_fd, path, pids, sizeof pids))
         for (char *pid = strtok_r(pids, "\n", &save); pid; pid = strtok_r(NULL, "\n", &save))
             if (strtol(pid, NULL, 10) > 0)
                 kill((pid_t)strtol(pid, NULL, 10), SIGKILL);

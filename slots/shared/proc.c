@@ -53,6 +53,15 @@ ssize_t proc_read(int fd, buf_t *to, size_t max)
     return n;
 }
 
+bool proc_read_file(int dir_fd, const char *name, char *ret, size_t cap)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, ret, cap - 1);
+    proc_close_fd(&fd);
+    ret[n > 0 ? n : 0] = '\0';
+    return n >= 0;
+}
+
 ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms)
 {
     for (;;) {
@@ -70,23 +79,19 @@ ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms)
 /* The sources are copied out of the way first, so that no target overwrites a source. */
 static int add_fds(posix_spawn_file_actions_t *actions, const proc_program_t *program, int *copies)
 {
-    int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(actions, 0, 1);
-    for (unsigned i = 0; i <= program->fds_n && !error; i++) {
-        int from = i < program->fds_n ? program->fds[i] : program->stderr_fd;
-        int to = i < program->fds_n ? (int)(PROC_FIRST_FD + i) : 2;
-        if (from < 0 && to == 2) {
-            error = posix_spawn_file_actions_adddup2(actions, 0, 2);
+    int error = 0;
+    for (unsigned i = 0; i < program->fds_n && !error; i++) {
+        if (program->fds[i] < 0) {
+            error = posix_spawn_file_actions_addopen(actions, (int)i, "/dev/null", O_RDWR, 0);
             continue;
         }
-        copies[i] = fcntl(from, F_DUPFD_CLOEXEC, PROC_FIRST_FD + PROC_FDS_MAX + 1);
-        error = copies[i] < 0 ? errno : posix_spawn_file_actions_adddup2(actions, copies[i], to);
+        copies[i] = fcntl(program->fds[i], F_DUPFD_CLOEXEC, PROC_FDS_MAX + 1);
+        error = copies[i] < 0 ? errno : posix_spawn_file_actions_adddup2(actions, copies[i], (int)i);
     }
     return error;
 }
 
-static int set_attributes(posix_spawnattr_t *attr, bool new_session)
+static int set_attributes(posix_spawnattr_t *attr, bool in_session)
 {
     sigset_t all, none;
     sigfillset(&all);
@@ -94,14 +99,14 @@ static int set_attributes(posix_spawnattr_t *attr, bool new_session)
     posix_spawnattr_setsigdefault(attr, &all);
     posix_spawnattr_setsigmask(attr, &none);
     short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
-    return posix_spawnattr_setflags(attr, new_session ? (short)(flags | POSIX_SPAWN_SETSID) : flags);
+    return posix_spawnattr_setflags(attr, (short)(flags | (in_session ? POSIX_SPAWN_SETPGROUP : POSIX_SPAWN_SETSID)));
 }
 
 int proc_spawn(const proc_program_t *program, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    int copies[PROC_FDS_MAX + 1];
+    int copies[PROC_FDS_MAX];
     memset(copies, -1, sizeof copies);
     if (program->fds_n > PROC_FDS_MAX)
         return EINVAL;
@@ -109,12 +114,11 @@ int proc_spawn(const proc_program_t *program, pid_t *ret_pid)
     posix_spawnattr_init(&attr);
     int error = add_fds(&actions, program, copies);
     if (!error)
-        error = set_attributes(&attr, program->new_session);
+        error = set_attributes(&attr, program->in_session);
     if (!error)
-        error = posix_spawn(ret_pid, program->path, &actions, &attr, program->argv, program->env);
-    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++)
-        if (copies[i] >= 0)
-            close(copies[i]);
+        error = posix_spawnp(ret_pid, program->path, &actions, &attr, program->argv, program->env);
+    for (unsigned i = 0; i < PROC_FDS_MAX; i++)
+        proc_close_fd(&copies[i]);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return error;

@@ -15,15 +15,14 @@ int64_t proc_now_ns(void); /* CLOCK_BOOTTIME */
 int64_t proc_now_ms(void);
 
 typedef struct {
-    const char *path;
+    const char *path; /* looked up in PATH where it has no slash */
     char *const *argv, *const *env;
-    const int *fds; /* become 3, 4, ... in the program; nothing else is open there but 0, 1 and 2 */
+    const int *fds; /* become 0, 1, 2, ... in the program, -1 being /dev/null; nothing else is open there */
     unsigned fds_n;
-    int stderr_fd; /* -1: /dev/null, as stdin and stdout always are */
-    bool new_session;
+    bool in_session; /* in this one, and in a process group of its own; else in a session of its own */
 } proc_program_t;
 
-/* Starts a program of ours by posix_spawn (never by a bare fork), with default signals. 0, or an errno. */
+/* Starts a program by posix_spawn (never by a bare fork), with default signals. 0, or an errno. */
 int proc_spawn(const proc_program_t *program, pid_t *ret_pid);
 /* Whether this errno is about the machine's or the user's stock of processes, memory or descriptors. */
 bool proc_is_shortage(int error);
@@ -31,6 +30,8 @@ bool proc_is_shortage(int error);
 void proc_close_fd(int *fd);
 /* Appends a piece of at most `max` bytes of what is there to be read. As read; 0 also where there is no memory. */
 ssize_t proc_read(int fd, buf_t *to, size_t max);
+/* Reads the start of a file of the kernel's, with a NUL behind it. False: it cannot be read, and *ret is "". */
+bool proc_read_file(int dir_fd, const char *name, char *ret, size_t cap);
 /* Waits for it until `end_ms`; -1 then, too. */
 ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms);
 /* For the program itself, first of all: closes every descriptor from `first` on. */

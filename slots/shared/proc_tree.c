@@ -28,13 +28,8 @@ static bool read_stat(const char *pid, entry_t *ret)
 {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    if (n <= 0)
+    if (!proc_read_file(AT_FDCWD, path, text, sizeof text))
         return false;
-    text[n] = '\0';
     const char *name_end = strrchr(text, ')'); /* the name may hold anything */
     long parent;
     unsigned long long user, system;
@@ -123,13 +118,9 @@ int proc_signal_children(pid_t root, const pid_t *except, size_t except_n, int s
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)root, (long)root);
-    int fd = open(path, O_RDONLY | O_CLOEXEC), found = 0;
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    if (n < 0)
+    int found = 0;
+    if (!proc_read_file(AT_FDCWD, path, text, sizeof text))
         return -1;
-    text[n] = '\0';
     char *at = text, *end;
     for (long pid; (pid = strtol(at, &end, 10)) > 0 && end > at; at = end) {
         if (is_among((pid_t)pid, except, except_n))

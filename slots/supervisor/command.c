@@ -19,7 +19,7 @@
 
 #include "slots/supervisor/supervisor.h"
 
-enum { READ_BYTES = 64 * 1024, KEEP_BYTES = 1 << 20, LAPSE_WAIT_MS = 10, SWEEP_WAIT_MS = 1, CHEAP_SWEEPS = 8 };
+enum { KEEP_BYTES = 1 << 20, LAPSE_WAIT_MS = 10, SWEEP_WAIT_MS = 1, CHEAP_SWEEPS = 8 };
 
 void command_open(supervisor_t *s)
 {
@@ -55,16 +55,6 @@ static void set_job(supervisor_t *s, const slot_job_t *job)
     buf_clear(&c->bound);
     buf_append(&c->bound, job->bound, job->bound_len);
     serve_set_job(s, job);
-}
-
-/* No process, memory or descriptor to be had, and the job's own limits are not why. */
-bool command_is_short(const supervisor_t *s, int error)
-{
-    const limits_t *limits = &s->command.limiter.limits;
-    if ((error == ENOMEM && limits->memory_bytes) || (error == EMFILE && limits->files_n) ||
-        (error == EAGAIN && limits->processes_n))
-        return false;
-    return proc_is_shortage(error);
 }
 
 /* That is the worker's trouble: the run was never started, and the slot is away for a while. */
@@ -199,16 +189,6 @@ static bool start_next(supervisor_t *s)
     return true;
 }
 
-static void kill_left(supervisor_t *s)
-{
-    command_t *c = &s->command;
-    pid_t except[RESIDENTS_MAX];
-    size_t except_n = supervisor_residents(s, except, RESIDENTS_MAX);
-    if (c->pid > 0)
-        kill(-c->pid, SIGKILL);
-    proc_signal_descendants(s->self, except, except_n, SIGKILL);
-}
-
 /* What is left is mostly a child or two that are dying anyway (the first process of a container), and what these leave
  * becomes a child in turn. Only what lasts is looked for everywhere. */
 static void sweep(supervisor_t *s)
@@ -216,7 +196,7 @@ static void sweep(supervisor_t *s)
     pid_t except[RESIDENTS_MAX];
     size_t except_n = supervisor_residents(s, except, RESIDENTS_MAX);
     if (s->command.sweeps >= CHEAP_SWEEPS || proc_signal_children(s->self, except, except_n, SIGKILL) < 0)
-        kill_left(s);
+        command_kill_left(s);
 }
 
 /* Its client was killed: the container may be alive. (Where it left by itself, so did the container.) */
@@ -247,17 +227,6 @@ static void finish(supervisor_t *s)
     if (left_some)
         command_renew_pipes(c);
     result_send(s, now_ns);
-}
-
-bool command_is_copied(supervisor_t *s)
-{
-    command_t *c = &s->command;
-    if (!c->task || c->task->terms.copy == COPY_NOWHERE)
-        return true;
-    command_drain(s, COMMAND_DRAIN_ALL);
-    if (c->copy.len == 0 && !c->copy.has_ended)
-        copy_put(&c->copy, COPY_END, NULL, 0);
-    return c->copy.len == 0;
 }
 
 bool command_step(supervisor_t *s)
@@ -300,62 +269,6 @@ void command_exited(supervisor_t *s, int status)
 {
     s->command.status = s->status = status;
     s->command.pid = -1;
-}
-
-static void append_output(supervisor_t *s, const char *bytes, size_t len)
-{
-    command_t *c = &s->command;
-    size_t room = c->value_bytes_max + 1 - c->out.len; /* 1: a newline that is no part of the value */
-    if (len <= room) {
-        buf_append(&c->out, bytes, len);
-        return;
-    }
-    if (!c->too_large && c->pid > 0)
-        kill_left(s);
-    c->too_large = true;
-}
-
-/* False: there is nothing now, or no room for it. */
-static bool copy_some(supervisor_t *s, int fd, copy_stream_t stream)
-{
-    command_t *c = &s->command;
-    char bytes[COPY_BYTES_MAX];
-    ssize_t n = copy_flush(&c->copy) ? read(fd, bytes, sizeof bytes) : -1;
-    if (n <= 0)
-        return false;
-    if (stream == COPY_STDERR)
-        board_tail_add(s->board, bytes, (size_t)n);
-    else if (c->task->terms.copy == COPY_BESIDE)
-        append_output(s, bytes, (size_t)n);
-    copy_put(&c->copy, stream, bytes, (size_t)n);
-    return true;
-}
-
-static void drain_copied(supervisor_t *s, int turns_max)
-{
-    bool has_more = true;
-    for (int turns = 0; turns < turns_max && has_more; turns++) {
-        has_more = copy_some(s, s->command.out_fd, COPY_STDOUT);
-        has_more |= copy_some(s, s->command.err_fd, COPY_STDERR);
-    }
-}
-
-void command_drain(supervisor_t *s, int turns_max)
-{
-    command_t *c = &s->command;
-    if (c->task && c->task->terms.copy != COPY_NOWHERE) {
-        drain_copied(s, turns_max);
-        return;
-    }
-    char bytes[READ_BYTES];
-    ssize_t n;
-    for (int turns = 0; turns < turns_max && (n = read(c->out_fd, bytes, sizeof bytes)) > 0; turns++)
-        append_output(s, bytes, (size_t)n);
-    for (int turns = 0; turns < turns_max && (n = read(c->err_fd, bytes, sizeof bytes)) > 0; turns++) {
-        board_tail_add(s->board, bytes, (size_t)n);
-        log_label(&c->log, c->label);
-        log_text(&c->log, bytes, (size_t)n);
-    }
 }
 
 int command_wait_ms(const supervisor_t *s)

@@ -15,42 +15,22 @@
 
 enum { READ_BYTES = 128 * 1024, SETTLE_WAIT_MS = 20 };
 
-static pid_t vfork_host(const char *path, char *const *argv, const ordinary_t *ordinary, int out_fd, int null_fd,
-                        int *ret_error)
-{
-    volatile int error = 0;
-    pid_t pid = vfork();
-    if (pid == 0) {
-        child_begin(ordinary);
-        dup2(null_fd, STDIN_FILENO);
-        dup2(out_fd, STDOUT_FILENO);
-        dup2(out_fd, STDERR_FILENO);
-        fcntl(PLAN_FD, F_SETFD, 0); /* descriptor flags are the child's own */
-        fcntl(BOARD_FD, F_SETFD, 0);
-        fcntl(HOST_FD, F_SETFD, 0);
-        if (child_become(ordinary))
-            execv(path, argv);
-        error = errno;
-        _exit(127);
-    }
-    *ret_error = pid < 0 ? errno : error;
-    return pid;
-}
-
 void host_start(supervisor_t *s)
 {
     char path[4096], slot[16], parent[16];
-    const char *argv[] = {"fanmap-host", slot, parent, NULL};
+    char *const argv[] = {(char[]){"fanmap-host"}, slot, parent, NULL};
     int ends[2] = {-1, -1};
     snprintf(path, sizeof path, "%s/fanmap-host", s->plan.libexec);
     snprintf(slot, sizeof slot, "%u", s->slot);
     snprintf(parent, sizeof parent, "%ld", (long)s->self);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int error = null_fd < 0 || pipe2(ends, O_CLOEXEC) != 0 ? errno : 0;
-    if (!error)
+    const int fds[] = {null_fd, ends[1], ends[1], -1, PLAN_FD, BOARD_FD, -1, HOST_FD};
+    child_t child = {.path = path, .argv = argv, .fds = fds, .fds_n = HOST_FD + 1, .ordinary = &s->plan.ordinary};
+    if (!error) {
         task_user_own(&s->plan.ordinary.user, ends[1]);
-    if (!error)
-        s->host.pid = vfork_host(path, (char *const *)(uintptr_t)argv, &s->plan.ordinary, ends[1], null_fd, &error);
+        error = child_start(&child, &s->host.pid);
+    }
     if (error) {
         snprintf(s->board->unusable, sizeof s->board->unusable, "cannot start fanmap-host: %s", strerror(error));
         supervisor_end(s, 0);
@@ -58,10 +38,8 @@ void host_start(supervisor_t *s)
     s->host.out_fd = ends[0];
     if (ends[0] >= 0)
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    if (ends[1] >= 0)
-        close(ends[1]);
-    if (null_fd >= 0)
-        close(null_fd);
+    proc_close_fd(&ends[1]);
+    proc_close_fd(&null_fd);
     close(HOST_FD);
     s->host_fd_open = false;
     s->has_children = true;

@@ -115,16 +115,18 @@ bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap)
     return true;
 }
 
-bool limiter_enter_folders(const limiter_t *l)
+bool limiter_enter_folders(const void *limiter)
 {
+    const limiter_t *l = limiter;
     for (int i = 0; i < CONTROLS_N; i++)
         if (l->procs_fds[i] >= 0 && write(l->procs_fds[i], "0", 1) != 1)
             return false;
     return true;
 }
 
-bool limiter_enter(const limiter_t *l)
+bool limiter_enter(const void *limiter)
 {
+    const limiter_t *l = limiter;
     if (!limiter_enter_folders(l))
         return false;
     for (unsigned i = 0; i < l->rlimits_n; i++) {

@@ -31,12 +31,11 @@ void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const co
                   engine_folder_t engine, const ordinary_t *ordinary);
 /* From now on these limits are in force. False: one cannot be kept; `why` says which. */
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap);
-/* In the child, between vfork and exec. False: it may not go on. */
-bool limiter_enter(const limiter_t *l);
-/* Only the cgroups, for a program that lives on; limiter_put follows. */
-bool limiter_enter_folders(const limiter_t *l);
-/* The same for a process of ours that lives on, after each limiter_set; its soft limits alone, for they may rise again.
- */
+/* As a child's `limit` (slots/shared/child.h). */
+bool limiter_enter(const void *limiter);
+/* The same without rlimits, for a program that lives on; limiter_put follows. */
+bool limiter_enter_folders(const void *limiter);
+/* Limits a process of ours that lives on, after each limiter_set; its soft limits alone, for they may rise again. */
 bool limiter_put(const limiter_t *l, pid_t pid);
 /* Something was killed for going over the memory limit since the last call. */
 bool limiter_saw_oom(limiter_t *l);

@@ -56,33 +56,6 @@ static char **make_env(const terms_t *terms, char *slot_fd, char *slot, char *go
     return env;
 }
 
-static bool enter(const program_t *p)
-{
-    errno = 0;
-    if (p->terms->nice && nice(p->terms->nice) == -1 && errno != 0)
-        return false;
-    if (!limiter_enter_folders(p->limiter) || !child_become(p->ordinary))
-        return false;
-    return !p->terms->workdir || chdir(p->terms->workdir) == 0;
-}
-
-static pid_t vfork_program(const program_t *p, const char *path, char *const *env, const ends_t *e, int *ret_error)
-{
-    volatile int error = 0;
-    pid_t pid = vfork();
-    if (pid == 0) {
-        child_begin(p->ordinary);
-        for (int i = 0; i < PROGRAM_ENDS; i++)
-            dup2(e->theirs[i], i);
-        if (enter(p))
-            execve(path, p->argv, env);
-        error = errno;
-        _exit(127);
-    }
-    *ret_error = pid < 0 ? errno : error;
-    return pid;
-}
-
 char *program_name(const program_t *p, char ret[PROGRAM_NAME_MAX])
 {
     buf_t line = {0};
@@ -113,8 +86,17 @@ int program_start(program_t *p, uint32_t slot, const char *path, int64_t bound_m
     snprintf(slot_number, sizeof slot_number, "FANMAP_SLOT=%u", slot);
     char **env = make_env(p->terms, slot_fd, slot_number, go_fd);
     int error = !env ? ENOMEM : make_ends(&e, &p->ordinary->user) ? 0 : errno;
+    child_t child = {.path = path,
+                     .argv = p->argv,
+                     .env = env,
+                     .fds = e.theirs,
+                     .fds_n = PROGRAM_ENDS,
+                     .ordinary = p->ordinary,
+                     .terms = p->terms,
+                     .limit = limiter_enter_folders,
+                     .limiter = p->limiter};
     if (!error)
-        p->pid = vfork_program(p, path, env, &e, &error);
+        error = child_start(&child, &p->pid);
     free(env);
     if (error) {
         p->pid = 0; /* where it got that far, it is reaped as a stranger */

@@ -10,111 +10,13 @@
  * else runs in the slot, only the program is ended. It closes the protocol without ending: it has a second to end. It
  * answers nothing: that is what timeouts are for; the guardian's KILL comes here as supervisor_end. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "slots/supervisor/supervisor.h"
 
-enum { START_MS = 60000, RESULT_WAIT_MS = 20, RESULT_TURNS = 50 };
-
-static bool same_argv(char *const *a, const char *const *b)
-{
-    size_t i = 0;
-    while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
-        i++;
-    return !a[i] && !b[i];
-}
-
-static bool has_surroundings(const terms_t *terms)
-{
-    return terms->workdir || terms->env || terms->nice;
-}
-
-static program_t *find(serve_t *v, const slots_task_t *task)
-{
-    for (size_t i = 0; i < v->programs_n; i++) {
-        program_t *p = &v->programs[i];
-        if (p->terms == &task->terms ||
-            (!has_surroundings(p->terms) && !has_surroundings(&task->terms) && same_argv(p->argv, task->argv)))
-            return p;
-    }
-    return NULL;
-}
-
-bool serve_open(supervisor_t *s)
-{
-    serve_t *v = &s->serve;
-    v->programs = calloc(s->plan.tasks_n + 1, sizeof *v->programs);
-    for (uint32_t i = 0; v->programs && i < s->plan.tasks_n; i++) {
-        const slots_task_t *task = &s->plan.tasks[i];
-        if (task->engine != TASK_SERVE || find(v, task))
-            continue;
-        program_t *p = &v->programs[v->programs_n++];
-        *p = (program_t){.argv = (char **)(uintptr_t)task->argv, .name = task->name, .terms = &task->terms};
-        p->limiter = &v->limiter;
-        p->ordinary = &s->plan.ordinary;
-        p->from_fd = p->to_fd = p->stdin_fd = p->out_fd = p->err_fd = p->go_fd = p->undo_fd = -1;
-    }
-    return v->programs != NULL;
-}
-
-bool serve_runs(const supervisor_t *s, const program_t *p)
-{
-    return s->command.state == COMMAND_SERVED && s->serve.current == p;
-}
-
-static void note(program_t *p, const char *what)
-{
-    log_label(&p->log, p->name);
-    log_text(&p->log, what, strlen(what));
-    log_text(&p->log, "\n", 1);
-}
-
-static void unusable(supervisor_t *s, const program_t *p, const char *what)
-{
-    char name[PROGRAM_NAME_MAX];
-    snprintf(s->board->unusable, sizeof s->board->unusable, "%s %.280s", program_name(p, name), what);
-    supervisor_end(s, 0);
-}
-
-static bool slot_is_busy(const supervisor_t *s)
-{
-    uint32_t n;
-    int64_t started_ms;
-    return board_running(s->board, &n, &started_ms);
-}
-
-/* A program that nobody waits for is no longer to be trusted. */
-static void give_up_idle(supervisor_t *s, program_t *p, const char *why)
-{
-    note(p, why);
-    if (!slot_is_busy(s)) {
-        supervisor_end(s, 0);
-        return;
-    }
-    if (p->pid > 0)
-        kill(-p->pid, SIGKILL);
-    p->pid = 0;
-    program_close(p);
-}
-
-void serve_protocol_error(supervisor_t *s, program_t *p, const char *why)
-{
-    if (s->is_ending)
-        return;
-    if (p->state != PROGRAM_READY) {
-        unusable(s, p, why);
-    } else if (serve_runs(s, p)) {
-        snprintf(s->serve.broken, sizeof s->serve.broken, "%s", why);
-        supervisor_end(s, 0);
-    } else {
-        give_up_idle(s, p, why);
-    }
-}
+enum { START_MS = 60000 };
 
 /* ---- what it says ---- */
 
@@ -124,7 +26,7 @@ static void on_hello(supervisor_t *s, program_t *p, const served_message_t *mess
     if (message->version != SERVED_VERSION) {
         snprintf(what, sizeof what, "speaks version %u of the slot protocol; this worker speaks %d", message->version,
                  SERVED_VERSION);
-        unusable(s, p, what);
+        serve_unusable(s, p, what);
         return;
     }
     buf_append(&p->tasks, message->tasks, message->tasks_len);
@@ -209,7 +111,7 @@ static void put_limits(supervisor_t *s, const program_t *p)
 void serve_set_job(supervisor_t *s, const slot_job_t *job)
 {
     serve_t *v = &s->serve;
-    v->current = s->command.task && s->command.task->engine == TASK_SERVE ? find(v, s->command.task) : NULL;
+    v->current = s->command.task && s->command.task->engine == TASK_SERVE ? serve_find(v, s->command.task) : NULL;
     v->job_serial++;
     v->job_id = job->id;
     v->attempts_max = job->attempts_max;
@@ -231,7 +133,7 @@ static void start(supervisor_t *s, program_t *p)
     spawn_reason(p->terms, &p->ordinary->user, error, why, sizeof why);
     atomic_store(&s->board->is_short, command_is_short(s, error));
     snprintf(what, sizeof what, "cannot be started: %s", why);
-    unusable(s, p, what);
+    serve_unusable(s, p, what);
 }
 
 bool serve_is_ready(supervisor_t *s)
@@ -295,119 +197,4 @@ void serve_flush(supervisor_t *s)
     if (p->owed_go > 0)
         (void)!write(p->go_fd, permits, p->owed_go);
     p->owed_go = 0;
-}
-
-/* ---- ends ---- */
-
-static void exited_while_starting(supervisor_t *s, const program_t *p, int status)
-{
-    char what[120];
-    if (WIFSIGNALED(status))
-        snprintf(what, sizeof what, "was killed by signal %d before it was ready", WTERMSIG(status));
-    else
-        snprintf(what, sizeof what, "ended with status %d before it was ready", WEXITSTATUS(status));
-    unusable(s, p, what);
-}
-
-/* It had gone before the run reached it: that run was not started. */
-static void ended_between(supervisor_t *s, program_t *p)
-{
-    s->command.state = COMMAND_IDLE;
-    if (p->answered == 0)
-        unusable(s, p, "ended without looking at its first run");
-    else
-        give_up_idle(s, p, "ended between two items");
-}
-
-/* Its last words may hold the answer that it owed. */
-static void read_the_rest(supervisor_t *s, program_t *p)
-{
-    serve_drain_one(s, p, COMMAND_DRAIN_ALL);
-    while (!s->is_ending && p->state != PROGRAM_OFF && program_fill(p) > 0)
-        serve_handle_messages(s, p);
-}
-
-static bool has_begun(const supervisor_t *s, const program_t *p)
-{
-    return p->ahead > 0 && !s->serve.is_call ? serve_had_begun(s, p) : !program_left_unread(p);
-}
-
-bool serve_exited(supervisor_t *s, pid_t pid, int status)
-{
-    size_t i = 0;
-    while (i < s->serve.programs_n && s->serve.programs[i].pid != pid)
-        i++;
-    if (i == s->serve.programs_n)
-        return false;
-    program_t *p = &s->serve.programs[i];
-    p->pid = 0;
-    read_the_rest(s, p);
-    if (serve_runs(s, p))
-        s->status = status;
-    if (s->is_ending || p->state == PROGRAM_OFF)
-        return true;
-    if (s->leave_by_ms > 0) {
-        program_close(p);
-        return true;
-    }
-    if (p->state != PROGRAM_READY)
-        exited_while_starting(s, p, status);
-    else if (serve_runs(s, p) && !has_begun(s, p) && board_unclaim(s->board))
-        ended_between(s, p);
-    else if (serve_runs(s, p))
-        supervisor_end(s, 0);
-    else
-        give_up_idle(s, p, "ended between two items");
-    return true;
-}
-
-void serve_end(supervisor_t *s)
-{
-    for (size_t i = 0; i < s->serve.programs_n; i++) {
-        program_t *p = &s->serve.programs[i];
-        if (p->pid <= 0)
-            continue;
-        if (!serve_runs(s, p)) {
-            kill(-p->pid, SIGKILL);
-            continue;
-        }
-        served_batch_end(&p->batch, &p->out, p->reader.encoding, false);
-        serve_withdraw(s, p);
-        served_put_cancel(&p->out, p->reader.encoding, s->command.n);
-        program_flush(p);
-        kill(-p->pid, SIGTERM);
-    }
-}
-
-void serve_send_bye(supervisor_t *s)
-{
-    for (size_t i = 0; i < s->serve.programs_n; i++) {
-        program_t *p = &s->serve.programs[i];
-        if (p->state == PROGRAM_READY)
-            served_put_bye(&p->out, p->reader.encoding);
-        else if (p->pid > 0)
-            kill(-p->pid, SIGKILL);
-        program_flush(p);
-    }
-}
-
-void serve_send_broken(supervisor_t *s)
-{
-    outlet_t *outlet = &s->command.outlet;
-    if (!s->serve.broken[0] || s->command.state != COMMAND_SERVED)
-        return;
-    result_refuse(s, FANMAP_PROTOCOL, 0, s->serve.broken);
-    for (int i = 0; i < RESULT_TURNS && !outlet_pump(outlet); i++) {
-        outlet_ring(outlet);
-        ring_wait(s->board, RESULT_WAIT_MS);
-    }
-}
-
-size_t serve_pids(const supervisor_t *s, pid_t *ret, size_t cap)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->serve.programs_n && n < cap; i++)
-        if (s->serve.programs[i].pid > 0)
-            ret[n++] = s->serve.programs[i].pid;
-    return n;
 }

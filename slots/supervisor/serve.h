@@ -82,34 +82,47 @@ typedef struct {
 
 /* ---- serve.c ---- */
 
-bool serve_open(struct supervisor *s);
 void serve_set_job(struct supervisor *s, const slot_job_t *job);
 /* Whether a run of the current program may be claimed; starts the program when it is off. */
 bool serve_is_ready(struct supervisor *s);
 /* Hands a claimed run to the current program. */
 void serve_run(struct supervisor *s, const slot_run_t *run);
-/* A child was reaped: true if it was one of these. */
-bool serve_exited(struct supervisor *s, pid_t pid, int status);
-/* The slot ends: TERM and a cancel to the program that runs something, KILL to the others. */
-void serve_end(struct supervisor *s);
-/* Nothing is alive any more: the result of a run that broke the protocol may count now. */
-void serve_send_broken(struct supervisor *s);
-/* An answer that was checked becomes the result of the run. serve_result.c. */
-void serve_result(struct supervisor *s, const served_message_t *answer);
-/* Every program is told to leave; one that is still starting is killed. */
-void serve_send_bye(struct supervisor *s);
-/* The pids of living programs, at most `cap`. */
-size_t serve_pids(const struct supervisor *s, pid_t *ret, size_t cap);
-/* The run that goes on is with this program. */
-bool serve_runs(const struct supervisor *s, const program_t *p);
-/* It broke the protocol: a failed start, the end of its run, or only of itself. */
-void serve_protocol_error(struct supervisor *s, program_t *p, const char *why);
-/* Handles what it said. serve_read reads first. */
+/* Writes what `current` is to be told, and the permits that go with it. */
+void serve_flush(struct supervisor *s);
+/* Handles the messages of a program that were read. serve_read reads first. */
 void serve_handle_messages(struct supervisor *s, program_t *p);
 void serve_read(struct supervisor *s, program_t *p);
 
-/* Writes what `current` is to be told, and the permits that go with it. */
-void serve_flush(struct supervisor *s);
+/* ---- serve_end.c: how programs end ---- */
+
+/* A child was reaped. Returns true if it was one of the programs. */
+bool serve_exited(struct supervisor *s, pid_t pid, int status);
+/* The program cannot be used, which is charged to no item: the slot ends. */
+void serve_unusable(struct supervisor *s, const program_t *p, const char *why);
+/* It broke the protocol: a failed start, the end of its run, or only of itself. */
+void serve_protocol_error(struct supervisor *s, program_t *p, const char *why);
+/* Nothing is alive any more: the result of a run that broke the protocol may count now. */
+void serve_send_broken(struct supervisor *s);
+
+/* ---- serve_result.c ---- */
+
+/* An answer that was checked becomes the result of the run. */
+void serve_result(struct supervisor *s, const served_message_t *answer);
+
+/* ---- programs.c: all programs of the slot ---- */
+
+/* Lists the programs of the plan. False: no memory. */
+bool serve_open(struct supervisor *s);
+/* The program that serves a task; NULL: it is not in the list. */
+program_t *serve_find(serve_t *v, const slots_task_t *task);
+/* The run that goes on is with this program. */
+bool serve_runs(const struct supervisor *s, const program_t *p);
+/* The slot ends: TERM and a cancel to the program that runs something, KILL to the others. */
+void serve_end(struct supervisor *s);
+/* Tells every program to leave; one that is still starting is killed. */
+void serve_send_bye(struct supervisor *s);
+/* The pids of living programs, at most `cap`. */
+size_t serve_pids(const struct supervisor *s, pid_t *ret, size_t cap);
 
 /* ---- serve_ahead.c: runs that a program is told of before it may begin them ---- */
 

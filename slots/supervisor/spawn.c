@@ -22,8 +22,7 @@ static int own_pipe(int *ret_read, int target, const task_user_t *user)
     int error = dup2(ends[1], target) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
     task_user_own(user, ends[1]);
     close(ends[1]);
-    if (*ret_read >= 0)
-        close(*ret_read);
+    proc_close_fd(ret_read);
     *ret_read = ends[0];
     return error;
 }
@@ -131,38 +130,20 @@ static void reset_flags(int fd)
         fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_ASYNC));
 }
 
+bool command_is_short(const supervisor_t *s, int error)
+{
+    const limits_t *limits = &s->command.limiter.limits;
+    if ((error == ENOMEM && limits->memory_bytes) || (error == EMFILE && limits->files_n) ||
+        (error == EAGAIN && limits->processes_n))
+        return false;
+    return proc_is_shortage(error);
+}
+
 void spawn_reason(const terms_t *terms, const task_user_t *user, int error, char *ret, size_t cap)
 {
     bool is_workdir = terms->workdir && !task_user_may_run(user, terms->workdir);
     snprintf(ret, cap, "%s%.100s%s%s", is_workdir ? "its workdir " : "", is_workdir ? terms->workdir : "",
              is_workdir ? ": " : "", strerror(error));
-}
-
-/* In the child: shares the memory of its parent and nothing else. */
-static bool enter(const command_t *c, const ordinary_t *ordinary)
-{
-    const terms_t *terms = &c->task->terms;
-    errno = 0;
-    if (terms->nice && nice(terms->nice) == -1 && errno != 0)
-        return false;
-    if (!limiter_enter(&c->limiter) || !child_become(ordinary))
-        return false;
-    return !terms->workdir || chdir(terms->workdir) == 0;
-}
-
-static pid_t vfork_exec(const command_t *c, const ordinary_t *ordinary, char *const *env, int *ret_error)
-{
-    volatile int error = 0;
-    pid_t pid = vfork();
-    if (pid == 0) {
-        child_begin(ordinary);
-        if (enter(c, ordinary))
-            execve(c->path, c->args.argv, env);
-        error = errno;
-        _exit(127);
-    }
-    *ret_error = pid < 0 ? errno : error;
-    return pid;
 }
 
 /* With the span of this attempt in the place of its submitter's. */
@@ -198,7 +179,14 @@ int command_spawn(command_t *c, const ordinary_t *ordinary, const slot_run_t *ru
     }
     reset_flags(STDOUT_FILENO);
     reset_flags(STDERR_FILENO);
-    c->pid = vfork_exec(c, ordinary, env, &error);
+    child_t child = {.path = c->path,
+                     .argv = c->args.argv,
+                     .env = env,
+                     .ordinary = ordinary,
+                     .terms = &c->task->terms,
+                     .limit = limiter_enter,
+                     .limiter = &c->limiter};
+    error = child_start(&child, &c->pid);
     free(of_record);
     free(of_trace);
     if (error && c->pid > 0)

@@ -116,7 +116,7 @@ typedef struct supervisor {
     unsigned turns; /* of the loop since the last reaping */
 } supervisor_t;
 
-/* ---- main.c ---- */
+/* ---- end.c ---- */
 
 /* Ends the slot: TERM now, KILL at `kill_at_ms`; then a report to the guardian and exit. */
 void supervisor_end(supervisor_t *s, int64_t kill_at_ms);
@@ -140,17 +140,23 @@ bool command_fill(supervisor_t *s);
 /* The next thing that the worker says here is bye: it does so before it says it to the task host. */
 bool command_sees_bye(supervisor_t *s);
 void command_exited(supervisor_t *s, int status);
-/* What came on stdout and stderr, at most `turns_max` reads of each; less while a copy waits for room. */
-void command_drain(supervisor_t *s, int turns_max);
-/* All of it went where the task's terms have it copied, and the end of it. */
-bool command_is_copied(supervisor_t *s);
 /* When command_step wants to be called again at the latest, in ms from now; -1: when something happens. */
 int command_wait_ms(const supervisor_t *s);
 
+/* ---- command_output.c ---- */
+
+/* Reads what came on stdout and stderr, at most `turns_max` reads of each; less while a copy waits for room. */
+void command_drain(supervisor_t *s, int turns_max);
+/* Returns true when all of it went where the task's terms have it copied, and the end of it. */
+bool command_is_copied(supervisor_t *s);
+/* Kills the command and everything that it left behind. */
+void command_kill_left(supervisor_t *s);
+
 /* ---- spawn.c ---- */
 
-/* Makes descriptors and environment for commands. 0, or an errno. */
+/* Whether a start failed because no process, memory or descriptor was to be had, and the job's own limits are not why. */
 bool command_is_short(const supervisor_t *s, int error);
+/* Makes descriptors and environment for commands. 0, or an errno. */
 int command_prepare(command_t *c, uint32_t slot);
 /* New pipes: something else may still hold the old ones. */
 int command_renew_pipes(command_t *c);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "slots/catalogue/program.h"
 #include "slots/catalogue/shell_text.h"
 #include "slots/shared/placeholder.h"
 #include "slots/shared/terms.h"
@@ -170,7 +171,7 @@ static void test_which_words_are_a_shells_text(void **state)
                  {{"sh", "-c"}, 0}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(shell_text_at(cases[i].argv), cases[i].at);
+        assert_int_equal(program_shell_text_at(cases[i].argv), cases[i].at);
     assert_true(shell_text_has_placeholder("echo {}", NULL));
     assert_true(shell_text_has_placeholder("echo ,,", ",,"));
     assert_false(shell_text_has_placeholder("f() { echo ${1}; }; awk '{print $1}'", NULL));

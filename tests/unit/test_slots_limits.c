@@ -5,6 +5,7 @@
 
 #include "slots/shared/cgroup.h"
 #include "slots/shared/controls.h"
+#include "slots/shared/proc.h"
 #include "tests/unit/sanitized.h"
 
 static controls_t controls;
@@ -272,7 +273,7 @@ static void put_file(int dir, const char *name, const char *text)
 static void check_file(int dir, const char *name, const char *expected)
 {
     char text[256];
-    assert_true(cgroup_read(dir, name, text, sizeof text));
+    assert_true(proc_read_file(dir, name, text, sizeof text));
     assert_string_equal(text, expected);
     put_file(dir, name, "");
 }
@@ -323,7 +324,7 @@ static void test_moving_aside(void **state)
         cgroup_move_aside(dir);
         snprintf(made, sizeof made, "fanmap-worker-%d/cgroup.procs", (int)getpid());
         char pids[64] = "";
-        ok = ok && cgroup_read(dir, made, pids, sizeof pids) && atoi(pids) == getpid();
+        ok = ok && proc_read_file(dir, made, pids, sizeof pids) && atoi(pids) == getpid();
         ok = ok && cgroup_open_base(again, sizeof again, 0) >= 0 && strcmp(path, again) == 0;
         _exit(ok ? 0 : 1);
     }
