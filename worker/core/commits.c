@@ -105,16 +105,19 @@ static void collect_names(worker_t *w, worker_part_t *part, uint64_t number, boo
     qsort(names->at, names->n, sizeof names->at[0], by_offset);
 }
 
+/* What has a name has its room; what has none may take what these leave. */
 static void claim_if_it_fits(worker_t *w, worker_part_t *part, worker_item_t *item)
 {
+    uint32_t named_n = item->name == NAME_NONE ? part->names_n : 0;
     if (item->part != part || part->source != NULL || item->is_claimed || !item_is_ours(item) ||
-        claim_was_released(part, item->offset) || part->claims_n + part->kept_n >= names_max(w, part))
+        claim_was_released(part, item->offset) || part->claims_n + part->kept_n + named_n >= names_max(w, part))
         return;
     name_drop(w, item);
     claim_set(w, item, true);
 }
 
-/* Everything that would be done twice otherwise: what runs first, then what may run any moment, then what has run. */
+/* Everything that would be done twice otherwise: what runs first, then what may run any moment, then what has run. What is not
+ * claimed has no name from then on: its next owner would wait for a word that nobody owes. */
 static void claim_all(worker_t *w, worker_part_t *part)
 {
     for (uint32_t i = 0; i < w->config.slots_n; i++)
@@ -126,6 +129,8 @@ static void claim_all(worker_t *w, worker_part_t *part)
     for (worker_item_t *item = part->items; item != NULL; item = item->part_next)
         if (item_is_published(item))
             claim_if_it_fits(w, part, item);
+    for (worker_item_t *item = part->items; item != NULL && part->names_n > 0; item = item->part_next)
+        name_drop(w, item);
 }
 
 /* ---- commits ---- */
