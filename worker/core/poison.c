@@ -78,7 +78,8 @@ void names_guardian_lost(worker_t *w)
         part->must_commit = true;
     }
     for (worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (job->spec == NULL) /* what waits for its job starts no sooner, and is filed then */
+        job->is_wary |= job->unnamed.n > 0; /* it waited for the horizon, and is below the mark now */
+        if (job->spec == NULL)              /* what waits for its job starts no sooner, and is filed then */
             continue;
         for (uint32_t i = 0; i < job->queue.lanes_n; i++)
             wait_for_names(w, &job->queue.lanes[i]->items);
@@ -102,22 +103,31 @@ static bool wants_name(const worker_t *w, const worker_item_t *item)
     return item->name == NAME_NONE && name_is_needed(item) && names_have_room(w, item->part);
 }
 
-/* The first suspect that could run. */
-static worker_item_t *find_suspect(const worker_t *w)
+static worker_item_t *suspect_of(const worker_t *w, const worker_job_t *job)
 {
-    for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        if (job->unnamed.n == 0 || !job->is_wary || !job_may_start(job) || !limits_room(w, job))
-            continue;
-        int looks = LOOK_MAX;
-        for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next)
-            if (name_is_suspect(item) && wants_name(w, item))
-                return item;
-    }
+    int looks = LOOK_MAX;
+    for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next)
+        if (name_is_suspect(item) && wants_name(w, item))
+            return item;
     return NULL;
 }
 
+/* The first suspect that could run. */
+static worker_item_t *find_suspect(const worker_t *w)
+{
+    worker_item_t *found = NULL;
+    for (const worker_job_t *job = w->active; job != NULL && found == NULL; job = job->active_next)
+        if (job->unnamed.n > 0 && job->is_wary && job_may_start(job) && limits_room(w, job))
+            found = suspect_of(w, job);
+    return found;
+}
+
+/* Not before the suspects of the job, which may only wait for a token: what they are charged with takes the room in which the
+ * charge of the next one that kills would be remembered. */
 static void name_some(worker_t *w, worker_job_t *job)
 {
+    if (suspect_of(w, job) != NULL)
+        return;
     size_t looks = LOOK_MAX + COMMIT_NAMES_MAX * 4;
     for (worker_item_t *item = job->unnamed.head; item != NULL && looks-- > 0; item = item->next) {
         if (job->names_n >= names_bound(w, job))
