@@ -22,6 +22,7 @@ const mutant_t mutants_all[] = {
     {.name = "progress-offsets", .what = PROTECTION_OFFSETS, .breaks = "published twice"},
     {.name = "handed", .what = PROTECTION_HANDED, .breaks = "past the unfinished"},
     {.name = "last-word", .what = PROTECTION_LAST_WORD, .breaks = "has not ended", .is_rare = true},
+    {.name = "fetch", .what = PROTECTION_FETCH, .breaks = "has not ended"},
     {.name = "witness", .what = PROTECTION_WITNESS, .breaks = "has not ended"},
     {.name = "log-number", .what = PROTECTION_LOG, .breaks = "has not ended", .is_rare = true},
     {.name = "beginning", .what = PROTECTION_BEGINNING, .breaks = "has not ended"},
@@ -32,6 +33,7 @@ const mutant_t mutants_all[] = {
     {.name = "nonce",
      .what = PROTECTION_SCRIPT,
      .breaks = "run at once",
+     .is_rare = true, /* seed 631 */
      .rule = "head.nonce ~= nonce -- also",
      .without = "head.nonce == nil -- also"},
     {.name = "no-cut",

@@ -47,6 +47,8 @@ typedef struct {
     consumer_t consumer;
     int64_t watched[PARTITIONS_MAX]; /* -1: not; else the next offset to look at for notes */
     bool is_watching;
+    int64_t fetched[PARTITIONS_MAX]; /* -1: not; else the next offset to read again */
+    bool is_fetching_again;
     bool is_settling; /* the end of its turn is on the way */
     bool wants, is_fetching, has_joined, is_draining, is_reading_jobs;
     int64_t jobs_position, jobs_start_end;
@@ -93,6 +95,7 @@ void node_offers(sim_t *sim, node_t *node, int64_t in_ms);
 void node_end(node_t *node);
 /* There may be something to read. */
 void node_poke_items(sim_t *sim, node_t *node);
+void node_poke_fetches(sim_t *sim, node_t *node);
 void node_poke_notes(sim_t *sim, node_t *node);
 void node_poke_jobs(sim_t *sim, node_t *node);
 

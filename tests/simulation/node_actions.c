@@ -241,13 +241,14 @@ static void ask_tokens(sim_t *sim, node_t *node, const tokens_request_t *request
     redis_sync(sim, &node->process, request, on_sync_answer);
 }
 
-/* A worker heeds the answer to its last request only, and once: what a late one knew it does not know. */
+/* A worker heeds the answer to its last request only, and once: what a late one knew it does not know. Who knows of no limit asks
+ * for the rate alone. */
 static void note_lease(node_t *node, size_t j, const redis_answer_t *answer)
 {
     if (answer->request.seq != node->sync_seq[j])
         return;
     node->sync_seq[j] = 0;
-    if (answer->ok && !answer->reply.learning)
+    if (answer->ok && !answer->reply.learning && answer->request.n > 0)
         node->lease_version[j] = answer->table_version;
 }
 
@@ -392,6 +393,10 @@ void node_carry_out(sim_t *sim, node_t *node, const worker_action_t *action)
     case WORKER_WATCH:
         node->watched[action->watch.lane] = action->watch.on ? action->watch.from : -1;
         node_poke_notes(sim, node);
+        break;
+    case WORKER_FETCH:
+        node->fetched[action->fetch.lane] = sim_protects(sim, PROTECTION_FETCH) ? action->fetch.from : -1;
+        node_poke_fetches(sim, node);
         break;
     case WORKER_TELL:
         tell(sim, node, action);

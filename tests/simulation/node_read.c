@@ -143,13 +143,12 @@ void node_poke_jobs(sim_t *sim, node_t *node)
 
 /* ---- items ---- */
 
-static void read_item(sim_t *sim, node_t *node, int32_t p)
+static void read_item(sim_t *sim, node_t *node, worker_event_type_t type, int32_t p, int64_t offset)
 {
-    int64_t offset = node->consumer.position[p]++;
     const record_t *record = kafka_record(sim, TOPIC_ITEMS, p, offset);
     payload_t *payload = payload_new(node, record);
     hear_clock(sim, node, record->at_ms);
-    worker_event_t event = {.type = WORKER_ITEM};
+    worker_event_t event = {.type = type};
     event.item.lane = p;
     event.item.offset = offset;
     event.item.key = (const char *)payload->key;
@@ -178,7 +177,7 @@ static bool read_some(sim_t *sim, node_t *node)
         for (int batch = 0; batch < BATCH_MAX && node->wants && node->consumer.is_member &&
                             !node->consumer.is_giving_up && has_more(sim, node, p);
              batch++) {
-            read_item(sim, node, p);
+            read_item(sim, node, WORKER_ITEM, p, node->consumer.position[p]++);
             if (node->process.life != life || sim->broken[0] != '\0')
                 return false;
         }
@@ -211,6 +210,43 @@ void node_poke_items(sim_t *sim, node_t *node)
         return;
     node->is_fetching = true;
     clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_items);
+}
+
+/* ---- what was put off ---- */
+
+static bool may_fetch(const sim_t *sim, const node_t *node, int32_t p)
+{
+    return node->fetched[p] >= 0 && node->fetched[p] < kafka_log_end(sim, TOPIC_ITEMS, p);
+}
+
+static void on_fetches(sim_t *sim, event_t *event)
+{
+    node_t *node = event->to->self;
+    uint64_t life = node->process.life;
+    bool more = false;
+    if (!kafka_reaches(sim, &node->process)) {
+        clock_again(&sim->clock, event, BLOCKED_MS);
+        return;
+    }
+    node->is_fetching_again = false;
+    for (int32_t p = 0; p < (int32_t)sim->kafka.partitions_n[TOPIC_ITEMS]; p++) {
+        for (int batch = 0; batch < BATCH_MAX && may_fetch(sim, node, p); batch++) {
+            read_item(sim, node, WORKER_FETCHED, p, node->fetched[p]++);
+            if (node->process.life != life || sim->broken[0] != '\0')
+                return;
+        }
+        more = more || node->fetched[p] >= 0;
+    }
+    if (more)
+        node_poke_fetches(sim, node);
+}
+
+void node_poke_fetches(sim_t *sim, node_t *node)
+{
+    if (node->process.state == PROCESS_DEAD || node->is_fetching_again)
+        return;
+    node->is_fetching_again = true;
+    clock_tell(&sim->clock, kafka_latency_ms(sim), &node->process, on_fetches);
 }
 
 /* ---- notes ---- */

@@ -49,7 +49,8 @@ typedef enum {
     PROTECTION_VOID,        /* a place for a start is void at a time that the question's leaving sets */
     PROTECTION_SPLIT,       /* a call that failed whole is split */
     PROTECTION_HANDED,      /* what is handed to another worker is done here only when the copy is stored */
-    PROTECTION_LAST_WORD    /* no commit that was asked for before the closing one goes out behind it */
+    PROTECTION_LAST_WORD,   /* no commit that was asked for before the closing one goes out behind it */
+    PROTECTION_FETCH        /* what was put off is read again */
 } protection_t;
 
 typedef struct {

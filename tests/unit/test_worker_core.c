@@ -13,7 +13,8 @@
  *   > member ID                              ours at the next assignment
  *   > members ID... | members failed         the answer to describe
  *   > revoked P [wait] | lost | rebalanced
- *   > item P OFFSET JOB INDEX | junk P OFFSET | note P OFFSET CLAIMED MEMBER [released] | gap P FROM TO
+ *   > item P OFFSET JOB INDEX [again: it was fetched] | over P - LOW: of what was fetched
+ *   > junk P OFFSET | note P OFFSET CLAIMED MEMBER [released] | gap P FROM TO
  *   > up S | done S N value|fail|final|whole US | down S WHY N|- UNSTARTED | taken S N | back S FROM TO
  *   > stored P OFFSET... | committed P OFFSET ok|no | position end | endstored ID | endwritten ID
  *   > tokens JOB ALLOW HELD FENCE [learning] [run=X] [free=N] | tokens JOB failed | wake JOB
@@ -204,6 +205,9 @@ static void say_action(world_t *x, const worker_action_t *a)
     case WORKER_WATCH:
         say(x, "watch %d %s", a->watch.lane, a->watch.on ? "on" : "off");
         break;
+    case WORKER_FETCH:
+        say(x, "fetch %d from %lld", a->fetch.lane, (long long)a->fetch.from);
+        break;
     case WORKER_TELL:
         say(x, "tell %d/%lld %s of %s", a->tell.lane, (long long)a->tell.offset, a->tell.is_done ? "done" : "released",
             a->tell.member);
@@ -318,6 +322,7 @@ static void do_config(world_t *x, const words_t *words)
     x->config.budget_bytes = (size_t)option(words, "budget", (int64_t)x->config.budget_bytes);
     x->config.session_ms = (uint32_t)option(words, "session", 0);
     x->config.names_max = (uint32_t)option(words, "names", 0);
+    x->config.can_fetch = option(words, "fetch", 0) != 0;
     x->config.has_tokens = option(words, "tokens", 1) != 0;
     x->config.has_handoff = option(words, "handoff", 0) != 0;
     x->config.seed = (uint64_t)option(words, "seed", 1);
@@ -425,7 +430,7 @@ static void do_assigned(world_t *x, const words_t *words)
 
 static void give(world_t *x, const words_t *words, const char *job, const buf_t *bytes)
 {
-    worker_event_t e = {.type = WORKER_ITEM};
+    worker_event_t e = {.type = has(words, "again") ? WORKER_FETCHED : WORKER_ITEM};
     assert_true(x->payloads_n < PAYLOADS_MAX);
     uint8_t *payload = malloc(bytes->len);
     memcpy(payload, bytes->data, bytes->len);
@@ -594,8 +599,8 @@ static void do_simple(world_t *x, const words_t *words)
         e.given_back.slot = (uint32_t)number(words, 1);
         e.given_back.from = (uint32_t)number(words, 2);
         e.given_back.to = (uint32_t)number(words, 3);
-    } else if (strcmp(verb, "gap") == 0) {
-        e.type = WORKER_GAP;
+    } else if (strcmp(verb, "gap") == 0 || strcmp(verb, "over") == 0) {
+        e.type = strcmp(verb, "gap") == 0 ? WORKER_GAP : WORKER_FETCH_OVER;
         e.gap.lane = (int32_t)number(words, 1);
         e.gap.from = number(words, 2);
         e.gap.to = number(words, 3);
@@ -863,6 +868,7 @@ TIMELINE(final_exit)
 TIMELINE(unknown)
 TIMELINE(unlimited)
 TIMELINE(intake)
+TIMELINE(deferred)
 TIMELINE(takeover)
 TIMELINE(stopped)
 TIMELINE(first_commit)
@@ -873,6 +879,8 @@ TIMELINE(lost_claims)
 TIMELINE(poison)
 TIMELINE(names_full)
 TIMELINE(names_ahead)
+TIMELINE(names_closing)
+TIMELINE(guardian_waits)
 TIMELINE(adopted_charged)
 TIMELINE(lost_names)
 TIMELINE(lost_closing)
@@ -889,23 +897,24 @@ TIMELINE(oldest)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),          cmocka_unit_test(settle),       cmocka_unit_test(hand_off),
-        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),        cmocka_unit_test(turns),
-        cmocka_unit_test(retry),          cmocka_unit_test(deaths),       cmocka_unit_test(halt_hold),
-        cmocka_unit_test(too_large),      cmocka_unit_test(tokens),       cmocka_unit_test(freeze),
-        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait), cmocka_unit_test(lost),
-        cmocka_unit_test(remade),         cmocka_unit_test(duplicates),   cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),          cmocka_unit_test(drain),        cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),    cmocka_unit_test(halt_foreign),
-        cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),    cmocka_unit_test(unknown),
-        cmocka_unit_test(intake),         cmocka_unit_test(takeover),     cmocka_unit_test(stopped),
-        cmocka_unit_test(first_commit),   cmocka_unit_test(claims),       cmocka_unit_test(claimed),
-        cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),  cmocka_unit_test(poison),
-        cmocka_unit_test(names_full),     cmocka_unit_test(names_ahead),  cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing), cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims),     cmocka_unit_test(drain_named),  cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),     cmocka_unit_test(unknown_guardian),
-        cmocka_unit_test(merge),          cmocka_unit_test(runnable),     cmocka_unit_test(calls),
+        cmocka_unit_test(happy),          cmocka_unit_test(settle),        cmocka_unit_test(hand_off),
+        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),         cmocka_unit_test(turns),
+        cmocka_unit_test(retry),          cmocka_unit_test(deaths),        cmocka_unit_test(halt_hold),
+        cmocka_unit_test(too_large),      cmocka_unit_test(tokens),        cmocka_unit_test(freeze),
+        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait),  cmocka_unit_test(lost),
+        cmocka_unit_test(remade),         cmocka_unit_test(duplicates),    cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),          cmocka_unit_test(drain),         cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),     cmocka_unit_test(halt_foreign),
+        cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),     cmocka_unit_test(unknown),
+        cmocka_unit_test(intake),         cmocka_unit_test(takeover),      cmocka_unit_test(stopped),
+        cmocka_unit_test(first_commit),   cmocka_unit_test(claims),        cmocka_unit_test(claimed),
+        cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),   cmocka_unit_test(poison),
+        cmocka_unit_test(names_full),     cmocka_unit_test(names_ahead),   cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing),  cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims),     cmocka_unit_test(drain_named),   cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),      cmocka_unit_test(unknown_guardian),
+        cmocka_unit_test(merge),          cmocka_unit_test(runnable),      cmocka_unit_test(calls),
+        cmocka_unit_test(guardian_waits), cmocka_unit_test(names_closing), cmocka_unit_test(deferred),
         cmocka_unit_test(oldest),         cmocka_unit_test(unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

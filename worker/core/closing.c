@@ -36,7 +36,7 @@ int64_t job_deadline_ms(const worker_t *w, const worker_job_t *job)
 
 void closing_check_deadline(worker_t *w, worker_job_t *job)
 {
-    if (job->items_n == 0 || job->end_written || job->is_ended || w->now_ms < job_deadline_ms(w, job))
+    if (job->items_n + job->deferred_n == 0 || job->end_written || job->is_ended || w->now_ms < job_deadline_ms(w, job))
         return;
     closing_write_end(w, job, END_DEADLINE);
 }
@@ -96,6 +96,7 @@ void job_end(worker_t *w, worker_job_t *job)
     job->is_ended = true;
     job_stop_starting(w, job);
     job_finish_left(job);
+    deferred_finish(w, job);
     closing_drop_some(w, job);
     for (uint32_t i = 0; i < w->config.slots_n; i++)
         if (w->slots[i].job == job)

@@ -195,6 +195,12 @@ static void handle(worker_t *w, const worker_event_t *e)
     case WORKER_ITEM:
         intake_item(w, e);
         break;
+    case WORKER_FETCHED:
+        intake_fetched(w, e);
+        break;
+    case WORKER_FETCH_OVER:
+        intake_fetch_over(w, e->gap.lane, e->gap.to);
+        break;
     case WORKER_GAP:
         intake_gap(w, e->gap.lane, e->gap.from, e->gap.to);
         break;
@@ -257,6 +263,7 @@ static void conclude(worker_t *w)
     jobs_settle(w); /* what it started changed demands */
     handoff_turn(w);
     parts_turn(w);
+    deferred_turn(w);
     intake_turn(w);
     if (w->is_draining)
         drain_turn(w);
@@ -298,5 +305,6 @@ int64_t worker_next_ms(const worker_t *w)
         if (w->now_ms < w->drain_end_ms)
             next = earlier(next, w->drain_end_ms);
     }
+    next = earlier(earlier(next, intake_next_ms(w)), deferred_next_ms(w));
     return earlier(earlier(next, handoff_next_ms(w)), slots_next_ms(w));
 }

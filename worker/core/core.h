@@ -31,8 +31,8 @@ typedef struct {
     uint32_t slots_n;
     const char *const *tasks; /* names served */
     size_t tasks_n;
-    size_t budget_bytes;      /* payload bytes in hand before intake stops */
-    size_t items_max;         /* items in hand before intake stops */
+    size_t budget_bytes;      /* payload bytes in hand before intake pauses; it stops at a third more (intake.c) */
+    size_t items_max;         /* likewise items */
     size_t ample_n;           /* of one job alone, startable at once: intake pauses; 0: no such pause */
     uint32_t item_bytes_max;  /* a job's own bound counts, up to this */
     uint32_t commit_every_ms; /* 1000 */
@@ -49,6 +49,7 @@ typedef struct {
     uint32_t publishing_max;  /* outcomes not yet acknowledged before nothing starts */
     uint32_t window_max;      /* records of a lane of a stream beyond its finished prefix */
     size_t window_bytes_max;  /* of these */
+    bool can_fetch;           /* records can be read again beside the group (WORKER_FETCH) */
     bool has_handoff;         /* others can be asked for items, and ask us */
     bool has_tokens;          /* false: --redis none; jobs with a limit or a rate are not run here */
     bool is_alone;            /* no other worker runs its jobs: their rates are kept here (pace.h) */
@@ -80,7 +81,9 @@ typedef enum {
     WORKER_MEMBERS,       /* the answer to WORKER_DESCRIBE */
     WORKER_HEARD,         /* a record that WORKER_WATCH found: lane, offset, value */
     WORKER_ITEM,          /* a record of a lane; `payload` keeps its bytes alive until WORKER_RELEASE */
-    WORKER_GAP,           /* retention took the lane's [from, to) unread */
+    WORKER_FETCHED,       /* a record that WORKER_FETCH asked for; the rest is as of WORKER_ITEM */
+    WORKER_FETCH_OVER, /* gap.lane: Kafka has nothing below gap.to any more (-1: nobody knows), and nothing follows */
+    WORKER_GAP,        /* retention took the lane's [from, to) unread */
     WORKER_REMADE, /* gap.lane's topic was deleted and made anew. The lane is committed to its beginning, the rest is
                              as after WORKER_LOST */
     WORKER_TOKENS, /* the answer to a sync (reply NULL: it failed) */
@@ -255,6 +258,8 @@ typedef enum {
     WORKER_DESCRIBE, /* ask who is in the group; WORKER_MEMBERS follows, or not at all */
     WORKER_WATCH,    /* on: hand over the notes of this lane from `from` on as WORKER_HEARD, beside the group
                         and however much lies between; until off */
+    WORKER_FETCH, /* hand over the records of this lane from `from` on as WORKER_FETCHED, beside the group, until the next
+                        WORKER_FETCH of the lane; -1: no more */
     WORKER_WITNESS, /* what stands in this lane up to `offset` was appended by `ms`: where the shell finds that it does not
                         hold, WORKER_REMADE follows */
     WORKER_TELL,    /* put a note about a claimed item on its lane; nothing follows */
@@ -351,6 +356,10 @@ typedef struct {
             int64_t from;
             bool on;
         } watch;
+        struct {
+            int32_t lane;
+            int64_t from;
+        } fetch;
         struct {
             int32_t lane;
             int64_t offset, ms;

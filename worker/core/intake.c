@@ -2,7 +2,7 @@
 #include "schemas/item.h"
 #include "worker/core/state.h"
 
-enum { AMPLE_US = 50000 };
+enum { AMPLE_US = 50000, DEFER_AFTER_MS = 250 };
 
 static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *job, const worker_event_t *e)
 {
@@ -20,8 +20,10 @@ static worker_item_t *receive(worker_t *w, worker_part_t *part, worker_job_t *jo
     item->record = e->item.value;
     item->record_len = (uint32_t)e->item.value_len;
     w->stats.payload_bytes += item->record_len;
-    if (job != NULL)
+    if (job != NULL) {
+        job->payload_bytes += item->record_len;
         job->items_n++;
+    }
     return item;
 }
 
@@ -55,8 +57,8 @@ static void file(worker_t *w, worker_part_t *part, worker_job_t *job, const item
     item_file(w, item);
 }
 
-/* A new record. True: its payload is kept (or given back already). */
-static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
+/* A new record, or (is_again) one that was put off. True: its payload is kept (or given back already). */
+static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e, bool is_again)
 {
     item_t decoded;
     if (part->source != NULL)
@@ -83,6 +85,8 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e)
         job_leave(w, job, part, e->item.offset);
         return false;
     }
+    if (!is_again && deferred_add(w, part, job, e->item.offset))
+        return false;
     file(w, part, job, &decoded, e);
     return true;
 }
@@ -100,12 +104,32 @@ void intake_item(worker_t *w, const worker_event_t *e)
         part->must_commit |= e->item.offset + 1 >= part->horizon; /* its start waits for a commit */
         if (tracker_arrive(&part->tracker, e->item.offset) == TRACKER_NEW &&
             part_adopt(w, part, e->item.offset) == NULL)
-            is_kept = take(w, part, e);
+            is_kept = take(w, part, e, false);
         w->failed |= part->tracker.done.failed;
         w->is_window_full |= tracker_is_full(&part->tracker);
     }
     if (!is_kept)
         item_release_payload(w, e->item.payload);
+}
+
+void intake_fetched(worker_t *w, const worker_event_t *e)
+{
+    worker_part_t *part = part_get(w, e->item.lane);
+    bool is_kept = false;
+    if (part != NULL && part->is_owned && !part->is_revoking && deferred_take(w, part, e->item.offset)) {
+        part->is_dirty = true;
+        part->must_commit |= e->item.offset >= part->horizon;
+        is_kept = take(w, part, e, true);
+    }
+    if (!is_kept)
+        item_release_payload(w, e->item.payload);
+}
+
+void intake_fetch_over(worker_t *w, int32_t lane, int64_t low)
+{
+    worker_part_t *part = part_get(w, lane);
+    if (part != NULL && part->is_owned)
+        deferred_over(w, part, low);
 }
 
 void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to)
@@ -145,18 +169,50 @@ static bool has_ample(const worker_t *w, size_t shift)
     return job->queue.n * job->run_us / w->config.slots_n < AMPLE_US;
 }
 
-/* Off at the bound, on again at half of it, so that Kafka is asked for many at a time. */
+/* So many sixths of what intake pauses at are in hand, by bytes or by items. */
+static bool holds(const worker_t *w, size_t sixths)
+{
+    return w->pool.in_use >= (w->config.items_max * sixths + 5) / 6 ||
+           w->stats.payload_bytes >= w->config.budget_bytes * sixths / 6;
+}
+
+bool intake_has_room(const worker_t *w)
+{
+    return !holds(w, 8);
+}
+
+/* A pause that lasts is over, and what comes of a job that has its share is put off, until less than half is in hand. */
+static void judge_pause(worker_t *w, bool is_full, bool is_half)
+{
+    if (!is_full)
+        w->paused_ms = 0;
+    else if (w->paused_ms == 0)
+        w->paused_ms = w->now_ms;
+    if (!w->config.can_fetch || !is_half)
+        w->is_deferring = false;
+    else
+        w->is_deferring |= is_full && w->now_ms - w->paused_ms >= DEFER_AFTER_MS;
+}
+
+/* Off at the bound, on again at half of it, so that Kafka is asked for many at a time; while records are put off at the higher
+ * bound, and half way down to the lower one. */
 void intake_turn(worker_t *w)
 {
-    size_t bytes = w->stats.payload_bytes, items = w->pool.in_use, shift = w->intake_on ? 0 : 1;
+    size_t shift = w->intake_on ? 0 : 1;
     if (w->is_window_full)
         w->is_window_full = has_full_window(w);
-    bool on = !w->is_draining && !w->is_window_full && bytes < (w->config.budget_bytes >> shift) &&
-              items < (w->config.items_max >> shift) && !has_ample(w, shift);
+    judge_pause(w, holds(w, w->intake_on ? 6 : 3), holds(w, 3));
+    bool is_full = holds(w, w->is_deferring ? 8 - shift : (size_t)6 >> shift);
+    bool on = !w->is_draining && !w->is_window_full && !is_full && !has_ample(w, shift);
     if (on == w->intake_on)
         return;
     w->intake_on = on;
     worker_action_t *action = act(w, WORKER_INTAKE);
     if (action != NULL)
         action->intake.on = on;
+}
+
+int64_t intake_next_ms(const worker_t *w)
+{
+    return w->config.can_fetch && w->paused_ms > 0 && !w->is_deferring ? w->paused_ms + DEFER_AFTER_MS : INT64_MAX;
 }

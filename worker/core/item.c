@@ -92,6 +92,8 @@ void item_release(worker_t *w, worker_item_t *item)
     item->payload = NULL;
     invariant(w->stats.payload_bytes >= item->record_len);
     w->stats.payload_bytes -= item->record_len;
+    if (item->job != NULL)
+        item->job->payload_bytes -= item->record_len;
 }
 
 static void leave_part(worker_item_t *item)

@@ -51,6 +51,9 @@ struct worker_job {
     bool is_wary;        /* some of `unnamed` may wait for more than the horizon */
     item_list_t claimed; /* CLAIMED */
     uint64_t items_n, running;
+    size_t payload_bytes;   /* of its items */
+    uint64_t deferred_n;    /* records that were put off, */
+    bool is_refilled;       /* and are read again now */
     uint32_t names_n;       /* of its items, those whose name is asked for or held */
     uint64_t run_us;        /* moving average of an attempt; 0: not known */
     int64_t lacks_token_ms; /* since when its items wait for a token; 0: they do not */

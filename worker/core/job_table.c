@@ -118,6 +118,7 @@ void job_activate(worker_t *w, worker_job_t *job)
     if (w->active != NULL)
         w->active->active_prev = job;
     w->active = job;
+    w->active_n++;
 }
 
 void job_deactivate(worker_t *w, worker_job_t *job)
@@ -129,6 +130,7 @@ void job_deactivate(worker_t *w, worker_job_t *job)
     if (job->active_next != NULL)
         job->active_next->active_prev = job->active_prev;
     job->is_active = false;
+    w->active_n--;
 }
 
 void job_mark(worker_t *w, worker_job_t *job)

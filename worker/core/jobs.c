@@ -101,7 +101,7 @@ static bool has_waiting(const worker_job_t *job)
 /* True: nothing of it is in hand and no token either. */
 static bool is_over(const worker_job_t *job)
 {
-    return job->items_n == 0 && job->running == 0 && job->tokens == NULL;
+    return job->items_n + job->deferred_n == 0 && job->running == 0 && job->tokens == NULL;
 }
 
 static void retire(worker_t *w, worker_job_t *job)
@@ -156,7 +156,7 @@ int64_t jobs_next_ms(const worker_t *w)
             due = w->now_ms;
         if ((job->is_ended && (has_waiting(job) || job->items_n == 0)) || is_over(job))
             due = w->now_ms;
-        if (job->items_n > 0 && !job->end_written && !job->is_ended) {
+        if (job->items_n + job->deferred_n > 0 && !job->end_written && !job->is_ended) {
             int64_t deadline = job_deadline_ms(w, job);
             due = deadline < due ? deadline : due;
         }

@@ -43,6 +43,7 @@ void parts_free(worker_t *w)
         if (part == NULL)
             continue;
         tracker_free(&part->tracker);
+        free(part->deferred.runs);
         source_free(part->source);
         buf_free(&part->metadata);
         buf_free(&part->counts);

@@ -3,6 +3,7 @@
 #define WORKER_CORE_PART_H
 
 #include "schemas/item.h"
+#include "worker/core/deferred.h"
 #include "worker/core/job.h"
 #include "worker/core/source.h"
 #include "worker/core/tracker.h"
@@ -40,6 +41,7 @@ struct worker_part {
     uint32_t ownership;
     int64_t revoke_end_ms;
     tracker_t tracker;
+    deferred_t deferred;
     source_t *source;              /* NULL: its items are those of jobs */
     worker_item_t *items;          /* by part_next */
     uint64_t runs_n, publishing_n; /* RUNNING; PUBLISHING and CLOSING */

@@ -87,6 +87,7 @@ static void disown(worker_t *w, worker_part_t *part)
         name_drop(w, item);
     part->is_owned = part->is_revoking = part->is_dirty = part->must_commit = false;
     part->ownership++;
+    deferred_forget(w, part);
     buf_clear(&part->counts);
     claims_forget(w, part);
     if (w->suspect_part == part)
@@ -236,6 +237,7 @@ void part_revoked(worker_t *w, int32_t lane, bool may_wait)
         return;
     part->is_revoking = true;
     part->revoke_end_ms = w->now_ms + w->config.revoke_ms;
+    deferred_forget(w, part);
     drop_unstarted(w, part);
     if (may_wait)
         return; /* parts_turn does the rest, in this step if nothing is under way */

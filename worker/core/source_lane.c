@@ -75,6 +75,7 @@ bool source_take(worker_t *w, worker_part_t *part, const worker_event_t *e)
     item->record = item->in = e->item.value;
     item->record_len = item->in_len = (uint32_t)e->item.value_len;
     w->stats.payload_bytes += item->record_len;
+    item->job->payload_bytes += item->record_len;
     if (part->tracker.counts_n > 0) {
         commit_count_t counts = tracker_counts(&part->tracker, item->offset);
         item->attempts = counts.attempts;

@@ -33,6 +33,7 @@ struct worker {
     worker_job_t *jobs;    /* table by id */
     worker_job_t *recent;  /* of the last record */
     worker_job_t *active;
+    size_t active_n;
     worker_job_t *marked;
     worker_job_t *turn;
     size_t turn_n;
@@ -61,8 +62,14 @@ struct worker {
     uint64_t suspect_number;
     bool is_window_full; /* of some partition, perhaps */
     bool intake_on, is_draining, is_drained;
-    bool is_held;       /* nothing starts */
-    bool is_committing; /* draining: the last commits are under way */
+    int64_t paused_ms;      /* since when intake pauses for what is in hand; 0: it does not */
+    bool is_deferring;      /* it has paused for long: what comes of a job that has its share is put off */
+    size_t deferred_n;      /* runs of records that were put off */
+    bool must_fetch;        /* what is read again may be something else now */
+    int64_t fetch_again_ms; /* a reader has failed; 0: none */
+    uint32_t fetch_next;    /* whose turn it is */
+    bool is_held;           /* nothing starts */
+    bool is_committing;     /* draining: the last commits are under way */
     int64_t drain_end_ms, drain_over_ms, commit_next_ms;
     int64_t beg_at_ms, beg_wait_ms; /* handoff.c; 0: not hungry */
     uint64_t copies_n;              /* under way to other workers, */
@@ -91,7 +98,12 @@ void note_part(worker_t *w, fanmap_log_level_t level, const worker_part_t *part,
 /* intake.c: records of the lanes, and whether more are wanted. */
 void intake_item(worker_t *w, const worker_event_t *event);
 void intake_gap(worker_t *w, int32_t lane, int64_t from, int64_t to);
+void intake_fetched(worker_t *w, const worker_event_t *event);
+void intake_fetch_over(worker_t *w, int32_t lane, int64_t low);
 void intake_turn(worker_t *w);
+int64_t intake_next_ms(const worker_t *w);
+/* One more may be in hand. */
+bool intake_has_room(const worker_t *w);
 
 /* filing.c */
 /* A soundly decoded item whose claim, if it had one, is over: published as crashed, left, dropped, or enqueued. */

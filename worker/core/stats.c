@@ -11,7 +11,7 @@ void worker_stats(const worker_t *w, worker_stats_t *ret)
     *ret = w->stats;
     ret->wants_intake = w->intake_on;
     for (const worker_job_t *job = w->active; job != NULL; job = job->active_next) {
-        ret->queued += job->queue.n + job->refence.n + job->unnamed.n;
+        ret->queued += job->queue.n + job->refence.n + job->unnamed.n + job->deferred_n;
         ret->delayed += job->delayed.n;
         ret->running += job->running;
     }
@@ -32,7 +32,7 @@ bool worker_has_partition(const worker_t *w, uint32_t task)
 bool worker_is_stranded(const worker_t *w)
 {
     for (uint32_t i = 0; i < w->parts_n; i++)
-        if (w->parts[i] != NULL && w->parts[i]->items != NULL)
+        if (w->parts[i] != NULL && (w->parts[i]->items != NULL || w->parts[i]->deferred.n > 0))
             return false;
     for (const worker_job_t *job = w->jobs; job != NULL; job = job->hh.next)
         if (job->spec != NULL && !job->is_ended && !job->paused && job->spec->stream == STREAM_NOT &&
@@ -194,7 +194,7 @@ size_t worker_waiting(const worker_t *w, worker_waiting_t *ret, size_t max)
     size_t n = 0;
     for (const worker_job_t *job = w->active; job != NULL && n < max; job = job->active_next) {
         worker_waiting_t *waiting = &ret[n];
-        *waiting = (worker_waiting_t){.queued = job->queue.n + job->refence.n + job->unnamed.n,
+        *waiting = (worker_waiting_t){.queued = job->queue.n + job->refence.n + job->unnamed.n + job->deferred_n,
                                       .delayed = job->delayed.n,
                                       .running = job->running,
                                       .retry_ms = next_try_ms(w, job),

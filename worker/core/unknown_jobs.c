@@ -22,6 +22,7 @@ void item_bury(worker_t *w, worker_item_t *item, const char *key, size_t key_len
     if (job != NULL) {
         item_unlink(item);
         job->items_n--;
+        job->payload_bytes -= item->record_len;
         item->job = NULL;
     }
     item_set_state(item, STATE_PUBLISHING);

@@ -117,6 +117,7 @@ void shell_carry_out(worker_shell_t *shell, const worker_action_t *action)
         [WORKER_COMMIT] = shell_commit,
         [WORKER_DESCRIBE] = shell_describe,
         [WORKER_WATCH] = shell_watch,
+        [WORKER_FETCH] = shell_fetch,
         [WORKER_WITNESS] = witness,
         [WORKER_TELL] = shell_tell,
         [WORKER_JOIN_ANEW] = shell_join_anew,

@@ -105,20 +105,11 @@ static void on_revoked(void *arg, const int32_t *bus_lanes, size_t n, bool lost)
 static bool on_item(void *arg, const bus_record_t *record)
 {
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
-    worker_event_t event = {.type = WORKER_ITEM, .more = true};
     if (!shell)
         return false;
     if (shell->stream)
         return shell_stream_item(shell, shell_lane(shell, record->lane), record);
-    event.item.lane = shell_lane(shell, record->lane);
-    event.item.offset = record->offset;
-    event.item.key = record->key;
-    event.item.key_len = record->key_len;
-    event.item.value = record->value;
-    event.item.value_len = record->value_len;
-    event.item.payload = record->owner;
-    event.appended_ms = record->appended_ms;
-    shell_step(shell, &event);
+    shell_step_record(shell, WORKER_ITEM, shell_lane(shell, record->lane), record);
     return true;
 }
 

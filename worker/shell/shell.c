@@ -76,12 +76,13 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
         snprintf(shell->incarnation, sizeof shell->incarnation, "%s", given);
     if (named != FANMAP_OK || random_bytes(&seed, sizeof seed) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "the system gives no random bytes");
+    bool is_alone = shell->tokens != NULL && !shell->tokens->listen;
     worker_config_t config = {.queue = shell->queue,
                               .incarnation = shell->incarnation,
                               .slots_n = shell->config.slots_n,
                               .tasks = shell->task_names,
                               .tasks_n = catalogue->n,
-                              .budget_bytes = shell->config.budget_bytes,
+                              .budget_bytes = shell->config.budget_bytes / 4 * 3, /* the core adds a third */
                               .items_max = ITEMS_MAX,
                               .ample_n = AMPLE_N,
                               .item_bytes_max = shell->config.item_bytes_max,
@@ -93,7 +94,9 @@ static int make_core(worker_shell_t *shell, fanmap_error_t *err)
                               .ahead_bytes = AHEAD_BYTES,
                               .publishing_max = PUBLISHING_MAX,
                               .has_tokens = shell->tokens != NULL,
-                              .is_alone = shell->tokens != NULL && !shell->tokens->listen,
+                              .is_alone = is_alone,
+                              .can_fetch = !is_alone &&
+                                           !shell->stream, /* the logs of the one that is alone forget what was read */
                               .has_handoff = shell->tokens != NULL && !shell->stream,
                               .window_max = WINDOW_MAX,
                               .window_bytes_max = WINDOW_BYTES_MAX,
@@ -205,6 +208,7 @@ void worker_shell_close(worker_shell_t *shell)
     shell_close_handoff(shell);
     shell_burial_close(shell->burial);
     shell_watches_close(shell);
+    shell_fetches_close(shell);
     shell_group_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, shell_tell_ended, shell);

@@ -1,5 +1,5 @@
 /* The shell's state, and what its files do for each other: shell.c (life), carry_out.c (what actions mean), step.c (events into the core), news.c (what the caller
- * hears), topics.c (jobs topic, what is opened), group.c, lanes.c and notes.c (whose items, and what was noted about
+ * hears), topics.c (jobs topic, what is opened), group.c, lanes.c, fetch.c and notes.c (whose items, and what was noted about
  * them), packs.c and records.c (what is published, by way of inflight.c and held.c), burial.c (records nobody can use), slots.c (attempts). */
 #ifndef WORKER_SHELL_STATE_H
 #define WORKER_SHELL_STATE_H
@@ -15,7 +15,7 @@ enum {
     PACK_BYTES = 64 * 1024,
     AHEAD_N = 256,
     AHEAD_BYTES = 128 * 1024,
-    ITEMS_MAX = 50000,
+    ITEMS_MAX = 37500, /* with the third that the core adds 50,000 */
     PUBLISHING_MAX = 50000,
     QUERIES_MAX = 64,
     NOTE_BYTES_MAX = 256,
@@ -26,6 +26,7 @@ enum {
 typedef struct inflight inflight_t;
 typedef struct shell_burial shell_burial_t;
 typedef struct watch watch_t; /* one lane that is read for notes */
+typedef struct fetch fetch_t; /* one that is read again for what was put off */
 
 /* The lanes of one topic, by partition; -1: not seen yet. */
 typedef struct {
@@ -70,6 +71,7 @@ struct worker_shell {
     group_link_t *link;
     bus_reader_t *jobs_reader;
     watch_t *watches;
+    fetch_t *fetches;
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
@@ -133,6 +135,8 @@ void shell_fail(worker_shell_t *shell, const fanmap_error_t *err);
 /* One event into the core, and everything that follows from it; of those that say that more follow, at the turn's end: settle. */
 void shell_step(worker_shell_t *shell, worker_event_t *event);
 void shell_settle(worker_shell_t *shell);
+/* A record of a lane, whose bytes the core keeps. */
+void shell_step_record(worker_shell_t *shell, worker_event_type_t type, int32_t lane, const bus_record_t *record);
 /* The group is left: after a drain, the end. */
 void shell_left(worker_shell_t *shell);
 /* Something is to be flushed at the end of this turn of the loop. */
@@ -157,6 +161,10 @@ void shell_lanes_free(worker_shell_t *shell);
 /* notes.c */
 void shell_watch(worker_shell_t *shell, const worker_action_t *action);
 void shell_watches_close(worker_shell_t *shell);
+
+/* fetch.c */
+void shell_fetch(worker_shell_t *shell, const worker_action_t *action);
+void shell_fetches_close(worker_shell_t *shell);
 
 /* topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);

@@ -71,6 +71,20 @@ void shell_step(worker_shell_t *shell, worker_event_t *event)
     }
 }
 
+void shell_step_record(worker_shell_t *shell, worker_event_type_t type, int32_t lane, const bus_record_t *record)
+{
+    worker_event_t event = {.type = type, .more = true};
+    event.item.lane = lane;
+    event.item.offset = record->offset;
+    event.item.key = record->key;
+    event.item.key_len = record->key_len;
+    event.item.value = record->value;
+    event.item.value_len = record->value_len;
+    event.item.payload = record->owner;
+    event.appended_ms = record->appended_ms;
+    shell_step(shell, &event);
+}
+
 void shell_settle(worker_shell_t *shell)
 {
     if (shell->owes_settling)
