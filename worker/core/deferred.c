@@ -22,7 +22,7 @@
 
 enum {
     RUNS_MAX = 65536, /* over all partitions */
-    READERS_MAX = 4,  /* at a time; each has its own prefetch */
+    READERS_MAX = 2,  /* at a time; each has its own prefetch */
     AGAIN_MS = 1000,  /* behind a reader that failed */
     SKIP_MAX = 4096   /* records that are read over rather than asking anew */
 };
