@@ -127,14 +127,15 @@ static void explain_slots(const why_facts_t *facts, why_t *ret)
             "slots)",
             fleet->slots, facts->parent);
     else if (fleet->slots == 0)
-        put_cause(ret, WHY_NO_SLOT, "no slot is free for it: the %d workers of its task have none that is up",
+        put_cause(ret, WHY_NO_SLOT, "no slot is free for it: none of the workers of its task (%d) has one that is up",
                   fleet->rows_n);
     else
         put_cause(ret, WHY_NO_SLOT,
                   "no slot is free for it: all %" PRIu64
-                  " of the %d workers of its task are taken%s%s%s (a task that maps "
-                  "onto its own queue waits for itself)",
-                  fleet->slots, fleet->rows_n, fleet->other[0] ? ", for example by job " : "", fleet->other,
+                  " slot%s of the %d worker%s of its task are taken%s%s%s (a task that "
+                  "maps onto its own queue waits for itself)",
+                  fleet->slots, fleet->slots == 1 ? "" : "s", fleet->rows_n, fleet->rows_n == 1 ? "" : "s",
+                  fleet->other[0] ? ", for example by job " : "", fleet->other,
                   fleet->job_running > 0 ? " and by its own attempts" : "");
 }
 

@@ -177,7 +177,7 @@ static void test_slots(void **state)
     f.queued = 6;
     f.running = 4;
     memcpy(f.other, "o", 2);
-    check_first(&given, WHY_NO_SLOT, "all 4 of the 2 workers of its task are taken, for example by job o");
+    check_first(&given, WHY_NO_SLOT, "all 4 slots of the 2 workers of its task are taken, for example by job o");
     f.parent_running = 1;
     check_first(&given, WHY_OWN_QUEUE, "by an attempt of job p");
     f.parent_running = 0;
