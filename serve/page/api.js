@@ -3,13 +3,12 @@ import { decoded } from "./dom.js";
 
 const KEY = "fanmap-token";
 
-function takeTokenFromAddress() {
+export function takeTokenFromAddress() {
   const match = /[#&]token=([^&]+)/.exec(location.hash);
   if (!match) return;
   sessionStorage.setItem(KEY, decoded(match[1]) ?? "");
   history.replaceState(null, "", "#/jobs");
 }
-takeTokenFromAddress();
 
 export const setToken = (token) => sessionStorage.setItem(KEY, token);
 

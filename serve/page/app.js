@@ -1,5 +1,5 @@
 // The page: finds the view for the address, shows it, and ends it when the address changes.
-import { Problem, setToken } from "./api.js";
+import { Problem, setToken, takeTokenFromAddress } from "./api.js";
 import { decoded, fill, h } from "./dom.js";
 import { fleet } from "./fleet.js";
 import { job } from "./job.js";
@@ -31,6 +31,7 @@ function say(error, part = "") {
   if (error) problems.set(part, error.message);
   else problems.delete(part);
   const [first] = problems.values();
+  link.classList.toggle("stale", Boolean(first));
   link.textContent = first ? `Not up to date: ${first}` : "";
 }
 
@@ -43,8 +44,11 @@ const views = [
 ];
 
 function show() {
+  takeTokenFromAddress(); // also into a page that is open
   const address = location.hash || "#/jobs";
   const found = views.find(([pattern]) => pattern.test(address));
+  const named = /^#\/(?:jobs\/)?([^?/]+)/.exec(address);
+  document.title = named ? `${decoded(named[1]) ?? ""} – fanmap` : "fanmap"; // one tab is told from another
   for (const a of document.querySelectorAll("nav a")) {
     if (address.startsWith(a.getAttribute("href"))) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");

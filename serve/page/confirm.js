@@ -1,11 +1,12 @@
 // A question before something is done: what it would do, and the command that does the same.
 import { h } from "./dom.js";
 
-export function confirmed(words, command) {
+/** `verb`: what the button that does it says. */
+export function confirmed(words, command, verb, isDanger = false) {
   return new Promise((resolve) => {
     const dialog = h("dialog", { onclose: (event) => { resolve(event.target.returnValue === "yes"); event.target.remove(); } },
-      h("p", {}, words), h("pre", {}, command),
-      h("form", { method: "dialog", class: "row" }, h("button", { value: "yes" }, "Do it"), h("button", { value: "no", autofocus: true }, "Leave it")));
+      h("p", {}, words), h("p", { class: "dim" }, "The same from a shell:"), h("pre", {}, command),
+      h("form", { method: "dialog", class: "row" }, h("button", { value: "yes", class: isDanger ? "danger" : "" }, verb), h("button", { value: "no", autofocus: true }, "Leave it")));
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -1,27 +1,22 @@
 // All jobs of the namespace: state, counts, failures; searched and filtered. Asked anew now and again.
 import { get, repeat } from "./api.js";
-import { fill, h, number, percent, state, time } from "./dom.js";
+import { fill, h, number, percent, refill, state, table, time } from "./dom.js";
 
 const EVERY_MS = 3000;
 const SHOWN_MAX = 500;
 
-function counts(job) {
+const COLUMNS = [["Job", "name mono"], ["Task", ""], ["Queue", ""], ["State", "state-of"], ["Failed", "number"], ["Done", "number"], ["Limit", "number"], ["Submitted", "when"]];
+
+function counts(job, areCounted) {
   if (job.log_gone) return "its log is no longer whole";
-  if (job.known === undefined) return "";
+  if (job.known === undefined) return areCounted ? "" : "…";
   const total = job.total === undefined ? `${number(job.published)}+` : number(job.total);
-  return [`${number(job.known)} of ${total}`, job.total > 0 ? h("span", { class: "dim hide-narrow" }, ` (${percent(job.known, job.total)})`) : ""];
+  return [`${number(job.known)} of ${total}`, job.total > 0 ? h("span", { class: "dim" }, ` (${percent(job.known, job.total)})`) : ""];
 }
 
-function row(job) {
-  return h("tr", {},
-    h("td", {}, h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, class: "mono" }, job.job)),
-    h("td", {}, job.task),
-    h("td", { class: "hide-narrow" }, job.queue),
-    h("td", {}, state(job)),
-    h("td", { class: job.failed > 0 ? "number bad" : "number" }, job.failed > 0 ? number(job.failed) : ""),
-    h("td", { class: "number" }, counts(job)),
-    h("td", { class: "number hide-narrow" }, job.concurrency > 0 ? number(job.concurrency) : "none"),
-    h("td", { class: "hide-narrow" }, time(job.submitted_ms)));
+function row(job, areCounted) {
+  return [h("a", { href: `#/jobs/${encodeURIComponent(job.job)}`, "data-key": job.job }, job.job), job.task, job.queue, state(job),
+    job.failed > 0 ? h("span", { class: "bad" }, number(job.failed)) : "", counts(job, areCounted), job.concurrency > 0 ? number(job.concurrency) : "none", time(job.submitted_ms)];
 }
 
 function matches(job, filter) {
@@ -33,13 +28,14 @@ function matches(job, filter) {
 export function jobs({ main, signal, say }, query) {
   let all = [];
   const filter = { text: query.get("q") || "", state: query.get("state") || "", failed: query.get("failed") === "1" };
-  const body = h("tbody");
+  const list = h("div");
+  let areCounted = false;
   const summary = h("p", { class: "dim", role: "status" }, "Asking…");
 
   function draw() {
     const found = all.filter((job) => matches(job, filter)).reverse();
-    fill(body, found.slice(0, SHOWN_MAX).map(row));
-    const cut = found.length > SHOWN_MAX ? `; the newest ${number(SHOWN_MAX)} are shown` : "";
+    refill(list, found.length > 0 ? table(COLUMNS, found.slice(0, SHOWN_MAX).map((job) => row(job, areCounted))) : "");
+    const cut = (found.length > SHOWN_MAX ? `; the ${number(SHOWN_MAX)} of them that are newest are shown` : ", the newest first") + (areCounted ? "" : "; they are being counted, and some that are called running may have ended");
     fill(summary, all.length === 0 ? "No job is known here yet: fanmap map TASK, or POST /v1/map/TASK." : `${number(found.length)} of ${number(all.length)} jobs${cut}`);
   }
 
@@ -60,15 +56,13 @@ export function jobs({ main, signal, say }, query) {
       h("select", { "aria-label": "State", onchange: (e) => { filter.state = e.target.value; changed(); } }, states),
       h("label", {}, h("input", { type: "checkbox", checked: filter.failed, onchange: (e) => { filter.failed = e.target.checked; changed(); } }), "with failures")),
     summary,
-    h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, h("th", {}, "Job"), h("th", {}, "Task"), h("th", { class: "hide-narrow" }, "Queue"), h("th", {}, "State"),
-        h("th", { class: "number" }, "Failed"), h("th", { class: "number" }, "Done"), h("th", { class: "number hide-narrow" }, "Limit"), h("th", { class: "hide-narrow" }, "Submitted"))),
-      body)));
+    list);
 
   repeat(() => EVERY_MS, signal, say, async () => {
     for (const path of all.length > 0 ? ["/v1/jobs"] : ["/v1/jobs?counts=false", "/v1/jobs"]) { // counts of long logs come later
       all = (await get(path, signal)).jobs;
       if (signal.aborted) return;
+      areCounted = path === "/v1/jobs";
       say(null);
       draw();
     }

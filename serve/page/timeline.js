@@ -1,7 +1,8 @@
 // What happened to a job: what the jobs topic tells, what the server saw of the fleet, and what it waited for while the page was open.
-import { h, number, time } from "./dom.js";
+import { clock, h, number, time } from "./dom.js";
 
 const KEPT = 200;
+const BAD = new Set(["gone", "redis_away"]);
 
 /** What is new in `now` against `before`, as sentences. */
 function differences(before, now) {
@@ -23,7 +24,7 @@ function ofTopic(change, show) {
 function ofFleet({ what, workers, names }) {
   const them = what.startsWith("redis") ? "" : `${workers > 1 ? `${number(workers)} workers` : "worker"} ${names}${names.split(", ").length < workers ? ", ..." : ""}`;
   const many = workers > 1 ? "are" : "is";
-  return { came: `${them} came`, gone: `${them} ${many} gone`, moved: `partitions moved, to or from ${them}`, redis_away: "Redis does not answer", redis_back: "Redis answers again" }[what];
+  return { came: `${them} came`, gone: `${them} ${many} gone`, moved: `rebalance: partitions moved to or from ${them}`, redis_away: "Redis does not answer", redis_back: "Redis answers again" }[what];
 }
 
 export class Timeline {
@@ -48,9 +49,10 @@ export class Timeline {
   draw() {
     const told = (this.show?.changes ?? []).map((change) => ({ at: change.at_ms, words: ofTopic(change, this.show) })).reverse();
     const ended = this.show?.changes.find((change) => change.what === "ended")?.at_ms ?? Infinity;
-    const seen = (this.fleet?.events ?? []).map((event) => ({ at: event.at_ms, words: ofFleet(event) })).filter(({ at }) => at >= (this.show?.submitted_ms ?? 0) && at <= ended).reverse();
-    const all = [...this.events, ...told, ...seen].sort((a, b) => b.at - a.at).slice(0, KEPT);
-    const from = this.fleet ? h("p", { class: "dim" }, `Of workers and partitions what the server has seen since ${time(this.fleet.since_ms)}; what it waits for, since this page was opened.`) : "";
-    return [from, h("ol", { class: "events" }, all.map(({ at, words }) => h("li", {}, h("span", { class: "dim number" }, time(at)), " ", words)))];
+    const seen = (this.fleet?.events ?? []).map((event) => ({ at: event.at_ms, words: ofFleet(event), isBad: BAD.has(event.what) })).filter(({ at }) => at >= (this.show?.submitted_ms ?? 0) && at <= ended).reverse();
+    const last = this.show?.state === "ended" && this.show.last_outcome_ms > 0 ? [{ at: this.show.last_outcome_ms, words: "the last outcome" }] : [];
+    const all = [...this.events, ...told, ...last, ...seen].sort((a, b) => b.at - a.at).slice(0, KEPT);
+    const from = this.fleet ? h("p", { class: "dim" }, `The newest first. Workers and partitions: as the server saw them since ${time(this.fleet.since_ms)}. What it waited for: since this page was opened.`) : "";
+    return [from, h("ol", { class: "events" }, all.map(({ at, words, isBad }) => h("li", {}, h("span", { class: "dim" }, clock(at)), h("span", { class: isBad ? "bad" : "" }, words))))];
   }
 }

@@ -29,6 +29,12 @@ CONTRAST = """
 })()
 """
 
+# What a finger cannot hit (WCAG 2.2: 24 px), and on a narrow page what is cut off and can only be scrolled to.
+SMALL = """
+[...document.querySelectorAll("button, select, summary, input:not([type=checkbox])")].filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24).map((e) => e.outerHTML.slice(0, 80))
+"""
+CUT = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent.slice(0, 80))"
+
 
 @unittest.skipUnless(shutil.which("chromium") or os.environ.get("CI"), "chromium is missing")
 class PageCase(Case):
@@ -86,6 +92,8 @@ class PageCase(Case):
             self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), width, f"{name} at {width}")
             if folder:
                 self.browser.picture(os.path.join(folder, f"{name}{'-dark' if dark else ''}-{width}.png"))
+            self.assertEqual(self.browser.ask(SMALL), [], f"{name} at {width}")
+            self.assertEqual(self.browser.ask(CUT) if width == 360 else [], [], f"{name} at {width}")
             self.assertEqual(self.browser.ask(CONTRAST), [], f"{name} at {width}, {'dark' if dark else 'light'}")
         self.browser.size(1280, 900)
 

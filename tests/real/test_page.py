@@ -19,6 +19,7 @@ class Page(PageCase):
                   " && document.querySelector('.state')?.textContent.startsWith('ended')")
         show, tiles = self.show("halves"), self.tiles()
         self.assertEqual((tiles["done of 400"], tiles["failed"], tiles["values"]), ("400", str(show["failed"]), str(show["kinds"]["value"])))
+        self.assertEqual(self.sum(), [("values", show["kinds"]["value"]), ("failed", show["failed"]), ("without an outcome", 0)])
         groups = self.browser.ask("[...document.querySelectorAll('.groups summary')].map((s) => s.textContent)")
         self.assertEqual(groups[0], f"{400 // 7} exit: cannot divide N by seven")
         self.assertTrue(groups[1].startswith("31 exit: <img src="), groups[1])
@@ -28,10 +29,17 @@ class Page(PageCase):
         # an item, looked at: its sample's button
         self.browser.ask("[...document.querySelectorAll('.groups button')].find((b) => b.textContent.startsWith('item ')).click()")
         self.browser.wait("document.querySelector('dialog')?.textContent.includes('cannot divide 7 by seven')", "the item's error", 20 * PATIENCE)
-        self.assertEqual(self.browser.ask("document.title"), "fanmap")
+        self.assertEqual(self.browser.ask("document.title"), "halves – fanmap")
         self.browser.ask("document.querySelector('dialog button').click()")
         self.one_group_runs_again(show)
         self.assert_well()
+
+    def sum(self):
+        """What stands under the bar, which must be all items."""
+        words = self.browser.ask("[...document.querySelectorAll('.sum span')].map((s) => s.textContent)")
+        of = [(word, int(n.replace(",", ""))) for n, word in (text.split(" ", 1) for text in words[:-1])]
+        self.assertTrue(words[-1].startswith(f"of {sum(n for _, n in of):,} "), words)
+        return of
 
     def facts(self):
         return self.browser.ask("Object.fromEntries([...document.querySelectorAll('.limits dt')].map((d) => [d.textContent, d.nextElementSibling.textContent]))")
@@ -127,12 +135,16 @@ class Page(PageCase):
         self.browser.wait("document.querySelector('.range')?.textContent.includes('items 50,000 to 50,099')", "the cells come all the same", 60 * PATIENCE)
         self.assertEqual(self.browser.ask("document.querySelector('.state').textContent"), "ended: complete")
         self.browser.ask("window.fetch = before")
-        self.browser.wait("document.querySelectorAll('.tile').length === 8 && !document.querySelector('.reading')", "all of it was read", 60 * PATIENCE)
+        self.browser.wait("document.querySelectorAll('.tile').length === 6 && !document.querySelector('.reading')", "all of it was read", 60 * PATIENCE)
         self.browser.wait("document.querySelector('canvas').getAttribute('aria-label')?.includes('100,000 done, 1 failed')", "the whole job is known", 60 * PATIENCE)
         self.browser.ask("document.querySelector('canvas').focus()")
         self.browser.key("ArrowRight", 39)
         self.browser.key("ArrowLeft", 37)
         self.assertIn("item 50,000: failed", self.browser.text())
+        self.browser.key("Escape", 27)
+        self.browser.wait("location.hash === '#/jobs/large' && document.querySelector('.range').textContent.includes('items a cell')", "all items", 20 * PATIENCE)
+        self.browser.ask("history.back()")
+        self.browser.wait("document.querySelector('.range')?.textContent.includes('items 50,000 to 50,099')", "back to what was looked at before", 60 * PATIENCE)
         self.assert_well()
 
     def test_an_item_with_its_log_and_dead_letters(self):
@@ -143,8 +155,10 @@ class Page(PageCase):
         self.open("#/jobs/steps?item=0", "document.querySelector('dialog pre.log')?.textContent === 'one <b>\\n'")
         self.browser.wait("document.querySelector('dialog').textContent.includes('has no outcome yet')", "nor outcome", 20 * PATIENCE)
         self.picture("item")
+        self.keeps_the_focus()
         open(go, "w").close()
         self.browser.wait("document.querySelector('dialog pre.log').textContent === 'one <b>\\ntwo\\n'", "its log goes on", 30 * PATIENCE)
+        self.browser.wait("document.querySelector('dialog dl')?.textContent.includes('value')", "and its outcome comes", 30 * PATIENCE)
         self.browser.ask("document.querySelector('dialog form button').click()")
         self.browser.wait("!document.querySelector('dialog') && location.hash === '#/jobs/steps'", "it is closed", 10 * PATIENCE)
         self.past_attempts(worker)
@@ -163,6 +177,16 @@ class Page(PageCase):
         self.browser.wait("document.querySelector('dialog')?.textContent.includes('0 put back, 1 left')", "what came of it", 20 * PATIENCE)
         self.assert_well()
 
+    def keeps_the_focus(self):
+        """What is drawn anew does not go from under somebody's keys."""
+        self.browser.ask("document.querySelector('dialog form button').click()")
+        self.browser.wait("document.querySelector('.running button')", "the item that runs", 30 * PATIENCE)
+        self.browser.ask("window.held = document.querySelector('.running button'); held.focus()")
+        self.browser.wait("!held.isConnected", "the list is drawn anew", 30 * PATIENCE)
+        self.assertEqual(self.browser.ask("document.activeElement.dataset.key"), "runs 0")
+        self.browser.ask("document.activeElement.click()")
+        self.browser.wait("document.querySelector('dialog pre.log')?.textContent === 'one <b>\\n'", "the item again", 30 * PATIENCE)
+
     def past_attempts(self, worker):
         """Of an item that failed once: where, when and how each attempt ended; what it was; how long it waited."""
         self.submit("twice", "twice", "--retries", "1", "--backoff", "1ms", data=b'"a<b"\n')
@@ -174,7 +198,7 @@ class Page(PageCase):
         self.browser.ask("location.hash = '#/jobs/twice?item=0'")
         self.browser.wait(f"{table}.length === 2", "both attempts", 30 * PATIENCE)
         rows = self.browser.ask(table)
-        self.assertEqual([(n, how, where) for n, how, _, _, where in rows], [("1", "exit, exit status 3", name), ("2", "value", name)])
+        self.assertEqual([(n, how, where) for n, how, _, _, where in rows], [("1", "exit status 3", name), ("2", "value", name)])
         self.assertEqual(self.browser.ask("document.querySelector('dialog pre.input').textContent"), '"a<b"')
         self.assertIn("It had waited for", self.browser.text())
         self.picture("item-ended")
@@ -199,10 +223,10 @@ class Page(PageCase):
 
         wait_until(is_known, 30 * PATIENCE, "the stream is known", 0.5)
         self.open("#/jobs/echo", f"document.querySelector('.notes')?.textContent.includes('{source}') && document.querySelectorAll('.tile').length === 5")
-        wait_until(lambda: (show := self.show("echo")) and self.tiles()["records wait or run"] == str(show["lag"]) and self.tiles()["workers serve its task"] == str(show["workers"]),
+        wait_until(lambda: (show := self.show("echo")) and self.tiles()["records wait or run"] == str(show["lag"]) and self.tiles()["workers that serve its task"] == str(show["workers"]),
                    30 * PATIENCE, "what show says")
         def lanes_are_told():
-            lanes = self.browser.ask("[...document.querySelectorAll('.notes tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))")
+            lanes = self.browser.ask("[...document.querySelectorAll('.lanes tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))")
             of = self.show("echo")["stream"]
             return [(n, behind) for n, behind, *_ in lanes] == [(str(lane["partition"]), str(lane["lag"])) for lane in of["lanes"]] and of
         of = wait_until(lanes_are_told, 30 * PATIENCE, "each partition, as show has it")
@@ -219,7 +243,7 @@ class Page(PageCase):
         self.submit("one", "square", data=seq(1, 10))
         self.submit("two", "fails", data=seq(1, 10))
         wait_until(lambda: {self.show(job)["state"] for job in ("one", "two")} == {"ended"}, 60 * PATIENCE, "both end")
-        self.browser.wait("document.querySelectorAll('tbody tr').length === 2", "both are listed", 30 * PATIENCE)
+        self.browser.wait("document.querySelectorAll('tbody tr').length === 2 && [...document.querySelectorAll('.state')].every((s) => s.textContent === 'ended: complete')", "both are listed, and counted", 30 * PATIENCE)
         self.picture("jobs")
         self.browser.ask("(() => { const f = document.querySelector('input[type=search]'); f.value = 'fails'; f.dispatchEvent(new Event('input')); })()")
         self.assertEqual(self.browser.ask("[...document.querySelectorAll('tbody a')].map((a) => a.textContent)"), ["two"])
@@ -232,8 +256,15 @@ class Page(PageCase):
         self.browser.wait(f"{queue}.length === 1 && {queue}[0] === 'default,sleep_ms,1,4'", "the queue in which items wait", 30 * PATIENCE)
         self.browser.wait("document.querySelectorAll('.workers .runs a').length === 2", "all that runs is listed", 30 * PATIENCE)
         self.assertIn("more tasks nothing waits for a slot", self.browser.text())
+        self.browser.wait("document.querySelector('.shares tbody tr')?.cells[2].textContent === '2 (100 %)'", "the job that runs, with its share", 60 * PATIENCE)
         self.picture("fleet")
         self.run_fanmap("cancel", "naps")
+        self.browser.ask("location.hash = '#/jobs/naps'")
+        self.browser.wait("document.querySelector('.state')?.textContent === 'ended: cancel' && document.querySelectorAll('canvas').length === 1 && document.querySelector('.groups b')?.textContent === '6'", "it was cancelled", 60 * PATIENCE)
+        show, tiles = self.show("naps"), self.tiles()
+        self.assertEqual((tiles["done of 6"], tiles["failed"], tiles["cancelled"]), (str(show["known"]), str(show["failed"]), str(show["kinds"]["cancelled"])))
+        self.assertEqual(sum(n for _, n in self.sum()), 6)
+        self.picture("cancelled")
         self.submit("three", "fails", "-j", "1", data=b"7\n" * 3 + b"8\n" * 20000)  # which does not end by itself before it was looked at
         self.browser.ask("location.hash = '#/jobs/three'")
         self.browser.wait("document.querySelector('.groups .cancel')?.textContent.includes('its 3 items have ended')", "nothing is left to cancel of a group", 30 * PATIENCE)

@@ -2,6 +2,7 @@
 import json
 import signal
 
+import raw
 from fleet import PATIENCE, wait_until
 from page_case import PageCase
 
@@ -53,6 +54,23 @@ class Away(PageCase):
         self.assert_moves()
         self.assertEqual([p for p in self.browser.problems() if "503" not in p], [])
 
+    def test_kafka_is_away_from_a_stream(self):
+        source, to = f"{self.namespace}-in", f"{self.namespace}-out"
+        for topic in (source, to):
+            raw.create_topic(self.kafka.port, topic, 2)
+        self.start("stream", "echo", "--from", source, "--to", to, *self.connect_args())
+        lanes = "document.querySelectorAll('.lanes tbody tr').length"
+        self.go("#/jobs", "[...document.querySelectorAll('tbody a')].some((a) => a.textContent === 'echo')", "the stream is listed")
+        self.go("#/jobs/echo", f"{lanes} === 2", "its lanes are shown")
+        self.kafka.pause()
+        self.addCleanup(self.kafka.resume)
+        self.browser.wait(f"{SAYS}.startsWith('Not up to date: ')", "it says so", LONG_S * PATIENCE)
+        self.assertEqual(self.browser.ask(lanes), 2)
+        self.picture("stream-kafka-away")
+        self.kafka.resume()
+        self.browser.wait(f"{SAYS} === '' && {lanes} === 2", "it is back", LONG_S * PATIENCE)
+        self.assertEqual([p for p in self.browser.problems() if "503" not in p], [])
+
     def test_redis_is_away(self):
         self.go("#/jobs/slow", "document.querySelectorAll('.running tbody tr').length === 1", "what runs is listed")
         self.redis.kill()
@@ -71,13 +89,17 @@ class Away(PageCase):
         self.assertEqual([p for p in self.browser.problems() if "503" not in p], [])
 
     def test_the_server_is_begun_anew(self):
-        self.go("#/jobs/slow", "document.querySelectorAll('.tile').length === 8", "the job is shown")
+        self.go("#/jobs/slow?item=999", "document.querySelectorAll('.tile').length === 8 && document.querySelector('dialog')?.textContent.includes('no outcome yet')", "the job and an item are shown")
         self.server.signal(signal.SIGTERM)
         self.finish(self.server, 20)
         self.browser.wait(f"{SAYS}.startsWith('Not up to date: ')", "it says so", LONG_S * PATIENCE)
+        self.browser.wait("document.querySelector('dialog').textContent.includes('It is asked for again')", "the item, too", LONG_S * PATIENCE)
+        self.picture("item-server-away")
         before = self.address
         self.serve(before.removeprefix("http://"))
         self.assertEqual(self.address, before)
+        self.browser.wait("!document.querySelector('dialog').textContent.includes('asked for again')", "the item goes on", LONG_S * PATIENCE)
+        self.browser.ask("document.querySelector('dialog form button').click()")
         self.assert_moves()
         self.run_fanmap("cancel", "slow")
         self.browser.wait("document.querySelector('.state').textContent.startsWith('ended')", "and goes on", 30 * PATIENCE)
