@@ -56,9 +56,11 @@ export async function repeat(everyMs, signal, say, ask) {
   }
 }
 
-/** Calls `onLine` with each line of JSON as it comes; ends with the answer. */
-export async function followLines(path, signal, onLine) {
-  const reader = (await call(path, { signal })).body.pipeThrough(new TextDecoderStream()).getReader();
+/** Calls `onBegin` when the answer begins, and `onLine` with each line of JSON as it comes; ends with the answer. */
+export async function followLines(path, signal, onBegin, onLine) {
+  const { body } = await call(path, { signal });
+  onBegin();
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     const { done, value } = await reader.read();

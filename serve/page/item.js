@@ -55,7 +55,8 @@ function attempts(item) {
 function showLog(id, index, follows, signal, into) {
   const parts = new Map();
   let shown = 0, after = "";
-  const status = h("p", { class: "dim", role: "status" }, follows ? "Nothing yet." : "Asking…");
+  const status = h("p", { class: "dim", role: "status" }, "Asking…");
+  const begin = () => fill(status, !follows ? "" : shown > 0 ? "Goes on while the job runs." : "Nothing yet.");
   fill(into, status);
   const put = (line) => {
     after = `&after=${line.position}`;
@@ -77,7 +78,7 @@ function showLog(id, index, follows, signal, into) {
     fill(status, `The log cannot be had now, and is asked for again: ${error.message}`);
     if (error.status < 500) own.abort();
   }, async () => {
-    await followLines(`/v1/jobs/${encodeURIComponent(id)}/logs?index=${index}${follows ? "&follow=true" : ""}${after}`, signal, put);
+    await followLines(`/v1/jobs/${encodeURIComponent(id)}/logs?index=${index}${follows ? "&follow=true" : ""}${after}`, signal, begin, put);
     if (shown <= LINES_SHOWN) fill(status, shown === 0 ? "Its attempts wrote nothing that is still kept." : "");
     own.abort();
   });

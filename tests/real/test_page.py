@@ -180,7 +180,7 @@ class Page(PageCase):
     def keeps_the_focus(self):
         """What is drawn anew does not go from under somebody's keys."""
         self.browser.ask("document.querySelector('dialog form button').click()")
-        self.browser.wait("document.querySelector('.running button')", "the item that runs", 30 * PATIENCE)
+        self.browser.wait("document.querySelector('.running button') !== null", "the item that runs", 30 * PATIENCE)
         self.browser.ask("window.held = document.querySelector('.running button'); held.focus()")
         self.browser.wait("!held.isConnected", "the list is drawn anew", 30 * PATIENCE)
         self.assertEqual(self.browser.ask("document.activeElement.dataset.key"), "runs 0")
