@@ -26,7 +26,9 @@ function headers(more = {}) {
 }
 
 async function call(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: headers(options.headers) });
+  const response = await fetch(path, { ...options, headers: headers(options.headers) }).catch((error) => {
+    throw options.signal?.aborted ? error : new Error("fanmap serve does not answer"); // what a browser says of that differs, and says less
+  });
   if (response.ok) return response;
   throw new Problem(response.status, await response.json().catch(() => ({})));
 }

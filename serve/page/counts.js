@@ -47,7 +47,7 @@ export function tiles(show, seen) {
   const isOver = show.state === "ended", end = endOf(show);
   return [
     ...countTiles(seen, n, show.total === undefined ? `${number(show.published)}+` : number(show.total)),
-    tile(isOver ? `outcomes a ${unit}, on average` : `outcomes a ${unit}`, perUnit),
+    tile(isOver ? `outcomes a ${unit}, from the first to the last` : `outcomes a ${unit}`, perUnit),
     ...(isOver ? [tile("from its submission to its end", end > 0 ? duration(Math.max(0, end - show.submitted_ms)) : "–")]
       : [tile("time left, at this rate", eta(show, n)), tile("longest attempt now", show.running_index >= 0 ? duration(show.running_ms) : "–"),
         show.concurrency > 0 ? tile("tokens held", show.tokens_held >= 0 ? `${number(show.tokens_held)} of ${number(show.concurrency)}` : "–") : tile("limit of attempts at once", "none")])];

@@ -283,4 +283,4 @@ class Page(PageCase):
         self.browser.ask(f"document.querySelector('input').value = '{self.token}'; document.querySelector('form button').click()")
         self.browser.wait("document.querySelector('h1')?.textContent === 'Jobs'", "the jobs", 30 * PATIENCE)
         self.server.kill()
-        self.browser.wait("document.getElementById('link').textContent.startsWith('Not up to date')", "it says that it is not up to date", 30 * PATIENCE)
+        self.browser.wait("document.getElementById('link').textContent === 'Not up to date: fanmap serve does not answer'", "it says that it is not up to date", 30 * PATIENCE)
