@@ -80,16 +80,31 @@ static size_t find(const gather_lane_t *lane, int64_t offset)
     return search_below(lane->entries, lane->n, sizeof *lane->entries, offset);
 }
 
+/* A place behind the last one. What has left is mostly at the front: then the rest moves up, each entry at most once for each
+ * that left. */
+static bool make_room(gather_lane_t *lane)
+{
+    size_t passed = lane->room != NULL ? (size_t)(lane->entries - lane->room) : 0;
+    if (passed + lane->n < lane->cap)
+        return true;
+    if (passed > 0 && passed >= lane->n) {
+        lane->entries = memmove(lane->room, lane->entries, lane->n * sizeof *lane->entries);
+        return true;
+    }
+    gather_entry_t *room = array_grown(lane->room, &lane->cap, 64, sizeof *room);
+    if (room == NULL) {
+        lane->failed = true;
+        return false;
+    }
+    lane->room = room;
+    lane->entries = room + passed;
+    return true;
+}
+
 static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_outcome_t *outcome)
 {
-    if (lane->n == lane->cap) {
-        gather_entry_t *entries = array_grown(lane->entries, &lane->cap, 64, sizeof *entries);
-        if (entries == NULL) {
-            lane->failed = true;
-            return false;
-        }
-        lane->entries = entries;
-    }
+    if (!make_room(lane))
+        return false;
     memmove(&lane->entries[place + 1], &lane->entries[place], (lane->n - place) * sizeof *lane->entries);
     lane->entries[place] = (gather_entry_t){*outcome, at};
     lane->n++;
@@ -99,7 +114,7 @@ static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_o
 static void drop_first(gather_lane_t *lane, size_t n)
 {
     lane->n -= n;
-    memmove(lane->entries, lane->entries + n, lane->n * sizeof *lane->entries);
+    lane->entries = lane->n > 0 ? lane->entries + n : lane->room;
 }
 
 gather_outcome_t gather_outcome_of(const stream_outcome_t *outcome, void *payload)
@@ -282,7 +297,8 @@ void gather_lane_forget(gather_lane_t *lane, gather_fn release, void *arg)
 {
     for (size_t i = 0; i < lane->n && is_ordered(lane); i++)
         release(arg, &lane->entries[i].outcome);
-    lane->n = lane->losses_n = 0;
+    drop_first(lane, lane->n);
+    lane->losses_n = 0;
     lane->is_loaded = lane->is_dirty = false;
     drop_keys(lane);
 }
@@ -290,6 +306,6 @@ void gather_lane_forget(gather_lane_t *lane, gather_fn release, void *arg)
 void gather_lane_free(gather_lane_t *lane)
 {
     drop_keys(lane);
-    free(lane->entries);
+    free(lane->room);
     free(lane->losses);
 }

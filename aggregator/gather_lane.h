@@ -50,9 +50,12 @@ typedef struct {
     int64_t read_before;      /* X as it was loaded */
     int64_t highest;          /* H */
     uint64_t skipped;         /* of what was handed out or is gone, since the stream began */
-    gather_entry_t *entries;  /* ascending by offset */
-    size_t n, cap;
-    gather_key_t *keys; /* by key: the highest offset seen of each */
+    gather_entry_t *entries;  /* ascending by offset; they begin somewhere in `room` */
+    size_t n;
+    gather_entry_t *room;                 /* what left at its front is free until the rest moves up */
+    size_t cap;                           /* places in it */
+    gather_key_t *keys;                   /* by key: the highest offset seen of each */
+    char committing[GATHER_POSITION_MAX]; /* the text of its last position (the gatherer's) */
     gather_loss_t *losses;
     size_t losses_n, losses_cap;
     bool failed; /* out of memory */

@@ -133,7 +133,8 @@ static void commit(gatherer_t *g)
         if (action == NULL)
             continue;
         action->lane = i;
-        action->at = gather_lane_position(lane, action->text);
+        action->at = gather_lane_position(lane, lane->committing);
+        action->text = lane->committing;
         lane->is_dirty = false;
     }
     gatherer_action_t *action = act(g, GATHERER_COMMIT);

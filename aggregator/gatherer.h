@@ -69,7 +69,7 @@ typedef struct {
     int64_t at, from, to;
     uint64_t generation; /* COMMIT */
     void *payload;
-    char text[GATHER_POSITION_MAX];
+    const char *text; /* the gatherer's, until it takes the next step */
 } gatherer_action_t;
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include "schemas/place.h"
 #include "schemas/value.h"
 
-enum { STREAMLOG_VERSION = 1, STREAMLOG_HEADERS_MAX = 64 };
+enum { STREAMLOG_VERSION = 1, STREAMLOG_HEADERS_MAX = 64, STREAMLOG_OUTCOME_MIN = 8 /* bytes of one in a pack */ };
 
 /* Everything is borrowed from the record. */
 typedef struct {

@@ -73,17 +73,20 @@ struct fanmap_stream {
     fanmap_error_t error;
 };
 
-typedef struct {
-    size_t refs;
-    void *owner; /* the bus's bytes */
-} stream_pack_t;
+typedef struct stream_pack stream_pack_t;
 
 /* What the core holds of one outcome. */
 typedef struct {
     stream_pack_t *pack;
-    uint32_t lane;
     stream_outcome_t outcome;
 } stream_entry_t;
+
+struct stream_pack {
+    size_t refs;
+    void *owner; /* the bus's bytes */
+    uint32_t lane;
+    stream_entry_t entries[];
+};
 
 /* stream_begin.c */
 int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err);

@@ -42,7 +42,6 @@ void stream_want(fanmap_stream_t *s)
 static void release(fanmap_stream_t *s, stream_entry_t *entry)
 {
     stream_pack_t *pack = entry->pack;
-    free(entry);
     if (--pack->refs > 0)
         return;
     bus_release(s->f->bus, pack->owner);
@@ -63,7 +62,7 @@ static void hand_out(fanmap_stream_t *s, const gatherer_action_t *a)
     fanmap_error_t err;
     stream_entry_t *entry = a->payload;
     s->handed_out++;
-    if (plain_put(&s->out, s->writer, entry->lane, &entry->outcome, &err) == FANMAP_OK)
+    if (plain_put(&s->out, s->writer, entry->pack->lane, &entry->outcome, &err) == FANMAP_OK)
         return;
     s->writer_state = WRITER_BROKEN;
     broken(s, &err); /* EUSAGE: the topic of errors takes it neither: nothing is lost while somebody looks */

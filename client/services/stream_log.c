@@ -65,29 +65,30 @@ static void on_revoked(void *arg, const int32_t *lanes, size_t n, bool lost)
     loop_wake(s->f->loop);
 }
 
-static bool read_entries(fanmap_stream_t *s, streamlog_pack_t *log, uint32_t lane, stream_pack_t *pack,
+/* Up to `most`. False: not all of them are sound, or there are more. */
+static bool read_entries(fanmap_stream_t *s, streamlog_pack_t *log, size_t most, stream_pack_t *pack,
                          gather_outcome_t *ret, size_t *ret_n)
 {
-    stream_outcome_t outcome;
-    while (streamlog_next(log, &outcome)) {
-        stream_entry_t *entry = malloc(sizeof *entry);
-        if (!entry)
-            return false;
-        *entry = (stream_entry_t){pack, lane, outcome};
-        ret[*ret_n] = gather_outcome_of(&outcome, entry);
-        s->skipped += ret[(*ret_n)++].is_skipped;
-        pack->refs++;
+    size_t n = 0;
+    while (n < most && streamlog_next(log, &pack->entries[n].outcome)) {
+        stream_entry_t *entry = &pack->entries[n];
+        entry->pack = pack;
+        ret[n] = gather_outcome_of(&entry->outcome, entry);
+        s->skipped += ret[n++].is_skipped;
     }
-    return !log->entries.bad;
+    pack->refs += n;
+    *ret_n = n;
+    return !log->entries.bad && log->left == 0;
 }
 
 /* True: the record's bytes are kept. */
 static bool take_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_pack_t *log)
 {
     fanmap_error_t err;
-    size_t n = 0;
-    gather_outcome_t *outcomes = calloc(log->left + 1, sizeof *outcomes);
-    stream_pack_t *pack = calloc(1, sizeof *pack);
+    size_t n = 0, most = record->value_len / STREAMLOG_OUTCOME_MIN;
+    most = log->left < most ? log->left : most;
+    gather_outcome_t *outcomes = malloc((most + 1) * sizeof *outcomes);
+    stream_pack_t *pack = malloc(sizeof *pack + most * sizeof *pack->entries);
     if (!outcomes || !pack) {
         free(outcomes);
         free(pack);
@@ -95,9 +96,8 @@ static bool take_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_
         stream_fail(s, &err);
         return false;
     }
-    pack->owner = record->owner;
-    pack->refs = 1;
-    if (!read_entries(s, log, (uint32_t)record->lane, pack, outcomes, &n) && !s->said_bad_record) {
+    *pack = (stream_pack_t){.refs = 1, .owner = record->owner, .lane = (uint32_t)record->lane};
+    if (!read_entries(s, log, most, pack, outcomes, &n) && !s->said_bad_record) {
         s->said_bad_record = true;
         client_log(s->f, FANMAP_LOG_WARNING, "the record at offset %" PRId64 " of %s, partition %d, is not whole",
                    record->offset, s->log_name, (int)record->partition);

@@ -1,14 +1,17 @@
-/* When a gatherer commits: --commit-every after the first record of a transaction, and in that rhythm while records come without a pause. */
+/* When a gatherer commits: --commit-every after the first record of a transaction, and in that rhythm while records come without a pause.
+ * And that what waited is handed out in time that grows with its number, no faster. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "aggregator/gatherer.h"
 
-enum { EVERY_MS = 100 };
+enum { EVERY_MS = 100, WAITING_N = 120000 };
 
 static gatherer_actions_t actions;
 
@@ -60,11 +63,67 @@ static void test_pause_begins_it_anew(void **state)
     gatherer_free(g);
 }
 
+/* Of the pack at `at`, whose outcomes are those of the records from..to-1. */
+static void outcomes_at(gatherer_t *g, int64_t at, int64_t from, int64_t to)
+{
+    size_t n = (size_t)(to - from);
+    gather_outcome_t *outcomes = calloc(n, sizeof *outcomes);
+    assert_non_null(outcomes);
+    for (size_t i = 0; i < n; i++)
+        outcomes[i] = (gather_outcome_t){.offset = from + (int64_t)i, .prev = from + (int64_t)i - 1};
+    gatherer_step(g, &(gatherer_event_t){.type = GATHERER_PACK, .at = at, .whole = -1, .at_in = outcomes, .n = n},
+                  &actions);
+    free(outcomes);
+}
+
+/* Each one that leaves used to move all that wait behind it: that took as many seconds as this takes hundredths of one. */
+static void test_many_that_wait_are_handed_out_quickly(void **state)
+{
+    gatherer_t *g = a_gatherer();
+    (void)state;
+    outcomes_at(g, 0, 1, WAITING_N);
+    assert_int_equal(gatherer_held_n(g, 0), WAITING_N - 1);
+    clock_t before = clock();
+    outcomes_at(g, 1, 0, 1);
+    assert_true(clock() - before < CLOCKS_PER_SEC);
+    assert_int_equal(gatherer_held_n(g, 0), 0);
+    int64_t next = 0;
+    for (size_t i = 0; i < actions.n; i++)
+        if (actions.at[i].type == GATHERER_HAND_OUT)
+            assert_int_equal(actions.at[i].at, next++);
+    assert_int_equal(next, WAITING_N);
+    gatherer_free(g);
+}
+
+/* The first one is always missing for a while, so that the array is filled from a moving front. */
+static void test_what_waits_stays_in_order_while_some_leave(void **state)
+{
+    gatherer_t *g = a_gatherer();
+    int64_t at = 0, next = 0;
+    (void)state;
+    for (int64_t from = 0; from < 3000; from += 30) {
+        outcomes_at(g, at++, from + 15, from + 30);
+        outcomes_at(g, at++, from + 1, from + 15);
+        outcomes_at(g, at++, from + 31, from + 40);
+        outcomes_at(g, at++, from, from + 1);
+        for (size_t i = 0; i < actions.n; i++)
+            if (actions.at[i].type == GATHERER_HAND_OUT)
+                assert_int_equal(actions.at[i].at, next++);
+        assert_int_equal(next, from + 30);
+        if (actions.at[actions.n - 1].type == GATHERER_COMMIT)
+            gatherer_step(g, &(gatherer_event_t){.type = GATHERER_ANSWER, .ok = true}, &actions);
+        assert_int_equal(gatherer_held_n(g, 0), 9);
+    }
+    gatherer_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rhythm_has_no_commits_in_it),
         cmocka_unit_test(test_pause_begins_it_anew),
+        cmocka_unit_test(test_many_that_wait_are_handed_out_quickly),
+        cmocka_unit_test(test_what_waits_stays_in_order_while_some_leave),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     gatherer_actions_free(&actions);
