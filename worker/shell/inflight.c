@@ -46,9 +46,10 @@ inflight_t *inflight_new(worker_shell_t *shell, inflight_type_t type)
 /* Large values must not stay behind in packs that are used again. */
 void inflight_reuse(worker_shell_t *shell, inflight_t *inflight)
 {
-    if (inflight->body.cap > 2 * PACK_BYTES)
+    size_t kept = shell->stream ? 2 * STREAM_PACK_BYTES : 2 * PACK_BYTES;
+    if (inflight->body.cap > kept)
         buf_free(&inflight->body);
-    if (inflight->value.cap > 2 * PACK_BYTES)
+    if (inflight->value.cap > kept)
         buf_free(&inflight->value);
     inflight->next = shell->spare;
     shell->spare = inflight;

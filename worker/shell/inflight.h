@@ -4,6 +4,8 @@
 
 #include "worker/shell/state.h"
 
+enum { STREAM_PACK_BYTES = 256 * 1024 }; /* nobody waits for the first outcome of one: a transaction has many */
+
 typedef enum {
     INFLIGHT_PACK,
     INFLIGHT_END_COPY,

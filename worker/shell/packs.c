@@ -1,8 +1,8 @@
 /* Outcomes of one job that are ready together travel in one record: a pack is sent when it is full, at once when nothing
  * is under way and it is small, and else after a linger of a few milliseconds. One that has many already waits for more of
  * them, whatever is under way: a broker that answers fast would else be sent many small ones. What a stream's outcomes are
- * gathered for is a transaction of many times that linger: they always wait for others, and those of all its partitions go
- * together, so that who reads them wakes once.
+ * gathered for is a transaction of many times that linger: they always wait for others, longer where they are many, and those of
+ * all its partitions go together, so that who reads them wakes once.
  *
  * What can fail: the broker finds a pack too large: then its outcomes go one by one, and one that is too large alone
  * becomes a `too_large` outcome. Whatever else Kafka has against a record is no fault of the outcome's: held.c.
@@ -15,8 +15,16 @@
 enum {
     LINGER_MS = 4, /* while others are under way */
     LINGER_MAX_MS = 8,
-    OUTCOMES_A_MS = 64 /* a pack that gets more than this waits for more */
+    OUTCOMES_A_MS = 64, /* a pack that gets more than this waits for more */
+    STREAM_LINGER_MS = 8,
+    STREAM_LINGER_MAX_MS = 40,
+    STREAM_OUTCOMES_A_MS = 128 /* of all partitions together */
 };
+
+static size_t bytes_max(const worker_shell_t *shell)
+{
+    return shell->stream ? STREAM_PACK_BYTES : PACK_BYTES;
+}
 
 static void pack_send(worker_shell_t *shell, inflight_t *pack)
 {
@@ -26,7 +34,7 @@ static void pack_send(worker_shell_t *shell, inflight_t *pack)
         joblog_encode_worker_pack(&pack->value, &pack->body, pack->count, shell->config.name, &pack->waits);
     else
         joblog_encode_pack(&pack->value, pack->body.data, pack->body.len, pack->count);
-    if (pack->body.cap > 2 * PACK_BYTES && !pack->body.failed)
+    if (pack->body.cap > 2 * bytes_max(shell) && !pack->body.failed)
         buf_free(&pack->body);
     shell->publishing_bytes += pack->value.len;
     shell_intake(shell);
@@ -68,7 +76,7 @@ static void pack_close_front(worker_shell_t *shell)
 inflight_t *shell_pack(worker_shell_t *shell, const char *job, bus_topic_t *topic, int32_t partition, size_t more)
 {
     inflight_t *pack = pack_open(shell, job, topic, partition);
-    if (pack && pack->count > 0 && pack->body.len + more > PACK_BYTES) {
+    if (pack && pack->count > 0 && pack->body.len + more > bytes_max(shell)) {
         pack_close_front(shell);
         pack = pack_open(shell, job, topic, partition);
     }
@@ -83,7 +91,7 @@ void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *ite
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
     }
-    if (pack->body.len >= PACK_BYTES)
+    if (pack->body.len >= bytes_max(shell))
         pack_close_front(shell);
 }
 
@@ -108,22 +116,33 @@ void shell_publish(worker_shell_t *shell, const worker_action_t *a)
 
 static int64_t due_ms(const worker_shell_t *shell, const inflight_t *pack)
 {
-    int64_t linger_ms = shell->stream ? LINGER_MAX_MS : pack->count / OUTCOMES_A_MS;
+    int64_t linger_ms = pack->count / OUTCOMES_A_MS;
     if (linger_ms < LINGER_MS && shell->under_way > 0)
         linger_ms = LINGER_MS;
     return pack->began_ms + (linger_ms < LINGER_MAX_MS ? linger_ms : LINGER_MAX_MS);
 }
 
+/* When those of a stream are due, all of them. */
+static int64_t stream_due_ms(const worker_shell_t *shell)
+{
+    int64_t first_ms = INT64_MAX, linger_ms = STREAM_LINGER_MS, count = 0;
+    for (const inflight_t *pack = shell->open; pack; pack = pack->next) {
+        first_ms = pack->began_ms < first_ms ? pack->began_ms : first_ms;
+        count += pack->count;
+    }
+    linger_ms += count / STREAM_OUTCOMES_A_MS;
+    return first_ms == INT64_MAX ? first_ms
+                                 : first_ms + (linger_ms < STREAM_LINGER_MAX_MS ? linger_ms : STREAM_LINGER_MAX_MS);
+}
+
 void shell_send_packs(worker_shell_t *shell, bool all)
 {
-    int64_t now = loop_now_ms(shell->loop), next = INT64_MAX;
+    int64_t now = loop_now_ms(shell->loop), next = INT64_MAX, stream_due = shell->stream ? stream_due_ms(shell) : 0;
     inflight_t **at = &shell->open;
     shell_send_unsent(shell);
-    for (const inflight_t *pack = shell->open; shell->stream && pack; pack = pack->next)
-        all |= due_ms(shell, pack) <= now;
     while (*at) {
         inflight_t *pack = *at;
-        int64_t due = due_ms(shell, pack);
+        int64_t due = shell->stream ? stream_due : due_ms(shell, pack);
         if (all || due <= now) {
             *at = pack->next;
             pack_send(shell, pack);

@@ -217,9 +217,7 @@ void worker_shell_close(worker_shell_t *shell)
     worker_actions_free(&shell->actions);
     shell_free_packs(shell);
     shell_lanes_free(shell);
-    free(shell->stream);
-    buf_free(&shell->stream_context);
-    buf_free(&shell->stream_text);
+    shell_stream_free(shell);
     free(shell->items);
     free(shell->items_partitions);
     free(shell->task_names);

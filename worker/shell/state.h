@@ -75,8 +75,8 @@ struct worker_shell {
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
-    buf_t stream_text;                              /* an outcome as the output topic would have it */
-    buf_t stream_context;                           /* of the run that is being handed over */
+    struct stream_record *stream_spare;             /* that serve again */
+    buf_t stream_text, stream_context;              /* an outcome as the output has it; of the run that is being handed over */
     int64_t jobs_position, told_ms, told_broker_ms; /* told: what the clocks said at the last event */
     shell_burial_t *burial;                         /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */

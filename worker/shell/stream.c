@@ -13,8 +13,13 @@
 #include "worker/shell/inflight.h"
 #include "worker/shell/stream_rules.h"
 
-typedef struct {
-    void *owner; /* the bus's bytes, in which key and value lie */
+/* Records that are done with serve again, with the memory of their buffers. */
+enum { SPARE_MAX = 2048, SPARE_BYTES = 512 };
+
+typedef struct stream_record {
+    struct stream_record *next; /* while it is spare, */
+    size_t spare_n;             /* how many are from this one on */
+    void *owner;                /* the bus's bytes, in which key and value lie */
     const void *key, *value;
     size_t key_len, value_len;
     int64_t timestamp_ms;
@@ -23,6 +28,25 @@ typedef struct {
     uint32_t headers_n;
     buf_t in, headers;
 } record_t;
+
+static record_t *new_record(worker_shell_t *shell)
+{
+    record_t *record = shell->stream_spare;
+    if (!record)
+        return calloc(1, sizeof *record);
+    shell->stream_spare = record->next;
+    buf_clear(&record->in);
+    buf_clear(&record->headers);
+    record->headers_n = 0;
+    return record;
+}
+
+static void free_record(record_t *record)
+{
+    buf_free(&record->in);
+    buf_free(&record->headers);
+    free(record);
+}
 
 int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err)
 {
@@ -105,9 +129,9 @@ static const char *put_input(buf_t *in, stream_format_t format, const void *valu
     return NULL;
 }
 
-static record_t *keep(const bus_record_t *record)
+static record_t *keep(worker_shell_t *shell, const bus_record_t *record)
 {
-    record_t *kept = calloc(1, sizeof *kept);
+    record_t *kept = new_record(shell);
     if (!kept)
         return NULL;
     kept->owner = record->owner;
@@ -155,7 +179,7 @@ bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *
     stream_verdict_t verdict = stream_judge(&shell->stream->terms, record, now_ms);
     if (verdict == STREAM_SKIP)
         return skip(shell, lane, record);
-    record_t *kept = keep(record);
+    record_t *kept = keep(shell, record);
     if (!kept) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
@@ -198,9 +222,26 @@ void shell_stream_release(worker_shell_t *shell, void *payload)
 {
     record_t *record = payload;
     bus_release(shell->bus, record->owner);
-    buf_free(&record->in);
-    buf_free(&record->headers);
-    free(record);
+    size_t spare_n = shell->stream_spare ? shell->stream_spare->spare_n : 0;
+    if (spare_n == SPARE_MAX || record->in.cap > SPARE_BYTES || record->headers.cap > SPARE_BYTES) {
+        free_record(record);
+        return;
+    }
+    record->next = shell->stream_spare;
+    record->spare_n = spare_n + 1;
+    shell->stream_spare = record;
+}
+
+void shell_stream_free(worker_shell_t *shell)
+{
+    while (shell->stream_spare) {
+        record_t *record = shell->stream_spare;
+        shell->stream_spare = record->next;
+        free_record(record);
+    }
+    free(shell->stream);
+    buf_free(&shell->stream_context);
+    buf_free(&shell->stream_text);
 }
 
 /* ---- out ---- */

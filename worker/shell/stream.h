@@ -16,6 +16,8 @@ bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *
 void shell_stream_context(worker_shell_t *shell, const worker_action_t *action, slot_run_t *ret_run);
 /* Gives back what an event of shell_stream_item handed over. */
 void shell_stream_release(worker_shell_t *shell, void *payload);
+/* Behind the last of them. */
+void shell_stream_free(worker_shell_t *shell);
 void shell_stream_publish(worker_shell_t *shell, const worker_action_t *action);
 void shell_stream_pass(worker_shell_t *shell, const worker_action_t *action);
 
