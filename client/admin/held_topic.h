@@ -8,5 +8,8 @@
 bool held_topic_why(char *ret, size_t cap, const char *name, const bus_topic_state_t *topics, size_t n);
 /* The same, asked now. What cannot be asked is not known, and no error of the query. */
 bool held_topic_ask(query_t *query, const char *name, char *ret, size_t cap);
+/* Of the log of a stream, which is to keep outcomes until they are handed out: it does not, as somebody changed its settings. Asked
+ * now, as above. */
+bool held_topic_forgets(query_t *query, const char *name, char *ret, size_t cap);
 
 #endif

@@ -193,13 +193,18 @@ static void explain_topic(showing_t *s, const char *name)
         s->show.waits[s->show.waits_n++] = s->held[n];
 }
 
-/* Where outcomes wait that somebody is there to hand out. */
+/* Where outcomes wait: what may become of them, and what keeps whoever is there from handing them out. */
 static void explain_topics(showing_t *s)
 {
     const fanmap_show_t *show = &s->show;
+    char log[TOPIC_NAME_MAX];
     bool waits = false;
     for (size_t i = 0; i < show->lanes_n; i++)
         waits |= show->lanes[i].ungathered > 0;
+    size_t n = s->show.waits_n;
+    if (waits && n < FANMAP_WAITS_MAX &&
+        held_topic_forgets(&s->query, name_stream(log, s->query.f->namespace_name, s->id), s->held[n], WHY_TEXT_MAX))
+        s->show.waits[s->show.waits_n++] = s->held[n];
     if (!waits || show->gatherers_n <= 0)
         return;
     explain_topic(s, show->to);

@@ -42,6 +42,29 @@ class Beginnings(StreamCase):
         self.in_order(got)
         self.assertEqual(sorted(json.loads(value)["n"] for _, _, value, _ in got), list(range(8, 28)))
 
+    def test_a_log_that_nobody_gathers(self):
+        """Nothing stops; show tells that the log grows, and from when on outcomes would be lost where somebody gave it a retention."""
+        def show(*args):
+            return self.run_fanmap("show", "double", *args).out().decode()
+
+        self.stream_worker()
+        stream = self.stream()
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=0)
+        stream.signal(signal.SIGTERM)
+        self.finish(stream, 30)
+        raw.configure_topic(self.kafka.port, f"{self.namespace}.stream.double", "retention.ms", "604800000")
+        self.assertNotIn("loses them", show())  # nothing waits there
+        self.write(8, 15)
+        wait_until(lambda: json.loads(show("--json"))["lag"] == 0, 60 * PATIENCE, "workers go on without a gatherer")
+        said = show()
+        self.assertIn("gatherers  none: outcomes wait in", said)
+        self.assertIn(f"outcomes wait in {self.namespace}.stream.double, which loses them after 7d (retention.ms=-1)", said)
+        raw.configure_topic(self.kafka.port, f"{self.namespace}.stream.double", "retention.ms", "-1")
+        self.assertNotIn("loses them", show())
+        self.stream()
+        self.in_order(self.read(self.to, self.lanes, 16, quiet_s=0))
+
     def test_its_log_is_kept_for_a_time(self):
         """What one process handed out is deleted by the next once it is older than --keep, and not before."""
         log = f"{self.namespace}.stream.double"
