@@ -74,6 +74,9 @@ struct fanmap_attempt {
     /* The next item of the same call, of a task with FANMAP_TASK_BATCH; NULL: there is none. Each has its own `out`, or its
      * own `fail`. What run returns is of the whole call: when it is not 0, smaller calls of the same items follow. */
     fanmap_attempt_t *next;
+    /* Of a job that was begun with one: the same trace, with a span of this attempt's own. NULL: it has none. TRACEPARENT in the
+     * environment says the same, of the first item of a call. */
+    const char *traceparent;
 };
 
 typedef struct {

@@ -41,6 +41,7 @@ typedef struct {
     buf_t in, out; /* the item in the task's shape; the value so far */
     buf_t *text;   /* a scalar in the task's shape, for a moment */
     record_t record;
+    char traceparent[TRACE_MAX + 1];
     bool too_large, has_failed, is_final;
     char type[HOST_TYPE_MAX], message[HOST_MESSAGE_MAX];
 } attempt_t;

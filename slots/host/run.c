@@ -204,6 +204,14 @@ static bool shape_item(attempt_t *a, const slot_run_t *run)
     return !a->in.failed;
 }
 
+static const char *own_trace(const host_t *h, attempt_t *a, const slot_run_t *run)
+{
+    if (!h->traceparent[0])
+        return NULL;
+    trace_child(a->traceparent, h->traceparent, trace_span(h->trace_salt, run->index, run->attempt, run->n));
+    return a->traceparent;
+}
+
 bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run)
 {
     a->run = run;
@@ -225,21 +233,14 @@ bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run)
     a->api.state = h->current->state;
     a->api.record = run->context_len > 0 ? record_of_run(&a->record, run) : NULL;
     a->api.next = NULL;
+    a->api.traceparent = own_trace(h, a, run);
     return shape_item(a, run);
-}
-
-/* The functions of tasks run in this process, one at a time. */
-static void set_trace(const host_t *h, const slot_run_t *run)
-{
-    char own[TRACE_MAX + 1];
-    trace_child(own, h->traceparent, trace_span(h->trace_salt, run->index, run->attempt, run->n));
-    (void)setenv("TRACEPARENT", own, 1);
 }
 
 int run_task(host_t *h, attempt_t *a, uint64_t *ret_us)
 {
-    if (h->traceparent[0])
-        set_trace(h, a->run);
+    if (a->api.traceparent) /* the functions of tasks run in this process, one at a time */
+        (void)setenv("TRACEPARENT", a->api.traceparent, 1);
     run_put_marker(h, a->run);
     int64_t began_ns =
         proc_now_ns(); /* not the end of the run before: what lies between would pass for a system call */

@@ -21,6 +21,23 @@ static int run(fanmap_attempt_t *a)
 }
 FANMAP_TASKS({.abi = FANMAP_TASK_ABI, .name = "traced", .run = run});
 """
+CALLED = """
+#include <fanmap/task.h>
+#include <stdlib.h>
+#include <string.h>
+static int run(fanmap_attempt_t *first)
+{
+    const char *text = getenv("TRACEPARENT");
+    if ((text == NULL) != (first->traceparent == NULL) || (text && strcmp(text, first->traceparent) != 0))
+        return first->fail(first, 1, "environment", "it is not the first one's");
+    for (fanmap_attempt_t *a = first; a; a = a->next) {
+        text = a->traceparent ? a->traceparent : "none";
+        a->put_text(a, text, strlen(text));
+    }
+    return 0;
+}
+FANMAP_TASKS({.abi = FANMAP_TASK_ABI, .shape = FANMAP_TASK_BATCH, .name = "traced", .run = run});
+"""
 
 
 SERVED = """
@@ -62,16 +79,27 @@ class Traces(Case):
         wrong = self.run_fanmap("map", "--local", "--traceparent", "00-nothing-01", *command, exit_status=2)
         self.assert_one_line(wrong, "--traceparent", "W3C")
 
-    def test_a_task_library(self):
+    def library(self, text):
         source, library = (os.path.join(self.folder, "traced" + end) for end in (".c", ".so"))
         with open(source, "w") as f:
-            f.write(TRACED)
+            f.write(text)
         subprocess.run(["cc", "-shared", "-fPIC", "-I", os.path.join(ROOT, "include"), source, "-o", library], check=True)
+        return library
+
+    def test_items_of_one_call(self):
+        """Each has a span of its own; the environment, of which there is one, says the first one's."""
+        call = ("traced", "--tasks", self.library(CALLED), "--slots", "1", "--batch", "6", "--within", "5s", "--output-format", "lines")
+        lines = self.traced(*call, "--traceparent", TRACE)
+        self.assertEqual(len(lines), 6)
+        self.assert_traced(lines)
+        self.assertEqual(self.traced(*call), ["none"] * 6)
+
+    def test_a_task_library(self):
+        library = self.library(TRACED)
         lines = self.traced("traced", "--tasks", library, "--traceparent", TRACE, "--output-format", "lines")
         self.assertEqual(len(lines), 6)
         self.assert_traced(lines)
         self.assertEqual(set(self.traced("traced", "--tasks", library, "--output-format", "lines")), {"none"})
-
 
     def test_served_programs(self):
         """In both encodings, told ahead and one by one."""
