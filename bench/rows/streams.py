@@ -50,14 +50,21 @@ def throughput(pairs, items):
             yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop", got, target=0.6)
 
 
+def asleep(loops, tasks):
+    """Seconds of so many loops beside each other, of so many sleeps of 1 ms each."""
+    return float(subprocess.run([RAW_STREAM, "sleep", str(loops), str(tasks)], check=True, capture_output=True, text=True).stdout)
+
+
 def slots_busy(pairs, _items):
-    """tasks of 1 ms on 4 partitions / slots x 1 ms; and a record's way at half that load"""
+    """tasks of 1 ms on 4 partitions / slots x 1 ms, and / as many loops that only sleep; and a record's way at half that load"""
     slots, seconds = 8, 10
     with Fleet() as fleet:
         rig = Rig(fleet, "busy", "recorded_sleep", slots)
         n = slots * 1000 * seconds
         got = [(rig.feed(n, 0)[0], seconds) for _ in range(pairs)]
         yield Result(f"{n:,} tasks of 1 ms, {slots} slots, 4 partitions / slots over 1 ms", got, target=0.95)
+        alone = [asleep(slots, 1000) * seconds for _ in range(pairs)]  # a sleep of 1 ms takes 1.06 to 1.13
+        yield Result(f"the same / {slots} loops of the same sleep alone", [(ours, a) for (ours, _), a in zip(got, alone)], target=0.95)
         half = [rig.feed(n // 2, 0, slots * 500) for _ in range(pairs)]
         notes = [f"p50 {p50:.1f} ms, p99 {p99:.1f} ms" for _, p50, p99 in half]
         yield Result(f"record to record at half load, p99 / {EVERY_MS + 25} ms", [(p99 / 1000, (EVERY_MS + 25) / 1000) for _, _, p99 in half],
