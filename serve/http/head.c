@@ -180,6 +180,8 @@ static bool read_field(reading_t *r, http_text_t line)
         return read_expect(r, value);
     if (http_text_is(name, "Trailer"))
         return refuse(r, 400, "trailers are not taken");
+    if (http_text_is(name, "Content-Encoding") && !http_text_is(value, "identity"))
+        return refuse(r, 415, "a body is taken as it is: no Content-Encoding");
     if (http_text_is(name, "Connection"))
         read_connection(r, value);
     return keep(r, name, value);

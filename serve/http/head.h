@@ -29,7 +29,7 @@ typedef struct {
 } http_head_t;
 
 /* The length of the head with the empty line behind it, or 0: more bytes are needed, or the negated status of a
- * refusal (400, 405, 414, 417, 431, 501, 505), with *ret_why a sentence. */
+ * refusal (400, 405, 414, 415, 417, 431, 501, 505), with *ret_why a sentence. */
 int http_head_read(const char *bytes, size_t len, http_head_t *ret_head, const char **ret_why);
 
 const char *http_method_name(http_method_t method);

@@ -83,6 +83,7 @@ static void test_refused(void **state)
         {GET HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
         {GET HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
         {GET HOST "Trailer: X\r\n\r\n", 400},
+        {GET HOST "Content-Encoding: gzip\r\n\r\n", 415},
         {GET HOST "Expect: more\r\n\r\n", 417},
         {"GET  / HTTP/1.1\r\n", 400},
         {"GET http://a/ HTTP/1.1\r\n", 400},
