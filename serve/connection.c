@@ -59,6 +59,8 @@ static void drop(connection_t *c)
         event_free(c->closed);
     bufferevent_free(c->bev);
     buf_free(&c->whole);
+    buf_free(&c->lines);
+    buf_free(&c->head_bytes);
     free(c);
 }
 
@@ -96,6 +98,19 @@ static void begin_request(connection_t *c)
         c->route->begin(c);
 }
 
+/* As http_head_read, of what has come so far. */
+static int parse_head(connection_t *c, struct evbuffer *in, size_t len, const char **ret_why)
+{
+    len = len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX;
+    buf_clear(&c->head_bytes);
+    char *bytes = buf_reserve(&c->head_bytes, len);
+    *ret_why = "out of memory";
+    if (!bytes)
+        return -503;
+    (void)evbuffer_copyout(in, bytes, len);
+    return http_head_read(bytes, len, &c->head, ret_why);
+}
+
 static bool read_head(connection_t *c)
 {
     struct evbuffer *in = bufferevent_get_input(c->bev);
@@ -106,9 +121,7 @@ static bool read_head(connection_t *c)
     if (!c->has_bytes)
         set_deadline(c, HEAD_S);
     c->has_bytes = true;
-    len = len < HTTP_HEAD_MAX ? len : HTTP_HEAD_MAX;
-    (void)evbuffer_copyout(in, c->head_bytes, len);
-    int n = http_head_read(c->head_bytes, len, &c->head, &why);
+    int n = parse_head(c, in, len, &why);
     if (n == 0)
         return false;
     c->state = BODY;
@@ -202,7 +215,10 @@ static bool end_request(connection_t *c)
     if (!c->is_replied)
         return false;
     leave(c);
-    buf_clear(&c->whole);
+    reply_flush(c);
+    buf_free(&c->whole);
+    buf_free(&c->lines);
+    buf_free(&c->head_bytes);
     c->state = c->closes || c->is_aborted ? CLOSING : HEAD;
     c->is_begun = c->is_replied = c->is_paused = false;
     c->unsent = SIZE_MAX;
@@ -230,6 +246,7 @@ static void turn(connection_t *c)
     if (c->is_in_turn)
         return;
     c->is_in_turn = true;
+    reply_flush(c);
     while (moved) {
         switch (c->state) {
         case HEAD:

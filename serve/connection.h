@@ -50,7 +50,7 @@ void reply_whole(connection_t *c, int status, const char *type, const buf_t *bod
 void reply_begin(connection_t *c, int status, const char *type, const char *extra);
 bool reply_is_begun(const connection_t *c);
 void reply_chunk(connection_t *c, const void *bytes, size_t len);
-/* One chunk of a line and its newline. */
+/* A line and its newline; those of one turn of the loop go in one chunk. */
 void reply_line(connection_t *c, const char *line, size_t len);
 void reply_end(connection_t *c);
 /* Breaks the body off, so that the client sees that it is not whole. */

@@ -18,7 +18,7 @@ struct connection {
     struct event *closed; /* the client's side, while its body is not read; NULL: it cannot be told */
     const access_t *access;
     connection_state_t state;
-    char head_bytes[HTTP_HEAD_MAX];
+    buf_t head_bytes; /* of the request that is read or answered; an idle connection has none */
     http_head_t head;
     uint64_t asked_us; /* when it was read */
     http_body_t body;
@@ -28,10 +28,14 @@ struct connection {
     const exchange_ops_t *ops;   /* NULL: nobody has taken the request */
     void *self;
     buf_t whole;    /* the body of a route that wants it so */
+    buf_t lines;    /* of the reply, not written yet: what comes in one turn goes in one chunk */
     bool has_bytes; /* of the next head */
     size_t unsent;  /* bytes that had not left at the last deadline */
     bool is_begun, is_replied, is_aborted, closes, is_paused, is_in_turn;
 };
+
+/* Writes `lines`. */
+void reply_flush(connection_t *c);
 
 /* What has changed is seen to when the loop comes round. */
 static inline void connection_turn_soon(connection_t *c)

@@ -10,7 +10,7 @@
 #include "serve/http/reply.h"
 #include "serve/internal.h"
 
-enum { OUT_HIGH = 256 << 10 };
+enum { OUT_HIGH = 256 << 10, LINES_MAX = 16 << 10 };
 
 static void write_reply(connection_t *c, http_reply_t *reply, const void *body, size_t len)
 {
@@ -76,30 +76,48 @@ bool reply_is_begun(const connection_t *c)
     return c->is_begun;
 }
 
-void reply_chunk(connection_t *c, const void *bytes, size_t len)
+static void write_chunk(connection_t *c, const void *bytes, size_t len)
 {
     char head[20];
-    if (len == 0 || c->is_replied)
-        return;
     bufferevent_write(c->bev, head, http_chunk_head(head, len));
     bufferevent_write(c->bev, bytes, len);
     bufferevent_write(c->bev, HTTP_CHUNK_TAIL, 2);
 }
 
+void reply_flush(connection_t *c)
+{
+    if (c->lines.failed)
+        reply_abort(c);
+    else if (c->lines.len > 0)
+        write_chunk(c, c->lines.data, c->lines.len);
+    buf_clear(&c->lines);
+}
+
+void reply_chunk(connection_t *c, const void *bytes, size_t len)
+{
+    if (len == 0 || c->is_replied)
+        return;
+    reply_flush(c);
+    write_chunk(c, bytes, len);
+}
+
 void reply_line(connection_t *c, const char *line, size_t len)
 {
-    char head[20];
     if (c->is_replied)
         return;
-    bufferevent_write(c->bev, head, http_chunk_head(head, len + 1));
-    bufferevent_write(c->bev, line, len);
-    bufferevent_write(c->bev, "\n" HTTP_CHUNK_TAIL, 3);
+    if (c->lines.len == 0)
+        connection_turn_soon(c);
+    buf_append(&c->lines, line, len);
+    buf_append(&c->lines, "\n", 1);
+    if (c->lines.len >= LINES_MAX)
+        reply_flush(c);
 }
 
 void reply_end(connection_t *c)
 {
     if (c->is_replied)
         return;
+    reply_flush(c);
     bufferevent_write(c->bev, HTTP_LAST_CHUNK, strlen(HTTP_LAST_CHUNK));
     c->is_replied = true;
     connection_turn_soon(c);
@@ -113,5 +131,5 @@ void reply_abort(connection_t *c)
 
 bool reply_has_room(const connection_t *c)
 {
-    return evbuffer_get_length(bufferevent_get_output(c->bev)) < OUT_HIGH;
+    return evbuffer_get_length(bufferevent_get_output(c->bev)) + c->lines.len < OUT_HIGH;
 }
