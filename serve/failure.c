@@ -1,5 +1,9 @@
 #include "serve/failure.h"
 
+#include <string.h>
+
+#include "schemas/value.h"
+
 static const struct {
     int code, status;
     const char *word;
@@ -28,4 +32,23 @@ const char *failure_word(int code)
 void reply_failure(connection_t *c, const fanmap_error_t *err)
 {
     reply_problem(c, failure_status(err->code), failure_word(err->code), err->message);
+}
+
+void failure_put(buf_t *out, const char *name, const fanmap_error_t *err)
+{
+    buf_printf(out, "{\"%s\":\"%s\",\"detail\":", name, failure_word(err->code));
+    json_put_string(out, err->message, strlen(err->message));
+    buf_append(out, "}", 1);
+}
+
+void reply_break(connection_t *c, const fanmap_error_t *err)
+{
+    buf_t line = {0};
+    buf_append_text(&line, "{\"$end\":");
+    failure_put(&line, "code", err);
+    buf_append(&line, "}", 1);
+    if (!line.failed)
+        reply_line(c, (const char *)line.data, line.len);
+    buf_free(&line);
+    reply_abort(c);
 }

@@ -3,7 +3,7 @@
  *
  * Back-pressure: a job that takes no more pauses the body; a client that reads slowly holds the job, and the job its
  * producer. A client that goes away cancels the job, unless it said detach. A list that an error cut short is a
- * body without its end; one of a job that was stopped (fail-fast, halt, deadline, cancel) is whole, as `gather` gives
+ * body without its end, whose last line says why; one of a job that was stopped (fail-fast, halt, deadline, cancel) is whole, as `gather` gives
  * it: GET /v1/jobs/JOB has the reason. */
 #include <stdlib.h>
 
@@ -59,7 +59,7 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
     if (result == FANMAP_END || result == FANMAP_ESTOPPED)
         reply_end(m->c);
     else
-        reply_abort(m->c);
+        reply_break(m->c, err);
 }
 
 static void on_writable(void *arg, fanmap_job_t *job)

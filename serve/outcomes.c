@@ -96,8 +96,12 @@ static void put_event(reading_t *r, const char *line, size_t len)
 static void put_end_event(reading_t *r, int result, const fanmap_error_t *err)
 {
     buf_t event = {0};
-    buf_printf(&event, "event: end\ndata: {\"result\":\"%s\"}\n\n",
-               result == FANMAP_END ? "complete" : failure_word(err ? err->code : result));
+    buf_append_text(&event, "event: end\ndata: ");
+    if (result == FANMAP_END || result == FANMAP_ESTOPPED)
+        buf_printf(&event, "{\"result\":\"%s\"}", result == FANMAP_END ? "complete" : failure_word(result));
+    else
+        failure_put(&event, "result", err);
+    buf_append(&event, "\n\n", 2);
     reply_chunk(r->c, event.data, event.len);
     buf_free(&event);
 }
@@ -150,7 +154,9 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
         put_end_event(r, result, err);
     if (r->form != AS_PAGE && is_whole)
         reply_end(r->c);
-    else if (r->form != AS_PAGE)
+    else if (r->form == AS_LINES)
+        reply_break(r->c, err);
+    else if (r->form == AS_EVENTS)
         reply_abort(r->c);
 }
 

@@ -103,6 +103,8 @@ static void on_answer(query_t *q)
             reply_failure(t->c, &q->error);
         else if (q->result == FANMAP_EUNREACHABLE && ++t->failures < FAILURES_MAX)
             ask_again(t);
+        else if (t->form == TAIL_LINES && q->result < 0)
+            reply_break(t->c, &q->error);
         else
             reply_abort(t->c);
     }

@@ -43,6 +43,9 @@ static void read_until(query_t *query, queue_t *queue, job_log_t *job_log, int64
     reading_t reading = {query, job_log, until_ms};
     kept_log_t *log = job_log->log;
     job_log->end = query_end_of(query, queue->results, (int32_t)log->partition);
+    job_log->is_gone = query->result == FANMAP_OK && job_log->end < log->position; /* its topic was made anew */
+    if (job_log->is_gone)
+        return;
     job_log->is_cut = query->result == FANMAP_OK && log->position < job_log->end && loop_clock_ms() >= until_ms;
     if (job_log->is_cut)
         return;
@@ -52,6 +55,7 @@ static void read_until(query_t *query, queue_t *queue, job_log_t *job_log, int64
         query_out_of_memory(query);
     if (query->result == FANMAP_OK && !job_log->is_gone && !job_log->is_cut && log->position < job_log->end)
         log->position = job_log->end; /* the last offsets may be no records */
+    job_log->is_gone |= query->result == FANMAP_OK && !job_log->is_stream && kept_log_is_another(log);
 }
 
 job_log_t job_log_read(query_t *query, queue_t *queue, const char *id, const lookup_result_t *seen, int read_ms)
@@ -66,6 +70,7 @@ job_log_t job_log_read(query_t *query, queue_t *queue, const char *id, const loo
         return ret;
     const bus_request_t begin = {.kind = BUS_FIND_BEGIN, .partition = (int32_t)ret.log->partition};
     ret.failures = ret.log->more;
+    ret.is_stream = seen->spec.stream != STREAM_NOT;
     ret.is_gone = ret.log->position > ret.log->start && query_bus(query, queue->results, &begin, NULL) > ret.log->start;
     if (!ret.is_gone)
         read_until(query, queue, &ret, until_ms);

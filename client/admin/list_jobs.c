@@ -149,11 +149,17 @@ static void note_read(fold_entry_t *first, const fold_entry_t *next, int64_t end
             entry->log->position = end;
 }
 
-/* Retention was at work meanwhile. */
-static void drop_gone(listing_t *l, fold_entry_t *first, const fold_entry_t *next, int64_t low)
+/* Of a topic that was made anew. */
+static bool is_another(const fold_entry_t *entry, int64_t end)
+{
+    return entry->log->position > end || (!entry->is_stream && kept_log_is_another(entry->log));
+}
+
+/* Retention was at work meanwhile, or the topic is another one, which ends at `end`. */
+static void drop_gone(listing_t *l, fold_entry_t *first, const fold_entry_t *next, int64_t low, int64_t end)
 {
     for (fold_entry_t *entry = first; entry != next; entry = entry->hh.next) {
-        if (!entry->log || entry->start_offset >= low)
+        if (!entry->log || (entry->start_offset >= low && !is_another(entry, end)))
             continue;
         entry->is_log_gone = true;
         entry->log = NULL;
@@ -173,10 +179,13 @@ static void read_partition(listing_t *l, fold_entry_t *first, size_t *left, fold
     while (low >= 0 && l->query.result == FANMAP_OK && (from = first_unread(first, next)) >= 0) {
         int32_t partition = (int32_t)first->results_partition;
         int64_t end = query_end_of(&l->query, l->queue->results, partition);
+        if (l->query.result != FANMAP_OK)
+            return;
         low = query_read(&l->query, l->queue->results, partition, from, end, on_log_record, l);
         if (low < 0 && l->query.result == FANMAP_OK)
             note_read(first, next, end);
-        drop_gone(l, first, next, low);
+        if (l->query.result == FANMAP_OK)
+            drop_gone(l, first, next, low, end);
     }
 }
 

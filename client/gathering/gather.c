@@ -93,25 +93,14 @@ static bool copy_to_workers(const fanmap_job_t *job, jobs_field_t field, end_rea
     return g->has_end_copy || job_counts_publish(g->list, job->queue->jobs, job->id, field, reason);
 }
 
-/* read_to: up to where the log was read; 0: only what a record has shown. */
-static void check_list(fanmap_job_t *job, int64_t read_to)
-{
-    const gathering_t *g = job->gathering;
-    if (list_out_of_memory(g->list))
-        job_fail(job, err_of(FANMAP_ENOMEM, "out of memory for the list of job %s", job->id));
-    else if (list_is_misfit(g->list) || (read_to >= list_resume_end(g->list) && list_resume_left(g->list) > 0))
-        job_fail(job, err_of(FANMAP_ELOST,
-                             "the log of job %s has not what the position says: it is not the log it was taken of",
-                             job->id));
-}
-
 static bool on_record(void *arg, const bus_record_t *record)
 {
     fanmap_job_t *job = arg;
     gathering_t *g = job->gathering;
     order_mark(g->order, reading_record(&g->reading, record->offset, g->list));
     (void)list_record(g->list, record->offset, record->key, record->key_len, record->value, record->value_len);
-    check_list(job, 0);
+    gather_check_list(job, 0);
+    gather_check_start(job);
     if (!g->halt_published && list_now(g->list)->is_halting) /* until the bus has taken it, with each record */
         g->halt_published = copy_to_workers(job, JOBS_HALT, END_HALT);
     report_change(job);
@@ -132,21 +121,9 @@ static void on_end_of_log(void *arg, int64_t position)
     fanmap_job_t *job = arg;
     if (position > job->gathering->reading.next_offset)
         job->gathering->reading.next_offset = position;
-    check_list(job, position);
+    gather_check_list(job, position);
+    gather_check_start_later(job);
     report_change(job);
-}
-
-static void on_gone(void *arg, int64_t low)
-{
-    fanmap_job_t *job = arg;
-    if (low < 0)
-        job_fail(job, err_of(FANMAP_ELOST, "the log of job %s is no longer whole: its topic was deleted, or made anew",
-                             job->id));
-    else
-        job_fail(job, err_of(FANMAP_ELOST,
-                             "the log of job %s is no longer whole: Kafka deleted what lies before offset %" PRId64
-                             " of its results partition (retention)",
-                             job->id, low));
 }
 
 /* ---- beginning and end ---- */
@@ -189,7 +166,7 @@ int gather_begin(fanmap_job_t *job, fanmap_error_t *err)
 {
     static const list_callbacks_t list_callbacks = {on_outcome, on_decided};
     static const bus_reader_callbacks_t reader_callbacks = {
-        .record = on_record, .at_end = on_end_of_log, .gone = on_gone, .shares = true};
+        .record = on_record, .at_end = on_end_of_log, .gone = gather_log_gone, .shares = true};
     gathering_t *g = job->gathering;
     g->list = list_new(job->id, &list_callbacks, job);
     if (g->list && g->is_unordered)
@@ -210,6 +187,8 @@ void gather_free(fanmap_job_t *job)
         return;
     lookup_free(g->lookup);
     (void)bus_reader_drop(&g->reader);
+    if (g->unbegun)
+        loop_timer_free(g->unbegun);
     list_free(g->list);
     order_free(g->order);
     reading_free(&g->reading);

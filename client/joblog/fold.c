@@ -31,6 +31,7 @@ static void note_record(fold_entry_t *entry, const jobs_record_t *record)
     memcpy(entry->queue, record->spec.queue, sizeof entry->queue);
     entry->results_partition = record->spec.results_partition;
     entry->start_offset = record->spec.start_offset;
+    entry->is_stream = record->spec.stream != STREAM_NOT;
     entry->submitted_ms = record->spec.submitted_ms;
 }
 

@@ -89,3 +89,8 @@ void kept_log_record(void *arg, const bus_record_t *record)
     job_counts_record(log->counts, record);
     log->position = record->offset + 1;
 }
+
+bool kept_log_is_another(const kept_log_t *log)
+{
+    return log->position > log->start && list_start_offset(log->counts->list) < 0;
+}

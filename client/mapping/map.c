@@ -191,8 +191,10 @@ static void on_looked_up(void *arg, const lookup_result_t *result)
     lookup_free(m->lookup);
     m->lookup = NULL;
     if (is_in_use_here(job))
-        job_fail(job,
-                 err_of(FANMAP_ECONFLICT, "job %s is being mapped by this program: choose another --job-id", job->id));
+        job_fail(job, err_of(FANMAP_ECONFLICT,
+                             "job %s is being mapped by this program: try again when that is over, or choose another "
+                             "--job-id",
+                             job->id));
     else if (result->view.is_known && job->f->is_local)
         job_fail(job, err_of(FANMAP_ECONFLICT,
                              "job %s was mapped by this program already: choose another --job-id (embedded there is "

@@ -135,6 +135,9 @@ static void judge_fetcher(const look_t *look, kafka_fetcher_t *fetcher)
         return;
     kafka_log(look->bus, FANMAP_LOG_WARNING, "kafka: topic %s, partition %d, was deleted%s", topic,
               (int)fetcher->partition, ends_early ? " and made anew" : "");
+    if (!ends_early) /* there is none: who joined this fetcher has no other one to try */
+        for (kafka_reader_t *reader = fetcher->readers; reader != NULL; reader = reader->peer)
+            reader->is_guest = false;
     kafka_fetcher_fail(fetcher, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 }
 
@@ -193,13 +196,10 @@ static void look_done(kafka_call_t *call)
 
 static void add(look_t *look, const char *topic, int32_t partition, int64_t position)
 {
-    rd_kafka_topic_partition_t *place;
-    if (position <= 0)
-        return;
-    place = rd_kafka_topic_partition_list_find(look->places, topic, partition);
+    rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_find(look->places, topic, partition);
     if (place == NULL)
         rd_kafka_topic_partition_list_add(look->places, topic, partition)->offset = position;
-    else if (place->offset > position) /* of several fetchers the one that is least far */
+    else if (position > 0 && (place->offset == 0 || place->offset > position)) /* who read the least, but something */
         place->offset = position;
 }
 
@@ -215,13 +215,15 @@ static void add_witness(look_t *look, const kafka_partition_t *partition)
 static void look_at_all(look_t *look)
 {
     for (const kafka_fetcher_t *fetcher = look->bus->fetchers; fetcher != NULL; fetcher = fetcher->next)
-        add(look, fetcher->topic->name, fetcher->partition, fetcher->fault != 0 ? -1 : fetcher->position);
+        if (fetcher->fault == 0) /* also where nothing was read yet: its topic may be gone */
+            add(look, fetcher->topic->name, fetcher->partition, fetcher->position > 0 ? fetcher->position : 0);
     for (const kafka_reader_t *reader = look->bus->readers; reader != NULL; reader = reader->next)
         if (is_ahead(reader))
             add(look, reader->topic->name, reader->partition, reader->position);
     for (const kafka_group_t *group = look->bus->groups; group != NULL; group = group->next)
         for (size_t i = 0; i < group->owned_n; i++) {
-            add(look, group->owned[i].topic->name, group->owned[i].partition, group->owned[i].position);
+            if (group->owned[i].position > 0)
+                add(look, group->owned[i].topic->name, group->owned[i].partition, group->owned[i].position);
             add_witness(look, &group->owned[i]);
         }
 }
