@@ -13,10 +13,11 @@ RUN apt-get update && apt-get install -y --no-install-recommends librdkafka1 lib
       libxxhash0 libevent-core-2.1-7 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home fanmap \
-    && install -d -o fanmap /results
+    && install -d -o fanmap /results \
+    && install -d -o fanmap -m 700 /tokens
 COPY --from=build /out/usr/local/ /usr/local/
-VOLUME /results
-# No HEALTHCHECK: the image does not know what runs in it. docker-compose.yml has one a service (--heartbeat, fanmap health).
+VOLUME /results /tokens
+# No HEALTHCHECK: the image does not know what runs in it. docker-compose.yml has one a service (--metrics, fanmap health URL).
 USER fanmap
 ENTRYPOINT ["fanmap"]
 CMD ["--help"]

@@ -18,6 +18,7 @@
  *   service_log.c  a line of a service on stderr
  *   service.c   the loop of a service; stops.c  INT and TERM
  *   liveness.c  what a service tells systemd and fanmap health; probes.c probe.c   what it tells who asks over HTTP
+ *   ask_probe.c  fanmap health, who asks over HTTP
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H

@@ -24,7 +24,8 @@ static const char *const worker_examples[] = {
 static const char *const aggregator_examples[] = {"fanmap aggregator --out /var/lib/fanmap/results", NULL};
 static const char *const serve_examples[] = {"fanmap serve --listen 127.0.0.1:8080", NULL};
 static const char *const check_examples[] = {"fanmap check-task -- python3 numbers_task.py", NULL};
-static const char *const health_examples[] = {"fanmap health /run/fanmap/worker", NULL};
+static const char *const health_examples[] = {"fanmap health http://127.0.0.1:9464", "fanmap health /run/fanmap/worker",
+                                              NULL};
 static const char *const control_examples[] = {"fanmap cancel \"$job\"", NULL};
 static const char *const pause_examples[] = {"fanmap pause \"$job\"", NULL};
 static const char *const resume_examples[] = {"fanmap resume \"$job\"", NULL};
@@ -67,8 +68,8 @@ const command_t commands[] = {
     {"serve", "[--listen HOST:PORT]", "maps, jobs and outcomes over HTTP",
      FANMAP_SCOPE_CONNECT | FANMAP_SCOPE_SERVE | FANMAP_SCOPE_WORKER | FANMAP_SCOPE_CLI, "local", 0, serve_examples,
      run_serve},
-    {"health", "FILE", "whether the service that keeps FILE (--heartbeat) is well", FANMAP_SCOPE_CLI, NULL, 1,
-     health_examples, run_health},
+    {"health", "URL | FILE", "whether the service that answers at URL (--metrics) or keeps FILE (--heartbeat) is well",
+     FANMAP_SCOPE_CLI, NULL, 1, health_examples, run_health},
     {"cancel", "JOB", "drop what is queued and kill what runs", CONTROL_SCOPE, NULL, 1, control_examples, run_control},
     {"pause", "JOB", "start nothing more until resume", CONTROL_SCOPE, NULL, 1, pause_examples, run_control},
     {"resume", "JOB", "go on after pause", CONTROL_SCOPE, NULL, 1, resume_examples, run_control},

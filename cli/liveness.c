@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/ask_probe.h"
 #include "cli/commands.h"
+#include "views/views.h"
 
 enum { BEAT_MS = 2000, SILENT_MS = 10000, STATE_MAX = 16 };
 
@@ -70,6 +72,27 @@ static void write_file(const liveness_t *l, int64_t at_ms)
         (void)!pwrite(l->file_fd, line, (size_t)n, 0);
 }
 
+/* Only what is new. */
+static void tell_status(liveness_t *l)
+{
+    char text[sizeof l->health.why + 32];
+    fanmap_health_t health;
+    if (l->notify_fd < 0 || !l->service.health)
+        return;
+    l->service.health(l->service.service, &health);
+    if (health.is_ready == l->health.is_ready && strcmp(health.why, l->health.why) == 0)
+        return;
+    l->health = health;
+    (void)snprintf(text, sizeof text, "STATUS=%s%s%s", view_health_word(&health), health.why[0] ? ": " : "",
+                   health.why);
+    notify(l, text);
+}
+
+void liveness_of(liveness_t *l, const probe_service_t *service)
+{
+    l->service = *service;
+}
+
 int liveness_beat(liveness_t *l, bool is_ready, bool is_stopping)
 {
     const char *state = is_stopping ? "stopping" : is_ready ? "ready" : "starting";
@@ -85,6 +108,7 @@ int liveness_beat(liveness_t *l, bool is_ready, bool is_stopping)
         l->said = state;
         l->due_ms = at_ms + l->every_ms;
         notify(l, "WATCHDOG=1");
+        tell_status(l);
         write_file(l, at_ms);
     }
     return (int)(l->due_ms - at_ms);
@@ -106,8 +130,10 @@ int run_health(arguments_t *arguments)
     char line[64] = "", state[STATE_MAX] = "";
     int64_t at_ms = 0;
     if (arguments->positionals_n < 1)
-        return fail_with(EXIT_USAGE, "which file? fanmap health FILE, the one of --heartbeat");
+        return fail_with(EXIT_USAGE, "whose? fanmap health URL, of --metrics, or FILE, the one of --heartbeat");
     const char *path = arguments->positionals[0];
+    if (is_probe_url(path))
+        return ask_probe(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, line, sizeof line - 1) < 0)
         return fail_with(EXIT_UNREACHABLE, "no service keeps %s: %s", path, strerror(errno));

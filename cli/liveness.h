@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "cli/cli.h"
+#include "cli/probe.h"
 
 typedef struct {
     int notify_fd, file_fd; /* -1: nobody asks */
@@ -14,10 +15,14 @@ typedef struct {
     socklen_t notify_len;
     const char *path, *said; /* of the file; the state told last */
     int64_t every_ms, due_ms;
+    probe_service_t service;
+    fanmap_health_t health; /* as systemd was told it last */
 } liveness_t;
 
 /* Before anything is started, for what systemd put into the environment is for us alone. An exit status. */
 int liveness_open(liveness_t *l, const arguments_t *arguments);
+/* From here on `systemctl status` shows in words what /readyz answers. */
+void liveness_of(liveness_t *l, const probe_service_t *service);
 /* Before each turn. Returns how long the turn may wait, in ms; -1: for ever. */
 int liveness_beat(liveness_t *l, bool is_ready, bool is_stopping);
 void liveness_close(liveness_t *l);

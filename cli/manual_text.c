@@ -68,8 +68,10 @@ static const struct {
                "--print-acls prints the rights that each role needs, as commands for Kafka and Redis, and with "
                "--stream those for one stream."},
     {"health",
-     "Asks the file that a worker or an aggregator keeps with --heartbeat. 0: it is ready, or stopping; the word is "
-     "printed. 5: it is "
+     "Asks a service how it is. http://HOST:PORT, the port of its --metrics: /readyz there, or the path that is named "
+     "behind it, within 4 s; what it answers is printed. 0: it is ready, though perhaps degraded. 5: it is not ready "
+     "yet, drains, or does not answer. A file, the one that a worker or an aggregator keeps with --heartbeat: 0: it is "
+     "ready, or stopping; the word is printed. 5: it is "
      "not ready yet, has not turned its loop for 10 s, or there is none. Made for the health checks of containers."},
     {"logs",
      "Prints what the attempts of JOB wrote, or those of its item INDEX, as INDEX/ATTEMPT: line. Kafka keeps it for a "

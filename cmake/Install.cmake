@@ -13,7 +13,7 @@
 #   share/doc/fanmap/examples/       the examples, and files for /etc/fanmap
 #   share/man/man1/                  fanmap.1 and a page a command
 #   share/bash-completion/completions/, share/zsh/site-functions/, share/fish/vendor_completions.d/
-#   lib/systemd/system/              fanmap-worker@.service, fanmap-aggregator.service
+#   lib/systemd/system/              fanmap-worker@.service, fanmap-aggregator.service, fanmap-serve.service
 #   lib/sysusers.d/fanmap.conf       the user of the aggregator
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -45,7 +45,7 @@ install(CODE "
 install(CODE [[
   set(to "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
   foreach(name lib/systemd/system/fanmap-worker@.service lib/systemd/system/fanmap-aggregator.service
-               ${docs}/examples/worker-default.conf)
+               lib/systemd/system/fanmap-serve.service ${docs}/examples/worker-default.conf)
     get_filename_component(file ${name} NAME)
     file(READ ${units}/${file} text)
     string(REPLACE "/usr/local/lib/" "${CMAKE_INSTALL_PREFIX}/lib/" text "${text}")

@@ -18,6 +18,9 @@ struct serve {
     struct event *fleet_ready, *stop, *watched_fd; /* the last: of serve_watch, or NULL */
     void (*on_watched_fd)(void *arg);
     void *watched_fd_arg;
+    struct event *every; /* of serve_every, or NULL */
+    int (*on_every)(void *arg);
+    void *every_arg;
     fanmap_options_t *options; /* the caller's */
     fanmap_t *f;
     fanmap_log_fn log;

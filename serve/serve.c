@@ -223,6 +223,28 @@ int serve_watch(serve_t *serve, int fd, void (*fn)(void *arg), void *arg, fanmap
     return FANMAP_OK;
 }
 
+static void on_every(evutil_socket_t fd, short what, void *arg)
+{
+    serve_t *serve = arg;
+    (void)fd;
+    (void)what;
+    int after_ms = serve->on_every(serve->every_arg);
+    struct timeval after = {after_ms / 1000, after_ms % 1000 * 1000};
+    if (after_ms >= 0)
+        (void)event_add(serve->every, &after);
+}
+
+int serve_every(serve_t *serve, int (*fn)(void *arg), void *arg, fanmap_error_t *err)
+{
+    const struct timeval at_once = {0, 0};
+    serve->on_every = fn;
+    serve->every_arg = arg;
+    serve->every = evtimer_new(serve->base, on_every, serve);
+    if (!serve->every || event_add(serve->every, &at_once) != 0)
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
+    return FANMAP_OK;
+}
+
 /* The library's text and ours behind it, as one. */
 typedef struct {
     const serve_t *serve;
@@ -287,6 +309,8 @@ void serve_close(serve_t *serve)
         event_free(serve->stop);
     if (serve->watched_fd)
         event_free(serve->watched_fd);
+    if (serve->every)
+        event_free(serve->every);
     fanmap_close(serve->f);
     if (serve->stop_fd >= 0)
         close(serve->stop_fd);

@@ -77,10 +77,15 @@ void view_dead(buf_t *out, const fanmap_dead_t *letter)
     json_end(&json);
 }
 
+const char *view_health_word(const fanmap_health_t *health)
+{
+    return !health->is_ready ? "not ready" : health->why[0] ? "degraded" : "ready";
+}
+
 int view_health(buf_t *out, const fanmap_health_t *health)
 {
     json_t json = json_begin(out);
-    json_text(&json, "status", !health->is_ready ? "not ready" : health->why[0] ? "degraded" : "ready");
+    json_text(&json, "status", view_health_word(health));
     if (health->why[0])
         json_text(&json, "reason", health->why);
     json_end(&json);

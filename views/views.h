@@ -18,6 +18,8 @@ void view_item(buf_t *out, const fanmap_item_info_t *item);
 void view_log_line(buf_t *out, const fanmap_log_line_t *line);
 /* Returns the status that HTTP gives it: 200 or 503. */
 int view_health(buf_t *out, const fanmap_health_t *health);
+/* "ready", "degraded" or "not ready". */
+const char *view_health_word(const fanmap_health_t *health);
 /* Bytes as text for people: printable ASCII as it is, the rest as \xNN; cut where `ret` is full. */
 void view_bytes(char *ret, size_t cap, const void *bytes, size_t len);
 

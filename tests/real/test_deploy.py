@@ -54,13 +54,25 @@ class Deploy(Case):
     def placed(self, text):
         """A path of the image, or of the host of the units, as it is here."""
         text = re.sub(r"/usr/local(?=/)", os.path.join(self.image, "usr/local"), text)
-        text = re.sub(r"^[0-9.]+:9464$", "127.0.0.1:0", text)
+        text = re.sub(r"^[0-9.]+:8080$", "127.0.0.1:0", text)
+        text = re.sub(r"^(/tokens|/var/lib/fanmap-serve)(?=/)", self.folder, text)
         return re.sub(r"^/results$", self.results, text)
 
     def run_line(self, words, name, env=None):
-        program = Program(name, [self.program, *map(self.placed, words)], self.folder, self.environment(env))
+        """A service of ours; program.metrics is where it answers here."""
+        metrics = f"127.0.0.1:{free_port()}"
+        words = [re.sub(r"^[0-9.]+:946\d$", metrics, self.placed(word)) for word in words]
+        program = Program(name, [self.program, *words], self.folder, self.environment(env))
+        program.metrics = metrics
         self.programs.append(program)
         return program
+
+    def until_well(self, program, words=("fanmap", "health", "http://127.0.0.1:9464/readyz")):
+        """The line of a health check says so, and says something else once nobody answers there."""
+        self.assertEqual(words[0], "fanmap")
+        line = [self.program, *(re.sub(r"127.0.0.1:946\d", program.metrics, word) for word in words[1:])]
+        wait_until(lambda: said(line).returncode == 0, 60 * PATIENCE, f"{program.name} is well")
+        self.assertEqual(json.loads(said(line).stdout)["status"], "ready")
 
     def setUp(self):
         super().setUp()
@@ -84,20 +96,29 @@ class Deploy(Case):
 
     def test_compose_lines(self):
         services = self.compose()
-        self.assertEqual(set(services), {"kafka", "redis", "worker", "aggregator"})
-        for name in ("kafka", "redis"):
+        self.assertEqual(set(services), {"kafka", "redis", "worker", "aggregator", "serve"})
+        for name in ("kafka", "redis", "serve"):
             for port in services[name]["ports"]:
                 self.assertTrue(str(port).startswith("127.0.0.1:"), f"{name} listens wider than loopback: {port}")
         self.redis_line(services["redis"]["command"])
         self.install()
         self.on_fleet()
-        for name in ("worker", "worker", "aggregator"):
+        for name in ("worker", "worker", "aggregator", "serve"):
             told = services[name]["environment"]
             self.assertEqual(told["FANMAP_BROKERS"], "kafka:9094")
             self.assertIn("FLEET://kafka:9094", services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"])
             env = {"FANMAP_REDIS": self.redis.url if "FANMAP_REDIS" in told else None}
-            self.run_line(services[name]["command"], f"{name}{len(self.programs)}", env)
+            program = self.run_line(services[name]["command"], f"{name}{len(self.programs)}", env)
+            check = services[name]["healthcheck"]["test"]
+            self.assertEqual(check[0], "CMD")
+            self.until_well(program, check[1:])
         self.map_and_wait_for_file()
+        serve = self.programs[3]
+        self.assertEqual(os.listdir(os.path.dirname(self.placed("/tokens/serve.token"))).count("serve.token"), 1)
+        serve.process.terminate()
+        self.finish(serve, 60)
+        gone = said([self.program, "health", f"http://{serve.metrics}/readyz"])
+        self.assertEqual(gone.returncode, 5, gone.stdout)
 
     def redis_line(self, words):
         port = free_port()
@@ -131,7 +152,7 @@ class Deploy(Case):
                 copies.append(os.path.join(self.folder, name))
                 with open(os.path.join(UNITS, name)) as f, open(copies[-1], "w") as copy:
                     copy.write(f.read().replace("ExecStart=fanmap ", f"ExecStart={FANMAP} "))
-        self.assertEqual(len(copies), 2)
+        self.assertEqual(len(copies), 3)
         done = said(["systemd-analyze", "verify", "--man=no", *copies])
         ours = [line for line in done.stdout.splitlines() if "fanmap" in line]
         self.assertEqual((done.returncode, ours), (0, []), done.stdout)
@@ -151,24 +172,29 @@ class Deploy(Case):
         self.on_fleet()
         installed = os.path.join(self.image, "usr/local")
         self.assertEqual(sorted(os.listdir(os.path.join(installed, "lib/systemd/system"))),
-                         ["fanmap-aggregator.service", "fanmap-worker@.service"])
+                         ["fanmap-aggregator.service", "fanmap-serve.service", "fanmap-worker@.service"])
         with open(os.path.join(installed, "share/doc/fanmap/examples/fanmap.env")) as f:
             names = [line.split("=")[0] for line in f if not line.startswith("#")]
         self.assertEqual(names, ["FANMAP_BROKERS", "FANMAP_REDIS", "FANMAP_NAMESPACE"])  # what environment() sets
+        metrics = f"127.0.0.1:{free_port()}"
         with open(os.path.join(installed, "share/doc/fanmap/examples/worker-default.conf")) as f:
-            text = f.read().replace("/usr/local", installed)
+            text = re.sub(r"(?m)^metrics = .*", f"metrics = {metrics}", f.read().replace("/usr/local", installed))
         with open(os.path.join(self.folder, "worker-default.conf"), "w") as f:
             f.write(text)
         units = os.path.join(installed, "lib/systemd/system")
         worker = Unit(os.path.join(units, "fanmap-worker@.service")).command(i="default")
         aggregator = Unit(os.path.join(units, "fanmap-aggregator.service")).command(S="/var/lib", H="host1")
-        self.assertEqual((worker[0], aggregator[0]), ("fanmap", "fanmap"))  # in /usr/local systemd finds it
-        self.run_line([w.replace("/etc/fanmap", self.folder) for w in worker[1:]], "worker")
+        serve = Unit(os.path.join(units, "fanmap-serve.service")).command(S="/var/lib")
+        self.assertEqual((worker[0], aggregator[0], serve[0]), ("fanmap",) * 3)  # in /usr/local systemd finds it
+        self.run_line([w.replace("/etc/fanmap", self.folder) for w in worker[1:]], "worker").metrics = metrics
         self.run_line([w.replace("/var/lib/fanmap/results", self.results) for w in aggregator[1:]], "aggregator")
+        self.run_line(serve[1:], "serve")
+        for program in self.programs[:3]:
+            self.until_well(program)
         self.map_and_wait_for_file()
         self.results_can_be_read(Unit(os.path.join(units, "fanmap-aggregator.service"))["Service"])
         shout = self.run_map("shout", data=json.dumps("loud").encode() + b"\n")
         self.assertEqual(shout.out(), b'"LOUD"\n')
-        for program in self.programs[:2]:
+        for program in self.programs[:3]:
             program.process.terminate()
             self.finish(program, 60)

@@ -3,7 +3,7 @@ import os
 import signal
 import socket
 
-from fleet import PATIENCE, Case, wait_until
+from fleet import PATIENCE, Case, free_port, wait_until
 
 
 class Health(Case):
@@ -37,8 +37,12 @@ class Health(Case):
             return self.health() == status
         wait_until(is_so, 60 * PATIENCE, f"fanmap health says {status}")
 
+    def statuses(self):
+        return [t for t in self.told() if t.startswith("STATUS=")]
+
     def lives(self, service):
         self.until_health(0)
+        wait_until(lambda: self.statuses()[-1:] == ["STATUS=ready"], 60 * PATIENCE, "systemd is told the words of /readyz")
         self.assertEqual([t for t in self.told() if t == "READY=1"], ["READY=1"])
         before = len(self.heard)
         wait_until(lambda: self.told()[before:].count("WATCHDOG=1") >= 3, 20 * PATIENCE, "three beats")
@@ -65,6 +69,24 @@ class Health(Case):
         out = os.path.join(self.folder, "out")
         os.mkdir(out)
         self.lives(self.start("aggregator", "--out", out, "--heartbeat", self.beat, *self.connect_args()))
+
+    def test_serve(self):
+        """systemd hears it as it hears a worker; fanmap health asks over HTTP."""
+        at = f"127.0.0.1:{free_port()}"
+        serve = self.start("serve", "--socket", os.path.join(self.folder, "s"), "--metrics", at, *self.connect_args())
+        wait_until(lambda: self.start("health", f"http://{at}").wait(20) == 0, 60 * PATIENCE, "it is ready")
+        wait_until(lambda: self.told().count("WATCHDOG=1") >= 3, 20 * PATIENCE, "three beats")
+        self.assertEqual((self.told().count("READY=1"), self.statuses()[-1]), (1, "STATUS=ready"))
+        self.assertEqual(self.run_fanmap("health", f"http://{at}/healthz").out(), b'{"status":"ok"}\n')
+        serve.signal(signal.SIGSTOP)
+        self.assert_one_line(self.run_fanmap("health", f"http://{at}/healthz", exit_status=5), "does not answer")
+        serve.signal(signal.SIGCONT)
+        self.assert_one_line(self.run_fanmap("health", f"http://{at}/no", exit_status=5), "404", "/readyz")
+        serve.signal(signal.SIGTERM)
+        self.finish(serve, 30)
+        self.assertIn("STOPPING=1", self.told())
+        self.assert_one_line(self.run_fanmap("health", f"http://{at}", exit_status=5), at, "refused")
+        self.assert_one_line(self.run_fanmap("health", "http://nowhere", exit_status=2), "HOST:PORT")
 
     def test_a_file_that_cannot_be_kept(self):
         run = self.run_fanmap("aggregator", "--out", self.folder, "--heartbeat", "/no/such/folder/beat", exit_status=6)
