@@ -122,6 +122,37 @@ static void test_head_and_grid(void **state)
     summary_free(s);
 }
 
+/* Cells of any bounds, over pages that are there and that are not. */
+static void test_cells_count_what_is_there(void **state)
+{
+    enum { N = 200000, GAP_FROM = 66000, GAP_TO = 132000 };
+    static const uint64_t bounds[][2] = {{0, 1},           {0, 32},         {1, 33},        {31, 65},
+                                         {5, 100000},      {65530, 65540},  {65536, 66100}, {70000, 131000},
+                                         {120000, 140001}, {199990, 300000}};
+    summary_t *s = summary_new();
+    (void)state;
+    for (uint64_t i = 0; i < N; i++)
+        if (i % 11 != 3 && (i < GAP_FROM || i >= GAP_TO))
+            add(s, i);
+    for (size_t b = 0; b < sizeof bounds / sizeof bounds[0]; b++) {
+        buf_t out = {0};
+        char wanted[100];
+        unsigned known = 0, retried = 0, failed = 0;
+        for (uint64_t i = bounds[b][0]; i < bounds[b][1] && i < N; i++) {
+            bool is_there = i % 11 != 3 && (i < GAP_FROM || i >= GAP_TO);
+            known += is_there;
+            failed += is_there && i % 7 == 0;
+            retried += is_there && i % 7 != 0 && i % 5 == 0;
+        }
+        summary_json(s, bounds[b][0], bounds[b][1], 1, &out);
+        buf_append(&out, "", 1);
+        snprintf(wanted, sizeof wanted, "\"cells\":[[%u,%u,%u]]", known, retried, failed);
+        assert_non_null(strstr((char *)out.data, wanted));
+        buf_free(&out);
+    }
+    summary_free(s);
+}
+
 static void test_groups_are_bounded(void **state)
 {
     buf_t out = {0};
@@ -149,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_a_message_is_cut_at_a_character),
         cmocka_unit_test(test_any_order_gives_the_same),
         cmocka_unit_test(test_head_and_grid),
+        cmocka_unit_test(test_cells_count_what_is_there),
         cmocka_unit_test(test_groups_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
