@@ -11,6 +11,8 @@ void failure_copy(char *ret, size_t cap, const char *text)
 {
     size_t n = 0, len = strlen(text);
     uint32_t scalar;
+    if (len < cap)
+        n = len;
     while (n < len) {
         size_t step = text_utf8_decode(text + n, len - n, &scalar);
         step = step > 0 ? step : 1;
@@ -69,7 +71,9 @@ void failure_normalise(char *ret, size_t cap, const char *message)
         size_t len = detail(message, is_start, &instead);
         is_start = !is_word(*message);
         if (len > 0) {
-            n += (size_t)snprintf(whole + n, sizeof whole - n, "%s", instead);
+            size_t instead_len = strlen(instead); /* at most 5: there is room for 8 */
+            memcpy(whole + n, instead, instead_len);
+            n += instead_len;
             message += len;
             is_start = false;
         } else {
@@ -85,8 +89,16 @@ void failure_key(char ret[FAILURE_KEY_MAX], fanmap_kind_t kind, const char *type
     char short_type[FAILURE_TYPE_MAX], same[FAILURE_MESSAGE_MAX];
     failure_copy(short_type, sizeof short_type, type);
     failure_normalise(same, sizeof same, message);
-    memset(ret, 0, FAILURE_KEY_MAX);
-    snprintf(ret, FAILURE_KEY_MAX, "%d\x1f%s\x1f%s", (int)kind, short_type, same);
+    size_t type_len = strlen(short_type), n = 0;
+    memset(ret, 0, FAILURE_KEY_MAX); /* there is room for two digits, both texts and what is between them */
+    if (kind >= 10)
+        ret[n++] = (char)('0' + (int)kind / 10);
+    ret[n++] = (char)('0' + (int)kind % 10);
+    ret[n++] = '\x1f';
+    memcpy(ret + n, short_type, type_len);
+    n += type_len;
+    ret[n++] = '\x1f';
+    memcpy(ret + n, same, strlen(same));
 }
 
 const char *failure_message_of(const char *key)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static failure_group_t *group_of(failure_groups_t *groups, const char *key)
+static failure_group_t *group_of(failure_groups_t *groups, const char *key, fanmap_kind_t kind, const char *type)
 {
     failure_group_t *group;
     HASH_FIND_STR(groups->table, key, group);
@@ -16,6 +16,8 @@ static failure_group_t *group_of(failure_groups_t *groups, const char *key)
         return NULL;
     }
     failure_group(group->name, key);
+    group->kind = kind;
+    failure_copy(group->type, sizeof group->type, type);
     group->first = UINT64_MAX;
     return group;
 }
@@ -25,13 +27,11 @@ void failure_groups_add(failure_groups_t *groups, uint64_t index, fanmap_kind_t 
 {
     char key[FAILURE_KEY_MAX];
     failure_key(key, kind, type, message);
-    failure_group_t *group = group_of(groups, key);
+    failure_group_t *group = group_of(groups, key, kind, type);
     if (!group) {
         groups->ungrouped++;
         return;
     }
-    group->kind = kind;
-    failure_copy(group->type, sizeof group->type, type);
     group->count++;
     group->first = index < group->first ? index : group->first;
     group->last = index > group->last ? index : group->last;

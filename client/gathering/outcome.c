@@ -54,6 +54,10 @@ static size_t sound_run(const char *text, size_t len)
 
 void put_utf8(buf_t *b, const char *text, size_t len)
 {
+    if (len > 0 && !memchr(text, '\0', len) && text_utf8_valid(text, len)) { /* as nearly all is */
+        buf_append(b, text, len);
+        return;
+    }
     for (size_t i = 0; i < len;) {
         size_t n = sound_run(text + i, len - i);
         buf_append(b, text + i, n);
