@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <time.h>
 
 /* 0: counted, or nobody counts. */
@@ -114,6 +115,18 @@ static int noop(fanmap_attempt_t *a)
     return a->out(a, "\xc0", 1);
 }
 
+/* n fails for good, as one of fifty: what stands in its message besides words is no part of that. */
+static int fail_as(fanmap_attempt_t *a)
+{
+    int64_t n;
+    char message[80];
+    if (a->get_i64(a, &n) != 0 || n < 0)
+        return a->fail(a, 1, "type", "not a number");
+    snprintf(message, sizeof message, "cannot reach host %c%c: try %d of 7", 'a' + (int)(n % 50 / 10),
+             'a' + (int)(n % 10), (int)n);
+    return a->fail(a, 1, "Unreachable", message);
+}
+
 /* n -> a string of n bytes. */
 static int big(fanmap_attempt_t *a)
 {
@@ -162,5 +175,6 @@ FANMAP_TASKS({FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "recorded", "x -> x*x, count
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "echo", "v -> v", echo, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "bound", "v -> [v, bound]", bound, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "noop", "v -> null", noop, NULL, NULL},
+             {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "fail_as", "n fails, as one of fifty", fail_as, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "big", "n -> n bytes", big, NULL, NULL},
              {FANMAP_TASK_ABI, FANMAP_TASK_MSGPACK, "trouble", "n -> n*n, or what its sign says", trouble, NULL, NULL});
