@@ -185,7 +185,7 @@ static void test_decode(void **state)
 {
     char text[8];
     (void)state;
-#define DECODE(in, plus) http_decode((http_text_t){in, sizeof in - 1}, plus, text, sizeof text)
+#define DECODE(in, plus) http_decode((http_text_t){in, sizeof(in) - 1}, plus, text, sizeof text)
     assert_true(DECODE("a%20b%2f", false));
     assert_string_equal(text, "a b/");
     assert_true(DECODE("a+b", true));
