@@ -187,7 +187,7 @@ static void test_slots(void **state)
     f.running = f.job_running = 4; /* its own */
     check_nothing(&given);
     f.slots = f.running = f.job_running = 0;
-    check_first(&given, WHY_NO_SLOT, "none that is up");
+    check_first(&given, WHY_NO_SLOT, "has one that is up");
 }
 
 static void test_backoff_and_backlog(void **state)

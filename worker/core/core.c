@@ -143,6 +143,7 @@ static void tick(worker_t *w)
     slots_tick(w);
 }
 
+/* Of the group, and of what is read beside it. */
 static void handle_group(worker_t *w, const worker_event_t *e)
 {
     switch (e->type) {
@@ -165,6 +166,12 @@ static void handle_group(worker_t *w, const worker_event_t *e)
         break;
     case WORKER_MEMBERS:
         claims_members(w, e);
+        break;
+    case WORKER_FETCHED:
+        intake_fetched(w, e);
+        break;
+    case WORKER_FETCH_OVER:
+        intake_fetch_over(w, e->gap.lane, e->gap.to);
         break;
     case WORKER_HEARD:
         claims_heard(w, e);
@@ -194,12 +201,6 @@ static void handle(worker_t *w, const worker_event_t *e)
         break;
     case WORKER_ITEM:
         intake_item(w, e);
-        break;
-    case WORKER_FETCHED:
-        intake_fetched(w, e);
-        break;
-    case WORKER_FETCH_OVER:
-        intake_fetch_over(w, e->gap.lane, e->gap.to);
         break;
     case WORKER_GAP:
         intake_gap(w, e->gap.lane, e->gap.from, e->gap.to);

@@ -60,7 +60,7 @@ bool deferred_add(worker_t *w, worker_part_t *part, worker_job_t *job, int64_t o
 {
     if (job->deferred_n == 0 && !(w->is_deferring && has_of_share(w, job, 1)))
         return false;
-    if (job->spec == NULL || job->is_halting || claim_find(part, offset) != NULL)
+    if (job->spec == NULL || job->is_halting)
         return false;
     commit_count_t counts = tracker_counts(&part->tracker, offset);
     deferred_run_t *run = counts.attempts + counts.charges == 0 ? run_for(w, &part->deferred, job, offset) : NULL;
@@ -149,7 +149,7 @@ bool deferred_take(worker_t *w, worker_part_t *part, int64_t offset)
     deferred_run_t *run = at > 0 ? &of->runs[at - 1] : NULL;
     if (run == NULL || offset >= run->to || !run->job->is_refilled)
         return false;
-    run->job->is_refilled = intake_has_room(w);
+    run->job->is_refilled = budget_has_room(w);
     if (run->from < offset || !run->job->is_refilled) {
         w->must_fetch = true; /* from its first again */
         return false;
@@ -207,7 +207,7 @@ void deferred_forget(worker_t *w, worker_part_t *part)
 static bool judge(worker_t *w, worker_job_t *job)
 {
     bool wants =
-        !w->is_draining && job->deferred_n > 0 && intake_has_room(w) && !has_of_share(w, job, job->is_refilled ? 1 : 2);
+        !w->is_draining && job->deferred_n > 0 && budget_has_room(w) && !has_of_share(w, job, job->is_refilled ? 1 : 2);
     if (wants == job->is_refilled)
         return false;
     job->is_refilled = wants;

@@ -85,7 +85,8 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e, bool
         job_leave(w, job, part, e->item.offset);
         return false;
     }
-    if (!is_again && deferred_add(w, part, job, e->item.offset))
+    bool is_free = part->claims_n == 0 || claim_find(part, e->item.offset) == NULL;
+    if (!is_again && is_free && deferred_add(w, part, job, e->item.offset))
         return false;
     file(w, part, job, &decoded, e);
     return true;
@@ -169,18 +170,6 @@ static bool has_ample(const worker_t *w, size_t shift)
     return job->queue.n * job->run_us / w->config.slots_n < AMPLE_US;
 }
 
-/* So many sixths of what intake pauses at are in hand, by bytes or by items. */
-static bool holds(const worker_t *w, size_t sixths)
-{
-    return w->pool.in_use >= (w->config.items_max * sixths + 5) / 6 ||
-           w->stats.payload_bytes >= w->config.budget_bytes * sixths / 6;
-}
-
-bool intake_has_room(const worker_t *w)
-{
-    return !holds(w, 8);
-}
-
 /* A pause that lasts is over, and what comes of a job that has its share is put off, until less than half is in hand. */
 static void judge_pause(worker_t *w, bool is_full, bool is_half)
 {
@@ -201,8 +190,8 @@ void intake_turn(worker_t *w)
     size_t shift = w->intake_on ? 0 : 1;
     if (w->is_window_full)
         w->is_window_full = has_full_window(w);
-    judge_pause(w, holds(w, w->intake_on ? 6 : 3), holds(w, 3));
-    bool is_full = holds(w, w->is_deferring ? 8 - shift : (size_t)6 >> shift);
+    judge_pause(w, budget_holds(w, w->intake_on ? 6 : 3), budget_holds(w, 3));
+    bool is_full = budget_holds(w, w->is_deferring ? 8 - shift : (size_t)6 >> shift);
     bool on = !w->is_draining && !w->is_window_full && !is_full && !has_ample(w, shift);
     if (on == w->intake_on)
         return;

@@ -102,8 +102,12 @@ void intake_fetched(worker_t *w, const worker_event_t *event);
 void intake_fetch_over(worker_t *w, int32_t lane, int64_t low);
 void intake_turn(worker_t *w);
 int64_t intake_next_ms(const worker_t *w);
+
+/* budget.c */
+/* So many sixths of what intake pauses at are in hand, by bytes or by items. */
+bool budget_holds(const worker_t *w, size_t sixths);
 /* One more may be in hand. */
-bool intake_has_room(const worker_t *w);
+bool budget_has_room(const worker_t *w);
 
 /* filing.c */
 /* A soundly decoded item whose claim, if it had one, is over: published as crashed, left, dropped, or enqueued. */

@@ -1,5 +1,6 @@
 /* What each action of the core means on the real world. */
 #include "base/invariant.h"
+#include "worker/shell/beside.h"
 #include "worker/shell/inflight.h"
 #include "worker/shell/state.h"
 #include "worker/shell/stream.h"

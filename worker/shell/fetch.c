@@ -1,7 +1,7 @@
 /* Lanes that are read a second time, beside the group, for what the core put off. */
 #include <stdlib.h>
 
-#include "worker/shell/state.h"
+#include "worker/shell/beside.h"
 
 struct fetch {
     fetch_t *next;

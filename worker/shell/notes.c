@@ -1,7 +1,7 @@
 /* Lanes that are read for notes, beside the group. */
 #include <stdlib.h>
 
-#include "worker/shell/state.h"
+#include "worker/shell/beside.h"
 
 struct watch {
     watch_t *next;

@@ -6,6 +6,7 @@
  * retried is retried below, in bus and port.
  */
 #include "worker/shell/shell.h"
+#include "worker/shell/beside.h"
 
 #include <stdio.h>
 #include <stdlib.h>

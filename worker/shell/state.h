@@ -25,8 +25,6 @@ enum {
 
 typedef struct inflight inflight_t;
 typedef struct shell_burial shell_burial_t;
-typedef struct watch watch_t; /* one lane that is read for notes */
-typedef struct fetch fetch_t; /* one that is read again for what was put off */
 
 /* The lanes of one topic, by partition; -1: not seen yet. */
 typedef struct {
@@ -70,13 +68,13 @@ struct worker_shell {
     bus_group_t *group; /* NULL: not joined, or left */
     group_link_t *link;
     bus_reader_t *jobs_reader;
-    watch_t *watches;
-    fetch_t *fetches;
+    struct watch *watches;
+    struct fetch *fetches;
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
-    struct stream_record *stream_spare;             /* that serve again */
-    buf_t stream_text, stream_context;              /* an outcome as the output has it; of the run that is being handed over */
+    struct stream_record *stream_spare; /* that serve again */
+    buf_t stream_text, stream_context;  /* an outcome as the output has it; of the run that is being handed over */
     int64_t jobs_position, told_ms, told_broker_ms; /* told: what the clocks said at the last event */
     shell_burial_t *burial;                         /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
@@ -157,14 +155,6 @@ char *shell_items_name(const worker_shell_t *shell, int32_t lane, char *ret);
  * up, and the group joined anew. */
 void shell_gap(worker_shell_t *shell, int32_t bus_lane, int64_t from, int64_t to);
 void shell_lanes_free(worker_shell_t *shell);
-
-/* notes.c */
-void shell_watch(worker_shell_t *shell, const worker_action_t *action);
-void shell_watches_close(worker_shell_t *shell);
-
-/* fetch.c */
-void shell_fetch(worker_shell_t *shell, const worker_action_t *action);
-void shell_fetches_close(worker_shell_t *shell);
 
 /* topics.c */
 int shell_open_topics(worker_shell_t *shell, fanmap_error_t *err);
