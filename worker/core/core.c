@@ -43,6 +43,7 @@ worker_t *worker_new(const worker_config_t *config)
     w->idle = calloc(config->slots_n, sizeof *w->idle);
     w->counts = calloc(config->tasks_n + 1, sizeof *w->counts);
     w->intake_on = true;
+    budget_begin(w);
     w->commit_next_ms = INT64_MIN;
     if (w->slots == NULL || w->idle == NULL || w->counts == NULL || !copy_tasks(w, config)) {
         worker_free(w);

@@ -190,7 +190,8 @@ void intake_turn(worker_t *w)
     size_t shift = w->intake_on ? 0 : 1;
     if (w->is_window_full)
         w->is_window_full = has_full_window(w);
-    judge_pause(w, budget_holds(w, w->intake_on ? 6 : 3), budget_holds(w, 3));
+    bool is_half = budget_holds(w, 3);
+    judge_pause(w, is_half && (!w->intake_on || budget_holds(w, 6)), is_half);
     bool is_full = budget_holds(w, w->is_deferring ? 8 - shift : (size_t)6 >> shift);
     bool on = !w->is_draining && !w->is_window_full && !is_full && !has_ample(w, shift);
     if (on == w->intake_on)

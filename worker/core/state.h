@@ -14,6 +14,8 @@
 #include "worker/core/names.h"
 #include "worker/core/slot.h"
 
+enum { BUDGET_MOST = 8 /* sixths of what intake pauses at */ };
+
 struct worker {
     worker_config_t config;
     char **tasks;
@@ -62,8 +64,11 @@ struct worker {
     uint64_t suspect_number;
     bool is_window_full; /* of some partition, perhaps */
     bool intake_on, is_draining, is_drained;
-    int64_t paused_ms;      /* since when intake pauses for what is in hand; 0: it does not */
-    bool is_deferring;      /* it has paused for long: what comes of a job that has its share is put off */
+    int64_t paused_ms; /* since when intake pauses for what is in hand; 0: it does not */
+    bool is_deferring; /* it has paused for long: what comes of a job that has its share is put off */
+    struct {
+        size_t items, bytes;
+    } bounds[BUDGET_MOST + 1];
     size_t deferred_n;      /* runs of records that were put off */
     bool must_fetch;        /* what is read again may be something else now */
     int64_t fetch_again_ms; /* a reader has failed; 0: none */
@@ -104,6 +109,7 @@ void intake_turn(worker_t *w);
 int64_t intake_next_ms(const worker_t *w);
 
 /* budget.c */
+void budget_begin(worker_t *w);
 /* So many sixths of what intake pauses at are in hand, by bytes or by items. */
 bool budget_holds(const worker_t *w, size_t sixths);
 /* One more may be in hand. */
