@@ -6,26 +6,9 @@
 #include <stdio.h>
 
 #include "schemas/names.h"
+#include "tokens/script.h"
 
 enum { KEY_MAX = 2 * NAME_MAX_LEN + TASK_NAME_MAX + 24 };
-
-static const char offer_text[] =
-    "local function write(...) local r = redis.pcall(...) if type(r) ~= 'table' then return r end "
-    "redis.call('DEL', KEYS[1]) return redis.call(...) end "
-    "if ARGV[2] == '0' then return write('ZREM', KEYS[1], ARGV[1]) end "
-    "write('ZADD', KEYS[1], ARGV[2], ARGV[1]) return redis.call('EXPIRE', KEYS[1], 60)";
-
-/* Of the tasks' best offers the best; until one of them listens. Mostly nobody has offered anything: one look. */
-static const char beg_text[] =
-    "if redis.call('EXISTS', unpack(KEYS)) == 0 then return 0 end for _ = 1, 8 do local key, who, most for i = 1, "
-    "#KEYS do "
-    "local best = redis.pcall('ZREVRANGE', KEYS[i], 0, 1, 'WITHSCORES') "
-    "for j = 1, #best, 2 do local score = tonumber(best[j + 1]) "
-    "if best[j] ~= ARGV[1] and (not most or score > most) then key, who, most = KEYS[i], best[j], score end end end "
-    "if not who then return 0 end "
-    "if redis.call('PUBLISH', ARGV[2] .. who, ARGV[3]) > 0 then "
-    "redis.call('ZADD', key, most / 2, who) return 1 end "
-    "redis.call('ZREM', key, who) end return 0";
 
 static void make_key(char *ret, const char *name_space, const char *queue, const char *task)
 {
@@ -44,14 +27,14 @@ void redis_handoff_offer(redisAsyncContext *context, const char *name_space, con
     make_key(key, name_space, queue, task);
     snprintf(score, sizeof score, "%" PRIu64, backlog_ms);
     if (context)
-        redisAsyncCommand(context, NULL, NULL, "EVAL %s 1 %s %s %s", offer_text, key, incarnation, score);
+        redisAsyncCommand(context, NULL, NULL, "EVAL %s 1 %s %s %s", script_offer_text, key, incarnation, score);
 }
 
 void redis_handoff_beg(redisAsyncContext *context, const char *name_space, const char *queue, const char *const *tasks,
                        size_t tasks_n, const char *incarnation, const char *text)
 {
     char keys[HANDOFF_TASKS_MAX][KEY_MAX], n[8], prefix[NAME_MAX_LEN + 16];
-    const char *argv[HANDOFF_TASKS_MAX + 6] = {"EVAL", beg_text, n};
+    const char *argv[HANDOFF_TASKS_MAX + 6] = {"EVAL", script_beg_text, n};
     size_t argc = 3;
     tasks_n = tasks_n < HANDOFF_TASKS_MAX ? tasks_n : HANDOFF_TASKS_MAX;
     if (!context || tasks_n == 0)

@@ -8,6 +8,11 @@
 /* The text of sync.lua and create.lua, NUL-terminated, and its SHA-1 in hex, by which EVALSHA names it. Generated. */
 extern const char script_sync_text[], script_sync_sha[];
 extern const char script_create_text[], script_create_sha[];
+/* Those of tokens/scripts: for presence.c and for redis_handoff.c. */
+extern const char script_announce_text[], script_announce_row_text[], script_announce_bounds_text[];
+extern const char script_query_workers_text[], script_query_servers_text[], script_query_bounds_text[];
+extern const char script_query_table_text[], script_leave_text[];
+extern const char script_offer_text[], script_beg_text[];
 
 enum {
     SCRIPT_SYNC_ARGS = 15,
