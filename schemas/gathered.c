@@ -43,16 +43,6 @@ void gathered_encode(buf_t *b, int64_t prefix, const gathered_t *gathered)
     buf_free(&steps);
 }
 
-/* `prefix` and a step of at least 0 behind it. */
-static int64_t read_step(mp_reader_t *r, int64_t from)
-{
-    int64_t step = mp_read_int(r);
-    if (step >= 0 && step <= INT64_MAX - from)
-        return from + step;
-    r->bad = true;
-    return from;
-}
-
 static bool decode_raw(const buf_t *raw, int64_t prefix, gathered_t *ret)
 {
     mp_reader_t r;
@@ -60,12 +50,12 @@ static bool decode_raw(const buf_t *raw, int64_t prefix, gathered_t *ret)
     uint32_t fields = mp_read_array(&r);
     if (mp_read_uint(&r) != GATHERED_VERSION || fields < FIELDS)
         return false;
-    ret->until = read_step(&r, prefix);
+    ret->until = mp_read_step(&r, prefix);
     ret->open_n = mp_read_array(&r);
     r.bad = r.bad || ret->open_n > GATHERED_OPEN_MAX;
     int64_t last = prefix;
     for (uint32_t i = 0; i < ret->open_n && !r.bad; i++)
-        ret->open[i] = last = read_step(&r, last);
+        ret->open[i] = last = mp_read_step(&r, last);
     mp_skip_fields(&r, fields - FIELDS);
     return mp_done(&r);
 }

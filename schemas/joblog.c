@@ -4,13 +4,21 @@
 
 #include <string.h>
 
+#include "schemas/mp_fields.h"
+
 enum {
     JOBLOG_VERSION = 1,
     OUTCOME_VALUE_FIELDS = 5,
     OUTCOME_ERROR_FIELDS = 9,
+    ERROR_FIELDS_MAX = 6,
     PACK_HEAD_FIELDS = 3,
     PACK_TAIL_FIELDS = 2
 };
+
+/* What an error has behind the fields of every outcome. */
+MP_TABLE(error_fields, ERROR_FIELDS_MAX, MP_STR_OF(outcome_t, type, type_len),
+         MP_STR_OF(outcome_t, message, message_len), MP_I32(outcome_t, exit_status), MP_I32(outcome_t, signo),
+         MP_BIN_OF(outcome_t, stderr_tail, stderr_len), MP_BIN_OF(outcome_t, stdout_tail, stdout_len));
 
 static void put_head(buf_t *b, uint32_t fields, joblog_type_t type)
 {
@@ -71,15 +79,8 @@ void joblog_put_outcome(buf_t *body, const outcome_t *o)
     if (value_len > 0)
         memcpy(at, o->value, value_len);
     body->len = (size_t)(at - body->data) + value_len;
-    if (is_value)
-        return;
-    mp_put_str(body, o->type, o->type_len);
-    mp_put_str(body, o->message, o->message_len);
-    mp_put_int(body, o->exit_status);
-    mp_put_int(body, o->signo);
-    mp_put_bin(body, o->stderr_tail, o->stderr_len);
-    if (o->stdout_len > 0)
-        mp_put_bin(body, o->stdout_tail, o->stdout_len);
+    if (!is_value)
+        mp_put_fields(body, error_fields, ERROR_FIELDS_MAX - (o->stdout_len == 0), o);
 }
 
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count)
@@ -107,19 +108,6 @@ void joblog_encode_worker_pack(buf_t *b, const buf_t *body, uint32_t count, cons
     buf_append(b, waits->data, waits->len);
 }
 
-/* Returns how many fields there are beyond those that are always there. */
-static uint32_t read_error(mp_reader_t *r, outcome_t *o, bool has_more)
-{
-    o->type = mp_read_str(r, &o->type_len);
-    o->message = mp_read_str(r, &o->message_len);
-    o->exit_status = mp_read_i32(r);
-    o->signo = mp_read_i32(r);
-    o->stderr_tail = mp_read_bin(r, &o->stderr_len);
-    if (has_more)
-        o->stdout_tail = mp_read_bin(r, &o->stdout_len);
-    return has_more;
-}
-
 /* What stands before the value or the error. Returns how many fields the entry has. */
 static uint32_t read_entry_head(mp_reader_t *r, outcome_t *ret, uint32_t *ret_known)
 {
@@ -127,7 +115,7 @@ static uint32_t read_entry_head(mp_reader_t *r, outcome_t *ret, uint32_t *ret_kn
     ret->index = mp_read_uint(r);
     uint64_t attempts = mp_read_uint(r), kind = mp_read_uint(r);
     ret->run_us = mp_read_uint(r);
-    *ret_known = kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS;
+    *ret_known = kind == FANMAP_VALUE ? OUTCOME_VALUE_FIELDS : OUTCOME_ERROR_FIELDS + (fields > OUTCOME_ERROR_FIELDS);
     r->bad = r->bad || fields < *ret_known || attempts > UINT32_MAX || kind > FANMAP_LOST;
     ret->attempts = (uint32_t)attempts;
     ret->kind = (fanmap_kind_t)kind;
@@ -141,10 +129,8 @@ static bool next_wait(joblog_record_t *record, uint64_t *ret_ms)
     if (record->waits_left == 0)
         return false;
     record->waits_left--;
-    if (mp_peek(r) == MP_NIL) {
-        mp_read_nil(r);
+    if (mp_read_nil_if(r))
         return false;
-    }
     uint64_t wait_ms = mp_read_uint(r);
     if (r->bad)
         record->waits_left = 0;
@@ -167,7 +153,7 @@ bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
     if (o.kind == FANMAP_VALUE)
         o.value = mp_skip(r, &o.value_len);
     else
-        known += read_error(r, &o, fields > known);
+        mp_read_fields(r, error_fields, known - (OUTCOME_VALUE_FIELDS - 1), &o);
     o.entry_len = (size_t)(r->at - o.entry); /* without fields that we do not know */
     mp_skip_fields(r, fields - known);
     if (r->bad)
@@ -194,12 +180,12 @@ bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret)
     mp_reader_t r;
     uint32_t known;
     mp_reader_init(&r, entry, len);
-    uint32_t fields = read_entry_head(&r, &o, &known);
+    (void)read_entry_head(&r, &o, &known);
     if (!r.bad && o.kind == FANMAP_VALUE) {
         o.value = r.at;
         o.value_len = (size_t)(r.end - r.at);
     } else if (!r.bad) {
-        (void)read_error(&r, &o, fields > known);
+        mp_read_fields(&r, error_fields, known - (OUTCOME_VALUE_FIELDS - 1), &o);
     }
     if (r.bad)
         return false;

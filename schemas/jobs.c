@@ -1,11 +1,18 @@
 /* Keys and values of the jobs topic: JOB/FIELD, and what each field holds. */
 #include "schemas/jobs.h"
+
 #include "base/text.h"
+#include "schemas/mp_fields.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { JOBS_VERSION = 1, END_FIELDS = 6 };
+enum { JOBS_VERSION = 1, COUNT_FIELDS = 4, END_FIELDS = 2 + COUNT_FIELDS, DEAD_FIELDS = 5 };
+
+MP_TABLE(count_fields, COUNT_FIELDS, MP_U64(jobs_counts_t, total), MP_U64(jobs_counts_t, done),
+         MP_U64(jobs_counts_t, failed), MP_U64(jobs_counts_t, retried));
+MP_TABLE(dead_fields, DEAD_FIELDS - 1, MP_I64(jobs_dead_t, until), MP_I64(jobs_dead_t, target),
+         MP_U64(jobs_dead_t, number), MP_TEXT(jobs_dead_t, who));
 
 static const char *const field_names[] = {[JOBS_SPEC] = "spec",
                                           [JOBS_CONCURRENCY] = "concurrency",
@@ -43,12 +50,8 @@ void jobs_encode_end_counted(buf_t *b, end_reason_t reason, const jobs_counts_t 
     mp_put_array(b, counts->is_known ? END_FIELDS : 2);
     mp_put_uint(b, JOBS_VERSION);
     mp_put_uint(b, reason);
-    if (!counts->is_known)
-        return;
-    mp_put_uint(b, counts->total);
-    mp_put_uint(b, counts->done);
-    mp_put_uint(b, counts->failed);
-    mp_put_uint(b, counts->retried);
+    if (counts->is_known)
+        mp_put_fields(b, count_fields, COUNT_FIELDS, counts);
 }
 
 static bool read_key(const char *key, size_t len, jobs_record_t *record)
@@ -71,10 +74,7 @@ static uint32_t read_counts(mp_reader_t *r, uint32_t fields, jobs_counts_t *ret)
     if (fields < END_FIELDS)
         return 2;
     ret->is_known = true;
-    ret->total = mp_read_uint(r);
-    ret->done = mp_read_uint(r);
-    ret->failed = mp_read_uint(r);
-    ret->retried = mp_read_uint(r);
+    mp_read_fields(r, count_fields, COUNT_FIELDS, ret);
     return END_FIELDS;
 }
 
@@ -130,12 +130,9 @@ const char jobs_dead_key[] = "-dead";
 
 void jobs_dead_encode(buf_t *b, const jobs_dead_t *mark)
 {
-    mp_put_array(b, 5);
+    mp_put_array(b, DEAD_FIELDS);
     mp_put_uint(b, JOBS_VERSION);
-    mp_put_int(b, mark->until);
-    mp_put_int(b, mark->target);
-    mp_put_uint(b, mark->number);
-    mp_put_text(b, mark->who);
+    mp_put_fields(b, dead_fields, DEAD_FIELDS - 1, mark);
 }
 
 bool jobs_dead_decode(const void *key, size_t key_len, const void *value, size_t value_len, jobs_dead_t *ret)
@@ -148,11 +145,9 @@ bool jobs_dead_decode(const void *key, size_t key_len, const void *value, size_t
     uint32_t fields = mp_read_array(&r);
     if (mp_read_uint(&r) != JOBS_VERSION)
         return false;
-    mark.until = mp_read_int(&r);
-    mark.target = mp_read_int(&r);
-    mark.number = mp_read_uint(&r);
-    mp_read_text(&r, mark.who, sizeof mark.who);
-    if (!mp_end_fields(&r, fields, 5) || mark.until < 0 || mark.target < mark.until || mark.number == UINT64_MAX)
+    mp_read_fields(&r, dead_fields, DEAD_FIELDS - 1, &mark);
+    if (!mp_end_fields(&r, fields, DEAD_FIELDS) || mark.until < 0 || mark.target < mark.until ||
+        mark.number == UINT64_MAX)
         return false;
     *ret = mark;
     return true;

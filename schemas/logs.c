@@ -1,30 +1,27 @@
 #include "schemas/logs.h"
 
+#include "schemas/mp_fields.h"
+
 enum { HEAD_FIELDS = 3, ALL_FIELDS = 5, LINE_FIELDS = 3, END_FIELDS = 9 };
+
+MP_TABLE(line_fields, LINE_FIELDS, MP_U64(logs_line_t, index), MP_U32(logs_line_t, attempt),
+         MP_STR_OF(logs_line_t, text, len));
+MP_TABLE(end_fields, END_FIELDS, MP_U64(logs_end_t, index), MP_U32(logs_end_t, attempt), MP_U32(logs_end_t, kind),
+         MP_I64(logs_end_t, ended_ms), MP_U64(logs_end_t, run_us), MP_STR_OF(logs_end_t, type, type_len),
+         MP_STR_OF(logs_end_t, message, message_len), MP_I32(logs_end_t, exit_status), MP_I32(logs_end_t, signo));
 
 void logs_put_line(logs_pack_t *pack, const logs_line_t *line)
 {
     pack->lines_n++;
     mp_put_array(&pack->lines, LINE_FIELDS);
-    mp_put_uint(&pack->lines, line->index);
-    mp_put_uint(&pack->lines, line->attempt);
-    mp_put_str(&pack->lines, line->text, line->len);
+    mp_put_fields(&pack->lines, line_fields, LINE_FIELDS, line);
 }
 
 void logs_put_end(logs_pack_t *pack, const logs_end_t *end)
 {
-    buf_t *b = &pack->ends;
     pack->ends_n++;
-    mp_put_array(b, END_FIELDS);
-    mp_put_uint(b, end->index);
-    mp_put_uint(b, end->attempt);
-    mp_put_uint(b, end->kind);
-    mp_put_int(b, end->ended_ms);
-    mp_put_uint(b, end->run_us);
-    mp_put_str(b, end->type, end->type_len);
-    mp_put_str(b, end->message, end->message_len);
-    mp_put_int(b, end->exit_status);
-    mp_put_int(b, end->signo);
+    mp_put_array(&pack->ends, END_FIELDS);
+    mp_put_fields(&pack->ends, end_fields, END_FIELDS, end);
 }
 
 size_t logs_pack_bytes(const logs_pack_t *pack)
@@ -78,9 +75,7 @@ static void read_line(walk_t *w)
 {
     logs_line_t line;
     uint32_t fields = mp_read_array(&w->r);
-    line.index = mp_read_uint(&w->r);
-    line.attempt = mp_read_u32(&w->r);
-    line.text = mp_read_str(&w->r, &line.len);
+    mp_read_fields(&w->r, line_fields, LINE_FIELDS, &line);
     end_entry(&w->r, fields, LINE_FIELDS);
     if (w->callbacks && w->callbacks->line && !w->r.bad)
         w->callbacks->line(w->arg, &line);
@@ -90,18 +85,9 @@ static void read_end(walk_t *w, const char *worker, size_t worker_len)
 {
     logs_end_t end = {.worker = worker, .worker_len = worker_len};
     uint32_t fields = mp_read_array(&w->r);
-    end.index = mp_read_uint(&w->r);
-    end.attempt = mp_read_u32(&w->r);
-    uint64_t kind = mp_read_uint(&w->r);
-    end.ended_ms = mp_read_int(&w->r);
-    end.run_us = mp_read_uint(&w->r);
-    end.type = mp_read_str(&w->r, &end.type_len);
-    end.message = mp_read_str(&w->r, &end.message_len);
-    end.exit_status = mp_read_i32(&w->r);
-    end.signo = mp_read_i32(&w->r);
+    mp_read_fields(&w->r, end_fields, END_FIELDS, &end);
     end_entry(&w->r, fields, END_FIELDS);
-    w->r.bad = w->r.bad || kind > FANMAP_LOST;
-    end.kind = (fanmap_kind_t)kind;
+    w->r.bad = w->r.bad || end.kind > FANMAP_LOST;
     if (w->callbacks && w->callbacks->end && !w->r.bad)
         w->callbacks->end(w->arg, &end);
 }

@@ -43,9 +43,13 @@ static inline uint64_t mp_read_uint(mp_reader_t *r);
 static inline int64_t mp_read_int(mp_reader_t *r); /* accepts non-negative numbers up to INT64_MAX too */
 uint32_t mp_read_u32(mp_reader_t *r);              /* bad where it is larger, as below */
 int32_t mp_read_i32(mp_reader_t *r);
+/* A number of at least 0 added to `from`, which is what is returned where it is none. */
+int64_t mp_read_step(mp_reader_t *r, int64_t from);
 double mp_read_float(mp_reader_t *r); /* float 32 or 64 */
 static inline bool mp_read_bool(mp_reader_t *r);
 void mp_read_nil(mp_reader_t *r);
+/* Steps over a nil, if that is what comes next. */
+bool mp_read_nil_if(mp_reader_t *r);
 /* Borrowed from the input. mp_read_str wants a str (any bytes), mp_read_bin a bin. */
 const char *mp_read_str(mp_reader_t *r, size_t *ret_len);
 const void *mp_read_bin(mp_reader_t *r, size_t *ret_len);

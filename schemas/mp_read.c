@@ -247,6 +247,13 @@ int32_t mp_read_i32(mp_reader_t *r)
     return (int32_t)value;
 }
 
+int64_t mp_read_step(mp_reader_t *r, int64_t from)
+{
+    int64_t step = mp_read_int(r);
+    r->bad = r->bad || step < 0 || step > INT64_MAX - from;
+    return r->bad ? from : from + step;
+}
+
 double mp_read_float(mp_reader_t *r)
 {
     head_t h;
@@ -273,6 +280,13 @@ void mp_read_nil(mp_reader_t *r)
 {
     head_t h;
     next_of(r, &h, MP_NIL);
+}
+
+bool mp_read_nil_if(mp_reader_t *r)
+{
+    bool is_nil = mp_peek(r) == MP_NIL;
+    r->at += is_nil;
+    return is_nil;
 }
 
 static const uint8_t *read_bytes(mp_reader_t *r, mp_type_t type, size_t *ret_len)

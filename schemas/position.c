@@ -4,10 +4,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "schemas/mp_fields.h"
 #include "schemas/place.h"
 #include "schemas/value.h"
 
-enum { FIELDS_MIN = 4, FIELDS = 24, STATES = 3 };
+enum { FIELDS_MIN = 4, FIELDS = 24, LIST_FIELDS = 15, PLACE_FIELDS = 4, STATES = 3 };
+
+#define U64(member) MP_U64(position_list_t, member)
+#define I64(member) MP_I64(position_list_t, member)
+
+MP_TABLE(list_fields, LIST_FIELDS, U64(known), U64(failed), U64(retried), U64(cancelled), U64(end), U64(prefix),
+         I64(total), U64(input_n), U64(wanted), I64(input_at), I64(closed_by), MP_FLAG(position_list_t, is_halting),
+         MP_U32(position_list_t, state), MP_U32(position_list_t, end_reason), U64(decided_n));
+MP_TABLE(place_fields, PLACE_FIELDS, MP_I64(position_t, reread_at), MP_U64(position_t, reread_prefix),
+         MP_U64(position_t, waiting), MP_I64(position_t, read_to));
 
 uint64_t position_job(const spec_t *spec)
 {
@@ -18,25 +28,6 @@ uint64_t position_job(const spec_t *spec)
 }
 
 /* ---- out ---- */
-
-static void put_list(buf_t *b, const position_list_t *list)
-{
-    mp_put_uint(b, list->known);
-    mp_put_uint(b, list->failed);
-    mp_put_uint(b, list->retried);
-    mp_put_uint(b, list->cancelled);
-    mp_put_uint(b, list->end);
-    mp_put_uint(b, list->prefix);
-    mp_put_int(b, list->total);
-    mp_put_uint(b, list->input_n);
-    mp_put_uint(b, list->wanted);
-    mp_put_int(b, list->input_at);
-    mp_put_int(b, list->closed_by);
-    mp_put_bool(b, list->is_halting);
-    mp_put_uint(b, list->state);
-    mp_put_uint(b, list->end_reason);
-    mp_put_uint(b, list->decided_n);
-}
 
 static void put_given(buf_t *b, const position_t *position)
 {
@@ -59,11 +50,8 @@ static void put_fields(buf_t *b, const position_t *position)
     mp_put_uint(b, position->from);
     if (!has_place)
         return;
-    mp_put_int(b, position->reread_at);
-    mp_put_uint(b, position->reread_prefix);
-    mp_put_uint(b, position->waiting);
-    mp_put_int(b, position->read_to);
-    put_list(b, &position->list);
+    mp_put_fields(b, place_fields, PLACE_FIELDS, position);
+    mp_put_fields(b, list_fields, LIST_FIELDS, &position->list);
     mp_put_text(b, position->input_error);
     put_given(b, position);
 }
@@ -96,23 +84,8 @@ void position_encode(buf_t *b, const position_t *position)
 
 static void read_list(mp_reader_t *r, position_list_t *ret)
 {
-    ret->known = mp_read_uint(r);
-    ret->failed = mp_read_uint(r);
-    ret->retried = mp_read_uint(r);
-    ret->cancelled = mp_read_uint(r);
-    ret->end = mp_read_uint(r);
-    ret->prefix = mp_read_uint(r);
-    ret->total = mp_read_int(r);
-    ret->input_n = mp_read_uint(r);
-    ret->wanted = mp_read_uint(r);
-    ret->input_at = mp_read_int(r);
-    ret->closed_by = mp_read_int(r);
-    ret->is_halting = mp_read_bool(r);
-    ret->state = mp_read_u32(r);
-    uint32_t reason = mp_read_u32(r);
-    ret->end_reason = (end_reason_t)reason;
-    ret->decided_n = mp_read_uint(r);
-    r->bad |= ret->state >= STATES || reason > END_INPUT_ERROR || (ret->state > 0) != (reason > 0) ||
+    mp_read_fields(r, list_fields, LIST_FIELDS, ret);
+    r->bad |= ret->state >= STATES || ret->end_reason > END_INPUT_ERROR || (ret->state > 0) != (ret->end_reason > 0) ||
               ret->cancelled > ret->failed || ret->failed > ret->known || ret->known > ret->end ||
               ret->end > POSITION_INDEX_MAX || ret->prefix > POSITION_INDEX_MAX || ret->total < -1 ||
               ret->decided_n > POSITION_INDEX_MAX;
@@ -148,10 +121,7 @@ static bool read_fields(const buf_t *raw, position_t *ret)
     ret->from = mp_read_uint(&r);
     if (kind == POSITION_COUNT)
         return ret->from <= POSITION_INDEX_MAX && mp_end_fields(&r, fields, FIELDS_MIN);
-    ret->reread_at = mp_read_int(&r);
-    ret->reread_prefix = mp_read_uint(&r);
-    ret->waiting = mp_read_uint(&r);
-    ret->read_to = mp_read_int(&r);
+    mp_read_fields(&r, place_fields, PLACE_FIELDS, ret);
     read_list(&r, &ret->list);
     mp_read_text(&r, ret->input_error, sizeof ret->input_error);
     read_given(&r, ret);

@@ -37,9 +37,7 @@ bool record_context_read(const uint8_t *bytes, size_t len, record_context_t *ret
     c.partition = mp_read_i32(&r);
     c.offset = mp_read_int(&r);
     c.timestamp_ms = mp_read_int(&r);
-    if (mp_peek(&r) == MP_NIL)
-        mp_read_nil(&r);
-    else
+    if (!mp_read_nil_if(&r))
         c.key = mp_read_bin(&r, &c.key_len);
     c.headers = r;
     uint32_t n = mp_read_array(&c.headers);

@@ -4,14 +4,44 @@
 
 #include <string.h>
 
+#include "schemas/mp_fields.h"
+
 enum {
     LENGTH_BYTES = 4,
     DONE_VALUE_FIELDS = 6,
     DONE_ERROR_FIELDS = 10,
+    ERROR_FIELDS_MAX = 6,
     JOB_FIELDS = 8,
     TRACED_JOB_FIELDS = 10,
     RUN_FIELDS = 7
 };
+
+static void put_bound(buf_t *b, const void *whole)
+{
+    const slot_job_t *job = whole;
+    if (job->bound_len > 0)
+        buf_append(b, job->bound, job->bound_len);
+    else
+        mp_put_nil(b);
+}
+
+static void read_bound(mp_reader_t *r, void *whole)
+{
+    slot_job_t *job = whole;
+    if (mp_read_nil_if(r))
+        return;
+    r->bad = r->bad || mp_peek(r) != MP_MAP;
+    job->bound = mp_skip(r, &job->bound_len);
+}
+
+MP_TABLE(job_fields, TRACED_JOB_FIELDS - 1, MP_U32(slot_job_t, id), MP_STR_OF(slot_job_t, job, job_len),
+         MP_STR_OF(slot_job_t, task, task_len), MP_U32(slot_job_t, attempts_max), MP_U32(slot_job_t, value_bytes_max),
+         MP_WHOLE(put_bound, read_bound), MP_U32(slot_job_t, parts),
+         MP_STR_OF(slot_job_t, traceparent, traceparent_len), MP_U64(slot_job_t, trace_salt));
+/* What an error has behind the fields of every `done`. */
+MP_TABLE(error_fields, ERROR_FIELDS_MAX, MP_STR_OF(slot_done_t, type, type_len),
+         MP_STR_OF(slot_done_t, message, message_len), MP_I32(slot_done_t, exit_status), MP_I32(slot_done_t, signo),
+         MP_BIN_OF(slot_done_t, stderr_tail, stderr_len), MP_BIN_OF(slot_done_t, stdout_tail, stdout_len));
 
 /* Leaves room for the length, which end_frame fills in. */
 static size_t begin_frame(buf_t *b, uint32_t fields, slot_frame_type_t type)
@@ -68,21 +98,7 @@ void slot_put_job(buf_t *b, const slot_job_t *job)
 {
     uint32_t fields = job->traceparent_len > 0 ? TRACED_JOB_FIELDS : job->parts > 0 ? JOB_FIELDS : JOB_FIELDS - 1;
     size_t start = begin_frame(b, fields, SLOT_JOB);
-    mp_put_uint(b, job->id);
-    mp_put_str(b, job->job, job->job_len);
-    mp_put_str(b, job->task, job->task_len);
-    mp_put_uint(b, job->attempts_max);
-    mp_put_uint(b, job->value_bytes_max);
-    if (job->bound_len > 0)
-        buf_append(b, job->bound, job->bound_len);
-    else
-        mp_put_nil(b);
-    if (fields >= JOB_FIELDS)
-        mp_put_uint(b, job->parts);
-    if (fields >= TRACED_JOB_FIELDS) {
-        mp_put_str(b, job->traceparent, job->traceparent_len);
-        mp_put_uint(b, job->trace_salt);
-    }
+    mp_put_fields(b, job_fields, fields - 1, job);
     end_frame(b, start);
 }
 
@@ -132,13 +148,7 @@ void slot_put_done(buf_t *b, const slot_done_t *done)
     if (is_value) {
         buf_append(b, done->value, done->value_len);
     } else {
-        mp_put_str(b, done->type, done->type_len);
-        mp_put_str(b, done->message, done->message_len);
-        mp_put_int(b, done->exit_status);
-        mp_put_int(b, done->signo);
-        mp_put_bin(b, done->stderr_tail, done->stderr_len);
-        if (done->stdout_len > 0)
-            mp_put_bin(b, done->stdout_tail, done->stdout_len);
+        mp_put_fields(b, error_fields, ERROR_FIELDS_MAX - (done->stdout_len == 0), done);
     }
     end_frame(b, start);
 }
@@ -154,9 +164,7 @@ static uint32_t read_run(mp_reader_t *r, slot_run_t *run, uint32_t fields)
     r->bad = r->bad || run->deadline_ms < -1;
     if (fields <= RUN_FIELDS)
         return RUN_FIELDS;
-    if (mp_peek(r) == MP_NIL)
-        mp_read_nil(r);
-    else
+    if (!mp_read_nil_if(r))
         run->context = mp_skip(r, &run->context_len);
     if (fields <= RUN_FIELDS + 1)
         return RUN_FIELDS + 1;
@@ -166,24 +174,11 @@ static uint32_t read_run(mp_reader_t *r, slot_run_t *run, uint32_t fields)
 
 static uint32_t read_job(mp_reader_t *r, slot_job_t *job, uint32_t fields)
 {
-    job->id = mp_read_u32(r);
-    job->job = mp_read_str(r, &job->job_len);
-    job->task = mp_read_str(r, &job->task_len);
-    job->attempts_max = mp_read_u32(r);
-    job->value_bytes_max = mp_read_u32(r);
-    mp_type_t type = mp_peek(r);
-    job->bound = mp_skip(r, &job->bound_len);
-    r->bad = r->bad || (type != MP_NIL && type != MP_MAP);
-    if (type == MP_NIL)
-        job->bound_len = 0;
-    if (fields < JOB_FIELDS)
-        return JOB_FIELDS - 1;
-    job->parts = mp_read_u32(r);
-    if (fields < TRACED_JOB_FIELDS)
-        return JOB_FIELDS;
-    job->traceparent = mp_read_str(r, &job->traceparent_len);
-    job->trace_salt = mp_read_uint(r);
-    return TRACED_JOB_FIELDS;
+    uint32_t known = fields >= TRACED_JOB_FIELDS ? TRACED_JOB_FIELDS
+                     : fields >= JOB_FIELDS      ? JOB_FIELDS
+                                                 : JOB_FIELDS - 1;
+    mp_read_fields(r, job_fields, known - 1, job);
+    return known;
 }
 
 static uint32_t read_done(mp_reader_t *r, slot_done_t *done, uint32_t fields)
@@ -198,15 +193,9 @@ static uint32_t read_done(mp_reader_t *r, slot_done_t *done, uint32_t fields)
         done->value = mp_skip(r, &done->value_len);
         return DONE_VALUE_FIELDS;
     }
-    done->type = mp_read_str(r, &done->type_len);
-    done->message = mp_read_str(r, &done->message_len);
-    done->exit_status = mp_read_i32(r);
-    done->signo = mp_read_i32(r);
-    done->stderr_tail = mp_read_bin(r, &done->stderr_len);
-    if (fields <= DONE_ERROR_FIELDS)
-        return DONE_ERROR_FIELDS;
-    done->stdout_tail = mp_read_bin(r, &done->stdout_len);
-    return DONE_ERROR_FIELDS + 1;
+    uint32_t known = DONE_ERROR_FIELDS + (fields > DONE_ERROR_FIELDS);
+    mp_read_fields(r, error_fields, known - (DONE_VALUE_FIELDS - 1), done);
+    return known;
 }
 
 /* Returns how many fields of the array were read, the type included. */

@@ -2,7 +2,13 @@
 
 #include <string.h>
 
+#include "schemas/mp_fields.h"
+
 enum { TERMS_FIELDS = 7 };
+
+MP_TABLE(terms_fields, TERMS_FIELDS, MP_U32(stream_terms_t, dead_headers), MP_FLAG(stream_terms_t, to_same_partition),
+         MP_FLAG(stream_terms_t, is_at_least_once), MP_U32(stream_terms_t, tombstones),
+         MP_FLAG(stream_terms_t, strips_schema), MP_U64(stream_terms_t, max_age_ms), MP_TEXT(stream_terms_t, filter));
 
 void stream_terms_init(stream_terms_t *terms)
 {
@@ -26,30 +32,15 @@ bool stream_terms_are_default(const stream_terms_t *terms)
 void stream_terms_put(buf_t *b, const stream_terms_t *terms)
 {
     mp_put_array(b, TERMS_FIELDS);
-    mp_put_uint(b, terms->dead_headers);
-    mp_put_bool(b, terms->to_same_partition);
-    mp_put_bool(b, terms->is_at_least_once);
-    mp_put_uint(b, terms->tombstones);
-    mp_put_bool(b, terms->strips_schema);
-    mp_put_uint(b, terms->max_age_ms);
-    mp_put_text(b, terms->filter);
+    mp_put_fields(b, terms_fields, TERMS_FIELDS, terms);
 }
 
 void stream_terms_read(mp_reader_t *r, stream_terms_t *ret)
 {
     uint32_t fields = mp_read_array(r);
-    ret->dead_headers = mp_read_u32(r) & DEAD_DIALECTS;
-    ret->to_same_partition = mp_read_bool(r);
-    ret->is_at_least_once = mp_read_bool(r);
-    uint64_t tombstones = mp_read_uint(r);
-    ret->strips_schema = mp_read_bool(r);
-    ret->max_age_ms = mp_read_uint(r);
-    mp_read_text(r, ret->filter, sizeof ret->filter);
+    mp_read_fields(r, terms_fields, TERMS_FIELDS, ret);
+    ret->dead_headers &= DEAD_DIALECTS;
     bool is_filter = ret->filter[0] == '\0' || (ret->filter[0] != '=' && strchr(ret->filter, '='));
-    if (r->bad || fields < TERMS_FIELDS || tombstones > TOMBSTONES_FAIL || !is_filter) {
-        r->bad = true;
-        return;
-    }
-    ret->tombstones = (stream_tombstones_t)tombstones;
-    mp_skip_fields(r, fields - TERMS_FIELDS);
+    r->bad = r->bad || fields < TERMS_FIELDS || ret->tombstones > TOMBSTONES_FAIL || !is_filter;
+    mp_skip_fields(r, r->bad ? 0 : fields - TERMS_FIELDS);
 }

@@ -53,10 +53,7 @@ void streamlog_encode(buf_t *b, int64_t whole, const void *body, size_t body_len
 static const void *read_bytes(mp_reader_t *r, size_t *ret_len)
 {
     *ret_len = 0;
-    if (mp_peek(r) != MP_NIL)
-        return mp_read_bin(r, ret_len);
-    mp_read_nil(r);
-    return NULL;
+    return mp_read_nil_if(r) ? NULL : mp_read_bin(r, ret_len);
 }
 
 bool streamlog_decode(const void *value, size_t len, streamlog_pack_t *ret)

@@ -9,13 +9,6 @@
  * so one byte is kept for it and what follows is moved when more than 15 elements need a longer head. A string is
  * scanned to its end (checking everything, finding its length), then copied.
  *
- * The special objects. {"$binary":B} and {"$value":X} are single-key objects, which is known only at their closing
- * brace, and what X means depends on how many $value stand around it: the outermost unwraps, the next is then meant
- * literally, what that holds is read as usual, and so on in turn. So parse_value leaves such an object as it is written
- * and says how many wrappers there are and whether a $binary is inside; unwrap, which is called where no wrapper can
- * follow, drops every other wrapper and turns the inner object into a bin unless the last wrapper dropped made it
- * literal.
- *
  * Failure: the first one fills `err` with what and where; value_from_json then takes back what was appended. Nesting in
  * the text may be twice as deep as in the value, because each level may be wrapped; recursion ends there. */
 #include <string.h>
@@ -23,12 +16,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "schemas/json_number.h"
+#include "schemas/json_special.h"
 #include "schemas/json_string.h"
 #include "schemas/keys.h"
 #include "schemas/mp.h"
 #include "schemas/value.h"
 
-enum { TEXT_DEPTH_MAX = 2 * MP_DEPTH_MAX + 1, WRAPPER_BYTES = 8 /* 0x81 0xa6 "$value" */ };
+enum { TEXT_DEPTH_MAX = 2 * MP_DEPTH_MAX + 1 };
 
 typedef struct {
     const char *text, *at, *end;
@@ -38,15 +32,7 @@ typedef struct {
     fanmap_error_t *err;
 } parser_t;
 
-typedef struct {
-    size_t start;      /* where it begins in the output */
-    const char *at;    /* and in the text */
-    unsigned height;   /* containers inside one another, those of the wrappers not counted */
-    unsigned wrappers; /* {"$value": around it that are not unwrapped */
-    bool is_binary;    /* inside them is {"$binary":...} */
-} parsed_t;
-
-static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret);
+static bool parse_value(parser_t *p, unsigned depth, json_parsed_t *ret);
 
 static bool parse_error(parser_t *p, const char *at, const char *why)
 {
@@ -87,50 +73,13 @@ static bool parse_string(parser_t *p, size_t *ret_at, size_t *ret_len)
     return true;
 }
 
-/* ---- the special objects ---- */
-
-/* Turns the {"$binary":"..."} that is the end of the output from `leaf` on into a bin. */
-static bool make_binary(parser_t *p, size_t leaf, const char *at)
+/* Gives the value its meaning: it stands where no further wrapper can be. */
+static bool unwrap(parser_t *p, json_parsed_t *v)
 {
-    mp_reader_t r;
-    size_t len;
-    buf_t bytes = {0};
-    mp_reader_init(&r, p->out->data + leaf, p->out->len - leaf);
-    mp_read_map(&r);
-    mp_read_str(&r, &len);
-    const char *text = mp_read_str(&r, &len);
-    bool is_sound = !r.bad && base64_decode(&bytes, text, len);
-    p->out->failed = p->out->failed || bytes.failed;
-    if (is_sound) {
-        p->out->len = leaf;
-        mp_put_bin(p->out, bytes.data, bytes.len);
-    }
-    buf_free(&bytes);
-    return is_sound ||
-           parse_error(p, at, "$binary without sound base64 (write {\"$value\":...} around an object of that key)");
-}
-
-/* Gives the value its meaning, and its height: it stands where no further wrapper can be. */
-static bool unwrap(parser_t *p, parsed_t *v)
-{
-    size_t kept = v->wrappers / 2, dropped = v->wrappers - kept;
-    size_t leaf = v->start + kept * WRAPPER_BYTES;
-    if (p->out->failed)
-        return false;
-    if (dropped > 0) {
-        size_t from = leaf + dropped * WRAPPER_BYTES;
-        memmove(p->out->data + leaf, p->out->data + from, p->out->len - from);
-        p->out->len -= dropped * WRAPPER_BYTES;
-    }
-    if (v->is_binary && v->wrappers % 2 == 0) {
-        if (!make_binary(p, leaf, v->at))
-            return false;
-        v->height = 0;
-    }
-    v->height += (unsigned)kept;
-    v->wrappers = 0;
-    v->is_binary = false;
-    return true;
+    if (json_unwrap(p->out, v))
+        return true;
+    return !p->out->failed &&
+           parse_error(p, v->at, "$binary without sound base64 (write {\"$value\":...} around an object of that key)");
 }
 
 /* ---- containers ---- */
@@ -153,14 +102,14 @@ static void write_head(buf_t *b, size_t start, uint32_t count, bool is_map)
         memcpy(b->data + start, head.data, head.len);
 }
 
-static bool parse_array(parser_t *p, unsigned depth, parsed_t *ret)
+static bool parse_array(parser_t *p, unsigned depth, json_parsed_t *ret)
 {
     uint32_t count = 0;
     p->at++;
     mp_put_array(p->out, 0);
     if (peek(p) != ']') {
         do {
-            parsed_t element;
+            json_parsed_t element;
             if (!parse_value(p, depth, &element) || !unwrap(p, &element))
                 return false;
             if (element.height > ret->height)
@@ -176,7 +125,7 @@ static bool parse_array(parser_t *p, unsigned depth, parsed_t *ret)
 }
 
 typedef struct {
-    parsed_t first;           /* the first pair's value */
+    json_parsed_t first;      /* the first pair's value */
     bool is_value, is_binary; /* its key is "$value", "$binary" */
     uint32_t count;
 } object_t;
@@ -201,9 +150,9 @@ static bool parse_key(parser_t *p, object_t *o)
 }
 
 /* One pair. The value of a first key "$value" is left wrapped until it is known whether more follows. */
-static bool parse_pair(parser_t *p, unsigned depth, object_t *o, parsed_t *ret)
+static bool parse_pair(parser_t *p, unsigned depth, object_t *o, json_parsed_t *ret)
 {
-    parsed_t value;
+    json_parsed_t value;
     if (!parse_key(p, o) || !parse_value(p, depth, &value))
         return false;
     bool waits = o->count == 0 && o->is_value && peek(p) == '}';
@@ -226,7 +175,7 @@ static bool duplicate_key(parser_t *p, size_t key_at, size_t key_len)
     return false;
 }
 
-static bool end_object(parser_t *p, size_t keys, const object_t *o, parsed_t *ret)
+static bool end_object(parser_t *p, size_t keys, const object_t *o, json_parsed_t *ret)
 {
     size_t twin, twin_len;
     if (p->keys.places.failed || p->out->failed)
@@ -244,7 +193,7 @@ static bool end_object(parser_t *p, size_t keys, const object_t *o, parsed_t *re
     return true;
 }
 
-static bool parse_object(parser_t *p, unsigned depth, parsed_t *ret)
+static bool parse_object(parser_t *p, unsigned depth, json_parsed_t *ret)
 {
     object_t o = {0};
     size_t keys = keys_begin(&p->keys);
@@ -284,11 +233,11 @@ static bool parse_number(parser_t *p)
     return true;
 }
 
-static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret)
+static bool parse_value(parser_t *p, unsigned depth, json_parsed_t *ret)
 {
     char c = peek(p);
     size_t at, len;
-    *ret = (parsed_t){.start = p->out->len, .at = p->at};
+    *ret = (json_parsed_t){.start = p->out->len, .at = p->at};
     if ((c == '[' || c == '{') && depth == TEXT_DEPTH_MAX + p->outer)
         return parse_error(p, p->at, "more than 128 levels of nesting");
     switch (c) {
@@ -314,7 +263,7 @@ static bool parse_value(parser_t *p, unsigned depth, parsed_t *ret)
 
 static bool parse_text(parser_t *p)
 {
-    parsed_t value;
+    json_parsed_t value;
     if (!parse_value(p, 0, &value) || !unwrap(p, &value))
         return false;
     if (value.height > MP_DEPTH_MAX + p->outer)

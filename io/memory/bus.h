@@ -1,5 +1,5 @@
 /* The embedded mode's bus: what its files share. bus.c has the turn, produce.c, log.c and topics.c
- * the records, read.c and group.c the consumers.
+ * the records, read.c, group.c and share.c the consumers.
  *
  * Everything happens in memory_bus_turn, which bus_* calls ask the loop to run later (memory_bus_schedule) and which
  * stops after MEMORY_TURN_RECORDS records or MEMORY_TURN_MS, so that timers and descriptors stay live. What is freed
@@ -144,7 +144,7 @@ bus_record_t memory_record_view(memory_record_t *record, int64_t offset);
 /* True: someone reads the topic or did so as a group, so its records wait for them. */
 bool memory_topic_is_read(const memory_topic_t *topic);
 
-/* memory_topics.c */
+/* topics.c */
 int memory_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                          void *arg, fanmap_error_t *err);
 int memory_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
@@ -154,7 +154,7 @@ void memory_forget(bus_t *bus, const void *arg);
 int memory_request(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
 void memory_answers_run(memory_bus_t *bus);
 
-/* memory_produce.c */
+/* produce.c */
 int memory_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                    size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
                    fanmap_error_t *err);
@@ -167,7 +167,7 @@ memory_record_t *memory_outbox_pop(memory_topic_t *topic);
 /* Drops what nobody needs any more. */
 void memory_topic_trim(memory_topic_t *topic);
 
-/* memory_read.c */
+/* read.c */
 int memory_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_reader_callbacks_t *callbacks, void *arg,
                 bus_reader_t **ret, fanmap_error_t *err);
 void memory_reader_hold(bus_reader_t *reader, bool hold);
@@ -177,7 +177,7 @@ void memory_readers_run(memory_topic_t *topic);
 int64_t memory_readers_floor(const memory_topic_t *topic, int32_t partition, int64_t none);
 void memory_readers_sweep(memory_topic_t *topic, bool all);
 
-/* memory_group.c */
+/* group.c */
 int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
                       const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err);
 void memory_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
@@ -189,8 +189,6 @@ void memory_group_want(bus_group_t *group, bool want);
 const char *memory_group_member(bus_group_t *group);
 void memory_group_leave(bus_group_t *group);
 void memory_groups_run(memory_bus_t *bus);
-/* The lowest committed offset of the groups (0 for one that never committed), or `none` without a group. */
-int64_t memory_groups_floor(const memory_topic_t *topic, int32_t partition, int64_t none);
 void memory_groups_free(memory_bus_t *bus); /* before the topics */
 
 #endif

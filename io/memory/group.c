@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/memory/bus.h"
+#include "io/memory/share.h"
 
 enum { RECORDS_IN_A_ROW = 64 }; /* of one lane, before the next one's */
 
@@ -22,30 +22,6 @@ static memory_group_t *get_group(memory_bus_t *bus, const char *id)
     return group;
 }
 
-static memory_share_t *get_share(memory_group_t *group, memory_topic_t *topic)
-{
-    memory_share_t *share = group->shares;
-    while (share != NULL && share->topic != topic)
-        share = share->sibling;
-    if (share != NULL || (share = calloc(1, sizeof *share)) == NULL)
-        return share;
-    *share = (memory_share_t){group, topic, topic->shares, group->shares, -1, 0, NULL};
-    return topic->shares = group->shares = share;
-}
-
-static bool subscribe(memory_group_t *group, bus_topic_t *const *topics, size_t topics_n)
-{
-    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling)
-        share->place = -1;
-    for (size_t i = 0; i < topics_n; i++) {
-        memory_share_t *share = get_share(group, ((memory_handle_t *)topics[i])->topic);
-        if (share == NULL)
-            return false;
-        share->place = (int32_t)i;
-    }
-    return true;
-}
-
 int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *group_id,
                       const bus_group_callbacks_t *callbacks, void *arg, bus_group_t **ret, fanmap_error_t *err)
 {
@@ -55,7 +31,7 @@ int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *g
     memory_group_t *group = get_group(bus, group_id);
     if (group != NULL && group->joined)
         return err_set(err, FANMAP_EUSAGE, "group %s has its one member already", group_id);
-    if (group == NULL || !subscribe(group, topics, topics_n))
+    if (group == NULL || !memory_group_subscribe(group, topics, topics_n))
         return err_set(err, FANMAP_ENOMEM, "out of memory for group %s", group_id);
     group->callbacks = *callbacks;
     group->arg = arg;
@@ -70,31 +46,9 @@ int memory_group_join(bus_topic_t *const *topics, size_t topics_n, const char *g
 
 /* ---- commits ---- */
 
-/* NULL: not the member's. */
-static memory_group_partition_t *find(const memory_group_t *group, int32_t lane)
+static bool store_commit(memory_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len)
 {
-    if (!group->assigned || lane < 0)
-        return NULL;
-    const memory_share_t *share = group->shares;
-    while (share != NULL && share->place != (int32_t)BUS_LANE_TOPIC(lane))
-        share = share->sibling;
-    uint32_t partition = (uint32_t)BUS_LANE_PARTITION(lane);
-    return share != NULL && partition < share->partitions_n ? &share->partitions[partition] : NULL;
-}
-
-static memory_group_partition_t *at(const memory_lane_t *lane)
-{
-    return &lane->share->partitions[lane->partition];
-}
-
-static int32_t number(const memory_lane_t *lane)
-{
-    return BUS_LANE(lane->share->place, (int32_t)lane->partition);
-}
-
-static bool commit(memory_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len)
-{
-    memory_group_partition_t *p = find(group, lane);
+    memory_group_partition_t *p = memory_group_partition(group, lane);
     char *copy = p == NULL ? NULL : malloc(metadata_len + 1);
     if (copy == NULL)
         return false;
@@ -111,9 +65,9 @@ void memory_group_commit(bus_group_t *base, int32_t lane, int64_t offset, const 
                          uint64_t cookie)
 {
     memory_group_t *group = (memory_group_t *)base;
-    if (!commit(group, lane, offset, metadata, metadata_len))
+    if (!store_commit(group, lane, offset, metadata, metadata_len))
         return;
-    memory_group_partition_t *p = find(group, lane);
+    memory_group_partition_t *p = memory_group_partition(group, lane);
     p->cookie = cookie;
     p->owes_committed = true;
     memory_bus_schedule(group->bus);
@@ -123,18 +77,18 @@ bool memory_group_commit_now(bus_group_t *base, int32_t lane, int64_t offset, co
                              int timeout_ms)
 {
     (void)timeout_ms;
-    return commit((memory_group_t *)base, lane, offset, metadata, metadata_len);
+    return store_commit((memory_group_t *)base, lane, offset, metadata, metadata_len);
 }
 
 static void answer_commits(memory_group_t *group)
 {
     for (size_t i = 0; group->assigned && i < group->lanes_n; i++) {
-        memory_group_partition_t *p = at(&group->lanes[i]);
+        memory_group_partition_t *p = memory_lane_partition(&group->lanes[i]);
         if (!p->owes_committed)
             continue;
         p->owes_committed = false;
         if (group->callbacks.committed != NULL)
-            group->callbacks.committed(group->arg, number(&group->lanes[i]), p->committed, p->cookie, true);
+            group->callbacks.committed(group->arg, memory_lane_number(&group->lanes[i]), p->committed, p->cookie, true);
     }
 }
 
@@ -158,57 +112,23 @@ static void answer_description(memory_group_t *group)
         group->callbacks.described(group->arg, group->described_cookie, members, group->assigned, true);
 }
 
-static bool know_partitions(memory_share_t *share)
-{
-    uint32_t n = share->topic->partitions_n;
-    if (share->partitions != NULL || n == 0) /* 0: the topic is still to be created */
-        return n > 0;
-    share->partitions = calloc(n, sizeof *share->partitions);
-    if (share->partitions == NULL)
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        share->partitions[i].committed = -1;
-    share->partitions_n = n;
-    return true;
-}
-
-static bool list_lanes(memory_group_t *group)
-{
-    size_t n = 0;
-    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling) {
-        if (share->place >= 0 && !know_partitions(share))
-            return false;
-        n += share->place >= 0 ? share->partitions_n : 0;
-    }
-    memory_lane_t *lanes = calloc(n + 1, sizeof *lanes);
-    if (lanes == NULL)
-        return false;
-    free(group->lanes);
-    group->lanes = lanes;
-    group->lanes_n = group->turn_from = 0;
-    for (memory_share_t *share = group->shares; share != NULL; share = share->sibling)
-        for (uint32_t i = 0; share->place >= 0 && i < share->partitions_n; i++)
-            lanes[group->lanes_n++] = (memory_lane_t){share, i};
-    return true;
-}
-
 static void announce(memory_group_t *group, const memory_lane_t *lane)
 {
-    memory_group_partition_t *p = at(lane);
+    memory_group_partition_t *p = memory_lane_partition(lane);
     const memory_log_t *log = &lane->share->topic->logs[lane->partition];
     int64_t low = log->low, committed = p->committed, end = memory_log_end(log);
     p->owes_committed = false;
     p->position = committed < low ? low : committed > end ? end : committed;
     const char *metadata = p->metadata == NULL ? "" : p->metadata;
-    group->callbacks.assigned(group->arg, number(lane), committed < 0 ? low : committed, committed >= 0, metadata,
-                              p->metadata_len);
+    group->callbacks.assigned(group->arg, memory_lane_number(lane), committed < 0 ? low : committed, committed >= 0,
+                              metadata, p->metadata_len);
     if (committed >= 0 && committed < low && group->callbacks.gap != NULL)
-        group->callbacks.gap(group->arg, number(lane), committed, low);
+        group->callbacks.gap(group->arg, memory_lane_number(lane), committed, low);
 }
 
 static void assign(memory_group_t *group)
 {
-    if (!list_lanes(group))
+    if (!memory_group_list_lanes(group))
         return;
     group->assigned = true;
     (void)snprintf(group->member, sizeof group->member, "memory-%u", ++group->bus->members);
@@ -223,7 +143,7 @@ static void leave(memory_group_t *group)
     size_t n = group->assigned ? group->lanes_n : 0;
     int32_t *all = n == 0 ? NULL : calloc(n, sizeof *all);
     for (size_t i = 0; all != NULL && i < n; i++)
-        all[i] = number(&group->lanes[i]);
+        all[i] = memory_lane_number(&group->lanes[i]);
     group->callbacks.revoked(group->arg, all, all == NULL ? 0 : n, false);
     free(all);
     group->joined = group->assigned = group->leaving = false;
@@ -255,7 +175,7 @@ void memory_group_want(bus_group_t *base, bool want)
 static bool run_lane(memory_group_t *group, const memory_lane_t *lane, bool *ret_any)
 {
     const memory_log_t *log = &lane->share->topic->logs[lane->partition];
-    memory_group_partition_t *p = at(lane);
+    memory_group_partition_t *p = memory_lane_partition(lane);
     for (int i = 0; i < RECORDS_IN_A_ROW && p->position < memory_log_end(log); i++) {
         if (!group->wanted || group->leaving || !memory_bus_spend(group->bus))
             return false;
@@ -265,7 +185,7 @@ static bool run_lane(memory_group_t *group, const memory_lane_t *lane, bool *ret
             continue;
         }
         bus_record_t view = memory_record_view(record, p->position++);
-        view.lane = number(lane);
+        view.lane = memory_lane_number(lane);
         record->refs++;
         if (!group->callbacks.record(group->arg, &view))
             memory_record_unref(record);
@@ -302,25 +222,6 @@ void memory_groups_run(memory_bus_t *bus)
     }
 }
 
-int64_t memory_groups_floor(const memory_topic_t *topic, int32_t partition, int64_t none)
-{
-    int64_t floor = none;
-    for (const memory_share_t *share = topic->shares; share != NULL; share = share->next) {
-        int64_t committed = share->partitions == NULL ? 0 : share->partitions[partition].committed;
-        if (committed < floor)
-            floor = committed;
-    }
-    return floor;
-}
-
-static void free_share(memory_share_t *share)
-{
-    for (uint32_t i = 0; i < share->partitions_n; i++)
-        free(share->partitions[i].metadata);
-    free(share->partitions);
-    free(share);
-}
-
 void memory_groups_free(memory_bus_t *bus)
 {
     while (bus->groups != NULL) {
@@ -328,12 +229,7 @@ void memory_groups_free(memory_bus_t *bus)
         bus->groups = group->next;
         if (group->leaving)
             group->callbacks.revoked(group->arg, NULL, 0, false);
-        while (group->shares != NULL) {
-            memory_share_t *next = group->shares->sibling;
-            free_share(group->shares);
-            group->shares = next;
-        }
-        free(group->lanes);
+        memory_group_free_shares(group);
         free(group);
     }
     for (memory_topic_t *topic = bus->topics; topic != NULL; topic = topic->next)

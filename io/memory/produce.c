@@ -1,7 +1,7 @@
 /* From bus_produce into the logs, and what keeps the logs within their bounds. */
 
 #include "base/clock.h"
-#include "io/memory/bus.h"
+#include "io/memory/share.h"
 
 int memory_produce(bus_topic_t *base, int32_t partition, const void *key, size_t key_len, const void *value,
                    size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "schemas/mp_fields.h"
 
 enum { LIMITS_FIELDS = 6, TERMS_FIELDS = 13 };
 
@@ -92,7 +93,7 @@ bool limits_any(const limits_t *l)
     return l->memory_bytes || l->file_bytes || l->cpus_milli || l->cpu_time_ms || l->files_n || l->processes_n;
 }
 
-static void put(char *ret, size_t cap, const char *name, const char *text)
+static void append_limit(char *ret, size_t cap, const char *name, const char *text)
 {
     size_t len = strlen(ret);
     snprintf(ret + len, cap - len, "%s%s %s", len > 0 ? ", " : "", name, text);
@@ -103,109 +104,90 @@ char *limits_format(char *ret, size_t cap, const limits_t *l)
     char text[40];
     *ret = '\0';
     if (l->memory_bytes)
-        put(ret, cap, "memory", size_format(text, sizeof text, l->memory_bytes));
+        append_limit(ret, cap, "memory", size_format(text, sizeof text, l->memory_bytes));
     if (l->cpus_milli) {
         snprintf(text, sizeof text, "%.10g", l->cpus_milli / 1000.0);
-        put(ret, cap, "cpus", text);
+        append_limit(ret, cap, "cpus", text);
     }
     if (l->cpu_time_ms)
-        put(ret, cap, "cpu-time", duration_format(text, sizeof text, l->cpu_time_ms));
+        append_limit(ret, cap, "cpu-time", duration_format(text, sizeof text, l->cpu_time_ms));
     snprintf(text, sizeof text, "%u", l->files_n);
     if (l->files_n)
-        put(ret, cap, "files", text);
+        append_limit(ret, cap, "files", text);
     snprintf(text, sizeof text, "%u", l->processes_n);
     if (l->processes_n)
-        put(ret, cap, "processes", text);
+        append_limit(ret, cap, "processes", text);
     if (l->file_bytes)
-        put(ret, cap, "file-size", size_format(text, sizeof text, l->file_bytes));
+        append_limit(ret, cap, "file-size", size_format(text, sizeof text, l->file_bytes));
     return ret;
-}
-
-static void limits_encode(buf_t *b, const limits_t *l)
-{
-    mp_put_array(b, LIMITS_FIELDS);
-    mp_put_uint(b, l->memory_bytes);
-    mp_put_uint(b, l->file_bytes);
-    mp_put_uint(b, l->cpus_milli);
-    mp_put_uint(b, l->cpu_time_ms);
-    mp_put_uint(b, l->files_n);
-    mp_put_uint(b, l->processes_n);
-}
-
-static limits_t limits_decode(mp_reader_t *r)
-{
-    limits_t l = {0};
-    r->bad = mp_read_array(r) != LIMITS_FIELDS || r->bad;
-    l.memory_bytes = mp_read_uint(r);
-    l.file_bytes = mp_read_uint(r);
-    l.cpus_milli = (uint32_t)mp_read_uint(r);
-    l.cpu_time_ms = (uint32_t)mp_read_uint(r);
-    l.files_n = (uint32_t)mp_read_uint(r);
-    l.processes_n = (uint32_t)mp_read_uint(r);
-    return l;
 }
 
 /* ---- terms ---- */
 
-static const char *const *as_const(char **words)
+#define LIMIT32(member) MP_U32(limits_t, member)
+
+MP_TABLE(limits_fields, LIMITS_FIELDS, MP_U64(limits_t, memory_bytes), MP_U64(limits_t, file_bytes),
+         LIMIT32(cpus_milli), LIMIT32(cpu_time_ms), LIMIT32(files_n), LIMIT32(processes_n));
+
+static void put_limits(buf_t *b, const void *limits)
 {
-    return (const char *const *)words;
+    mp_put_array(b, LIMITS_FIELDS);
+    mp_put_fields(b, limits_fields, LIMITS_FIELDS, limits);
 }
+
+static void read_limits(mp_reader_t *r, void *limits)
+{
+    r->bad = mp_read_array(r) != LIMITS_FIELDS || r->bad;
+    mp_read_fields(r, limits_fields, LIMITS_FIELDS, limits);
+}
+
+/* A text, or a list of words, that is NULL is empty in a message. */
+static void put_text(buf_t *b, const void *member)
+{
+    const char *text = *(char *const *)member;
+    mp_put_text(b, text ? text : "");
+}
+
+static void read_text(mp_reader_t *r, void *member)
+{
+    char *text = text_decode(r), **ret = member;
+    *ret = text && *text ? text : NULL;
+    if (!*ret)
+        free(text);
+}
+
+static void put_words(buf_t *b, const void *member)
+{
+    words_encode(b, *(const char *const *const *)member);
+}
+
+static void read_words(mp_reader_t *r, void *member)
+{
+    char **words = words_decode(r), ***ret = member;
+    *ret = words && words[0] ? words : NULL;
+    if (!*ret)
+        words_free(words);
+}
+
+#define TEXT(member)  MP_CUSTOM(terms_t, member, put_text, read_text)
+#define WORDS(member) MP_CUSTOM(terms_t, member, put_words, read_words)
+
+MP_TABLE(terms_fields, TERMS_FIELDS, MP_CUSTOM(terms_t, limits, put_limits, read_limits), MP_U32(terms_t, timeout_ms),
+         MP_I32(terms_t, nice), TEXT(workdir), WORDS(env), MP_U32(terms_t, own_from), MP_U32(terms_t, output),
+         MP_U32(terms_t, copy), MP_FLAG(terms_t, raw_input), MP_U32(terms_t, script_at), TEXT(replace),
+         WORDS(kill_argv), WORDS(list_argv));
 
 void terms_encode(buf_t *b, const terms_t *t)
 {
     mp_put_array(b, TERMS_FIELDS);
-    limits_encode(b, &t->limits);
-    mp_put_uint(b, t->timeout_ms);
-    mp_put_int(b, t->nice);
-    mp_put_text(b, t->workdir ? t->workdir : "");
-    words_encode(b, as_const(t->env));
-    mp_put_uint(b, t->own_from);
-    mp_put_uint(b, t->output);
-    mp_put_uint(b, t->copy);
-    mp_put_bool(b, t->raw_input);
-    mp_put_uint(b, t->script_at);
-    mp_put_text(b, t->replace ? t->replace : "");
-    words_encode(b, as_const(t->kill_argv));
-    words_encode(b, as_const(t->list_argv));
-}
-
-/* An empty list stands for none. */
-static char **decode_some(mp_reader_t *r)
-{
-    char **words = words_decode(r);
-    if (words && words[0])
-        return words;
-    words_free(words);
-    return NULL;
-}
-
-static char *decode_text_or_none(mp_reader_t *r)
-{
-    char *text = text_decode(r);
-    if (text && *text)
-        return text;
-    free(text);
-    return NULL;
+    mp_put_fields(b, terms_fields, TERMS_FIELDS, t);
 }
 
 terms_t terms_decode(mp_reader_t *r)
 {
     terms_t t = {0};
     r->bad = mp_read_array(r) != TERMS_FIELDS || r->bad;
-    t.limits = limits_decode(r);
-    t.timeout_ms = (uint32_t)mp_read_uint(r);
-    t.nice = (int32_t)mp_read_int(r);
-    t.workdir = decode_text_or_none(r);
-    t.env = decode_some(r);
-    t.own_from = (uint32_t)mp_read_uint(r);
-    t.output = (stdout_rule_t)mp_read_uint(r);
-    t.copy = (copy_rule_t)mp_read_uint(r);
-    t.raw_input = mp_read_bool(r);
-    t.script_at = (uint32_t)mp_read_uint(r);
-    t.replace = decode_text_or_none(r);
-    t.kill_argv = decode_some(r);
-    t.list_argv = decode_some(r);
+    mp_read_fields(r, terms_fields, TERMS_FIELDS, &t);
     return t;
 }
 
