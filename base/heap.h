@@ -24,8 +24,8 @@ typedef struct {
 /* The struct around a node: heap_of(node, task_timer_t, heap). */
 #define heap_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-/* Puts the node in, or moves it when it already is in this heap. False: out of memory, nothing changed; moving never
- * fails. */
+/* Puts the node in, or moves it when it already is in this heap. Returns false if memory ran out and nothing changed;
+ * moving never fails. */
 bool heap_put(heap_t *heap, heap_node_t *node, int64_t key);
 /* The node of the smallest key, or NULL. It stays in. */
 heap_node_t *heap_min(const heap_t *heap);

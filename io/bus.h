@@ -40,7 +40,7 @@ typedef struct {
     size_t headers_n;
 } bus_record_t;
 
-/* True: the callee keeps the bytes and will call bus_release(owner); false: they die with the call. */
+/* Returns true if the callee keeps the bytes and will call bus_release(owner); false: they die with the call. */
 typedef bool (*bus_record_fn)(void *arg, const bus_record_t *record);
 /* A record of this topic was stored at `offset`, or will never be (err: only what is final. FANMAP_EUSAGE: the broker
  * finds the record too large; FANMAP_EREFUSED: not authorised; FANMAP_EIO: anything else). `cookie` is what bus_produce
@@ -105,7 +105,7 @@ int bus_produce_with(bus_topic_t *topic, int32_t partition, const void *key, siz
 /* Records and bytes that were produced and not yet reported. */
 size_t bus_outbox_n(const bus_t *bus);
 /* What the broker's clock says now (unix time), reckoned from the latest records that were read or stored here: never
- * ahead of it, and exact once a record was stored. False: nothing is known of it yet. */
+ * ahead of it, and exact once a record was stored. Returns false if nothing is known of it yet. */
 bool bus_clock(const bus_t *bus, int64_t *ret_ms);
 /* Sends without waiting for the linger. */
 void bus_flush_soon(bus_t *bus);
@@ -129,7 +129,7 @@ int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_read
 /* true: no more callbacks until false; what is fetched stays, the log keeps the rest. */
 void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
-/* The same, and *reader becomes NULL. False: it was NULL. */
+/* The same, and *reader becomes NULL. Returns false if it was NULL. */
 bool bus_reader_drop(bus_reader_t **reader);
 /* A partition of the topic that a reader that shares would read without delay; -1: none. */
 int32_t bus_partition_at_hand(const bus_topic_t *topic);

@@ -68,7 +68,8 @@ int bus_survey(bus_t *bus, const char *prefix, bus_survey_fn fn, void *arg, fanm
 
 /* ---- a group ---- */
 
-/* The next record of the lane, and where its log ended when that was last heard of. False: not owned, or not known. */
+/* The next record of the lane, and where its log ended when that was last heard of. Returns false if it is not owned,
+ * or not known. */
 bool bus_group_extent(const bus_group_t *group, int32_t lane, int64_t *ret_position, int64_t *ret_end);
 
 /* One that is there has `partitions` from now on, if it had fewer. Retries while the broker is away. Of a bus that

@@ -41,7 +41,7 @@ typedef struct {
 } commit_meta_t;
 
 /* Encodes relative to `prefix` (the committed offset). Appends base64 text without a NUL. Leaves out done ranges, then
- * counts, from the far end, until it fits. False: the names alone do not fit; nothing is appended. */
+ * counts, from the far end, until it fits. Returns false if the names alone do not fit: then nothing is appended. */
 bool commit_encode(buf_t *b, const commit_meta_t *meta, int64_t prefix, uint32_t *ret_done_left_out);
 
 /* A decoded commit owns its arrays. */
@@ -49,8 +49,8 @@ typedef struct {
     commit_meta_t meta;
     void *arena;
 } commit_decoded_t;
-/* False: unreadable (another program's commit, a later version): treat as a commit that is not clean, with nothing
- * known. */
+/* Returns false if it is unreadable (another program's commit, a later version): such a commit counts as not clean,
+ * with nothing known. */
 bool commit_decode(const char *text, size_t len, int64_t prefix, commit_decoded_t *ret);
 void commit_decoded_free(commit_decoded_t *decoded);
 

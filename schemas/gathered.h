@@ -19,7 +19,7 @@ typedef struct {
 
 /* Encodes relative to `prefix`: appends base64 text without a NUL. */
 void gathered_encode(buf_t *b, int64_t prefix, const gathered_t *gathered);
-/* False: unreadable (empty, another program's, a later version): nothing is known beyond the prefix. */
+/* Returns false if it is unreadable (empty, another program's, a later version): nothing is known beyond the prefix. */
 bool gathered_decode(const char *text, size_t len, int64_t prefix, gathered_t *ret);
 
 #endif

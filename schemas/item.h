@@ -31,7 +31,7 @@ void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len);
 void item_encode_copy(buf_t *b, uint64_t index, const void *in, size_t in_len, uint32_t hops, uint32_t attempts);
 /* Of a note: type, done_offset, partition, member, attempts and charges; without a partition the short form. */
 void item_encode_note(buf_t *b, const item_t *note);
-/* False: not a sound item. The object in `in` is checked for soundness. */
+/* Returns false if it is not a sound item. The object in `in` is checked for soundness. */
 bool item_decode(const void *value, size_t len, item_t *ret);
 
 #endif

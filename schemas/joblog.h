@@ -76,7 +76,8 @@ typedef struct {
     char producer[NONCE_MAX + 1]; /* JOBLOG_PRODUCER: a producer announces itself */
 } joblog_record_t;
 
-/* True: *ret is filled and borrows from `value`. False: not a sound record of a version we know. */
+/* Fills *ret, which borrows from `value`. Returns false if it is not a sound record of a version we
+ * know. */
 bool joblog_decode(const void *value, size_t len, joblog_record_t *ret);
 /* The next outcome of a pack. A bad entry ends the pack: returns false and sets record->outcomes.bad. */
 bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret);
@@ -94,7 +95,7 @@ void joblog_put_outcome(buf_t *body, const outcome_t *outcome);
 /* An outcome as one run of bytes, to be kept and read again: those that it has in its pack, or those that are made in
  * `scratch` for one that was not read from a pack. NULL: no memory. */
 const void *joblog_entry(const outcome_t *outcome, buf_t *scratch, size_t *ret_len);
-/* What joblog_entry gave. True: *ret borrows from the entry. */
+/* Reads what joblog_entry gave; *ret borrows from it. */
 bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret);
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count);
 /* The same of a worker that says who it is, with what joblog_put_wait appended of each entry. */

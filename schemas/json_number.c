@@ -54,7 +54,7 @@ static const char *scan_exponent(const char *at, const char *end, number_t *n)
     return at;
 }
 
-/* False: not the grammar of a JSON number. */
+/* Returns false if the text is no JSON number. */
 static bool scan(const char *text, const char *end, number_t *n)
 {
     const char *at = text;

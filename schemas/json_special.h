@@ -16,8 +16,8 @@ typedef struct {
     bool is_binary;    /* inside them is {"$binary":...} */
 } json_parsed_t;
 
-/* Gives the value, which is the end of `out`, its meaning and its height. False: memory ran out (out->failed), or there is no sound
- * base64 in its $binary. */
+/* Gives the value, which is the end of `out`, its meaning and its height. Returns false if memory ran out
+ * (out->failed), or there is no sound base64 in its $binary. */
 bool json_unwrap(buf_t *out, json_parsed_t *value);
 
 #endif

@@ -47,7 +47,7 @@ typedef struct {
     void (*line)(void *arg, const logs_line_t *line);
     void (*end)(void *arg, const logs_end_t *end);
 } logs_callbacks_t;
-/* False: bad, or of a version that is not known; nothing was told. */
+/* Returns false if the record is bad, or of a version that is not known: then no callback was called. */
 bool logs_decode(const void *value, size_t len, const logs_callbacks_t *callbacks, void *arg, uint64_t *ret_dropped);
 
 #endif

@@ -60,10 +60,11 @@ typedef struct {
 uint64_t position_job(const spec_t *spec);
 /* Appends the text, without a NUL. */
 void position_encode(buf_t *b, const position_t *position);
-/* False: not a position of a version we know, or no memory. The text is not trusted: what a sound one says may still be
- * wrong. */
+/* Returns false if it is not a position of a version we know, or memory runs out. The text is not trusted: what a sound one
+ * says may still be wrong. */
 bool position_decode(const char *text, size_t len, position_t *ret);
-/* Adds what was given to a set that has everything below `from` (in order: below `number`). False: no memory. */
+/* Adds what was given to a set that has everything below `from` (in order: below `number`). Returns false if memory
+ * runs out. */
 bool position_given(const position_t *position, bitset_t *set);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct {
 
 /* `headers`: what streamlog_put_header made, of context->headers_n. */
 void record_context_put(buf_t *b, const record_context_t *context, const void *headers, size_t headers_len);
-/* False: it is none. */
+/* Returns false if the bytes are no context. */
 bool record_context_read(const uint8_t *bytes, size_t len, record_context_t *ret);
 /* The next of its headers. */
 bool record_context_header(record_context_t *context, stream_header_t *ret);

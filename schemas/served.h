@@ -51,7 +51,8 @@ size_t served_frame_max(served_encoding_t encoding, size_t value_bytes_max);
 /* Whether a hello's tasks name this one. */
 bool served_has_task(const uint8_t *tasks, size_t tasks_len, const char *name);
 
-/* What a program is told. False: JSON cannot hold the item (or the bound arguments), and nothing was appended. */
+/* What a program is told. Returns false if JSON cannot hold the item (or the bound arguments), and nothing was
+ * appended. */
 bool served_put_job(buf_t *b, served_encoding_t encoding, const slot_job_t *job);
 bool served_put_run(buf_t *b, served_encoding_t encoding, const slot_run_t *run, uint32_t job_id);
 /* Several runs in one message. Zeroed is ready; the first run opens it, and nothing else is put into `b` until its end. */

@@ -92,7 +92,7 @@ void spec_encode(buf_t *b, const spec_t *spec);
 /* It has a limit or a rate: a token table is made before it. */
 bool spec_has_table(const spec_t *spec);
 /* Reads the spec as one object inside a message, steps over it, and validates names and bounds. ret->bound points into
- * the reader's bytes. False: not a sound spec, *ret untouched. */
+ * the reader's bytes. Returns false if it is not a sound spec, *ret untouched. */
 bool spec_read(mp_reader_t *r, spec_t *ret);
 /* Its end, or its halting, can hang on one error more. */
 bool spec_ends_on_errors(const spec_t *spec);

@@ -46,9 +46,10 @@ void streamlog_put_header(buf_t *headers, const char *name, const void *value, s
 /* The pack around `count` entries of a body. */
 void streamlog_encode(buf_t *b, int64_t whole, const void *body, size_t body_len, uint32_t count);
 
-/* True: *ret is filled and borrows from `value`. False: not a sound pack of a version we know. */
+/* Fills *ret, which borrows from `value`. Returns false if it is not a sound pack of a version we
+ * know. */
 bool streamlog_decode(const void *value, size_t len, streamlog_pack_t *ret);
-/* The next outcome. False: there is none, or it is bad (pack->entries.bad). */
+/* The next outcome. Returns false if there is none, or it is bad (pack->entries.bad). */
 bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret);
 /* The next of an outcome's headers. */
 bool streamlog_header(stream_outcome_t *outcome, stream_header_t *ret);

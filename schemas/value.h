@@ -20,7 +20,7 @@ int value_from_text(buf_t *b, const char *text, size_t len, fanmap_error_t *err)
 /* Appends one line of JSON without a newline. Fails for what JSON cannot hold: NaN, infinities, an extension, a key
  * that is no string, a string that is not UTF-8. */
 int value_to_json(buf_t *b, const void *mp, size_t len, fanmap_error_t *err);
-/* True: the object is a str (UTF-8 is not checked) or a bin, borrowed. */
+/* Returns true if the object is a str (UTF-8 is not checked) or a bin, borrowed. */
 bool value_as_bytes(const void *mp, size_t len, const void **ret, size_t *ret_len);
 /* Appends `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void json_put_string(buf_t *b, const char *text, size_t len);

@@ -26,8 +26,8 @@ struct presence {
 void presence_served(presence_t *p);
 /* The keys of the rows: when each was heard of, and what it said. */
 void presence_name_rows(const char *name_space, char ret_seen[PRESENCE_KEY_MAX], char ret_rows[PRESENCE_KEY_MAX]);
-/* Sends a script with its one or two keys (the second may be NULL) and its arguments, up to a NULL. False: the connection is
- * ending. */
+/* Sends a script with its one or two keys (the second may be NULL) and its arguments, up to a NULL. Returns false if
+ * the connection is ending. */
 bool presence_eval(presence_t *p, redisCallbackFn *fn, void *arg, const char *text, const char *const keys[2],
                    const char *const *args);
 

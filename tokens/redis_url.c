@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "io/trusted_file.h"
 
-/* Copies [from, to), %-escapes decoded. False: too long, a broken escape, or a NUL. */
+/* Copies [from, to), %-escapes decoded. Returns false if it is too long, or holds a broken escape, or a NUL. */
 static bool decode(const char *from, const char *to, char *ret, size_t cap)
 {
     size_t n = 0;

@@ -38,7 +38,7 @@ typedef struct {
     long long number;
 } script_value_t;
 
-/* Reads the reply of sync.lua. Later fields are ignored. False: not a sound reply, *ret untouched. */
+/* Reads the reply of sync.lua. Later fields are ignored. Returns false if it is not a sound reply, *ret untouched. */
 bool script_sync_reply(const script_value_t *values, size_t n, tokens_reply_t *ret);
 
 /* NAMESPACE.tokens.JOB and NAMESPACE.wake. (to which the incarnation is added). */

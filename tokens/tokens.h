@@ -69,8 +69,8 @@ void tokens_set_starts(tokens_t *t, uint64_t n);
 uint64_t tokens_starts(const tokens_t *t, int64_t now_ms);
 /* The table published a wake-up for this job and incarnation. */
 void tokens_wake(tokens_t *t, int64_t now_ms);
-/* True: send *ret now. At most one request is in flight; a reply later than L/3 is a timeout and a new request may go
- * out. */
+/* Returns true if *ret is to be sent now. At most one request is in flight; a reply later than L/3 is a timeout and a new
+ * request may go out. */
 bool tokens_poll(tokens_t *t, int64_t now_ms, tokens_request_t *ret);
 /* The answer to request `seq`; one that is not awaited any more is ignored. */
 void tokens_on_reply(tokens_t *t, uint64_t seq, const tokens_reply_t *reply, int64_t now_ms);

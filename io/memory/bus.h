@@ -141,7 +141,7 @@ bool memory_bus_spend(memory_bus_t *bus);
 memory_log_t *memory_topic_log(const memory_topic_t *topic, int32_t partition);
 /* The record as a callback sees it. */
 bus_record_t memory_record_view(memory_record_t *record, int64_t offset);
-/* True: someone reads the topic or did so as a group, so its records wait for them. */
+/* Returns true if someone reads the topic or did so as a group, so its records wait for them. */
 bool memory_topic_is_read(const memory_topic_t *topic);
 
 /* topics.c */

@@ -171,7 +171,7 @@ void memory_group_want(bus_group_t *base, bool want)
         memory_bus_schedule(group->bus);
 }
 
-/* Hands out some records of one lane. False: no more in this turn, of any lane. */
+/* Hands out some records of one lane. Returns false if there is no more in this turn, of any lane. */
 static bool run_lane(memory_group_t *group, const memory_lane_t *lane, bool *ret_any)
 {
     const memory_log_t *log = &lane->share->topic->logs[lane->partition];

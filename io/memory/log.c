@@ -139,7 +139,7 @@ typedef struct {
     UT_hash_handle hh;
 } newest_t;
 
-/* Walks from the end: the first record of a key that is met is the newest. False: no memory. */
+/* Walks from the end: the first record of a key that is met is the newest. Returns false if memory runs out. */
 static bool remove_if_older(memory_log_t *log, int64_t offset, newest_t **table, newest_t *spare, size_t *used)
 {
     memory_record_t *record = memory_log_at(log, offset);

@@ -35,7 +35,7 @@ typedef struct {
 
 /* A copy with one reference, or NULL: no memory. A NULL key or value is absent. */
 memory_record_t *memory_record_new(const void *key, size_t key_len, const void *value, size_t value_len);
-/* False: no memory. */
+/* Returns false if memory runs out. */
 bool memory_record_add_headers(memory_record_t *record, const bus_header_t *headers, size_t n);
 void memory_record_unref(memory_record_t *record);
 /* What the record takes in memory, about. */

@@ -4,9 +4,9 @@
 
 #include "io/memory/bus.h"
 
-/* The group's member has these topics from now on. False: no memory. */
+/* The group's member has these topics from now on. Returns false if memory runs out. */
 bool memory_group_subscribe(memory_group_t *group, bus_topic_t *const *topics, size_t topics_n);
-/* Makes group->lanes anew. False: a topic is still to be created, or no memory. */
+/* Makes group->lanes anew. Returns false if a topic is still to be created, or memory runs out. */
 bool memory_group_list_lanes(memory_group_t *group);
 /* NULL: the lane is not the member's. */
 memory_group_partition_t *memory_group_partition(const memory_group_t *group, int32_t lane);

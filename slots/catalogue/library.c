@@ -42,7 +42,7 @@ static int start_list(const char *path, const char *user, int *ret_fd, pid_t *re
     return FANMAP_OK;
 }
 
-/* Reads to the line "." or the end. False: neither came in time. */
+/* Reads to the line "." or the end. Returns false if neither came in time. */
 static bool read_list(int fd, buf_t *text)
 {
     int64_t end_ms = proc_now_ms() + LIST_WAIT_MS;

@@ -120,7 +120,7 @@ static bool pay(guardian_t *g, ward_t *w)
     return pay_one(g, &w->note, &w->owes_note) && pay_one(g, &w->down, &w->owes_down);
 }
 
-/* True: everything owed was sent. */
+/* Returns true if everything owed was sent. */
 static bool pay_all(guardian_t *g)
 {
     for (uint32_t i = 0; i < g->wards_n; i++)

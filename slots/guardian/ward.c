@@ -181,7 +181,8 @@ static bool ward_sweep(const guardian_t *g, const ward_t *w)
     return proc_signal_descendants(getpid(), pids, n, SIGKILL) <= 0;
 }
 
-/* Nothing of the slot is a process here any more; its container may be one elsewhere. True: it was seen to. */
+/* Nothing of the slot is a process here any more; its container may be one elsewhere. Returns true if it was seen
+ * to. */
 bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms)
 {
     char name[CONTAINER_NAME_MAX];

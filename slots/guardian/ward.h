@@ -60,7 +60,7 @@ void ward_end(ward_t *w, slot_down_why_t why, uint32_t grace_ms, int64_t now_ms)
 void ward_read_link(ward_t *w);
 /* Its supervisor was reaped. */
 void ward_exited(ward_t *w, int status);
-/* Ends the container that the slot's last attempt left, if any, by its name. True: that is done. */
+/* Ends the container that the slot's last attempt left, if any, by its name. Returns true if that is done. */
 bool ward_end_container(const guardian_t *g, ward_t *w, int64_t now_ms);
 /* Does what is due and returns when to come back at the latest. */
 int64_t ward_tick(guardian_t *g, ward_t *w, int64_t now_ms);

@@ -94,16 +94,16 @@ typedef struct {
 
 /* Prints the names of the tasks to descriptor 3, one a line, as `user` (NULL: who this is). The exit status. */
 int library_list(const char *path, const char *user);
-/* Loads every library of the plan. False: `why`. */
+/* Loads every library of the plan. Returns false if it cannot, and `why` says so. */
 bool library_load_all(host_t *h, char *why, size_t why_cap);
 
 /* ---- attempt.c ---- */
 
 /* Fills what is the same for all attempts. */
 void attempt_init(attempt_t *a, const volatile int *cancelled);
-/* Writes an msgpack object as bytes of a shape. False: that shape cannot hold it. */
+/* Writes an msgpack object as bytes of a shape. Returns false if that shape cannot hold it. */
 bool attempt_to_shape(buf_t *b, uint32_t shape, const void *mp, size_t len);
-/* Makes one msgpack object of what `out` got. False: it is not one sound object of the shape; `why`. */
+/* Makes one msgpack object of what `out` got. Returns false if it is not one sound object of the shape, and `why` says so. */
 bool attempt_from_shape(buf_t *b, uint32_t shape, const buf_t *out, char *why, size_t why_cap);
 
 /* ---- record.c ---- */
@@ -120,7 +120,7 @@ void run_set_job(host_t *h, const slot_job_t *job);
 void run_give_up(host_t *h, const char *what);
 /* Says nothing, on the pipe that the supervisor reads. It may be another user's, to whom no signal can be sent. */
 void run_wake_supervisor(const host_t *h);
-/* Fills an attempt, and puts the item into the task's shape. False: that shape cannot hold it. */
+/* Fills an attempt, and puts the item into the task's shape. Returns false if that shape cannot hold it. */
 bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run);
 /* Calls the task and returns what it returned; *ret_us: how long that took. */
 int run_task(host_t *h, attempt_t *a, uint64_t *ret_us);
@@ -130,7 +130,7 @@ void run_put_marker(host_t *h, const slot_run_t *run);
 void run_put_outcome(host_t *h, const attempt_t *a, slot_done_t *done, int result);
 void run_put_exception(host_t *h, const attempt_t *a, slot_done_t *done, int result);
 void run_put_unshaped(host_t *h, slot_done_t *done);
-/* One claimed run: calls the task and leaves the `done` in h->frame. False: that is an error. */
+/* One claimed run: calls the task and leaves the `done` in h->frame. Returns false if that is an error. */
 bool run_attempt(host_t *h, const slot_run_t *run);
 
 /* ---- call.c: several runs that the task gets at once ---- */
@@ -139,12 +139,12 @@ bool run_attempt(host_t *h, const slot_run_t *run);
 void call_begin(host_t *h, uint32_t n);
 /* The next run belongs to it. */
 bool call_wants(const host_t *h);
-/* True: that was the last of them. */
+/* Returns true if that was the last of them. */
 bool call_add(host_t *h, const slot_run_t *run);
-/* Claims them. False: the board is closed. */
+/* Claims them. Returns false if the board is closed. */
 bool call_claim(host_t *h, int64_t now_ms);
 void call_run(host_t *h);
-/* The `done` of one of those that were claimed, in h->frame. False: that is an error. */
+/* The `done` of one of those that were claimed, in h->frame. Returns false if that is an error. */
 bool call_put_outcome(host_t *h, uint32_t i);
 
 #endif

@@ -28,8 +28,8 @@ bool check_note(check_t *c, bool is_ok, const char *format, ...) __attribute__((
 /* Reports what the program did instead of what was wanted. Returns false. */
 bool check_instead(check_t *c, const char *wanted, peer_event_t event);
 served_encoding_t check_encoding(const check_t *c);
-/* Starts it and waits for hello and ready; the tasks of hello go to `tasks`, if any. False: *ret_code says whether it could be
- * started. */
+/* Starts it and waits for hello and ready; the tasks of hello go to `tasks`, if any. On failure *ret_code says
+ * whether it could be started. */
 bool check_begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code);
 /* Sends bye and judges the program's end. */
 void check_bye(check_t *c);

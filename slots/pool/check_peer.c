@@ -126,7 +126,7 @@ static void read_stdout(peer_t *p)
     }
 }
 
-/* True: there is something to report. */
+/* Returns true if there is something to report. */
 static bool next(peer_t *p, peer_event_t *ret)
 {
     if (p->in_used > 0)

@@ -38,14 +38,14 @@ typedef struct {
 
 /* with_permits: it may be told runs ahead. */
 int peer_start(peer_t *p, const char *const *argv, int log_fd, bool with_permits, fanmap_error_t *err);
-/* False: it does not read, and what was to be said is lost. */
+/* Returns false if it does not read, and what was to be said is lost. */
 bool peer_send(peer_t *p, const buf_t *bytes);
 peer_event_t peer_receive(peer_t *p, int64_t wait_ms);
-/* False: nobody reads them. */
+/* Returns false if nobody reads them. */
 bool peer_permit(peer_t *p, const char *permits);
 /* No more will be said to it. */
 void peer_end_writing(peer_t *p);
-/* Waits for its end. True: *ret_status is its wait status. */
+/* Waits for its end. Returns true if *ret_status is its wait status. */
 bool peer_ended(peer_t *p, int64_t wait_ms, int *ret_status);
 /* Kills what is left of it. */
 void peer_close(peer_t *p);

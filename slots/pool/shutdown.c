@@ -10,7 +10,7 @@ static bool may_leave(const slot_t *t)
     return t->state == SLOT_UP && t->inflight.n == 0 && t->pidfd >= 0 && !t->freeze_sent && !board_is_closed(t->board);
 }
 
-/* True: something in the slot was told. */
+/* Returns true if something in the slot was told. */
 static bool send_bye(slot_t *t)
 {
     bool is_sent = false;

@@ -26,7 +26,8 @@ typedef struct {
     bool any_dash; /* nothing is run: an item may begin an argument with a dash */
 } args_values_t;
 
-/* True: a->argv is the command line, good until the next call. False: a->why says what is wrong with the item. */
+/* Returns true if a->argv is the command line, good until the next call. Returns false if something is wrong, as a->why
+ * says, with the item. */
 bool args_expand(args_t *a, const char *const *template, const args_values_t *values);
 /* Appends the text that stands for a value; false: it has none (it cannot be JSON). */
 bool args_value_text(buf_t *b, const void *mp, size_t len);

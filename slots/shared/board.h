@@ -110,7 +110,7 @@ void board_unmap(board_t *b);
 
 /* ---- the worker ---- */
 
-/* Runs first..first+count-1 may start. False: closed; nothing of them ever starts. */
+/* Runs first..first+count-1 may start. Returns false if the board is closed: then none of them ever starts. */
 bool board_grant(board_t *b, uint32_t first, uint32_t count);
 /* Nothing that was not claimed starts any more; returns the first n that was not. */
 uint32_t board_take_back(board_t *b);
@@ -118,7 +118,7 @@ bool board_was_claimed(const board_t *b, uint32_t n);
 
 /* ---- the worker and the guardian ---- */
 
-/* Closes the board if run n is the one that runs now. False: it is not (any more). */
+/* Closes the board if run n is the one that runs now. Returns false if it is not (any more). */
 bool board_close_run(board_t *b, uint32_t n);
 void board_close(board_t *b);
 bool board_is_closed(const board_t *b);
@@ -130,19 +130,19 @@ bool board_is_loaded(const board_t *b);
 /* ---- the process in the slot ---- */
 
 board_claim_t board_claim(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms);
-/* The run that was claimed last is over. False: the board was closed before; its result must not be sent. */
+/* The run that was claimed last is over. Returns false if the board was closed before; its result must not be sent. */
 bool board_finish(board_t *b, bool is_error);
 
 /* Claims run n behind one that goes on. */
 board_claim_t board_claim_ahead(board_t *b, uint32_t n);
-/* After a finish: run n, the oldest that was claimed ahead, is what runs now. False: closed. */
+/* After a finish: run n, the oldest that was claimed ahead, is what runs now. Returns false if the board is closed. */
 bool board_go_on(board_t *b, uint32_t n, uint64_t index, uint32_t attempt, int64_t now_ms);
-/* Runs from n on were claimed ahead and never begun. What was granted behind them is taken back with them: all up to (not
- * including) *ret_to. False: closed. */
+/* Runs from n on were claimed ahead and never begun. What was granted behind them is taken back with them: all up to
+ * (not including) *ret_to. Returns false if the board is closed. */
 bool board_give_back(board_t *b, uint32_t n, uint32_t *ret_to);
 
-/* The run that runs never reached the task: it counts as not started, and the board is closed. False: it
- * was closed before. */
+/* The run that runs never reached the task: it counts as not started, and the board is closed. Returns false if it was
+ * closed before. */
 bool board_unclaim(board_t *b);
 
 /* Appends to the tail, dropping its oldest bytes. Supervisor only. */

@@ -18,7 +18,7 @@ typedef struct {
 
 /* Of this process; no other user. */
 ordinary_t ordinary_now(void);
-/* Raises the soft limit of open files to `wanted`. False: the hard one is lower, *ret_hard. */
+/* Raises the soft limit of open files to `wanted`. Returns false if the hard one, *ret_hard, is lower. */
 bool files_raise(uint64_t wanted, uint64_t *ret_hard);
 /* For guardian and supervisor, first of all: not dumpable, no cores. */
 void child_harden(void);

@@ -231,7 +231,7 @@ static void empty_folder(int root_fd, const char *name)
     (void)unlinkat(root_fd, name, AT_REMOVEDIR);
 }
 
-/* Kills what is in every folder of a guardian and removes it. True: it is gone. */
+/* Kills what is in every folder of a guardian and removes it. Returns true if it is gone. */
 static bool empty_root(int base_fd, const char *root)
 {
     int root_fd = cgroup_open_dir(base_fd, root);

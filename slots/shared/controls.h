@@ -40,12 +40,12 @@ void controls_make_room(void);
 void controls_close(controls_t *c);
 /* One line for the start-up log: what keeps which limit. Returns `ret`. */
 char *controls_format(char *ret, size_t cap, const controls_t *c);
-/* False: nothing here keeps one of these limits, which *ret_name names. */
+/* Returns false if nothing here keeps one of these limits, which *ret_name names. */
 bool controls_can_keep(const controls_t *c, const limits_t *limits, const char **ret_name);
 
 /* Opens the folder of an engine, close-on-exec, and makes it where it is missing. -1 with errno. */
 int controls_open(const controls_t *c, control_t which, const controls_place_t *place, engine_folder_t engine);
-/* Sets a limit in such a folder; 0: none. False: refused, with errno. */
+/* Sets a limit in such a folder; 0: none. Returns false if it was refused, with errno. */
 bool controls_set(const controls_t *c, control_t which, int folder_fd, uint64_t limit);
 /* How many processes in the folder of memory were killed for going over the limit, ever. */
 uint64_t controls_oom_kills(const controls_t *c, int folder_fd);

@@ -28,11 +28,11 @@ typedef struct {
     size_t len; /* how long it is */
 } placeholder_t;
 
-/* True: one begins at `at`. `replace`: what -I named, or NULL. */
+/* Returns true if one begins at `at`. `replace`: what -I named, or NULL. */
 bool placeholder_read(const char *at, const char *replace, placeholder_t *ret);
 /* The same, where `text` is that of a shell: what a dollar stands before is the shell's own. */
 bool placeholder_read_in_shell(const char *text, const char *at, const char *replace, placeholder_t *ret);
-/* The value of a bound argument, in the msgpack map of all of them. False: there is none of this name. */
+/* The value of a bound argument, in the msgpack map of all of them. Returns false if there is none of this name. */
 bool placeholder_find_bound(const void *bound, size_t bound_len, const char *name, size_t len, const uint8_t **ret,
                             size_t *ret_len);
 /* Appends the part of a path. */

@@ -23,7 +23,7 @@ enum { PLAN_VERSION = 1, PLAN_TASKS_MAX = 65536 };
 
 /* A close-on-exec memfd that holds the plan, sealed: nobody can change it any more. -1 with errno. */
 int plan_write(const plan_t *plan);
-/* False: not a sound plan, or no memory; *ret is then untouched. The strings are the plan's own. */
+/* Returns false if it is not a sound plan, or memory runs out; *ret is then untouched. The strings are the plan's own. */
 bool plan_read(int fd, plan_t *ret);
 void plan_free(plan_t *plan);
 /* NULL: no such task. */

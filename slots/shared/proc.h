@@ -30,7 +30,8 @@ bool proc_is_shortage(int error);
 void proc_close_fd(int *fd);
 /* Appends a piece of at most `max` bytes of what is there to be read. As read; 0 also where there is no memory. */
 ssize_t proc_read(int fd, buf_t *to, size_t max);
-/* Reads the start of a file of the kernel's, with a NUL behind it. False: it cannot be read, and *ret is "". */
+/* Reads the start of a file of the kernel's, with a NUL behind it. Returns false if it cannot be read, and *ret is
+ * "". */
 bool proc_read_file(int dir_fd, const char *name, char *ret, size_t cap);
 /* Waits for it until `end_ms`; -1 then, too. */
 ssize_t proc_read_until(int fd, buf_t *to, int64_t end_ms);
@@ -53,7 +54,7 @@ int64_t proc_cpu_us(pid_t root, bool with_root, const pid_t *except, size_t exce
 /* Finds a program of ours. Where FANMAP_LIBEXEC is set, in the folder that it names. Else near the file that this code
  * stands in (libfanmap.so, or the program), then near the running program: in the same folder, or in ../libexec/fanmap
  * or ../../libexec/fanmap, so that an installed tree may be moved. Else in the folder that was built in. Writes the
- * folder. False: none of them has `name`. */
+ * folder. Returns false if none of them has `name`. */
 bool proc_find_libexec(const char *name, char *ret, size_t cap);
 /* The environment without the variables that begin with FANMAP_ (they may hold secrets), and with those of `own` (NULL:
  * none). The array is the caller's, the texts are not copied. NULL: no memory. */

@@ -13,7 +13,8 @@ typedef struct {
     size_t n;
 } record_env_t;
 
-/* Fills `vars` anew. Of several headers of a name the last is told. False: no memory, or it is no context. */
+/* Fills `vars` anew. Of several headers of a name the last is told. Returns false if memory runs out, or it is no
+ * context. */
 bool record_env_make(record_env_t *env, const uint8_t *context, size_t len);
 
 #endif

@@ -123,7 +123,7 @@ static void start(supervisor_t *s, const slot_run_t *run)
     s->has_children = true;
 }
 
-/* False: nothing may start here any more. */
+/* Returns false if nothing may start here any more. */
 static bool claim(supervisor_t *s, const slot_run_t *run)
 {
     command_t *c = &s->command;

@@ -41,7 +41,7 @@ static void append_output(supervisor_t *s, const char *bytes, size_t len)
     c->too_large = true;
 }
 
-/* False: there is nothing now, or no room for it. */
+/* Returns false if there is nothing now, or no room for it. */
 static bool copy_some(supervisor_t *s, int fd, copy_stream_t stream)
 {
     command_t *c = &s->command;

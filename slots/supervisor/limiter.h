@@ -29,7 +29,7 @@ typedef struct {
 
 void limiter_init(limiter_t *l, controls_t *controls, bool use_cgroups, const controls_place_t *place,
                   engine_folder_t engine, const ordinary_t *ordinary);
-/* From now on these limits are in force. False: one cannot be kept; `why` says which. */
+/* From now on these limits are in force. Returns false if one cannot be kept; `why` says which. */
 bool limiter_set(limiter_t *l, const limits_t *limits, char *why, size_t cap);
 /* As a child's `limit` (slots/shared/child.h). */
 bool limiter_enter(const void *limiter);

@@ -111,7 +111,7 @@ void serve_result(struct supervisor *s, const served_message_t *answer);
 
 /* ---- programs.c: all programs of the slot ---- */
 
-/* Lists the programs of the plan. False: no memory. */
+/* Lists the programs of the plan. Returns false if memory runs out. */
 bool serve_open(struct supervisor *s);
 /* The program that serves a task; NULL: it is not in the list. */
 program_t *serve_find(serve_t *v, const slots_task_t *task);
@@ -132,9 +132,9 @@ void serve_begin(struct supervisor *s, uint32_t n, uint64_t index, uint32_t atte
 void serve_begin_call(struct supervisor *s);
 /* Whether one more may be told. */
 bool serve_has_room_ahead(const struct supervisor *s);
-/* Claims a run behind the one that goes on, and tells it. False: not this one now. */
+/* Claims a run behind the one that goes on, and tells it. Returns false if this one cannot be had now. */
 bool serve_ahead(struct supervisor *s, const slot_run_t *run);
-/* Puts the run that may begin into what the program is to read. False: its encoding cannot hold the item. */
+/* Puts the run that may begin into what the program is to read. Returns false if its encoding cannot hold the item. */
 bool serve_put_run(const struct supervisor *s, program_t *p, const slot_run_t *run);
 /* The run that went on was answered: the next one goes on. */
 void serve_go_on(struct supervisor *s, int64_t now_ns);
@@ -174,7 +174,7 @@ void program_drop(program_t *p);
 /* Takes the protocol to where the hello came. */
 void program_choose_protocol(program_t *p, bool is_stdio);
 /* Reads one piece of its stdout or stderr: it goes to the log under `label`, stderr also to the board's tail (may be
- * NULL). False: nothing more there now. */
+ * NULL). Returns false if there is nothing more now. */
 bool program_drain(program_t *p, int *fd, const char *label, board_t *tail);
 /* After its end: it had not begun to read what it was told last. A long message that it may have read in part counts as
  * read. */

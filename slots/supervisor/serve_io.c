@@ -129,7 +129,7 @@ static void late(supervisor_t *s, program_t *p)
     serve_protocol_error(s, p, what);
 }
 
-/* Who waits for a program that says nothing is told so long before it is given up. True: that was now. */
+/* Who waits for a program that says nothing is told so long before it is given up. Returns true if that was now. */
 static bool send_slow_note(const program_t *p)
 {
     char name[PROGRAM_NAME_MAX];
