@@ -105,27 +105,25 @@ int size_parse(const char *text, uint64_t *ret_bytes, fanmap_error_t *err)
         shown);
 }
 
+/* With the largest unit of which it is a whole number; else as it is, with `otherwise` behind it. */
+static char *format(char *ret, size_t cap, uint64_t value, const unit_t *units, size_t n, const char *otherwise)
+{
+    size_t i = 0;
+    while (i < n && (value == 0 || value % units[i].scale != 0))
+        i++;
+    snprintf(ret, cap, "%" PRIu64 "%s", i < n ? value / units[i].scale : value, i < n ? units[i].name : otherwise);
+    return ret;
+}
+
 char *duration_format(char *ret, size_t cap, int64_t ms)
 {
-    for (size_t i = 0; ms > 0 && i < DURATION_UNITS; i++) {
-        int64_t scale = (int64_t)duration_units[i].scale;
-        if (ms % scale == 0) {
-            snprintf(ret, cap, "%" PRId64 "%s", ms / scale, duration_units[i].name);
-            return ret;
-        }
-    }
+    if (ms > 0)
+        return format(ret, cap, (uint64_t)ms, duration_units, DURATION_UNITS, "ms");
     snprintf(ret, cap, "%" PRId64 "%s", ms, ms == 0 ? "s" : "ms");
     return ret;
 }
 
 char *size_format(char *ret, size_t cap, uint64_t bytes)
 {
-    for (size_t i = 0; bytes > 0 && i < SIZE_UNITS_BINARY; i++) {
-        if (bytes % size_units[i].scale == 0) {
-            snprintf(ret, cap, "%" PRIu64 "%s", bytes / size_units[i].scale, size_units[i].name);
-            return ret;
-        }
-    }
-    snprintf(ret, cap, "%" PRIu64, bytes);
-    return ret;
+    return format(ret, cap, bytes, size_units, SIZE_UNITS_BINARY, "");
 }

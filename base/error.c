@@ -31,8 +31,8 @@ __attribute__((format(printf, 3, 0))) static void format_message(fanmap_error_t 
     memcpy(err->message, whole, sizeof whole);
 }
 
-__attribute__((format(printf, 4, 0))) static void set(fanmap_error_t *err, int code, bool retry_may_help,
-                                                      const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void fill(fanmap_error_t *err, int code, bool retry_may_help,
+                                                       const char *format, va_list args)
 {
     if (!err)
         return;
@@ -45,7 +45,7 @@ int err_set(fanmap_error_t *err, int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    set(err, code, false, format, args);
+    fill(err, code, false, format, args);
     va_end(args);
     return code;
 }
@@ -54,7 +54,7 @@ int err_set_retry(fanmap_error_t *err, int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    set(err, code, true, format, args);
+    fill(err, code, true, format, args);
     va_end(args);
     return code;
 }

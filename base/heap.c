@@ -6,12 +6,12 @@
 
 #include "base/array.h"
 
-static bool before(const heap_node_t *a, const heap_node_t *b)
+static bool comes_before(const heap_node_t *a, const heap_node_t *b)
 {
     return a->key != b->key ? a->key < b->key : a->order < b->order;
 }
 
-static void set(heap_t *heap, size_t i, heap_node_t *node)
+static void place_node(heap_t *heap, size_t i, heap_node_t *node)
 {
     heap->nodes[i] = node;
     node->place = i + 1;
@@ -19,11 +19,11 @@ static void set(heap_t *heap, size_t i, heap_node_t *node)
 
 static void sift_up(heap_t *heap, size_t i, heap_node_t *node)
 {
-    while (i > 0 && before(node, heap->nodes[(i - 1) / 2])) {
-        set(heap, i, heap->nodes[(i - 1) / 2]);
+    while (i > 0 && comes_before(node, heap->nodes[(i - 1) / 2])) {
+        place_node(heap, i, heap->nodes[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
-    set(heap, i, node);
+    place_node(heap, i, node);
 }
 
 static void sift_down(heap_t *heap, size_t i, heap_node_t *node)
@@ -32,19 +32,19 @@ static void sift_down(heap_t *heap, size_t i, heap_node_t *node)
         size_t child = 2 * i + 1;
         if (child >= heap->n)
             break;
-        if (child + 1 < heap->n && before(heap->nodes[child + 1], heap->nodes[child]))
+        if (child + 1 < heap->n && comes_before(heap->nodes[child + 1], heap->nodes[child]))
             child++;
-        if (!before(heap->nodes[child], node))
+        if (!comes_before(heap->nodes[child], node))
             break;
-        set(heap, i, heap->nodes[child]);
+        place_node(heap, i, heap->nodes[child]);
         i = child;
     }
-    set(heap, i, node);
+    place_node(heap, i, node);
 }
 
 static void sift(heap_t *heap, size_t i, heap_node_t *node)
 {
-    if (i > 0 && before(node, heap->nodes[(i - 1) / 2]))
+    if (i > 0 && comes_before(node, heap->nodes[(i - 1) / 2]))
         sift_up(heap, i, node);
     else
         sift_down(heap, i, node);

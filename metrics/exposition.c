@@ -48,7 +48,7 @@ static void put_labels(buf_t *out, const metric_label_t *labels, size_t n, const
         buf_append_text(out, "}");
 }
 
-static bool takes(exposition_t *to, uint64_t series)
+static bool has_room_for(exposition_t *to, uint64_t series)
 {
     bool has_room = to->series_n + series <= METRICS_SERIES_MAX;
     to->series_n += has_room ? series : 0;
@@ -56,9 +56,9 @@ static bool takes(exposition_t *to, uint64_t series)
     return has_room;
 }
 
-static void put(exposition_t *to, const metric_label_t *labels, size_t n, const char *value)
+static void put_series(exposition_t *to, const metric_label_t *labels, size_t n, const char *value)
 {
-    if (!takes(to, 1))
+    if (!has_room_for(to, 1))
         return;
     buf_append_text(to->out, to->family);
     put_labels(to->out, labels, n, NULL);
@@ -69,20 +69,20 @@ void metrics_value(exposition_t *to, const metric_label_t *labels, size_t n, uin
 {
     char text[SECONDS_BYTES];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    put(to, labels, n, text);
+    put_series(to, labels, n, text);
 }
 
 void metrics_seconds(exposition_t *to, const metric_label_t *labels, size_t n, uint64_t us)
 {
     char text[SECONDS_BYTES];
-    put(to, labels, n, seconds(text, us));
+    put_series(to, labels, n, seconds(text, us));
 }
 
 void metrics_histogram(exposition_t *to, const metric_label_t *labels, size_t n, const histogram_t *histogram)
 {
     char text[SECONDS_BYTES];
     uint64_t below = 0;
-    if (!takes(to, HISTOGRAM_BOUNDS + 3))
+    if (!has_room_for(to, HISTOGRAM_BOUNDS + 3))
         return;
     for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++) {
         below += histogram->counts[i];

@@ -24,7 +24,7 @@ void served_reader_free(served_reader_t *r)
     *r = (served_reader_t){0};
 }
 
-static int bad(served_reader_t *r, const char *why)
+static int set_why(served_reader_t *r, const char *why)
 {
     snprintf(r->why, sizeof r->why, "%s", why);
     return -1;
@@ -45,106 +45,106 @@ static bool names_ok(const uint8_t *tasks, size_t len)
     return mp_done(&r);
 }
 
-static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
+static int read_hello(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *m)
 {
     char encoding[16];
     uint64_t version = mp_read_uint(r);
     if (r->bad || version == 0 || version > UINT32_MAX)
-        return bad(reader, "hello has no version");
-    said->version = (uint32_t)version;
-    if (said->version != SERVED_VERSION)
+        return set_why(reader, "hello has no version");
+    m->version = (uint32_t)version;
+    if (m->version != SERVED_VERSION)
         return 1; /* whatever else it says; the caller refuses it */
     if (fields < HELLO_FIELDS)
-        return bad(reader, "hello lacks its encoding or its tasks");
+        return set_why(reader, "hello lacks its encoding or its tasks");
     mp_read_text(r, encoding, sizeof encoding);
     if (r->bad || strcmp(encoding, reader->encoding == SERVED_JSON ? "json" : "msgpack") != 0)
-        return bad(reader, "hello does not name the encoding that it is written in");
-    said->tasks = mp_skip(r, &said->tasks_len);
-    if (r->bad || !names_ok(said->tasks, said->tasks_len))
-        return bad(reader, "the tasks of hello are not an array of task names");
+        return set_why(reader, "hello does not name the encoding that it is written in");
+    m->tasks = mp_skip(r, &m->tasks_len);
+    if (r->bad || !names_ok(m->tasks, m->tasks_len))
+        return set_why(reader, "the tasks of hello are not an array of task names");
     uint32_t known = HELLO_FIELDS;
     if (fields > known) {
-        said->ahead = mp_read_u32(r);
+        m->ahead = mp_read_u32(r);
         known++;
     }
     if (r->bad)
-        return bad(reader, "the ahead of hello is not a number of runs");
+        return set_why(reader, "the ahead of hello is not a number of runs");
     if (fields > known) {
-        said->calls = mp_skip(r, &said->calls_len);
+        m->calls = mp_skip(r, &m->calls_len);
         known++;
     }
-    if (r->bad || (said->calls && !names_ok(said->calls, said->calls_len)))
-        return bad(reader, "the calls of hello are not an array of task names");
+    if (r->bad || (m->calls && !names_ok(m->calls, m->calls_len)))
+        return set_why(reader, "the calls of hello are not an array of task names");
     mp_skip_fields(r, fields - known);
-    return mp_done(r) ? 1 : bad(reader, "hello is not one sound message");
+    return mp_done(r) ? 1 : set_why(reader, "hello is not one sound message");
 }
 
 /* exit_status and signo of an error say nothing here; its stderr may. Returns how many fields were read. */
-static uint32_t read_report(mp_reader_t *r, uint32_t fields, served_message_t *said)
+static uint32_t read_report(mp_reader_t *r, uint32_t fields, served_message_t *m)
 {
     if (fields < DONE_REPORT_FIELDS)
         return 0;
     mp_skip_fields(r, 2);
     mp_type_t type = mp_peek(r);
     if (type == MP_STR)
-        said->report = mp_read_str(r, &said->report_len);
+        m->report = mp_read_str(r, &m->report_len);
     else if (type == MP_BIN)
-        said->report = (const char *)mp_read_bin(r, &said->report_len);
+        m->report = (const char *)mp_read_bin(r, &m->report_len);
     else
         mp_skip_fields(r, 1);
     if (fields == DONE_REPORT_FIELDS)
         return DONE_REPORT_FIELDS;
-    said->is_whole = mp_read_bool(r);
+    m->is_whole = mp_read_bool(r);
     return DONE_REPORT_FIELDS + 1;
 }
 
-static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *said)
+static int read_done(served_reader_t *reader, mp_reader_t *r, uint32_t fields, served_message_t *m)
 {
     uint64_t n = mp_read_uint(r);
     if (r->bad || n > UINT32_MAX)
-        return bad(reader, "done has no n");
-    said->n = (uint32_t)n;
-    said->final = mp_read_bool(r);
+        return set_why(reader, "done has no n");
+    m->n = (uint32_t)n;
+    m->final = mp_read_bool(r);
     uint64_t kind = mp_read_uint(r);
     mp_read_uint(r); /* run_us: the worker measures for itself */
     if (r->bad || kind > FANMAP_EXCEPTION)
-        return bad(reader, "done is neither a value (kind 0) nor an error (kind 1)");
-    said->is_error = kind == FANMAP_EXCEPTION;
-    uint32_t known = said->is_error ? DONE_ERROR_FIELDS : DONE_VALUE_FIELDS;
+        return set_why(reader, "done is neither a value (kind 0) nor an error (kind 1)");
+    m->is_error = kind == FANMAP_EXCEPTION;
+    uint32_t known = m->is_error ? DONE_ERROR_FIELDS : DONE_VALUE_FIELDS;
     if (fields < known)
-        return bad(reader, "done lacks fields");
-    if (said->is_error) {
-        said->error_type = mp_read_str(r, &said->error_type_len);
-        said->message = mp_read_str(r, &said->message_len);
-        known += read_report(r, fields - known, said);
+        return set_why(reader, "done lacks fields");
+    if (m->is_error) {
+        m->error_type = mp_read_str(r, &m->error_type_len);
+        m->message = mp_read_str(r, &m->message_len);
+        known += read_report(r, fields - known, m);
     } else {
-        said->value = mp_skip(r, &said->value_len);
+        m->value = mp_skip(r, &m->value_len);
     }
     if (r->bad)
-        return bad(reader, said->is_error ? "the error of done has no type and message" : "done's value is not sound");
+        return set_why(reader, m->is_error ? "the error of done has no type and message" : "done's value is not sound");
     mp_skip_fields(r, fields - known);
-    return mp_done(r) ? 1 : bad(reader, "done is not one sound message");
+    return mp_done(r) ? 1 : set_why(reader, "done is not one sound message");
 }
 
 static int read_fields(served_reader_t *reader, const void *bytes, size_t len, served_message_t *ret)
 {
     mp_reader_t r;
-    served_message_t said = {0};
+    served_message_t m = {0};
     int got = 1;
     mp_reader_init(&r, bytes, len);
     uint32_t fields = mp_read_array(&r);
     uint64_t type = mp_read_uint(&r);
     if (r.bad || fields < 1)
-        return bad(reader, "it is not an array that begins with a type");
-    said.type = (slot_frame_type_t)type;
+        return set_why(reader, "it is not an array that begins with a type");
+    m.type = (slot_frame_type_t)type;
     if (type == SLOT_HELLO)
-        got = read_hello(reader, &r, fields, &said);
+        got = read_hello(reader, &r, fields, &m);
     else if (type == SLOT_DONE)
-        got = read_done(reader, &r, fields, &said);
+        got = read_done(reader, &r, fields, &m);
     else if (type != SLOT_READY)
-        return bad(reader, "it is of a type that a program does not send");
+        return set_why(reader, "it is of a type that a program does not send");
     if (got > 0)
-        *ret = said;
+        *ret = m;
     return got;
 }
 
@@ -198,7 +198,7 @@ static int find_encoding(served_reader_t *r, const uint8_t *at, size_t len)
     else if (at[0] == '{')
         r->encoding = SERVED_JSON;
     else
-        return bad(r, "it begins neither as a frame nor as a JSON object");
+        return set_why(r, "it begins neither as a frame nor as a JSON object");
     return 1;
 }
 

@@ -41,7 +41,7 @@ static bool set_why(const writer_t *w, const char *what, const char *why)
 }
 
 /* Finds the members that have a place. */
-static bool split(const writer_t *w, const char *what, span_t object, const place_t *places, size_t places_n)
+static bool find_members(const writer_t *w, const char *what, span_t object, const place_t *places, size_t places_n)
 {
     mp_reader_t r;
     mp_reader_init(&r, object.at, object.len);
@@ -68,7 +68,7 @@ static bool is_text(span_t span, const char *text)
     return found && text_is(found, len, text);
 }
 
-static bool put(const writer_t *w, const char *what, span_t span)
+static bool put_member(const writer_t *w, const char *what, span_t span)
 {
     if (!span.at)
         return set_why(w, what, " is missing");
@@ -81,23 +81,23 @@ static bool put_optional(const writer_t *w, const char *what, span_t span, bool 
 {
     if (!span.at && is_followed)
         mp_put_uint(w->fields, 0);
-    return !span.at || put(w, what, span);
+    return !span.at || put_member(w, what, span);
 }
 
 static bool put_hello(const writer_t *w, const line_t *line)
 {
     mp_put_array(w->fields, line->calls.at ? 6 : line->ahead.at ? 5 : 4);
     mp_put_uint(w->fields, SLOT_HELLO);
-    if (!put(w, "hello's v", line->v))
+    if (!put_member(w, "hello's v", line->v))
         return false;
     if (!line->encoding.at || !line->tasks.at) { /* another version may have neither; this one is then refused */
         for (int i = line->calls.at ? 4 : line->ahead.at ? 3 : 2; i > 0; i--)
             mp_put_nil(w->fields);
         return true;
     }
-    return put(w, "hello's encoding", line->encoding) && put(w, "hello's tasks", line->tasks) &&
+    return put_member(w, "hello's encoding", line->encoding) && put_member(w, "hello's tasks", line->tasks) &&
            put_optional(w, "hello's ahead", line->ahead, line->calls.at != NULL) &&
-           (!line->calls.at || put(w, "hello's calls", line->calls));
+           (!line->calls.at || put_member(w, "hello's calls", line->calls));
 }
 
 static bool put_error(const writer_t *w, const line_t *line)
@@ -105,13 +105,13 @@ static bool put_error(const writer_t *w, const line_t *line)
     failure_t e = {0};
     const place_t places[] = {
         {"type", &e.type}, {"message", &e.message}, {"final", &e.final}, {"stderr", &e.report}, {"whole", &e.whole}};
-    if (!split(w, "done's error", line->error, places, sizeof places / sizeof *places))
+    if (!find_members(w, "done's error", line->error, places, sizeof places / sizeof *places))
         return false;
     mp_put_array(w->fields, e.whole.at ? 11 : e.report.at ? 10 : 7);
     mp_put_uint(w->fields, SLOT_DONE);
-    if (!put(w, "done's n", line->n))
+    if (!put_member(w, "done's n", line->n))
         return false;
-    if (e.final.at && !put(w, "final", e.final))
+    if (e.final.at && !put_member(w, "final", e.final))
         return false;
     if (!e.final.at)
         mp_put_bool(w->fields, false);
@@ -119,7 +119,7 @@ static bool put_error(const writer_t *w, const line_t *line)
     mp_put_uint(w->fields, 0);
     if (!e.type.at)
         mp_put_str(w->fields, "", 0);
-    if ((e.type.at && !put(w, "the error's type", e.type)) || !put(w, "the error's message", e.message))
+    if ((e.type.at && !put_member(w, "the error's type", e.type)) || !put_member(w, "the error's message", e.message))
         return false;
     if (!e.report.at && !e.whole.at)
         return true;
@@ -127,20 +127,20 @@ static bool put_error(const writer_t *w, const line_t *line)
     mp_put_int(w->fields, 0);
     if (!e.report.at)
         mp_put_str(w->fields, "", 0);
-    return (!e.report.at || put(w, "the error's stderr", e.report)) &&
-           (!e.whole.at || put(w, "the error's whole", e.whole));
+    return (!e.report.at || put_member(w, "the error's stderr", e.report)) &&
+           (!e.whole.at || put_member(w, "the error's whole", e.whole));
 }
 
 static bool put_value(const writer_t *w, const line_t *line)
 {
     mp_put_array(w->fields, 6);
     mp_put_uint(w->fields, SLOT_DONE);
-    if (!put(w, "done's n", line->n))
+    if (!put_member(w, "done's n", line->n))
         return false;
     mp_put_bool(w->fields, false);
     mp_put_uint(w->fields, FANMAP_VALUE);
     mp_put_uint(w->fields, 0);
-    return put(w, "done's value", line->value);
+    return put_member(w, "done's value", line->value);
 }
 
 static bool put_done(const writer_t *w, const line_t *line)
@@ -165,7 +165,7 @@ bool served_line_to_fields(buf_t *fields, buf_t *object, const char *text, size_
         snprintf(why, why_cap, "the line is not one JSON object: %.200s", err.message);
         return false;
     }
-    if (!split(&w, "the line", (span_t){object->data, object->len}, places, sizeof places / sizeof *places))
+    if (!find_members(&w, "the line", (span_t){object->data, object->len}, places, sizeof places / sizeof *places))
         return false;
     bool ok = false;
     if (!line.type.at)

@@ -30,7 +30,7 @@ struct resolve {
     void *arg;
 };
 
-static void leave(resolve_t *r)
+static void release(resolve_t *r)
 {
     if (atomic_fetch_sub(&r->owners, 1) > 1)
         return;
@@ -38,7 +38,7 @@ static void leave(resolve_t *r)
     free(r);
 }
 
-static void *look_up(void *arg)
+static void *resolve_name(void *arg)
 {
     resolve_t *r = arg;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found = NULL;
@@ -53,7 +53,7 @@ static void *look_up(void *arg)
     uint64_t one = 1;
     ssize_t written = write(r->ring, &one, sizeof one);
     (void)written; /* an eventfd at 0 takes it */
-    leave(r);
+    release(r);
     return NULL;
 }
 
@@ -66,7 +66,7 @@ static void on_ring(void *arg, int fd, unsigned events)
         return;
     loop_watch_remove(r->watch);
     r->fn(r->arg, r->addresses, r->n, r->failure != 0 ? gai_strerror(r->failure) : "no address");
-    leave(r);
+    release(r);
 }
 
 int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, resolve_t **ret, fanmap_error_t *err)
@@ -82,7 +82,7 @@ int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, reso
     int code = r->ring >= 0 ? loop_watch_add(loop, r->ring, LOOP_READ, on_ring, r, &r->watch, err)
                             : err_set_retry(err, FANMAP_EUNREACHABLE, "eventfd: %s", strerror(errno));
     if (code == FANMAP_OK) {
-        int failure = thread_start(look_up, r, STACK_BYTES, NULL);
+        int failure = thread_start(resolve_name, r, STACK_BYTES, NULL);
         if (failure == 0) {
             *ret = r;
             return FANMAP_OK;
@@ -99,5 +99,5 @@ int resolve_start(loop_t *loop, const char *host, resolve_fn fn, void *arg, reso
 void resolve_forget(resolve_t *resolve)
 {
     loop_watch_remove(resolve->watch);
-    leave(resolve);
+    release(resolve);
 }

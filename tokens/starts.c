@@ -10,7 +10,7 @@ void starts_init(starts_t *s, uint64_t every_us, bool is_apart)
 }
 
 /* Of its places, those that are void by now. */
-static uint32_t void_n(const starts_grant_t *g, int64_t now_ms)
+static uint32_t expired_n(const starts_grant_t *g, int64_t now_ms)
 {
     int64_t over_us = now_ms * MS_US - g->void_us;
     if (g->n == 0 || over_us <= 0)
@@ -23,7 +23,7 @@ uint64_t starts_in_hand(const starts_t *s, int64_t now_ms)
 {
     uint64_t n = 0;
     for (int i = 0; i < 2; i++)
-        n += s->grants[i].n - void_n(&s->grants[i], now_ms);
+        n += s->grants[i].n - expired_n(&s->grants[i], now_ms);
     return n;
 }
 
@@ -32,7 +32,7 @@ static int64_t first_us(const starts_t *s, int64_t now_ms)
 {
     for (int i = 0; i < 2; i++) {
         const starts_grant_t *g = &s->grants[i];
-        uint32_t gone = void_n(g, now_ms);
+        uint32_t gone = expired_n(g, now_ms);
         if (gone < g->n)
             return g->at_us + gone * g->step_us;
     }
@@ -55,7 +55,7 @@ static void drop(starts_grant_t *g, uint32_t n)
 static void drop_void(starts_t *s, int64_t now_ms)
 {
     for (int i = 0; i < 2; i++)
-        drop(&s->grants[i], void_n(&s->grants[i], now_ms));
+        drop(&s->grants[i], expired_n(&s->grants[i], now_ms));
     if (s->grants[0].n > 0)
         return;
     s->grants[0] = s->grants[1];
@@ -74,7 +74,7 @@ void starts_used(starts_t *s, int64_t now_ms)
 
 uint32_t starts_to_ask(const starts_t *s, int64_t now_ms)
 {
-    if (s->every_us == 0 || now_ms < s->ask_ms || s->grants[1].n > void_n(&s->grants[1], now_ms))
+    if (s->every_us == 0 || now_ms < s->ask_ms || s->grants[1].n > expired_n(&s->grants[1], now_ms))
         return 0;
     uint64_t ahead = 1 + AHEAD_US / s->every_us, want = s->wanted < ahead ? s->wanted : ahead;
     uint64_t hand = starts_in_hand(s, now_ms);

@@ -60,7 +60,7 @@ static void describe_free(kafka_call_t *call)
     free(describe);
 }
 
-static void tell_members(kafka_group_t *group, uint64_t cookie, const struct rd_kafka_group_info *info)
+static void report_members(kafka_group_t *group, uint64_t cookie, const struct rd_kafka_group_info *info)
 {
     size_t n = info != NULL && info->member_cnt > 0 ? (size_t)info->member_cnt : 0;
     const char **members = calloc(n + 1, sizeof *members);
@@ -79,7 +79,7 @@ static void describe_done(kafka_call_t *call)
     if (group != NULL && group->describing == describe->number) {
         if (kafka_error_class(describe->code) == FANMAP_EREFUSED)
             kafka_error(group->bus, describe->code, "the workers' group cannot be described");
-        tell_members(group, describe->cookie, describe->info);
+        report_members(group, describe->cookie, describe->info);
     }
     describe_free(call);
 }

@@ -56,7 +56,7 @@ static void ensure_fail(ensure_t *ensure, const char *operation, const char *nam
         ensure->again = true;
 }
 
-static bool look_all_up(ensure_t *ensure)
+static bool look_up_all(ensure_t *ensure)
 {
     bool whole = true;
     for (size_t i = 0; i < ensure->topics_n; i++) {
@@ -188,7 +188,7 @@ static void ensure_run(kafka_call_t *call)
 {
     ensure_t *ensure = (ensure_t *)call;
     ensure->again = false;
-    bool is_there = look_all_up(ensure);
+    bool is_there = look_up_all(ensure);
     if (ensure->err.code != 0 || ensure->again)
         return;
     if (is_there) {
@@ -198,7 +198,7 @@ static void ensure_run(kafka_call_t *call)
     create_missing(ensure);
     for (int i = 0; i < LEADERS_TRIES && ensure->err.code == 0; i++) {
         ensure->again = false;
-        if (look_all_up(ensure) && leaders_answer(ensure))
+        if (look_up_all(ensure) && leaders_answer(ensure))
             return;
         pause_ms(LEADERS_WAIT_MS);
     }
@@ -250,7 +250,7 @@ static ensure_t *ensure_new(const bus_topic_config_t *topics, size_t topics_n)
     return NULL;
 }
 
-static int ask(ensure_t *ensure, kafka_bus_t *bus, bus_topics_fn fn, void *arg)
+static int submit(ensure_t *ensure, kafka_bus_t *bus, bus_topics_fn fn, void *arg)
 {
     ensure->call = (kafka_call_t){.run = ensure_run, .done = ensure_done, .drop = ensure_drop, .of_producer = true};
     ensure->bus = bus;
@@ -266,7 +266,7 @@ int bus_grow_topic(bus_t *base, const char *name, uint32_t partitions, bus_topic
     if (ensure == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     ensure->grows = true;
-    return ask(ensure, (kafka_bus_t *)base, fn, arg);
+    return submit(ensure, (kafka_bus_t *)base, fn, arg);
 }
 
 int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t topics_n, bool create_them,
@@ -276,5 +276,5 @@ int kafka_ensure_topics(bus_t *base, const bus_topic_config_t *topics, size_t to
     if (ensure == NULL)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     ensure->create = create_them;
-    return ask(ensure, (kafka_bus_t *)base, fn, arg);
+    return submit(ensure, (kafka_bus_t *)base, fn, arg);
 }

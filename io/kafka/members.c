@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Both: -1 where the bytes do not hold it. */
-static int64_t take(const uint8_t **at, size_t *left, size_t bytes)
+static int64_t read_number(const uint8_t **at, size_t *left, size_t bytes)
 {
     int64_t value = 0;
     if (*left < bytes)
@@ -24,9 +24,9 @@ static bool subscribes(const struct rd_kafka_group_member_info *member, const ch
 {
     const uint8_t *at = member->member_metadata;
     size_t left = member->member_metadata_size > 0 ? (size_t)member->member_metadata_size : 0, len = strlen(topic);
-    (void)take(&at, &left, 2);
-    for (int64_t n = take(&at, &left, 4); n > 0; n--) {
-        int64_t size = take(&at, &left, 2);
+    (void)read_number(&at, &left, 2);
+    for (int64_t n = read_number(&at, &left, 4); n > 0; n--) {
+        int64_t size = read_number(&at, &left, 2);
         if (size < 0 || (size_t)size > left)
             return false;
         if ((size_t)size == len && memcmp(at, topic, len) == 0)
@@ -42,16 +42,16 @@ static int64_t owns(const struct rd_kafka_group_member_info *member, const char 
     const uint8_t *at = member->member_assignment;
     size_t left = member->member_assignment_size > 0 ? (size_t)member->member_assignment_size : 0, len = strlen(topic);
     int64_t owned = 0;
-    (void)take(&at, &left, 2);
-    for (int64_t n = take(&at, &left, 4); n > 0; n--) {
-        int64_t size = take(&at, &left, 2);
+    (void)read_number(&at, &left, 2);
+    for (int64_t n = read_number(&at, &left, 4); n > 0; n--) {
+        int64_t size = read_number(&at, &left, 2);
         if (size < 0 || (size_t)size > left)
             return owned;
         bool is_it = (size_t)size == len && memcmp(at, topic, len) == 0;
         at += size;
         left -= (size_t)size;
-        for (int64_t partitions = take(&at, &left, 4); partitions > 0 && left >= 4; partitions--)
-            owned += take(&at, &left, 4) < (int64_t)partitions_n && is_it;
+        for (int64_t partitions = read_number(&at, &left, 4); partitions > 0 && left >= 4; partitions--)
+            owned += read_number(&at, &left, 4) < (int64_t)partitions_n && is_it;
     }
     return owned;
 }

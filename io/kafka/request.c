@@ -85,7 +85,7 @@ static void find_time(request_t *request)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void take_offsets(request_t *request, const rd_kafka_topic_partition_list_t *list)
+static void read_offsets(request_t *request, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
@@ -103,7 +103,7 @@ static void take_offsets(request_t *request, const rd_kafka_topic_partition_list
 }
 
 /* Who may not see a group waits for its coordinator in vain; why stands in the handle's queue alone. */
-static rd_kafka_resp_err_t why_in_vain(rd_kafka_t *rk, rd_kafka_resp_err_t code)
+static rd_kafka_resp_err_t reason_of_timeout(rd_kafka_t *rk, rd_kafka_resp_err_t code)
 {
     rd_kafka_queue_t *queue = code == RD_KAFKA_RESP_ERR__TIMED_OUT ? rd_kafka_queue_get_consumer(rk) : NULL;
     rd_kafka_event_t *event;
@@ -120,16 +120,17 @@ static rd_kafka_resp_err_t why_in_vain(rd_kafka_t *rk, rd_kafka_resp_err_t code)
 
 /* By a handle of the group that never joins it: the request that does without (ListConsumerGroupOffsets) brings 2.0.2
  * down where the group has no coordinator yet. */
-static void ask_committed(request_t *request, rd_kafka_t *rk)
+static void query_committed(request_t *request, rd_kafka_t *rk)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)request->what.n);
     for (uint32_t i = 0; i < request->what.n; i++)
         rd_kafka_topic_partition_list_add(list, request->topic, (int32_t)i);
     rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, 2 * KAFKA_CALL_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        take_offsets(request, list);
+        read_offsets(request, list);
     else
-        request_fail(request, why_in_vain(rk, code), request->what.kind == BUS_FIRST_COMMIT ? "Read" : "Describe");
+        request_fail(request, reason_of_timeout(rk, code),
+                     request->what.kind == BUS_FIRST_COMMIT ? "Read" : "Describe");
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -168,7 +169,7 @@ static void find_committed(request_t *request)
     if (request->what.kind == BUS_COMMIT)
         commit_one(request, rk);
     else
-        ask_committed(request, rk);
+        query_committed(request, rk);
     if (request->what.kind == BUS_FIRST_COMMIT && request->err.code == 0)
         commit_first(request, rk);
     rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

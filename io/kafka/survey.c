@@ -40,7 +40,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* More than there are of it are never asked for (KIP-966). */
-static void take_replicas(bus_topic_state_t *state, const rd_kafka_metadata_topic_t *topic)
+static void read_replicas(bus_topic_state_t *state, const rd_kafka_metadata_topic_t *topic)
 {
     state->in_sync = state->in_sync_min = UINT32_MAX;
     for (int i = 0; i < topic->partition_cnt; i++) {
@@ -53,7 +53,7 @@ static void take_replicas(bus_topic_state_t *state, const rd_kafka_metadata_topi
     }
 }
 
-static bool keep(survey_t *survey, const rd_kafka_metadata_t *metadata)
+static bool keep_topics(survey_t *survey, const rd_kafka_metadata_t *metadata)
 {
     size_t prefix_len = strlen(survey->prefix), n = (size_t)(metadata->topic_cnt > 0 ? metadata->topic_cnt : 0);
     survey->topics = calloc(n + 1, sizeof *survey->topics);
@@ -64,7 +64,7 @@ static bool keep(survey_t *survey, const rd_kafka_metadata_t *metadata)
         bus_topic_state_t *state = &survey->topics[survey->topics_n];
         state->name = strdup(topic->topic);
         state->partitions = (uint32_t)topic->partition_cnt;
-        take_replicas(state, topic);
+        read_replicas(state, topic);
         if (state->name == NULL)
             return false;
         survey->topics_n++;
@@ -74,7 +74,7 @@ static bool keep(survey_t *survey, const rd_kafka_metadata_t *metadata)
     return survey->topics != NULL;
 }
 
-static void take_entry(bus_topic_state_t *state, const char *name, const char *value)
+static void read_entry(bus_topic_state_t *state, const char *name, const char *value)
 {
     if (name == NULL || value == NULL)
         return;
@@ -88,7 +88,7 @@ static void take_entry(bus_topic_state_t *state, const char *name, const char *v
         state->in_sync_min = (uint32_t)strtoul(value, NULL, 10);
 }
 
-static void take_configs(survey_t *survey, const rd_kafka_DescribeConfigs_result_t *result)
+static void read_configs(survey_t *survey, const rd_kafka_DescribeConfigs_result_t *result)
 {
     size_t n, entries_n;
     const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(result, &n);
@@ -99,7 +99,7 @@ static void take_configs(survey_t *survey, const rd_kafka_DescribeConfigs_result
             continue;
         const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resources[i], &entries_n);
         for (size_t j = 0; j < entries_n; j++)
-            take_entry(state, rd_kafka_ConfigEntry_name(entries[j]), rd_kafka_ConfigEntry_value(entries[j]));
+            read_entry(state, rd_kafka_ConfigEntry_name(entries[j]), rd_kafka_ConfigEntry_value(entries[j]));
         state->has_config = true;
     }
 }
@@ -121,7 +121,7 @@ static void describe(survey_t *survey)
     const rd_kafka_DescribeConfigs_result_t *result =
         event == NULL ? NULL : rd_kafka_event_DescribeConfigs_result(event);
     if (result != NULL)
-        take_configs(survey, result);
+        read_configs(survey, result);
     if (event != NULL)
         rd_kafka_event_destroy(event);
     if (resources != NULL)
@@ -141,7 +141,7 @@ static void survey_run(kafka_call_t *call)
         survey_fail(survey, code);
         return;
     }
-    if (keep(survey, metadata))
+    if (keep_topics(survey, metadata))
         describe(survey);
     else
         (void)err_set(&survey->err, FANMAP_ENOMEM, "out of memory");

@@ -76,12 +76,6 @@ static void free_dead_watches(loop_t *loop)
     }
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 void loop_free(loop_t *loop)
 {
     if (loop == NULL)
@@ -92,9 +86,10 @@ void loop_free(loop_t *loop)
     loop_timers_free(loop);
     free(loop->deferred.at);
     free(loop->deferred_now.at);
-    close_fd(loop->epoll_fd);
-    close_fd(loop->timer_fd);
-    close_fd(loop->wake_fd);
+    const int fds[] = {loop->epoll_fd, loop->timer_fd, loop->wake_fd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     free(loop);
 }
 
@@ -169,8 +164,7 @@ void loop_watch_remove(loop_watch_t *watch)
 static void make_readable(loop_t *loop)
 {
     uint64_t one = 1;
-    ssize_t written = write(loop->wake_fd, &one, sizeof one); /* full means that it is readable already */
-    (void)written;
+    (void)!write(loop->wake_fd, &one, sizeof one); /* full means that it is readable already */
 }
 
 void loop_wake(loop_t *loop)
@@ -231,20 +225,14 @@ static int run_deferred(loop_t *loop)
 
 /* ---- turns ---- */
 
-static void drain(int fd)
-{
-    uint64_t count;
-    ssize_t got = read(fd, &count, sizeof count);
-    (void)got;
-}
-
 static int run_events(loop_t *loop, const struct epoll_event *events, int n)
 {
     int ran = 0;
     for (int i = 0; i < n; i++) {
         void *data = events[i].data.ptr;
         if (data == &loop->timer_fd || data == &loop->wake_fd) {
-            drain(*(int *)data);
+            uint64_t count;
+            (void)!read(*(int *)data, &count, sizeof count);
             if (data == &loop->timer_fd)
                 loop->armed_ms = INT64_MAX;
             continue;

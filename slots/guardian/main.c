@@ -78,7 +78,7 @@ static void read_ctl(guardian_t *g, int64_t now_ms)
     ctl_message_t m;
     int fds[CTL_FDS_MAX], got;
     while ((got = ctl_receive(g->ctl_fd, &m, fds)) > 0) {
-        g->heard_ms = now_ms;
+        g->last_message_ms = now_ms;
         handle_message(g, &m, fds, now_ms);
     }
     if (got == 0)
@@ -101,7 +101,7 @@ static void reap(guardian_t *g)
     }
 }
 
-static bool pay_one(const guardian_t *g, const ctl_message_t *m, bool *owes)
+static bool send_owed(const guardian_t *g, const ctl_message_t *m, bool *owes)
 {
     if (*owes && ctl_send(g->ctl_fd, m, NULL, 0) != 0)
         return false;
@@ -109,7 +109,7 @@ static bool pay_one(const guardian_t *g, const ctl_message_t *m, bool *owes)
     return true;
 }
 
-static bool pay(guardian_t *g, ward_t *w)
+static bool send_owed_of(guardian_t *g, ward_t *w)
 {
     if (w->owes_up) {
         ctl_message_t m = {.type = CTL_UP, .slot = w->slot, .generation = w->generation, .pid = w->pid};
@@ -117,21 +117,21 @@ static bool pay(guardian_t *g, ward_t *w)
             return false;
         w->owes_up = false;
     }
-    return pay_one(g, &w->note, &w->owes_note) && pay_one(g, &w->down, &w->owes_down);
+    return send_owed(g, &w->note, &w->owes_note) && send_owed(g, &w->down, &w->owes_down);
 }
 
 /* Returns true if everything owed was sent. */
-static bool pay_all(guardian_t *g)
+static bool send_all_owed(guardian_t *g)
 {
     for (uint32_t i = 0; i < g->wards_n; i++)
-        if (!pay(g, &g->wards[i]))
+        if (!send_owed_of(g, &g->wards[i]))
             return false;
     return true;
 }
 
 static void check_silence(guardian_t *g, int64_t now_ms)
 {
-    if (g->plan.session_ms == 0 || now_ms - g->heard_ms < g->plan.session_ms / 2)
+    if (g->plan.session_ms == 0 || now_ms - g->last_message_ms < g->plan.session_ms / 2)
         return;
     for (uint32_t i = 0; i < g->wards_n; i++)
         ward_end(&g->wards[i], SLOT_DOWN_LAPSED, 0, now_ms);
@@ -139,7 +139,7 @@ static void check_silence(guardian_t *g, int64_t now_ms)
 
 static int64_t silence_at_ms(const guardian_t *g)
 {
-    return g->plan.session_ms ? g->heard_ms + g->plan.session_ms / 2 : INT64_MAX;
+    return g->plan.session_ms ? g->last_message_ms + g->plan.session_ms / 2 : INT64_MAX;
 }
 
 static void beat(guardian_t *g, int64_t now_ms, int64_t *beat_at_ms)
@@ -148,7 +148,7 @@ static void beat(guardian_t *g, int64_t now_ms, int64_t *beat_at_ms)
         return;
     *beat_at_ms = now_ms + BEAT_MS;
     ctl_message_t m = {.type = CTL_BEAT};
-    if (now_ms - g->heard_ms < SILENT_MS)
+    if (now_ms - g->last_message_ms < SILENT_MS)
         (void)ctl_send(g->ctl_fd, &m, NULL, 0);
 }
 
@@ -166,10 +166,10 @@ static int64_t tick(guardian_t *g, int64_t now_ms)
 }
 
 /* Waits for any descriptor; the links' results are left in `polls`. */
-static void wait_and_read(guardian_t *g, int signal_fd, struct pollfd *polls, int timeout_ms, bool is_paid)
+static void wait_and_read(guardian_t *g, int signal_fd, struct pollfd *polls, int timeout_ms, bool is_all_sent)
 {
     struct signalfd_siginfo info[8];
-    polls[0] = (struct pollfd){.fd = g->ctl_fd, .events = (short)(POLLIN | (is_paid ? 0 : POLLOUT))};
+    polls[0] = (struct pollfd){.fd = g->ctl_fd, .events = (short)(POLLIN | (is_all_sent ? 0 : POLLOUT))};
     polls[1] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
     for (uint32_t i = 0; i < g->wards_n; i++)
         polls[2 + i] =
@@ -195,14 +195,14 @@ static int run(guardian_t *g, int signal_fd)
              controls_format(limits, sizeof limits, &g->controls));
     if (!polls || ctl_send(g->ctl_fd, &hello, NULL, 0) != 0)
         return 1;
-    g->heard_ms = proc_now_ms();
+    g->last_message_ms = proc_now_ms();
     for (;;) {
         int64_t now_ms = proc_now_ms();
         int64_t wake_ms = tick(g, now_ms);
-        bool is_paid = pay_all(g);
+        bool is_all_sent = send_all_owed(g);
         beat(g, now_ms, &beat_at_ms);
         now_ms = proc_now_ms();
-        wait_and_read(g, signal_fd, polls, wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0, is_paid);
+        wait_and_read(g, signal_fd, polls, wake_ms > now_ms ? (int)(wake_ms - now_ms) : 0, is_all_sent);
     }
 }
 

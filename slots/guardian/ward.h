@@ -48,8 +48,8 @@ typedef struct {
     controls_t controls;
     ward_t *wards;
     uint32_t wards_n;
-    pid_t sweeper_pid; /* ends containers that dead guardians left; 0: none */
-    int64_t heard_ms;  /* when the worker last said something */
+    pid_t sweeper_pid;       /* ends containers that dead guardians left; 0: none */
+    int64_t last_message_ms; /* when the worker last said something */
 } guardian_t;
 
 /* Takes the three descriptors of CTL_START (closes them in any case). A failure becomes an owed `down`. */

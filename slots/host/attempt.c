@@ -12,14 +12,14 @@
 
 enum { NUMBER_MAX = 40 };
 
-static attempt_t *of(fanmap_attempt_t *api)
+static attempt_t *attempt_of(fanmap_attempt_t *api)
 {
     return (attempt_t *)(void *)api; /* its first member */
 }
 
 static int api_out(fanmap_attempt_t *api, const void *bytes, size_t len)
 {
-    attempt_t *a = of(api);
+    attempt_t *a = attempt_of(api);
     if (a->too_large || len > a->value_bytes_max || a->out.len > a->value_bytes_max - len) {
         a->too_large = true;
         return -1;
@@ -30,7 +30,7 @@ static int api_out(fanmap_attempt_t *api, const void *bytes, size_t len)
 
 static int api_fail(fanmap_attempt_t *api, int is_final, const char *type, const char *message)
 {
-    attempt_t *a = of(api);
+    attempt_t *a = attempt_of(api);
     a->has_failed = true;
     a->is_final = is_final != 0;
     snprintf(a->type, sizeof a->type, "%s", type ? type : "");
@@ -53,7 +53,7 @@ static bool number_text(const attempt_t *a, char ret[NUMBER_MAX])
 
 static int api_get_i64(fanmap_attempt_t *api, int64_t *ret)
 {
-    const attempt_t *a = of(api);
+    const attempt_t *a = attempt_of(api);
     char text[NUMBER_MAX], *end;
     mp_reader_t r;
     mp_reader_init(&r, a->run->in, a->run->in_len);
@@ -72,7 +72,7 @@ static int api_get_i64(fanmap_attempt_t *api, int64_t *ret)
 
 static int api_get_f64(fanmap_attempt_t *api, double *ret)
 {
-    const attempt_t *a = of(api);
+    const attempt_t *a = attempt_of(api);
     char text[NUMBER_MAX], *end;
     mp_reader_t r;
     mp_reader_init(&r, a->run->in, a->run->in_len);
@@ -99,7 +99,7 @@ static int api_get_f64(fanmap_attempt_t *api, double *ret)
 
 static int api_get_text(fanmap_attempt_t *api, const char **ret, size_t *ret_len)
 {
-    const attempt_t *a = of(api);
+    const attempt_t *a = attempt_of(api);
     const void *bytes;
     size_t len;
     if (!value_as_bytes(a->run->in, a->run->in_len, &bytes, &len))
@@ -125,7 +125,7 @@ static int api_put_i64(fanmap_attempt_t *api, int64_t value)
     uint8_t space[16];
     buf_t mp = {.data = space, .cap = sizeof space};
     mp_put_int(&mp, value);
-    return put_object(of(api), &mp);
+    return put_object(attempt_of(api), &mp);
 }
 
 static int api_put_f64(fanmap_attempt_t *api, double value)
@@ -133,12 +133,12 @@ static int api_put_f64(fanmap_attempt_t *api, double value)
     uint8_t space[16];
     buf_t mp = {.data = space, .cap = sizeof space};
     mp_put_float(&mp, value);
-    return put_object(of(api), &mp);
+    return put_object(attempt_of(api), &mp);
 }
 
 static int api_put_text(fanmap_attempt_t *api, const char *text, size_t len)
 {
-    attempt_t *a = of(api);
+    attempt_t *a = attempt_of(api);
     buf_t mp = {0};
     if (a->shape == FANMAP_TASK_BYTES)
         return api_out(api, text, len);

@@ -40,7 +40,7 @@ bool call_wants(const host_t *h)
 }
 
 /* What the run borrows is copied. */
-static void hold(called_t *to, const slot_run_t *run)
+static void hold_run(called_t *to, const slot_run_t *run)
 {
     buf_clear(&to->held);
     buf_append(&to->held, run->in, run->in_len);
@@ -55,7 +55,7 @@ bool call_add(host_t *h, const slot_run_t *run)
 {
     call_t *c = &h->call;
     called_t *to = &c->runs[c->n++];
-    hold(to, run);
+    hold_run(to, run);
     if (to->held.failed)
         run_give_up(h, "no memory for the items of a call");
     if (c->n < c->wanted)
@@ -104,7 +104,7 @@ void call_run(host_t *h)
 }
 
 /* Who says why the whole of it failed. */
-static const attempt_t *blamed(const call_t *c)
+static const attempt_t *attempt_to_blame(const call_t *c)
 {
     const attempt_t *first = NULL;
     for (uint32_t i = 0; i < c->claimed; i++) {
@@ -126,7 +126,7 @@ bool call_put_outcome(host_t *h, uint32_t i)
     if (!r->has_begun)
         run_put_unshaped(h, &done);
     else if (done.is_whole)
-        run_put_exception(h, blamed(c), &done, c->result);
+        run_put_exception(h, attempt_to_blame(c), &done, c->result);
     else
         run_put_outcome(h, &r->attempt, &done, 0);
     return done.kind == FANMAP_VALUE;

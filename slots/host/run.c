@@ -144,7 +144,7 @@ void run_put_outcome(host_t *h, const attempt_t *a, slot_done_t *done, int resul
     }
 }
 
-static void label(const host_t *h, const slot_run_t *run, char *ret, size_t cap)
+static void format_label(const host_t *h, const slot_run_t *run, char *ret, size_t cap)
 {
     snprintf(ret, cap, "%s/%" PRIu64 "/%" PRIu32, h->job, run->index, run->attempt);
 }
@@ -161,7 +161,7 @@ static void note_output(host_t *h, const slot_run_t *run, int64_t took_ns)
     if (ioctl(h->output_fd, FIONREAD, &unread) != 0 || unread == 0)
         return;
     h->owes_marker = true;
-    label(h, run, h->ended_label, sizeof h->ended_label);
+    format_label(h, run, h->ended_label, sizeof h->ended_label);
 }
 
 static void write_marker(const host_t *h, const char *begins)
@@ -177,7 +177,7 @@ void run_put_marker(host_t *h, const slot_run_t *run)
     if (!h->owes_marker)
         return;
     h->owes_marker = false;
-    label(h, run, begins, sizeof begins);
+    format_label(h, run, begins, sizeof begins);
     write_marker(h, begins);
 }
 

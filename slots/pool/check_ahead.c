@@ -12,10 +12,8 @@ static bool send_three_runs(check_t *c)
         served_batch_add(&batch, &b, check_encoding(c), &run);
     }
     served_batch_end(&batch, &b, check_encoding(c), false);
-    bool is_sent = peer_send(&c->peer, &b);
-    buf_free(&b);
     buf_free(&in);
-    return is_sent || check_note(c, false, "runs ahead: it does not read them");
+    return check_send(c, &b) || check_note(c, false, "runs ahead: it does not read them");
 }
 
 static bool permit(check_t *c, const char *permits, const char *what)
@@ -25,7 +23,7 @@ static bool permit(check_t *c, const char *permits, const char *what)
     return check_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) && check_note(c, true, "%s", what);
 }
 
-static bool runs_ahead(check_t *c)
+bool check_runs_ahead(check_t *c)
 {
     if (!check_send_job(c, c->task, NULL) || !send_three_runs(c) ||
         !check_quiet(c, "told of runs ahead it begins none without a permit"))
@@ -36,14 +34,4 @@ static bool runs_ahead(check_t *c)
     c->n = 2; /* 1 is taken back */
     return permit(c, "ug", "it passes over one that was taken back, and answers the next") &&
            check_quiet(c, "then nothing is left");
-}
-
-int check_ahead(check_t *c, fanmap_error_t *err)
-{
-    int code;
-    c->with_permits = true;
-    if (check_begin(c, false, NULL, err, &code) && c->ahead > 0 && runs_ahead(c))
-        check_bye(c);
-    peer_close(&c->peer);
-    return code;
 }

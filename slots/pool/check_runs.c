@@ -7,6 +7,13 @@
 
 enum { QUIET_MS = 200, TASKS_MAX = 16, ROW_RUNS = 200, LONG_BYTES = 100000 };
 
+bool check_send(check_t *c, buf_t *bytes)
+{
+    bool is_sent = peer_send(&c->peer, bytes);
+    buf_free(bytes);
+    return is_sent;
+}
+
 bool check_send_job(check_t *c, const char *task, const char *bound_json)
 {
     buf_t b = {0}, bound = {0};
@@ -19,10 +26,9 @@ bool check_send_job(check_t *c, const char *task, const char *bound_json)
         value_from_json(&bound, bound_json, strlen(bound_json), NULL);
     job.bound = bound.data;
     job.bound_len = bound.len;
-    bool ok = served_put_job(&b, check_encoding(c), &job) && peer_send(&c->peer, &b);
-    buf_free(&b);
+    bool is_put = served_put_job(&b, check_encoding(c), &job);
     buf_free(&bound);
-    return ok;
+    return check_send(c, &b) && is_put;
 }
 
 void check_put_run(check_t *c, buf_t *b, const buf_t *in, uint64_t index)
@@ -52,9 +58,7 @@ static bool run_bytes(check_t *c, const char *what, const buf_t *in, uint64_t in
 {
     buf_t b = {0};
     check_put_run(c, &b, in, index);
-    bool is_sent = peer_send(&c->peer, &b);
-    buf_free(&b);
-    if (!is_sent)
+    if (!check_send(c, &b))
         return check_note(c, false, "%s: it does not read its runs", what);
     return check_answer(c, what, peer_receive(&c->peer, ANSWER_MS));
 }
@@ -111,10 +115,10 @@ static bool run_task(check_t *c, const char *task)
     return check_note(c, true, "task %s: %u values and %u errors, one answer a run", task, c->values, c->errors);
 }
 
-bool check_run_tasks(check_t *c, const buf_t *tasks)
+bool check_run_tasks(check_t *c)
 {
     mp_reader_t r;
-    mp_reader_init(&r, tasks->data, tasks->len);
+    mp_reader_init(&r, c->tasks.data, c->tasks.len);
     uint32_t count = mp_read_array(&r);
     for (uint32_t i = 0; i < count && i < TASKS_MAX; i++) {
         char task[TASK_NAME_MAX + 1] = "";
@@ -155,20 +159,17 @@ bool check_run_later(check_t *c)
         b.data[start] = (uint8_t)(b.data[start] + 7);
         b.data[start + 4] = (uint8_t)(b.data[start + 4] + 2);
     }
-    bool is_sent = peer_send(&c->peer, &b);
-    buf_free(&b);
     buf_free(&in);
     const char *what = "what it does not know, a message or a field, it steps over";
-    return is_sent && check_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) && check_note(c, true, "%s", what);
+    return check_send(c, &b) && check_answer(c, what, peer_receive(&c->peer, ANSWER_MS)) &&
+           check_note(c, true, "%s", what);
 }
 
 bool check_send_cancel(check_t *c, uint32_t n)
 {
     buf_t b = {0};
     served_put_cancel(&b, check_encoding(c), n);
-    bool is_sent = peer_send(&c->peer, &b);
-    buf_free(&b);
-    return is_sent;
+    return check_send(c, &b);
 }
 
 bool check_cancel_stale(check_t *c)

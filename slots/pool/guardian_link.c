@@ -81,7 +81,7 @@ int guardian_start(slots_t *s, int *ret_errno, fanmap_error_t *err)
     *ret_errno = 0;
     s->ctl_fd = pair[0];
     s->ctl_is_full = false;
-    s->started_ms = s->heard_ms = s->beat_at_ms = loop_now_ms(s->loop);
+    s->started_ms = s->last_message_ms = s->beat_at_ms = loop_now_ms(s->loop);
     return loop_watch_add(s->loop, s->ctl_fd, LOOP_READ, on_ctl, s, &s->ctl_watch, err);
 }
 
@@ -132,7 +132,7 @@ void guardian_send_pending(slots_t *s)
         loop_watch_set(s->ctl_watch, s->ctl_is_full ? LOOP_READ | LOOP_WRITE : LOOP_READ);
 }
 
-static void handle(slots_t *s, const ctl_message_t *m, int *fds)
+static void handle_message(slots_t *s, const ctl_message_t *m, int *fds)
 {
     slot_t *t = m->slot < s->plan.slots_n ? &s->slots[m->slot] : NULL;
     bool is_current = t && t->board && t->generation == m->generation;
@@ -155,8 +155,8 @@ static void read_ctl(slots_t *s)
     ctl_message_t m;
     int fds[CTL_FDS_MAX], got = -1;
     while (s->ctl_fd >= 0 && (got = ctl_receive(s->ctl_fd, &m, fds)) > 0) {
-        s->heard_ms = loop_now_ms(s->loop);
-        handle(s, &m, fds);
+        s->last_message_ms = loop_now_ms(s->loop);
+        handle_message(s, &m, fds);
     }
     if (got == 0)
         guardian_lose(s, false);
@@ -181,8 +181,8 @@ void guardian_on_beat(void *arg)
     s->beat_at_ms = now_ms;
     read_ctl(s);
     if (was_stopped)
-        s->heard_ms = now_ms;
-    if (s->ctl_fd >= 0 && now_ms - s->heard_ms >= GUARDIAN_SILENT_MS)
+        s->last_message_ms = now_ms;
+    if (s->ctl_fd >= 0 && now_ms - s->last_message_ms >= GUARDIAN_SILENT_MS)
         guardian_lose(s, true);
     send_ctl(s, &beat, NULL, 0);
 }

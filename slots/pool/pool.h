@@ -101,7 +101,7 @@ struct slots {
     int ctl_fd;
     loop_watch_t *ctl_watch;
     loop_timer_t *beat_timer, *pull_timer, *step_timer; /* step: restarts, and the end of a lost guardian */
-    int64_t started_ms, heard_ms, beat_at_ms;           /* of the guardian */
+    int64_t started_ms, last_message_ms, beat_at_ms;    /* of the guardian */
     bool owes_look, ctl_is_full;
     char abilities[BOARD_TEXT_BYTES];
 

@@ -69,13 +69,14 @@ static bool greet(check_t *c, bool is_reported)
     return true;
 }
 
-bool check_begin(check_t *c, bool is_reported, buf_t *tasks, fanmap_error_t *err, int *ret_code)
+/* Starts the program and waits for hello and ready. *ret_code: whether it could be started. */
+static bool begin(check_t *c, bool is_reported, fanmap_error_t *err, int *ret_code)
 {
     *ret_code = peer_start(&c->peer, c->argv, c->log_fd, c->with_permits, err);
     if (*ret_code != FANMAP_OK || !greet(c, is_reported))
         return false;
-    if (tasks)
-        buf_append(tasks, c->peer.message.tasks, c->peer.message.tasks_len);
+    buf_clear(&c->tasks);
+    buf_append(&c->tasks, c->peer.message.tasks, c->peer.message.tasks_len);
     peer_event_t event = peer_receive(&c->peer, c->start_timeout_ms);
     if (event != PEER_MESSAGE || c->peer.message.type != SLOT_READY)
         return check_instead(c, "ready follows hello", event);
@@ -101,96 +102,85 @@ static void judge_end(check_t *c, const char *what, bool want_zero)
         check_note(c, true, "%s", what);
 }
 
-void check_bye(check_t *c)
+static void bye(check_t *c)
 {
     buf_t b = {0};
     served_put_bye(&b, check_encoding(c));
-    (void)peer_send(&c->peer, &b);
-    buf_free(&b);
+    (void)check_send(c, &b);
     judge_end(c, "bye: it ends, with status 0", true);
 }
 
-static int check_items(check_t *c, fanmap_error_t *err)
+static void check_items(check_t *c)
 {
-    buf_t tasks = {0};
-    int code;
     c->n = FIRST_N;
-    if (check_begin(c, true, &tasks, err, &code) && check_run_tasks(c, &tasks) && check_run_many(c) &&
-        check_run_later(c) && check_cancel_stale(c) && check_quiet(c, "without a run it says nothing"))
-        check_bye(c);
-    peer_close(&c->peer);
-    buf_free(&tasks);
-    return code;
+    if (check_run_tasks(c) && check_run_many(c) && check_run_later(c) && check_cancel_stale(c) &&
+        check_quiet(c, "without a run it says nothing"))
+        bye(c);
 }
 
-static int check_cancel(check_t *c, fanmap_error_t *err)
+static void check_cancel(check_t *c)
 {
-    int code;
+    const char *what = "cancel and TERM: it answers or ends";
     buf_t b = {0}, in = {0};
     c->n = 0;
-    if (check_begin(c, false, NULL, err, &code) && check_send_job(c, c->task, NULL)) {
-        mp_put_uint(&in, 1);
-        check_put_run(c, &b, &in, 0);
-        (void)peer_send(&c->peer, &b);
-        (void)check_send_cancel(c, 0);
-        kill(c->peer.pid, SIGTERM);
-        peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
-        if (event == PEER_SILENT || event == PEER_BAD)
-            check_instead(c, "cancel and TERM: it answers or ends", event);
-        else
-            check_note(c, true, "cancel and TERM: it answers or ends");
-    }
-    buf_free(&b);
+    if (!check_send_job(c, c->task, NULL))
+        return;
+    mp_put_uint(&in, 1);
+    check_put_run(c, &b, &in, 0);
     buf_free(&in);
-    peer_close(&c->peer);
-    return code;
+    (void)check_send(c, &b);
+    (void)check_send_cancel(c, 0);
+    kill(c->peer.pid, SIGTERM);
+    peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
+    if (event == PEER_SILENT || event == PEER_BAD)
+        check_instead(c, what, event);
+    else
+        check_note(c, true, "%s", what);
 }
 
-static int check_hang_up(check_t *c, fanmap_error_t *err)
+static void check_hang_up(check_t *c)
 {
-    int code;
-    if (check_begin(c, false, NULL, err, &code)) {
-        peer_end_writing(&c->peer);
-        judge_end(c, "the end of the descriptor: it ends", false);
-    }
-    peer_close(&c->peer);
-    return code;
+    peer_end_writing(&c->peer);
+    judge_end(c, "the end of the descriptor: it ends", false);
 }
 
-static int check_bad(check_t *c, fanmap_error_t *err)
+static void check_bad(check_t *c)
 {
-    int code;
     const char *what = "something that is no message, then the end: no answer, and it ends";
     buf_t b = {0};
-    if (check_begin(c, false, NULL, err, &code)) {
-        if (check_encoding(c) == SERVED_JSON)
-            buf_append_text(&b, "{\"type\":\"run\",\"n\":\n");
-        else
-            buf_append(&b, "\x04\0\0\0\x97\x05\xc1\xc1", 8);
-        (void)peer_send(&c->peer, &b);
-        peer_end_writing(&c->peer);
-        peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
-        if (event == PEER_MESSAGE || event == PEER_BAD)
-            check_instead(c, what, event);
-        else
-            judge_end(c, what, false);
-    }
-    buf_free(&b);
-    peer_close(&c->peer);
-    return code;
+    if (check_encoding(c) == SERVED_JSON)
+        buf_append_text(&b, "{\"type\":\"run\",\"n\":\n");
+    else
+        buf_append(&b, "\x04\0\0\0\x97\x05\xc1\xc1", 8);
+    (void)check_send(c, &b);
+    peer_end_writing(&c->peer);
+    peer_event_t event = peer_receive(&c->peer, LEAVE_MS);
+    if (event == PEER_MESSAGE || event == PEER_BAD)
+        check_instead(c, what, event);
+    else
+        judge_end(c, what, false);
+}
+
+static void check_ahead(check_t *c)
+{
+    if (c->ahead > 0 && check_runs_ahead(c))
+        bye(c);
 }
 
 int slots_check_program(const char *const *argv, uint32_t start_timeout_ms, int log_fd, fanmap_check_fn report,
                         void *arg, unsigned *ret_wrong, fanmap_error_t *err)
 {
-    static int (*const lives[])(check_t * c, fanmap_error_t * err) = {check_items, check_cancel, check_hang_up,
-                                                                      check_bad, check_ahead};
+    static void (*const lives[])(check_t * c) = {check_items, check_cancel, check_hang_up, check_bad, check_ahead};
     check_t c = {.argv = argv, .start_timeout_ms = start_timeout_ms, .log_fd = log_fd, .report = report, .arg = arg};
-    for (size_t i = 0; i < sizeof lives / sizeof *lives && (i == 0 || c.was_ready); i++) {
-        int code = lives[i](&c, err);
-        if (code != FANMAP_OK)
-            return code;
+    int code = FANMAP_OK;
+    for (size_t i = 0; code == FANMAP_OK && i < sizeof lives / sizeof *lives && (i == 0 || c.was_ready); i++) {
+        c.with_permits = lives[i] == check_ahead;
+        if (begin(&c, i == 0, err, &code))
+            lives[i](&c);
+        peer_close(&c.peer);
     }
-    *ret_wrong = c.wrong;
-    return FANMAP_OK;
+    buf_free(&c.tasks);
+    if (code == FANMAP_OK)
+        *ret_wrong = c.wrong;
+    return code;
 }

@@ -22,11 +22,16 @@ bool args_value_text(buf_t *b, const void *mp, size_t len)
     return true;
 }
 
-bool args_is_binary(const void *mp, size_t len)
+static mp_type_t type_of(const void *mp, size_t len)
 {
     mp_reader_t r;
     mp_reader_init(&r, mp, len);
-    return mp_peek(&r) == MP_BIN;
+    return mp_peek(&r);
+}
+
+bool args_is_binary(const void *mp, size_t len)
+{
+    return type_of(mp, len) == MP_BIN;
 }
 
 /* Its parts are the elements of an array, the values of a map, or itself. Returns how many. */
@@ -124,13 +129,6 @@ static bool put_parts(args_t *a, word_t *w, const placeholder_t *p)
     return !r.bad;
 }
 
-static bool has_members(const args_values_t *v)
-{
-    mp_reader_t r;
-    mp_reader_init(&r, v->item, v->item_len);
-    return mp_peek(&r) == MP_MAP;
-}
-
 static bool put_named(args_t *a, const word_t *w, const placeholder_t *p)
 {
     const args_values_t *v = w->values;
@@ -142,7 +140,8 @@ static bool put_named(args_t *a, const word_t *w, const placeholder_t *p)
     }
     if (placeholder_find_bound(v->bound, v->bound_len, p->name, p->name_len, &mp, &mp_len))
         return put_value(a, w, p, mp, mp_len);
-    if (has_members(v) && placeholder_find_bound(v->item, v->item_len, p->name, p->name_len, &mp, &mp_len)) {
+    if (type_of(v->item, v->item_len) == MP_MAP &&
+        placeholder_find_bound(v->item, v->item_len, p->name, p->name_len, &mp, &mp_len)) {
         a->takes_item = true;
         return put_value(a, w, p, mp, mp_len);
     }

@@ -25,7 +25,7 @@ void container_name(char *ret, size_t cap, pid_t guardian, uint32_t slot, uint32
 }
 
 /* `out_fd` is its stdout (-1: /dev/null). -1 with errno. */
-static pid_t start(char *const *argv, int out_fd, const ordinary_t *ordinary)
+static pid_t start_process(char *const *argv, int out_fd, const ordinary_t *ordinary)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0)
@@ -69,7 +69,7 @@ static char **with_name(char *const *words, const char *name)
 pid_t container_kill_start(const slots_task_t *task, const char *name, const ordinary_t *ordinary)
 {
     char **argv = with_name(task->terms.kill_argv, name);
-    pid_t pid = argv ? start(argv, -1, ordinary) : -1;
+    pid_t pid = argv ? start_process(argv, -1, ordinary) : -1;
     words_free(argv);
     return pid;
 }
@@ -102,7 +102,7 @@ static void sweep_task(const slots_task_t *task, const ordinary_t *ordinary)
     int64_t end_ms = proc_now_ms() + CONTAINER_WAIT_MS;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
-    pid_t pid = start(task->terms.list_argv, ends[1], ordinary);
+    pid_t pid = start_process(task->terms.list_argv, ends[1], ordinary);
     close(ends[1]);
     while (text.len < LIST_BYTES_MAX && proc_read_until(ends[0], &text, end_ms) > 0)
         ;

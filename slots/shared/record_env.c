@@ -17,7 +17,7 @@ static bool fits(const char *value, size_t len)
     return value && len <= RECORD_ENV_VALUE_MAX && !memchr(value, '\0', len);
 }
 
-static void put(writer_t *w, const char *name, const char *value, size_t len)
+static void put_variable(writer_t *w, const char *name, const char *value, size_t len)
 {
     if (!fits(value, len))
         return;
@@ -43,7 +43,7 @@ static char as_in_a_name(char c)
 }
 
 /* One of that name before it counts no more. */
-static void forget(writer_t *w, const char *name)
+static void drop_variable(writer_t *w, const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < w->n; i++) {
@@ -67,8 +67,8 @@ static void put_header(writer_t *w, const stream_header_t *header)
         name[at++] = as_in_a_name(header->name[i]);
     name[at] = '\0';
     if (!w->texts->failed)
-        forget(w, name);
-    put(w, name, header->value, header->value_len);
+        drop_variable(w, name);
+    put_variable(w, name, header->value, header->value_len);
 }
 
 /* The W3C's: a version, the trace, the span, flags, all in hexadecimal digits. */
@@ -91,8 +91,8 @@ static void put_headers(writer_t *w, record_context_t *context)
         put_header(w, &header);
         if (!is_traceparent(&header) || w->texts->failed)
             continue;
-        forget(w, "TRACEPARENT");
-        put(w, "TRACEPARENT", header.value, header.value_len);
+        drop_variable(w, "TRACEPARENT");
+        put_variable(w, "TRACEPARENT", header.value, header.value_len);
     }
 }
 
@@ -104,11 +104,11 @@ bool record_env_make(record_env_t *env, const uint8_t *context, size_t len)
     env->n = 0;
     if (!record_context_read(context, len, &c))
         return false;
-    put(&w, "FANMAP_TOPIC", c.topic, c.topic_len);
+    put_variable(&w, "FANMAP_TOPIC", c.topic, c.topic_len);
     put_number(&w, "FANMAP_PARTITION", c.partition);
     put_number(&w, "FANMAP_OFFSET", c.offset);
     put_number(&w, "FANMAP_TIMESTAMP", c.timestamp_ms);
-    put(&w, "FANMAP_KEY", c.key, c.key_len);
+    put_variable(&w, "FANMAP_KEY", c.key, c.key_len);
     if (c.schema_id >= 0)
         put_number(&w, "FANMAP_SCHEMA_ID", c.schema_id);
     put_headers(&w, &c);

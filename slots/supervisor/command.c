@@ -81,7 +81,7 @@ static void refuse_spawn(supervisor_t *s, int error)
         result_refuse(s, FANMAP_EXIT, error == ENOENT ? 127 : 126, message);
 }
 
-static void start(supervisor_t *s, const slot_run_t *run)
+static void start_run(supervisor_t *s, const slot_run_t *run)
 {
     command_t *c = &s->command;
     if (!c->task) {
@@ -124,7 +124,7 @@ static void start(supervisor_t *s, const slot_run_t *run)
 }
 
 /* Returns false if nothing may start here any more. */
-static bool claim(supervisor_t *s, const slot_run_t *run)
+static bool claim_run(supervisor_t *s, const slot_run_t *run)
 {
     command_t *c = &s->command;
     int64_t now_ns = proc_now_ns(), now_ms = now_ns / 1000000;
@@ -140,7 +140,7 @@ static bool claim(supervisor_t *s, const slot_run_t *run)
     }
     copy_begin(&c->copy, run->index, run->attempt);
     serve_begin(s, run->n, run->index, run->attempt, now_ns);
-    start(s, run);
+    start_run(s, run);
     return true;
 }
 
@@ -152,7 +152,7 @@ bool command_wants_runs(const supervisor_t *s)
     return c->state == COMMAND_IDLE || serve_has_room_ahead(s);
 }
 
-static bool handle(supervisor_t *s, const slot_frame_t *frame)
+static bool handle_frame(supervisor_t *s, const slot_frame_t *frame)
 {
     if (frame->type == SLOT_JOB)
         set_job(s, &frame->job);
@@ -160,7 +160,7 @@ static bool handle(supervisor_t *s, const slot_frame_t *frame)
         s->serve.call_left = frame->call_n;
     else if (frame->type == SLOT_BYE)
         supervisor_leave(s);
-    return frame->type != SLOT_RUN || claim(s, &frame->run);
+    return frame->type != SLOT_RUN || claim_run(s, &frame->run);
 }
 
 static bool start_next(supervisor_t *s)
@@ -182,7 +182,7 @@ static bool start_next(supervisor_t *s)
             inlet_unread(&c->inlet);
             break;
         }
-        if (c->state == COMMAND_IDLE && !handle(s, &frame))
+        if (c->state == COMMAND_IDLE && !handle_frame(s, &frame))
             return false;
     }
     serve_flush(s);

@@ -13,7 +13,7 @@
 #include "slots/shared/marker.h"
 #include "slots/supervisor/supervisor.h"
 
-enum { READ_BYTES = 128 * 1024, SETTLE_WAIT_MS = 20 };
+enum { READ_BYTES = 128 * 1024, LABEL_WAIT_MS = 20 };
 
 void host_start(supervisor_t *s)
 {
@@ -141,7 +141,7 @@ int host_end_line(supervisor_t *s)
         return -1;
     label_from_board(s->board, label);
     if (strcmp(label, log->label) == 0 && board_running(s->board, &n, &started_ms))
-        return SETTLE_WAIT_MS;
+        return LABEL_WAIT_MS;
     log_end_attempt(log);
     return -1;
 }

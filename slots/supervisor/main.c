@@ -96,7 +96,7 @@ static bool has_others_than(const supervisor_t *s, const pid_t *residents, size_
     return n < 0 ? proc_signal_descendants(s->self, residents, residents_n, 0) > 0 : n > 0;
 }
 
-static void see_who_is_left(supervisor_t *s)
+static void check_for_others(supervisor_t *s)
 {
     pid_t residents[RESIDENTS_MAX];
     if (s->is_ending || !s->has_children || s->command.pid >= 0 ||
@@ -222,7 +222,7 @@ static int check_cpu_time(supervisor_t *s)
     if (limit_ms == 0 || s->is_ending)
         return -1;
     if (!board_running(s->board, &n, &started_ms) || whose.root <= 0)
-        return meter_rest(&s->meter, limit_ms);
+        return meter_idle(&s->meter, limit_ms);
     if (is_command)
         whose.except_n = supervisor_residents(s, residents, RESIDENTS_MAX);
     if (!meter_step(&s->meter, n, &whose, limit_ms, &wait_ms))
@@ -242,12 +242,12 @@ static void run(supervisor_t *s)
             reap(s);
         if (atomic_load(&s->board->limits_asked) != atomic_load(&s->board->limits_set))
             host_apply_limits(s);
-        see_who_is_left(s);
+        check_for_others(s);
         if (!command_step(s) && !s->is_ending)
             supervisor_end(s, 0);
-        int look_ms = sooner(sooner(check_cpu_time(s), go_on_leaving(s)), serve_check_ahead(s));
+        int check_in_ms = sooner(sooner(check_cpu_time(s), go_on_leaving(s)), serve_check_ahead(s));
         wait_ms = s->is_ending ? go_on_ending(s) : command_wait_ms(s);
-        wait_ms = sooner(sooner(wait_ms, look_ms), sooner(host_end_line(s), serve_wait_ms(s)));
+        wait_ms = sooner(sooner(wait_ms, check_in_ms), sooner(host_end_line(s), serve_wait_ms(s)));
         wait_and_read(s, wait_ms);
     }
 }

@@ -7,7 +7,7 @@
 
 #include "slots/shared/proc.h"
 
-enum { LOOK_MS_MIN = 10, LOOK_MS_MAX = 1000, REST_MS_MAX = 100 };
+enum { CHECK_MS_MIN = 10, CHECK_MS_MAX = 1000, IDLE_MS_MAX = 100 };
 
 static int64_t reaped_us(void)
 {
@@ -25,7 +25,7 @@ static int64_t used_us(const meter_whose_t *whose)
 
 static int64_t clamp(int64_t ms, int64_t most_ms)
 {
-    return ms < LOOK_MS_MIN ? LOOK_MS_MIN : ms > most_ms ? most_ms : ms;
+    return ms < CHECK_MS_MIN ? CHECK_MS_MIN : ms > most_ms ? most_ms : ms;
 }
 
 static int64_t processors(void)
@@ -50,14 +50,14 @@ bool meter_step(meter_t *m, uint32_t n, const meter_whose_t *whose, uint32_t lim
     int64_t left_ms = limit_ms - used / 1000;
     if (left_ms <= 0)
         return true;
-    int64_t wait_ms = clamp(left_ms / processors(), LOOK_MS_MAX);
+    int64_t wait_ms = clamp(left_ms / processors(), CHECK_MS_MAX);
     m->next_ms = now_ms + wait_ms;
     *ret_wait_ms = (int)wait_ms;
     return false;
 }
 
-int meter_rest(meter_t *m, uint32_t limit_ms)
+int meter_idle(meter_t *m, uint32_t limit_ms)
 {
     m->is_running = false;
-    return (int)clamp(limit_ms / processors() / 2, REST_MS_MAX);
+    return (int)clamp(limit_ms / processors() / 2, IDLE_MS_MAX);
 }

@@ -26,6 +26,6 @@ typedef struct {
 /* Run `n` goes on. Returns true if it has used more than `limit_ms`. Otherwise *ret_wait_ms says when to look again. */
 bool meter_step(meter_t *m, uint32_t n, const meter_whose_t *whose, uint32_t limit_ms, int *ret_wait_ms);
 /* Nothing runs. Returns when something may have begun that has to be looked at, in ms. */
-int meter_rest(meter_t *m, uint32_t limit_ms);
+int meter_idle(meter_t *m, uint32_t limit_ms);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum { MESSAGE_MAX = 400 };
 
-static void put(command_t *c, slot_done_t *done, const char *message)
+static void put_done(command_t *c, slot_done_t *done, const char *message)
 {
     done->n = c->n;
     done->type = "";
@@ -28,7 +28,7 @@ static void put(command_t *c, slot_done_t *done, const char *message)
 static void encode_refusal(command_t *c, fanmap_kind_t kind, int exit_status, const char *message)
 {
     slot_done_t done = {.kind = kind, .exit_status = exit_status};
-    put(c, &done, message);
+    put_done(c, &done, message);
 }
 
 /* The last line of stderr that says something, in `text`; else `otherwise`. */
@@ -67,7 +67,7 @@ static void put_failure(command_t *c, const board_t *board, slot_done_t *done)
     done->stderr_len = tail.len;
     done->stdout_len = c->out.len < BOARD_TAIL_BYTES ? c->out.len : BOARD_TAIL_BYTES;
     done->stdout_tail = done->stdout_len > 0 ? (const char *)c->out.data + c->out.len - done->stdout_len : NULL;
-    put(c, done, text.failed ? otherwise : (const char *)text.data);
+    put_done(c, done, text.failed ? otherwise : (const char *)text.data);
     buf_free(&text);
     buf_free(&tail);
 }
@@ -97,7 +97,7 @@ static bool put_value(command_t *c, slot_done_t *done)
         char message[MESSAGE_MAX];
         snprintf(message, sizeof message, "stdout is not one JSON text: %.300s", err.message);
         done->kind = FANMAP_PROTOCOL;
-        put(c, done, message);
+        put_done(c, done, message);
         return true;
     }
     if (!is_json && text_utf8_valid(out, c->out.len))
@@ -106,7 +106,7 @@ static bool put_value(command_t *c, slot_done_t *done)
         mp_put_bin(&c->scratch, out, c->out.len);
     done->value = c->scratch.data;
     done->value_len = c->scratch.len;
-    put(c, done, NULL);
+    put_done(c, done, NULL);
     return !c->scratch.failed && !c->frame.failed;
 }
 
@@ -118,7 +118,7 @@ void result_of_exit(command_t *c, const board_t *board, int64_t now_ns)
     const char *out = c->out.data ? (const char *)c->out.data : "";
     if (c->too_large || (c->status == 0 && text_len(c, out) > c->value_bytes_max)) {
         done.kind = FANMAP_TOO_LARGE;
-        put(c, &done, message);
+        put_done(c, &done, message);
     } else if (c->status != 0) {
         put_failure(c, board, &done);
     } else if (!put_value(c, &done)) {

@@ -40,7 +40,7 @@ static void on_done(supervisor_t *s, program_t *p, const served_message_t *messa
     char why[120];
     bool is_expected = p->state == PROGRAM_READY && (serve_runs(s, p) || s->is_ending);
     /* It had begun this run when the board was closed between two, so the run did not go on here: the end is on its way. */
-    if (p->state == PROGRAM_READY && !is_expected && p == s->serve.current && s->serve.told_n > 0)
+    if (p->state == PROGRAM_READY && !is_expected && p == s->serve.current && s->serve.queued_n > 0)
         return;
     if (!is_expected) {
         serve_protocol_error(s, p, "it answered without a run");
@@ -49,7 +49,7 @@ static void on_done(supervisor_t *s, program_t *p, const served_message_t *messa
         serve_protocol_error(s, p, why);
     } else if (s->is_ending) {
         s->kill_at_ms = 0; /* it is through; nothing has to be waited for */
-    } else if (p->in.len > p->in_used && s->serve.told_n == 0) {
+    } else if (p->in.len > p->in_used && s->serve.queued_n == 0) {
         serve_protocol_error(s, p, "it said more after its answer");
     } else if (message->is_whole && s->serve.is_call) {
         serve_fail_call(s, message);
@@ -59,7 +59,7 @@ static void on_done(supervisor_t *s, program_t *p, const served_message_t *messa
     }
 }
 
-static void handle(supervisor_t *s, program_t *p, const served_message_t *message)
+static void handle_message(supervisor_t *s, program_t *p, const served_message_t *message)
 {
     if (message->type == SLOT_DONE)
         on_done(s, p, message);
@@ -84,7 +84,7 @@ void serve_handle_messages(supervisor_t *s, program_t *p)
             break;
         if (is_new && !p->stdout_is_log && p->out_fd >= 0)
             program_choose_protocol(p, false);
-        handle(s, p, &message);
+        handle_message(s, p, &message);
         if (p->state != PROGRAM_OFF)
             program_drop(p);
     }
@@ -102,7 +102,7 @@ void serve_read(supervisor_t *s, program_t *p)
 
 /* ---- runs ---- */
 
-static void put_limits(supervisor_t *s, const program_t *p)
+static void apply_limits(supervisor_t *s, const program_t *p)
 {
     if (p->pid > 0 && !limiter_put(&s->serve.limiter, p->pid) && kill(p->pid, 0) == 0)
         supervisor_give_up(s, "the limits of a task cannot be put on its program");
@@ -117,17 +117,17 @@ void serve_set_job(supervisor_t *s, const slot_job_t *job)
     v->attempts_max = job->attempts_max;
     v->parts = job->parts;
     if (v->current && v->limiter.was_used)
-        put_limits(s, v->current);
+        apply_limits(s, v->current);
 }
 
-static void start(supervisor_t *s, program_t *p)
+static void start_program(supervisor_t *s, program_t *p)
 {
     char what[220], why[180];
     int64_t bound_ms = s->plan.start_timeout_ms ? s->plan.start_timeout_ms : START_MS;
     int error = s->command.path ? program_start(p, s->slot, s->command.path, bound_ms, s->command.log.fd) : ENOENT;
     s->has_children = true;
     if (!error && s->serve.limiter.was_used)
-        put_limits(s, p);
+        apply_limits(s, p);
     if (!error)
         return;
     spawn_reason(p->terms, &p->ordinary->user, error, why, sizeof why);
@@ -140,7 +140,7 @@ bool serve_is_ready(supervisor_t *s)
 {
     program_t *p = s->serve.current;
     if (p->state == PROGRAM_OFF)
-        start(s, p);
+        start_program(s, p);
     s->serve.holds_for_program = p->state != PROGRAM_READY || p->closed_at_ms > 0;
     return !s->serve.holds_for_program;
 }

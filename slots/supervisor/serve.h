@@ -30,7 +30,7 @@ enum { PROGRAM_FDS = 4, PROGRAM_NAME_MAX = 160, AHEAD_MAX = 256 };
 typedef struct {
     uint32_t n, attempt;
     uint64_t index;
-} told_t;
+} queued_run_t;
 
 /* One program; tasks of the same command line and surroundings share it. */
 typedef struct {
@@ -71,8 +71,8 @@ typedef struct {
     program_t *current;  /* of the job in the slot; NULL: that is no served task */
     uint32_t job_serial; /* one more for each job frame */
     uint32_t job_id, attempts_max, parts;
-    told_t told[AHEAD_MAX]; /* a ring: runs behind the one that goes on */
-    size_t told_first, told_n;
+    queued_run_t queued[AHEAD_MAX]; /* a ring: runs behind the one that goes on */
+    size_t queued_first, queued_n;
     uint32_t call_left; /* runs that are still to be read of a call */
     bool is_call;       /* what goes on, and what was told behind it, are one */
     limiter_t limiter;

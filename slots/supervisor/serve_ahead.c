@@ -37,9 +37,9 @@ void serve_fail_call(supervisor_t *s, const served_message_t *answer)
     } while (s->command.state == COMMAND_SERVED);
 }
 
-static told_t *told_at(serve_t *v, size_t i)
+static queued_run_t *queued_at(serve_t *v, size_t i)
 {
-    return &v->told[(v->told_first + i) % AHEAD_MAX];
+    return &v->queued[(v->queued_first + i) % AHEAD_MAX];
 }
 
 static int64_t lasted_ms(const supervisor_t *s)
@@ -63,7 +63,8 @@ bool serve_has_room_ahead(const supervisor_t *s)
     const program_t *p = v->current;
     if (v->is_call)
         return s->command.state == COMMAND_SERVED && !s->is_ending && v->call_left > 0;
-    if (s->command.state != COMMAND_SERVED || s->is_ending || !p || v->told_n + 1 >= p->ahead || v->told_n == AHEAD_MAX)
+    if (s->command.state != COMMAND_SERVED || s->is_ending || !p || v->queued_n + 1 >= p->ahead ||
+        v->queued_n == AHEAD_MAX)
         return false;
     if (p->answered < p->ahead_from || p->closed_at_ms > 0 || s->board->limits.cpu_time_ms > 0)
         return false;
@@ -114,7 +115,7 @@ bool serve_ahead(supervisor_t *s, const slot_run_t *run)
         p->batch = before;
         return true;
     }
-    *told_at(v, v->told_n++) = (told_t){.n = run->n, .attempt = run->attempt, .index = run->index};
+    *queued_at(v, v->queued_n++) = (queued_run_t){.n = run->n, .attempt = run->attempt, .index = run->index};
     p->owed_go += !v->is_call;
     return true;
 }
@@ -122,15 +123,15 @@ bool serve_ahead(supervisor_t *s, const slot_run_t *run)
 void serve_go_on(supervisor_t *s, int64_t now_ns)
 {
     serve_t *v = &s->serve;
-    if (v->told_n == 0)
+    if (v->queued_n == 0)
         return;
-    told_t next = *told_at(v, 0);
+    queued_run_t next = *queued_at(v, 0);
     if (!board_go_on(s->board, next.n, next.index, next.attempt, now_ns / 1000000)) {
         serve_withdraw(s, v->current);
         return;
     }
-    v->told_first = (v->told_first + 1) % AHEAD_MAX;
-    v->told_n--;
+    v->queued_first = (v->queued_first + 1) % AHEAD_MAX;
+    v->queued_n--;
     serve_begin(s, next.n, next.index, next.attempt, now_ns);
     s->command.state = COMMAND_SERVED;
 }
@@ -162,7 +163,7 @@ void serve_withdraw(supervisor_t *s, program_t *p)
     serve_t *v = &s->serve;
     char bytes[PERMITS_MAX];
     size_t permits, n = read_permits(p, bytes, &permits);
-    size_t undone = permits < v->told_n ? permits : v->told_n, kept = permits - undone;
+    size_t undone = permits < v->queued_n ? permits : v->queued_n, kept = permits - undone;
     if (n == 0)
         return;
     for (size_t i = 0; i < n; i++) {
@@ -171,20 +172,20 @@ void serve_withdraw(supervisor_t *s, program_t *p)
         bytes[i] = stays ? SERVED_GO : SERVED_UNDONE;
     }
     (void)!write(p->go_fd, bytes, n);
-    v->told_n -= undone;
+    v->queued_n -= undone;
     if (undone > 0)
-        give_back(s, told_at(v, v->told_n)->n);
+        give_back(s, queued_at(v, v->queued_n)->n);
 }
 
 int serve_check_ahead(supervisor_t *s)
 {
-    if (s->command.state != COMMAND_SERVED || s->serve.told_n == 0 || s->serve.is_call || s->is_ending)
+    if (s->command.state != COMMAND_SERVED || s->serve.queued_n == 0 || s->serve.is_call || s->is_ending)
         return -1;
     int64_t left_ms = s->plan.lasts_ms - lasted_ms(s);
     if (left_ms > 0)
         return (int)left_ms;
     serve_withdraw(s, s->serve.current);
-    return s->serve.told_n == 0 ? -1 : (int)s->plan.lasts_ms;
+    return s->serve.queued_n == 0 ? -1 : (int)s->plan.lasts_ms;
 }
 
 bool serve_had_begun(const supervisor_t *s, const program_t *p)
@@ -192,5 +193,5 @@ bool serve_had_begun(const supervisor_t *s, const program_t *p)
     char bytes[PERMITS_MAX];
     size_t permits;
     read_permits(p, bytes, &permits);
-    return permits <= s->serve.told_n;
+    return permits <= s->serve.queued_n;
 }

@@ -9,7 +9,7 @@
 
 enum { CLOSED_WAIT_MS = 1000, DRAIN_TURNS = 4, SLOW_MS = 3000, SLOW_AGAIN_MS = 100 };
 
-static const char *label(const supervisor_t *s, const program_t *p)
+static const char *label_of(const supervisor_t *s, const program_t *p)
 {
     return serve_runs(s, p) ? s->command.label : p->name;
 }
@@ -40,7 +40,7 @@ static void log_first(supervisor_t *s, program_t *p)
 {
     if (!p->stdout_is_log || p->first.len == 0)
         return;
-    log_label(&p->log, label(s, p));
+    log_label(&p->log, label_of(s, p));
     log_text(&p->log, (const char *)p->first.data, p->first.len);
     buf_free(&p->first);
 }
@@ -51,9 +51,9 @@ void serve_drain_one(supervisor_t *s, program_t *p, int turns)
     if (p->state == PROGRAM_STARTING && !p->stdout_is_log && p->out_fd >= 0)
         read_first(s, p);
     log_first(s, p);
-    for (int i = 0; i < turns && p->stdout_is_log && program_drain(p, &p->out_fd, label(s, p), NULL); i++)
+    for (int i = 0; i < turns && p->stdout_is_log && program_drain(p, &p->out_fd, label_of(s, p), NULL); i++)
         ;
-    for (int i = 0; i < turns && program_drain(p, &p->err_fd, label(s, p), tail); i++)
+    for (int i = 0; i < turns && program_drain(p, &p->err_fd, label_of(s, p), tail); i++)
         ;
 }
 
@@ -113,19 +113,19 @@ static bool is_starting(const program_t *p)
     return p->state == PROGRAM_STARTING || p->state == PROGRAM_GREETED;
 }
 
-static const char *missing(const program_t *p)
+static const char *missing_step(const program_t *p)
 {
     return p->state == PROGRAM_STARTING ? "said no hello on FANMAP_SLOT_FD or stdout" : "said hello, but not ready,";
 }
 
-static void late(supervisor_t *s, program_t *p)
+static void give_up_late(supervisor_t *s, program_t *p)
 {
     char what[200];
     if (p->closed_at_ms > 0)
         snprintf(what, sizeof what, "closed the slot's descriptor and did not end");
     else
         snprintf(what, sizeof what, "%s in time (%g s, --start-timeout): it is started again, its items wait",
-                 missing(p), (double)(p->ready_by_ms - p->started_ms) / 1000);
+                 missing_step(p), (double)(p->ready_by_ms - p->started_ms) / 1000);
     serve_protocol_error(s, p, what);
 }
 
@@ -135,7 +135,7 @@ static bool send_slow_note(const program_t *p)
     char name[PROGRAM_NAME_MAX];
     ctl_message_t m = {.type = CTL_NOTE};
     snprintf(m.text, sizeof m.text, "%s has %s for %d s; at %g s (--start-timeout) it is started again, its items wait",
-             program_name(p, name), missing(p), SLOW_MS / 1000, (double)(p->ready_by_ms - p->started_ms) / 1000);
+             program_name(p, name), missing_step(p), SLOW_MS / 1000, (double)(p->ready_by_ms - p->started_ms) / 1000);
     return ctl_send(LINK_FD, &m, NULL, 0) == 0 || errno != EAGAIN;
 }
 
@@ -153,7 +153,7 @@ static int64_t check_times(supervisor_t *s, program_t *p, int64_t now_ms)
         return INT64_MAX;
     int64_t due = due_ms(p);
     if (now_ms >= due) {
-        late(s, p);
+        give_up_late(s, p);
         return now_ms;
     }
     if (!is_starting(p) || p->is_slow_noted)
