@@ -169,7 +169,7 @@ class Installed(Case):
                         starts += re.findall(r"^ExecStart=(\S+)", f.read(), re.M)
         self.assertEqual(problems, [])
         self.assertGreater(pages_n, 10)
-        self.assertEqual(starts, [os.path.join(prefix, "bin/fanmap")] * 2)
+        self.assertEqual(starts, [os.path.join(prefix, "bin/fanmap")] * 3)
         self.assertTrue(os.access(starts[0], os.X_OK))
         with open(os.path.join(prefix, "share/doc/fanmap/examples/worker-default.conf")) as f:
             library = re.search(r"^tasks = (.*)$", f.read(), re.M).group(1)

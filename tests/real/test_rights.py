@@ -167,7 +167,7 @@ class RedisRights(Case):
 class Rights(Secure):
     def setUp(self):
         super().setUp()
-        tasks = ("recorded", "recorded_sleep", "record_fail_n", "echo", "bound", "noop", "big", "trouble") # of RECORDED
+        tasks = ("recorded", "recorded_sleep", "record_fail_n", "echo", "bound", "noop", "big", "trouble", "fail_as") # of RECORDED
         self.run_fanmap("topics", "--create", "--partitions", "2", *(word for task in tasks for word in ("--task", task)))
 
     def grant(self, role, *without, of=()):
