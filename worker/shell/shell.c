@@ -208,8 +208,8 @@ void worker_shell_close(worker_shell_t *shell)
     shell_held_close(shell);
     shell_close_handoff(shell);
     shell_burial_close(shell->burial);
-    shell_watches_close(shell);
-    shell_fetches_close(shell);
+    beside_close(&shell->watches);
+    beside_close(&shell->fetches);
     shell_group_close(shell);
     loop_defer_cancel(shell->loop, end_of_turn, shell);
     loop_defer_cancel(shell->loop, shell_tell_ended, shell);

@@ -68,8 +68,7 @@ struct worker_shell {
     bus_group_t *group; /* NULL: not joined, or left */
     group_link_t *link;
     bus_reader_t *jobs_reader;
-    struct watch *watches;
-    struct fetch *fetches;
+    struct beside *watches, *fetches;   /* beside.h */
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
