@@ -81,12 +81,12 @@ static bool take(worker_t *w, worker_part_t *part, const worker_event_t *e, bool
         tracker_finish(&part->tracker, e->item.offset);
         return false;
     }
-    if (job->spec != NULL && job->lacks_tokens && !job->is_halting && claim_find(part, e->item.offset) == NULL) {
+    bool is_anothers = part->claims_n > 0 && claim_find(part, e->item.offset) != NULL;
+    if (job->spec != NULL && job->lacks_tokens && !job->is_halting && !is_anothers) {
         job_leave(w, job, part, e->item.offset);
         return false;
     }
-    bool is_free = part->claims_n == 0 || claim_find(part, e->item.offset) == NULL;
-    if (!is_again && is_free && deferred_add(w, part, job, e->item.offset))
+    if (!is_again && !is_anothers && deferred_add(w, part, job, e->item.offset))
         return false;
     file(w, part, job, &decoded, e);
     return true;

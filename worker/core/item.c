@@ -6,16 +6,6 @@
  */
 #include "worker/core/state.h"
 
-static inline bool is_published(const worker_item_t *item)
-{
-    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
-}
-
-bool item_is_published(const worker_item_t *item)
-{
-    return is_published(item);
-}
-
 bool item_is_tried(const worker_item_t *item)
 {
     return item->charges > 0 || (item->attempts > 0 && (!item_is_published(item) || item->is_handed));
@@ -48,10 +38,10 @@ static inline void count_state(worker_item_t *item, item_state_t state)
     invariant(item->state != STATE_RUNNING || part->runs_n > 0);
     invariant(!item_is_published(item) || part->publishing_n > 0);
     part->runs_n -= item->state == STATE_RUNNING;
-    part->publishing_n -= is_published(item);
+    part->publishing_n -= item_is_published(item);
     item->state = (uint8_t)state;
     part->runs_n += state == STATE_RUNNING;
-    part->publishing_n += is_published(item);
+    part->publishing_n += item_is_published(item);
     if ((item->attempts | item->charges) > 0)
         part->has_tried |= item_is_tried(item);
 }

@@ -98,7 +98,10 @@ void item_release_payload(struct worker *w, void *payload);
 /* Into the list of its partition, of the present ownership. */
 void item_join(struct worker_part *part, worker_item_t *item);
 void item_set_state(worker_item_t *item, item_state_t state);
-bool item_is_published(const worker_item_t *item);
+static inline bool item_is_published(const worker_item_t *item)
+{
+    return item->state == STATE_PUBLISHING || item->state == STATE_CLOSING;
+}
 /* Commits say what it has used: attempts while there is one to come, charges in any case. */
 bool item_is_tried(const worker_item_t *item);
 /* False: its partition went, or came back without it. */
