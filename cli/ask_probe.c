@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "serve/listener.h"
 
 enum { ASK_MS = 4000, HOST_BYTES = 256, PORT_BYTES = 16, PATH_BYTES = 256, REPLY_BYTES = 4096 };
@@ -24,13 +24,6 @@ typedef struct {
     char reply[REPLY_BYTES]; /* with a NUL behind it */
     size_t reply_len;
 } ask_t;
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 bool is_probe_url(const char *text)
 {
@@ -53,7 +46,7 @@ static bool read_url(ask_t *ask, const char *url)
 static const char *wait_for(const ask_t *ask, short events)
 {
     struct pollfd fd = {.fd = ask->fd, .events = events};
-    int64_t left_ms = ask->until_ms - now_ms();
+    int64_t left_ms = ask->until_ms - monotonic_ms();
     int n = left_ms > 0 ? poll(&fd, 1, (int)left_ms) : 0;
     return n > 0 ? NULL : n == 0 ? no_answer : strerror(errno);
 }
@@ -104,7 +97,7 @@ static const char *exchange(ask_t *ask)
 
 int ask_probe(const char *url)
 {
-    ask_t ask = {.fd = -1, .until_ms = now_ms() + ASK_MS};
+    ask_t ask = {.fd = -1, .until_ms = monotonic_ms() + ASK_MS};
     int status = 0;
     if (!read_url(&ask, url))
         return fail_with(EXIT_USAGE, "%.200s is no http://HOST:PORT[/PATH]", url);

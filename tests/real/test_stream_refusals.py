@@ -27,6 +27,14 @@ class Beginnings(StreamCase):
     def position(self, group, topic, lane):
         return raw.committed(self.kafka.port, f"{self.namespace}.{group}.double", topic, lane)
 
+    def stream_of_before(self, *args, quiet_s=0):
+        """A process of the stream that handed eight records out, and has ended."""
+        stream = self.stream(*args)
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=quiet_s)
+        stream.signal(signal.SIGTERM)
+        self.finish(stream, 30)
+
     def test_two_begin_at_once(self):
         """Both groups begin at one place, whoever was first, and what is written from then on comes once."""
         self.write(0, 7)
@@ -48,11 +56,7 @@ class Beginnings(StreamCase):
             return self.run_fanmap("show", "double", *args).out().decode()
 
         self.stream_worker()
-        stream = self.stream()
-        self.write(0, 7)
-        self.read(self.to, self.lanes, 8, quiet_s=0)
-        stream.signal(signal.SIGTERM)
-        self.finish(stream, 30)
+        self.stream_of_before()
         raw.configure_topic(self.kafka.port, f"{self.namespace}.stream.double", "retention.ms", "604800000")
         self.assertNotIn("loses them", show())  # nothing waits there
         self.write(8, 15)
@@ -69,11 +73,7 @@ class Beginnings(StreamCase):
         """What one process handed out is deleted by the next once it is older than --keep, and not before."""
         log = f"{self.namespace}.stream.double"
         self.stream_worker()
-        first = self.stream("--keep", "1h")
-        self.write(0, 7)
-        self.read(self.to, self.lanes, 8, quiet_s=1)
-        first.signal(signal.SIGTERM)
-        self.finish(first, 30)
+        self.stream_of_before("--keep", "1h", quiet_s=1)
         self.assertEqual([raw.begin(self.kafka.port, log, lane) for lane in range(self.lanes)], [0] * self.lanes)
         handed_out = [self.position("gather", log, lane) for lane in range(self.lanes)]
         self.assertGreater(min(handed_out), 0)
@@ -86,11 +86,7 @@ class Beginnings(StreamCase):
     def test_an_end_that_was_taken_away(self):
         """A stream that was cancelled is begun again once its records are taken off the jobs topic, with the same worker."""
         self.stream_worker()
-        stream = self.stream()
-        self.write(0, 7)
-        self.read(self.to, self.lanes, 8, quiet_s=0)
-        stream.signal(signal.SIGTERM)
-        self.finish(stream, 30)
+        self.stream_of_before()
         self.run_fanmap("cancel", "double")
         self.assert_one_line(self.finish(self.stream(), 30, 3), "was cancelled")
         for field in ("spec", "end"):
