@@ -43,7 +43,7 @@ static void read_until(query_t *query, queue_t *queue, job_log_t *job_log, int64
     reading_t reading = {query, job_log, until_ms};
     kept_log_t *log = job_log->log;
     job_log->end = query_end_of(query, queue->results, (int32_t)log->partition);
-    job_log->is_gone = query->result == FANMAP_OK && job_log->end < log->position; /* its topic was made anew */
+    job_log->is_gone = query->result == FANMAP_OK && !kept_log_reaches(log, job_log->end, job_log->is_stream);
     if (job_log->is_gone)
         return;
     job_log->is_cut = query->result == FANMAP_OK && log->position < job_log->end && loop_clock_ms() >= until_ms;

@@ -152,7 +152,8 @@ static void note_read(fold_entry_t *first, const fold_entry_t *next, int64_t end
 /* Of a topic that was made anew. */
 static bool is_another(const fold_entry_t *entry, int64_t end)
 {
-    return entry->log->position > end || (!entry->is_stream && kept_log_is_another(entry->log));
+    return !kept_log_reaches(entry->log, end, entry->is_stream) ||
+           (!entry->is_stream && kept_log_is_another(entry->log));
 }
 
 /* Retention was at work meanwhile, or the topic is another one, which ends at `end`. */

@@ -90,6 +90,11 @@ void kept_log_record(void *arg, const bus_record_t *record)
     log->position = record->offset + 1;
 }
 
+bool kept_log_reaches(const kept_log_t *log, int64_t end, bool is_stream)
+{
+    return end >= log->position && (is_stream || end > log->start);
+}
+
 bool kept_log_is_another(const kept_log_t *log)
 {
     return log->position > log->start && list_start_offset(log->counts->list) < 0;
