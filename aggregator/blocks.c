@@ -9,7 +9,7 @@
 
 #include "base/invariant.h"
 
-enum { BLOCK_BYTES = 64 * 1024, DISK_UNIT = 4096, CACHE_N = 64, TABLE_MIN = 16 };
+enum { BLOCK_BYTES_MIN = 4 * 1024, BLOCK_BYTES = 64 * 1024, DISK_UNIT = 4096, CACHE_N = 64, TABLE_MIN = 16 };
 static const size_t cache_bytes_max = (size_t)CACHE_N * BLOCK_BYTES;
 
 typedef struct {
@@ -198,6 +198,14 @@ static int seal(blocks_t *blocks, fanmap_error_t *err)
     return to_file(blocks, block, err);
 }
 
+/* The first ones are small, as most lists are. */
+static uint32_t block_size(const blocks_t *blocks, uint32_t len)
+{
+    uint32_t before = last(blocks) ? last(blocks)->size : BLOCK_BYTES_MIN / 2;
+    uint32_t size = before < BLOCK_BYTES / 2 ? 2 * before : BLOCK_BYTES;
+    return len > size ? len : size;
+}
+
 static void drop_dead_from_front(blocks_t *blocks);
 
 static int add_block(blocks_t *blocks, uint32_t len, fanmap_error_t *err)
@@ -205,7 +213,7 @@ static int add_block(blocks_t *blocks, uint32_t len, fanmap_error_t *err)
     int code = seal(blocks, err);
     if (code)
         return code;
-    uint32_t size = len > BLOCK_BYTES ? len : BLOCK_BYTES;
+    uint32_t size = block_size(blocks, len);
     if (!table_grow(blocks))
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     uint8_t *bytes = buffer_new(blocks, size);
@@ -283,7 +291,7 @@ void blocks_release(blocks_t *blocks, const place_t *place)
     invariant(block->live > 0);
     if (--block->live > 0)
         return;
-    if (block == last(blocks) && block->offset < 0 && block->size == BLOCK_BYTES) {
+    if (block == last(blocks) && block->offset < 0 && block->size <= BLOCK_BYTES) {
         block->used = 0; /* in the common case, outcomes in order, it is the only one */
         return;
     }

@@ -1,4 +1,4 @@
-/* A store of byte runs that are put in any order of need and taken out once: appended to blocks of 64 KiB, which stay
+/* A store of byte runs that are put in any order of need and taken out once: appended to blocks of up to 64 KiB, which stay
  * in memory up to a bound; the ones filled after that go to a spill file as wholes. A block is given up when everything
  * in it was released. */
 #ifndef AGGREGATOR_BLOCKS_H

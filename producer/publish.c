@@ -32,6 +32,13 @@ static bool is_to_be_sent(const queue_item_t *item)
     return item->kind == FANMAP_VALUE && !item->is_outcome;
 }
 
+static bool add_to_window(producer_t *p, const queue_item_t *item)
+{
+    bool is_added = window_add(&p->window, item->bytes, is_to_be_sent(item) ? item->len : 0);
+    p->out_of_memory |= !is_added;
+    return is_added;
+}
+
 /* ---- resuming: what the job has already ---- */
 
 /* True: the item needs no publishing (or has ended this producer: it is not what was published). */
@@ -50,7 +57,8 @@ static bool is_there(producer_t *p, const queue_item_t *item)
         compare_differs(p, index, index + 1);
         return true;
     }
-    window_add(&p->window, item->bytes, is_sent ? item->len : 0);
+    if (!add_to_window(p, item))
+        return true;
     if (found) {
         window_stored(&p->window, index, found->offset);
     } else {
@@ -97,9 +105,10 @@ static void publish_one(producer_t *p, const queue_item_t *item)
 {
     if (is_there(p, item))
         return;
-    bool is_sent = is_to_be_sent(item);
-    uint64_t index = window_add(&p->window, item->bytes, is_sent ? item->len : 0);
-    if (!is_sent) {
+    uint64_t index = p->window.next;
+    if (!add_to_window(p, item))
+        return;
+    if (!is_to_be_sent(item)) {
         window_refused(&p->window, index, p->refused.pack);
         if (item->is_outcome)
             refused_carry(&p->refused, index, item->bytes, item->len, p->now_ms);

@@ -1,4 +1,4 @@
-/* A ring of 16 bytes an item. An item knows its chain and where it was stored, or which pack it waits for; the prefix
+/* A ring of 16 bytes an item, as large as what was in flight at once. An item knows its chain and where it was stored, or which pack it waits for; the prefix
  * moves over what is acknowledged and takes chain and offsets with it. */
 #include "producer/window.h"
 
@@ -8,17 +8,13 @@
 
 #include "schemas/place.h"
 
-enum { OFFSET_NONE = -1, OFFSET_PACKS = -2 };
+enum { OFFSET_NONE = -1, OFFSET_PACKS = -2, RING_MIN = 64 };
 
 bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_t items_max)
 {
-    uint64_t cap = 16;
-    while (cap < items_max && cap < (uint64_t)1 << 32)
-        cap *= 2;
-    *window = (window_t){.mask = cap - 1, .job_hash = place_job_hash(job), .partitions = partitions};
-    window->items_max = items_max < 1 ? 1 : items_max < cap ? items_max : cap;
-    invariant((cap & (cap - 1)) == 0 && window->items_max <= cap);
-    window->ring = calloc(cap, sizeof *window->ring);
+    *window = (window_t){.mask = RING_MIN - 1, .job_hash = place_job_hash(job), .partitions = partitions};
+    window->items_max = items_max < 1 ? 1 : items_max;
+    window->ring = malloc(RING_MIN * sizeof *window->ring);
     window->behind = malloc(partitions * sizeof *window->behind);
     if (!window->ring || !window->behind)
         return false;
@@ -53,12 +49,28 @@ bool window_full(const window_t *window)
     return window->next - window->prefix >= window->items_max;
 }
 
-uint64_t window_add(window_t *window, const void *in, size_t in_len)
+static bool grow(window_t *window)
+{
+    window_t larger = *window;
+    larger.mask = 2 * window->mask + 1;
+    larger.ring = reallocarray(NULL, larger.mask + 1, sizeof *larger.ring);
+    if (!larger.ring)
+        return false;
+    for (uint64_t i = window->prefix; i < window->next; i++)
+        *at(&larger, i) = *at(window, i);
+    free(window->ring);
+    *window = larger;
+    return true;
+}
+
+bool window_add(window_t *window, const void *in, size_t in_len)
 {
     invariant(!window_full(window));
+    if (window->next - window->prefix > window->mask && !grow(window))
+        return false;
     window->next_chain = place_chain(window->next_chain, in, in_len);
-    *at(window, window->next) = (window_item_t){.chain = window->next_chain, .offset = OFFSET_NONE};
-    return window->next++;
+    *at(window, window->next++) = (window_item_t){.chain = window->next_chain, .offset = OFFSET_NONE};
+    return true;
 }
 
 int32_t window_partition(const window_t *window, uint64_t index)

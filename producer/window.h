@@ -30,8 +30,8 @@ bool window_init(window_t *window, const char *job, uint32_t partitions, uint64_
 void window_begin_at(window_t *window, uint64_t prefix, uint64_t chain, const int64_t *offsets);
 void window_free(window_t *window);
 bool window_full(const window_t *window);
-/* The next item; not when full. Returns its index. */
-uint64_t window_add(window_t *window, const void *in, size_t in_len);
+/* The next item, whose index is `next`; not when full. False: no memory, and nothing has changed. */
+bool window_add(window_t *window, const void *in, size_t in_len);
 int32_t window_partition(const window_t *window, uint64_t index);
 /* Reports. What is not in the window, or was reported before, is ignored. */
 void window_stored(window_t *window, uint64_t index, int64_t offset);

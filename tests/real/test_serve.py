@@ -261,7 +261,7 @@ class Maps(Serve):
         memory_kib, descriptors = self.server.memory_peak_kib(), self.descriptors()
         if whole:
             print(f"    {said.strip()}, beside 100 slow readers and under 20 kills: serve took {memory_kib / 1024:.0f} MiB at most, and {descriptors} descriptors at the end")
-        self.assertLess(memory_kib, (600 + maps // 2) * 1024)
+        self.assertLess(memory_kib, (500 + maps // 4) * 1024)
         self.assertGreater(descriptors, 200)
         for s in slow:
             s.close()
