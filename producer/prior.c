@@ -66,9 +66,12 @@ static bool is_superseded(const progress_t *progress, const char *announced)
 void prior_progress(prior_t *prior, const progress_t *progress, const char *announced)
 {
     bool is_first = prior->marks_n == 0;
-    if (progress->partitions != prior->partitions || progress->prefix < prior->prefix ||
-        is_superseded(progress, announced))
+    if (progress->partitions != prior->partitions || progress->prefix < prior->prefix)
         return;
+    if (is_superseded(progress, announced)) {
+        prior->late = (prior_mark_t){progress->prefix, progress->chain};
+        return;
+    }
     for (uint32_t p = 0; p < prior->partitions; p++) {
         int64_t offset;
         if (joblog_progress_offset(progress, p, &offset) && offset >= 0)
@@ -78,6 +81,13 @@ void prior_progress(prior_t *prior, const progress_t *progress, const char *anno
         add_mark(prior, progress->prefix, progress->chain);
     prior->prefix = progress->prefix;
     prior->chain = progress->chain;
+}
+
+void prior_input(prior_t *prior, int64_t n)
+{
+    prior->total = n;
+    if (n > 0 && (uint64_t)n > prior->prefix && prior->late.prefix == (uint64_t)n)
+        add_mark(prior, prior->late.prefix, prior->late.chain);
 }
 
 void prior_outcome(prior_t *prior, const outcome_t *outcome)

@@ -33,6 +33,7 @@ typedef struct {
     end_reason_t reason;    /* is_closed */
     uint64_t prefix, chain; /* of the progress with the largest prefix */
     int64_t *offsets;       /* its offsets: where the items behind the prefix begin; -1: from the beginning */
+    prior_mark_t late;      /* of the last progress that did not count */
     prior_mark_t *marks;    /* by prefix; every second one is dropped when there are too many */
     size_t marks_n, marks_cap, mark_at;
     prior_item_t *items; /* by index, once prior_sort was called */
@@ -48,6 +49,9 @@ void prior_free(prior_t *prior);
 /* From the log, in its order; only what counts there (aggregator/list.h says so). `announced`: which producer the log had
  * announced last by then. What another says does not count: it does not know where that one's items lie. */
 void prior_progress(prior_t *prior, const progress_t *progress, const char *announced);
+/* The log was read: n of its `input`, -1: it has none. A producer that had been taken over may have said it; what it read then
+ * stands in the progress before it, which says that much although it does not count otherwise. */
+void prior_input(prior_t *prior, int64_t n);
 void prior_outcome(prior_t *prior, const outcome_t *outcome);
 /* A record of an items partition, from offsets[partition] on; what is not an item of this job behind the prefix and
  * within reach, on the partition where it belongs, is ignored. */

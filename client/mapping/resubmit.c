@@ -144,7 +144,7 @@ static void begin_producer(resubmit_t *r)
     if (names[0])
         client_log(job->f, FANMAP_LOG_WARNING, "job %s keeps the policy that it was submitted with; not taken:%s",
                    job->id, names);
-    r->known.total = list_input_n(r->list);
+    prior_input(&r->known, list_input_n(r->list));
     r->known.is_halting = list_now(r->list)->is_halting;
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;
     r->known.reason = r->reason;

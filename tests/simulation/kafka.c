@@ -108,7 +108,7 @@ int64_t kafka_append(sim_t *sim, int topic, int32_t partition, const void *key, 
             abort();
     }
     record_t *record = &p->at[p->n++];
-    record->at_ms = sim->wall_ms + sim->clock.now_ms;
+    *record = (record_t){.at_ms = sim->wall_ms + sim->clock.now_ms};
     record->key = take(key_len + value_len);
     record->value = record->key + key_len;
     record->key_len = (uint32_t)key_len;
@@ -163,9 +163,11 @@ static void store_head(sim_t *sim, process_t *process, outbox_t *box, int topic,
     if (request == NULL)
         return;
     int64_t offset = -1;
-    if (topic != TOPIC_ITEMS || !sim_refuses(sim, request->key, request->key_len, request->value, request->value_len))
+    if (topic != TOPIC_ITEMS || !sim_refuses(sim, request->key, request->key_len, request->value, request->value_len)) {
         offset =
             kafka_append(sim, topic, partition, request->key, request->key_len, request->value, request->value_len);
+        sim->kafka.topics[topic][partition].at[offset].by = process;
+    }
     if (process->state != PROCESS_DEAD)
         report(sim, process, box, request, partition, offset);
     request_free(request);

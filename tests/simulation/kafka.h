@@ -22,6 +22,7 @@ typedef struct {
     uint32_t key_len, value_len;
     uint8_t *key, *value; /* one allocation, at key */
     int64_t at_ms;        /* by the broker's clock */
+    const process_t *by;  /* NULL: nobody of ours */
 } record_t;
 
 typedef struct {

@@ -239,7 +239,7 @@ static void put(sim_t *sim, maker_t *m, const producer_action_t *action)
                         : topic == TOPIC_RESULTS ? (int32_t)m->job->spec.results_partition
                                                  : m->job->lanes_from + action->partition;
     joblog_record_t said;
-    resubmit_check_put(sim, m, topic, action->cookie);
+    resubmit_check_put(sim, m, topic, action);
     m->has_said_input |=
         topic == TOPIC_RESULTS && joblog_decode(action->value, action->value_len, &said) && said.type == JOBLOG_INPUT;
     event_fn report = topic == TOPIC_JOBS ? on_jobs_stored : topic == TOPIC_RESULTS ? on_log_stored : on_item_stored;

@@ -48,7 +48,7 @@ static void read_log(sim_t *sim, maker_t *m)
         abort();
     for (int64_t offset = job->start_offset; offset < kafka_log_end(sim, TOPIC_RESULTS, partition); offset++)
         read_record(m, list, offset, kafka_record(sim, TOPIC_RESULTS, partition, offset));
-    m->known.total = list_input_n(list);
+    prior_input(&m->known, list_input_n(list));
     m->known.is_halting = list_now(list)->is_halting;
     list_free(list);
     if (!sim_protects(sim, PROTECTION_CHAIN))
@@ -63,7 +63,7 @@ static uint64_t compared_n(const maker_t *m)
 
 /* It was still on its way when another program looked, which went on behind it: whoever comes later is not told to look
  * there. */
-static bool came_late(const maker_t *m, uint64_t index, int32_t partition, int64_t offset)
+static bool came_late(const maker_t *m, const process_t *by, int32_t partition, int64_t offset)
 {
     const maker_t *last = NULL;
     for (size_t i = 0; i < m->job->makers_n; i++) {
@@ -72,7 +72,7 @@ static bool came_late(const maker_t *m, uint64_t index, int32_t partition, int64
         if (looked_before && (last == NULL || other->scan > last->scan))
             last = other;
     }
-    return last != NULL && !last->has_put[index];
+    return last != NULL && by != &last->process;
 }
 
 static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
@@ -82,7 +82,7 @@ static void look(sim_t *sim, maker_t *m, int32_t partition, int64_t offset)
     if (sim_job(sim, (const char *)record->key, record->key_len) == m->job->number &&
         item_decode(record->value, record->value_len, &item) && item.type == ITEM_RECORD && item.index < ITEMS_MAX &&
         (int32_t)place_item(m->known.job_hash, m->job->spec.items_partitions, item.index) == partition &&
-        !came_late(m, item.index, partition, offset))
+        !came_late(m, record->by, partition, offset))
         m->was_there[item.index] = true;
 }
 
@@ -182,13 +182,14 @@ static bool was_taken_over(const sim_t *sim, const maker_t *m)
     return m->announced_n > 0 && owner != m && sim->clock.now_ms - owner->announced_ms > TAKEN_MS;
 }
 
-void resubmit_check_put(sim_t *sim, maker_t *m, int topic, uint64_t index)
+void resubmit_check_put(sim_t *sim, const maker_t *m, int topic, const producer_action_t *action)
 {
-    if (topic == TOPIC_ITEMS)
-        m->has_put[index] = true;
-    if (topic == TOPIC_ITEMS && m->is_resumed && m->was_there[index])
-        sim_break(sim, "%s/%llu is published twice", m->job->id, (unsigned long long)index);
-    if (topic != TOPIC_JOBS && was_taken_over(sim, m))
+    joblog_record_t said;
+    if (topic == TOPIC_ITEMS && m->is_resumed && m->was_there[action->cookie])
+        sim_break(sim, "%s/%llu is published twice", m->job->id, (unsigned long long)action->cookie);
+    bool is_end = topic == TOPIC_RESULTS && joblog_decode(action->value, action->value_len, &said) &&
+                  said.type == JOBLOG_END; /* a cancel, which is anybody's */
+    if (topic != TOPIC_JOBS && !is_end && was_taken_over(sim, m))
         sim_break(sim, "program %zu of %s publishes, and the job has another producer", m->number, m->job->id);
 }
 

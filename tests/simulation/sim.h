@@ -114,9 +114,8 @@ typedef struct {
     uint64_t wrong_at;    /* its input differs at this index; UINT64_MAX: nowhere */
     uint64_t announced_n; /* the place of its announcement in the job's log; 0: not stored */
     int64_t announced_ms;
-    char told[32];             /* the announcement that it was told last */
-    bool was_there[ITEMS_MAX]; /* had a record when the partitions were read for it */
-    bool has_put[ITEMS_MAX];
+    char told[32];                      /* the announcement that it was told last */
+    bool was_there[ITEMS_MAX];          /* had a record when the partitions were read for it */
     uint64_t scan;                      /* of the job's scans the how-manieth was its own; 0: none yet */
     int64_t scanned_to[PARTITIONS_MAX]; /* the partitions' ends then */
 } maker_t;
@@ -239,7 +238,7 @@ void retry_job(sim_t *sim, const job_t *old);
 void resubmit_later(sim_t *sim, const job_t *job, int64_t delay_ms, bool may_be_wrong);
 void resubmit_scan(sim_t *sim, maker_t *maker);
 /* Looks at what a program is about to say. */
-void resubmit_check_put(sim_t *sim, maker_t *maker, int topic, uint64_t index);
+void resubmit_check_put(sim_t *sim, const maker_t *maker, int topic, const producer_action_t *action);
 void resubmit_read_log(sim_t *sim, maker_t *maker);
 /* A record of the job's log was stored. */
 void resubmit_heard(sim_t *sim, job_t *job, const record_t *record);

@@ -890,6 +890,26 @@ static void test_a_superseded_producers_progress_does_not_count(void **state)
     prior_free(&prior);
 }
 
+/* It had published all when another took over, and its `input` is the one that counts. */
+static void test_what_a_superseded_producer_finished_is_compared(void **state)
+{
+    prior_t prior;
+    uint64_t from = 0;
+    (void)state;
+    assert_true(prior_init(&prior, "job", 1));
+    say_progress(&prior, "first", 3, 5, "first");
+    say_progress(&prior, "first", 7, 12, "second");
+    prior_input(&prior, 7);
+    assert_int_equal(prior.total, 7);
+    assert_int_equal(prior.prefix, 3);
+    assert_true(prior_compare(&prior, 3, 3, &from));
+    assert_true(prior_compare(&prior, 5, 99, &from));
+    assert_false(prior_compare(&prior, 7, 99, &from));
+    assert_int_equal(from, 3);
+    assert_true(prior_compare(&prior, 7, 7, &from));
+    prior_free(&prior);
+}
+
 static void test_any_order_of_reports(void **state)
 {
     (void)state;
@@ -930,6 +950,7 @@ int main(void)
         cmocka_unit_test(test_many_refused_items_make_bounded_packs),
         cmocka_unit_test(test_nothing_is_published_beyond_the_readers_reach),
         cmocka_unit_test(test_a_superseded_producers_progress_does_not_count),
+        cmocka_unit_test(test_what_a_superseded_producer_finished_is_compared),
         cmocka_unit_test(test_any_order_of_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
