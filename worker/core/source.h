@@ -17,6 +17,9 @@
  * - a window beyond the finished prefix is in hand at most, so that readers can hold it (source_is_full);
  * - every pack says how far the log is whole, and an empty one where there is nothing to write (source_whole);
  * - what was deleted before it was read is said in the log, so that readers step over it (source_gap);
+ * - what has arrived stays in hand with its bytes, which the window bounds: none of it is put off to be read again, as it is of
+ *   jobs, for compaction or retention might take it meanwhile, and then nobody would hand out what comes behind it
+ *   (source_take);
  * - what was finished beyond the prefix is forgotten with the ownership (source_forget);
  * - by key: one item of a key at a time, retries included, until its outcome is on its way (source_waits_for_key). */
 #ifndef WORKER_CORE_SOURCE_H

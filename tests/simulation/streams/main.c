@@ -20,6 +20,7 @@ static const struct {
     {"window", RULE_WINDOW, STREAM_NOT, false},
     {"whole", RULE_WHOLE, STREAM_NOT, false},
     {"gap", RULE_GAP, STREAM_BY_PARTITION, false},
+    {"keeps", RULE_KEEPS, STREAM_NOT, false},
     {"forget", RULE_FORGET, STREAM_BY_PARTITION, false},
     {"keys", RULE_KEYS, STREAM_BY_KEY, false},
     {"reload", RULE_RELOAD, STREAM_NOT, false},
@@ -68,6 +69,7 @@ static void draw(world_t *x, uint64_t seed, stream_order_t order, bool loses_log
     x->gaps_permille = chance(x, 600) ? 200 : 0;
     x->loses_log = chance(x, 200) || loses_log;
     x->is_plain = chance(x, 200);
+    x->items_max = chance(x, 300) ? 4 + roll(x, 8) : 1000; /* below all windows together, or above */
     for (uint32_t l = 0; l < x->lanes_n; l++) {
         stream_lane_t *lane = &x->lanes[l];
         lane->owner = lane->gatherer = lane->pending = -1;

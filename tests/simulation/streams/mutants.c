@@ -51,6 +51,17 @@ void __wrap_source_gap(worker_t *w, worker_part_t *part, int64_t from, int64_t t
         __real_source_gap(w, part, from, to);
 }
 
+/* What does not fit is put off and read again, as it is of jobs. */
+bool __real_source_take(worker_t *w, worker_part_t *part, const worker_event_t *event);
+bool __wrap_source_take(worker_t *w, worker_part_t *part, const worker_event_t *event);
+bool __wrap_source_take(worker_t *w, worker_part_t *part, const worker_event_t *event)
+{
+    if (rule_off == RULE_KEEPS && event->type == WORKER_ITEM && !event->item.is_skipped &&
+        deferred_add(w, part, part->source->job, event->item.offset))
+        return false;
+    return __real_source_take(w, part, event);
+}
+
 void __real_source_forget(tracker_t *tracker);
 void __wrap_source_forget(tracker_t *tracker);
 void __wrap_source_forget(tracker_t *tracker)

@@ -260,9 +260,51 @@ static bool act_in_slot(world_t *x, size_t i, uint32_t s)
 
 /* ---- reading ---- */
 
+static void take_record(world_t *x, node_t *node, uint32_t l, const record_t *record, worker_event_type_t type)
+{
+    payload_t *payload = calloc(1, sizeof *payload);
+    if (payload == NULL)
+        abort();
+    payload->lane = l;
+    payload->offset = record->offset;
+    node->payloads_n++;
+    char key[8];
+    snprintf(key, sizeof key, "key%d", record->key);
+    worker_event_t event = {.type = type};
+    event.item.lane = (int32_t)l;
+    event.item.offset = record->offset;
+    event.item.key = record->key >= 0 ? key : NULL;
+    event.item.key_len = record->key >= 0 ? strlen(key) : 0;
+    event.item.value = payload;
+    event.item.value_len = sizeof *payload;
+    event.item.payload = payload;
+    step(x, node, &event);
+}
+
+/* Only a worker that has put records off asks for that. */
+static void read_again(world_t *x, node_t *node, uint32_t l)
+{
+    stream_lane_t *lane = &x->lanes[l];
+    if (node->fetched[l] < lane->low) {
+        worker_event_t over = {.type = WORKER_FETCH_OVER};
+        over.gap.lane = (int32_t)l;
+        over.gap.to = lane->low;
+        node->fetched[l] = -1;
+        step(x, node, &over);
+        return;
+    }
+    const record_t *record = source_at(lane, node->fetched[l]);
+    if (record == NULL)
+        return;
+    node->fetched[l] = record->offset + 1;
+    take_record(x, node, l, record, WORKER_FETCHED);
+}
+
 static bool read_record(world_t *x, node_t *node, uint32_t l)
 {
     stream_lane_t *lane = &x->lanes[l];
+    if (node->fetched[l] >= 0)
+        read_again(x, node, l);
     if (!node->owns[l] || !node->wants || !node->takes[l])
         return false;
     if (node->position[l] < lane->low) {
@@ -286,23 +328,7 @@ static bool read_record(world_t *x, node_t *node, uint32_t l)
         step(x, node, &skip);
         return true;
     }
-    payload_t *payload = calloc(1, sizeof *payload);
-    if (payload == NULL)
-        abort();
-    payload->lane = l;
-    payload->offset = record->offset;
-    node->payloads_n++;
-    char key[8];
-    snprintf(key, sizeof key, "key%d", record->key);
-    worker_event_t event = {.type = WORKER_ITEM};
-    event.item.lane = (int32_t)l;
-    event.item.offset = record->offset;
-    event.item.key = record->key >= 0 ? key : NULL;
-    event.item.key_len = record->key >= 0 ? strlen(key) : 0;
-    event.item.value = payload;
-    event.item.value_len = sizeof *payload;
-    event.item.payload = payload;
-    step(x, node, &event);
+    take_record(x, node, l, record, WORKER_ITEM);
     return true;
 }
 
@@ -349,6 +375,11 @@ static void carry_out(world_t *x, node_t *node, const worker_action_t *a)
     case WORKER_RELEASE:
         free(a->release.payload);
         node->payloads_n--;
+        break;
+    case WORKER_FETCH:
+        if (rule_off != RULE_KEEPS)
+            fault(x, "%s reads records of a stream again", node->member);
+        node->fetched[a->fetch.lane] = a->fetch.from;
         break;
     case WORKER_INTAKE:
         node->wants = a->intake.on;
@@ -429,6 +460,7 @@ void node_start(world_t *x, size_t i)
     node_t *node = &x->nodes[i];
     char incarnation[32];
     memset(node, 0, sizeof *node);
+    memset(node->fetched, 0xff, sizeof node->fetched);
     snprintf(incarnation, sizeof incarnation, "i%llu", (unsigned long long)++x->members_n);
     worker_config_t config = {.queue = "default",
                               .incarnation = incarnation,
@@ -436,13 +468,14 @@ void node_start(world_t *x, size_t i)
                               .tasks = tasks,
                               .tasks_n = 1,
                               .budget_bytes = 1 << 20,
-                              .items_max = 1000,
+                              .items_max = x->items_max,
                               .commit_every_ms = 200,
                               .drain_ms = 1000,
                               .publishing_max = 64,
                               .window_max = WINDOW,
                               .window_bytes_max = 1 << 20,
                               .has_tokens = true,
+                              .can_fetch = rule_off == RULE_KEEPS,
                               .seed = random_next(&x->random)};
     node->worker = worker_new(&config);
     if (node->worker == NULL)

@@ -39,6 +39,7 @@ typedef enum {
     RULE_WINDOW,     /* W5 */
     RULE_WHOLE,      /* W6 */
     RULE_GAP,        /* W7 */
+    RULE_KEEPS,      /* W8: nothing that has arrived is put off, so nothing of it can be gone */
     RULE_FORGET,     /* W9 */
     RULE_KEYS,       /* W10 */
     RULE_RELOAD,     /* G2 */
@@ -106,6 +107,7 @@ typedef struct {
     uint64_t generation;
     bool owns[LANES_MAX], takes[LANES_MAX];
     int64_t position[LANES_MAX];
+    int64_t fetched[LANES_MAX]; /* without W8: the next offset to read again; -1: none */
     struct {
         worker_item_t *item;
         uint32_t n;
@@ -163,7 +165,7 @@ typedef struct world {
     uint64_t seed, steps;
     int64_t now_ms;
     stream_order_t order;
-    size_t lanes_n, nodes_n, slots_n, gatherers_n, records_n;
+    size_t lanes_n, nodes_n, slots_n, gatherers_n, records_n, items_max;
     unsigned faults_permille, fails_permille, poison_permille, compacts_permille, deletes_permille, gaps_permille;
     bool loses_log, is_healed, speaks;
     bool is_plain; /* no transactions: records are visible at once, and again whenever positions are not stored */
