@@ -120,7 +120,7 @@ class Committed:
         lib.rd_kafka_assign(self.rk, entries)
         lib.rd_kafka_topic_partition_list_destroy(entries)
 
-    def poll(self, wait_ms=200):
+    def poll(self, wait_ms=200, has_headers=True):
         """(partition, key, value, headers) of one record, or None. Key and value None: there is none."""
         lib = library()
         message = lib.rd_kafka_consumer_poll(self.rk, wait_ms)
@@ -130,7 +130,7 @@ class Committed:
         if m.err == 0:
             key = ctypes.string_at(m.key, m.key_len) if m.key else None
             value = ctypes.string_at(m.payload, m.len) if m.payload else None
-            record = (m.partition, key, value, self._headers(message))
+            record = (m.partition, key, value, self._headers(message) if has_headers else None)
         lib.rd_kafka_message_destroy(message)
         return record
 

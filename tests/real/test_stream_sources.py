@@ -4,7 +4,7 @@ import signal
 import time
 
 import raw
-from fleet import wait_until
+from fleet import PATIENCE, wait_until
 from test_stream import StreamCase
 
 
@@ -103,6 +103,36 @@ class Keys(StreamCase):
         self.assertEqual(got[-1][1:3], (b"bad", b"49"))
         ((_, key, value, headers),) = self.read(self.errors, 1, 1, quiet_s=0)
         self.assertEqual((key, value, headers["fanmap-attempts"]), (b"bad", b"-4", b"6"))
+
+    def write_keys(self, n):
+        """Each number below n is a key of its own, with one record, or with two where a thousand divides it."""
+        for first in range(0, n, 200000):  # a producer takes 100,000 at a time
+            for lane in range(self.lanes):
+                raw.produce(self.kafka.brokers, self.source, lane,
+                            ((b"%d" % key, b"[%d,%d]" % (key, place)) for key in range(first + lane, min(first + 200000, n), self.lanes)
+                             for place in range(2 if key % 1000 < self.lanes else 1)))
+
+    def test_a_million_keys(self):
+        """Each outcome comes once, those of a key in their order, and nobody remembers a key that is done."""
+        n, records, seen, mib = 1000000, 1004000, bytearray(1000000), 1024
+        self.write_keys(n)
+        worker = self.worker(slots=2)
+        stream = self.start("stream", "echo", "--from", self.source, "--to", self.to, "--order", "key", *self.connect_args())
+        reader = raw.Committed(self.kafka.brokers, self.to, self.lanes)
+        self.addCleanup(reader.close)
+        began = None
+        for i in range(records):
+            record = reader.poll(int(60000 * PATIENCE), has_headers=False)
+            key, place = json.loads(record[2])
+            self.assertEqual((record[1], place), (b"%d" % key, seen[key]))
+            seen[key] += 1
+            if i == records // 4:  # every window was full by then
+                began = worker.memory_peak_kib(), stream.memory_peak_kib()
+        self.assertEqual(sum(seen), records)
+        self.assertIsNone(reader.poll(1000))
+        self.assertLess(worker.memory_peak_kib() - began[0], 16 * mib, "worker")
+        self.assertLess(stream.memory_peak_kib() - began[1], 16 * mib, "stream")
+        print(f"    worker {began[0] // mib} to {worker.peak_kib // mib} MiB, stream {began[1] // mib} to {stream.peak_kib // mib} MiB")
 
     def test_a_poison_record(self):
         """What takes its slots down is aside at the cap, and its partition goes on, in order."""
