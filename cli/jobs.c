@@ -11,8 +11,8 @@ static void print_job_row(void *arg, const fanmap_job_info_t *job)
     char when[TIME_TEXT_MAX], done[64] = "", limit[24] = "-", state[40];
     bool *is_begun = arg;
     if (!*is_begun)
-        printf("%-24s %-16s %-12s %-6s %-19s %-22s %s\n", "JOB", "TASK", "QUEUE", "LIMIT", "SUBMITTED", "STATE",
-               "DONE");
+        printf("%-24s %-6s %-16s %-12s %-6s %-19s %-22s %s\n", "JOB", "KIND", "TASK", "QUEUE", "LIMIT", "SUBMITTED",
+               "STATE", "DONE");
     *is_begun = true;
     if (!job)
         return; /* only what stands above */
@@ -26,7 +26,8 @@ static void print_job_row(void *arg, const fanmap_job_info_t *job)
         snprintf(done, sizeof done, "%" PRIu64 "/%" PRId64, job->known, job->total);
     else if (job->has_counts)
         snprintf(done, sizeof done, "%" PRIu64 "/%" PRIu64 "+", job->known, job->published);
-    printf("%-24s %-16s %-12s %-6s %-19s %-22s %s", job->job, job->task, job->queue, limit, when, state, done);
+    printf("%-24s %-6s %-16s %-12s %-6s %-19s %-22s %s", job->job, view_kind_word(job), job->task, job->queue, limit,
+           when, state, done);
     if (job->failed > 0)
         printf(", %" PRIu64 " failed", job->failed);
     putchar('\n');

@@ -10,9 +10,15 @@ const char *view_state_word(fanmap_job_state_t state)
     return words[state];
 }
 
+const char *view_kind_word(const fanmap_job_info_t *job)
+{
+    return job->is_stream ? "stream" : "job";
+}
+
 static void put_job(json_t *json, const fanmap_job_info_t *job)
 {
     json_text(json, "job", job->job);
+    json_text(json, "kind", view_kind_word(job));
     json_text(json, "task", job->task);
     json_text(json, "queue", job->queue);
     json_text(json, "state", view_state_word(job->state));

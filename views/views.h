@@ -8,6 +8,7 @@
 
 /* "running", "paused" or "ended". */
 const char *view_state_word(fanmap_job_state_t state);
+const char *view_kind_word(const fanmap_job_info_t *job); /* "job" or "stream" */
 void view_job(buf_t *out, const fanmap_job_info_t *job);
 void view_show(buf_t *out, const fanmap_show_t *show);
 void view_worker(buf_t *out, const fanmap_worker_info_t *worker);

@@ -93,12 +93,13 @@ static void put_cancel(control_t *c)
 
 static void control_ended(control_t *c)
 {
-    bool is_open = !count_log(c).is_known;
+    bool is_stream = c->seen.spec.stream != STREAM_NOT, is_open = !is_stream && !count_log(c).is_known;
     fanmap_error_t *err = c->query.err;
     if (c->query.result != FANMAP_OK)
         return;
     if (!is_open)
-        c->query.result = err_set(err, FANMAP_ESTOPPED, "job %s has ended already", c->job);
+        c->query.result =
+            err_set(err, FANMAP_ESTOPPED, "%s %s has ended already", is_stream ? "stream" : "job", c->job);
     else if (strcmp(c->verb, "cancel") == 0)
         put_end(c);
     else

@@ -42,8 +42,12 @@ static void read_until(query_t *query, queue_t *queue, job_log_t *job_log, int64
 {
     reading_t reading = {query, job_log, until_ms};
     kept_log_t *log = job_log->log;
+    if (job_log->is_stream) {
+        job_log->end = log->position;
+        return;
+    }
     job_log->end = query_end_of(query, queue->results, (int32_t)log->partition);
-    job_log->is_gone = query->result == FANMAP_OK && !kept_log_reaches(log, job_log->end, job_log->is_stream);
+    job_log->is_gone = query->result == FANMAP_OK && !kept_log_reaches(log, job_log->end);
     if (job_log->is_gone)
         return;
     job_log->is_cut = query->result == FANMAP_OK && log->position < job_log->end && loop_clock_ms() >= until_ms;
@@ -55,7 +59,7 @@ static void read_until(query_t *query, queue_t *queue, job_log_t *job_log, int64
         query_out_of_memory(query);
     if (query->result == FANMAP_OK && !job_log->is_gone && !job_log->is_cut && log->position < job_log->end)
         log->position = job_log->end; /* the last offsets may be no records */
-    job_log->is_gone |= query->result == FANMAP_OK && !job_log->is_stream && kept_log_is_another(log);
+    job_log->is_gone |= query->result == FANMAP_OK && kept_log_is_another(log);
 }
 
 job_log_t job_log_read(query_t *query, queue_t *queue, const char *id, const lookup_result_t *seen, int read_ms)

@@ -12,7 +12,7 @@ typedef struct {
     show_failures_t *failures;
     int64_t end;  /* of the partition, when it was asked for */
     bool is_gone; /* Kafka deleted its beginning, or the topic is another one */
-    bool is_stream;
+    bool is_stream; /* which has no such log: nothing is read */
     bool is_cut; /* read_ms was over first: it was read up to log->position */
 } job_log_t;
 

@@ -98,7 +98,7 @@ static void on_log_record(void *arg, const bus_record_t *record)
 
 static bool is_counted(const fold_entry_t *entry)
 {
-    return !entry->view.has_end && !entry->is_log_gone;
+    return !entry->view.has_end && !entry->is_log_gone && !entry->is_stream;
 }
 
 static bool has_open(const fold_entry_t *first, const fold_entry_t *next)
@@ -118,7 +118,7 @@ static size_t find_logs(listing_t *l, fold_entry_t *first, const fold_entry_t *n
     int64_t begin = is_asked ? query_bus(&l->query, l->queue->results, &find_begin, NULL) : -1;
     size_t n = 0;
     for (fold_entry_t *entry = first; entry != next && l->query.result == FANMAP_OK; entry = entry->hh.next) {
-        entry->is_log_gone |= !is_there || entry->start_offset < begin;
+        entry->is_log_gone |= !entry->is_stream && (!is_there || entry->start_offset < begin);
         if (!is_counted(entry))
             kept_logs_drop(l->query.f->listed_logs, entry->id);
         if (!is_counted(entry) || n == max)
@@ -152,8 +152,7 @@ static void note_read(fold_entry_t *first, const fold_entry_t *next, int64_t end
 /* Of a topic that was made anew. */
 static bool is_another(const fold_entry_t *entry, int64_t end)
 {
-    return !kept_log_reaches(entry->log, end, entry->is_stream) ||
-           (!entry->is_stream && kept_log_is_another(entry->log));
+    return !kept_log_reaches(entry->log, end) || kept_log_is_another(entry->log);
 }
 
 /* Retention was at work meanwhile, or the topic is another one, which ends at `end`. */
@@ -217,15 +216,16 @@ static const char *waits_for(listing_t *l, const fold_entry_t *entry, const fanm
     fleet_t fleet;
     queue_t *items;
     why_t said;
-    if (!entry->log || l->is_silent || l->waits_n >= WAITS_MAX)
+    if (!entry->log && !(entry->is_stream && options_switch(l->filter, OPT_COUNTS)))
         return "";
-    const job_counts_t *counts = entry->log->counts;
-    const spec_t *spec = list_spec(counts->list);
+    if (l->is_silent || l->waits_n >= WAITS_MAX)
+        return "";
     waits_seen_t seen = {.fleet = &fleet,
                          .published_before = info->published,
-                         .producer_silent_ms = job_counts_silent_ms(counts, info, l->now_ms),
-                         .is_uncounted = spec && spec->stream != STREAM_NOT,
-                         .has_rate = spec && spec->start_every_us > 0,
+                         .producer_silent_ms =
+                             entry->log ? job_counts_silent_ms(entry->log->counts, info, l->now_ms) : -1,
+                         .is_uncounted = entry->is_stream,
+                         .has_rate = entry->has_rate,
                          .lag = -1};
     l->waits_n++;
     waits_ask(&l->query, info, seen.is_uncounted, &items, &fleet);
@@ -243,6 +243,7 @@ static void report_job(listing_t *l, const fold_entry_t *entry, fanmap_job_info_
                               .concurrency = entry->view.concurrency,
                               .submitted_ms = entry->submitted_ms,
                               .is_log_gone = entry->is_log_gone,
+                              .is_stream = entry->is_stream,
                               .total = -1};
     info.state = entry->view.has_end ? FANMAP_JOB_ENDED : entry->view.paused ? FANMAP_JOB_PAUSED : FANMAP_JOB_RUNNING;
     if (entry->view.has_end) {

@@ -87,6 +87,11 @@ static void fill_changes(showing_t *s)
     }
 }
 
+static bool is_stream(const showing_t *s)
+{
+    return s->seen.spec.stream != STREAM_NOT;
+}
+
 /* What the log says, if it was read. */
 static void fill_counts(showing_t *s)
 {
@@ -117,6 +122,7 @@ static void fill_show(showing_t *s)
     info->reason = s->seen.view.has_end ? end_reason_word(s->seen.view.end_reason) : "";
     info->concurrency = s->seen.view.concurrency;
     info->submitted_ms = spec->submitted_ms;
+    info->is_stream = is_stream(s);
     info->total = show->oldest_index = show->producer_silent_ms = -1;
     show->from = spec->from;
     show->to = spec->to;
@@ -127,11 +133,6 @@ static void fill_show(showing_t *s)
         fill_counts(s);
     else if (s->seen.view.has_end)
         job_counts_at_end(&s->seen.view.counts, info);
-}
-
-static bool is_stream(const showing_t *s)
-{
-    return s->seen.spec.stream != STREAM_NOT;
 }
 
 /* ---- the fleet ---- */

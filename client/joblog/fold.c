@@ -32,6 +32,7 @@ static void note_record(fold_entry_t *entry, const jobs_record_t *record)
     entry->results_partition = record->spec.results_partition;
     entry->start_offset = record->spec.start_offset;
     entry->is_stream = record->spec.stream != STREAM_NOT;
+    entry->has_rate = record->spec.start_every_us > 0;
     entry->submitted_ms = record->spec.submitted_ms;
 }
 

@@ -10,7 +10,7 @@ typedef struct {
     char id[JOB_ID_MAX + 1];
     char task[TASK_NAME_MAX + 1], queue[NAME_MAX_LEN + 1];
     job_view_t view;
-    bool is_log_gone, is_stream;
+    bool is_log_gone, is_stream, has_rate;
     bool is_opaque; /* something of it is of a version that we do not know: hands off */
     uint32_t results_partition;
     int64_t start_offset, submitted_ms;

@@ -90,9 +90,9 @@ void kept_log_record(void *arg, const bus_record_t *record)
     log->position = record->offset + 1;
 }
 
-bool kept_log_reaches(const kept_log_t *log, int64_t end, bool is_stream)
+bool kept_log_reaches(const kept_log_t *log, int64_t end)
 {
-    return end >= log->position && (is_stream || end > log->start);
+    return end >= log->position && end > log->start;
 }
 
 bool kept_log_is_another(const kept_log_t *log)

@@ -32,8 +32,8 @@ void kept_logs_drop(kept_logs_t *logs, const char *id);
 void kept_log_record(void *log, const bus_record_t *record);
 /* Its partition ends at `end`. False: there is less than was read of it, or not the start of a job, which was stored before its spec:
  * the topic was made anew. */
-bool kept_log_reaches(const kept_log_t *log, int64_t end, bool is_stream);
-/* What was read at the place where the job began is not its start: the topic was made anew. Of streams it says nothing. */
+bool kept_log_reaches(const kept_log_t *log, int64_t end);
+/* What was read at the place where the job began is not its start: the topic was made anew. */
 bool kept_log_is_another(const kept_log_t *log);
 
 #endif

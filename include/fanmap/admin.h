@@ -243,6 +243,7 @@ typedef struct {
     int64_t submitted_ms; /* unix time */
     bool has_counts;      /* its log was read, or whoever said its end had counted; else the counts below are 0 */
     bool is_log_gone;     /* retention took the beginning of its log: it cannot be gathered any more */
+    bool is_stream;       /* a map without end over a topic: it has no counts, and ends when it is cancelled only */
     uint64_t known, failed, retried;
     uint64_t published; /* at least so many items are stored; as of the producer's last word */
     int64_t total;      /* of an ended job the length of its list; -1: not known yet */

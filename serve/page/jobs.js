@@ -8,6 +8,7 @@ const SHOWN_MAX = 500;
 const COLUMNS = [["Job", "name mono"], ["Task", ""], ["Queue", ""], ["State", "state-of"], ["Failed", "number"], ["Done", "number"], ["Limit", "number"], ["Submitted", "when"]];
 
 function counts(job, areCounted) {
+  if (job.kind === "stream") return h("span", { class: "dim" }, "stream");
   if (job.log_gone) return "its log is no longer whole";
   if (job.known === undefined) return areCounted ? "" : "…";
   const total = job.total === undefined ? `${number(job.published)}+` : number(job.total);
@@ -22,7 +23,7 @@ function row(job, areCounted) {
 function matches(job, filter) {
   if (filter.state && job.state !== filter.state) return false;
   if (filter.failed && !(job.failed > 0)) return false;
-  return !filter.text || `${job.job} ${job.task} ${job.queue} ${job.reason || ""}`.toLowerCase().includes(filter.text.toLowerCase());
+  return !filter.text || `${job.job} ${job.kind} ${job.task} ${job.queue} ${job.reason || ""}`.toLowerCase().includes(filter.text.toLowerCase());
 }
 
 export function jobs({ main, signal, say }, query) {

@@ -233,6 +233,8 @@ class Page(PageCase):
         self.assertEqual((of["from"], of["to"], of["errors_to"], len(of["lanes"])), (source, to, "", 2))
         self.assertFalse(self.browser.ask("document.querySelector('canvas').checkVisibility()"))
         self.picture("stream")
+        self.browser.ask("location.hash = '#/jobs'")
+        self.browser.wait("[...document.querySelectorAll('tbody tr')].map((r) => r.cells[5]?.textContent).join() === 'stream'", "its kind is in the list", 30 * PATIENCE)
         self.run_fanmap("cancel", "echo")
         self.assert_well()
 
