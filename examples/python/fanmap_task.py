@@ -19,6 +19,8 @@ traceback as its stderr; `Final` (or any exception with a true attribute `final`
                             parts (of a zipped item; else 0), record (of a stream: a dict of topic, partition,
                             offset, timestamp_ms, key and headers, a list of name and value; else None),
                             traceparent (of a job that was submitted with one: the attempt's own span; else None),
+                            each (in a call of several items the attempt of each of them, in order; this one has the
+                            index, record and the like of the first),
                             and cancelled, which becomes true when the item has to stop (timeout, cancel); what runs then
                             also gets `Cancelled` raised, unless serve(raise_on_cancel=False)
 
@@ -26,6 +28,7 @@ Items and values are what JSON has, with bytes as bytes. serve(encoding="msgpack
 lines. The protocol: docs/tasks.md.
 """
 import base64
+import copy
 import inspect
 import json
 import os
@@ -60,6 +63,20 @@ class Attempt:
     slot = int(os.environ.get("FANMAP_SLOT", 0))
     bound = record = traceparent = None
     cancelled = False
+    _runs = ()  # of a call: what _begin takes, of each item
+
+    def _begin(self, wire, index, number, fence, deadline_ms, context=None, traceparent=None):
+        self.index, self.attempt, self.fence, self.deadline_ms = index, number, fence, deadline_ms
+        self.record = None if context is None else wire.record(context)
+        self.traceparent = traceparent
+
+    @property
+    def each(self):
+        attempts = [copy.copy(self) for _ in self._runs]
+        for one, (wire, run) in zip(attempts, self._runs):
+            one._runs = ()
+            one._begin(wire, *run)
+        return attempts or [self]
 
 
 attempt = Attempt()
@@ -355,10 +372,8 @@ def _traceback(e):
 
 
 def _run(wire, n, index, number, fence, deadline_ms, item, context=None, traceparent=None):
-    attempt.index, attempt.attempt, attempt.fence, attempt.deadline_ms = index, number, fence, deadline_ms
-    attempt.record = None if context is None else wire.record(context)
-    attempt.traceparent = traceparent
-    attempt.cancelled = False
+    attempt._begin(wire, index, number, fence, deadline_ms, context, traceparent)
+    attempt._runs, attempt.cancelled = (), False
     try:
         attempt.running = True
         item = wire.item(item)
@@ -396,8 +411,9 @@ def _fail(wire, n, e, whole=False):
 def _run_call(wire, runs):
     """One call for all of them. What it raises is the error of the whole call: they are tried again in smaller ones."""
     first = runs[0][0]
-    _, attempt.index, attempt.attempt, attempt.fence, attempt.deadline_ms = runs[0][:5]
-    attempt.cancelled, attempt.record, attempt.traceparent = False, None, None
+    attempt._runs = [(wire, run[1:5] + run[6:]) for run in runs]
+    attempt._begin(wire, *attempt._runs[0][1])
+    attempt.cancelled = False
     try:
         attempt.running = True
         values = _values([wire.item(run[5]) for run in runs])

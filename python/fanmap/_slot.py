@@ -22,7 +22,7 @@ from typing import Any, Callable, Optional
 
 from . import _codec, _function, _signature
 from ._errors import Cancelled
-from ._task import Context, Record, Task, _current, check_function, is_task_name
+from ._task import Context, Task, _current, check_function, is_task_name
 
 __all__ = ["find_tasks", "is_slot", "main", "serve"]
 
@@ -48,13 +48,6 @@ def check_not_loading() -> None:
     """Called where a map begins: a script that is loaded in a slot has come far enough."""
     if _loading_main:
         raise _function.MainReached
-
-
-def make_record(fields: list[Any]) -> Record:
-    """The context of a run; what stands behind the fields that are known is stepped over."""
-    topic, partition, offset, timestamp_ms, key, headers = fields[:6]
-    schema_id = fields[6] if len(fields) > 6 else None
-    return Record(topic, partition, offset, timestamp_ms, key, list(zip(headers[::2], headers[1::2])), schema_id)
 
 
 class Wire:
@@ -289,17 +282,15 @@ class Slot:
         ns: list[int] = []
         items: list[Any] = []
         answers: list[bytes] = []
-        record = traceparent = None
+        contexts: list[tuple[Any, ...]] = []
         _current.cancelled = False
         try:
             for (n, index, attempt, fence, deadline_ms), rest in runs:
-                if not ns:
-                    _current.index, _current.attempt, _current.fence, _current.deadline_ms = index, attempt, fence, deadline_ms
                 ns.append(n)
                 items.append(next(rest))
-                record, traceparent = next(rest, None), next(rest, None)
-            _current.record = None if record is None or is_whole else make_record(record)
-            _current.traceparent = None if is_whole else traceparent
+                contexts.append((index, attempt, fence, deadline_ms, next(rest, None), next(rest, None)))
+            _current._take(*contexts[0])
+            _current._runs = contexts if is_whole else []
             if self.call is None:
                 raise self.problem or RuntimeError("a run without a job")
             self.is_running = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import re
@@ -44,6 +45,13 @@ class Record(NamedTuple):
         return next((value for n, value in reversed(self.headers) if n == name), None)
 
 
+def make_record(fields: list[Any]) -> Record:
+    """The context of a run; what stands behind the fields that are known is stepped over."""
+    topic, partition, offset, timestamp_ms, key, headers = fields[:6]
+    schema_id = fields[6] if len(fields) > 6 else None
+    return Record(topic, partition, offset, timestamp_ms, key, list(zip(headers[::2], headers[1::2])), schema_id)
+
+
 class Context:
     """What a task may know of the attempt that runs. A parameter annotated with this class gets it; so does `context()`.
 
@@ -57,6 +65,8 @@ class Context:
     cancelled:        the attempt has to stop
     record:           the record that the item is, in a stream; None elsewhere
     traceparent:      the attempt's own span in the trace of who submitted, as W3C writes it; None where there is none
+    each:             of a task that takes lists, the context of each item of the list, in order: index, attempt, fence,
+                      deadline, record and traceparent of the whole are those of its first item; else this one alone
     """
 
     def __init__(self) -> None:
@@ -73,6 +83,22 @@ class Context:
         self.deadline_ms = -1
         self.record: Optional[Record] = None
         self.traceparent: Optional[str] = None
+        self._runs: list[tuple[Any, ...]] = []  # of a list: what `_take` takes, of each item
+
+    def _take(self, index: int, attempt: int, fence: int, deadline_ms: int, record: Any, traceparent: Optional[str]) -> None:
+        self.index, self.attempt, self.fence, self.deadline_ms = index, attempt, fence, deadline_ms
+        self.record = None if record is None else make_record(record)
+        self.traceparent = traceparent
+
+    @property
+    def each(self) -> list["Context"]:
+        if not self._runs:
+            return [self]
+        contexts = [copy.copy(self) for _ in self._runs]
+        for context, run in zip(contexts, self._runs):
+            context._runs = []
+            context._take(*run)
+        return contexts
 
     @property
     def deadline(self) -> Optional[float]:

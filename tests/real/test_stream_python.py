@@ -6,6 +6,7 @@ import sys
 from fleet import ROOT
 from test_stream import StreamCase
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TASKS = """
 import fanmap
 
@@ -13,7 +14,10 @@ import fanmap
 def double(orders):
     if any(o.get("poison") for o in orders):
         raise RuntimeError("one of them is poison")
-    return [ValueError("five") if o["n"] == 5 else {"n": o["n"], "twice": 2 * o["n"], "of": len(orders)} for o in orders]
+    contexts = fanmap.context().each
+    assert contexts[0].record == fanmap.context().record and len(contexts) == len(orders)
+    return [ValueError("five") if o["n"] == 5 else {"n": o["n"], "twice": 2 * o["n"], "of": len(orders), "at": [c.record.partition, c.record.offset],
+                                                    "trace": c.traceparent} for o, c in zip(orders, contexts)]
 """
 
 
@@ -26,8 +30,13 @@ class Batches(StreamCase):
         self.worker("--serve", f"double={sys.executable} -m fanmap slot doubling", tasks=None,
                     env={"PYTHONPATH": os.pathsep.join([os.path.join(ROOT, "python"), self.folder])})
         self.write(0, 79, poison=lambda n: n == 33)
-        self.stream("--batch", "8", "--within", "50ms")
-        got = [(partition, json.loads(value)) for partition, _, value, _ in self.read(self.to, self.lanes, 78, quiet_s=0)]
+        self.stream("--batch", "8", "--within", "50ms", "--traceparent", TRACE)
+        records = self.read(self.to, self.lanes, 78, quiet_s=0)
+        got = [(partition, json.loads(value)) for partition, _, value, _ in records]
+        for (_, v), (_, _, _, headers) in zip(got, records):
+            self.assertEqual(v["at"], [int(headers["fanmap-source-partition"]), int(headers["fanmap-source-offset"])])
+        spans = {v["trace"] for _, v in got}
+        self.assertEqual(({span[:36] for span in spans}, len(spans)), ({TRACE[:36]}, 78))  # each its own, of one trace
         self.assertEqual(sorted(v["n"] for _, v in got), [n for n in range(80) if n not in (5, 33)])
         self.assertTrue(all(v["twice"] == 2 * v["n"] for _, v in got))
         self.assertGreater(max(v["of"] for _, v in got), 1)

@@ -45,6 +45,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import fanmap_task
 fanmap_task.task(lambda item: str(fanmap_task.attempt.traceparent), name="traced")
+fanmap_task.task(lambda items: [str(a.traceparent) for a in fanmap_task.attempt.each], name="called", batch=True)
 fanmap_task.serve(encoding=sys.argv[2])
 """
 
@@ -112,6 +113,10 @@ class Traces(Case):
             self.assertEqual(len(lines), 6)
             self.assert_traced(lines)
             self.assertEqual(set(self.traced("traced", "--serve", serve, "--output-format", "lines")), {"None"})
+            call = ("called", "--serve", serve.replace("traced=", "called="), "--slots", "1", "--output-format", "lines")
+            for more in ((), ("--batch", "6", "--within", "5s")):  # one by one, and together
+                self.assert_traced(self.traced(*call, *more, "--traceparent", TRACE))
+                self.assertEqual(self.traced(*call, *more), ["None"] * 6)
 
 
 class Collector(http.server.ThreadingHTTPServer):
