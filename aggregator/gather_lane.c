@@ -91,14 +91,9 @@ static bool make_room(gather_lane_t *lane)
         lane->entries = memmove(lane->room, lane->entries, lane->n * sizeof *lane->entries);
         return true;
     }
-    gather_entry_t *room = array_grown(lane->room, &lane->cap, 64, sizeof *room);
-    if (room == NULL) {
-        lane->failed = true;
-        return false;
-    }
-    lane->room = room;
-    lane->entries = room + passed;
-    return true;
+    lane->failed |= !array_has_room(lane->room, lane->cap, lane->cap, 64);
+    lane->entries = lane->room + passed;
+    return !lane->failed;
 }
 
 static bool insert(gather_lane_t *lane, size_t place, int64_t at, const gather_outcome_t *outcome)
@@ -133,15 +128,10 @@ gather_outcome_t gather_outcome_of(const stream_outcome_t *outcome, void *payloa
 
 void gather_lane_lose(gather_lane_t *lane, int64_t from, int64_t to)
 {
-    if (lane->losses_n == lane->losses_cap) {
-        gather_loss_t *losses = array_grown(lane->losses, &lane->losses_cap, 8, sizeof *losses);
-        if (losses == NULL) {
-            lane->failed = true;
-            return;
-        }
-        lane->losses = losses;
-    }
-    lane->losses[lane->losses_n++] = (gather_loss_t){from, to};
+    if (array_has_room(lane->losses, lane->losses_n, lane->losses_cap, 8))
+        lane->losses[lane->losses_n++] = (gather_loss_t){from, to};
+    else
+        lane->failed = true;
 }
 
 static void pass_on(gather_lane_t *lane, const gather_outcome_t *outcome, const gather_calls_t *calls)

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 struct gatherer {
     gatherer_config_t config;
     gather_lane_t *lanes;
@@ -25,15 +27,9 @@ void gatherer_actions_free(gatherer_actions_t *actions)
 static gatherer_action_t *act(gatherer_t *g, gatherer_action_type_t type)
 {
     gatherer_actions_t *actions = g->actions;
-    if (actions->n == actions->cap) {
-        size_t cap = actions->cap > 0 ? actions->cap * 2 : 64;
-        gatherer_action_t *at = realloc(actions->at, cap * sizeof *at);
-        if (at == NULL) {
-            g->failed = true;
-            return NULL;
-        }
-        actions->at = at;
-        actions->cap = cap;
+    if (!array_has_room(actions->at, actions->n, actions->cap, 64)) {
+        g->failed = true;
+        return NULL;
     }
     gatherer_action_t *action = &actions->at[actions->n++];
     *action = (gatherer_action_t){.type = type};
@@ -60,12 +56,10 @@ gatherer_t *gatherer_new(const gatherer_config_t *config)
 
 bool gatherer_grow(gatherer_t *g, uint32_t lanes_n)
 {
-    gather_lane_t *lanes = realloc(g->lanes, (lanes_n + 1) * sizeof *lanes);
-    if (lanes == NULL)
+    if (!array_extend(g->lanes, g->config.lanes_n, lanes_n + 1))
         return false;
-    g->lanes = lanes;
     for (uint32_t i = g->config.lanes_n; i < lanes_n; i++)
-        lanes[i] = (gather_lane_t){.order = g->config.order};
+        g->lanes[i].order = g->config.order;
     g->config.lanes_n = lanes_n;
     return true;
 }

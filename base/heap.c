@@ -50,21 +50,10 @@ static void sift(heap_t *heap, size_t i, heap_node_t *node)
         sift_down(heap, i, node);
 }
 
-static bool grow(heap_t *heap)
-{
-    if (heap->n < heap->cap)
-        return true;
-    heap_node_t **nodes = array_grown(heap->nodes, &heap->cap, 16, sizeof *nodes);
-    if (!nodes)
-        return false;
-    heap->nodes = nodes;
-    return true;
-}
-
 bool heap_put(heap_t *heap, heap_node_t *node, int64_t key)
 {
     bool is_new = node->place == 0;
-    if (is_new && !grow(heap))
+    if (is_new && !array_has_room(heap->nodes, heap->n, heap->cap, 16))
         return false;
     size_t i = is_new ? heap->n++ : node->place - 1;
     node->key = key;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 enum { READ_BYTES = 256 * 1024 };
 
 int input_open_file(input_t *input, const char *path, const input_rules_t *rules)
@@ -234,15 +236,7 @@ static int make_room(input_t *input)
         input->len -= input->at;
         input->at = 0;
     }
-    if (input->cap - input->len >= READ_BYTES)
-        return 0;
-    size_t cap = input->cap ? 2 * input->cap : 2 * READ_BYTES;
-    char *bytes = realloc(input->bytes, cap);
-    if (!bytes)
-        return ENOMEM;
-    input->bytes = bytes;
-    input->cap = cap;
-    return 0;
+    return array_has_room(input->bytes, input->len + READ_BYTES - 1, input->cap, 2 * READ_BYTES) ? 0 : ENOMEM;
 }
 
 int input_read(input_t *input)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "cli/items.h"
 
@@ -30,17 +31,15 @@ static bool is_builtin(const fanmap_part_t *cell)
 static bool add_name(items_t *items, const fanmap_part_t *cell)
 {
     char number[24];
-    char **more = realloc(items->names, (items->names_n + 2) * sizeof *more);
-    if (!more)
+    if (!array_extend(items->names, items->names_n, items->names_n + 2))
         return false;
-    items->names = more;
     snprintf(number, sizeof number, "%zu", items->names_n + 1);
     bool is_own = cell->len > 0 && !is_builtin(cell) && !has_name(items, cell->bytes, cell->len);
     for (size_t free_n = items->names_n + 1; !is_own && has_name(items, number, strlen(number));)
         snprintf(number, sizeof number, "%zu", ++free_n);
-    more[items->names_n] = is_own ? strndup(cell->bytes, cell->len) : strdup(number);
-    more[items->names_n + 1] = NULL;
-    return more[items->names_n++];
+    items->names[items->names_n] = is_own ? strndup(cell->bytes, cell->len) : strdup(number);
+    items->names[items->names_n + 1] = NULL;
+    return items->names[items->names_n++];
 }
 
 bool items_name_parts(items_t *items)

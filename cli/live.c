@@ -33,13 +33,7 @@ static live_attempt_t *find_attempt(live_t *live, const fanmap_copied_t *head)
             return live->at[i];
         end_attempt(live, i--); /* it was killed, and another one has begun */
     }
-    if (live->n == live->cap) {
-        live_attempt_t **at = array_grown(live->at, &live->cap, 64, sizeof *at);
-        if (!at)
-            return NULL;
-        live->at = at;
-    }
-    live_attempt_t *attempt = calloc(1, sizeof *attempt);
+    live_attempt_t *attempt = array_has_room(live->at, live->n, live->cap, 64) ? calloc(1, sizeof *attempt) : NULL;
     if (!attempt)
         return NULL;
     attempt->index = head->index;

@@ -6,12 +6,8 @@
 
 bool part_list_add(part_list_t *parts, fanmap_part_t part)
 {
-    if (parts->n == parts->cap) {
-        fanmap_part_t *more = array_grown(parts->at, &parts->cap, 16, sizeof *more);
-        if (!more)
-            return false;
-        parts->at = more;
-    }
+    if (!array_has_room(parts->at, parts->n, parts->cap, 16))
+        return false;
     parts->at[parts->n++] = part;
     return true;
 }

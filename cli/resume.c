@@ -20,12 +20,8 @@ static resume_mode_t mode_of(const arguments_t *a)
 /* False: no memory. */
 static bool add_row(resume_t *r, resume_row_t row, const char *command, size_t len, bool keeps_commands)
 {
-    if (r->n == r->cap) {
-        resume_row_t *rows = array_grown(r->rows, &r->cap, 1024, sizeof *rows);
-        if (!rows)
-            return false;
-        r->rows = rows;
-    }
+    if (!array_has_room(r->rows, r->n, r->cap, 1024))
+        return false;
     if (keeps_commands && row.has_failed) {
         row.command = malloc(len + 1);
         if (!row.command)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 static int open_files(zip_t *zip, const arguments_t *arguments, const input_rules_t *rules)
 {
     const char *path = option_text(arguments, "input");
@@ -141,14 +143,8 @@ static void take_axis(zip_t *zip, const axis_t *axis)
 static bool keep_row(axis_t *axis, const fanmap_part_t *parts)
 {
     size_t n = (size_t)axis->n, at = axis->kept_n * n;
-    if (axis->kept_n == axis->cap) {
-        size_t items = axis->cap ? 2 * axis->cap : 64;
-        fanmap_part_t *more = realloc(axis->kept, items * n * sizeof *more);
-        if (!more)
-            return false;
-        axis->kept = more;
-        axis->cap = items;
-    }
+    if (!array_has_room(axis->kept, at + n - 1, axis->cap, 64 * n))
+        return false;
     for (size_t i = 0; i < n; i++) {
         char *bytes = malloc(parts[i].len + 1);
         if (!bytes) {

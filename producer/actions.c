@@ -18,15 +18,6 @@ void producer_actions_free(producer_actions_t *actions)
     *actions = (producer_actions_t){0};
 }
 
-static bool grow_actions(producer_actions_t *actions)
-{
-    producer_action_t *at = array_grown(actions->at, &actions->cap, ACTIONS_MIN, sizeof *at);
-    if (!at)
-        return false;
-    actions->at = at;
-    return true;
-}
-
 void actions_begin(producer_t *p, producer_actions_t *actions)
 {
     p->actions = actions;
@@ -52,7 +43,7 @@ void actions_end(producer_t *p)
 producer_action_t *actions_add(producer_t *p, producer_action_type_t type)
 {
     producer_actions_t *actions = p->actions;
-    if (actions->n == actions->cap && !grow_actions(actions)) {
+    if (!array_has_room(actions->at, actions->n, actions->cap, ACTIONS_MIN)) {
         p->out_of_memory = true;
         return NULL;
     }

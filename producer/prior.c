@@ -47,14 +47,10 @@ static void add_mark(prior_t *prior, uint64_t prefix, uint64_t chain)
 {
     if (prior->marks_n == PRIOR_MARKS_MAX)
         thin_marks(prior);
-    if (prior->marks_n == prior->marks_cap) {
-        prior_mark_t *marks = array_grown(prior->marks, &prior->marks_cap, 64, sizeof *marks);
-        prior->failed |= !marks;
-        if (!marks)
-            return;
-        prior->marks = marks;
-    }
-    prior->marks[prior->marks_n++] = (prior_mark_t){prefix, chain};
+    if (array_has_room(prior->marks, prior->marks_n, prior->marks_cap, 64))
+        prior->marks[prior->marks_n++] = (prior_mark_t){prefix, chain};
+    else
+        prior->failed = true;
 }
 
 /* It was on its way, or its producer did not know yet, when another took the job over. */
@@ -111,14 +107,10 @@ void prior_record(prior_t *prior, int32_t partition, int64_t offset, const void 
     if (item.index < prior->prefix || item.index - prior->prefix >= JOBLOG_AHEAD_MAX ||
         (int32_t)place_item(prior->job_hash, prior->partitions, item.index) != partition)
         return;
-    if (prior->items_n == prior->items_cap) {
-        prior_item_t *items = array_grown(prior->items, &prior->items_cap, 64, sizeof *items);
-        prior->failed |= !items;
-        if (!items)
-            return;
-        prior->items = items;
-    }
-    prior->items[prior->items_n++] = (prior_item_t){item.index, prior_hash(item.in, item.in_len), offset};
+    if (array_has_room(prior->items, prior->items_n, prior->items_cap, 64))
+        prior->items[prior->items_n++] = (prior_item_t){item.index, prior_hash(item.in, item.in_len), offset};
+    else
+        prior->failed = true;
 }
 
 static int by_index(const void *a, const void *b)

@@ -30,14 +30,9 @@ static task_t *find(tasks_t *tasks, const char *name, size_t len, const char *qu
             return &tasks->at[i];
     if (len == 0 || len >= NAME_BYTES || strlen(queue) >= NAME_BYTES || tasks->n == TASKS_MAX)
         return NULL;
-    if (tasks->n == tasks->cap) {
-        task_t *grown = array_grown(tasks->at, &tasks->cap, 16, sizeof *grown);
-        if (!grown) {
-            tasks->failed = true;
-            return NULL;
-        }
-        tasks->at = grown;
-    }
+    tasks->failed |= !array_has_room(tasks->at, tasks->n, tasks->cap, 16);
+    if (tasks->failed)
+        return NULL;
     task_t *at = &tasks->at[tasks->n++];
     *at = (task_t){0};
     memcpy(at->task, name, len);

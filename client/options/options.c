@@ -53,12 +53,8 @@ void fanmap_options_free(fanmap_options_t *options)
 static int append_setting(fanmap_options_t *options, int option, option_source_t source, const char *key,
                           const char *value)
 {
-    if (options->n == options->cap) {
-        setting_t *at = array_grown(options->at, &options->cap, 16, sizeof *at);
-        if (!at)
-            return FANMAP_ENOMEM;
-        options->at = at;
-    }
+    if (!array_has_room(options->at, options->n, options->cap, 16))
+        return FANMAP_ENOMEM;
     setting_t *setting = &options->at[options->n];
     *setting = (setting_t){option, source, key ? strdup(key) : NULL, strdup(value)};
     if (!setting->value || (key && !setting->key)) {

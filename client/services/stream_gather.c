@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "client/services/stream.h"
 #include "io/random_id.h"
 
@@ -255,26 +256,13 @@ void stream_gather_turn(fanmap_stream_t *s)
     }
 }
 
-/* More room for one array of what is known of each lane. */
-static bool grow(void *array, size_t size, uint32_t from, uint32_t to)
-{
-    void *old, *grown;
-    memcpy(&old, array, sizeof old);
-    grown = realloc(old, (to + 1) * size);
-    if (!grown)
-        return false;
-    memset((char *)grown + from * size, 0, (to + 1 - from) * size);
-    memcpy(array, &grown, sizeof grown);
-    return true;
-}
-
 bool stream_has_lanes(fanmap_stream_t *s, uint32_t n)
 {
     uint32_t had = s->lanes_n;
     if (n <= had)
         return true;
-    if (!grow(&s->positions, sizeof *s->positions, had, n) || !grow(&s->texts, sizeof *s->texts, had, n) ||
-        !grow(&s->gathered, sizeof *s->gathered, had, n) || !grow(&s->deleted, sizeof *s->deleted, had, n) ||
+    if (!array_extend(s->positions, had, n + 1) || !array_extend(s->texts, had, n + 1) ||
+        !array_extend(s->gathered, had, n + 1) || !array_extend(s->deleted, had, n + 1) ||
         !gatherer_grow(s->gatherer, n))
         return false;
     s->lanes_n = n;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -121,11 +122,8 @@ static bool take_scalar(reader_t *r, buf_t *b)
 static bool add_value(reader_t *r, task_entry_t *e, size_t n)
 {
     buf_t b = {0};
-    char **more = realloc(e->values, (n + 2) * sizeof *more);
-    if (!more)
+    if (!array_extend(e->values, n, n + 2))
         return no_memory(r);
-    e->values = more;
-    more[n] = more[n + 1] = NULL;
     bool ok = take_scalar(r, &b);
     buf_append(&b, "", 1);
     if (!ok || b.failed) {
@@ -133,7 +131,7 @@ static bool add_value(reader_t *r, task_entry_t *e, size_t n)
         buf_free(&b);
         return failed ? no_memory(r) : false;
     }
-    more[n] = (char *)b.data;
+    e->values[n] = (char *)b.data;
     return true;
 }
 
@@ -191,15 +189,13 @@ static bool take_section(reader_t *r, task_file_t *f)
     if (len > TASK_FILE_NAME_MAX)
         return bad_line(r, "the name of a task is at most 63 characters long");
     r->at++;
-    task_section_t *more = realloc(f->sections, (f->sections_n + 1) * sizeof *more);
-    if (!more)
+    if (!array_extend(f->sections, f->sections_n, f->sections_n + 1))
         return no_memory(r);
-    f->sections = more;
-    task_section_t *s = &more[f->sections_n++];
-    *s = (task_section_t){.line = r->line};
+    task_section_t *s = &f->sections[f->sections_n++];
+    s->line = r->line;
     memcpy(s->name, name, len);
     for (size_t i = 0; i + 1 < f->sections_n; i++)
-        if (strcmp(more[i].name, s->name) == 0)
+        if (strcmp(f->sections[i].name, s->name) == 0)
             return bad_line(r, "a task of this name stands above");
     return true;
 }
@@ -216,16 +212,15 @@ static bool take_entry(reader_t *r, task_file_t *f)
     r->at++;
     skip(r, false);
     task_section_t *s = &f->sections[f->sections_n - 1];
-    task_entry_t *more = realloc(s->entries, (s->entries_n + 1) * sizeof *more);
-    if (!more)
+    if (!array_extend(s->entries, s->entries_n, s->entries_n + 1))
         return no_memory(r);
-    s->entries = more;
-    task_entry_t *e = &more[s->entries_n++];
-    *e = (task_entry_t){.line = r->line, .key = strndup(key, len)};
+    task_entry_t *e = &s->entries[s->entries_n++];
+    e->line = r->line;
+    e->key = strndup(key, len);
     if (!e->key)
         return no_memory(r);
     for (size_t i = 0; i + 1 < s->entries_n; i++)
-        if (strcmp(more[i].key, e->key) == 0)
+        if (strcmp(s->entries[i].key, e->key) == 0)
             return bad_line(r, "this key stands above already");
     return peek(r) == '[' ? take_list(r, e) : add_value(r, e, 0);
 }

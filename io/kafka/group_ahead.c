@@ -55,11 +55,7 @@ static bool make_room(kafka_ahead_t *ahead)
     }
     if (ahead->cap - ahead->n >= TAKE_N)
         return true;
-    rd_kafka_message_t **messages = array_grown(ahead->messages, &ahead->cap, CAP_MIN, sizeof *messages);
-    if (messages == NULL)
-        return false;
-    ahead->messages = messages;
-    return ahead->cap - ahead->n >= TAKE_N;
+    return array_has_room(ahead->messages, ahead->cap, ahead->cap, CAP_MIN) && ahead->cap - ahead->n >= TAKE_N;
 }
 
 /* False: its queue is empty by now. */

@@ -3,25 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/invariant.h"
 #include "io/kafka/topics.h"
-
-static bool grow(kafka_topic_t *topic, size_t n)
-{
-    kafka_lane_t **lanes = realloc(topic->lanes, n * sizeof(kafka_lane_t *));
-    if (lanes == NULL)
-        return false;
-    memset(lanes + topic->lanes_n, 0, (n - topic->lanes_n) * sizeof(kafka_lane_t *));
-    topic->lanes = lanes;
-    topic->lanes_n = n;
-    return true;
-}
 
 kafka_lane_t *kafka_lane_get(kafka_topic_t *topic, int32_t partition)
 {
     size_t i = (size_t)partition;
-    if (i >= topic->lanes_n && !grow(topic, i + 1))
-        return NULL;
+    if (i >= topic->lanes_n) {
+        if (!array_extend(topic->lanes, topic->lanes_n, i + 1))
+            return NULL;
+        topic->lanes_n = i + 1;
+    }
     kafka_lane_t *lane = topic->lanes[i];
     if (lane != NULL || (lane = calloc(1, sizeof *lane)) == NULL)
         return lane;

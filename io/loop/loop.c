@@ -184,13 +184,9 @@ void loop_on_wake(loop_t *loop, loop_timer_fn fn, void *arg)
 void loop_defer(loop_t *loop, loop_timer_fn fn, void *arg)
 {
     loop_deferreds_t *list = &loop->deferred;
-    if (list->n == list->cap) {
-        loop_deferred_t *at = array_grown(list->at, &list->cap, 32, sizeof *at);
-        if (at == NULL) {
-            loop->no_memory = true;
-            return;
-        }
-        list->at = at;
+    if (!array_has_room(list->at, list->n, list->cap, 32)) {
+        loop->no_memory = true;
+        return;
     }
     list->at[list->n++] = (loop_deferred_t){fn, arg};
     if (!loop->running && list->n == 1)

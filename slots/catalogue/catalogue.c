@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/text.h"
 #include "slots/catalogue/catalogue.h"
@@ -23,12 +24,10 @@ int slots_catalogue_add_task(slots_catalogue_t *c, const char *name, slots_task_
     for (size_t i = 0; i < c->n; i++)
         if (strcmp(c->tasks[i].name, name) == 0)
             return err_set(err, FANMAP_EUSAGE, "task '%s' is named twice", safe);
-    slots_task_t *more = realloc(c->tasks, (c->n + 1) * sizeof *more);
-    if (!more)
+    if (!array_extend(c->tasks, c->n, c->n + 1))
         return err_set(err, FANMAP_ENOMEM, "no memory for task '%s'", safe);
-    c->tasks = more;
     *ret = &c->tasks[c->n++];
-    **ret = (slots_task_t){.engine = TASK_SO};
+    (*ret)->engine = TASK_SO;
     snprintf((*ret)->name, sizeof(*ret)->name, "%s", name);
     return FANMAP_OK;
 }

@@ -9,6 +9,7 @@
  * says so, and the worker makes smaller calls of them. */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "slots/host/host.h"
 
 static bool make_room(host_t *h, uint32_t n)
@@ -16,14 +17,10 @@ static bool make_room(host_t *h, uint32_t n)
     call_t *c = &h->call;
     if (n <= c->cap)
         return true;
-    called_t *runs = realloc(c->runs, n * sizeof *runs);
-    if (!runs)
+    if (!array_extend(c->runs, c->cap, n))
         return false;
-    c->runs = runs;
-    for (; c->cap < n; c->cap++) {
-        runs[c->cap] = (called_t){0};
-        attempt_init(&runs[c->cap].attempt, h->attempt.api.cancelled);
-    }
+    for (; c->cap < n; c->cap++)
+        attempt_init(&c->runs[c->cap].attempt, h->attempt.api.cancelled);
     return true;
 }
 

@@ -35,12 +35,8 @@ static bool note_lapse(slots_t *s, uint32_t job_key, int64_t at_ms)
     }
     if (i == s->lapses_n && at_ms == INT64_MAX)
         return true;
-    if (i == s->lapses_cap) {
-        lapse_t *more = array_grown(s->lapses, &s->lapses_cap, 8, sizeof *more);
-        if (!more)
-            return false;
-        s->lapses = more;
-    }
+    if (!array_has_room(s->lapses, i, s->lapses_cap, 8))
+        return false;
     s->lapses[i] = (lapse_t){job_key, at_ms};
     s->lapses_n += i == s->lapses_n;
     return true;

@@ -46,12 +46,8 @@ static bool read_stat(const char *pid, entry_t *ret)
 
 static bool add_entry(table_t *t, const entry_t *e)
 {
-    if (t->n == t->cap) {
-        entry_t *more = array_grown(t->at, &t->cap, 256, sizeof *more);
-        if (!more)
-            return false;
-        t->at = more;
-    }
+    if (!array_has_room(t->at, t->n, t->cap, 256))
+        return false;
     t->at[t->n++] = *e;
     return true;
 }

@@ -255,7 +255,7 @@ static void put_item(fleet_t *f, size_t job, uint64_t index)
 {
     buf_t value = {0};
     shelf_t *shelf = &f->shelves[place_item(place_job_hash(f->specs[job].job), (uint32_t)f->workers_n, index)];
-    if (shelf->n == shelf->cap && (shelf->at = array_grown(shelf->at, &shelf->cap, 256, sizeof *shelf->at)) == NULL)
+    if (!array_has_room(shelf->at, shelf->n, shelf->cap, 256))
         abort();
     item_encode(&value, index, "\x01", 1);
     entry_t *entry = &shelf->at[shelf->n++];

@@ -10,12 +10,9 @@
 bool actions_grow(worker_t *w)
 {
     worker_actions_t *a = w->actions;
-    worker_action_t *at = array_grown(a->at, &a->cap, 64, sizeof *at);
-    if (at == NULL)
-        w->failed = true;
-    else
-        a->at = at;
-    return at != NULL;
+    bool has_room = array_has_room(a->at, a->n, a->cap, 64);
+    w->failed |= !has_room;
+    return has_room;
 }
 
 static __attribute__((format(printf, 4, 0))) void put_note(worker_t *w, fanmap_log_level_t level, int32_t lane,

@@ -45,12 +45,8 @@ static deferred_run_t *run_for(worker_t *w, deferred_t *of, worker_job_t *job, i
         return last;
     if (w->deferred_n >= RUNS_MAX)
         return NULL;
-    if (of->n == of->cap) {
-        deferred_run_t *runs = array_grown(of->runs, &of->cap, 16, sizeof *runs);
-        if (runs == NULL)
-            return NULL; /* as if there were too many */
-        of->runs = runs;
-    }
+    if (!array_has_room(of->runs, of->n, of->cap, 16))
+        return NULL; /* as if there were too many */
     w->deferred_n++;
     of->runs[of->n] = (deferred_run_t){offset, offset, job};
     return &of->runs[of->n++];

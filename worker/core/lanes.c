@@ -2,21 +2,15 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/invariant.h"
 
 enum { LANES_FIRST = 8 };
 
 static lane_t *new_lane(lanes_t *queue, const struct worker_part *part)
 {
-    if (queue->lanes_n == queue->lanes_cap) {
-        uint32_t cap = queue->lanes_cap == 0 ? LANES_FIRST : queue->lanes_cap * 2;
-        lane_t **lanes = realloc(queue->lanes, cap * sizeof(lane_t *));
-        if (lanes == NULL)
-            return NULL;
-        queue->lanes = lanes;
-        queue->lanes_cap = cap;
-    }
-    lane_t *lane = calloc(1, sizeof *lane);
+    bool has_room = array_has_room(queue->lanes, queue->lanes_n, queue->lanes_cap, LANES_FIRST);
+    lane_t *lane = has_room ? calloc(1, sizeof *lane) : NULL;
     if (lane == NULL)
         return NULL;
     lane->part = part;

@@ -19,11 +19,11 @@ typedef struct {
 /* Zeroed: empty. */
 typedef struct {
     lane_t **lanes;
-    uint32_t lanes_n, lanes_cap;
-    uint32_t last;   /* the lane that was added to last */
-    lane_t *current; /* the lane with the first item, as long as that is not above ... */
-    uint64_t bound;  /* ... what no item of another lane is below */
-    size_t n;        /* items in all lanes */
+    uint32_t lanes_n, last; /* last: the lane that was added to last */
+    lane_t *current;        /* the lane with the first item, as long as that is not above ... */
+    uint64_t bound;         /* ... what no item of another lane is below */
+    size_t n;               /* items in all lanes */
+    size_t lanes_cap;
 } lanes_t;
 
 /* item->part says which lane. False: no memory, and nothing was done. item_unlink takes it out. */

@@ -36,15 +36,10 @@ void job_leave(worker_t *w, worker_job_t *job, worker_part_t *part, int64_t offs
         return;
     if (job->left_n == job->left_cap)
         forget_stale(job);
-    if (job->left_n == job->left_cap) {
-        left_range_t *left = array_grown(job->left, &job->left_cap, 16, sizeof *left);
-        if (left == NULL) {
-            w->failed = true;
-            return;
-        }
-        job->left = left;
-    }
-    job->left[job->left_n++] = (left_range_t){part, part->ownership, offset, offset + 1};
+    if (array_has_room(job->left, job->left_n, job->left_cap, 16))
+        job->left[job->left_n++] = (left_range_t){part, part->ownership, offset, offset + 1};
+    else
+        w->failed = true;
 }
 
 void job_finish_left(worker_job_t *job)

@@ -3,26 +3,19 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/search.h"
-
-static bool grow(worker_t *w, uint32_t n)
-{
-    worker_part_t **parts = realloc(w->parts, n * sizeof(worker_part_t *));
-    if (parts == NULL)
-        return false;
-    memset(parts + w->parts_n, 0, (n - w->parts_n) * sizeof(worker_part_t *));
-    w->parts = parts;
-    w->parts_n = n;
-    return true;
-}
 
 worker_part_t *part_get(worker_t *w, int32_t lane)
 {
     if (lane < 0 || lane >= WORKER_LANES_MAX)
         return NULL;
-    if ((uint32_t)lane >= w->parts_n && !grow(w, (uint32_t)lane + 1)) {
-        w->failed = true;
-        return NULL;
+    if ((uint32_t)lane >= w->parts_n) {
+        if (!array_extend(w->parts, w->parts_n, (size_t)lane + 1)) {
+            w->failed = true;
+            return NULL;
+        }
+        w->parts_n = (uint32_t)lane + 1;
     }
     worker_part_t **place = &w->parts[lane];
     if (*place == NULL) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/invariant.h"
 #include "base/search.h"
 
@@ -117,12 +118,10 @@ bool tracker_count(tracker_t *t, const commit_count_t *count)
         t->counts[at] = *count;
         return true;
     }
-    commit_count_t *counts = realloc(t->counts, (t->counts_n + 1) * sizeof *counts);
-    if (counts == NULL)
+    if (!array_extend(t->counts, t->counts_n, t->counts_n + 1))
         return false;
-    memmove(&counts[at + 1], &counts[at], (t->counts_n - at) * sizeof *counts);
-    counts[at] = *count;
-    t->counts = counts;
+    memmove(&t->counts[at + 1], &t->counts[at], (t->counts_n - at) * sizeof *t->counts);
+    t->counts[at] = *count;
     t->counts_n++;
     return true;
 }

@@ -72,12 +72,8 @@ void shell_free_packs(worker_shell_t *shell)
 
 bool inflight_keep_item(inflight_t *inflight, worker_item_t *item)
 {
-    if (inflight->items_n == inflight->items_cap) {
-        worker_item_t **items = array_grown(inflight->items, &inflight->items_cap, 64, sizeof *items);
-        if (!items)
-            return false;
-        inflight->items = items;
-    }
+    if (!array_has_room(inflight->items, inflight->items_n, inflight->items_cap, 64))
+        return false;
     inflight->items[inflight->items_n++] = item;
     return true;
 }

@@ -12,13 +12,10 @@
 
 static bool grow(lanes_of_t *of, uint32_t n)
 {
-    int32_t *lanes = realloc(of->lanes, n * sizeof *lanes);
-    if (!lanes)
+    if (!array_extend(of->lanes, of->n, n))
         return false;
-    for (uint32_t i = of->n; i < n; i++)
-        lanes[i] = -1;
-    of->lanes = lanes;
-    of->n = n;
+    for (; of->n < n; of->n++)
+        of->lanes[of->n] = -1;
     return true;
 }
 
@@ -26,12 +23,8 @@ static int32_t give_out(worker_shell_t *shell, int32_t bus_lane)
 {
     if (shell->lanes_n == WORKER_LANES_MAX)
         return -1;
-    if (shell->lanes_n == shell->lanes_cap) {
-        int32_t *lanes = array_grown(shell->lanes, &shell->lanes_cap, 64, sizeof *lanes);
-        if (!lanes)
-            return -1;
-        shell->lanes = lanes;
-    }
+    if (!array_has_room(shell->lanes, shell->lanes_n, shell->lanes_cap, 64))
+        return -1;
     shell->lanes[shell->lanes_n] = bus_lane;
     return (int32_t)shell->lanes_n++;
 }
