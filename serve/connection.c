@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "serve/connection_state.h"
@@ -46,12 +47,7 @@ static void leave(connection_t *c)
 static void drop(connection_t *c)
 {
     leave(c);
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        c->serve->connections = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
+    DL_DELETE(c->serve->connections, c);
     c->serve->connections_n--;
     event_free(c->deadline);
     event_free(c->again);
@@ -343,10 +339,7 @@ void connection_begin(serve_t *serve, struct bufferevent *bev, const access_t *a
     c->bev = bev;
     c->access = access;
     c->unsent = SIZE_MAX;
-    c->next = serve->connections;
-    if (c->next)
-        c->next->prev = c;
-    serve->connections = c;
+    DL_PREPEND(serve->connections, c);
     serve->connections_n++;
     bufferevent_setwatermark(bev, EV_READ, 0, IN_MAX);
     bufferevent_setwatermark(bev, EV_WRITE, OUT_LOW, 0);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/error.h"
 #include "schemas/value.h"
@@ -56,11 +57,7 @@ struct viewer {
 
 static void watched_free(watched_t *w)
 {
-    watched_t **at = &w->serve->watched;
-    while (*at && *at != w)
-        at = &(*at)->next;
-    if (*at)
-        *at = w->next;
+    LL_DELETE(w->serve->watched, w);
     w->serve->watched_n--;
     if (w->job)
         fanmap_job_close(w->job, true);
@@ -133,8 +130,7 @@ static int watched_begin(serve_t *serve, const char *id, watched_t **ret, fanmap
             return err_set(err, FANMAP_ENOMEM, "out of memory");
         w->serve = serve;
         memcpy(w->id, id, strlen(id) + 1);
-        w->next = serve->watched;
-        serve->watched = w;
+        LL_PREPEND(serve->watched, w);
         serve->watched_n++;
         w->summary = summary_new();
         w->linger = evtimer_new(serve->base, on_linger, w);

@@ -1,6 +1,7 @@
 #include "client/connection/job.h"
 
 #include <stdio.h>
+#include <utlist.h>
 
 #include "client/connection/client.h"
 
@@ -16,16 +17,12 @@ void job_link(fanmap_t *f, fanmap_job_t *job)
 {
     job->f = f;
     job->number = free_number(f);
-    job->next = f->jobs;
-    f->jobs = job;
+    LL_PREPEND(f->jobs, job);
 }
 
 void job_unlink(fanmap_job_t *job)
 {
-    fanmap_job_t **at = &job->f->jobs;
-    while (*at != job)
-        at = &(*at)->next;
-    *at = job->next;
+    LL_DELETE(job->f->jobs, job);
 }
 
 void job_rotate(fanmap_job_t *job)
@@ -33,11 +30,7 @@ void job_rotate(fanmap_job_t *job)
     if (!job->next)
         return;
     job_unlink(job);
-    fanmap_job_t **at = &job->f->jobs;
-    while (*at)
-        at = &(*at)->next;
-    *at = job;
-    job->next = NULL;
+    LL_APPEND(job->f->jobs, job);
 }
 
 fanmap_job_t *job_by_number(const fanmap_t *f, uint32_t number)

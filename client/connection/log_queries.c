@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "client/connection/client.h"
 
@@ -24,10 +25,7 @@ struct log_query {
 
 static void query_free(log_query_t *query)
 {
-    log_query_t **at = &query->f->log_queries;
-    while (*at != query)
-        at = &(*at)->next;
-    *at = query->next;
+    LL_DELETE(query->f->log_queries, query);
     free(query);
 }
 

@@ -1,5 +1,7 @@
 #include "client/connection/publisher.h"
 
+#include <utlist.h>
+
 #include "client/connection/client.h"
 
 #define COOKIE_VALUE_MASK ((UINT64_C(1) << COOKIE_VALUE_BITS) - 1)
@@ -31,10 +33,7 @@ void publisher_close(publisher_t *publisher)
 {
     if (!publisher->f)
         return;
-    publisher_t **at = &publisher->f->publishers;
-    while (*at != publisher)
-        at = &(*at)->next;
-    *at = publisher->next;
+    LL_DELETE(publisher->f->publishers, publisher);
     publisher->f = NULL;
 }
 
