@@ -41,74 +41,26 @@ bool name_items_parse(const char *topic, const char *name_space, char ret_queue[
     return true;
 }
 
-char *name_results(char *ret, const char *name_space)
+static const char *const words[] = {
+    [NAME_RESULTS] = "results", [NAME_JOBS] = "jobs",       [NAME_DEAD] = "dead",
+    [NAME_LOGS] = "logs",       [NAME_WORKERS] = "workers", [NAME_AGGREGATOR] = "aggregator",
+    [NAME_STREAM] = "stream",   [NAME_GATHER] = "gather",   [NAME_REPLAY] = "replay",
+    [NAME_READER] = "reader",   [NAME_SHARE] = "share"};
+
+char *name_shared(char *ret, const char *name_space, name_word_t word)
 {
-    snprintf(ret, TOPIC_NAME_MAX, "%s.results", name_space);
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.%s", name_space, words[word]);
     return ret;
 }
 
-char *name_jobs(char *ret, const char *name_space)
+char *name_of_id(char *ret, const char *name_space, name_word_t word, const char *id)
 {
-    snprintf(ret, TOPIC_NAME_MAX, "%s.jobs", name_space);
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.%s.%s", name_space, words[word], id);
     return ret;
 }
 
-char *name_stream(char *ret, const char *name_space, const char *id)
+char *name_of_reader(char *ret, const char *name_space, name_word_t word, const char *id, const char *reader)
 {
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.stream.%s", name_space, id);
-    return ret;
-}
-
-char *name_gather(char *ret, const char *name_space, const char *id)
-{
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.gather.%s", name_space, id);
-    return ret;
-}
-
-char *name_replay(char *ret, const char *name_space, const char *id)
-{
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.replay.%s", name_space, id);
-    return ret;
-}
-
-char *name_readers(char *ret, const char *name_space)
-{
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.reader", name_space);
-    return ret;
-}
-
-char *name_reader(char *ret, const char *name_space, const char *id, const char *reader)
-{
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.reader.%s.%s", name_space, id, reader);
-    return ret;
-}
-
-char *name_share(char *ret, const char *name_space, const char *id, const char *reader)
-{
-    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.share.%s.%s", name_space, id, reader);
-    return ret;
-}
-
-char *name_dead(char *ret, const char *name_space)
-{
-    snprintf(ret, TOPIC_NAME_MAX, "%s.dead", name_space);
-    return ret;
-}
-
-char *name_logs(char *ret, const char *name_space)
-{
-    snprintf(ret, TOPIC_NAME_MAX, "%s.logs", name_space);
-    return ret;
-}
-
-char *name_group(char *ret, const char *name_space, const char *queue)
-{
-    snprintf(ret, TOPIC_NAME_MAX, "%s.workers.%s", name_space, queue);
-    return ret;
-}
-
-char *name_aggregator_group(char *ret, const char *name_space, const char *group)
-{
-    snprintf(ret, TOPIC_NAME_MAX, "%s.aggregator.%s", name_space, group);
+    (void)snprintf(ret, TOPIC_NAME_MAX, "%s.%s.%s.%s", name_space, words[word], id, reader);
     return ret;
 }

@@ -143,33 +143,33 @@ static const char *name_of(const printing_t *p, resource_t resource, char *name)
         return from ? from : "FROM";
     case ON_STREAM_LOG:
     case ON_STREAM_GROUP:
-        return name_stream(name, name_space, stream);
+        return name_of_id(name, name_space, NAME_STREAM, stream);
     case ON_TO:
         return options_text(p->options, OPT_TO);
     case ON_ERRORS_TO:
         return options_text(p->options, OPT_ERRORS_TO);
     case ON_GATHER_GROUP:
     case ON_TRANSACTIONS:
-        return name_gather(name, name_space, stream);
+        return name_of_id(name, name_space, NAME_GATHER, stream);
     case ON_READERS:
     case ON_READER_TRANSACTIONS:
-        return name_readers(name, name_space);
+        return name_shared(name, name_space, NAME_READER);
     case ON_REPLAY_GROUP:
-        return name_replay(name, name_space, stream);
+        return name_of_id(name, name_space, NAME_REPLAY, stream);
     case ON_ITEMS:
         return name_items_of_queue(name, name_space, queue);
     case ON_RESULTS:
-        return name_results(name, name_space);
+        return name_shared(name, name_space, NAME_RESULTS);
     case ON_JOBS:
-        return name_jobs(name, name_space);
+        return name_shared(name, name_space, NAME_JOBS);
     case ON_DEAD:
-        return name_dead(name, name_space);
+        return name_shared(name, name_space, NAME_DEAD);
     case ON_LOGS:
-        return name_logs(name, name_space);
+        return name_shared(name, name_space, NAME_LOGS);
     case ON_AGGREGATOR_GROUP:
-        return name_aggregator_group(name, name_space, options_text(p->options, OPT_GROUP));
+        return name_of_id(name, name_space, NAME_AGGREGATOR, options_text(p->options, OPT_GROUP));
     default:
-        return name_group(name, name_space, queue);
+        return name_of_id(name, name_space, NAME_WORKERS, queue);
     }
 }
 

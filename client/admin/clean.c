@@ -238,7 +238,7 @@ int fanmap_clean(fanmap_t *f, const fanmap_options_t *options, int timeout_ms, f
 {
     cleaning_t c = {.queue_name = options_text(options, OPT_QUEUE)};
     query_begin(&c.query, f, timeout_ms, err);
-    name_group(c.group, f->namespace_name, c.queue_name);
+    name_of_id(c.group, f->namespace_name, NAME_WORKERS, c.queue_name);
     c.shared = query_queue(&c.query, NULL, NULL);
     clean_namespace(&c, options_switch(options, OPT_CLEAN));
     memcpy(ret, &c.cleaned, sizeof_ret < sizeof c.cleaned ? sizeof_ret : sizeof c.cleaned);

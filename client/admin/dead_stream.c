@@ -62,7 +62,7 @@ static void find_stream(replay_t *r)
     if (query->result != FANMAP_OK)
         return;
     r->spec = seen.spec;
-    (void)name_replay(r->group, query->f->namespace_name, id);
+    (void)name_of_id(r->group, query->f->namespace_name, NAME_REPLAY, id);
     if (!seen.view.is_known || seen.spec.stream == STREAM_NOT)
         query->result = err_set(query->err, FANMAP_ENOJOB, "there is no stream %s", id);
     else if (seen.spec.errors_to[0] == '\0')

@@ -42,10 +42,12 @@ static int want_all(topics_t *t, fanmap_error_t *err)
     if (!t->names || !t->wanted)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
     t->items = (bus_topic_config_t){NULL, partitions, false, -1, bytes};
-    want(t, name_results(t->names[0], name_space), &(bus_topic_config_t){NULL, partitions, false, retention, bytes});
-    want(t, name_jobs(t->names[1], name_space), &(bus_topic_config_t){NULL, 1, true, -1, bytes});
-    want(t, name_dead(t->names[2], name_space), &(bus_topic_config_t){NULL, 1, false, retention, bytes});
-    want(t, name_logs(t->names[3], name_space), &(bus_topic_config_t){NULL, partitions, false, TOPIC_LOGS_MS, bytes});
+    want(t, name_shared(t->names[0], name_space, NAME_RESULTS),
+         &(bus_topic_config_t){NULL, partitions, false, retention, bytes});
+    want(t, name_shared(t->names[1], name_space, NAME_JOBS), &(bus_topic_config_t){NULL, 1, true, -1, bytes});
+    want(t, name_shared(t->names[2], name_space, NAME_DEAD), &(bus_topic_config_t){NULL, 1, false, retention, bytes});
+    want(t, name_shared(t->names[3], name_space, NAME_LOGS),
+         &(bus_topic_config_t){NULL, partitions, false, TOPIC_LOGS_MS, bytes});
     for (size_t i = 0; i < n; i++) {
         task = options_nth(o, OPT_TASK, i);
         if (!task_name_valid(task))
@@ -99,7 +101,7 @@ static void report_topic(const topics_t *t, const bus_topic_config_t *wanted, co
         info.message_bytes_max = state->message_bytes_max;
     }
     if (name_items_parse(info.name, t->query.f->namespace_name, queue, task))
-        name_group(group, t->query.f->namespace_name, queue);
+        name_of_id(group, t->query.f->namespace_name, NAME_WORKERS, queue);
     find_problem(t, &info, problem, sizeof problem);
     t->fn(t->arg, &info);
 }

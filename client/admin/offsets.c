@@ -45,7 +45,7 @@ int64_t query_lag(query_t *query, const queue_t *queue)
     int64_t lag = 0, *committed = malloc((queue->items_n + 1) * sizeof *committed);
     if (!committed)
         query_out_of_memory(query);
-    name_group(group, query->f->namespace_name, queue->name);
+    name_of_id(group, query->f->namespace_name, NAME_WORKERS, queue->name);
     query_committed(query, queue->items, group, queue->items_n, committed);
     for (uint32_t p = 0; query->result == FANMAP_OK && p < queue->items_n; p++)
         lag += lag_of(query, queue->items, (int32_t)p, committed[p]);

@@ -39,7 +39,7 @@ bus_topic_t *query_dead(query_t *query)
 {
     const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
-    const bus_topic_config_t config = {name_dead(name, query->f->namespace_name), 1, false,
+    const bus_topic_config_t config = {name_shared(name, query->f->namespace_name, NAME_DEAD), 1, false,
                                        (int64_t)options_ms(o, OPT_RETENTION), options_record_bytes_max(o)};
     (void)query_ensure(query, &config, options_switch(o, OPT_CREATE_TOPICS));
     return query_open(query, name, NULL, NULL);
@@ -49,7 +49,7 @@ bus_topic_t *query_logs(query_t *query, uint32_t *ret_partitions_n)
 {
     const fanmap_options_t *o = query->f->options;
     char name[TOPIC_NAME_MAX];
-    const bus_topic_config_t config = {name_logs(name, query->f->namespace_name),
+    const bus_topic_config_t config = {name_shared(name, query->f->namespace_name, NAME_LOGS),
                                        (uint32_t)options_count(o, OPT_PARTITIONS), false, TOPIC_LOGS_MS,
                                        options_record_bytes_max(o)};
     *ret_partitions_n = query_ensure(query, &config, options_switch(o, OPT_CREATE_TOPICS));

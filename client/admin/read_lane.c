@@ -160,7 +160,7 @@ static bus_topic_t *open_log(reading_t *r)
 {
     char name[TOPIC_NAME_MAX];
     query_t *query = &r->query;
-    const bus_topic_config_t config = {.name = name_stream(name, query->f->namespace_name, r->id)};
+    const bus_topic_config_t config = {.name = name_of_id(name, query->f->namespace_name, NAME_STREAM, r->id)};
     uint32_t lanes_n = query_ensure(query, &config, false);
     if (query->result == FANMAP_OK && r->lane_n >= lanes_n)
         query->result =

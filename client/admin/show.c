@@ -204,7 +204,8 @@ static void explain_topics(showing_t *s)
         waits |= show->lanes[i].ungathered > 0;
     size_t n = s->show.waits_n;
     if (waits && n < FANMAP_WAITS_MAX &&
-        held_topic_forgets(&s->query, name_stream(log, s->query.f->namespace_name, s->id), s->held[n], WHY_TEXT_MAX))
+        held_topic_forgets(&s->query, name_of_id(log, s->query.f->namespace_name, NAME_STREAM, s->id), s->held[n],
+                           WHY_TEXT_MAX))
         s->show.waits[s->show.waits_n++] = s->held[n];
     if (!waits || show->gatherers_n <= 0)
         return;

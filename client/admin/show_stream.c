@@ -137,8 +137,8 @@ static void fill_stream(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
 void show_stream(query_t *query, const spec_t *spec, int64_t now_ms, fanmap_show_t *ret)
 {
     stream_t s = {.query = query, .order = spec->stream};
-    name_stream(s.name, query->f->namespace_name, spec->job);
-    name_gather(s.gatherers, query->f->namespace_name, spec->job);
+    name_of_id(s.name, query->f->namespace_name, NAME_STREAM, spec->job);
+    name_of_id(s.gatherers, query->f->namespace_name, NAME_GATHER, spec->job);
     open_topics(&s, spec);
     if (query->result == FANMAP_OK)
         fill_stream(&s, now_ms, ret);

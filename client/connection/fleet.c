@@ -137,7 +137,7 @@ static int query_kafka(fleet_asking_t *a, fanmap_error_t *err)
     if (a->step == ENDS)
         return query_ends(a, err);
     request.kind = kinds[a->step];
-    name_group(group, a->f->namespace_name, a->known.queue);
+    name_of_id(group, a->f->namespace_name, NAME_WORKERS, a->known.queue);
     if (a->step == PROBE)
         a->probe_ms = loop_now_ms(a->f->loop);
     return bus_request(a->items, &request, on_kafka, a, err);

@@ -70,8 +70,9 @@ static int ensure(queue_t *queue, fanmap_error_t *err)
     uint32_t partitions = queue->f->is_local ? 1 : (uint32_t)options_count(o, OPT_PARTITIONS);
     const char *name_space = queue->f->namespace_name;
     const bus_topic_config_t topics[] = {
-        {name_results(results, name_space), partitions, false, (int64_t)options_ms(o, OPT_RETENTION), message_max},
-        {name_jobs(jobs, name_space), 1, true, -1, message_max},
+        {name_shared(results, name_space, NAME_RESULTS), partitions, false, (int64_t)options_ms(o, OPT_RETENTION),
+         message_max},
+        {name_shared(jobs, name_space, NAME_JOBS), 1, true, -1, message_max},
         {name_items(items, name_space, queue->name, queue->task), partitions, false, -1, message_max},
     };
     queue->is_asked = true;
@@ -92,7 +93,7 @@ static void on_counted(void *arg, const uint32_t *partitions_n, const fanmap_err
 int queue_count_again(queue_t *queue, fanmap_error_t *err)
 {
     char results[TOPIC_NAME_MAX];
-    const bus_topic_config_t topic = {name_results(results, queue->f->namespace_name), 1, false, -1, 0};
+    const bus_topic_config_t topic = {name_shared(results, queue->f->namespace_name, NAME_RESULTS), 1, false, -1, 0};
     if (queue->is_counting)
         return FANMAP_OK;
     queue->is_counting = true;
@@ -106,8 +107,8 @@ static int open_topics(queue_t *queue, fanmap_error_t *err)
     fanmap_t *f = queue->f;
     char items[TOPIC_NAME_MAX], results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX];
     name_items(items, f->namespace_name, queue->name, queue->task);
-    name_results(results, f->namespace_name);
-    name_jobs(jobs, f->namespace_name);
+    name_shared(results, f->namespace_name, NAME_RESULTS);
+    name_shared(jobs, f->namespace_name, NAME_JOBS);
     int r = FANMAP_OK;
     for (int topic = TOPIC_ITEMS; topic <= TOPIC_JOBS; topic++)
         queue->reports[topic] = (publisher_reports_t){f, (queue_topic_t)topic};

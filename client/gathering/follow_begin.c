@@ -139,8 +139,8 @@ int follow_begin(fanmap_job_t *job, const char *from, bool has_end, follow_t **r
                     .is_following = options_switch(job->options, OPT_FOLLOW),
                     .window_bytes = options_bytes(job->options, OPT_WINDOW)};
     *ret = f;
-    name_stream(f->log_name, job->f->namespace_name, job->id);
-    name_gather(f->group_name, job->f->namespace_name, job->id);
+    name_of_id(f->log_name, job->f->namespace_name, NAME_STREAM, job->id);
+    name_of_id(f->group_name, job->f->namespace_name, NAME_GATHER, job->id);
     const bus_topic_config_t topic = {.name = f->log_name};
     int r = has_end || !f->is_following ? FANMAP_OK
                                         : end_watch_begin(&f->end, job->queue->jobs, job->id, on_ended, job, err);

@@ -38,7 +38,7 @@ static int begin_known(fanmap_job_t *job, bool has_end, fanmap_error_t *err)
     if (r != FANMAP_OK || !options_text(job->options, OPT_AS))
         return r == FANMAP_OK ? gather_begin(job, err) : r;
     char results[TOPIC_NAME_MAX];
-    name_results(results, job->f->namespace_name);
+    name_shared(results, job->f->namespace_name, NAME_RESULTS);
     return gather_open_place(job, job->queue->results, results, job->spec.results_partition + 1, on_kept, err);
 }
 

@@ -41,7 +41,7 @@ static void on_output(fanmap_job_t *job)
 {
     char results[TOPIC_NAME_MAX];
     fanmap_error_t err;
-    name_results(results, job->f->namespace_name);
+    name_shared(results, job->f->namespace_name, NAME_RESULTS);
     if (gather_open_place(job, job->queue->results, results, job->spec.results_partition + 1, job->gathering->ready,
                           &err) != FANMAP_OK)
         job_fail(job, &err);

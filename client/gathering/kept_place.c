@@ -98,7 +98,7 @@ int kept_place_open(fanmap_job_t *job, bus_topic_t *topic, const char *topic_nam
     *ret = place;
     if (!place->name && random_id(random, 20) != FANMAP_OK)
         return err_set(err, FANMAP_EIO, "no random numbers");
-    name_reader(place->group, job->f->namespace_name, job->id, place->name ? place->name : random);
+    name_of_reader(place->group, job->f->namespace_name, NAME_READER, job->id, place->name ? place->name : random);
     return bus_writer_open(job->f->bus, place->group, output && job_output_is_plain(output),
                            output ? job_output_batch_bytes(output) : 0, on_answer, place, &place->writer, err);
 }

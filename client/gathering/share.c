@@ -262,7 +262,7 @@ int share_open(fanmap_job_t *job, share_t **ret, fanmap_error_t *err)
     }
     share->job = job;
     link->share = share;
-    (void)name_share(share->name, job->f->namespace_name, job->id, name);
+    (void)name_of_reader(share->name, job->f->namespace_name, NAME_SHARE, job->id, name);
     *ret = share;
     int r = loop_timer_new(job->f->loop, on_timer, share, &share->timer, err);
     if (r == FANMAP_OK)

@@ -52,7 +52,7 @@ static int query_workers(fanmap_job_t *job, fanmap_error_t *err)
         snprintf(name, sizeof name, "%s.%s", job->spec.queue, job->spec.task);
         return presence_ask(job->f->presence, PRESENCE_SERVERS, name, on_servers, job, err);
     }
-    name_group(group, job->f->namespace_name, job->spec.queue);
+    name_of_id(group, job->f->namespace_name, NAME_WORKERS, job->spec.queue);
     const bus_request_t request = {.kind = BUS_COUNT_MEMBERS, .group = group};
     return log_query(job, job->queue->items, &request, on_members, 0, err);
 }

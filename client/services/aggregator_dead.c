@@ -30,7 +30,7 @@ int dead_open(fanmap_aggregator_t *a, fanmap_error_t *err)
     char name[TOPIC_NAME_MAX];
     const fanmap_options_t *o = a->options;
     uint32_t bytes = options_record_bytes_max(o);
-    name_dead(name, a->f->namespace_name);
+    name_shared(name, a->f->namespace_name, NAME_DEAD);
     bus_topic_config_t topic = {name, 1, false, (int64_t)options_ms(o, OPT_RETENTION), bytes};
     int r = bus_topic_open(a->f->bus, name, on_delivered, a, &a->dead, err);
     if (r == FANMAP_OK)
@@ -42,7 +42,7 @@ void dead_letter(fanmap_aggregator_t *a, const bus_record_t *record)
 {
     char topic[TOPIC_NAME_MAX], partition[16], offset[24];
     fanmap_error_t err;
-    name_results(topic, a->f->namespace_name);
+    name_shared(topic, a->f->namespace_name, NAME_RESULTS);
     snprintf(partition, sizeof partition, "%" PRId32, record->partition);
     snprintf(offset, sizeof offset, "%" PRId64, record->offset);
     const char *const pairs[][2] = {{"fanmap.topic", topic},

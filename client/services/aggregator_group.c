@@ -118,7 +118,7 @@ int aggregator_join(fanmap_aggregator_t *a, fanmap_error_t *err)
                                                     .gap = on_gap};
     char name[TOPIC_NAME_MAX];
     const char *group = options_text(a->f->options, OPT_GROUP);
-    name_aggregator_group(name, a->f->namespace_name, group);
+    name_of_id(name, a->f->namespace_name, NAME_AGGREGATOR, group);
     int r = bus_group_join(&a->topics->results, 1, name, &callbacks, a, &a->group, err);
     if (r == FANMAP_OK)
         aggregator_log(a, FANMAP_LOG_INFO, "ready: jobs of namespace %s go to %s (group %s)", a->f->namespace_name,

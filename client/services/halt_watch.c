@@ -37,9 +37,10 @@ int halt_watch_open(bus_t *bus, const char *name_space, halt_watch_t **ret, fanm
     halt_watch_t *watch = calloc(1, sizeof *watch);
     if (!watch)
         return err_set(err, FANMAP_ENOMEM, "out of memory");
-    int r = bus_topic_open(bus, name_results(results, name_space), on_delivered, watch, &watch->results, err);
+    int r =
+        bus_topic_open(bus, name_shared(results, name_space, NAME_RESULTS), on_delivered, watch, &watch->results, err);
     if (r == FANMAP_OK)
-        r = bus_topic_open(bus, name_jobs(jobs, name_space), on_delivered, watch, &watch->jobs, err);
+        r = bus_topic_open(bus, name_shared(jobs, name_space, NAME_JOBS), on_delivered, watch, &watch->jobs, err);
     if (r == FANMAP_OK)
         *ret = watch;
     else

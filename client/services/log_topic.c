@@ -248,7 +248,7 @@ int log_topic_open(loop_t *loop, bus_t *bus, const log_topic_config_t *config, l
     t->loop = loop;
     t->bus = bus;
     t->config = *config;
-    name_logs(t->name, config->name_space);
+    name_shared(t->name, config->name_space, NAME_LOGS);
     int r = loop_timer_new(loop, on_timer, t, &t->timer, err);
     if (r == FANMAP_OK)
         *ret = t;

@@ -148,8 +148,8 @@ int stream_begin(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     int r = fill_spec(s, task, err);
     if (r != FANMAP_OK)
         return r;
-    name_stream(s->log_name, s->f->namespace_name, s->spec.job);
-    name_gather(s->group_name, s->f->namespace_name, s->spec.job);
+    name_of_id(s->log_name, s->f->namespace_name, NAME_STREAM, s->spec.job);
+    name_of_id(s->group_name, s->f->namespace_name, NAME_GATHER, s->spec.job);
     query_begin(&s->query, s->f, (int)options_ms(s->f->options, OPT_CONNECT_TIMEOUT), err);
     s->queue = query_queue(&s->query, NULL, NULL);
     query_job(&s->query, s->queue, s->spec.job, &seen);

@@ -16,7 +16,24 @@ static void a_topic_for_each_task(void **state)
     assert_string_equal(name_items(name, "prod", "gpu", "resize.v2"), "prod.items.gpu.resize.v2");
     assert_string_equal(name_items_of_queue(name, "prod", "gpu"), "prod.items.gpu.");
     assert_string_equal(name_items_of_all(name, "prod"), "prod.items.");
-    assert_string_equal(name_group(name, "prod", "gpu"), "prod.workers.gpu");
+    assert_string_equal(name_of_id(name, "prod", NAME_WORKERS, "gpu"), "prod.workers.gpu");
+}
+
+static void names_say_whose_they_are(void **state)
+{
+    char name[TOPIC_NAME_MAX];
+    (void)state;
+    assert_string_equal(name_shared(name, "prod", NAME_RESULTS), "prod.results");
+    assert_string_equal(name_shared(name, "prod", NAME_JOBS), "prod.jobs");
+    assert_string_equal(name_shared(name, "prod", NAME_DEAD), "prod.dead");
+    assert_string_equal(name_shared(name, "prod", NAME_LOGS), "prod.logs");
+    assert_string_equal(name_shared(name, "prod", NAME_READER), "prod.reader");
+    assert_string_equal(name_of_id(name, "prod", NAME_AGGREGATOR, "disk"), "prod.aggregator.disk");
+    assert_string_equal(name_of_id(name, "prod", NAME_STREAM, "s1"), "prod.stream.s1");
+    assert_string_equal(name_of_id(name, "prod", NAME_GATHER, "s1"), "prod.gather.s1");
+    assert_string_equal(name_of_id(name, "prod", NAME_REPLAY, "s1"), "prod.replay.s1");
+    assert_string_equal(name_of_reader(name, "prod", NAME_READER, "s1", "me"), "prod.reader.s1.me");
+    assert_string_equal(name_of_reader(name, "prod", NAME_SHARE, "s1", "me"), "prod.share.s1.me");
 }
 
 static void the_longest_names_fit(void **state)
@@ -55,7 +72,8 @@ static void taken_apart(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_topic_for_each_task), cmocka_unit_test(the_longest_names_fit),
-                                       cmocka_unit_test(taken_apart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_topic_for_each_task),
+                                       cmocka_unit_test(names_say_whose_they_are),
+                                       cmocka_unit_test(the_longest_names_fit), cmocka_unit_test(taken_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

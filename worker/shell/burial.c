@@ -101,7 +101,7 @@ static bool put_letter(shell_burial_t *b, const bus_record_t *record)
     bus_header_t headers[sizeof names / sizeof names[0]];
     fanmap_error_t err;
     (void)snprintf(offset, sizeof offset, "%lld", (long long)record->offset);
-    const char *texts[] = {name_jobs(topic, b->shell->name_space), "0", offset,
+    const char *texts[] = {name_shared(topic, b->shell->name_space, NAME_JOBS), "0", offset,
                            "not a record that this version can use", "worker"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         headers[i] = (bus_header_t){names[i], texts[i], strlen(texts[i])};
@@ -178,11 +178,11 @@ static bool open_topics(shell_burial_t *b)
 {
     char name[TOPIC_NAME_MAX];
     fanmap_error_t err;
-    if (!b->jobs && bus_topic_open(b->shell->bus, name_jobs(name, b->shell->name_space), on_mark_stored, b, &b->jobs,
-                                   &err) != FANMAP_OK)
+    if (!b->jobs && bus_topic_open(b->shell->bus, name_shared(name, b->shell->name_space, NAME_JOBS), on_mark_stored, b,
+                                   &b->jobs, &err) != FANMAP_OK)
         return false;
-    return b->dead || bus_topic_open(b->shell->bus, name_dead(name, b->shell->name_space), on_stored, b, &b->dead,
-                                     &err) == FANMAP_OK;
+    return b->dead || bus_topic_open(b->shell->bus, name_shared(name, b->shell->name_space, NAME_DEAD), on_stored, b,
+                                     &b->dead, &err) == FANMAP_OK;
 }
 
 static void on_timer(void *arg)

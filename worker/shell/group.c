@@ -217,9 +217,9 @@ void shell_join(worker_shell_t *shell)
     char group[TOPIC_NAME_MAX];
     fanmap_error_t err;
     if (shell->stream)
-        name_stream(group, shell->name_space, shell->stream->job);
+        name_of_id(group, shell->name_space, NAME_STREAM, shell->stream->job);
     else
-        name_group(group, shell->name_space, shell->queue);
+        name_of_id(group, shell->name_space, NAME_WORKERS, shell->queue);
     shell->link = calloc(1, sizeof *shell->link);
     if (!shell->link) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");

@@ -73,7 +73,7 @@ int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_err
     char log[TOPIC_NAME_MAX];
     const char *from = shell->stream->from;
     const bus_topic_config_t topics[] = {{.name = from},
-                                         {.name = name_stream(log, shell->name_space, shell->stream->job)}};
+                                         {.name = name_of_id(log, shell->name_space, NAME_STREAM, shell->stream->job)}};
     int r = bus_topic_open(shell->bus, from, shell_delivered, shell, &shell->items[0], err);
     if (r == FANMAP_OK)
         r = bus_topic_open(shell->bus, log, shell_delivered, shell, &shell->stream_log, err);
@@ -99,8 +99,8 @@ void shell_stream_grow(worker_shell_t *shell, uint32_t partitions)
     if (partitions <= shell->stream_log_n)
         return;
     shell->stream_log_n = partitions;
-    if (bus_grow_topic(shell->bus, name_stream(log, shell->name_space, shell->stream->job), partitions, on_grown, shell,
-                       &err) != FANMAP_OK)
+    if (bus_grow_topic(shell->bus, name_of_id(log, shell->name_space, NAME_STREAM, shell->stream->job), partitions,
+                       on_grown, shell, &err) != FANMAP_OK)
         on_grown(shell, NULL, &err);
 }
 

@@ -168,9 +168,10 @@ static int open_shared(worker_shell_t *shell, fanmap_error_t *err)
     char results[TOPIC_NAME_MAX], jobs[TOPIC_NAME_MAX], dead[TOPIC_NAME_MAX];
     const worker_shell_config_t *c = &shell->config;
     const bus_topic_config_t topics[] = {
-        {name_results(results, shell->name_space), c->partitions, false, c->retention_ms, c->record_bytes_max},
-        {name_jobs(jobs, shell->name_space), 1, true, -1, c->record_bytes_max},
-        {name_dead(dead, shell->name_space), 1, false, c->retention_ms, c->record_bytes_max},
+        {name_shared(results, shell->name_space, NAME_RESULTS), c->partitions, false, c->retention_ms,
+         c->record_bytes_max},
+        {name_shared(jobs, shell->name_space, NAME_JOBS), 1, true, -1, c->record_bytes_max},
+        {name_shared(dead, shell->name_space, NAME_DEAD), 1, false, c->retention_ms, c->record_bytes_max},
     };
     int r = open_topic(shell, results, &shell->results, err);
     if (r == FANMAP_OK)
