@@ -65,8 +65,8 @@ static int open_server(arguments_t *arguments, told_t *told, fanmap_error_t *err
     if (told->probes)
         r = serve_watch(told->serve, probes_fd(told->probes), probes_turn, told->probes, err);
     if (r == FANMAP_OK)
-        r = serve_every(told->serve, beat, told, err);
-    if (r != FANMAP_OK)
+        serve_every(told->serve, beat, told);
+    else
         serve_close(told->serve);
     return r;
 }

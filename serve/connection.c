@@ -29,11 +29,10 @@ enum {
 
 static void set_deadline(connection_t *c, int seconds)
 {
-    struct timeval after = {seconds, 0};
     if (seconds == 0)
-        (void)event_del(c->deadline);
+        serve_timer_stop(&c->deadline);
     else
-        (void)event_add(c->deadline, &after);
+        serve_timer_after(&c->deadline, seconds * INT64_C(1000));
 }
 
 static void leave(connection_t *c)
@@ -49,10 +48,10 @@ static void drop(connection_t *c)
     leave(c);
     DL_DELETE(c->serve->connections, c);
     c->serve->connections_n--;
-    event_free(c->deadline);
-    event_free(c->again);
-    if (c->closed)
-        event_free(c->closed);
+    serve_timer_stop(&c->deadline);
+    serve_timer_stop(&c->again);
+    if (c->tells_closed)
+        (void)event_del(&c->closed);
     bufferevent_free(c->bev);
     buf_free(&c->whole);
     buf_free(&c->lines);
@@ -165,8 +164,8 @@ static void on_closed(evutil_socket_t fd, short what, void *arg)
 static void pause_body(connection_t *c)
 {
     c->is_paused = true;
-    if (c->closed && c->ops && c->ops->ends_with_client)
-        (void)event_add(c->closed, NULL);
+    if (c->tells_closed && c->ops && c->ops->ends_with_client)
+        (void)event_add(&c->closed, NULL);
 }
 
 /* One run of bytes. False: nothing moves until something happens. */
@@ -262,10 +261,8 @@ static void turn(connection_t *c)
     c->is_in_turn = false;
 }
 
-static void on_again(evutil_socket_t fd, short what, void *arg)
+static void on_again(void *arg)
 {
-    (void)fd;
-    (void)what;
     turn(arg);
 }
 
@@ -293,14 +290,12 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
     drop(arg);
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static void on_deadline(void *arg)
 {
     connection_t *c = arg;
     bool is_idle = c->state == HEAD && evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
     bool waits_for_reader = c->state == CLOSING || (c->state == HEAD && !c->has_bytes);
     size_t unsent = evbuffer_get_length(bufferevent_get_output(c->bev));
-    (void)fd;
-    (void)what;
     if (waits_for_reader && unsent > 0 && unsent < c->unsent) { /* slowly, but it leaves */
         c->unsent = unsent;
         set_deadline(c, SLOW_S);
@@ -318,23 +313,15 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 void connection_begin(serve_t *serve, struct bufferevent *bev, const access_t *access)
 {
     connection_t *c = calloc(1, sizeof *c);
-    if (c) {
-        c->deadline = evtimer_new(serve->base, on_deadline, c);
-        c->again = event_new(serve->base, -1, 0, on_again, c);
-        if (event_base_get_features(serve->base) & EV_FEATURE_EARLY_CLOSE)
-            c->closed = event_new(serve->base, bufferevent_getfd(bev), EV_CLOSED, on_closed, c);
-    }
-    if (!c || !c->deadline || !c->again) {
-        if (c && c->deadline)
-            event_free(c->deadline);
-        if (c && c->again)
-            event_free(c->again);
-        if (c && c->closed)
-            event_free(c->closed);
-        free(c);
+    if (!c) {
         bufferevent_free(bev);
         return;
     }
+    serve_timer_init(&c->deadline, serve->base, on_deadline, c);
+    serve_timer_init(&c->again, serve->base, on_again, c);
+    c->tells_closed = event_base_get_features(serve->base) & EV_FEATURE_EARLY_CLOSE;
+    if (c->tells_closed)
+        (void)event_assign(&c->closed, serve->base, bufferevent_getfd(bev), EV_CLOSED, on_closed, c);
     c->serve = serve;
     c->bev = bev;
     c->access = access;
@@ -382,10 +369,20 @@ void connection_take(connection_t *c, const exchange_ops_t *ops, void *self)
     c->self = self;
 }
 
+void *connection_take_new(connection_t *c, const exchange_ops_t *ops, size_t size)
+{
+    void *self = calloc(1, size);
+    if (self)
+        connection_take(c, ops, self);
+    else
+        reply_problem(c, 503, "no_memory", "out of memory");
+    return self;
+}
+
 void connection_resume(connection_t *c)
 {
     c->is_paused = false;
-    if (c->closed)
-        (void)event_del(c->closed);
+    if (c->tells_closed)
+        (void)event_del(&c->closed);
     connection_turn_soon(c);
 }

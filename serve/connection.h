@@ -39,6 +39,8 @@ bool connection_name(const connection_t *c, char *ret, size_t cap);
 /* The body of a route that wants it whole. */
 const buf_t *connection_body(const connection_t *c);
 void connection_take(connection_t *c, const exchange_ops_t *ops, void *self);
+/* The same with `size` bytes of zeros as `self`, which it returns. NULL: answered with why not. */
+void *connection_take_new(connection_t *c, const exchange_ops_t *ops, size_t size);
 void connection_resume(connection_t *c);
 
 /* application/problem+json (RFC 9457); `code` is a word for programs, `detail` a sentence for people. */

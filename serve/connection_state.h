@@ -2,11 +2,10 @@
 #ifndef SERVE_CONNECTION_STATE_H
 #define SERVE_CONNECTION_STATE_H
 
-#include <event2/event.h>
-
 #include "serve/connection.h"
 #include "serve/http/body.h"
 #include "serve/route.h"
+#include "serve/timer.h"
 
 typedef enum { HEAD, BODY, REPLY, CLOSING } connection_state_t;
 
@@ -14,8 +13,9 @@ struct connection {
     serve_t *serve;
     connection_t *prev, *next;
     struct bufferevent *bev;
-    struct event *deadline, *again;
-    struct event *closed; /* the client's side, while its body is not read; NULL: it cannot be told */
+    serve_timer_t deadline, again;
+    struct event closed; /* the client's side, while its body is not read */
+    bool tells_closed;   /* false: that cannot be told */
     const access_t *access;
     connection_state_t state;
     buf_t head_bytes; /* of the request that is read or answered; an idle connection has none */
@@ -40,7 +40,7 @@ void reply_flush(connection_t *c);
 /* What has changed is seen to when the loop comes round. */
 static inline void connection_turn_soon(connection_t *c)
 {
-    event_active(c->again, 0, 0);
+    serve_timer_soon(&c->again);
 }
 
 #endif

@@ -2,7 +2,6 @@
  * whether anybody asks or not: one question to Redis. Without Redis nobody looks. */
 #include "serve/events.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -17,13 +16,12 @@ enum { LOOK_EVERY_S = 2, LOOK_AGAIN_S = 10, LOOK_TIMEOUT_MS = 1000, QUEUE_BYTES 
 struct events {
     serve_t *serve;
     fleet_log_t *log;
-    struct event *timer;
+    serve_timer_t timer;
 };
 
 static void look_later(events_t *events, int seconds)
 {
-    const struct timeval after = {seconds, 0};
-    (void)event_add(events->timer, &after);
+    serve_timer_after(&events->timer, seconds * INT64_C(1000));
 }
 
 static void note_worker(void *arg, const fanmap_worker_info_t *worker)
@@ -48,12 +46,10 @@ static void on_looked(query_t *q)
     query_free(q);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(void *arg)
 {
     events_t *events = arg;
     query_t *q = calloc(1, sizeof *q);
-    (void)fd;
-    (void)what;
     if (q) {
         q->ask = ask_workers;
         q->answer = on_looked;
@@ -72,9 +68,9 @@ events_t *events_start(serve_t *serve)
         return NULL;
     events->serve = serve;
     events->log = fleet_log_new(wall_ms());
-    events->timer = evtimer_new(serve->base, on_timer, events);
-    if (events->log && events->timer) {
-        event_active(events->timer, 0, 0);
+    serve_timer_init(&events->timer, serve->base, on_timer, events);
+    if (events->log) {
+        serve_timer_soon(&events->timer);
         return events;
     }
     events_free(events);
@@ -85,8 +81,7 @@ void events_free(events_t *events)
 {
     if (!events)
         return;
-    if (events->timer)
-        event_free(events->timer);
+    serve_timer_stop(&events->timer);
     fleet_log_free(events->log);
     free(events);
 }

@@ -9,6 +9,7 @@
 #include "serve/counts.h"
 #include "serve/route.h"
 #include "serve/serve.h"
+#include "serve/timer.h"
 
 typedef struct queries queries_t;
 typedef struct listener listener_t;
@@ -18,7 +19,7 @@ struct serve {
     struct event *fleet_ready, *stop, *watched_fd; /* the last: of serve_watch, or NULL */
     void (*on_watched_fd)(void *arg);
     void *watched_fd_arg;
-    struct event *every; /* of serve_every, or NULL */
+    serve_timer_t every; /* of serve_every */
     int (*on_every)(void *arg);
     void *every_arg;
     fanmap_options_t *options; /* the caller's */

@@ -19,12 +19,12 @@
 #include "serve/internal.h"
 
 /* Descriptors that are left for Kafka, Redis and files when connections take the rest. */
-enum { DESCRIPTORS_KEPT = 256, BACKLOG = 4096 };
+enum { DESCRIPTORS_KEPT = 256, BACKLOG = 4096, REST_MS = 100 };
 
 struct listener {
     serve_t *serve;
     struct evconnlistener *ev;
-    struct event *retry; /* accepting again, after descriptors ran out */
+    serve_timer_t retry; /* accepting again, after descriptors ran out */
     size_t connections_max;
     bool is_unix;
     char name[LISTENER_NAME_BYTES];
@@ -33,16 +33,13 @@ struct listener {
 /* The kernel keeps who comes meanwhile in its backlog. */
 static void rest(listener_t *l)
 {
-    struct timeval soon = {0, 100000};
     (void)evconnlistener_disable(l->ev);
-    (void)event_add(l->retry, &soon);
+    serve_timer_after(&l->retry, REST_MS);
 }
 
-static void accept_again(evutil_socket_t fd, short what, void *arg)
+static void accept_again(void *arg)
 {
     listener_t *l = arg;
-    (void)fd;
-    (void)what;
     if (l->serve->connections_n >= l->connections_max)
         rest(l);
     else
@@ -94,15 +91,14 @@ static int listen_on(serve_t *serve, int fd, bool is_unix, listener_t **ret, fan
     listener_t *l = calloc(1, sizeof *l);
     if (l) {
         *l = (listener_t){.serve = serve, .is_unix = is_unix, .connections_max = raise_descriptors()};
-        l->retry = evtimer_new(serve->base, accept_again, l);
+        serve_timer_init(&l->retry, serve->base, accept_again, l);
         (void)evutil_make_socket_nonblocking(fd);
         l->ev =
             evconnlistener_new(serve->base, on_accept, l, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
     }
-    if (!l || !l->ev || !l->retry) {
+    if (!l || !l->ev) {
         int wrong = errno;
-        if (!l || !l->ev)
-            close(fd);
+        close(fd);
         listener_close(l);
         return err_set(err, FANMAP_EIO, "listening: %s", strerror(wrong));
     }
@@ -259,7 +255,6 @@ void listener_close(listener_t *listener)
         (void)unlink(listener->name);
     if (listener->ev)
         evconnlistener_free(listener->ev);
-    if (listener->retry)
-        event_free(listener->retry);
+    serve_timer_stop(&listener->retry);
     free(listener);
 }

@@ -118,19 +118,16 @@ void map_begin(connection_t *c)
 {
     char task[TASK_MAX];
     fanmap_error_t err;
-    map_t *m = calloc(1, sizeof *m);
-    if (!m || !connection_name(c, task, sizeof task)) {
-        reply_problem(c, m ? 400 : 503, m ? "usage" : "no_memory",
-                      m ? "the task's name is not well formed" : "out of memory");
-        free(m);
+    map_t *m = connection_take_new(c, &mapping, sizeof *m);
+    if (!m)
         return;
-    }
     m->c = c;
-    if (open_map(m, connection_serve(c), task, &err) != FANMAP_OK) {
+    if (!connection_name(c, task, sizeof task)) {
+        reply_problem(c, 400, "usage", "the task's name is not well formed");
+    } else if (open_map(m, connection_serve(c), task, &err) != FANMAP_OK) {
         reply_failure(c, &err);
-        free(m);
-        return;
+    } else {
+        fanmap_on(m->job, on_outcome, on_end, on_writable, m);
+        connection_take(c, m->detach ? &mapping_detached : &mapping, m);
     }
-    fanmap_on(m->job, on_outcome, on_end, on_writable, m);
-    connection_take(c, m->detach ? &mapping_detached : &mapping, m);
 }

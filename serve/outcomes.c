@@ -9,7 +9,6 @@
  *
  * A position is opaque to its reader and sorts as text: it is the library's (fanmap_position). A client that reads slowly
  * holds its own gathering. */
-#include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 enum {
     JOB_MAX = 256,
     POSITION_MAX = 1500, /* of a job in order, or a stream of some tens of partitions */
+    GATHER_MS = 50,      /* what comes together goes together */
     POLL_S = 20,
     HEARTBEAT_S = 15,
     LIMIT_STANDARD = 1000,
@@ -37,7 +37,7 @@ typedef enum { AS_LINES, AS_PAGE, AS_EVENTS } form_t;
 typedef struct {
     connection_t *c;
     fanmap_job_t *job;
-    struct event *timer; /* of a page: it goes out; of events: a heartbeat */
+    serve_timer_t timer; /* of a page: it goes out; of events: a heartbeat */
     form_t form;
     bool as_records;
     char from[POSITION_MAX + 1]; /* "": the start */
@@ -67,13 +67,12 @@ static void send_page(reading_t *r, bool has_ended)
 
 static void put_in_page(reading_t *r, const char *line, size_t len)
 {
-    struct timeval soon = {0, 50000}; /* what comes together goes together */
     buf_append(&r->page, line, len);
     buf_append(&r->page, "\n", 1);
     if (--r->left == 0 || r->page.len >= PAGE_BYTES_MAX || r->page.failed)
         send_page(r, false);
     else if (r->page.len == len + 1)
-        (void)event_add(r->timer, &soon);
+        serve_timer_after(&r->timer, GATHER_MS);
 }
 
 /* ---- events ---- */
@@ -160,12 +159,9 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
         reply_abort(r->c);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(void *arg)
 {
     reading_t *r = arg;
-    struct timeval heartbeat = {HEARTBEAT_S, 0};
-    (void)fd;
-    (void)what;
     if (r->form == AS_PAGE && !reply_is_begun(r->c))
         send_page(r, false);
     if (r->form != AS_EVENTS)
@@ -173,7 +169,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     begin_reply(r);
     if (reply_has_room(r->c))
         reply_chunk(r->c, ": alive\n\n", 9);
-    (void)event_add(r->timer, &heartbeat);
+    serve_timer_after(&r->timer, HEARTBEAT_S * 1000);
 }
 
 static void on_room(void *self)
@@ -186,10 +182,8 @@ static void on_room(void *self)
 static void on_close(void *self)
 {
     reading_t *r = self;
-    if (r->job)
-        fanmap_job_close(r->job, true);
-    if (r->timer)
-        event_free(r->timer);
+    fanmap_job_close(r->job, true);
+    serve_timer_stop(&r->timer);
     buf_free(&r->page);
     free(r);
 }
@@ -248,16 +242,11 @@ void outcomes_begin(connection_t *c)
         lane_begin(c); /* of a stream */
         return;
     }
-    reading_t *r = calloc(1, sizeof *r);
-    if (r)
-        r->timer = evtimer_new(connection_serve(c)->base, on_timer, r);
-    if (!r || !r->timer) {
-        free(r);
-        reply_problem(c, 503, "no_memory", "out of memory");
+    reading_t *r = connection_take_new(c, &reading, sizeof *r);
+    if (!r)
         return;
-    }
+    serve_timer_init(&r->timer, connection_serve(c)->base, on_timer, r);
     r->c = c;
-    connection_take(c, &reading, r);
     const char *wrong = read_request(r, head);
     if (!connection_name(c, id, sizeof id))
         wrong = "the job id is not well formed";
@@ -266,8 +255,7 @@ void outcomes_begin(connection_t *c)
     } else if (begin_gather(r, id, &err) != FANMAP_OK) {
         reply_failure(c, &err);
     } else {
-        struct timeval wait = {r->form == AS_PAGE ? POLL_S : HEARTBEAT_S, 0};
         fanmap_on(r->job, on_outcome, on_end, NULL, r);
-        (void)event_add(r->timer, &wait);
+        serve_timer_after(&r->timer, (r->form == AS_PAGE ? POLL_S : HEARTBEAT_S) * 1000);
     }
 }

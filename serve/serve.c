@@ -181,6 +181,14 @@ static int open_fleet(serve_t *serve, fanmap_error_t *err)
     return FANMAP_OK;
 }
 
+static void on_every(void *arg)
+{
+    serve_t *serve = arg;
+    int after_ms = serve->on_every(serve->every_arg);
+    if (after_ms >= 0)
+        serve_timer_after(&serve->every, after_ms);
+}
+
 int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serve_t **ret_serve, fanmap_error_t *err)
 {
     serve_t *serve = calloc(1, sizeof *serve);
@@ -191,6 +199,8 @@ int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serv
     serve->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int r = serve->base && serve->stop_fd >= 0 ? FANMAP_OK : err_set(err, FANMAP_EIO, "the loop: %s", strerror(errno));
     allow_hosts(serve);
+    if (serve->base)
+        serve_timer_init(&serve->every, serve->base, on_every, serve);
     if (r == FANMAP_OK)
         r = open_fleet(serve, err);
     if (r == FANMAP_OK)
@@ -223,26 +233,11 @@ int serve_watch(serve_t *serve, int fd, void (*fn)(void *arg), void *arg, fanmap
     return FANMAP_OK;
 }
 
-static void on_every(evutil_socket_t fd, short what, void *arg)
+void serve_every(serve_t *serve, int (*fn)(void *arg), void *arg)
 {
-    serve_t *serve = arg;
-    (void)fd;
-    (void)what;
-    int after_ms = serve->on_every(serve->every_arg);
-    struct timeval after = {after_ms / 1000, after_ms % 1000 * 1000};
-    if (after_ms >= 0)
-        (void)event_add(serve->every, &after);
-}
-
-int serve_every(serve_t *serve, int (*fn)(void *arg), void *arg, fanmap_error_t *err)
-{
-    const struct timeval at_once = {0, 0};
     serve->on_every = fn;
     serve->every_arg = arg;
-    serve->every = evtimer_new(serve->base, on_every, serve);
-    if (!serve->every || event_add(serve->every, &at_once) != 0)
-        return err_set(err, FANMAP_ENOMEM, "out of memory");
-    return FANMAP_OK;
+    serve_timer_after(&serve->every, 0);
 }
 
 /* The library's text and ours behind it, as one. */
@@ -297,8 +292,10 @@ void serve_close(serve_t *serve)
     if (!serve)
         return;
     listener_close(serve->listener);
-    if (serve->base)
+    if (serve->base) {
         connection_close_all(serve);
+        serve_timer_stop(&serve->every);
+    }
     watch_close_all(serve);
     queries_stop(serve->queries);
     queries_stop(serve->long_queries);
@@ -309,8 +306,6 @@ void serve_close(serve_t *serve)
         event_free(serve->stop);
     if (serve->watched_fd)
         event_free(serve->watched_fd);
-    if (serve->every)
-        event_free(serve->every);
     fanmap_close(serve->f);
     if (serve->stop_fd >= 0)
         close(serve->stop_fd);

@@ -13,7 +13,7 @@ int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serv
 /* Calls `fn` from inside serve_run while `fd` is readable; until the close. */
 int serve_watch(serve_t *serve, int fd, void (*fn)(void *arg), void *arg, fanmap_error_t *err);
 /* Calls `fn` from inside serve_run, at once and then whenever the milliseconds are over that it returns; -1: never again. */
-int serve_every(serve_t *serve, int (*fn)(void *arg), void *arg, fanmap_error_t *err);
+void serve_every(serve_t *serve, int (*fn)(void *arg), void *arg);
 /* As fanmap_metrics and fanmap_health, of the server. */
 int serve_metrics(const serve_t *serve, fanmap_text_fn fn, void *arg, fanmap_error_t *err);
 void serve_health(const serve_t *serve, fanmap_health_t *ret);

@@ -77,8 +77,7 @@ static void on_close(void *self)
     submission_t *s = self;
     if (s->query)
         queries_forget(connection_serve(s->c)->queries, s->query);
-    if (s->job)
-        fanmap_job_close(s->job, s->has_id);
+    fanmap_job_close(s->job, s->has_id);
     items_free(&s->items);
     fanmap_options_free(s->policy.options);
     free(s);
@@ -168,13 +167,9 @@ static int read_policy(submission_t *s, fanmap_error_t *err)
 
 static submission_t *take(connection_t *c)
 {
-    submission_t *s = calloc(1, sizeof *s);
-    if (!s) {
-        reply_problem(c, 503, "no_memory", "out of memory");
-        return NULL;
-    }
-    s->c = c;
-    connection_take(c, &submitting, s);
+    submission_t *s = connection_take_new(c, &submitting, sizeof *s);
+    if (s)
+        s->c = c;
     return s;
 }
 

@@ -38,8 +38,7 @@ static void begin_reply(tail_t *t)
 
 static void ask_again(tail_t *t)
 {
-    struct timeval later = {AGAIN_MS / 1000, AGAIN_MS % 1000 * 1000};
-    (void)event_add(t->again, &later);
+    serve_timer_after(&t->again, AGAIN_MS);
 }
 
 static void ask_next(tail_t *t);
@@ -146,11 +145,9 @@ static void ask_next(tail_t *t)
     ask_again(t);
 }
 
-static void on_again(evutil_socket_t fd, short what, void *arg)
+static void on_again(void *arg)
 {
     tail_t *t = arg;
-    (void)fd;
-    (void)what;
     if (reply_has_room(t->c))
         ask_next(t);
     else
@@ -171,7 +168,7 @@ static void on_close(void *self)
     tail_t *t = self;
     if (t->query)
         queries_forget(connection_serve(t->c)->queries, t->query);
-    event_free(t->again);
+    serve_timer_stop(&t->again);
     free(t);
 }
 
@@ -179,17 +176,12 @@ static const exchange_ops_t telling = {.on_room = on_room, .on_close = on_close}
 
 tail_t *tail_begin(connection_t *c)
 {
-    tail_t *t = calloc(1, sizeof *t);
-    if (t)
-        t->again = evtimer_new(connection_serve(c)->base, on_again, t);
-    if (!t || !t->again) {
-        free(t);
-        reply_problem(c, 503, "no_memory", "out of memory");
+    tail_t *t = connection_take_new(c, &telling, sizeof *t);
+    if (!t)
         return NULL;
-    }
+    serve_timer_init(&t->again, connection_serve(c)->base, on_again, t);
     t->c = c;
     t->limit = TAIL_LINES_A_TIME;
-    connection_take(c, &telling, t);
     return t;
 }
 

@@ -6,6 +6,7 @@
 
 #include "serve/connection.h"
 #include "serve/queries.h"
+#include "serve/timer.h"
 
 enum { TAIL_LINES_A_TIME = 1000 };
 
@@ -15,7 +16,7 @@ typedef struct tail tail_t;
 struct tail {
     connection_t *c;
     query_t *query; /* NULL: none is out */
-    struct event *again;
+    serve_timer_t again;
     /* Of the request, by whoever begins it: */
     char job[QUERY_JOB_MAX], position[QUERY_POSITION_MAX]; /* "": from the beginning */
     tail_form_t form;

@@ -3,7 +3,6 @@
  *
  * A job that somebody watches is gathered once, in the order of arrival, and summed up; all who watch it look at that one summary. It
  * stays for LINGER_S after the last has gone, since pages are turned back and forth. */
-#include <event2/event.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +36,7 @@ struct watched {
     char id[JOB_MAX];
     fanmap_job_t *job;
     summary_t *summary;
-    struct event *linger;
+    serve_timer_t linger;
     unsigned viewers_n;
     bool has_ended;
     int result; /* of the end */
@@ -47,7 +46,7 @@ struct watched {
 struct viewer {
     connection_t *c;
     watched_t *watched;
-    struct event *tick;
+    serve_timer_t tick;
     uint64_t from, to, shown; /* to 0: as many items as are known */
     unsigned bins, quiet_ticks;
     bool end_shown;
@@ -59,10 +58,8 @@ static void watched_free(watched_t *w)
 {
     LL_DELETE(w->serve->watched, w);
     w->serve->watched_n--;
-    if (w->job)
-        fanmap_job_close(w->job, true);
-    if (w->linger)
-        event_free(w->linger);
+    fanmap_job_close(w->job, true);
+    serve_timer_stop(&w->linger);
     summary_free(w->summary);
     free(w);
 }
@@ -73,10 +70,8 @@ void watch_close_all(serve_t *serve)
         watched_free(serve->watched);
 }
 
-static void on_linger(evutil_socket_t fd, short what, void *arg)
+static void on_linger(void *arg)
 {
-    (void)fd;
-    (void)what;
     watched_free(arg);
 }
 
@@ -133,8 +128,8 @@ static int watched_begin(serve_t *serve, const char *id, watched_t **ret, fanmap
         LL_PREPEND(serve->watched, w);
         serve->watched_n++;
         w->summary = summary_new();
-        w->linger = evtimer_new(serve->base, on_linger, w);
-        r = w->summary && w->linger ? begin_gather(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
+        serve_timer_init(&w->linger, serve->base, on_linger, w);
+        r = w->summary ? begin_gather(w, err) : err_set(err, FANMAP_ENOMEM, "out of memory");
     }
     if (r != FANMAP_OK)
         watched_free(w);
@@ -168,21 +163,17 @@ static void show(viewer_t *v)
     buf_free(&event);
 }
 
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void on_tick(void *arg)
 {
     viewer_t *v = arg;
-    struct timeval next = {0, TICK_MS * 1000};
     const watched_t *w = v->watched;
-    (void)fd;
-    (void)what;
     if (!reply_is_begun(v->c) && w->has_ended && w->result < 0 && w->result != FANMAP_ESTOPPED) {
         reply_failure(v->c, &w->error);
         return;
     }
     bool is_first = !reply_is_begun(v->c);
     if (is_first && !w->has_ended && summary_known(w->summary) == 0 && ++v->quiet_ticks < FIRST_TICKS) {
-        next.tv_usec = FIRST_MS * 1000; /* it may turn out that there is no such job */
-        (void)event_add(v->tick, &next);
+        serve_timer_after(&v->tick, FIRST_MS); /* it may turn out that there is no such job */
         return;
     }
     if (is_first)
@@ -191,20 +182,18 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         show(v);
     else if (++v->quiet_ticks % HEARTBEAT_TICKS == 0)
         reply_chunk(v->c, ": alive\n\n", 9);
-    (void)event_add(v->tick, &next);
+    serve_timer_after(&v->tick, TICK_MS);
 }
 
 static void on_close(void *self)
 {
     viewer_t *v = self;
-    struct timeval linger = {LINGER_S, 0};
     bool is_last = v->watched && --v->watched->viewers_n == 0;
     if (is_last && v->watched->has_ended && v->watched->result < 0 && v->watched->result != FANMAP_ESTOPPED)
         watched_free(v->watched); /* it may be there the next time */
     else if (is_last)
-        (void)event_add(v->watched->linger, &linger);
-    if (v->tick)
-        event_free(v->tick);
+        serve_timer_after(&v->watched->linger, LINGER_S * 1000);
+    serve_timer_stop(&v->tick);
     free(v);
 }
 
@@ -214,20 +203,14 @@ void watch_begin(connection_t *c)
 {
     char id[JOB_MAX];
     fanmap_error_t err = {0};
-    struct timeval first = {0, FIRST_MS * 1000};
     uint64_t bins = BINS_STANDARD;
     http_text_t query = connection_head(c)->query;
     serve_t *serve = connection_serve(c);
-    viewer_t *v = calloc(1, sizeof *v);
-    if (v)
-        v->tick = evtimer_new(serve->base, on_tick, v);
-    if (!v || !v->tick) {
-        free(v);
-        reply_problem(c, 503, "no_memory", "out of memory");
+    viewer_t *v = connection_take_new(c, &viewing, sizeof *v);
+    if (!v)
         return;
-    }
+    serve_timer_init(&v->tick, serve->base, on_tick, v);
     v->c = c;
-    connection_take(c, &viewing, v);
     if (!connection_name(c, id, sizeof id) || !http_query_number(query, "from", UINT32_MAX, &v->from) ||
         !http_query_number(query, "to", UINT32_MAX, &v->to) ||
         !http_query_number(query, "bins", SUMMARY_BINS_MAX, &bins)) {
@@ -239,7 +222,7 @@ void watch_begin(connection_t *c)
     } else {
         v->bins = (unsigned)bins;
         v->watched->viewers_n++;
-        (void)event_del(v->watched->linger);
-        (void)event_add(v->tick, &first);
+        serve_timer_stop(&v->watched->linger);
+        serve_timer_after(&v->tick, FIRST_MS);
     }
 }
