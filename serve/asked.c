@@ -27,7 +27,10 @@ static queries_t *queries_for(const query_t *q, const connection_t *c)
 static void forget(void *self)
 {
     query_t *q = self;
-    queries_forget(queries_for(q, q->arg), q);
+    if (q->is_asked)
+        queries_forget(queries_for(q, q->arg), q);
+    else
+        query_free(q);
 }
 
 static const exchange_ops_t asking = {.on_close = forget};
@@ -61,17 +64,15 @@ query_t *asking_begin(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanma
     q->ask = ask;
     q->answer = answer;
     q->arg = c;
+    connection_take(c, &asking, q);
     return q;
 }
 
 void asking_ask(connection_t *c, query_t *q)
 {
-    connection_take(c, &asking, q);
-    if (queries_ask(queries_for(q, c), q))
-        return;
-    connection_take(c, NULL, NULL);
-    query_free(q);
-    reply_problem(c, 503, "busy", "too many questions wait for an answer; try again");
+    q->is_asked = queries_ask(queries_for(q, c), q);
+    if (!q->is_asked)
+        reply_problem(c, 503, "busy", "too many questions wait for an answer; try again");
 }
 
 /* NAME=VALUE of the query among `names` become options. */
@@ -115,8 +116,6 @@ void asking_list(connection_t *c, int (*ask)(query_t *q, fanmap_t *f, fanmap_err
     query_t *q = asking_begin(c, ask);
     if (q && asking_filter(c, q, filters))
         asking_ask(c, q);
-    else if (q)
-        query_free(q);
 }
 
 /* {"NAME":[...]}, an object a line. */
@@ -151,14 +150,11 @@ static int ask_jobs(query_t *q, fanmap_t *f, fanmap_error_t *err)
 void list_jobs(connection_t *c)
 {
     query_t *q = asking_begin(c, ask_jobs);
-    bool is_asked = q && asking_filter(c, q, (const char *const[]){"state", "task", "queue", "since", "counts", NULL});
-    if (is_asked) {
-        const char *counts = fanmap_options_get(q->filter, "counts", 0);
-        q->is_long = !counts || strcmp(counts, "false") != 0;
-        asking_ask(c, q);
-    } else if (q) {
-        query_free(q);
-    }
+    if (!q || !asking_filter(c, q, (const char *const[]){"state", "task", "queue", "since", "counts", NULL}))
+        return;
+    const char *counts = fanmap_options_get(q->filter, "counts", 0);
+    q->is_long = !counts || strcmp(counts, "false") != 0;
+    asking_ask(c, q);
 }
 
 static void put_worker(void *arg, const fanmap_worker_info_t *worker)
@@ -181,14 +177,9 @@ void list_workers(connection_t *c)
 
 /* ---- one job ---- */
 
-static void put_show(void *arg, const fanmap_show_t *show)
-{
-    view_show(arg, show);
-}
-
 static int ask_show(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return fanmap_show_soon(f, q->job, q->read_ms, QUERY_TIMEOUT_MS, put_show, &q->body, err);
+    return fanmap_show_soon(f, q->job, q->read_ms, QUERY_TIMEOUT_MS, view_show, &q->body, err);
 }
 
 /* ?read_ms=N */
@@ -204,19 +195,12 @@ void show_job(connection_t *c)
         q->read_ms = read_ms == UINT64_MAX ? -1 : (int)read_ms;
         q->is_long = q->read_ms < 0;
         asking_ask(c, q);
-        return;
     }
-    query_free(q);
-}
-
-static void put_item(void *arg, const fanmap_item_info_t *item)
-{
-    view_item(arg, item);
 }
 
 static int ask_item(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return fanmap_item(f, q->job, q->index, QUERY_TIMEOUT_MS, put_item, &q->body, err);
+    return fanmap_item(f, q->job, q->index, QUERY_TIMEOUT_MS, view_item, &q->body, err);
 }
 
 /* ?index=N */
@@ -227,14 +211,12 @@ void show_item(connection_t *c)
     if (!q)
         return;
     if (!http_query_get(connection_head(c)->query, "index", text, sizeof text) ||
-        !http_number(text, INT64_MAX, &q->index))
+        !http_number(text, INT64_MAX, &q->index)) {
         reply_problem(c, 400, "usage", "index is the index of an item");
-    else if (read_job(c, q)) {
+    } else if (read_job(c, q)) {
         q->is_long = true;
         asking_ask(c, q);
-        return;
     }
-    query_free(q);
 }
 
 static int ask_control(query_t *q, fanmap_t *f, fanmap_error_t *err)
@@ -249,12 +231,8 @@ static int ask_control(query_t *q, fanmap_t *f, fanmap_error_t *err)
 static void control(connection_t *c, const char *verb, size_t verb_len, const char *value, size_t value_len)
 {
     query_t *q = asking_begin(c, ask_control);
-    if (!q)
+    if (!q || !read_job(c, q) || verb_len >= sizeof q->verb || value_len >= sizeof q->value)
         return;
-    if (!read_job(c, q) || verb_len >= sizeof q->verb || value_len >= sizeof q->value) {
-        query_free(q);
-        return;
-    }
     memcpy(q->verb, verb, verb_len);
     memcpy(q->value, value, value_len);
     asking_ask(c, q);

@@ -8,11 +8,10 @@
 
 typedef int (*asking_fn)(query_t *q, fanmap_t *f, fanmap_error_t *err);
 
-/* NULL: answered with why not. */
+/* The query is the connection's, asked or not. NULL: answered with why not. */
 query_t *asking_begin(connection_t *c, asking_fn ask);
 /* NAME=VALUE of the request's query become options in q->filter, if they are among `names`. False: answered with why not. */
 bool asking_filter(connection_t *c, query_t *q, const char *const *names);
-/* Asks; the query is the connection's from here on. */
 void asking_ask(connection_t *c, query_t *q);
 /* All of it, for a list. */
 void asking_list(connection_t *c, asking_fn ask, const char *const *filters);

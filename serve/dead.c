@@ -51,16 +51,10 @@ void replay_dead(connection_t *c)
     char letter[32];
     fanmap_error_t err;
     query_t *q = asking_begin(c, ask_replay);
-    if (!q)
+    if (!q || !asking_filter(c, q, (const char *const[]){"job", "force", NULL}))
         return;
-    bool is_read = asking_filter(c, q, (const char *const[]){"job", "force", NULL});
-    if (is_read && connection_name(c, letter, sizeof letter) &&
-        fanmap_options_set(q->filter, "letter", letter, &err) != FANMAP_OK) {
+    if (connection_name(c, letter, sizeof letter) && fanmap_options_set(q->filter, "letter", letter, &err) != FANMAP_OK)
         reply_failure(c, &err);
-        is_read = false;
-    }
-    if (is_read)
-        asking_ask(c, q);
     else
-        query_free(q);
+        asking_ask(c, q);
 }

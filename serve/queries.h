@@ -19,6 +19,7 @@ struct query {
     void (*answer)(query_t *q);
     void *arg;    /* the asker's; the thread does not touch it */
     bool is_long; /* it is one for serve->long_queries */
+    bool is_asked;
     char job[QUERY_JOB_MAX];
     uint64_t index;           /* of an item, a lane */
     char verb[16], value[32]; /* of a control */

@@ -1,11 +1,10 @@
 #include "serve/summary.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "schemas/failure_groups.h"
-#include "schemas/value.h"
+#include "views/json.h"
 
 /* A list has at most this many items (schemas/README.md); what claims to lie behind is counted and not drawn. */
 enum {
@@ -101,24 +100,22 @@ uint64_t summary_items_end(const summary_t *summary)
 
 /* ---- as JSON ---- */
 
-static void put_counts(const summary_t *summary, buf_t *out)
+static void put_counts(const summary_t *summary, json_t *json)
 {
-    const char *comma = "";
-    buf_printf(out,
-               "\"known\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"retried\":%" PRIu64 ",\"head\":%" PRIu64
-               ",\"items_end\":%" PRIu64 ",\"kinds\":{",
-               summary->known, summary->known - summary->kinds[FANMAP_VALUE], summary->retried, summary->head,
-               summary->items_end);
-    for (int kind = 0; kind < KINDS; kind++) {
-        if (summary->kinds[kind] == 0)
-            continue;
-        buf_printf(out, "%s\"%s\":%" PRIu64, comma, fanmap_kind_name((fanmap_kind_t)kind), summary->kinds[kind]);
-        comma = ",";
-    }
-    buf_append_text(out, "},\"durations\":[");
+    json_count(json, "known", summary->known);
+    json_count(json, "failed", summary->known - summary->kinds[FANMAP_VALUE]);
+    json_count(json, "retried", summary->retried);
+    json_count(json, "head", summary->head);
+    json_count(json, "items_end", summary->items_end);
+    json_open(json, "kinds", '{');
+    for (int kind = 0; kind < KINDS; kind++)
+        if (summary->kinds[kind] > 0)
+            json_count(json, fanmap_kind_name((fanmap_kind_t)kind), summary->kinds[kind]);
+    json_close(json, '}');
+    json_open(json, "durations", '[');
     for (int i = 0; i < DURATIONS; i++)
-        buf_printf(out, "%s%" PRIu64, i > 0 ? "," : "", summary->durations[i]);
-    buf_append_text(out, "]");
+        json_count(json, NULL, summary->durations[i]);
+    json_close(json, ']');
 }
 
 /* Of the WORD_ITEMS from `from` on, which is a multiple of that. */
@@ -139,7 +136,7 @@ static void count_word(const summary_t *summary, uint64_t from, uint64_t n[4])
 }
 
 /* Each cell: how many of its items are done, retried of these, failed of these. */
-static void put_cell(const summary_t *summary, uint64_t from, uint64_t to, buf_t *out)
+static void put_cell(const summary_t *summary, uint64_t from, uint64_t to, json_t *json)
 {
     uint64_t n[4] = {0};
     uint64_t known_to = to < summary->items_end ? to : summary->items_end, i = from;
@@ -152,59 +149,60 @@ static void put_cell(const summary_t *summary, uint64_t from, uint64_t to, buf_t
         i += is_word ? WORD_ITEMS : 1;
     }
     n[ITEM_NONE] += to - (known_to > from ? known_to : from);
-    buf_printf(out, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", to - from - n[ITEM_NONE], n[ITEM_RETRIED], n[ITEM_FAILED]);
+    json_open(json, NULL, '[');
+    json_count(json, NULL, to - from - n[ITEM_NONE]);
+    json_count(json, NULL, n[ITEM_RETRIED]);
+    json_count(json, NULL, n[ITEM_FAILED]);
+    json_close(json, ']');
 }
 
-static void put_grid(const summary_t *summary, uint64_t from, uint64_t to, unsigned bins, buf_t *out)
+static void put_grid(const summary_t *summary, uint64_t from, uint64_t to, unsigned bins, json_t *json)
 {
     uint64_t n = to > from ? to - from : 0;
     bins = bins > SUMMARY_BINS_MAX ? SUMMARY_BINS_MAX : bins;
     uint64_t width = bins > 0 ? (n + bins - 1) / bins : 0;
-    buf_printf(out, ",\"grid\":{\"from\":%" PRIu64 ",\"to\":%" PRIu64 ",\"width\":%" PRIu64 ",\"cells\":[", from, to,
-               width);
-    for (uint64_t at = from; width > 0 && at < to; at += width) {
-        if (at > from)
-            buf_append(out, ",", 1);
-        put_cell(summary, at, at + width < to ? at + width : to, out);
-    }
-    buf_append_text(out, "]}");
+    json_open(json, "grid", '{');
+    json_count(json, "from", from);
+    json_count(json, "to", to);
+    json_count(json, "width", width);
+    json_open(json, "cells", '[');
+    for (uint64_t at = from; width > 0 && at < to; at += width)
+        put_cell(summary, at, at + width < to ? at + width : to, json);
+    json_close(json, ']');
+    json_close(json, '}');
 }
 
-static void put_text(buf_t *out, const char *key, const char *text)
+static void put_group(const failure_group_t *group, json_t *json)
 {
-    buf_printf(out, "\"%s\":", key);
-    json_put_string(out, text, strlen(text));
-}
-
-static void put_group(const failure_group_t *group, buf_t *out)
-{
-    buf_printf(out, "{\"group\":\"%s\",", group->name);
-    put_text(out, "kind", fanmap_kind_name(group->kind));
-    buf_append_text(out, ",");
-    put_text(out, "type", group->type);
-    buf_append_text(out, ",");
-    put_text(out, "message", failure_message_of(group->key));
-    buf_printf(out, ",\"count\":%" PRIu64 ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"samples\":[", group->count,
-               group->first, group->last);
+    json_open(json, NULL, '{');
+    json_text(json, "group", group->name);
+    json_text(json, "kind", fanmap_kind_name(group->kind));
+    json_text(json, "type", group->type);
+    json_text(json, "message", failure_message_of(group->key));
+    json_count(json, "count", group->count);
+    json_count(json, "first", group->first);
+    json_count(json, "last", group->last);
+    json_open(json, "samples", '[');
     for (unsigned i = 0; i < group->samples_n; i++) {
-        buf_printf(out, "%s{\"index\":%" PRIu64 ",", i > 0 ? "," : "", group->samples[i].index);
-        put_text(out, "message", group->samples[i].message);
-        buf_append_text(out, "}");
+        json_open(json, NULL, '{');
+        json_count(json, "index", group->samples[i].index);
+        json_text(json, "message", group->samples[i].message);
+        json_close(json, '}');
     }
-    buf_append_text(out, "]}");
+    json_close(json, ']');
+    json_close(json, '}');
 }
 
 void summary_json(const summary_t *summary, uint64_t from, uint64_t to, unsigned bins, buf_t *out)
 {
     const failure_group_t *sorted[FAILURE_GROUPS_MAX];
     size_t n = failure_groups_sorted(&summary->groups, sorted);
-    put_counts(summary, out);
-    put_grid(summary, from, to > ITEMS_MAX ? ITEMS_MAX : to, bins, out);
-    buf_printf(out, ",\"ungrouped\":%" PRIu64 ",\"groups\":[", summary->groups.ungrouped);
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0)
-            buf_append(out, ",", 1);
-        put_group(sorted[i], out);
-    }
-    buf_append_text(out, "]");
+    json_t json = {.out = out};
+    put_counts(summary, &json);
+    put_grid(summary, from, to > ITEMS_MAX ? ITEMS_MAX : to, bins, &json);
+    json_count(&json, "ungrouped", summary->groups.ungrouped);
+    json_open(&json, "groups", '[');
+    for (size_t i = 0; i < n; i++)
+        put_group(sorted[i], &json);
+    json_close(&json, ']');
 }

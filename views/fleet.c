@@ -6,7 +6,7 @@
 
 enum { KEY_BYTES = 4096 };
 
-void view_worker(buf_t *out, const fanmap_worker_info_t *worker)
+void view_worker(void *out, const fanmap_worker_info_t *worker)
 {
     json_t json = json_begin(out);
     json_text(&json, "id", worker->id);
@@ -26,7 +26,7 @@ void view_worker(buf_t *out, const fanmap_worker_info_t *worker)
     json_end(&json);
 }
 
-void view_topic(buf_t *out, const fanmap_topic_info_t *topic)
+void view_topic(void *out, const fanmap_topic_info_t *topic)
 {
     json_t json = json_begin(out);
     json_text(&json, "topic", topic->name);
@@ -56,7 +56,7 @@ void view_bytes(char *ret, size_t cap, const void *bytes, size_t len)
     ret[n] = '\0';
 }
 
-void view_dead(buf_t *out, const fanmap_dead_t *letter)
+void view_dead(void *out, const fanmap_dead_t *letter)
 {
     char key[KEY_BYTES];
     json_t json = json_begin(out);

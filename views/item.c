@@ -35,7 +35,7 @@ static void put_ended(json_t *json, const fanmap_ended_t *ended)
     json_close(json, '}');
 }
 
-void view_item(buf_t *out, const fanmap_item_info_t *item)
+void view_item(void *out, const fanmap_item_info_t *item)
 {
     json_t json = json_begin(out);
     json_count(&json, "index", item->index);

@@ -38,7 +38,7 @@ static void put_job(json_t *json, const fanmap_job_info_t *job)
         json_int(json, "total", job->total);
 }
 
-void view_job(buf_t *out, const fanmap_job_info_t *job)
+void view_job(void *out, const fanmap_job_info_t *job)
 {
     json_t json = json_begin(out);
     put_job(&json, job);
@@ -128,7 +128,7 @@ static void put_stream(json_t *json, const fanmap_show_t *show)
     json_close(json, '}');
 }
 
-void view_show(buf_t *out, const fanmap_show_t *show)
+void view_show(void *out, const fanmap_show_t *show)
 {
     json_t json = json_begin(out);
     put_job(&json, &show->summary);
@@ -165,7 +165,7 @@ void view_show(buf_t *out, const fanmap_show_t *show)
     json_end(&json);
 }
 
-void view_log_line(buf_t *out, const fanmap_log_line_t *line)
+void view_log_line(void *out, const fanmap_log_line_t *line)
 {
     json_t json = json_begin(out);
     json_int(&json, "position", line->position);

@@ -1,5 +1,6 @@
 /* What operators ask about (fanmap/admin.h), as JSON: one object each, appended without a newline. `fanmap ... --json`
- * prints them and `fanmap serve` answers with them, so that both say the same. Fields are only added. */
+ * prints them and `fanmap serve` answers with them, so that both say the same. Fields are only added. `out` is a buf_t *: so some
+ * can be given to what asks as they are. */
 #ifndef VIEWS_VIEWS_H
 #define VIEWS_VIEWS_H
 
@@ -9,14 +10,14 @@
 /* "running", "paused" or "ended". */
 const char *view_state_word(fanmap_job_state_t state);
 const char *view_kind_word(const fanmap_job_info_t *job); /* "job" or "stream" */
-void view_job(buf_t *out, const fanmap_job_info_t *job);
-void view_show(buf_t *out, const fanmap_show_t *show);
-void view_worker(buf_t *out, const fanmap_worker_info_t *worker);
-void view_topic(buf_t *out, const fanmap_topic_info_t *topic);
-void view_dead(buf_t *out, const fanmap_dead_t *letter);
-void view_item(buf_t *out, const fanmap_item_info_t *item);
+void view_job(void *out, const fanmap_job_info_t *job);
+void view_show(void *out, const fanmap_show_t *show);
+void view_worker(void *out, const fanmap_worker_info_t *worker);
+void view_topic(void *out, const fanmap_topic_info_t *topic);
+void view_dead(void *out, const fanmap_dead_t *letter);
+void view_item(void *out, const fanmap_item_info_t *item);
 /* A line, or bytes that were dropped; not the end. */
-void view_log_line(buf_t *out, const fanmap_log_line_t *line);
+void view_log_line(void *out, const fanmap_log_line_t *line);
 /* Returns the status that HTTP gives it: 200 or 503. */
 int view_health(buf_t *out, const fanmap_health_t *health);
 /* "ready", "degraded" or "not ready". */
