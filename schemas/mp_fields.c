@@ -29,6 +29,12 @@ static void put_field(buf_t *b, const mp_field_t *f, const char *from)
     case MP_FIELD_BIN:
         mp_put_bin(b, *(const char *const *)at, *len);
         break;
+    case MP_FIELD_MAP:
+        if (*len > 0)
+            buf_append(b, *(const uint8_t *const *)at, *len);
+        else
+            mp_put_nil(b);
+        break;
     case MP_FIELD_CUSTOM:
         f->put(b, at);
         break;
@@ -63,6 +69,12 @@ static void read_field(mp_reader_t *r, const mp_field_t *f, char *to)
         break;
     case MP_FIELD_BIN:
         *(const char **)at = mp_read_bin(r, len);
+        break;
+    case MP_FIELD_MAP:
+        if (mp_read_nil_if(r))
+            break;
+        r->bad = r->bad || mp_peek(r) != MP_MAP;
+        *(const uint8_t **)at = mp_skip(r, len);
         break;
     case MP_FIELD_CUSTOM:
         f->read(r, at);

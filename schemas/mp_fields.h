@@ -16,6 +16,7 @@ typedef enum {
     MP_FIELD_TEXT,   /* an array of char with a NUL */
     MP_FIELD_STR,    /* a const char * and a length, borrowed from the message when read */
     MP_FIELD_BIN,    /* the same as msgpack's bin */
+    MP_FIELD_MAP,    /* a const uint8_t * and a length, one whole map, borrowed when read; without length it is nil */
     MP_FIELD_CUSTOM, /* whatever its two functions make of it, as one object */
 } mp_field_type_t;
 
@@ -39,6 +40,7 @@ typedef struct {
 #define MP_TEXT(struct, member)              MP_FIELD(TEXT, offsetof(struct, member), sizeof(((struct *)0)->member), NULL, NULL)
 #define MP_STR_OF(struct, member, len)       MP_FIELD(STR, offsetof(struct, member), offsetof(struct, len), NULL, NULL)
 #define MP_BIN_OF(struct, member, len)       MP_FIELD(BIN, offsetof(struct, member), offsetof(struct, len), NULL, NULL)
+#define MP_MAP_OF(struct, member, len)       MP_FIELD(MAP, offsetof(struct, member), offsetof(struct, len), NULL, NULL)
 #define MP_CUSTOM(struct, member, put, read) MP_FIELD(CUSTOM, offsetof(struct, member), 0, put, read)
 /* A field that takes more than one member: its functions get the whole struct. */
 #define MP_WHOLE(put, read) MP_FIELD(CUSTOM, 0, 0, put, read)

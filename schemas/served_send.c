@@ -1,6 +1,5 @@
 /* What is sent to a served program, in its encoding. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "schemas/record.h"
 #include "schemas/served.h"
@@ -130,7 +129,7 @@ void served_batch_end(served_batch_t *batch, buf_t *b, served_encoding_t encodin
 void served_put_cancel(buf_t *b, served_encoding_t encoding, uint32_t n)
 {
     if (encoding == SERVED_MSGPACK)
-        slot_put_cancel(b, n);
+        slot_put_number(b, SLOT_CANCEL, n);
     else
         buf_printf(b, "{\"type\":\"cancel\",\"n\":%" PRIu32 "}\n", n);
 }

@@ -16,27 +16,9 @@ enum {
     RUN_FIELDS = 7
 };
 
-static void put_bound(buf_t *b, const void *whole)
-{
-    const slot_job_t *job = whole;
-    if (job->bound_len > 0)
-        buf_append(b, job->bound, job->bound_len);
-    else
-        mp_put_nil(b);
-}
-
-static void read_bound(mp_reader_t *r, void *whole)
-{
-    slot_job_t *job = whole;
-    if (mp_read_nil_if(r))
-        return;
-    r->bad = r->bad || mp_peek(r) != MP_MAP;
-    job->bound = mp_skip(r, &job->bound_len);
-}
-
 MP_TABLE(job_fields, TRACED_JOB_FIELDS - 1, MP_U32(slot_job_t, id), MP_STR_OF(slot_job_t, job, job_len),
          MP_STR_OF(slot_job_t, task, task_len), MP_U32(slot_job_t, attempts_max), MP_U32(slot_job_t, value_bytes_max),
-         MP_WHOLE(put_bound, read_bound), MP_U32(slot_job_t, parts),
+         MP_MAP_OF(slot_job_t, bound, bound_len), MP_U32(slot_job_t, parts),
          MP_STR_OF(slot_job_t, traceparent, traceparent_len), MP_U64(slot_job_t, trace_salt));
 /* What an error has behind the fields of every `done`. */
 MP_TABLE(error_fields, ERROR_FIELDS_MAX, MP_STR_OF(slot_done_t, type, type_len),
@@ -72,16 +54,9 @@ void slot_put_bye(buf_t *b)
     end_frame(b, begin_frame(b, 1, SLOT_BYE));
 }
 
-void slot_put_cancel(buf_t *b, uint32_t n)
+void slot_put_number(buf_t *b, slot_frame_type_t type, uint32_t n)
 {
-    size_t start = begin_frame(b, 2, SLOT_CANCEL);
-    mp_put_uint(b, n);
-    end_frame(b, start);
-}
-
-void slot_put_call(buf_t *b, uint32_t n)
-{
-    size_t start = begin_frame(b, 2, SLOT_CALL);
+    size_t start = begin_frame(b, 2, type);
     mp_put_uint(b, n);
     end_frame(b, start);
 }

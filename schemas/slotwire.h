@@ -82,9 +82,9 @@ void slot_put_job(buf_t *b, const slot_job_t *job);
 uint32_t slot_run_more(const slot_run_t *run);
 void slot_put_run_fields(buf_t *b, const slot_run_t *run);
 void slot_put_run(buf_t *b, const slot_run_t *run);
-void slot_put_cancel(buf_t *b, uint32_t n);
 void slot_put_bye(buf_t *b);
-void slot_put_call(buf_t *b, uint32_t n);
+/* SLOT_CANCEL of run n, SLOT_CALL of n runs. */
+void slot_put_number(buf_t *b, slot_frame_type_t type, uint32_t n);
 void slot_put_back(buf_t *b, uint32_t from, uint32_t to);
 void slot_put_done(buf_t *b, const slot_done_t *done);
 

@@ -59,24 +59,6 @@ static void read_halt(mp_reader_t *r, void *member)
     mp_skip_fields(r, r->bad ? 0 : fields - HALT_FIELDS);
 }
 
-static void put_bound(buf_t *b, const void *whole)
-{
-    const spec_t *spec = whole;
-    if (spec->bound_len > 0)
-        buf_append(b, spec->bound, spec->bound_len);
-    else
-        mp_put_nil(b);
-}
-
-static void read_bound(mp_reader_t *r, void *whole)
-{
-    spec_t *spec = whole;
-    if (mp_read_nil_if(r))
-        return;
-    r->bad = r->bad || mp_peek(r) != MP_MAP;
-    spec->bound = mp_skip(r, &spec->bound_len);
-}
-
 static void put_final_exits(buf_t *b, const void *whole)
 {
     const spec_t *spec = whole;
@@ -130,7 +112,7 @@ MP_TABLE(first_fields, SPEC_FIELDS - 1, TEXT(job), TEXT(task), TEXT(queue), U32(
          U32(results_partition), I64(start_offset), I64(submitted_ms), U64(concurrency), TEXT(nonce), U32(lease_ms),
          U32(retries), U32(backoff_base_ms), U32(backoff_factor_milli), U32(backoff_cap_ms), U32(timeout_ms),
          U32(grace_ms), I64(deadline_ms), FLAG(fail_fast), MP_CUSTOM(spec_t, halt, put_halt, read_halt), U32(crash_cap),
-         U32(item_bytes_max), U32(value_bytes_max), FLAG(is_signed), MP_WHOLE(put_bound, read_bound));
+         U32(item_bytes_max), U32(value_bytes_max), FLAG(is_signed), MP_MAP_OF(spec_t, bound, bound_len));
 MP_TABLE(later_fields, SPEC_LATER_FIELDS, U64(memory_bytes), U32(cpus_milli), U32(cpu_time_ms),
          MP_WHOLE(put_final_exits, read_final_exits), U32(sequences_n), TEXT(retry_of),
          MP_WHOLE(put_stream, read_stream), U32(to_bytes_max), TEXT(traceparent), U32(batch_n), U32(batch_within_ms),

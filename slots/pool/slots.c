@@ -124,7 +124,7 @@ void slots_set_job(slots_t *s, uint32_t slot, uint32_t job_key, const slots_job_
 
 void slots_call(slots_t *s, uint32_t slot, uint32_t n)
 {
-    slot_put_call(&slot_end(&s->slots[slot])->out, n);
+    slot_put_number(&slot_end(&s->slots[slot])->out, SLOT_CALL, n);
 }
 
 uint32_t slots_run(slots_t *s, uint32_t slot, const slot_run_t *run)

@@ -505,7 +505,7 @@ static void show_frame(const slot_frame_t *frame, buf_t *f, buf_t *again)
         return;
     case SLOT_CANCEL:
         put_number(f, "n", frame->cancel_n);
-        slot_put_cancel(again, frame->cancel_n);
+        slot_put_number(again, SLOT_CANCEL, frame->cancel_n);
         return;
     case SLOT_BYE:
         slot_put_bye(again);
@@ -517,7 +517,7 @@ static void show_frame(const slot_frame_t *frame, buf_t *f, buf_t *again)
         return;
     case SLOT_CALL:
         put_number(f, "n", frame->call_n);
-        slot_put_call(again, frame->call_n);
+        slot_put_number(again, SLOT_CALL, frame->call_n);
         return;
     case SLOT_CALL_FAILED:
         show_done(&frame->done, f, again);

@@ -347,7 +347,7 @@ static void test_frames(void **state)
     buf_t b = {0};
     slot_frame_t frame;
     size_t used = 0, first;
-    slot_put_cancel(&b, 9);
+    slot_put_number(&b, SLOT_CANCEL, 9);
     first = b.len;
     slot_put_bye(&b);
     for (size_t len = 0; len < first; len++) {
