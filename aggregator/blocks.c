@@ -5,7 +5,6 @@
 #include "aggregator/blocks.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/invariant.h"
 

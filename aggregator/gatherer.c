@@ -1,7 +1,6 @@
 #include "aggregator/gatherer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 

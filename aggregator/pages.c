@@ -3,7 +3,6 @@
 #include "aggregator/pages.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { PAGE_PLACES = 512, SETS = 128, WAYS = 4, PAGES_N = SETS * WAYS, PUNCH_PAGES = 256 };
 #define PAGE_BYTES ((int64_t)(PAGE_PLACES * sizeof(place_t)))

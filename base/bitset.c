@@ -3,7 +3,6 @@
 #include "base/bitset.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/table.h"
 

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/commands.h"
 #include "cli/progress.h"
 #include "serve/listener.h"
 

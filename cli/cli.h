@@ -24,8 +24,6 @@
 #define CLI_CLI_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "fanmap/admin.h"
 

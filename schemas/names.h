@@ -3,7 +3,6 @@
 #define SCHEMAS_NAMES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "schemas/spec.h"
 

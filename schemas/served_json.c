@@ -3,7 +3,6 @@
 #include "schemas/served_json.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "schemas/served.h"

@@ -1,6 +1,5 @@
 /* msgpack to one line of JSON. Whole numbers are digits, a float always has a point or an exponent, so that both come
  * back as what they were; floats take the fewest of 15, 16 or 17 digits that read back to the same bits. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,6 @@
  *
  * A position is opaque to its reader and sorts as text: it is the library's (fanmap_position). A client that reads slowly
  * holds its own gathering. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

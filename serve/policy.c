@@ -1,6 +1,5 @@
 #include "serve/policy.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -3,7 +3,6 @@
  *
  * A job that somebody watches is gathered once, in the order of arrival, and summed up; all who watch it look at that one summary. It
  * stays for LINGER_S after the last has gone, since pages are turned back and forth. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>

@@ -12,7 +12,6 @@
 #define TOKENS_TOKENS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "schemas/spec.h"

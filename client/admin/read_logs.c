@@ -1,6 +1,5 @@
 /* fanmap_logs: the job's partition of NS.logs, read from its beginning to its end, or on and on while the job is not
  * over. What failed is what the job's own log says. */
-#include <string.h>
 
 #include "aggregator/list.h"
 #include "base/bitset.h"

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "client/connection/fleet_known.h"
 #include "io/bus_admin.h"

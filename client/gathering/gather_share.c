@@ -2,7 +2,6 @@
  * passed over. */
 #include <stdlib.h>
 
-#include "client/connection/client.h"
 #include "client/gathering/gather_state.h"
 
 int gather_anew(fanmap_job_t *job, fanmap_error_t *err)

@@ -1,7 +1,6 @@
 #include "io/kafka/lanes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "base/invariant.h"

@@ -1,5 +1,4 @@
 /* What Kafka refuses of a transaction for good, in one line: the library says only that the transaction failed. */
-#include "io/kafka/bus.h"
 #include "io/kafka/events.h"
 #include "io/kafka/rights.h"
 #include "io/kafka/writer.h"

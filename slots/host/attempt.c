@@ -1,7 +1,6 @@
 /* What a task's function sees of its attempt: the callbacks behind fanmap_attempt_t, and the item and the value in the
  * shape that the task wants (msgpack, JSON text, plain bytes). */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

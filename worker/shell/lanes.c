@@ -3,7 +3,6 @@
  * seen, and stay, also through a membership that is lost. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "io/bus_admin.h"

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "io/random_id.h"
 #include "worker/shell/inflight.h"
