@@ -5,19 +5,16 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "serve/internal.h"
-
-typedef struct {
-    query_t *first, **end;
-} line_t;
 
 struct queries {
     serve_t *serve;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t more;
-    line_t waiting, answered; /* under the lock, as the next two */
+    query_t *waiting, *answered; /* in order; under the lock, as the next two */
     int n;
     bool is_stopping;
     query_t *asking; /* in the thread now */
@@ -27,20 +24,12 @@ struct queries {
     struct event *ready;
 };
 
-static void put(line_t *line, query_t *q)
+/* NULL: there is none. */
+static query_t *take(query_t **line)
 {
-    q->next = NULL;
-    *line->end = q;
-    line->end = &q->next;
-}
-
-static query_t *take(line_t *line)
-{
-    query_t *q = line->first;
+    query_t *q = *line;
     if (q)
-        line->first = q->next;
-    if (!line->first)
-        line->end = &line->first;
+        DL_DELETE(*line, q);
     return q;
 }
 
@@ -103,11 +92,12 @@ static void *run(void *arg)
             pthread_cond_wait(&queries->more, &queries->lock);
             continue;
         }
+        q->is_waiting = false;
         queries->asking = q;
         pthread_mutex_unlock(&queries->lock);
         ask(queries, &f, q);
         pthread_mutex_lock(&queries->lock);
-        put(&queries->answered, q);
+        DL_APPEND(queries->answered, q);
         (void)!write(queries->fd, &one, sizeof one);
     }
     queries->f = NULL;
@@ -118,7 +108,7 @@ static void *run(void *arg)
 
 /* ---- in the loop ---- */
 
-static void answer_all(queries_t *queries, line_t *line)
+static void answer_all(queries_t *queries, query_t **line)
 {
     for (;;) {
         pthread_mutex_lock(&queries->lock);
@@ -157,8 +147,6 @@ queries_t *queries_start(serve_t *serve)
     if (!queries)
         return NULL;
     queries->serve = serve;
-    queries->waiting.end = &queries->waiting.first;
-    queries->answered.end = &queries->answered.first;
     pthread_mutex_init(&queries->lock, NULL);
     pthread_cond_init(&queries->more, NULL);
     queries->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -178,7 +166,8 @@ bool queries_ask(queries_t *queries, query_t *q)
     bool has_room = queries->n < QUERIES_MAX;
     if (has_room) {
         queries->n++;
-        put(&queries->waiting, q);
+        q->is_waiting = true;
+        DL_APPEND(queries->waiting, q);
         pthread_cond_signal(&queries->more);
     }
     pthread_mutex_unlock(&queries->lock);
@@ -187,15 +176,10 @@ bool queries_ask(queries_t *queries, query_t *q)
 
 void queries_forget(queries_t *queries, query_t *q)
 {
-    query_t **at = &queries->waiting.first;
     pthread_mutex_lock(&queries->lock);
-    while (*at && *at != q)
-        at = &(*at)->next;
-    bool was_waiting = *at != NULL;
+    bool was_waiting = q->is_waiting;
     if (was_waiting) {
-        *at = q->next;
-        if (queries->waiting.end == &q->next)
-            queries->waiting.end = at;
+        DL_DELETE(queries->waiting, q);
         queries->n--;
     }
     queries->asker_left |= queries->asking == q;
@@ -218,7 +202,7 @@ void queries_stop(queries_t *queries)
     pthread_cond_signal(&queries->more);
     pthread_mutex_unlock(&queries->lock);
     pthread_join(queries->thread, NULL);
-    for (query_t *q = queries->waiting.first; q; q = q->next)
+    for (query_t *q = queries->waiting; q; q = q->next)
         q->result = FANMAP_AGAIN;
     answer_all(queries, &queries->answered);
     answer_all(queries, &queries->waiting);

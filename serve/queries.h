@@ -33,7 +33,8 @@ struct query {
     buf_t body;
     int result;
     fanmap_error_t error;
-    query_t *next;
+    bool is_waiting; /* for the thread */
+    query_t *prev, *next;
 };
 
 /* NULL: no thread or no memory. `log` is called from that thread. */

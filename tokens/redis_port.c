@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "tokens/answers.h"
 #include "tokens/redis_conn.h"
@@ -22,7 +23,7 @@ typedef struct redis_port redis_port_t;
 
 typedef struct call call_t;
 struct call {
-    call_t *next, **link; /* in waiting or sent */
+    call_t *prev, *next; /* in waiting or sent */
     redis_port_t *port;
     answer_t *answer;
     tokens_request_t request; /* of a sync */
@@ -31,10 +32,6 @@ struct call {
     bool by_text;
     int64_t sent_ms;
 };
-
-typedef struct {
-    call_t *first, **last;
-} calls_t;
 
 struct redis_port {
     tokens_port_t port; /* first, so that a pointer to it is one to this */
@@ -45,8 +42,8 @@ struct redis_port {
     uint32_t timeout_ms;
     redis_conn_config_t config; /* of both connections, but for their callbacks */
     redis_conn_t *calls;
-    redis_wakes_t *wakes; /* NULL before the first listener */
-    calls_t waiting, sent;
+    redis_wakes_t *wakes;   /* NULL before the first listener */
+    call_t *waiting, *sent; /* in the order in which they came */
     size_t calls_n;
     loop_timer_t *oldest; /* when the oldest sent call is too old */
     answers_t *answers;
@@ -56,23 +53,6 @@ struct redis_port {
 static redis_port_t *redis_of(tokens_port_t *port)
 {
     return (redis_port_t *)(void *)port;
-}
-
-static void calls_add(calls_t *calls, call_t *c)
-{
-    c->next = NULL;
-    c->link = calls->last;
-    *calls->last = c;
-    calls->last = &c->next;
-}
-
-static void calls_remove(calls_t *calls, call_t *c)
-{
-    *c->link = c->next;
-    if (c->next)
-        c->next->link = c->link;
-    else
-        calls->last = c->link;
 }
 
 /* Ends the call, which is in no list, with what its answer holds. */
@@ -96,8 +76,8 @@ static void finish_failed(call_t *c, const fanmap_error_t *why)
 
 static void watch_oldest(redis_port_t *p)
 {
-    if (p->sent.first)
-        loop_timer_at(p->oldest, p->sent.first->sent_ms + p->timeout_ms);
+    if (p->sent)
+        loop_timer_at(p->oldest, p->sent->sent_ms + p->timeout_ms);
     else
         loop_timer_stop(p->oldest);
 }
@@ -142,7 +122,7 @@ static void on_reply(redisAsyncContext *context, void *reply_arg, void *arg)
     call_t *c = arg;
     redis_port_t *p = c->port;
     const redisReply *reply = reply_arg;
-    calls_remove(&p->sent, c);
+    DL_DELETE(p->sent, c);
     if (!p->closed)
         watch_oldest(p);
     if (p->closed) {
@@ -185,13 +165,13 @@ static void send_call(call_t *c)
     const char *argv[4 + SCRIPT_SYNC_ARGS] = {c->by_text ? "EVAL" : "EVALSHA", c->by_text ? text : sha, "1", key};
     memcpy(argv + 4, args.argv, args.n * sizeof args.argv[0]);
     c->sent_ms = loop_clock_ms();
-    calls_add(&p->sent, c);
+    DL_APPEND(p->sent, c);
     int status = redisAsyncCommandArgv(redis_conn_context(p->calls), on_reply, c, (int)(4 + args.n), argv, NULL);
     if (status == REDIS_OK) {
         watch_oldest(p);
         return;
     }
-    calls_remove(&p->sent, c);
+    DL_DELETE(p->sent, c);
     fanmap_error_t why;
     err_set_retry(&why, FANMAP_EUNREACHABLE, "Redis: the connection is ending");
     finish_failed(c, &why);
@@ -203,7 +183,7 @@ static void submit(call_t *c)
     if (redis_conn_context(p->calls))
         send_call(c);
     else if (redis_conn_trying(p->calls))
-        calls_add(&p->waiting, c);
+        DL_APPEND(p->waiting, c);
     else
         finish_failed(c, redis_conn_why(p->calls));
 }
@@ -212,18 +192,18 @@ static void on_calls_up(void *arg, redisAsyncContext *context)
 {
     (void)context;
     redis_port_t *p = arg;
-    while (p->waiting.first) {
-        call_t *c = p->waiting.first;
-        calls_remove(&p->waiting, c);
+    while (p->waiting) {
+        call_t *c = p->waiting;
+        DL_DELETE(p->waiting, c);
         send_call(c);
     }
 }
 
 static void fail_waiting(redis_port_t *p, const fanmap_error_t *why)
 {
-    while (p->waiting.first) {
-        call_t *c = p->waiting.first;
-        calls_remove(&p->waiting, c);
+    while (p->waiting) {
+        call_t *c = p->waiting;
+        DL_DELETE(p->waiting, c);
         finish_failed(c, why);
     }
 }
@@ -350,8 +330,6 @@ int redis_port_open(loop_t *loop, const redis_port_config_t *config, tokens_port
         return err_set(err, FANMAP_ENOMEM, "no memory for a connection to Redis");
     p->port = (tokens_port_t){redis_sync, redis_create, redis_listen, redis_offer, redis_beg, redis_close};
     p->loop = loop;
-    p->waiting.last = &p->waiting.first;
-    p->sent.last = &p->sent.first;
     int code = fill_config(p, config, err);
     if (code == FANMAP_OK)
         code = answers_new(loop, &p->answers, err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "client/admin/dead_stream.h"
 #include "schemas/item.h"
@@ -87,8 +88,7 @@ static void on_record(void *arg, const bus_record_t *record)
         free(letter);
         return;
     }
-    *d->last = letter;
-    d->last = &letter->next;
+    DL_APPEND(d->first, letter);
     d->n++;
     d->bytes += record->key_len + record->value_len;
     d->query.is_done = d->n >= BATCH_N || d->bytes >= BATCH_BYTES;
@@ -98,10 +98,9 @@ void dead_end(dead_t *d)
 {
     while (d->first) {
         letter_t *letter = d->first;
-        d->first = letter->next;
+        DL_DELETE(d->first, letter);
         free(letter);
     }
-    d->last = &d->first;
     d->n = d->bytes = 0;
 }
 
@@ -119,7 +118,6 @@ void dead_read_batch(dead_t *d)
 
 void dead_begin(dead_t *d, fanmap_t *f, int timeout_ms, fanmap_error_t *err)
 {
-    d->last = &d->first;
     query_begin(&d->query, f, timeout_ms, err);
     d->topic = query_dead(&d->query);
     d->end = query_end_of(&d->query, d->topic, 0);

@@ -10,7 +10,7 @@ enum { DEAD_HEADER_MAX = 256 };
 /* One letter, copied. */
 typedef struct letter letter_t;
 struct letter {
-    letter_t *next;
+    letter_t *prev, *next;
     fanmap_dead_t told;
     char topic[DEAD_HEADER_MAX], reason[DEAD_HEADER_MAX], stage[DEAD_HEADER_MAX], job[JOB_ID_MAX + 1];
     uint8_t bytes[]; /* key, then value */
@@ -21,7 +21,7 @@ typedef struct {
     const fanmap_options_t *filter;
     bus_topic_t *topic;
     int64_t next, end; /* what is left to read: dead_has_more */
-    letter_t *first, **last;
+    letter_t *first;
     size_t n, bytes;
     bool is_out_of_memory;
 } dead_t;
