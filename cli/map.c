@@ -218,49 +218,44 @@ static int refuse_outcomes(const arguments_t *arguments)
     return EXIT_ALL_WELL;
 }
 
-static int publish(arguments_t *arguments)
+static int submit(session_t *s, arguments_t *arguments, const char *task)
 {
-    if (refuse_outcomes(arguments) != EXIT_ALL_WELL)
-        return EXIT_USAGE;
-    session_t s = {0};
-    items_t input = {.taken = 0};
-    const char *task;
-    int status = prepare(&s, arguments, &input, &task);
+    char id[128];
+    int status = begin_session(s, arguments, task);
+    if (status != EXIT_ALL_WELL)
+        return status;
+    snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
+    status = session_run(s);
+    bool is_told = !is_submitted(s) || (puts(id) >= 0 && fflush(stdout) == 0);
+    return status == EXIT_ALL_WELL && !is_told ? EXIT_IO : status;
+}
+
+static int map(session_t *s, arguments_t *arguments, const char *task)
+{
+    int status = set_formats(&s->output, arguments);
     if (status == EXIT_ALL_WELL)
-        status = begin_session(&s, arguments, task);
-    if (status == EXIT_ALL_WELL) {
-        char id[128];
-        snprintf(id, sizeof id, "%s", fanmap_job_id(s.job));
-        status = session_run(&s);
-        if (is_submitted(&s) && (puts(id) < 0 || fflush(stdout) != 0) && status == EXIT_ALL_WELL)
-            status = EXIT_IO;
-    }
-    items_close(&input);
-    resume_close(&s.resume);
-    (void)output_close(&s.output);
-    return status;
+        status = begin_session(s, arguments, task);
+    return status == EXIT_ALL_WELL ? session_run(s) : status;
+}
+
+static int show_commands(session_t *s)
+{
+    return s->input ? dry_run(s)
+                    : fail_with(EXIT_USAGE,
+                                "--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
 }
 
 int run_map(arguments_t *arguments)
 {
-    if (is_switch_set(arguments, "detach") && !is_switch_set(arguments, "dry-run"))
-        return publish(arguments);
     session_t s = {0};
     items_t input = {.taken = 0};
     const char *task;
+    bool is_dry = is_switch_set(arguments, "dry-run"), is_submit = is_switch_set(arguments, "detach") && !is_dry;
+    if (is_submit && refuse_outcomes(arguments) != EXIT_ALL_WELL)
+        return EXIT_USAGE;
     int status = prepare(&s, arguments, &input, &task);
-    bool is_dry = is_switch_set(arguments, "dry-run");
-    if (status == EXIT_ALL_WELL && is_dry)
-        status = s.input
-                     ? dry_run(&s)
-                     : fail_with(EXIT_USAGE,
-                                 "--dry-run shows the commands of items, and --retry-failed JOB has those of a job");
-    if (status == EXIT_ALL_WELL && !is_dry)
-        status = set_formats(&s.output, arguments);
-    if (status == EXIT_ALL_WELL && !is_dry)
-        status = begin_session(&s, arguments, task);
-    if (status == EXIT_ALL_WELL && !is_dry)
-        status = session_run(&s);
+    if (status == EXIT_ALL_WELL)
+        status = is_dry ? show_commands(&s) : is_submit ? submit(&s, arguments, task) : map(&s, arguments, task);
     items_close(&input);
     resume_close(&s.resume);
     (void)output_close(&s.output);

@@ -71,8 +71,7 @@ int output_open(output_t *output, const arguments_t *arguments, const char *stan
 bool output_close(output_t *output)
 {
     live_free(&output->live);
-    free(output->bytes);
-    output->bytes = NULL;
+    buf_free(&output->waiting);
     kept_free(&output->kept);
     tag_close(&output->tag);
     buf_free(&output->tagged);
@@ -100,30 +99,22 @@ const char *output_value_format(const output_t *output)
 
 bool output_has_room(const output_t *output)
 {
-    return output->len - output->at < FULL_BYTES;
+    return output->waiting.len - output->at < FULL_BYTES;
 }
 
 bool output_is_empty(const output_t *output)
 {
-    return output->at == output->len;
+    return output->at == output->waiting.len;
 }
 
 bool output_append(output_t *output, const void *bytes, size_t len)
 {
-    if (output->at == output->len)
-        output->at = output->len = 0;
-    if (output->cap - output->len < len) {
-        size_t cap = output->cap + len + FULL_BYTES;
-        char *grown = realloc(output->bytes, cap);
-        if (!grown)
-            return false;
-        output->bytes = grown;
-        output->cap = cap;
+    if (output_is_empty(output)) {
+        output->at = 0;
+        buf_clear(&output->waiting);
     }
-    if (len)
-        memcpy(output->bytes + output->len, bytes, len);
-    output->len += len;
-    return true;
+    buf_append(&output->waiting, bytes, len);
+    return !output->waiting.failed;
 }
 
 /* How much of the end of stderr says more than the message, which is its last line. */
@@ -229,13 +220,13 @@ static bool may_write(void)
 
 static bool write_out(output_t *output)
 {
-    while (output->at < output->len) {
-        size_t len = output->len - output->at;
+    while (!output_is_empty(output)) {
+        size_t len = output->waiting.len - output->at;
         if (output->can_block && len > PIPE_BUF)
             len = PIPE_BUF; /* what poll promises for a pipe */
         if (output->can_block && !may_write())
             break;
-        ssize_t n = write(STDOUT_FILENO, output->bytes + output->at, len);
+        ssize_t n = write(STDOUT_FILENO, output->waiting.data + output->at, len);
         if (n < 0 && errno == EAGAIN)
             break;
         if (n < 0 && errno != EINTR) {
@@ -251,11 +242,11 @@ bool output_flush(output_t *output)
 {
     size_t begin = output->at;
     parallel_log_flush(&output->parallel_log);
-    if (!output->shares_terminal || begin == output->len)
+    if (!output->shares_terminal || output_is_empty(output))
         return write_out(output);
     progress_hide();
     bool is_sound = write_out(output);
     if (output->at > begin)
-        progress_again(output->bytes[output->at - 1] != '\n');
+        progress_again(output->waiting.data[output->at - 1] != '\n');
     return is_sound;
 }

@@ -15,8 +15,8 @@ typedef struct {
     bool as_records, can_block, as_printed, is_raw, is_verbose;
     bool is_topic;        /* --to: the library writes outcomes there, and nothing is printed */
     bool shares_terminal; /* with the line of progress, which stands below what is printed */
-    char *bytes;
-    size_t at, len, cap;
+    buf_t waiting;        /* for stdout, from `at` on */
+    size_t at;
     int error; /* errno of a write that failed */
     uint64_t failures;
     parallel_log_t parallel_log;

@@ -26,9 +26,8 @@ typedef struct {
     void *arg;
     uint64_t sent;
     int64_t next; /* of the partition that is read */
-    size_t batch_n, unstored_n;
+    size_t batch_n;
     bool is_cut; /* the batch ended before the partition did */
-    bool is_storing;
 } replay_t;
 
 /* ---- what it is about ---- */
@@ -37,11 +36,10 @@ static void on_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t 
 {
     replay_t *r = arg;
     (void)cookie, (void)partition, (void)offset;
-    r->unstored_n--;
+    r->query.unstored_n--;
     r->query.answers_n++;
     if (err)
         r->query.error = *err;
-    r->query.is_done |= r->is_storing && r->unstored_n == 0;
 }
 
 static void open_topics(replay_t *r)
@@ -122,7 +120,7 @@ static bool put_back(replay_t *r, const bus_record_t *record, int32_t partition)
         r->query.error.code = 0;
     if (code != FANMAP_OK)
         return false;
-    r->unstored_n++;
+    r->query.unstored_n++;
     r->sent++;
     return true;
 }
@@ -173,10 +171,7 @@ static void read_batch(replay_t *r, uint32_t partition, int64_t end)
         r->next = low;
     else if (!r->is_cut)
         r->next = end;
-    r->is_storing = true;
-    if (r->unstored_n > 0)
-        query_wait(&r->query, "Kafka has not stored everything");
-    r->is_storing = false;
+    query_wait_stored(&r->query);
     if (r->query.result == FANMAP_OK)
         keep_position(r, partition);
 }

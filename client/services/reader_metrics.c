@@ -27,18 +27,19 @@ static row_t *row_of(row_t *rows, size_t *n, const spec_t *spec)
     return row;
 }
 
+static void put_labelled(exposition_t *to, labels_t labels, uint64_t value)
+{
+    metrics_value(to, labels.at, labels.n, value);
+}
+
 static void put_rows(exposition_t *to, const row_t *rows, size_t n)
 {
     metrics_family(to, "fanmap_reorder_items", METRIC_GAUGE, "Outcomes that are here and not yet handed out.");
-    for (size_t i = 0; i < n; i++) {
-        labels_t labels = labels_of(rows[i].queue, rows[i].task, NULL, NULL);
-        metrics_value(to, labels.at, labels.n, rows[i].items);
-    }
+    for (size_t i = 0; i < n; i++)
+        put_labelled(to, labels_of(rows[i].queue, rows[i].task, NULL, NULL), rows[i].items);
     metrics_family(to, "fanmap_spilled_bytes", METRIC_GAUGE, "Of them, what lies on disk.");
-    for (size_t i = 0; i < n; i++) {
-        labels_t labels = labels_of(rows[i].queue, rows[i].task, NULL, NULL);
-        metrics_value(to, labels.at, labels.n, rows[i].spilled_bytes);
-    }
+    for (size_t i = 0; i < n; i++)
+        put_labelled(to, labels_of(rows[i].queue, rows[i].task, NULL, NULL), rows[i].spilled_bytes);
 }
 
 /* One series, without names, where nothing is gathered. */
@@ -66,7 +67,7 @@ static void put_lag(exposition_t *to, const bus_group_t *group, uint32_t partiti
     }
     metrics_family(to, "fanmap_source_lag_records", METRIC_GAUGE,
                    "Records of the logs read here that were not read yet.");
-    metrics_value(to, labels.at, labels.n, lag);
+    put_labelled(to, labels, lag);
 }
 
 /* ---- a connection ---- */
@@ -97,12 +98,11 @@ int fanmap_aggregator_metrics(const fanmap_aggregator_t *a, fanmap_text_fn fn, v
 {
     buf_t text = {0};
     exposition_t to = {.out = &text};
-    labels_t labels = labels_of("", "", NULL, NULL), bad = labels_of("", "", "reason", "bad_log_record");
     metrics_of_process(&to);
     put_gathers(&to, a->f);
-    put_lag(&to, a->group, a->topics->results_n, labels);
+    put_lag(&to, a->group, a->topics->results_n, labels_of("", "", NULL, NULL));
     metrics_family(&to, "fanmap_dead_letters_total", METRIC_COUNTER, "Records that nobody could use.");
-    metrics_value(&to, bad.at, bad.n, a->dead_n);
+    put_labelled(&to, labels_of("", "", "reason", "bad_log_record"), a->dead_n);
     return metrics_tell(&to, fn, arg, err);
 }
 
@@ -135,8 +135,7 @@ int fanmap_stream_metrics(const fanmap_stream_t *s, fanmap_text_fn fn, void *arg
     metrics_family(&to, "fanmap_stream_outcomes_total", METRIC_COUNTER,
                    "Outcomes of the stream that were written, or found lost.");
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
-        labels_t labels = labels_of(row.queue, row.task, "result", results[i].name);
-        metrics_value(&to, labels.at, labels.n, results[i].n);
+        put_labelled(&to, labels_of(row.queue, row.task, "result", results[i].name), results[i].n);
     }
     return metrics_tell(&to, fn, arg, err);
 }
