@@ -10,10 +10,10 @@
 typedef struct {
     kept_log_t *log; /* until another job is asked about; NULL: query->result says why */
     show_failures_t *failures;
-    int64_t end;  /* of the partition, when it was asked for */
-    bool is_gone; /* Kafka deleted its beginning, or the topic is another one */
+    int64_t end;    /* of the partition, when it was asked for */
+    bool is_gone;   /* Kafka deleted its beginning, or the topic is another one */
     bool is_stream; /* which has no such log: nothing is read */
-    bool is_cut; /* read_ms was over first: it was read up to log->position */
+    bool is_cut;    /* read_ms was over first: it was read up to log->position */
 } job_log_t;
 
 /* Reads it to its present end, but no longer than about `read_ms` (0: nothing; negative: to its end). `seen`: what the jobs topic says
