@@ -156,14 +156,15 @@ static void hand_out_first(gather_lane_t *lane, size_t n, const gather_calls_t *
     drop_first(lane, n);
 }
 
-static void go_on(gather_lane_t *lane, const gather_calls_t *calls)
+static void hand_out_ready(gather_lane_t *lane, const gather_calls_t *calls)
 {
     size_t n;
     while ((n = gather_ready(lane)) > 0)
         hand_out_first(lane, n, calls);
 }
 
-static void wait_in_order(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome, const gather_calls_t *calls)
+static void accept_ordered(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome,
+                           const gather_calls_t *calls)
 {
     size_t place = find(lane, outcome->offset);
     if (outcome->offset > lane->last && !gather_was_seen(lane, place, outcome->offset)) {
@@ -182,12 +183,13 @@ static void step_over(gather_lane_t *lane, int64_t whole, const gather_calls_t *
     gather_lane_lose(lane, lane->last + 1, whole);
     hand_out_first(lane, find(lane, whole + 1), calls);
     lane->last = whole > lane->last ? whole : lane->last;
-    go_on(lane, calls);
+    hand_out_ready(lane, calls);
 }
 
 /* ---- by key, and in no order ---- */
 
-static void take_now(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome, const gather_calls_t *calls)
+static void accept_unordered(gather_lane_t *lane, int64_t at, const gather_outcome_t *outcome,
+                             const gather_calls_t *calls)
 {
     size_t place = find(lane, outcome->offset);
     const gather_key_t *key = find_key(lane, outcome);
@@ -226,15 +228,15 @@ void gather_lane_pack(gather_lane_t *lane, int64_t at, int64_t whole, const gath
     lane->is_dirty = true;
     for (size_t i = 0; i < n; i++) {
         if (is_ordered(lane))
-            wait_in_order(lane, at, &outcomes[i], calls);
+            accept_ordered(lane, at, &outcomes[i], calls);
         else
-            take_now(lane, at, &outcomes[i], calls);
+            accept_unordered(lane, at, &outcomes[i], calls);
     }
     if (!is_ordered(lane)) {
         prune(lane, whole);
         return;
     }
-    go_on(lane, calls);
+    hand_out_ready(lane, calls);
     step_over(lane, whole, calls);
 }
 

@@ -23,7 +23,7 @@ void gatherer_actions_free(gatherer_actions_t *actions)
     *actions = (gatherer_actions_t){0};
 }
 
-static gatherer_action_t *act(gatherer_t *g, gatherer_action_type_t type)
+static gatherer_action_t *add_action(gatherer_t *g, gatherer_action_type_t type)
 {
     gatherer_actions_t *actions = g->actions;
     if (!array_has_room(actions->at, actions->n, actions->cap, 64)) {
@@ -87,7 +87,7 @@ static void begin(gatherer_t *g)
 static void on_hand_out(void *arg, const gather_outcome_t *outcome)
 {
     gatherer_t *g = arg;
-    gatherer_action_t *action = act(g, GATHERER_HAND_OUT);
+    gatherer_action_t *action = add_action(g, GATHERER_HAND_OUT);
     g->records_n++;
     if (action == NULL)
         return;
@@ -98,7 +98,7 @@ static void on_hand_out(void *arg, const gather_outcome_t *outcome)
 
 static void on_release(void *arg, const gather_outcome_t *outcome)
 {
-    gatherer_action_t *action = outcome->payload != NULL ? act(arg, GATHERER_RELEASE) : NULL;
+    gatherer_action_t *action = outcome->payload != NULL ? add_action(arg, GATHERER_RELEASE) : NULL;
     if (action != NULL)
         action->payload = outcome->payload;
 }
@@ -107,7 +107,7 @@ static void report_losses(gatherer_t *g, uint32_t number)
 {
     gather_lane_t *lane = &g->lanes[number];
     for (size_t i = 0; i < lane->losses_n; i++) {
-        gatherer_action_t *action = act(g, GATHERER_LOSS);
+        gatherer_action_t *action = add_action(g, GATHERER_LOSS);
         if (action == NULL)
             return;
         action->lane = number;
@@ -122,7 +122,7 @@ static void commit(gatherer_t *g)
     for (uint32_t i = 0; i < g->config.lanes_n; i++) {
         gather_lane_t *lane = &g->lanes[i];
         report_losses(g, i);
-        gatherer_action_t *action = lane->is_dirty ? act(g, GATHERER_POSITION) : NULL;
+        gatherer_action_t *action = lane->is_dirty ? add_action(g, GATHERER_POSITION) : NULL;
         if (action == NULL)
             continue;
         action->lane = i;
@@ -130,7 +130,7 @@ static void commit(gatherer_t *g)
         action->text = lane->committing;
         lane->is_dirty = false;
     }
-    gatherer_action_t *action = act(g, GATHERER_COMMIT);
+    gatherer_action_t *action = add_action(g, GATHERER_COMMIT);
     g->is_committing = true;
     g->commit_ms = INT64_MAX;
     g->asked_ms = g->now_ms;
@@ -149,7 +149,7 @@ static void forget(gatherer_t *g, bool reload)
             continue;
         gather_lane_forget(lane, on_release, g);
         lane->is_owned = reload;
-        gatherer_action_t *action = reload ? act(g, GATHERER_RELOAD) : NULL;
+        gatherer_action_t *action = reload ? add_action(g, GATHERER_RELOAD) : NULL;
         if (action != NULL)
             action->lane = i;
     }
@@ -170,7 +170,7 @@ static void assigned(gatherer_t *g, const gatherer_event_t *e)
 static void revoked(gatherer_t *g)
 {
     if (!g->is_committing && g->commit_ms != INT64_MAX)
-        act(g, GATHERER_ABORT);
+        add_action(g, GATHERER_ABORT);
     forget(g, false);
 }
 

@@ -102,7 +102,7 @@ bool reading_skips(reading_t *reading, uint64_t index)
     return true;
 }
 
-bool reading_takes(reading_t *reading, uint64_t index)
+bool reading_accepts(reading_t *reading, uint64_t index)
 {
     if (index < reading->from)
         return false;

@@ -40,7 +40,7 @@ void reading_free(reading_t *reading);
 /* Before list_record. Returns the mark that outcomes of this record are put with (order_mark). */
 uint32_t reading_record(reading_t *reading, int64_t offset, const list_t *list);
 /* An outcome that list gives out. False: it was handed out before, or is not wanted; it is not put. */
-bool reading_takes(reading_t *reading, uint64_t index);
+bool reading_accepts(reading_t *reading, uint64_t index);
 /* Of one that is missing, in a list that is decided: it was handed out before. */
 bool reading_skips(reading_t *reading, uint64_t index);
 /* One was handed out that was put with this mark (0: with none, it was missing). False: no memory. */

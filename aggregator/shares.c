@@ -53,7 +53,7 @@ bool shares_give(shares_t *shares, uint32_t part, const char *text, size_t len)
     return true;
 }
 
-void shares_take_all(shares_t *shares)
+void shares_claim_all(shares_t *shares)
 {
     for (uint32_t i = 0; i < shares->parts_n; i++)
         shares->parts[i] = (share_part_t){0};

@@ -36,7 +36,7 @@ void shares_free(shares_t *shares);
 /* The part becomes ours; a number beyond the job's parts says nothing. `text` is what is kept of it, "" nothing yet.
  * False: that is of another job, and the part is not ours. */
 bool shares_give(shares_t *shares, uint32_t part, const char *text, size_t len);
-void shares_take_all(shares_t *shares);
+void shares_claim_all(shares_t *shares);
 bool shares_owns(const shares_t *shares, uint32_t part);
 /* All that came is given: reading begins at the index returned. */
 uint64_t shares_start(shares_t *shares);

@@ -28,7 +28,7 @@ watch_t *watch_new(watch_whole_fn is_whole, void *arg)
 void watch_forget(watch_t *watch, job_t *job)
 {
     partition_t *partition = job->partition;
-    watch_leave_state(watch, job);
+    watch_unlink_state(watch, job);
     *(job->prev ? &job->prev->next : &partition->first) = job->next;
     *(job->next ? &job->next->prev : &partition->last) = job->prev;
     HASH_DEL(partition->table, job);

@@ -34,7 +34,7 @@ static void dequeue(watch_t *watch, job_t *job)
     *(job->queued ? &job->queued->queued_at : &watch->queue_end) = job->queued_at;
 }
 
-void watch_leave_state(watch_t *watch, job_t *job)
+void watch_unlink_state(watch_t *watch, job_t *job)
 {
     if (job->state == JOB_FINISHED)
         dequeue(watch, job);

@@ -52,7 +52,7 @@ void watch_forget(watch_t *watch, job_t *job);
 /* The job has ended, or its file could not be written: it waits for it. */
 void watch_enqueue(watch_t *watch, job_t *job);
 /* It is about to be forgotten. */
-void watch_leave_state(watch_t *watch, job_t *job);
+void watch_unlink_state(watch_t *watch, job_t *job);
 
 static inline partition_t *watch_partition(const watch_t *watch, int32_t id)
 {

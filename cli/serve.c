@@ -30,70 +30,70 @@ typedef struct {
     probes_t *probes;
     liveness_t liveness;
     serve_t *serve;
-} told_t;
+} server_t;
 
 static int beat(void *arg)
 {
-    told_t *told = arg;
+    server_t *server = arg;
     fanmap_health_t health;
-    serve_health(told->serve, &health);
-    return liveness_beat(&told->liveness, health.is_ready, false);
+    serve_health(server->serve, &health);
+    return liveness_beat(&server->liveness, health.is_ready, false);
 }
 
-static int open_told(arguments_t *arguments, told_t *told)
+static int open_probes(arguments_t *arguments, server_t *server)
 {
-    int status = probes_open(arguments, &told->probes);
-    if (status == EXIT_ALL_WELL && (status = liveness_open(&told->liveness, arguments)) != EXIT_ALL_WELL)
-        probes_close(told->probes);
+    int status = probes_open(arguments, &server->probes);
+    if (status == EXIT_ALL_WELL && (status = liveness_open(&server->liveness, arguments)) != EXIT_ALL_WELL)
+        probes_close(server->probes);
     return status;
 }
 
-static void close_told(told_t *told)
+static void close_probes(server_t *server)
 {
-    liveness_close(&told->liveness);
-    probes_close(told->probes);
+    liveness_close(&server->liveness);
+    probes_close(server->probes);
 }
 
-static int open_server(arguments_t *arguments, told_t *told, fanmap_error_t *err)
+static int open_server(arguments_t *arguments, server_t *server, fanmap_error_t *err)
 {
-    int r = serve_open(arguments->options, service_log, arguments, &told->serve, err);
+    int r = serve_open(arguments->options, service_log, arguments, &server->serve, err);
     if (r != FANMAP_OK)
         return r;
-    probe_service_t service = {put_metrics, put_health, told->serve};
-    probes_of(told->probes, &service);
-    liveness_of(&told->liveness, &service);
-    if (told->probes)
-        r = serve_watch(told->serve, probes_fd(told->probes), probes_turn, told->probes, err);
+    probe_service_t service = {put_metrics, put_health, server->serve};
+    probes_of(server->probes, &service);
+    liveness_of(&server->liveness, &service);
+    if (server->probes)
+        r = serve_watch(server->serve, probes_fd(server->probes), probes_turn, server->probes, err);
     if (r == FANMAP_OK)
-        serve_every(told->serve, beat, told);
+        serve_every(server->serve, beat, server);
     else
-        serve_close(told->serve);
+        serve_close(server->serve);
     return r;
 }
 
 int run_serve(arguments_t *arguments)
 {
-    told_t told;
+    server_t server;
     fanmap_error_t err;
     log_as_json(arguments);
-    int status = open_told(arguments, &told);
+    int status = open_probes(arguments, &server);
     if (status != EXIT_ALL_WELL)
         return status;
-    if (open_server(arguments, &told, &err) != FANMAP_OK) {
-        close_told(&told);
+    if (open_server(arguments, &server, &err) != FANMAP_OK) {
+        close_probes(&server);
         return complain_error(&err);
     }
     struct sigaction action = {.sa_handler = on_signal};
-    to_stop = told.serve;
+    to_stop = server.serve;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    int r = serve_run(told.serve, &err);
+    int r = serve_run(server.serve, &err);
     to_stop = NULL;
     action.sa_handler = SIG_DFL; /* the second one does not wait for what is being stored */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    (void)liveness_beat(&told.liveness, false, true);
-    serve_close(told.serve);
-    close_told(&told);
+    (void)liveness_beat(&server.liveness, false, true);
+    serve_close(server.serve);
+    close_probes(&server);
     return r < 0 ? complain_error(&err) : EXIT_ALL_WELL;
 }

@@ -22,10 +22,10 @@ static void on_signal(int signo)
 static int run_until_stopped(void *service, const service_calls_t *calls, probes_t *probes, liveness_t *liveness,
                              fanmap_error_t *err)
 {
-    probe_service_t told = {calls->metrics, calls->health, service};
-    probes_of(probes, &told);
+    probe_service_t probed = {calls->metrics, calls->health, service};
+    probes_of(probes, &probed);
     if (calls->is_ready)
-        liveness_of(liveness, &told);
+        liveness_of(liveness, &probed);
     drain_running = calls->drain;
     running = service;
     stops_catch(on_signal);

@@ -35,7 +35,7 @@ static void set_deadline(connection_t *c, int seconds)
         serve_timer_after(&c->deadline, seconds * INT64_C(1000));
 }
 
-static void leave(connection_t *c)
+static void end_exchange(connection_t *c)
 {
     const exchange_ops_t *ops = c->ops;
     c->ops = NULL;
@@ -43,9 +43,9 @@ static void leave(connection_t *c)
         ops->on_close(c->self);
 }
 
-static void drop(connection_t *c)
+static void close_connection(connection_t *c)
 {
-    leave(c);
+    end_exchange(c);
     DL_DELETE(c->serve->connections, c);
     c->serve->connections_n--;
     serve_timer_stop(&c->deadline);
@@ -157,7 +157,7 @@ static void on_closed(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    drop(arg);
+    close_connection(arg);
 }
 
 /* Bytes that are not read hide the client's end. One whose request ends with it is watched for that alone. */
@@ -209,7 +209,7 @@ static bool end_request(connection_t *c)
 {
     if (!c->is_replied)
         return false;
-    leave(c);
+    end_exchange(c);
     reply_flush(c);
     buf_free(&c->whole);
     buf_free(&c->lines);
@@ -287,7 +287,7 @@ static void on_gone(struct bufferevent *bev, short what, void *arg)
 {
     (void)bev;
     (void)what;
-    drop(arg);
+    close_connection(arg);
 }
 
 static void on_deadline(void *arg)
@@ -302,7 +302,7 @@ static void on_deadline(void *arg)
         return;
     }
     if (c->state == CLOSING || c->state == REPLY || is_idle) {
-        drop(c);
+        close_connection(c);
         return;
     }
     c->state = BODY;
@@ -338,7 +338,7 @@ void connection_begin(serve_t *serve, struct bufferevent *bev, const access_t *a
 void connection_close_all(serve_t *serve)
 {
     while (serve->connections)
-        drop(serve->connections);
+        close_connection(serve->connections);
 }
 
 /* ---- for handlers ---- */
@@ -363,17 +363,17 @@ const buf_t *connection_body(const connection_t *c)
     return &c->whole;
 }
 
-void connection_take(connection_t *c, const exchange_ops_t *ops, void *self)
+void connection_attach(connection_t *c, const exchange_ops_t *ops, void *self)
 {
     c->ops = ops;
     c->self = self;
 }
 
-void *connection_take_new(connection_t *c, const exchange_ops_t *ops, size_t size)
+void *connection_attach_new(connection_t *c, const exchange_ops_t *ops, size_t size)
 {
     void *self = calloc(1, size);
     if (self)
-        connection_take(c, ops, self);
+        connection_attach(c, ops, self);
     else
         reply_problem(c, 503, "no_memory", "out of memory");
     return self;

@@ -14,7 +14,7 @@ typedef struct serve serve_t;
 typedef struct connection connection_t;
 struct bufferevent;
 
-/* What a handler does; `self` is what it gave to connection_take. */
+/* What a handler does; `self` is what it gave to connection_attach. */
 typedef struct {
     /* Part of the body. Returns how much was taken; less than `len` pauses the body until connection_resume. */
     size_t (*on_body)(void *self, const char *bytes, size_t len);
@@ -38,9 +38,9 @@ serve_t *connection_serve(const connection_t *c);
 bool connection_name(const connection_t *c, char *ret, size_t cap);
 /* The body of a route that wants it whole. */
 const buf_t *connection_body(const connection_t *c);
-void connection_take(connection_t *c, const exchange_ops_t *ops, void *self);
+void connection_attach(connection_t *c, const exchange_ops_t *ops, void *self);
 /* The same with `size` bytes of zeros as `self`, which it returns. NULL: answered with why not. */
-void *connection_take_new(connection_t *c, const exchange_ops_t *ops, size_t size);
+void *connection_attach_new(connection_t *c, const exchange_ops_t *ops, size_t size);
 void connection_resume(connection_t *c);
 
 /* application/problem+json (RFC 9457); `code` is a word for programs, `detail` a sentence for people. */

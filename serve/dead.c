@@ -3,27 +3,28 @@
 #include <string.h>
 
 #include "schemas/value.h"
-#include "serve/asking.h"
 #include "serve/failure.h"
 #include "serve/handlers.h"
+#include "serve/json_query.h"
 #include "views/views.h"
 
 enum { REFUSED_SHOWN = 100 };
 
 static void put_dead(void *arg, const fanmap_dead_t *letter)
 {
-    asking_begin_object(arg);
+    json_query_begin_object(arg);
     view_dead(arg, letter);
 }
 
 static int ask_dead(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return asking_end_list(q, fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, asking_begin_list(q, "dead"), err));
+    return json_query_end_list(
+        q, fanmap_dead(f, q->filter, QUERY_TIMEOUT_MS, put_dead, json_query_begin_list(q, "dead"), err));
 }
 
 void list_dead(connection_t *c)
 {
-    asking_list(c, ask_dead, (const char *const[]){"job", "letter", NULL});
+    json_query_list(c, ask_dead, (const char *const[]){"job", "letter", NULL});
 }
 
 static void put_refused(void *arg, const fanmap_dead_t *letter, const char *why)
@@ -50,11 +51,11 @@ void replay_dead(connection_t *c)
 {
     char letter[32];
     fanmap_error_t err;
-    query_t *q = asking_begin(c, ask_replay);
-    if (!q || !asking_filter(c, q, (const char *const[]){"job", "force", NULL}))
+    query_t *q = json_query_begin(c, ask_replay);
+    if (!q || !json_query_filter(c, q, (const char *const[]){"job", "force", NULL}))
         return;
     if (connection_name(c, letter, sizeof letter) && fanmap_options_set(q->filter, "letter", letter, &err) != FANMAP_OK)
         reply_failure(c, &err);
     else
-        asking_ask(c, q);
+        json_query_send(c, q);
 }

@@ -26,7 +26,7 @@ static void look_later(events_t *events, int seconds)
 
 static void note_worker(void *arg, const fanmap_worker_info_t *worker)
 {
-    fleet_log_note(arg, worker);
+    fleet_log_add_worker(arg, worker);
 }
 
 static int ask_workers(query_t *q, fanmap_t *f, fanmap_error_t *err)
@@ -38,9 +38,9 @@ static void on_looked(query_t *q)
 {
     events_t *events = q->arg;
     if (q->result == FANMAP_OK)
-        fleet_log_see(events->log, wall_ms(), &q->body);
+        fleet_log_update(events->log, wall_ms(), &q->body);
     else if (q->result == FANMAP_EUNREACHABLE)
-        fleet_log_miss(events->log, wall_ms());
+        fleet_log_unreachable(events->log, wall_ms());
     if (q->result != FANMAP_EUSAGE && q->result != FANMAP_AGAIN) /* there is no Redis; the server ends */
         look_later(events, q->result == FANMAP_OK ? LOOK_EVERY_S : LOOK_AGAIN_S);
     query_free(q);

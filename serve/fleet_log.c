@@ -41,7 +41,7 @@ void fleet_log_free(fleet_log_t *log)
     free(log);
 }
 
-void fleet_log_note(buf_t *look, const fanmap_worker_info_t *worker)
+void fleet_log_add_worker(buf_t *look, const fanmap_worker_info_t *worker)
 {
     fleet_worker_t one = {.partitions = worker->partitions};
     if (look->len / sizeof one >= FLEET_WORKERS_MAX)
@@ -76,7 +76,8 @@ static fleet_event_t *event_of(fleet_log_t *log, uint64_t first, int64_t now_ms,
     return add_event(log, now_ms, what, queue);
 }
 
-static void tell(fleet_log_t *log, uint64_t first, int64_t now_ms, fleet_what_t what, const fleet_worker_t *worker)
+static void add_worker_event(fleet_log_t *log, uint64_t first, int64_t now_ms, fleet_what_t what,
+                             const fleet_worker_t *worker)
 {
     fleet_event_t *event = event_of(log, first, now_ms, what, worker->queue);
     size_t len = strlen(event->names);
@@ -99,17 +100,17 @@ static void compare(fleet_log_t *log, int64_t now_ms, const buf_t *look)
     for (size_t i = 0, j = 0; i < old_n || j < now_n;) {
         int order = i == old_n ? 1 : j == now_n ? -1 : strcmp(old[i].id, now[j].id);
         if (order < 0)
-            tell(log, first, now_ms, WORKERS_GONE, &old[i]);
+            add_worker_event(log, first, now_ms, WORKERS_GONE, &old[i]);
         else if (order > 0)
-            tell(log, first, now_ms, WORKERS_CAME, &now[j]);
+            add_worker_event(log, first, now_ms, WORKERS_CAME, &now[j]);
         else if (old[i].partitions != now[j].partitions)
-            tell(log, first, now_ms, PARTITIONS_MOVED, &now[j]);
+            add_worker_event(log, first, now_ms, PARTITIONS_MOVED, &now[j]);
         i += order <= 0;
         j += order >= 0;
     }
 }
 
-void fleet_log_see(fleet_log_t *log, int64_t now_ms, const buf_t *look)
+void fleet_log_update(fleet_log_t *log, int64_t now_ms, const buf_t *look)
 {
     buf_t sorted = {0};
     buf_append(&sorted, look->data, look->len);
@@ -129,7 +130,7 @@ void fleet_log_see(fleet_log_t *log, int64_t now_ms, const buf_t *look)
     log->workers = sorted;
 }
 
-void fleet_log_miss(fleet_log_t *log, int64_t now_ms)
+void fleet_log_unreachable(fleet_log_t *log, int64_t now_ms)
 {
     if (!log->is_away)
         (void)add_event(log, now_ms, REDIS_AWAY, "");

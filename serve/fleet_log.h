@@ -20,11 +20,11 @@ typedef struct fleet_log fleet_log_t;
 fleet_log_t *fleet_log_new(int64_t now_ms);
 void fleet_log_free(fleet_log_t *log);
 /* For a fanmap_worker_info_fn: one more of a look, as a fleet_worker_t behind the others; over FLEET_WORKERS_MAX it is left out. */
-void fleet_log_note(buf_t *look, const fanmap_worker_info_t *worker);
+void fleet_log_add_worker(buf_t *look, const fanmap_worker_info_t *worker);
 /* A look. Of the first nothing is told: all of it was there before. */
-void fleet_log_see(fleet_log_t *log, int64_t now_ms, const buf_t *look);
+void fleet_log_update(fleet_log_t *log, int64_t now_ms, const buf_t *look);
 /* Nobody could look. */
-void fleet_log_miss(fleet_log_t *log, int64_t now_ms);
+void fleet_log_unreachable(fleet_log_t *log, int64_t now_ms);
 /* {"since_ms":T,"events":[{"at_ms":T,"what":"came","queue":Q,"workers":N,"names":"HOST:PID, ..."},...]}: those of a queue (NULL: of
  * all), and of Redis, oldest first. */
 void fleet_log_json(const fleet_log_t *log, const char *queue, buf_t *out);

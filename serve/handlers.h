@@ -15,14 +15,14 @@ void list_tasks(connection_t *c);  /* tasks.c */
 void list_events(connection_t *c); /* events.c */
 void list_dead(connection_t *c);   /* dead.c, as the next */
 void replay_dead(connection_t *c);
-void list_jobs(connection_t *c); /* asked.c, from here on */
+void list_jobs(connection_t *c); /* jobs.c, from here on */
 void show_job(connection_t *c);
 void show_item(connection_t *c);
 void patch_job(connection_t *c);
 void control_job(connection_t *c);
 void list_workers(connection_t *c);
-void say_alive(connection_t *c);
-void say_ready(connection_t *c);
+void send_liveness(connection_t *c);
+void send_readiness(connection_t *c);
 void send_openapi(connection_t *c); /* assets.c, from here on */
 void send_front(connection_t *c);
 void send_front_file(connection_t *c);

@@ -35,7 +35,7 @@ static void keep(items_t *items, const char *bytes, size_t len)
     items->is_cutting = len > room;
 }
 
-size_t items_take(items_t *items, const char *bytes, size_t len)
+size_t items_feed(items_t *items, const char *bytes, size_t len)
 {
     size_t at = 0;
     if (items->is_whole)
@@ -71,7 +71,7 @@ void items_end(items_t *items)
         close_input(items);
 }
 
-bool items_go_on(items_t *items)
+bool items_resume(items_t *items)
 {
     if (items->is_whole && !push_line(items))
         return false;

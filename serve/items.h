@@ -16,10 +16,10 @@ typedef struct {
 } items_t;
 
 /* As exchange_ops_t.on_body: how many bytes were taken. Fewer than `len`: again when the job is writable. */
-size_t items_take(items_t *items, const char *bytes, size_t len);
+size_t items_feed(items_t *items, const char *bytes, size_t len);
 void items_end(items_t *items);
 /* The job is writable. True: there is room for more. */
-bool items_go_on(items_t *items);
+bool items_resume(items_t *items);
 void items_free(items_t *items);
 
 #endif

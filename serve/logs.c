@@ -34,11 +34,11 @@ static void put_line(void *arg, const fanmap_log_line_t *line)
     buf_t text = {0};
     snprintf(position, sizeof position, "%" PRId64, line->position);
     if (line->is_end) {
-        tail_told(q, line->position < 0 ? "" : position, line->is_over);
+        tail_end_batch(q, line->position < 0 ? "" : position, line->is_over);
         return;
     }
     view_log_line(&text, line);
-    tail_put(q, position, text.data, text.len);
+    tail_put_line(q, position, text.data, text.len);
     q->body.failed |= text.failed;
     buf_free(&text);
 }
@@ -91,7 +91,7 @@ void logs_begin(connection_t *c)
         return;
     t->ask = ask_logs;
     t->prepare = prepare_logs;
-    tail_go(t, read_logs_request(t, connection_head(c)));
+    tail_start(t, read_logs_request(t, connection_head(c)));
 }
 
 /* ---- a lane ---- */
@@ -99,9 +99,9 @@ void logs_begin(connection_t *c)
 static void put_outcome(void *arg, const fanmap_lane_outcome_t *outcome)
 {
     if (outcome->is_end)
-        tail_told(arg, outcome->position, outcome->is_over);
+        tail_end_batch(arg, outcome->position, outcome->is_over);
     else
-        tail_put(arg, outcome->position, outcome->line, outcome->len);
+        tail_put_line(arg, outcome->position, outcome->line, outcome->len);
 }
 
 static int ask_lane(query_t *q, fanmap_t *f, fanmap_error_t *err)
@@ -134,5 +134,5 @@ void lane_begin(connection_t *c)
     if (!t)
         return;
     t->ask = ask_lane;
-    tail_go(t, read_lane_request(t, connection_head(c)));
+    tail_start(t, read_lane_request(t, connection_head(c)));
 }

@@ -66,14 +66,14 @@ static void on_writable(void *arg, fanmap_job_t *job)
 {
     map_t *m = arg;
     (void)job;
-    if (items_go_on(&m->items))
+    if (items_resume(&m->items))
         connection_resume(m->c);
 }
 
 static size_t on_body(void *self, const char *bytes, size_t len)
 {
     map_t *m = self;
-    return items_take(&m->items, bytes, len);
+    return items_feed(&m->items, bytes, len);
 }
 
 static void on_body_end(void *self)
@@ -96,8 +96,8 @@ static void on_close(void *self)
     free(m);
 }
 
-static const exchange_ops_t mapping = {on_body, on_body_end, on_room, on_close, .ends_with_client = true};
-static const exchange_ops_t mapping_detached = {on_body, on_body_end, on_room, on_close, .ends_with_client = false};
+static const exchange_ops_t map_ops = {on_body, on_body_end, on_room, on_close, .ends_with_client = true};
+static const exchange_ops_t map_detached_ops = {on_body, on_body_end, on_room, on_close, .ends_with_client = false};
 
 static int open_map(map_t *m, serve_t *serve, const char *task, fanmap_error_t *err)
 {
@@ -118,7 +118,7 @@ void map_begin(connection_t *c)
 {
     char task[TASK_MAX];
     fanmap_error_t err;
-    map_t *m = connection_take_new(c, &mapping, sizeof *m);
+    map_t *m = connection_attach_new(c, &map_ops, sizeof *m);
     if (!m)
         return;
     m->c = c;
@@ -128,6 +128,6 @@ void map_begin(connection_t *c)
         reply_failure(c, &err);
     } else {
         fanmap_on(m->job, on_outcome, on_end, on_writable, m);
-        connection_take(c, m->detach ? &mapping_detached : &mapping, m);
+        connection_attach(c, m->detach ? &map_detached_ops : &map_ops, m);
     }
 }

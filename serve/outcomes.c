@@ -187,7 +187,7 @@ static void on_close(void *self)
     free(r);
 }
 
-static const exchange_ops_t reading = {.on_room = on_room, .on_close = on_close};
+static const exchange_ops_t outcomes_ops = {.on_room = on_room, .on_close = on_close};
 
 /* ---- the request ---- */
 
@@ -241,7 +241,7 @@ void outcomes_begin(connection_t *c)
         lane_begin(c); /* of a stream */
         return;
     }
-    reading_t *r = connection_take_new(c, &reading, sizeof *r);
+    reading_t *r = connection_attach_new(c, &outcomes_ops, sizeof *r);
     if (!r)
         return;
     serve_timer_init(&r->timer, connection_serve(c)->base, on_timer, r);

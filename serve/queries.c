@@ -25,7 +25,7 @@ struct queries {
 };
 
 /* NULL: there is none. */
-static query_t *take(query_t **line)
+static query_t *pop(query_t **line)
 {
     query_t *q = *line;
     if (q)
@@ -87,7 +87,7 @@ static void *run(void *arg)
     fanmap_t *f = NULL;
     pthread_mutex_lock(&queries->lock);
     while (!queries->is_stopping) {
-        query_t *q = take(&queries->waiting);
+        query_t *q = pop(&queries->waiting);
         if (!q) {
             pthread_cond_wait(&queries->more, &queries->lock);
             continue;
@@ -112,7 +112,7 @@ static void answer_all(queries_t *queries, query_t **line)
 {
     for (;;) {
         pthread_mutex_lock(&queries->lock);
-        query_t *q = take(line);
+        query_t *q = pop(line);
         queries->n -= q ? 1 : 0;
         pthread_mutex_unlock(&queries->lock);
         if (!q)

@@ -30,8 +30,8 @@ static const route_t routes[] = {
     {HTTP_GET, "/", ACCESS_OPEN, true, send_front},
     {HTTP_GET, "/page/{}", ACCESS_OPEN, true, send_front_file},
     {HTTP_GET, "/openapi.json", ACCESS_OPEN, true, send_openapi},
-    {HTTP_GET, "/healthz", ACCESS_OPEN, true, say_alive},
-    {HTTP_GET, "/readyz", ACCESS_OPEN, true, say_ready},
+    {HTTP_GET, "/healthz", ACCESS_OPEN, true, send_liveness},
+    {HTTP_GET, "/readyz", ACCESS_OPEN, true, send_readiness},
 };
 enum { ROUTES_N = sizeof routes / sizeof routes[0] };
 

@@ -1,7 +1,7 @@
 /* The server as a whole: its options, its loop, and the library's connection in that loop.
  *
  * A request comes in at connection.c, which finds its route (routes.c) and asks access.c. A handler (map.c, submit.c,
- * outcomes.c, asked.c) takes it from there and answers by reply.c. The library calls its handlers from fanmap_dispatch,
+ * outcomes.c, jobs.c) takes it from there and answers by reply.c. The library calls its handlers from fanmap_dispatch,
  * which runs here when its descriptor says so. */
 #include "serve/serve.h"
 
@@ -26,7 +26,7 @@
 
 enum { CALLBACKS_A_TURN = 4096, PATH_BYTES = 4096 };
 
-__attribute__((format(printf, 2, 3))) static void say(serve_t *serve, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void log_info(serve_t *serve, const char *format, ...)
 {
     char line[600];
     va_list args;
@@ -114,7 +114,7 @@ static int read_tokens(serve_t *serve, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = token_file_read(path, &serve->access, &is_new, err);
     if (r == FANMAP_OK)
-        say(serve, "%s tokens: %s", is_new ? "made new" : "reads its", path);
+        log_info(serve, "%s tokens: %s", is_new ? "made new" : "reads its", path);
     return r;
 }
 
@@ -210,7 +210,7 @@ int serve_open(fanmap_options_t *options, fanmap_log_fn log, void *log_arg, serv
         return r;
     }
     signal(SIGPIPE, SIG_IGN);
-    say(serve, "serves at %s", listener_name(serve->listener));
+    log_info(serve, "serves at %s", listener_name(serve->listener));
     *ret_serve = serve;
     return FANMAP_OK;
 }
@@ -245,23 +245,23 @@ typedef struct {
     const serve_t *serve;
     fanmap_text_fn fn;
     void *arg;
-} telling_t;
+} metrics_relay_t;
 
-static void tell_all(void *arg, const char *text, size_t len)
+static void append_counts(void *arg, const char *text, size_t len)
 {
-    const telling_t *telling = arg;
+    const metrics_relay_t *relay = arg;
     buf_t all = {0};
     buf_append(&all, text, len);
-    counts_put(&telling->serve->counts, telling->serve->connections_n, &all);
+    counts_put(&relay->serve->counts, relay->serve->connections_n, &all);
     if (!all.failed)
-        telling->fn(telling->arg, (const char *)all.data, all.len);
+        relay->fn(relay->arg, (const char *)all.data, all.len);
     buf_free(&all);
 }
 
 int serve_metrics(const serve_t *serve, fanmap_text_fn fn, void *arg, fanmap_error_t *err)
 {
-    telling_t telling = {serve, fn, arg};
-    return fanmap_metrics(serve->f, tell_all, &telling, err);
+    metrics_relay_t relay = {serve, fn, arg};
+    return fanmap_metrics(serve->f, append_counts, &relay, err);
 }
 
 void serve_health(const serve_t *serve, fanmap_health_t *ret)

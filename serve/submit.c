@@ -54,14 +54,14 @@ static void on_writable(void *arg, fanmap_job_t *job)
 {
     submission_t *s = arg;
     (void)job;
-    if (items_go_on(&s->items))
+    if (items_resume(&s->items))
         connection_resume(s->c);
 }
 
 static size_t on_body(void *self, const char *bytes, size_t len)
 {
     submission_t *s = self;
-    return s->job ? items_take(&s->items, bytes, len) : 0;
+    return s->job ? items_feed(&s->items, bytes, len) : 0;
 }
 
 static void on_body_end(void *self)
@@ -83,7 +83,7 @@ static void on_close(void *self)
     free(s);
 }
 
-static const exchange_ops_t submitting = {on_body, on_body_end, NULL, on_close, .ends_with_client = false};
+static const exchange_ops_t submit_ops = {on_body, on_body_end, NULL, on_close, .ends_with_client = false};
 
 static void begin_job(submission_t *s)
 {
@@ -105,16 +105,16 @@ static void begin_job(submission_t *s)
 
 /* ---- is it there already? ---- */
 
-static void look_for(void *arg, const fanmap_job_info_t *job)
+static void on_job(void *arg, const fanmap_job_info_t *job)
 {
     query_t *q = arg;
     if (strcmp(job->job, q->job) == 0)
         q->value[0] = 1;
 }
 
-static int ask_is_there(query_t *q, fanmap_t *f, fanmap_error_t *err)
+static int query_jobs(query_t *q, fanmap_t *f, fanmap_error_t *err)
 {
-    return fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, look_for, q, err);
+    return fanmap_jobs(f, q->filter, QUERY_TIMEOUT_MS, on_job, q, err);
 }
 
 static void on_answer(query_t *q)
@@ -131,7 +131,7 @@ static void on_answer(query_t *q)
     query_free(q);
 }
 
-static void ask_first(submission_t *s, const char *id)
+static void query_job_first(submission_t *s, const char *id)
 {
     query_t *q = calloc(1, sizeof *q);
     queries_t *queries = connection_serve(s->c)->queries;
@@ -144,7 +144,7 @@ static void ask_first(submission_t *s, const char *id)
         return;
     }
     snprintf(q->job, sizeof q->job, "%s", id);
-    q->ask = ask_is_there;
+    q->ask = query_jobs;
     q->answer = on_answer;
     q->arg = s;
     s->query = q;
@@ -165,9 +165,9 @@ static int read_policy(submission_t *s, fanmap_error_t *err)
     return r;
 }
 
-static submission_t *take(connection_t *c)
+static submission_t *submission_new(connection_t *c)
 {
-    submission_t *s = connection_take_new(c, &submitting, sizeof *s);
+    submission_t *s = connection_attach_new(c, &submit_ops, sizeof *s);
     if (s)
         s->c = c;
     return s;
@@ -177,7 +177,7 @@ void submit_begin(connection_t *c)
 {
     char id[QUERY_JOB_MAX] = "";
     fanmap_error_t err;
-    submission_t *s = take(c);
+    submission_t *s = submission_new(c);
     if (!s)
         return;
     s->has_id = connection_name(c, id, sizeof id);
@@ -191,7 +191,7 @@ void submit_begin(connection_t *c)
     else if (!s->policy.task[0])
         reply_problem(c, 400, "usage", "which task? ?task=NAME");
     else if (s->has_id)
-        ask_first(s, id);
+        query_job_first(s, id);
     else
         begin_job(s);
 }
@@ -200,7 +200,7 @@ void retry_job(connection_t *c)
 {
     char of[QUERY_JOB_MAX];
     fanmap_error_t err;
-    submission_t *s = take(c);
+    submission_t *s = submission_new(c);
     if (!s)
         return;
     s->is_retry = true;
@@ -214,7 +214,7 @@ void retry_job(connection_t *c)
     if (r != FANMAP_OK)
         reply_failure(c, &err);
     else if (id)
-        ask_first(s, id);
+        query_job_first(s, id);
     else
         begin_job(s);
 }

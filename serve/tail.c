@@ -13,7 +13,7 @@ enum { AGAIN_MS = 1000, HEARTBEAT_ROUNDS = 15, FAILURES_MAX = 10, OVER_ROUNDS = 
 
 /* ---- in the thread ---- */
 
-void tail_put(query_t *q, const char *position, const void *line, size_t len)
+void tail_put_line(query_t *q, const char *position, const void *line, size_t len)
 {
     q->lines_n++;
     if (q->as_events)
@@ -22,7 +22,7 @@ void tail_put(query_t *q, const char *position, const void *line, size_t len)
     buf_append_text(&q->body, q->as_events ? "\n\n" : "\n");
 }
 
-void tail_told(query_t *q, const char *position, bool is_over)
+void tail_end_batch(query_t *q, const char *position, bool is_over)
 {
     snprintf(q->position, sizeof q->position, "%s", position);
     q->is_over = is_over;
@@ -36,12 +36,12 @@ static void begin_reply(tail_t *t)
         reply_begin(t->c, 200, t->form == TAIL_EVENTS ? "text/event-stream" : "application/x-ndjson", NULL);
 }
 
-static void ask_again(tail_t *t)
+static void query_later(tail_t *t)
 {
     serve_timer_after(&t->again, AGAIN_MS);
 }
 
-static void ask_next(tail_t *t);
+static void query_next(tail_t *t);
 
 static void end(tail_t *t)
 {
@@ -51,44 +51,44 @@ static void end(tail_t *t)
     reply_end(t->c);
 }
 
-static void take_page(tail_t *t, query_t *q)
+static void send_page(tail_t *t, query_t *q)
 {
     char extra[QUERY_POSITION_MAX + 80];
     bool is_end = q->is_over && q->lines_n == 0;
     if (q->lines_n == 0 && !is_end && ++t->rounds < PAGE_ROUNDS) {
-        ask_again(t);
+        query_later(t);
         return;
     }
     snprintf(extra, sizeof extra, "Fanmap-Next: %s\r\n%s", q->position, is_end ? "Fanmap-End: true\r\n" : "");
     reply_whole(t->c, 200, "application/x-ndjson", &q->body, extra);
 }
 
-static void take_lines(tail_t *t, query_t *q)
+static void send_lines(tail_t *t, query_t *q)
 {
     bool is_last_round = q->is_over && q->lines_n == 0 && ++t->over_rounds > OVER_ROUNDS;
     begin_reply(t);
     reply_chunk(t->c, q->body.data, q->body.len);
     t->quiet_rounds = q->lines_n > 0 ? 0 : t->quiet_rounds + 1;
     if (q->lines_n >= t->limit && reply_has_room(t->c))
-        ask_next(t);
+        query_next(t);
     else if (q->lines_n >= t->limit)
         t->waits_for_room = true;
     else if (!t->follows || is_last_round)
         end(t);
     else
-        ask_again(t);
+        query_later(t);
     if (t->quiet_rounds % HEARTBEAT_ROUNDS == HEARTBEAT_ROUNDS - 1 && t->form == TAIL_EVENTS)
         reply_chunk(t->c, ": alive\n\n", 9);
 }
 
-static void take_answer(tail_t *t, query_t *q)
+static void handle_answer(tail_t *t, query_t *q)
 {
     memcpy(t->position, q->position, sizeof t->position);
     t->failures = 0;
     if (t->form == TAIL_PAGE)
-        take_page(t, q);
+        send_page(t, q);
     else
-        take_lines(t, q);
+        send_lines(t, q);
 }
 
 static void on_answer(query_t *q)
@@ -97,11 +97,11 @@ static void on_answer(query_t *q)
     if (t) {
         t->query = NULL;
         if (q->result == FANMAP_OK && !q->body.failed)
-            take_answer(t, q);
+            handle_answer(t, q);
         else if (!reply_is_begun(t->c))
             reply_failure(t->c, &q->error);
         else if (q->result == FANMAP_EUNREACHABLE && ++t->failures < FAILURES_MAX)
-            ask_again(t);
+            query_later(t);
         else if (t->form == TAIL_LINES && q->result < 0)
             reply_break(t->c, &q->error);
         else
@@ -131,7 +131,7 @@ static query_t *make_query(tail_t *t)
     return NULL;
 }
 
-static void ask_next(tail_t *t)
+static void query_next(tail_t *t)
 {
     t->query = make_query(t);
     if (!t->query) {
@@ -142,14 +142,14 @@ static void ask_next(tail_t *t)
         return;
     query_free(t->query); /* too many questions wait */
     t->query = NULL;
-    ask_again(t);
+    query_later(t);
 }
 
 static void on_again(void *arg)
 {
     tail_t *t = arg;
     if (reply_has_room(t->c))
-        ask_next(t);
+        query_next(t);
     else
         t->waits_for_room = true;
 }
@@ -159,7 +159,7 @@ static void on_room(void *self)
     tail_t *t = self;
     if (t->waits_for_room && !t->query) {
         t->waits_for_room = false;
-        ask_next(t);
+        query_next(t);
     }
 }
 
@@ -172,11 +172,11 @@ static void on_close(void *self)
     free(t);
 }
 
-static const exchange_ops_t telling = {.on_room = on_room, .on_close = on_close};
+static const exchange_ops_t tail_ops = {.on_room = on_room, .on_close = on_close};
 
 tail_t *tail_begin(connection_t *c)
 {
-    tail_t *t = connection_take_new(c, &telling, sizeof *t);
+    tail_t *t = connection_attach_new(c, &tail_ops, sizeof *t);
     if (!t)
         return NULL;
     serve_timer_init(&t->again, connection_serve(c)->base, on_again, t);
@@ -185,7 +185,7 @@ tail_t *tail_begin(connection_t *c)
     return t;
 }
 
-void tail_go(tail_t *t, const char *wrong)
+void tail_start(tail_t *t, const char *wrong)
 {
     if (!connection_name(t->c, t->job, sizeof t->job))
         wrong = "the job id is not well formed";
@@ -194,5 +194,5 @@ void tail_go(tail_t *t, const char *wrong)
     else if (!connection_serve(t->c)->queries)
         reply_problem(t->c, 501, "embedded", "an embedded fleet keeps none");
     else
-        ask_next(t);
+        query_next(t);
 }

@@ -22,7 +22,7 @@ struct tail {
     tail_form_t form;
     bool follows;
     uint64_t limit; /* of lines: about so many a time; a page has no more */
-    /* In the thread: tells each line by tail_put, then by tail_told how far it came. */
+    /* In the thread: tells each line by tail_put_line, then by tail_end_batch how far it came. */
     int (*ask)(query_t *q, fanmap_t *f, fanmap_error_t *err);
     /* What else the query needs; NULL: nothing. */
     int (*prepare)(const tail_t *tail, query_t *q, fanmap_error_t *err);
@@ -37,9 +37,9 @@ struct tail {
 /* NULL: answered with why not. It is the connection's. */
 tail_t *tail_begin(connection_t *c);
 /* `wrong`: what is wrong with the request; NULL: it begins. */
-void tail_go(tail_t *tail, const char *wrong);
+void tail_start(tail_t *tail, const char *wrong);
 /* In the thread. The line has no newline. */
-void tail_put(query_t *q, const char *position, const void *line, size_t len);
-void tail_told(query_t *q, const char *position, bool is_over);
+void tail_put_line(query_t *q, const char *position, const void *line, size_t len);
+void tail_end_batch(query_t *q, const char *position, bool is_over);
 
 #endif

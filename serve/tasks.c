@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "schemas/value.h"
-#include "serve/asking.h"
 #include "serve/handlers.h"
+#include "serve/json_query.h"
 
 enum { TASKS_MAX = 10000, NAME_BYTES = 64 };
 
@@ -64,7 +64,7 @@ static int by_name(const void *a, const void *b)
 
 static void put_task(buf_t *out, const task_t *task)
 {
-    asking_begin_object(out);
+    json_query_begin_object(out);
     buf_append_text(out, "{\"task\":");
     json_put_string(out, task->task, strlen(task->task));
     buf_append_text(out, ",\"queue\":");
@@ -79,18 +79,18 @@ static int ask_tasks(query_t *q, fanmap_t *f, fanmap_error_t *err)
     int r = fanmap_workers(f, QUERY_TIMEOUT_MS, add_worker, &tasks, err);
     if (tasks.n > 0)
         qsort(tasks.at, tasks.n, sizeof *tasks.at, by_name);
-    buf_t *out = asking_begin_list(q, "tasks");
+    buf_t *out = json_query_begin_list(q, "tasks");
     for (size_t i = 0; i < tasks.n; i++)
         put_task(out, &tasks.at[i]);
     if (r == FANMAP_OK && tasks.failed)
         r = err_set(err, FANMAP_ENOMEM, "out of memory");
     free(tasks.at);
-    return asking_end_list(q, r);
+    return json_query_end_list(q, r);
 }
 
 void list_tasks(connection_t *c)
 {
-    query_t *q = asking_begin(c, ask_tasks);
+    query_t *q = json_query_begin(c, ask_tasks);
     if (q)
-        asking_ask(c, q);
+        json_query_send(c, q);
 }

@@ -41,7 +41,7 @@ static int make_file(const char *path, fanmap_error_t *err)
     return err_set(err, FANMAP_EIO, "%s: %s", path, strerror(wrong));
 }
 
-static int take_line(const char *path, char *line, access_t *access, fanmap_error_t *err)
+static int read_token(const char *path, char *line, access_t *access, fanmap_error_t *err)
 {
     char *blank = strchr(line, ' ');
     size_t len = blank ? strlen(blank + 1) : 0;
@@ -72,7 +72,7 @@ static int read_file(const char *path, FILE *file, access_t *access, fanmap_erro
         return err_set(err, FANMAP_EIO, "%s: %s", path, strerror(errno));
     text[n] = '\0';
     while ((line = strsep(&rest, "\n")) != NULL) {
-        int r = line[0] ? take_line(path, line, access, err) : FANMAP_OK;
+        int r = line[0] ? read_token(path, line, access, err) : FANMAP_OK;
         if (r != FANMAP_OK)
             return r;
     }

@@ -144,7 +144,7 @@ static const char *end_word(const watched_t *w)
     return w->result == FANMAP_END ? "complete" : w->result == FANMAP_ESTOPPED ? "stopped" : failure_word(w->result);
 }
 
-static void show(viewer_t *v)
+static void send_summary(viewer_t *v)
 {
     buf_t event = {0};
     const watched_t *w = v->watched;
@@ -178,7 +178,7 @@ static void on_tick(void *arg)
     if (is_first)
         reply_begin(v->c, 200, "text/event-stream", NULL);
     if (reply_has_room(v->c) && (is_first || v->shown != summary_known(w->summary) || v->end_shown != w->has_ended))
-        show(v);
+        send_summary(v);
     else if (++v->quiet_ticks % HEARTBEAT_TICKS == 0)
         reply_chunk(v->c, ": alive\n\n", 9);
     serve_timer_after(&v->tick, TICK_MS);
@@ -196,7 +196,7 @@ static void on_close(void *self)
     free(v);
 }
 
-static const exchange_ops_t viewing = {.on_close = on_close};
+static const exchange_ops_t viewer_ops = {.on_close = on_close};
 
 void watch_begin(connection_t *c)
 {
@@ -205,7 +205,7 @@ void watch_begin(connection_t *c)
     uint64_t bins = BINS_STANDARD;
     http_text_t query = connection_head(c)->query;
     serve_t *serve = connection_serve(c);
-    viewer_t *v = connection_take_new(c, &viewing, sizeof *v);
+    viewer_t *v = connection_attach_new(c, &viewer_ops, sizeof *v);
     if (!v)
         return;
     serve_timer_init(&v->tick, serve->base, on_tick, v);

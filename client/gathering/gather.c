@@ -23,7 +23,7 @@ static void on_outcome(void *arg, const outcome_t *outcome)
     fanmap_error_t err;
     if (job->is_detached || job->is_abandoned) /* nobody will ask for it */
         return;
-    if (!reading_takes(&g->reading, outcome->index))
+    if (!reading_accepts(&g->reading, outcome->index))
         return;
     outcome_t put = *outcome;
     if (g->share && !share_has(g->share, put.index)) { /* nobody will see more of it than that it is there */

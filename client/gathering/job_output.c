@@ -36,7 +36,7 @@ static void fail_output(job_output_t *output, const fanmap_error_t *err)
 
 static void survey(job_output_t *output, const char *topic);
 
-static void take_max(job_output_t *output, const bus_topic_state_t *topics, size_t n)
+static void set_bytes_max(job_output_t *output, const bus_topic_state_t *topics, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!topics[i].has_config)
@@ -56,8 +56,8 @@ static bool unpin(fanmap_job_t *job)
     return !job->is_abandoned && !job->error.code;
 }
 
-static void take_survey(job_output_t *output, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *why,
-                        const char *next)
+static void on_survey(job_output_t *output, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *why,
+                      const char *next)
 {
     if (!unpin(output->job))
         return;
@@ -65,7 +65,7 @@ static void take_survey(job_output_t *output, const bus_topic_state_t *topics, s
         fail_output(output, why);
         return;
     }
-    take_max(output, topics, n);
+    set_bytes_max(output, topics, n);
     if (next && next[0])
         survey(output, next);
     else
@@ -75,12 +75,12 @@ static void take_survey(job_output_t *output, const bus_topic_state_t *topics, s
 static void on_to(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *why)
 {
     job_output_t *output = arg;
-    take_survey(output, topics, n, why, output->spec.errors_to);
+    on_survey(output, topics, n, why, output->spec.errors_to);
 }
 
 static void on_errors_to(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *why)
 {
-    take_survey(arg, topics, n, why, NULL);
+    on_survey(arg, topics, n, why, NULL);
 }
 
 static void survey(job_output_t *output, const char *topic)

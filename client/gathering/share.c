@@ -126,7 +126,7 @@ static void commit_parts(share_t *share)
 
 static void forget_parts(share_t *share)
 {
-    shares_take_all(&share->shares);
+    shares_claim_all(&share->shares);
     share->is_dealt = share->is_new = share->is_revoked = share->is_at_end = share->is_behind = share->is_dirty = false;
     share->answers_left = 0;
 }

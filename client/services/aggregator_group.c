@@ -33,7 +33,7 @@ static void on_revoked(void *arg, const int32_t *partitions, size_t n, bool lost
         (void)bus_group_commit_now(a->group, commit.partition, commit.offset, commit.metadata, commit.metadata_len,
                                    COMMIT_NOW_MS);
     for (size_t i = 0; i < n; i++) {
-        growers_leave(a, partitions[i]);
+        growers_close_partition(a, partitions[i]);
         for (int k = 0; k < WRITERS_MAX; k++)
             if (a->writers[k].of && a->writers[k].task.partition == partitions[i])
                 writer_abort(&a->writers[k]);

@@ -142,7 +142,7 @@ static size_t writers_n(const fanmap_aggregator_t *a)
 static void begin_growing(fanmap_aggregator_t *a)
 {
     if (a->drain_begun)
-        growers_leave(a, -1);
+        growers_close_partition(a, -1);
     growers_sweep(a);
     for (size_t i = 0; i < a->opened_n && !a->drain_begun; i++)
         grower_begin(a, &a->opened[i]);
@@ -253,7 +253,7 @@ void fanmap_aggregator_close(fanmap_aggregator_t *a)
     for (int i = 0; i < WRITERS_MAX; i++)
         writer_abort(&a->writers[i]);
     if (a->f)
-        growers_leave(a, -1);
+        growers_close_partition(a, -1);
     growers_sweep(a);
     loop_timer_free(a->retry_timer);
     loop_timer_free(a->commit_timer);

@@ -255,7 +255,7 @@ void growers_sync(fanmap_aggregator_t *a)
         sync_one(g);
 }
 
-void growers_leave(fanmap_aggregator_t *a, int32_t partition)
+void growers_close_partition(fanmap_aggregator_t *a, int32_t partition)
 {
     for (grower_t *g = a->growers; g; g = g->next) {
         if (g->is_over || (partition >= 0 && g->task.partition != partition))

@@ -19,7 +19,7 @@ grower_t *grower_of(const fanmap_aggregator_t *a, const char *job);
 /* What is written so far goes to the disk: once a second. */
 void growers_sync(fanmap_aggregator_t *a);
 /* Those of the partition, or of all (-1), end; their parts stay for who comes next. */
-void growers_leave(fanmap_aggregator_t *a, int32_t partition);
+void growers_close_partition(fanmap_aggregator_t *a, int32_t partition);
 /* Outside the loop: those that have ended are freed. */
 void growers_sweep(fanmap_aggregator_t *a);
 /* The job has its file, or will have none. */

@@ -81,7 +81,7 @@ static bool read_entries(fanmap_stream_t *s, streamlog_pack_t *log, size_t most,
 }
 
 /* True: the record's bytes are kept. */
-static bool take_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_pack_t *log)
+static bool read_pack(fanmap_stream_t *s, const bus_record_t *record, streamlog_pack_t *log)
 {
     fanmap_error_t err;
     size_t n = 0, most = record->value_len / STREAMLOG_OUTCOME_MIN;
@@ -124,7 +124,7 @@ static bool on_record(void *arg, const bus_record_t *record)
         s->said_bad_record = true;
         client_log(s->f, FANMAP_LOG_WARNING, "a record of %s is bad or foreign and does not count", s->log_name);
     }
-    return take_pack(s, record, &log);
+    return read_pack(s, record, &log);
 }
 
 static void on_gap(void *arg, int32_t lane, int64_t from, int64_t to)

@@ -7,7 +7,7 @@
 
 enum { STALL_MS = 3000 };
 
-static void say(fanmap_stream_t *s)
+static void log_stall(fanmap_stream_t *s)
 {
     s->stall.is_said = true;
     client_log(
@@ -25,10 +25,10 @@ static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, cons
     if (!why[0] && !held_topic_why(why, sizeof s->stall.why, s->spec.to, topics, n))
         (void)held_topic_why(why, sizeof s->stall.why, s->spec.errors_to, topics, n);
     if (--s->stall.asked_n == 0 && s->writer_state == WRITER_BUSY && !s->stall.is_said)
-        say(s);
+        log_stall(s);
 }
 
-static void ask(fanmap_stream_t *s, const char *topic)
+static void survey_topic(fanmap_stream_t *s, const char *topic)
 {
     fanmap_error_t ignored; /* out of memory: it is said the next time */
     if (topic[0] && bus_survey(s->f->bus, topic, on_survey, s, &ignored) == FANMAP_OK)
@@ -41,8 +41,8 @@ static void on_timer(void *arg)
     if (s->writer_state != WRITER_BUSY || s->stall.is_said || s->stall.asked_n > 0)
         return;
     s->stall.why[0] = '\0';
-    ask(s, s->spec.to);
-    ask(s, s->spec.errors_to);
+    survey_topic(s, s->spec.to);
+    survey_topic(s, s->spec.errors_to);
 }
 
 int stream_stall_open(fanmap_stream_t *s, fanmap_error_t *err)

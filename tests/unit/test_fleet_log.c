@@ -20,9 +20,9 @@ static void look(fleet_log_t *log, int64_t now_ms, const char *workers)
     for (char *one = strtok(copy, " "); one; one = strtok(NULL, " ")) {
         assert_int_equal(sscanf(one, "%31[^:]:%31[^:]:%lu", id, queue, &partitions), 3);
         fanmap_worker_info_t worker = {.id = id, .host = id, .pid = 1, .queue = queue, .partitions = partitions};
-        fleet_log_note(&buf, &worker);
+        fleet_log_add_worker(&buf, &worker);
     }
-    fleet_log_see(log, now_ms, &buf);
+    fleet_log_update(log, now_ms, &buf);
     buf_free(&buf);
 }
 
@@ -52,8 +52,8 @@ static void test_looks(void **state)
     look(log, 20, "a:q:4 d:q:0 c:q:4 b:other:4");
     check(log, NULL, MOVED "," CAME);
     look(log, 30, "a:q:4 c:q:4 d:q:0");
-    fleet_log_miss(log, 40);
-    fleet_log_miss(log, 50);
+    fleet_log_unreachable(log, 40);
+    fleet_log_unreachable(log, 50);
     look(log, 60, "d:q:0 c:q:4 a:q:4");
     check(log, "other", GONE "," AWAY "," BACK);
     check(log, "q", MOVED "," CAME "," AWAY "," BACK);
@@ -64,7 +64,7 @@ static void test_the_first_look_tells_nothing_also_after_a_miss(void **state)
 {
     fleet_log_t *log = fleet_log_new(1);
     (void)state;
-    fleet_log_miss(log, 40);
+    fleet_log_unreachable(log, 40);
     look(log, 60, "a:q:4");
     check(log, NULL, AWAY "," BACK);
     fleet_log_free(log);

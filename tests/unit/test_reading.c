@@ -131,7 +131,7 @@ typedef struct {
 static void on_outcome(void *arg, const outcome_t *outcome)
 {
     reader_t *r = arg;
-    if (reading_takes(&r->reading, outcome->index))
+    if (reading_accepts(&r->reading, outcome->index))
         assert_int_equal(order_put(r->order, outcome, NULL), FANMAP_OK);
 }
 

@@ -35,7 +35,7 @@ static void deal(reader_t *readers, char kept[PARTS][SHARE_TEXT_MAX])
         for (uint32_t part = 0; part < PARTS; part++)
             if (shares_owns(&readers[i].shares, part))
                 (void)shares_text(&readers[i].shares, part, kept[part]);
-        shares_take_all(&readers[i].shares);
+        shares_claim_all(&readers[i].shares);
     }
     for (uint32_t part = 0; part < PARTS; part++)
         assert_true(shares_give(&readers[draw(READERS)].shares, part, kept[part], strlen(kept[part])));
@@ -105,7 +105,7 @@ static void what_is_kept_is_of_this_job(void **state)
     assert_false(shares_is_done(&mine, text, 78));
     assert_false(shares_is_done(&mine, NULL, 1));
     assert_true(shares_is_done(&mine, NULL, 0)); /* an empty list needs nobody */
-    shares_take_all(&mine);
+    shares_claim_all(&mine);
     assert_true(shares_give(&mine, 2, text, len));
     assert_int_equal(shares_start(&mine), 77);
     shares_free(&mine);
