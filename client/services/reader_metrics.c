@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/services/aggregator.h"
+#include "client/services/log_lag.h"
 #include "client/services/metrics.h"
 #include "client/services/stream.h"
 #include "io/bus_admin.h"
@@ -59,15 +60,9 @@ static void put_gathers(exposition_t *to, const fanmap_t *f)
 
 static void put_lag(exposition_t *to, const bus_group_t *group, uint32_t partitions_n, labels_t labels)
 {
-    uint64_t lag = 0;
-    for (uint32_t i = 0; group && i < partitions_n; i++) {
-        int64_t position, end;
-        if (bus_group_extent(group, (int32_t)i, &position, &end) && end > position)
-            lag += (uint64_t)(end - position);
-    }
     metrics_family(to, "fanmap_source_lag_records", METRIC_GAUGE,
                    "Records of the logs read here that were not read yet.");
-    put_labelled(to, labels, lag);
+    put_labelled(to, labels, log_lag(group, partitions_n));
 }
 
 /* ---- a connection ---- */

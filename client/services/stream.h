@@ -6,6 +6,7 @@
  *   stream_gather.c    the core's actions, transactions, and what is due between turns
  *   stream_stall.c     what Kafka does not store for long is said
  *   stream_keep.c      its log is shortened
+ *   stream_progress.c  how far it is, in a line now and then
  *   stream_log.c       its log, by the group of its gatherers, as events of the core
  *   stream_options.c   what it does with single records
  */
@@ -30,6 +31,13 @@ typedef struct {
     bool is_said;   /* until something is stored again */
     char why[WHY_TEXT_MAX];
 } stream_stall_t;
+
+/* stream_progress.c: as it was when it was told last */
+typedef struct {
+    loop_timer_t *timer;
+    int64_t at_ms;
+    uint64_t handed_out, skipped, lag;
+} stream_progress_t;
 
 struct fanmap_stream {
     fanmap_t *f;
@@ -64,6 +72,7 @@ struct fanmap_stream {
     loop_timer_t *timer;
     stream_stall_t stall;
     uint64_t handed_out, lost, skipped;
+    stream_progress_t progress;
     bool said_bad_record;
     end_watch_t end;
     bool is_cancelled;
@@ -123,6 +132,10 @@ void stream_stall_end(fanmap_stream_t *s, bool is_stored);
 /* stream_keep.c */
 int stream_keep_open(fanmap_stream_t *s, fanmap_error_t *err);
 void stream_keep_close(fanmap_stream_t *s);
+
+/* stream_progress.c */
+int stream_progress_open(fanmap_stream_t *s, fanmap_error_t *err);
+void stream_progress_close(fanmap_stream_t *s);
 
 /* stream_log.c */
 void stream_join(fanmap_stream_t *s);
