@@ -9,7 +9,13 @@
 
 #include "cli/progress.h"
 
-enum { EVERY_MS = 1000, TEXT_MAX = 1024 * 1024, STORE_MS = 10000 };
+enum { EVERY_MS = 1000, TEXT_MAX = 1024 * 1024, STORE_MS = 10000, PATH_MAX_LEN = 4096 };
+
+static bool part_name(const position_file_t *file, char ret[PATH_MAX_LEN])
+{
+    errno = ENAMETOOLONG;
+    return (size_t)snprintf(ret, PATH_MAX_LEN, "%s.part", file->path) < PATH_MAX_LEN;
+}
 
 static int fail_position(const position_file_t *file, const char *what)
 {
@@ -31,6 +37,17 @@ static int read_kept(position_file_t *file)
     return n > 0 && !file->kept[0] ? fail_position(file, "is no position that was kept") : EXIT_ALL_WELL;
 }
 
+/* Else the place could not be kept of what is printed. */
+static int check_writable(const position_file_t *file)
+{
+    char part[PATH_MAX_LEN];
+    int fd = part_name(file, part) ? open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (fd < 0)
+        return fail_position(file, strerror(errno));
+    close(fd);
+    return unlink(part) == 0 ? EXIT_ALL_WELL : fail_position(file, strerror(errno));
+}
+
 int position_file_open(position_file_t *file, arguments_t *arguments)
 {
     fanmap_error_t err;
@@ -44,7 +61,9 @@ int position_file_open(position_file_t *file, arguments_t *arguments)
             EXIT_USAGE,
             "--position-file keeps how far stdout is written; with --to give --as NAME, whose place goes into the "
             "same transactions");
-    int status = file->path ? read_kept(file) : EXIT_ALL_WELL;
+    int status = file->path ? check_writable(file) : EXIT_ALL_WELL;
+    if (status == EXIT_ALL_WELL && file->path)
+        status = read_kept(file);
     if (status != EXIT_ALL_WELL || !file->kept || !file->kept[0])
         return status;
     return fanmap_options_set(arguments->options, "from", file->kept, &err) == FANMAP_OK ? EXIT_ALL_WELL
@@ -70,11 +89,9 @@ bool position_file_is_due(const position_file_t *file)
 /* Under another name, then renamed: what has the name is whole. */
 static bool replace(const position_file_t *file, const char *text)
 {
-    char part[4096];
-    if ((size_t)snprintf(part, sizeof part, "%s.part", file->path) >= sizeof part) {
-        errno = ENAMETOOLONG;
+    char part[PATH_MAX_LEN];
+    if (!part_name(file, part))
         return false;
-    }
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     size_t len = strlen(text);
     bool is_stored = fd >= 0 && write(fd, text, len) == (ssize_t)len && write(fd, "\n", 1) == 1 && fsync(fd) == 0;

@@ -171,7 +171,9 @@ static int leave_interrupted(session_t *s)
     char id[128];
     bool is_local = is_switch_set(s->arguments, "local");
     const char *name = option_text(s->arguments, "as"), *shared = option_text(s->arguments, "share");
-    const char *by = name ? " --as " : shared ? " --share " : "";
+    const char *file = option_text(s->arguments, "position-file");
+    const char *by = name ? " --as " : shared ? " --share " : file ? " --position-file " : "";
+    bool follows = s->is_gather && is_switch_set(s->arguments, "follow");
     bool goes_on = s->is_gather || (option_text(s->arguments, "job-id") && !is_local);
     snprintf(id, sizeof id, "%s", fanmap_job_id(s->job));
     session_release_signals(); /* another one does not wait */
@@ -181,7 +183,11 @@ static int leave_interrupted(session_t *s)
     if (is_local)
         complain("interrupted; what ran here is cancelled: begin again with the same command");
     else if (s->is_gather)
-        complain("interrupted; go on with: fanmap gather %s%s%s", id, by, name ? name : shared ? shared : "");
+        complain("interrupted; go on with: fanmap gather %s%s%s%s", id, follows ? " --follow" : "", by,
+                 name     ? name
+                 : shared ? shared
+                 : file   ? file
+                          : "");
     else if (goes_on && s->input_done)
         complain("interrupted; the job goes on: fanmap gather %s, or end it: fanmap cancel %s", id, id);
     else if (goes_on)

@@ -209,6 +209,8 @@ void fanmap_stats(const fanmap_job_t *job, fanmap_stats_t *stats, size_t sizeof_
         s.total = list_now(list)->total;
         s.input_ended = s.total >= 0;
     }
+    if (gather_followed(job)) /* of a stream's log only what was handed out is known */
+        s.known = s.published = s.delivered;
     map_stats(job, &s);
     memcpy(stats, &s, sizeof_stats < sizeof s ? sizeof_stats : sizeof s);
 }

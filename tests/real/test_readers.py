@@ -68,4 +68,6 @@ class Readers(Case):
             position = f.read().strip()
         self.assertEqual(self.run_fanmap("gather", "j", "--from", position).out(), b"")
         self.place = os.path.join(self.folder, "no-such-folder", "place")
-        self.assert_one_line(self.go_on(exit_status=6), "--position-file")
+        refused = self.go_on(exit_status=6)
+        self.assert_one_line(refused, "--position-file")
+        self.assertEqual(refused.out(), b"")  # nothing is printed whose place could not be kept
