@@ -20,6 +20,22 @@ char *name_items_of_all(char *ret, const char *name_space)
     return ret;
 }
 
+bool name_is_own(const char *topic, const char *name_space)
+{
+    static const char *const whole[] = {"jobs", "results", "dead", "logs"}, *const begins[] = {"items.", "stream."};
+    size_t len = strlen(name_space);
+    if (strncmp(topic, name_space, len) != 0 || topic[len] != '.')
+        return false;
+    const char *rest = topic + len + 1;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (strcmp(rest, whole[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
+        if (strncmp(rest, begins[i], strlen(begins[i])) == 0)
+            return true;
+    return false;
+}
+
 /* A queue's name has no dot, so the first one behind the prefix ends it. */
 bool name_items_parse(const char *topic, const char *name_space, char ret_queue[NAME_MAX_LEN + 1],
                       char ret_task[TASK_NAME_MAX + 1])

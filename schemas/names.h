@@ -30,6 +30,8 @@ char *name_items(char *ret, const char *name_space, const char *queue, const cha
 char *name_items_of_queue(char *ret, const char *name_space, const char *queue); /* NS.items.QUEUE., a prefix */
 char *name_items_of_all(char *ret, const char *name_space);                      /* NS.items., a prefix */
 
+/* A topic that fanmap keeps itself: nobody else may write there. */
+bool name_is_own(const char *topic, const char *name_space);
 /* The queue and the task of an items topic of this namespace; false: it is none. */
 bool name_items_parse(const char *topic, const char *name_space, char ret_queue[NAME_MAX_LEN + 1],
                       char ret_task[TASK_NAME_MAX + 1]);

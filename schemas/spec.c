@@ -226,6 +226,14 @@ bool job_id_valid(const char *id)
     return id[0] != '.' && id[0] != '-' && strlen(id) <= JOB_ID_MAX && task_name_valid(id);
 }
 
+bool topic_name_valid(const char *name)
+{
+    size_t n = 0;
+    while (is_name(name[n]))
+        n++;
+    return name[n] == '\0' && n >= 1 && n <= KAFKA_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 bool queue_name_valid(const char *name)
 {
     size_t n = 0;

@@ -100,5 +100,6 @@ bool spec_exit_is_final(const spec_t *spec, int status);
 bool job_id_valid(const char *id);
 bool task_name_valid(const char *name);
 bool queue_name_valid(const char *name); /* also for namespaces */
+bool topic_name_valid(const char *name); /* of any topic, as Kafka takes it */
 
 #endif

@@ -13,6 +13,7 @@
 #include "client/connection/client.h"
 #include "client/gathering/plain_record.h"
 #include "io/bus_admin.h"
+#include "schemas/names.h"
 
 enum { RECORDS_MAX = 20000, BYTES_MAX = 16 << 20 }; /* of a transaction */
 
@@ -184,8 +185,10 @@ static int check_options(const fanmap_job_t *job, const char *to, const char *er
         return err_set(
             err, FANMAP_EUSAGE,
             "--to %s: nobody reads a job that is left to the fleet; fanmap gather JOB --to %s writes its list", to, to);
-    if (!to[0] || strlen(to) > KAFKA_NAME_MAX || (errors_to && (!errors_to[0] || strlen(errors_to) > KAFKA_NAME_MAX)))
-        return err_set(err, FANMAP_EUSAGE, "--to and --errors-to: want the name of a topic");
+    const char *name_space = job->f->namespace_name;
+    if (name_is_own(to, name_space) || (errors_to && name_is_own(errors_to, name_space)))
+        return err_set(err, FANMAP_EUSAGE, "topic %s is one of fanmap's own: nothing else may be written there",
+                       name_is_own(to, name_space) ? to : errors_to);
     return FANMAP_OK;
 }
 

@@ -217,6 +217,10 @@ static void on_looked_up(void *arg, const lookup_result_t *found)
         retry_fail(r, FANMAP_ENOJOB, "there is no such job");
         return;
     }
+    if (found->spec.stream != STREAM_NOT) {
+        retry_fail(r, FANMAP_EUSAGE, "it is a stream: fanmap dead replay --stream puts what failed back on its source");
+        return;
+    }
     r->spec = found->spec;
     r->list = list_new(r->of, &list_callbacks, r);
     if (!r->list)

@@ -16,6 +16,7 @@ typedef enum {
     OPTION_SIZE,     /* bytes, with or without a unit */
     OPTION_NAME,     /* queue and namespace */
     OPTION_JOB_ID,
+    OPTION_TOPIC,
     OPTION_BACKOFF, /* BASE[,FACTOR[,CAP]] */
     OPTION_HALT,    /* policy_rules.h, as the two below */
     OPTION_EXITS,   /* exit statuses: N or N-M, comma-separated */
@@ -63,6 +64,7 @@ struct option_BIND { int row; };
 struct option_SIZE { int row; };
 struct option_CPUS { int row; };
 struct option_JOB_ID { int row; };
+struct option_TOPIC { int row; };
 struct option_CHOICE { int row; };
 /* clang-format on */
 

@@ -217,6 +217,12 @@ static int check_value(const option_rule_t *rule, const char *metavar, const cha
                              "\"%s\" is not a job id: [A-Za-z0-9._-], 1 to %d characters, not beginning "
                              "with a dot or a dash",
                              value, JOB_ID_MAX);
+    case OPTION_TOPIC:
+        return topic_name_valid(value)
+                   ? FANMAP_OK
+                   : err_set(err, FANMAP_EUSAGE,
+                             "\"%s\" is not the name of a topic: [A-Za-z0-9._-], 1 to %d characters", value,
+                             KAFKA_NAME_MAX);
     }
     return err_set(err, FANMAP_EUSAGE, "unknown type of option");
 }

@@ -6,6 +6,7 @@
 #include "client/options/policy.h"
 #include "client/services/stream.h"
 #include "io/random_id.h"
+#include "schemas/names.h"
 #include "schemas/place.h"
 
 /* ---- the spec ---- */
@@ -32,8 +33,10 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
         return err_set(err, FANMAP_EUSAGE, "\"%s\" is not a task name", task ? task : "");
     if (!job_id_valid(id ? id : task))
         return err_set(err, FANMAP_EUSAGE, "\"%s\" cannot name the stream: give --job-id", id ? id : task);
-    if (!from || strlen(from) > KAFKA_NAME_MAX)
+    if (!from)
         return err_set(err, FANMAP_EUSAGE, "which topic? give --from TOPIC");
+    if (!topic_name_valid(from))
+        return err_set(err, FANMAP_EUSAGE, "--from: \"%s\" is not the name of a topic", from);
     (void)snprintf(spec->job, sizeof spec->job, "%s", id ? id : task);
     (void)snprintf(spec->task, sizeof spec->task, "%s", task);
     (void)snprintf(spec->queue, sizeof spec->queue, "%s", options_text(o, OPT_QUEUE));
@@ -42,6 +45,10 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     copy_topic(spec->errors_to, options_text(o, OPT_ERRORS_TO));
     if (strcmp(spec->to, spec->from) == 0 || strcmp(spec->errors_to, spec->from) == 0)
         return err_set(err, FANMAP_EUSAGE, "the stream reads %s, and would never end what it writes there", spec->from);
+    const char *name_space = s->f->namespace_name;
+    if (name_is_own(spec->to, name_space) || name_is_own(spec->errors_to, name_space))
+        return err_set(err, FANMAP_EUSAGE, "topic %s is one of fanmap's own: nothing else may be written there",
+                       name_is_own(spec->to, name_space) ? spec->to : spec->errors_to);
     spec->stream = order_of(options_text(o, OPT_ORDER));
     spec->in_format = plain_format_of(options_text(o, OPT_FROM_FORMAT));
     spec->out_format = plain_format_of(options_text(o, OPT_TO_FORMAT));

@@ -65,8 +65,8 @@ static bool look_up_all(ensure_t *ensure)
         const char *name = ensure->topics[i].name;
         rd_kafka_resp_err_t code = kafka_look_up(ensure->call.rk, name, &ensure->partitions[i]);
         if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !ensure->create)
-            (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist (fanmap topics --create makes it)",
-                          name);
+            (void)err_set(&ensure->err, FANMAP_EUSAGE, "topic %s does not exist%s", name,
+                          ensure->topics[i].partitions > 0 ? " (fanmap topics --create makes it)" : "");
         else if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
             ensure_fail(ensure, "Describe", name, code, NULL);
         whole = whole && code == RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -71,7 +71,10 @@ class JobOutput(StreamCase):
         return len(seen) >= n
 
     def test_what_cannot_be(self):
+        own = f"{self.namespace}.results"
         refused = [(2, ("map", "double", "--to", "nowhere"), ("nowhere", "does not exist")),
+                   (2, ("map", "double", "--to", own), (own, "fanmap's own")),
+                   (2, ("map", "double", "--to", ""), ("--to", "not the name of a topic")),
                    (2, ("map", "double", "--errors-to", self.errors), ("--to",)),
                    (2, ("map", "double", "--local", "--exec", "double=true", "--to", self.to), ("no Kafka",)),
                    (2, ("submit", "double", "--to", self.to), ("fanmap gather JOB --to",)),

@@ -102,6 +102,10 @@ class Stream(StreamCase):
         self.assertEqual(headers["fanmap-error-kind"], b"exit")
         value, headers = bad[b"odd"]
         self.assertEqual((value, headers["fanmap-error-kind"]), (b"{not json", b"bad_input"))
+        wait_until(lambda: "handed out" in stream.err(), 60 * PATIENCE, "it says how far it is")
+        self.assertIn("/s, 2 failed", stream.err().rpartition("handed out")[2])
+        said = self.run_fanmap("map", "double", "--retry-failed", "double", exit_status=2)
+        self.assert_one_line(said, "is a stream", "dead replay --stream")
         stream.signal(signal.SIGTERM)
         self.finish(stream, 30)
         again = self.stream()  # goes on where the other was

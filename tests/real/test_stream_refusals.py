@@ -17,6 +17,15 @@ class Refused(StreamCase):
         """Each that is missing is named, and what would read what it writes is refused; of none of them a stream stays."""
         for role in ("source", "to", "errors"):
             self.assert_one_line(self.refused(2, **{role: "nowhere"}), "nowhere", "does not exist")
+        self.assertNotIn("topics --create", self.refused(2, to="nowhere").err())  # which makes none of these
+        for name in ("", "a b", "."):
+            for role in ("--from", "--to", "--errors-to"):
+                topics = {"--from": self.source, "--to": self.to, "--errors-to": self.errors, role: name}
+                run = self.run_fanmap("stream", "double", *(word for pair in topics.items() for word in pair), exit_status=2)
+                self.assert_one_line(run, role, "not the name of a topic")
+        own = f"{self.namespace}.jobs"
+        self.assert_one_line(self.refused(2, to=own), own, "fanmap's own")
+        self.assert_one_line(self.refused(2, errors=f"{self.namespace}.stream.refused"), "fanmap's own")
         self.assert_one_line(self.refused(2, to=self.source), self.source, "reads")
         self.assert_one_line(self.refused(2, errors=self.source), self.source, "reads")
         self.assert_one_line(self.refused(2, "--to-partition", "same", to=self.errors), "partitions")

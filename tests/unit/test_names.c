@@ -52,6 +52,19 @@ static void the_longest_names_fit(void **state)
     assert_string_equal(task_again, task);
 }
 
+static void of_fanmap_itself(void **state)
+{
+    static const char *const own[] = {"prod.jobs", "prod.results",          "prod.dead",
+                                      "prod.logs", "prod.items.gpu.resize", "prod.stream.enrich"};
+    static const char *const others[] = {"jobs",         "prod",       "prod.",           "prod.jobs2",
+                                         "prod.streams", "prod.items", "production.jobs", "orders"};
+    (void)state;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        assert_true(name_is_own(own[i], "prod"));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(name_is_own(others[i], "prod"));
+}
+
 /* A queue's name has no dot, so the first one ends it. */
 static void taken_apart(void **state)
 {
@@ -72,8 +85,8 @@ static void taken_apart(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_topic_for_each_task),
-                                       cmocka_unit_test(names_say_whose_they_are),
-                                       cmocka_unit_test(the_longest_names_fit), cmocka_unit_test(taken_apart)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_topic_for_each_task), cmocka_unit_test(names_say_whose_they_are),
+        cmocka_unit_test(the_longest_names_fit), cmocka_unit_test(of_fanmap_itself), cmocka_unit_test(taken_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
