@@ -41,3 +41,20 @@ class Ignored(Case):
             self.assertTrue(program.alive(), program.err())
             program.signal(signal.SIGTERM)
             self.finish(program, 60, status)
+
+
+class Twice(Case):
+    def test_two_at_once_are_one(self):
+        """timeout(1) signals the process and then its group: the job is left, or cancelled, as by one signal, and that is said."""
+        self.on_fleet()
+        recorder = self.recorder()
+        self.ready_worker(slots=8)
+        for again in range(6):
+            began = recorder.started()
+            job = ("--job-id", f"kept-{again}") if again % 2 else ()
+            run = self.start_map("recorded_sleep", *job, data="[60000,1]\n")
+            recorder.wait_started(began + 1, 60)
+            for signo in (signal.SIGTERM, signal.SIGTERM):
+                run.signal(signo)
+            self.finish(run, 60, 143)
+            self.assertIn("interrupted; the job goes on" if job else "interrupted; job", run.err())
