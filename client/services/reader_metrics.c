@@ -123,7 +123,7 @@ int fanmap_stream_metrics(const fanmap_stream_t *s, fanmap_text_fn fn, void *arg
         const char *name;
         uint64_t n;
     } results[] = {
-        {"value", s->handed_out - s->out.errors}, {"error", s->out.errors}, {"lost", s->lost}, {"skipped", s->skipped}};
+        {"value", s->handed_out - s->failed}, {"error", s->failed}, {"lost", s->lost}, {"skipped", s->skipped}};
     metrics_of_process(&to);
     put_rows(&to, &row, 1);
     put_lag(&to, s->group, s->lanes_n, labels_of(row.queue, row.task, NULL, NULL));

@@ -71,7 +71,8 @@ struct fanmap_stream {
     uint32_t keep_lane; /* that is looked at, of the present pass */
     loop_timer_t *timer;
     stream_stall_t stall;
-    uint64_t handed_out, lost, skipped;
+    uint64_t handed_out, failed, lost, skipped; /* handed_out, and failed of these: what is stored */
+    uint64_t put_n;                             /* handed out since, and out.errors counts those that failed, too */
     stream_progress_t progress;
     bool said_bad_record;
     end_watch_t end;

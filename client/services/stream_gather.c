@@ -62,7 +62,7 @@ static void hand_out(fanmap_stream_t *s, const gatherer_action_t *a)
 {
     fanmap_error_t err;
     stream_entry_t *entry = a->payload;
-    s->handed_out++;
+    s->put_n++;
     if (plain_put(&s->out, s->writer, entry->pack->lane, &entry->outcome, &err) == FANMAP_OK)
         return;
     s->writer_state = WRITER_BROKEN;
@@ -172,6 +172,8 @@ static void on_timer(void *arg)
 
 static void note_stored(fanmap_stream_t *s)
 {
+    s->handed_out += s->put_n;
+    s->failed = s->out.errors;
     for (size_t i = 0; i < s->positions_n; i++)
         s->gathered[s->positions[i].partition] = s->positions[i].offset;
 }
@@ -184,6 +186,8 @@ static void on_written(void *arg, bus_written_t what, const fanmap_error_t *err)
     s->out.has_put = false;
     if (what == BUS_WRITER_STORED && !was_open)
         note_stored(s);
+    s->put_n = 0;
+    s->out.errors = s->failed; /* what is not stored comes again */
     stream_stall_end(s, what == BUS_WRITER_STORED && !was_open);
     s->positions_n = 0;
     if (err)

@@ -16,7 +16,7 @@ static void say(const fanmap_stream_t *s, double rate, uint64_t lag)
     if (lag > 0)
         (void)snprintf(waits, sizeof waits, "; %" PRIu64 " records of its log wait", lag);
     client_log(s->f, FANMAP_LOG_INFO, "stream %s: %" PRIu64 " handed out, %.*f/s, %" PRIu64 " failed%s%s", s->spec.job,
-               s->handed_out, rate < 10 ? 1 : 0, rate, s->out.errors, skipped, waits);
+               s->handed_out, rate < 10 ? 1 : 0, rate, s->failed, skipped, waits);
 }
 
 static void on_timer(void *arg)

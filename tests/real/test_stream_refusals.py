@@ -1,5 +1,6 @@
 """Streams that cannot begin or go on: one clear line, the exit status of its kind, and nothing lost."""
 import json
+import re
 import signal
 
 import raw
@@ -125,3 +126,5 @@ class Held(StreamCase):
         got = self.read(self.to, self.lanes, 19)
         self.in_order(got)
         self.assertIn("stored again", stream.err())
+        wait_until(lambda: "20 handed out" in stream.err(), 60 * PATIENCE, "it counts what is stored")  # not each time that it tried
+        self.assertEqual(max(int(n) for n in re.findall(r"(\d+) handed out", stream.err())), 20)
