@@ -82,7 +82,7 @@ bool shows_option(const command_t *of, const fanmap_option_info_t *info)
     } refused[] = {{"submit", " local "},
                    {"stream",
                     " local fail-fast halt deadline retry-failed retry-group retry-items bind sequences ahead "
-                    "final-exit spill "}};
+                    "final-exit spill wait "}};
     char name[64];
     snprintf(name, sizeof name, " %s ", info->name);
     bool is_refused = false;

@@ -1,4 +1,5 @@
 /* The stream is found on the jobs topic, or begun there: its spec says from where, to where, by which task and in what order. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,7 +117,33 @@ static bool is_same(const spec_t *a, const spec_t *b)
            stream_terms_are_same(&a->terms, &b->terms);
 }
 
-/* What is asked for is what it is: policies are those of its beginning. */
+static bool has_policy(const policy_t *policy, const char *name, const char *value)
+{
+    for (size_t i = 0; i < policy->n; i++)
+        if (strcmp(policy->names[i], name) == 0)
+            return strcmp(policy->values[i], value) == 0;
+    return false;
+}
+
+/* What is asked for in vain is said: policies are those of its beginning, and the limit is whatever it was set to since. */
+static void say_what_stays(const fanmap_stream_t *s, const lookup_result_t *seen)
+{
+    policy_t is, asked;
+    const char *id = s->spec.job;
+    policy_fill(&is, &seen->spec);
+    policy_fill(&asked, &s->spec);
+    for (size_t i = 0; i < asked.n; i++)
+        if (strcmp(asked.names[i], "traceparent") != 0 && !has_policy(&is, asked.names[i], asked.values[i]))
+            client_log(s->f, FANMAP_LOG_WARNING,
+                       "stream %s goes on as it was begun (fanmap show %s): --%s %s is not heeded", id, id,
+                       asked.names[i], asked.values[i]);
+    if (s->spec.concurrency > 0 && s->spec.concurrency != seen->view.concurrency)
+        client_log(s->f, FANMAP_LOG_WARNING,
+                   "stream %s goes on with the limit that it has: fanmap set %s --concurrency %" PRIu64 " changes it",
+                   id, id, s->spec.concurrency);
+}
+
+/* What is asked for is what it is. */
 static void join_known(fanmap_stream_t *s, const lookup_result_t *seen)
 {
     const spec_t *is = &seen->spec, *asked = &s->spec;
@@ -132,8 +159,10 @@ static void join_known(fanmap_stream_t *s, const lookup_result_t *seen)
                     "stream %s is there, with another task, topic, queue, order, format or rule for its records; "
                     "give another --job-id, or what it began with",
                     id);
-    else
+    else {
+        say_what_stays(s, seen);
         s->spec = *is;
+    }
 }
 
 /* Others may have begun it at the same time. The spec that stands first is the stream's, and is made the last word, which is

@@ -8,8 +8,9 @@ enum { FETCH_KBYTES = 1024 };
 /* What means something for a map and nothing for a stream is refused, rather than not heeded. */
 static int check_options(const fanmap_options_t *options, fanmap_error_t *err)
 {
-    static const char *const of_maps[] = {"fail-fast", "halt",  "deadline",   "retry-failed", "bind",
-                                          "sequences", "ahead", "final-exit", "spill"};
+    static const char *const of_maps[] = {"fail-fast", "halt",        "deadline",    "retry-failed",
+                                          "bind",      "sequences",   "ahead",       "final-exit",
+                                          "spill",     "retry-group", "retry-items", "wait"};
     for (size_t i = 0; i < sizeof of_maps / sizeof of_maps[0]; i++) {
         int row = option_find(of_maps[i], strlen(of_maps[i]));
         if (row >= 0 && option_is_set(options, row))
