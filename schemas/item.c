@@ -31,12 +31,13 @@ void item_encode_copy(buf_t *b, uint64_t index, const void *in, size_t in_len, u
     mp_put_uint(b, attempts);
 }
 
-enum { NOTE_SHORT = 3, NOTE_DONE = 5, NOTE_RELEASE = 7 }; /* fields */
+enum { NOTE_SHORT = 3, NOTE_DONE = 5, NOTE_RELEASE = 7 }; /* fields, before the log */
 
 void item_encode_note(buf_t *b, const item_t *note)
 {
     uint32_t fields = note->type == ITEM_RELEASE_NOTE ? NOTE_RELEASE : note->partition < 0 ? NOTE_SHORT : NOTE_DONE;
-    mp_put_array(b, fields);
+    bool has_log = note->log > 0 && fields != NOTE_SHORT;
+    mp_put_array(b, has_log ? fields + 1 : fields);
     mp_put_uint(b, ITEM_VERSION);
     mp_put_uint(b, note->type);
     mp_put_int(b, note->done_offset);
@@ -44,10 +45,12 @@ void item_encode_note(buf_t *b, const item_t *note)
         return;
     mp_put_int(b, note->partition);
     mp_put_text(b, note->member);
-    if (fields == NOTE_DONE)
-        return;
-    mp_put_uint(b, note->attempts);
-    mp_put_uint(b, note->charges);
+    if (fields == NOTE_RELEASE) {
+        mp_put_uint(b, note->attempts);
+        mp_put_uint(b, note->charges);
+    }
+    if (has_log)
+        mp_put_uint(b, note->log);
 }
 
 static uint32_t read_note(mp_reader_t *r, uint32_t fields, item_t *item)
@@ -61,11 +64,15 @@ static uint32_t read_note(mp_reader_t *r, uint32_t fields, item_t *item)
     item->partition = (int32_t)partition;
     r->bad = r->bad || partition < 0 || partition > INT32_MAX;
     mp_read_text(r, item->member, sizeof item->member);
-    if (item->type == ITEM_DONE_NOTE)
-        return NOTE_DONE;
-    item->attempts = mp_read_u32(r);
-    item->charges = mp_read_u32(r);
-    return NOTE_RELEASE;
+    uint32_t known = item->type == ITEM_DONE_NOTE ? NOTE_DONE : NOTE_RELEASE;
+    if (known == NOTE_RELEASE) {
+        item->attempts = mp_read_u32(r);
+        item->charges = mp_read_u32(r);
+    }
+    if (fields == known)
+        return known;
+    item->log = mp_read_u32(r);
+    return known + 1;
 }
 
 /* How many fields of the array a type takes; 0: no type that we know. */

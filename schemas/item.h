@@ -23,13 +23,14 @@ typedef struct {
     int64_t done_offset;              /* the claimed offset */
     int32_t partition;                /* of it; -1: not said */
     uint32_t attempts, charges;       /* ITEM_RELEASE_NOTE: used so far; attempts also of a copy */
+    uint32_t log;                     /* whose offset it is (commit.h); 0: not said */
     char member[ITEM_MEMBER_MAX + 1]; /* the last: it is long, and items have none (item_decode) */
 } item_t;
 
 void item_encode(buf_t *b, uint64_t index, const void *in, size_t in_len);
 /* A copy for another worker. */
 void item_encode_copy(buf_t *b, uint64_t index, const void *in, size_t in_len, uint32_t hops, uint32_t attempts);
-/* Of a note: type, done_offset, partition, member, attempts and charges; without a partition the short form. */
+/* Of a note: type, done_offset, partition, member, attempts, charges and log; without a partition the short form. */
 void item_encode_note(buf_t *b, const item_t *note);
 /* Returns false if it is not a sound item. The object in `in` is checked for soundness. */
 bool item_decode(const void *value, size_t len, item_t *ret);

@@ -25,6 +25,10 @@ const mutant_t mutants_all[] = {
     {.name = "fetch", .what = PROTECTION_FETCH, .breaks = "has not ended"},
     {.name = "witness", .what = PROTECTION_WITNESS, .breaks = "has not ended"},
     {.name = "log-number", .what = PROTECTION_LOG, .breaks = "has not ended", .is_rare = true},
+    {.name = "note-log",
+     .what = PROTECTION_NOTE_LOG,
+     .breaks = "past the unfinished",
+     .is_rare = true}, /* seed 18799 */
     {.name = "beginning", .what = PROTECTION_BEGINNING, .breaks = "has not ended"},
     {.name = "idle-look", .what = PROTECTION_IDLE_LOOK, .breaks = "has not ended"},
     {.name = "announcement", .what = PROTECTION_ANNOUNCED, .breaks = "has another producer"},

@@ -216,7 +216,8 @@ static void tell(sim_t *sim, node_t *node, const worker_action_t *action)
                    .done_offset = action->tell.offset,
                    .partition = action->tell.partition,
                    .attempts = action->tell.attempts,
-                   .charges = action->tell.charges};
+                   .charges = action->tell.charges,
+                   .log = sim_protects(sim, PROTECTION_NOTE_LOG) ? action->tell.log : 0};
     buf_t value = {0};
     memcpy(note.member, action->tell.member, sizeof note.member);
     sim_say(sim, "%s: %d@%lld, which it had claimed, is %s", node->process.name, (int)action->tell.lane,

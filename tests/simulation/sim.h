@@ -44,6 +44,7 @@ typedef enum {
     PROTECTION_BACK,        /* what was told a slot ahead comes back when what runs lasts */
     PROTECTION_WITNESS,     /* a log that is younger than what was read of it is another one */
     PROTECTION_LOG,         /* so is one of another number */
+    PROTECTION_NOTE_LOG,    /* a note says of which log it is */
     PROTECTION_BEGINNING,   /* who finds a topic made anew commits it to its beginning */
     PROTECTION_IDLE_LOOK,   /* who has nothing to do looks whether items were lost */
     PROTECTION_VOID,        /* a place for a start is void at a time that the question's leaving sets */
@@ -60,7 +61,7 @@ typedef struct {
     const char *breaks;         /* what the invariant says that must notice it; other failures do not count */
     bool is_about_rates;        /* every job has one */
     bool is_rare; /* seldom decisive here, where others cover for it: not among --mutants (tests/unit/test_token_sim has
-                     it, of log-number tests/unit/golden/worker/remade.txt) */
+                     it, of log-number and note-log tests/unit/golden/worker/remade.txt) */
 } mutant_t;
 
 typedef struct {

@@ -242,6 +242,8 @@ static void check_item(const vector_t *v, const buf_t *in)
             put_number(&f, "attempts", item.attempts);
             put_number(&f, "charges", item.charges);
         }
+        if (item.log > 0)
+            put_number(&f, "log", item.log);
         item_encode_note(&again, &item);
     }
     close_with(&f, "}");

@@ -460,7 +460,8 @@ static void do_item(world_t *x, const words_t *words)
         item_t note = {.type = has(words, "released") ? ITEM_RELEASE_NOTE : ITEM_DONE_NOTE,
                        .done_offset = number(words, 3),
                        .partition = (int32_t)number(words, 1),
-                       .attempts = 1};
+                       .attempts = 1,
+                       .log = (uint32_t)option(words, "log", 0)};
         snprintf(note.member, sizeof note.member, "%s", word(words, 4));
         item_encode_note(&bytes, &note);
     } else if (option(words, "hops", 0) > 0)

@@ -57,6 +57,7 @@ void claim_report(worker_t *w, worker_item_t *item, bool is_done)
     action->tell.is_done = is_done;
     action->tell.attempts = item->attempts;
     action->tell.charges = item->charges;
+    action->tell.log = item->log;
     memcpy(action->tell.member, claim_is_lost(w, item) ? w->lost_member : w->member, sizeof action->tell.member);
     (void)memcpy(action->tell.job, item->job != NULL ? item->job->id : "note", item->job != NULL ? JOB_ID_MAX + 1 : 5);
 }

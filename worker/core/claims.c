@@ -154,11 +154,17 @@ static commit_count_t counts_of(const worker_part_t *part, int64_t offset)
     return tracker_counts(&part->tracker, offset);
 }
 
+/* Of a topic of before, by who had not noticed that it was made anew. */
+static bool is_of_another_log(const worker_part_t *part, const item_t *note)
+{
+    return note->log > 0 && note->log != part->log && part->witness_ms >= 0;
+}
+
 void claims_note(worker_t *w, worker_part_t *part, const item_t *note)
 {
     const claim_t *claim =
         note->partition == part->partition ? find_of_member(part, note->done_offset, note->member) : NULL;
-    if (claim == NULL)
+    if (claim == NULL || is_of_another_log(part, note))
         return;
     forget_claim(w, part, (uint32_t)(claim - part->claims));
     if (note->type == ITEM_RELEASE_NOTE) {

@@ -368,7 +368,7 @@ typedef struct {
             int32_t lane, partition;
             int64_t offset;
             bool is_done; /* false: the claim is given up */
-            uint32_t attempts, charges;
+            uint32_t attempts, charges, log;
             char job[JOB_ID_MAX + 1]; /* for the record's key */
             char member[COMMIT_MEMBER_MAX + 1];
         } tell;

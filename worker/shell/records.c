@@ -70,7 +70,8 @@ void shell_tell(worker_shell_t *shell, const worker_action_t *a)
                    .done_offset = a->tell.offset,
                    .partition = a->tell.partition,
                    .attempts = a->tell.attempts,
-                   .charges = a->tell.charges};
+                   .charges = a->tell.charges,
+                   .log = a->tell.log};
     inflight_t *inflight = inflight_new(shell, INFLIGHT_NOTE);
     if (!inflight)
         return;
