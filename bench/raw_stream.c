@@ -9,13 +9,14 @@
  *       write to its outcome's sight. It lingers for 5 ms, as Kafka's own producers do, which counts.
  *   raw_stream topics BROKERS FROM TO PARTITIONS
  *   raw_stream sleep LOOPS TASKS
- *       LOOPS processes that do nothing but TASKS sleeps of 1 ms, one after the other, as the task of that row does: a sleep lasts longer
- *       than it is asked to. Prints the seconds. */
+ *       LOOPS processes that do nothing but TASKS sleeps of 1 ms, one after the other, as the task of that row does, both without the
+ *       slack of the kernel's timers: a sleep lasts longer than it is asked to all the same. Prints the seconds. */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -220,6 +221,7 @@ static void sleep_alone(int loops, long tasks)
     long long began = now_ns();
     for (int i = 0; i < loops; i++)
         if (fork() == 0) {
+            (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
             for (long k = 0; k < tasks; k++)
                 nanosleep(&(struct timespec){0, 1000000}, NULL);
             _exit(0);
