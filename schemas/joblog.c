@@ -139,14 +139,9 @@ static bool next_wait(joblog_record_t *record, uint64_t *ret_ms)
     return !r->bad;
 }
 
-bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
+bool joblog_take_entry(mp_reader_t *r, outcome_t *ret)
 {
-    mp_reader_t *r = &record->outcomes;
-    if (record->outcomes_left == 0 || r->bad)
-        return false;
-    record->outcomes_left--;
-    outcome_t o = {.entry = r->at, .worker = record->worker, .worker_len = record->worker_len};
-    o.has_wait = next_wait(record, &o.wait_ms);
+    outcome_t o = {.entry = r->at};
     uint32_t known, fields = read_entry_head(r, &o, &known);
     if (r->bad)
         return false;
@@ -159,6 +154,23 @@ bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
     if (r->bad)
         return false;
     *ret = o;
+    return true;
+}
+
+bool joblog_next_outcome(joblog_record_t *record, outcome_t *ret)
+{
+    mp_reader_t *r = &record->outcomes;
+    uint64_t wait_ms = 0;
+    if (record->outcomes_left == 0 || r->bad)
+        return false;
+    record->outcomes_left--;
+    bool has_wait = next_wait(record, &wait_ms);
+    if (!joblog_take_entry(r, ret))
+        return false;
+    ret->worker = record->worker;
+    ret->worker_len = record->worker_len;
+    ret->has_wait = has_wait;
+    ret->wait_ms = wait_ms;
     return true;
 }
 

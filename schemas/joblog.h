@@ -97,6 +97,8 @@ void joblog_put_outcome(buf_t *body, const outcome_t *outcome);
 const void *joblog_entry(const outcome_t *outcome, buf_t *scratch, size_t *ret_len);
 /* Reads what joblog_entry gave; *ret borrows from it. */
 bool joblog_read_entry(const void *entry, size_t len, outcome_t *ret);
+/* The same of an entry that others follow: steps over it. */
+bool joblog_take_entry(mp_reader_t *r, outcome_t *ret);
 void joblog_encode_pack(buf_t *b, const void *body, size_t body_len, uint32_t count);
 /* The same of a worker that says who it is, with what joblog_put_wait appended of each entry. */
 void joblog_put_wait(buf_t *waits, const outcome_t *outcome);

@@ -49,7 +49,7 @@ double mp_read_float(mp_reader_t *r); /* float 32 or 64 */
 static inline bool mp_read_bool(mp_reader_t *r);
 void mp_read_nil(mp_reader_t *r);
 /* Steps over a nil, if that is what comes next. */
-bool mp_read_nil_if(mp_reader_t *r);
+static inline bool mp_read_nil_if(mp_reader_t *r);
 /* Borrowed from the input. mp_read_str wants a str (any bytes), mp_read_bin a bin. */
 const char *mp_read_str(mp_reader_t *r, size_t *ret_len);
 const void *mp_read_bin(mp_reader_t *r, size_t *ret_len);

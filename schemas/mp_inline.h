@@ -33,6 +33,13 @@ static inline uint32_t mp_read_array(mp_reader_t *r)
     return mp_read_long_array(r);
 }
 
+static inline bool mp_read_nil_if(mp_reader_t *r)
+{
+    bool is_nil = r->at < r->end && *r->at == 0xC0;
+    r->at += is_nil;
+    return is_nil;
+}
+
 static inline bool mp_read_bool(mp_reader_t *r)
 {
     return r->at < r->end && (*r->at & 0xFE) == 0xC2 ? *r->at++ & 1 : mp_read_other_bool(r);

@@ -224,6 +224,12 @@ uint64_t mp_read_long_uint(mp_reader_t *r)
 
 int64_t mp_read_long_int(mp_reader_t *r)
 {
+    if (r->at < r->end && (*r->at & 0xFC) == 0xCC) {
+        uint64_t number = mp_read_long_uint(r);
+        if (number > INT64_MAX)
+            reader_fail(r);
+        return r->bad ? 0 : (int64_t)number;
+    }
     head_t h;
     if (!next(r, &h))
         return 0;
@@ -282,13 +288,6 @@ void mp_read_nil(mp_reader_t *r)
     next_of(r, &h, MP_NIL);
 }
 
-bool mp_read_nil_if(mp_reader_t *r)
-{
-    bool is_nil = mp_peek(r) == MP_NIL;
-    r->at += is_nil;
-    return is_nil;
-}
-
 static const uint8_t *read_bytes(mp_reader_t *r, mp_type_t type, size_t *ret_len)
 {
     head_t h;
@@ -306,7 +305,12 @@ const char *mp_read_str(mp_reader_t *r, size_t *ret_len)
 
 const void *mp_read_bin(mp_reader_t *r, size_t *ret_len)
 {
-    return read_bytes(r, MP_BIN, ret_len);
+    const uint8_t *bytes = r->at + 2;
+    if (left(r) < 2 || *r->at != 0xC4 || r->at[1] > left(r) - 2)
+        return read_bytes(r, MP_BIN, ret_len);
+    *ret_len = r->at[1];
+    r->at = bytes + *ret_len;
+    return bytes;
 }
 
 uint32_t mp_read_long_array(mp_reader_t *r)
@@ -321,19 +325,20 @@ uint32_t mp_read_map(mp_reader_t *r)
     return next_of(r, &h, MP_MAP) ? (uint32_t)(h.children / 2) : 0;
 }
 
-/* The length of a short string, by its first two bytes; 0: it is none, or more than is there. */
-static size_t short_str(const mp_reader_t *r)
+/* The length of a short string or binary, by its first two bytes; 0: it is none, or more than is there. */
+static size_t short_bytes(const mp_reader_t *r)
 {
     if (left(r) < 2)
         return 0;
-    size_t len = (*r->at & 0xE0) == 0xA0 ? 1 + (*r->at & 31u) : *r->at == 0xD9 ? 2 + (size_t)r->at[1] : 0;
+    uint8_t c = *r->at;
+    size_t len = (c & 0xE0) == 0xA0 ? 1 + (c & 31u) : c == 0xD9 || c == 0xC4 ? 2 + (size_t)r->at[1] : 0;
     return len <= left(r) ? len : 0;
 }
 
 const uint8_t *mp_skip_long(mp_reader_t *r, size_t *ret_len)
 {
     const uint8_t *start = r->at;
-    size_t len = short_str(r);
+    size_t len = short_bytes(r);
     if (len > 0) {
         r->at += len;
         *ret_len = len;

@@ -80,18 +80,16 @@ static void read_key(mp_reader_t *r, stream_outcome_t *o)
 
 static void read_headers(mp_reader_t *r, stream_outcome_t *o)
 {
-    mp_reader_t before = *r;
-    size_t len;
-    uint32_t n = mp_read_array(&before);
-    o->headers = before;
+    uint32_t n = mp_read_array(r);
+    o->headers = *r;
     o->headers_n = n / 2;
     r->bad |= n % 2 != 0 || n / 2 > STREAMLOG_HEADERS_MAX;
-    (void)mp_skip(r, &len);
+    mp_skip_fields(r, n);
 }
 
 static void read_source(mp_reader_t *r, stream_outcome_t *o)
 {
-    o->has_source = mp_peek(r) != MP_BOOL;
+    o->has_source = r->at == r->end || (*r->at & 0xFE) != 0xC2; /* no boolean */
     if (o->has_source)
         o->source = read_bytes(r, &o->source_len);
     else
@@ -102,7 +100,6 @@ bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret)
 {
     mp_reader_t *r = &pack->entries;
     stream_outcome_t o = {0};
-    size_t len;
     if (pack->left == 0 || r->bad)
         return false;
     pack->left--;
@@ -113,9 +110,8 @@ bool streamlog_next(streamlog_pack_t *pack, stream_outcome_t *ret)
     o.source_key = read_bytes(r, &o.source_key_len);
     read_headers(r, &o);
     read_source(r, &o);
-    const uint8_t *entry = mp_skip(r, &len);
-    r->bad |= fields < ENTRY_FIELDS || o.prev < -1 || entry == NULL || !joblog_read_entry(entry, len, &o.outcome) ||
-              o.outcome.index > INT64_MAX;
+    bool has_outcome = joblog_take_entry(r, &o.outcome);
+    r->bad |= !has_outcome || fields < ENTRY_FIELDS || o.prev < -1 || o.outcome.index > INT64_MAX;
     if (r->bad)
         return false;
     mp_skip_fields(r, fields - ENTRY_FIELDS);

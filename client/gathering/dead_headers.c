@@ -40,7 +40,7 @@ static const name_t names[] = {
     {DEAD_FANMAP, PARTITION, "fanmap-source-partition", 0},
     {DEAD_FANMAP, OFFSET, "fanmap-source-offset", 0},
     {DEAD_FANMAP, INDEX, "fanmap-index", 0},
-    {DEAD_FANMAP, ATTEMPTS, "fanmap-attempts", 0},
+    {DEAD_FANMAP, ATTEMPTS, "fanmap-attempts", 0}, /* the last of what is said of a value */
     {DEAD_FANMAP, KIND, "fanmap-error-kind", 0},
     {DEAD_FANMAP, MESSAGE, "fanmap-error-message", 0},
     {DEAD_FANMAP, TYPE, "fanmap-error-type", 0},
@@ -72,7 +72,8 @@ static const name_t names[] = {
 };
 
 enum { NAMES_N = sizeof names / sizeof *names };
-static const name_t *const our_job = &names[0], *const our_left_out = &names[NAMES_N - 1];
+static const name_t *const our_job = &names[0], *const first_of_errors = &names[6],
+                           *const our_left_out = &names[NAMES_N - 1];
 
 /* ---- the dialects ---- */
 
@@ -206,9 +207,9 @@ void dead_headers_make(dead_headers_t *h, uint32_t dialects, const dead_case_t *
 {
     bool is_error = what->outcome->kind != FANMAP_VALUE;
     h->n = h->numbers_n = 0;
-    for (const name_t *name = names; name < our_left_out; name++)
-        if (applies(name, what) &&
-            (is_error ? name->dialect & dialects : name->dialect == DEAD_FANMAP && name->meaning < KIND))
+    const name_t *end = is_error ? our_left_out : first_of_errors;
+    for (const name_t *name = names; name < end; name++)
+        if (applies(name, what) && (!is_error || name->dialect & dialects))
             add_meaning(h, name, what);
     if (is_error && !(dialects & (DEAD_FANMAP | DEAD_CONNECT)))
         add_meaning(h, our_job, what); /* these two do not say whose error it is */

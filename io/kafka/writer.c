@@ -113,6 +113,21 @@ static rd_kafka_headers_t *make_headers(const bus_header_t *headers, size_t n)
     return ret;
 }
 
+/* The library takes a lock and goes through its topics to find one by its name. NULL: there can be none of that name. */
+static rd_kafka_topic_t *topic_of(kafka_writer_t *writer, const char *name)
+{
+    for (size_t i = 0; i < KAFKA_WRITER_TOPICS; i++)
+        if (writer->topics[i] != NULL && strcmp(rd_kafka_topic_name(writer->topics[i]), name) == 0)
+            return writer->topics[i];
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(writer->rk, name, NULL), **place;
+    if (topic == NULL)
+        return NULL;
+    place = &writer->topics[writer->topics_next++ % KAFKA_WRITER_TOPICS];
+    if (*place != NULL)
+        rd_kafka_topic_destroy(*place);
+    return *place = topic;
+}
+
 int bus_writer_put(bus_writer_t *writer, const char *topic, int32_t partition, const void *key, size_t key_len,
                    const void *value, size_t value_len, const bus_header_t *headers, size_t headers_n,
                    int64_t timestamp_ms, fanmap_error_t *err)
@@ -120,9 +135,12 @@ int bus_writer_put(bus_writer_t *writer, const char *topic, int32_t partition, c
     int code = begin(writer, err);
     if (code != FANMAP_OK)
         return code;
+    rd_kafka_topic_t *to = topic_of(writer, topic);
+    if (to == NULL)
+        return err_set(err, FANMAP_EIO, "topic %s: %s", topic, rd_kafka_err2str(rd_kafka_last_error()));
     rd_kafka_headers_t *copies = make_headers(headers, headers_n);
     rd_kafka_resp_err_t error = rd_kafka_producev(
-        writer->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+        writer->rk, RD_KAFKA_V_RKT(to), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_KEY((void *)(uintptr_t)key, key_len), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
         RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_HEADERS(copies),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
@@ -222,6 +240,9 @@ void bus_writer_close(bus_writer_t *writer)
     kafka_source_unfeed(writer->queue);
     kafka_source_unfeed(writer->of_positions.queue);
     kafka_source_close(&writer->source);
+    for (size_t i = 0; i < KAFKA_WRITER_TOPICS; i++)
+        if (writer->topics[i] != NULL)
+            rd_kafka_topic_destroy(writer->topics[i]);
     destroy(writer, writer->rk, writer->queue);
     destroy(writer, writer->of_positions.rk, writer->of_positions.queue);
     free(writer);

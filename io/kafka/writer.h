@@ -9,6 +9,9 @@
 
 typedef struct writing writing_t;
 
+/* Most write to two: outcomes, and errors. */
+enum { KAFKA_WRITER_TOPICS = 2 };
+
 struct bus_writer {
     kafka_bus_t *bus;
     rd_kafka_t *rk;
@@ -20,7 +23,9 @@ struct bus_writer {
     struct {
         rd_kafka_t *rk;
         rd_kafka_queue_t *queue;
-    } of_positions; /* of a plain writer; else NULL */
+    } of_positions;                                /* of a plain writer; else NULL */
+    rd_kafka_topic_t *topics[KAFKA_WRITER_TOPICS]; /* of the last records; NULL: none yet */
+    size_t topics_next;
     bool is_begun;
     bool has_failed;        /* a record was not stored, and never will be */
     fanmap_error_t refused; /* code not 0: a topic takes what is in the transaction no more than the next time */

@@ -66,7 +66,7 @@ class Beginnings(StreamCase):
             return self.run_fanmap("show", "double", *args).out().decode()
 
         self.stream_worker()
-        self.stream_of_before()
+        self.stream_of_before(quiet_s=3)  # the word that all of it is finished has come, too
         raw.configure_topic(self.kafka.port, f"{self.namespace}.stream.double", "retention.ms", "604800000")
         self.assertNotIn("loses them", show())  # nothing waits there
         self.write(8, 15)
