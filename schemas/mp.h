@@ -36,7 +36,7 @@ typedef enum {
 } mp_type_t;
 
 void mp_reader_init(mp_reader_t *r, const void *bytes, size_t len);
-/* The numbers, arrays and objects of one byte, which most are, cost no call: mp_inline.h has the functions that are not here. */
+/* The numbers, arrays and objects of one byte, which most are, and short ones that are written, cost no call: mp_inline.h has the functions that are not here. */
 /* The type of the next object; MP_INT only for negative numbers; MP_NONE at the end or when bad. */
 mp_type_t mp_peek(const mp_reader_t *r);
 static inline uint64_t mp_read_uint(mp_reader_t *r);
@@ -79,13 +79,13 @@ mp_scan_t mp_scan(const uint8_t *bytes, size_t len, uint64_t *at, uint64_t *obje
 void mp_put_nil(buf_t *b);
 void mp_put_bool(buf_t *b, bool value);
 static inline void mp_put_uint(buf_t *b, uint64_t value);
-void mp_put_int(buf_t *b, int64_t value);
+static inline void mp_put_int(buf_t *b, int64_t value);
 void mp_put_float(buf_t *b, double value);
-void mp_put_str(buf_t *b, const char *text, size_t len);
+static inline void mp_put_str(buf_t *b, const char *text, size_t len);
 /* Only the head: `len` bytes are to follow. */
 void mp_put_str_head(buf_t *b, size_t len);
 void mp_put_text(buf_t *b, const char *text); /* NUL-terminated */
-void mp_put_bin(buf_t *b, const void *bytes, size_t len);
+static inline void mp_put_bin(buf_t *b, const void *bytes, size_t len);
 static inline void mp_put_array(buf_t *b, uint32_t count);
 void mp_put_map(buf_t *b, uint32_t pairs);
 

@@ -2,6 +2,8 @@
 #ifndef SCHEMAS_MP_INLINE_H
 #define SCHEMAS_MP_INLINE_H
 
+#include <string.h>
+
 #include "schemas/mp.h"
 
 uint64_t mp_read_long_uint(mp_reader_t *r);
@@ -12,6 +14,9 @@ const uint8_t *mp_skip_long(mp_reader_t *r, size_t *ret_len);
 bool mp_end_more_fields(mp_reader_t *r, uint32_t fields, uint32_t known);
 void mp_put_long_uint(buf_t *b, uint64_t value);
 void mp_put_long_array(buf_t *b, uint32_t count);
+void mp_put_long_int(buf_t *b, int64_t value);
+void mp_put_long_str(buf_t *b, const char *text, size_t len);
+void mp_put_long_bin(buf_t *b, const void *bytes, size_t len);
 uint8_t *mp_long_number(uint8_t *at, uint64_t value);
 uint8_t *mp_negative(uint8_t *at, int64_t value);
 
@@ -98,6 +103,42 @@ static inline uint8_t *mp_integer(uint8_t *at, int64_t value)
     if (value >= 0)
         return mp_number(at, (uint64_t)value);
     return mp_negative(at, value);
+}
+
+static inline bool mp_has_room(const buf_t *b, size_t more)
+{
+    return b->cap - b->len >= more && !b->failed;
+}
+
+static inline void mp_put_int(buf_t *b, int64_t value)
+{
+    if (mp_has_room(b, MP_NUMBER_MAX))
+        b->len = (size_t)(mp_integer(b->data + b->len, value) - b->data);
+    else
+        mp_put_long_int(b, value);
+}
+
+static inline void mp_put_str(buf_t *b, const char *text, size_t len)
+{
+    if (len == 0 || len >= 32 || !mp_has_room(b, 1 + len)) {
+        mp_put_long_str(b, text, len);
+        return;
+    }
+    b->data[b->len] = (uint8_t)(0xA0 | len);
+    memcpy(b->data + b->len + 1, text, len);
+    b->len += 1 + len;
+}
+
+static inline void mp_put_bin(buf_t *b, const void *bytes, size_t len)
+{
+    if (len == 0 || len > UINT8_MAX || !mp_has_room(b, 2 + len)) {
+        mp_put_long_bin(b, bytes, len);
+        return;
+    }
+    b->data[b->len] = 0xC4;
+    b->data[b->len + 1] = (uint8_t)len;
+    memcpy(b->data + b->len + 2, bytes, len);
+    b->len += 2 + len;
 }
 
 #endif

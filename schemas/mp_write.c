@@ -85,7 +85,7 @@ void mp_put_long_uint(buf_t *b, uint64_t value)
         grown_to(b, mp_number(at, value));
 }
 
-void mp_put_int(buf_t *b, int64_t value)
+void mp_put_long_int(buf_t *b, int64_t value)
 {
     uint8_t *at = buf_reserve(b, MP_NUMBER_MAX);
     if (at != NULL)
@@ -113,7 +113,7 @@ void mp_put_str_head(buf_t *b, size_t len)
         msgpack_pack_str(&p, len);
 }
 
-void mp_put_str(buf_t *b, const char *text, size_t len)
+void mp_put_long_str(buf_t *b, const char *text, size_t len)
 {
     mp_put_str_head(b, len);
     append(b, text, len);
@@ -124,7 +124,7 @@ void mp_put_text(buf_t *b, const char *text)
     mp_put_str(b, text, strlen(text));
 }
 
-void mp_put_bin(buf_t *b, const void *bytes, size_t len)
+void mp_put_long_bin(buf_t *b, const void *bytes, size_t len)
 {
     msgpack_packer p = packer(b);
     if (!fits(b, len))
