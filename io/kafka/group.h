@@ -16,7 +16,8 @@ typedef struct {
     int32_t lane, partition; /* of this topic: */
     kafka_topic_t *topic;
     rd_kafka_queue_t *queue;
-    int64_t position; /* the next record's offset */
+    kafka_flag_t flag; /* of the queue */
+    int64_t position;  /* the next record's offset */
     kafka_nudge_t nudge;
     int64_t witness, witness_ms; /* up to this offset everything was appended by then; 0 ms: not known */
     unsigned short_n;            /* how often in a row the log was found to be another one */

@@ -7,7 +7,8 @@
  * much may lie here is bounded for all partitions of a group together, and no partition has more than its share; only
  * behind that the queues fill.
  *
- * Many are taken in one call: librdkafka looks at the clock, and notes that it was polled, for each call. */
+ * Many are taken in one call: librdkafka looks at the clock, and notes that it was polled, for each call. And a queue that
+ * nothing came to is not looked at: a worker of ten tasks has hundreds of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +63,11 @@ static bool make_room(kafka_ahead_t *ahead)
 static bool take(kafka_group_t *group, kafka_partition_t *partition)
 {
     kafka_ahead_t *ahead = &partition->ahead;
-    if (!make_room(ahead))
+    if (!make_room(ahead) || !kafka_flag_take(&partition->flag))
         return false;
     ssize_t n = rd_kafka_consume_batch_queue(partition->queue, 0, ahead->messages + ahead->n, TAKE_N);
+    if (n == TAKE_N)
+        kafka_flag_set(&partition->flag);
     for (ssize_t i = 0; i < n; i++) {
         const rd_kafka_message_t *message = ahead->messages[ahead->n++];
         ahead->bytes += bytes_of(message);

@@ -90,12 +90,15 @@ static bool own(kafka_group_t *group, const rd_kafka_topic_partition_list_t *lis
         if (partition->queue == NULL)
             return false;
         rd_kafka_queue_forward(partition->queue, NULL);
-        kafka_source_feed(&group->source, partition->queue);
         group->owned_n++;
     }
-    if (group->owned != NULL)
-        qsort(group->owned, group->owned_n, sizeof *group->owned, by_lane);
-    return group->owned != NULL;
+    if (group->owned == NULL)
+        return false;
+    qsort(group->owned, group->owned_n, sizeof *group->owned, by_lane);
+    for (size_t i = 0; i < group->owned_n; i++)
+        kafka_source_feed_flagged(&group->source, group->owned[i].queue, &group->owned[i].flag);
+    kafka_source_again(&group->source);
+    return true;
 }
 
 static void announce(kafka_group_t *group, const rd_kafka_topic_partition_list_t *list, const int64_t *lows)

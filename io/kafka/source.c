@@ -65,6 +65,32 @@ void kafka_source_feed(kafka_source_t *source, rd_kafka_queue_t *queue)
     kafka_source_again(source);
 }
 
+static void on_news(rd_kafka_t *rk, void *arg)
+{
+    kafka_flag_t *flag = arg;
+    uint64_t one = 1;
+    (void)rk;
+    kafka_flag_set(flag);
+    (void)!write(flag->fd, &one, sizeof one); /* full means that it is readable already */
+}
+
+void kafka_source_feed_flagged(const kafka_source_t *source, rd_kafka_queue_t *queue, kafka_flag_t *flag)
+{
+    *flag = (kafka_flag_t){.fd = source->fd, .has_news = true};
+    rd_kafka_queue_cb_event_enable(queue, on_news, flag);
+}
+
+bool kafka_flag_take(kafka_flag_t *flag)
+{
+    return __atomic_load_n(&flag->has_news, __ATOMIC_RELAXED) &&
+           __atomic_exchange_n(&flag->has_news, false, __ATOMIC_SEQ_CST);
+}
+
+void kafka_flag_set(kafka_flag_t *flag)
+{
+    __atomic_store_n(&flag->has_news, true, __ATOMIC_SEQ_CST);
+}
+
 void kafka_source_unfeed(rd_kafka_queue_t *queue)
 {
     if (queue != NULL)

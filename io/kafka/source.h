@@ -20,6 +20,17 @@ int kafka_source_open(kafka_source_t *source, loop_t *loop, kafka_turn_fn turn, 
 void kafka_source_close(kafka_source_t *source);
 /* From now on the queue wakes the source; one turn comes anyhow, for what is in the queue already. */
 void kafka_source_feed(kafka_source_t *source, rd_kafka_queue_t *queue);
+/* The same of one queue among many: the flag says whether it may have something, so that a turn leaves the others alone. It
+ * stays where it is until the queue is unfed. */
+typedef struct {
+    int fd;
+    bool has_news; /* set by librdkafka's threads */
+} kafka_flag_t;
+void kafka_source_feed_flagged(const kafka_source_t *source, rd_kafka_queue_t *queue, kafka_flag_t *flag);
+/* Asked before the queue is looked at: it is false until something comes to the queue when that is empty, or kafka_flag_set. */
+bool kafka_flag_take(kafka_flag_t *flag);
+/* The queue was not emptied. */
+void kafka_flag_set(kafka_flag_t *flag);
 void kafka_source_unfeed(rd_kafka_queue_t *queue);
 /* Asks for a turn without an event. */
 void kafka_source_again(kafka_source_t *source);
