@@ -77,6 +77,11 @@ void bus_reader_close(bus_reader_t *reader)
         reader->bus->ops->reader_close(reader);
 }
 
+int64_t bus_reader_told_end(const bus_reader_t *reader)
+{
+    return reader->bus->ops->reader_told_end == NULL ? -1 : reader->bus->ops->reader_told_end(reader);
+}
+
 int32_t bus_partition_at_hand(const bus_topic_t *topic)
 {
     return topic->bus->ops->partition_at_hand == NULL ? -1 : topic->bus->ops->partition_at_hand(topic);

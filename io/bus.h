@@ -129,8 +129,8 @@ int bus_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_read
 /* true: no more callbacks until false; what is fetched stays, the log keeps the rest. */
 void bus_reader_hold(bus_reader_t *reader, bool hold);
 void bus_reader_close(bus_reader_t *reader);
-/* The same, and *reader becomes NULL. Returns false if it was NULL. */
-bool bus_reader_drop(bus_reader_t **reader);
+bool bus_reader_drop(bus_reader_t **reader);             /* the same, and *reader becomes NULL; false: it was NULL */
+int64_t bus_reader_told_end(const bus_reader_t *reader); /* as of its last record's fetch, or later; -1: not known */
 /* A partition of the topic that a reader that shares would read without delay; -1: none. */
 int32_t bus_partition_at_hand(const bus_topic_t *topic);
 

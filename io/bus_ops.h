@@ -24,6 +24,7 @@ typedef struct {
                 bus_reader_t **ret, fanmap_error_t *err);
     void (*reader_hold)(bus_reader_t *reader, bool hold);
     void (*reader_close)(bus_reader_t *reader);
+    int64_t (*reader_told_end)(const bus_reader_t *reader); /* NULL: not known */
     int32_t (*partition_at_hand)(const bus_topic_t *topic); /* NULL: none */
     int (*request)(bus_topic_t *topic, const bus_request_t *request, bus_answer_fn fn, void *arg, fanmap_error_t *err);
     int (*group_join)(bus_topic_t *const *topics, size_t topics_n, const char *group_id,

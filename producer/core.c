@@ -218,3 +218,8 @@ const spec_t *producer_spec(const producer_t *p)
 {
     return &p->config.spec;
 }
+
+const char *producer_announcement(const producer_t *p)
+{
+    return p->config.announce;
+}

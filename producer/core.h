@@ -131,5 +131,6 @@ int64_t producer_next_ms(const producer_t *producer);
 uint64_t producer_published(const producer_t *producer);    /* items 0..n-1 were said to Kafka, acknowledged or not */
 uint64_t producer_acknowledged(const producer_t *producer); /* the prefix that is stored */
 const spec_t *producer_spec(const producer_t *producer);
+const char *producer_announcement(const producer_t *producer);
 
 #endif

@@ -38,6 +38,8 @@ const decision_t *gather_decision(const fanmap_job_t *job);
 bool gather_is_closed(const fanmap_job_t *job);
 /* Of the next record of the log; what lies before it is in the list. */
 int64_t gather_position(const fanmap_job_t *job);
+/* Where the log ended when what was read last was fetched, or since; -1: that is not known. */
+int64_t gather_told_end(const fanmap_job_t *job);
 /* Appends the position behind what was handed out. False: no memory. */
 bool gather_put_position(const fanmap_job_t *job, buf_t *b);
 /* NULL: it is no stream, or not known to be one. */

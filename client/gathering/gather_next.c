@@ -22,6 +22,11 @@ int64_t gather_position(const fanmap_job_t *job)
     return job->gathering->reading.next_offset;
 }
 
+int64_t gather_told_end(const fanmap_job_t *job)
+{
+    return job->gathering->reader ? bus_reader_told_end(job->gathering->reader) : -1;
+}
+
 uint64_t gather_waiting_bytes(const fanmap_job_t *job)
 {
     return order_waiting_bytes(job->gathering->order);

@@ -5,7 +5,10 @@
 #include "client/connection/log_queries.h"
 #include "client/mapping/mapping.h"
 
-enum { CHECK_RETRY_MS = 500 };
+enum {
+    CHECK_RETRY_MS = 500,
+    READING_MS = 20 /* what is fetched mostly says it sooner than an answer would */
+};
 
 /* A newer announcement than its own stops a producer. */
 static void pass_announcement(fanmap_job_t *job, const char *announced)
@@ -30,9 +33,26 @@ static void pass_known(fanmap_job_t *job, uint64_t known)
     map_step(job, &(producer_event_t){.type = PRODUCER_KNOWN, .known = known, .waiting_bytes = waiting_bytes});
 }
 
+/* The first check wants the log's end as it is behind our announcement. Whoever fetched that was told an end by the same answer,
+ * and so need not ask. */
+static void look_by_reading(fanmap_job_t *job, const list_t *list)
+{
+    mapping_t *m = job->mapping;
+    const char *announced = list_producer(list);
+    if (!m->log_check.by_reading || !announced || strcmp(announced, producer_announcement(m->producer)) != 0)
+        return;
+    int64_t end = gather_told_end(job);
+    if (end < 0 || gather_position(job) < end)
+        return;
+    m->log_check.by_reading = false;
+    m->log_check.at_ms = INT64_MAX;
+    m->log_check.until = end;
+}
+
 static void answer_log_check(fanmap_job_t *job, const list_t *list)
 {
     mapping_t *m = job->mapping;
+    look_by_reading(job, list);
     if (m->log_check.until < 0 || gather_position(job) < m->log_check.until)
         return;
     m->log_check.until = -1;
@@ -68,6 +88,7 @@ void map_gathered(fanmap_job_t *job)
         return;
     m->passed.is_decided = true;
     m->log_check.until = -1; /* nothing more is read */
+    m->log_check.by_reading = false;
     map_step(job, &(producer_event_t){
                       .type = PRODUCER_DECIDED, .reason = gather_decision(job)->reason, .counts = list_counts(list)});
 }
@@ -98,13 +119,37 @@ static void on_log_end(fanmap_job_t *job, int32_t tag, const bus_answer_t *answe
     map_arm(job);
 }
 
-void map_check_log(fanmap_job_t *job)
+static void ask_log_end(fanmap_job_t *job)
 {
     mapping_t *m = job->mapping;
     fanmap_error_t err;
-    m->log_check.until = INT64_MAX;
     m->log_check.at_ms = INT64_MAX;
     const bus_request_t request = {.kind = BUS_FIND_END, .partition = (int32_t)job->spec.results_partition};
     if (log_query(job, job->queue->results, &request, on_log_end, 0, &err) != FANMAP_OK)
         job_fail(job, &err);
+}
+
+void map_check_log(fanmap_job_t *job)
+{
+    mapping_t *m = job->mapping;
+    m->log_check.until = INT64_MAX;
+    m->log_check.by_reading = !m->log_check.was_begun && !m->resubmit && !job->f->is_local;
+    m->log_check.was_begun = true;
+    if (m->log_check.by_reading)
+        m->log_check.at_ms = loop_now_ms(job->f->loop); /* not from inside a step */
+    else
+        ask_log_end(job);
+}
+
+void map_check_log_due(fanmap_job_t *job)
+{
+    mapping_t *m = job->mapping;
+    if (m->log_check.by_reading && !m->log_check.is_late) {
+        m->log_check.is_late = true;
+        m->log_check.at_ms = loop_now_ms(job->f->loop) + READING_MS;
+        map_gathered(job);
+        return;
+    }
+    m->log_check.by_reading = false;
+    ask_log_end(job);
 }

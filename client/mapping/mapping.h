@@ -62,8 +62,11 @@ struct mapping {
     int64_t timer_ms;    /* what it is set to */
     int64_t deadline_ms; /* loop clock; INT64_MAX: none, or said */
     struct {
-        int64_t at_ms; /* when to ask for the end of the log again; INT64_MAX: not */
-        int64_t until; /* answer when the log was read so far; INT64_MAX: asked; -1: nothing asked */
+        int64_t at_ms;   /* when to ask for the end of the log (again); INT64_MAX: not */
+        int64_t until;   /* answer when the log was read so far; INT64_MAX: asked; -1: nothing asked */
+        bool was_begun;  /* once before */
+        bool by_reading; /* what is fetched may say where the log ends, ... */
+        bool is_late;    /* ... but has not so far */
     } log_check;
     struct {
         loop_timer_t *timer;
@@ -141,6 +144,8 @@ void map_gathered(fanmap_job_t *job);
 void map_read_log(fanmap_job_t *job);
 /* PRODUCER_CHECK_LOG: asks where the log ends; answered when it was read so far. */
 void map_check_log(fanmap_job_t *job);
+/* At log_check.at_ms. */
+void map_check_log_due(fanmap_job_t *job);
 
 /* resubmit.c */
 /* Finds out what the job has already, then has its producer started (`produce`) or fails the job. */

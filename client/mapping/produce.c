@@ -220,7 +220,7 @@ void map_on_timer(void *arg)
     m->timer_ms = INT64_MAX; /* it fires once */
     stash_send(job);
     if (now >= m->log_check.at_ms)
-        map_check_log(job);
+        map_check_log_due(job);
     producer_event_t event = {.type = PRODUCER_TICK};
     if (now >= m->deadline_ms) {
         m->deadline_ms = INT64_MAX;

@@ -49,6 +49,7 @@ static const bus_ops_t KAFKA_OPS = {
     .read = kafka_read,
     .reader_hold = kafka_reader_hold,
     .reader_close = kafka_reader_close,
+    .reader_told_end = kafka_reader_told_end,
     .partition_at_hand = kafka_partition_at_hand,
     .request = kafka_request,
     .group_join = kafka_group_join,

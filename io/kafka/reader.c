@@ -93,6 +93,16 @@ void kafka_reader_hold(bus_reader_t *base, bool hold)
         kafka_fetcher_resume(reader);
 }
 
+/* What a fetch says of the end stands in librdkafka before its records can be had. */
+int64_t kafka_reader_told_end(const bus_reader_t *base)
+{
+    const kafka_fetcher_t *fetcher = ((const kafka_reader_t *)base)->fetcher;
+    int64_t low, high;
+    bool is_known = rd_kafka_get_watermark_offsets(fetcher->client->rk, fetcher->topic->name, fetcher->partition, &low,
+                                                   &high) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return is_known && high >= 0 ? high : -1;
+}
+
 void kafka_reader_free(kafka_reader_t *reader)
 {
     kafka_reader_t **at = &reader->bus->readers;

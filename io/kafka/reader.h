@@ -27,6 +27,7 @@ int kafka_read(bus_topic_t *topic, int32_t partition, int64_t from, const bus_re
 void kafka_reader_fault(kafka_reader_t *reader, rd_kafka_resp_err_t fault);
 void kafka_reader_hold(bus_reader_t *reader, bool hold);
 void kafka_reader_close(bus_reader_t *reader);
+int64_t kafka_reader_told_end(const bus_reader_t *reader);
 /* It is closed, and of no fetcher any more. */
 void kafka_reader_free(kafka_reader_t *reader);
 /* All readers, fetchers and handles, in the loop's thread; the handles go to the helper. */
