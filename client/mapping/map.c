@@ -62,20 +62,24 @@ static int fill_spec(fanmap_job_t *job, const char *task, fanmap_error_t *err)
     return r == FANMAP_OK ? fill_policies(job, err) : r;
 }
 
+enum { DRAWN_LEN = 20, DRAWN_TAIL_LEN = 5, TAILS = 12 /* are drawn at once */ };
+
 /* A random name, and one whose log will lie where this connection reads already: elsewhere its first outcome would wait
- * for the answer to a fetch that is under way. */
+ * for the answer to a fetch that is under way. What is drawn anew for that is the name's tail. */
 static int draw_id(fanmap_job_t *job)
 {
+    char tails[TAILS * DRAWN_TAIL_LEN + 1];
     const queue_t *queue = job->f->queues;
     while (queue && !queue->is_ready)
         queue = queue->next;
     int32_t wanted = queue ? bus_partition_at_hand(queue->results) : -1;
-    uint32_t draws_max = wanted < 0 ? 1 : 8 * queue->results_n;
-    int r = FANMAP_OK;
-    for (uint32_t i = 0; r == FANMAP_OK && i < draws_max; i++) {
-        r = random_id(job->id, 20);
-        if (wanted >= 0 && place_results(job->id, queue->results_n) == (uint32_t)wanted)
+    int r = random_id(job->id, DRAWN_LEN);
+    for (uint32_t i = 0; r == FANMAP_OK && wanted >= 0 && i < 8 * queue->results_n; i++) {
+        if (place_results(job->id, queue->results_n) == (uint32_t)wanted)
             break;
+        if (i % TAILS == 0)
+            r = random_id(tails, TAILS * DRAWN_TAIL_LEN);
+        memcpy(job->id + DRAWN_LEN - DRAWN_TAIL_LEN, tails + i % TAILS * DRAWN_TAIL_LEN, DRAWN_TAIL_LEN);
     }
     return r;
 }
