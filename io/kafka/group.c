@@ -182,6 +182,7 @@ int kafka_group_join(bus_topic_t *const *topics, size_t topics_n, const char *gr
                              .wanted = callbacks->record != NULL};
     (void)snprintf(group->id, sizeof group->id, "%s", group_id);
     bus->groups = group;
+    kafka_producer_leave_out(bus, copy, topics_n);
     int code = group_open(group, group_id, err);
     if (code != FANMAP_OK) {
         group_close(group);

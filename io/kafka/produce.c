@@ -204,6 +204,12 @@ static bool send_run(kafka_producer_t *producer, kafka_lane_t *lane)
     rd_kafka_message_t messages[KAFKA_RUN_MAX];
     kafka_record_t *begin = lane->first;
     size_t n = 1;
+    if (lane->topic->rkt == NULL)
+        lane->topic->rkt = rd_kafka_topic_new(producer->rk, lane->topic->name, NULL);
+    if (lane->topic->rkt == NULL) {
+        kafka_lane_sent(producer, lane, begin, 0);
+        return false;
+    }
     if (begin->headers != NULL) {
         bool is_sent = send_with_headers(producer, begin);
         kafka_lane_sent(producer, lane, is_sent ? begin->lane_next : begin, is_sent ? n : 0);

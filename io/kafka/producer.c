@@ -242,7 +242,8 @@ static int open_handle(kafka_bus_t *bus, fanmap_error_t *err)
     producer->rk = rk;
     producer->queue = rd_kafka_queue_get_main(rk);
     for (kafka_topic_t *topic = bus->topics; topic != NULL; topic = topic->next)
-        topic->rkt = rd_kafka_topic_new(rk, topic->name, NULL);
+        if (!topic->is_input)
+            topic->rkt = rd_kafka_topic_new(rk, topic->name, NULL);
     kafka_source_feed(&producer->source, producer->queue);
     return FANMAP_OK;
 }
@@ -324,6 +325,26 @@ static void producer_recover(kafka_bus_t *bus)
     destroy->after = begin_again;
     destroy->arg = bus;
     kafka_call_submit(bus, &destroy->call);
+}
+
+/* The thread of a producer looks through all partitions that it knows of whenever it sends something. Those of a group's topics
+ * are hundreds, and it was asked for them when they were looked up: so another handle is begun that was not. */
+void kafka_producer_leave_out(kafka_bus_t *bus, kafka_topic_t *const *topics, size_t n)
+{
+    kafka_producer_t *producer = &bus->producer;
+    bool is_known = false;
+    for (size_t i = 0; i < n; i++) {
+        is_known |= topics[i]->rkt != NULL;
+        topics[i]->is_input = true;
+    }
+    kafka_destroy_t *destroy = is_known && producer->n == 0 ? producer_detach(bus) : NULL;
+    if (destroy == NULL)
+        return;
+    kafka_call_submit(bus, &destroy->call);
+    begin_again(bus);
+    for (kafka_topic_t *topic = bus->topics; topic != NULL; topic = topic->next)
+        if (!topic->is_input)
+            kafka_topic_warm_soon(topic);
 }
 
 int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err)

@@ -39,6 +39,8 @@ typedef struct {
 
 int kafka_producer_open(kafka_bus_t *bus, fanmap_error_t *err);
 void kafka_producer_close(kafka_bus_t *bus);
+/* A group reads these. If nothing is under way, the producer forgets them until something is to be sent there. */
+void kafka_producer_leave_out(kafka_bus_t *bus, kafka_topic_t *const *topics, size_t n);
 int kafka_produce(bus_topic_t *topic, int32_t partition, const void *key, size_t key_len, const void *value,
                   size_t value_len, const bus_header_t *headers, size_t headers_n, uint64_t cookie,
                   fanmap_error_t *err);

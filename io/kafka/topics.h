@@ -11,6 +11,7 @@ struct kafka_topic {
     bus_delivered_fn delivered;
     void *arg;
     rd_kafka_topic_t *rkt; /* of the producer; NULL while there is none */
+    bool is_input;         /* a group reads it: the producer knows it only once something is to be sent there */
     int64_t warmed_ms;
     struct kafka_lane **lanes; /* of the producer, by partition */
     size_t lanes_n;
