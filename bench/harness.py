@@ -19,6 +19,7 @@ from services import Kafka, Redis  # noqa: E402
 BUILD = os.environ.get("FANMAP_BUILD") or os.path.join(ROOT, "build")
 FANMAP = os.path.join(BUILD, "fanmap")
 RECORDED = os.path.join(BUILD, "tests", "recorded.so")
+NOOP = os.path.join(BUILD, "bench", "noop.so")  # one task, so one topic of items
 RAW_STREAM = os.path.join(BUILD, "bench", "raw_stream")
 RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
 LATENCY = os.path.join(BUILD, "bench", "latency")

@@ -5,7 +5,7 @@ import subprocess
 import time
 import urllib.request
 
-from harness import RECORDED, Fleet, Result, numbers_file, pairs_of
+from harness import NOOP, Fleet, Result, numbers_file, pairs_of
 
 
 def serve(fleet, namespace):
@@ -22,7 +22,7 @@ def serve(fleet, namespace):
 def http(pairs, items):
     """no-op items through fanmap serve and curl / fanmap map"""
     with Fleet() as fleet:
-        fleet.worker("http", "--tasks", RECORDED, "--slots", "2")
+        fleet.worker("http", "--tasks", NOOP, "--slots", "2")
         fleet.warm("http", "noop")
         path = numbers_file(fleet.folder, items)
         server, url = serve(fleet, "http")
@@ -67,7 +67,7 @@ def opened(url, job, items):
 def page(pairs, items):
     """1 s / until the page of an ended job of ten times the items shows its first numbers; and all of them, when it was open before"""
     with Fleet() as fleet:
-        fleet.worker("page", "--tasks", RECORDED, "--slots", "2")
+        fleet.worker("page", "--tasks", NOOP, "--slots", "2")
         fleet.warm("page", "noop")
         sizes = {"small": 1000, "large": 10 * items}
         for job, n in sizes.items():

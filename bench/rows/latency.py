@@ -1,7 +1,7 @@
 """One item there and back, and whole small maps, on a warm connection."""
 import subprocess
 
-from harness import LATENCY, RECORDED, Fleet, Result
+from harness import LATENCY, NOOP, Fleet, Result
 
 
 def percentiles(mode, *args, env):
@@ -14,7 +14,7 @@ def percentiles(mode, *args, env):
 def small(pairs, _items):
     """one item in an open map, and a whole map of one item, on a warm connection / one record there and back, raw"""
     with Fleet() as fleet:
-        fleet.worker("small", "--tasks", RECORDED, "--slots", "2")
+        fleet.worker("small", "--tasks", NOOP, "--slots", "2")
         fleet.warm("small", "noop")
         items, maps, raws = [], [], []
         for _ in range(pairs):
@@ -29,7 +29,7 @@ def small(pairs, _items):
 def many(pairs, _items):
     """1,000 maps of ten items, 50 at a time, from one program / the same one after the other"""
     with Fleet() as fleet:
-        fleet.worker("small", "--tasks", RECORDED, "--slots", "2")
+        fleet.worker("small", "--tasks", NOOP, "--slots", "2")
         fleet.warm("small", "noop")
         got = [(percentiles("many", 1000, 10, 50, env=fleet.env)[0] / 50 / 1e6,
                 percentiles("many", 1000, 10, 1, env=fleet.env)[0] / 1e6) for _ in range(max(1, pairs // 2))]

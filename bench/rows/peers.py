@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from harness import LINES, RECORDED, ROOT, Fleet, Result, numbers_file, span
+from harness import LINES, NOOP, ROOT, Fleet, Result, numbers_file, span
 
 HOME = os.path.join(ROOT, ".fanmap", "bench")
 PYTHON = os.path.join(HOME, "venv", "bin", "python")
@@ -32,7 +32,7 @@ def compare(pairs, items, name, count, target=None):
         return
     with Fleet() as fleet:
         path = numbers_file(fleet.folder, items)
-        fleet.worker("peers", "--tasks", RECORDED, "--slots", "2")
+        fleet.worker("peers", "--tasks", NOOP, "--slots", "2")
         fleet.warm("peers", "noop", *LINES)
         env = dict(fleet.env, BENCH_REDIS=fleet.redis.url, NODE_PATH=os.path.join(HOME, "node_modules"))
         got = []

@@ -1,7 +1,7 @@
 """Maps over Kafka against the tuned raw librdkafka loop (bench/raw_loop.c), over the same span and as whole processes."""
 import subprocess
 
-from harness import LINES, RAW_LOOP, RECORDED, Fleet, Result, numbers_file, span
+from harness import LINES, NOOP, RAW_LOOP, Fleet, Result, numbers_file, span
 
 
 NULL_LINE_BYTES = 5
@@ -17,7 +17,7 @@ def compare(pairs, items, size, *, label, target, whole_target=None, map_args=()
     """Yields the row over the same span, and that of the whole `fanmap map` process, which also connects and leaves."""
     with Fleet() as fleet:
         path = numbers_file(fleet.folder, items, size)
-        fleet.worker("raw", "--tasks", RECORDED, "--partitions", "8", "--slots", "2", *worker_args)
+        fleet.worker("raw", "--tasks", NOOP, "--partitions", "8", "--slots", "2", *worker_args)
         lines = ("--partitions", "8", *LINES, *map_args)
         fleet.warm("raw", "noop", *lines)
         spans, wholes = [], []
@@ -78,7 +78,7 @@ def limit(pairs, items):
     """what a token costs: the same map with -j 64 and without"""
     with Fleet() as fleet:
         path = numbers_file(fleet.folder, items, 100)
-        fleet.worker("limit", "--tasks", RECORDED, "--partitions", "8", "--slots", "2")
+        fleet.worker("limit", "--tasks", NOOP, "--partitions", "8", "--slots", "2")
         lines = ("--partitions", "8", *LINES)
         fleet.warm("limit", "noop", *lines)
         got = [tuple(span(fleet.map("limit", "noop", *lines, *more), path, fleet.env)[0] for more in (("-j", "64"), ()))
@@ -94,7 +94,7 @@ def workers(pairs, items):
         with Fleet() as fleet:
             path = numbers_file(fleet.folder, n, 100)
             for _ in range(count):
-                fleet.worker("workers", "--tasks", RECORDED, "--partitions", "8", "--slots", "1")
+                fleet.worker("workers", "--tasks", NOOP, "--partitions", "8", "--slots", "1")
             lines = ("--partitions", "8", *LINES)
             fleet.warm("workers", "noop", *lines, workers=count)
             seconds[count] = [span(fleet.map("workers", "noop", *lines), path, fleet.env)[0] for _ in range(pairs)]
