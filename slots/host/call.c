@@ -97,7 +97,9 @@ void call_run(host_t *h)
     if (!first)
         return;
     c->result = run_task(h, first, &c->run_us);
-    run_put_marker(h, &c->runs[c->claimed - 1].run); /* the label on the board is another's from now on */
+    const slot_run_t *last_run = &c->runs[c->claimed - 1].run;
+    if (run_put_marker(h, last_run)) /* the label on the board is another's from now on, and it writes nothing */
+        run_owe_marker(h, last_run);
 }
 
 /* Who says why the whole of it failed. */

@@ -124,8 +124,10 @@ void run_wake_supervisor(const host_t *h);
 bool run_prepare(host_t *h, attempt_t *a, const slot_run_t *run);
 /* Calls the task and returns what it returned; *ret_us: how long that took. */
 int run_task(host_t *h, attempt_t *a, uint64_t *ret_us);
-/* Output that nobody has read yet is the ended attempt's; from here on it is this run's. */
-void run_put_marker(host_t *h, const slot_run_t *run);
+/* Before the board says that this run runs: output that nobody has read yet is the ended attempt's. True: a marker says so. */
+bool run_put_marker(host_t *h, const slot_run_t *run);
+/* What comes behind a marker was not written by the run that it says begins: the next one puts another. */
+void run_owe_marker(host_t *h, const slot_run_t *run);
 /* The `done` of an attempt, in h->frame. */
 void run_put_outcome(host_t *h, const attempt_t *a, slot_done_t *done, int result);
 void run_put_exception(host_t *h, const attempt_t *a, slot_done_t *done, int result);

@@ -93,12 +93,15 @@ static void handle_run(host_t *h, const slot_run_t *run)
     int64_t now_ms = wait_for_tokens(h), began_ns = h->now_ns;
     bool is_error;
     cancelled = 0;
+    bool has_marked = run_put_marker(h, run); /* before the board has its label */
     switch (board_claim(h->board, run->n, run->index, run->attempt, now_ms)) {
     case BOARD_CLAIMED:
         is_error = !run_attempt(h, run);
         send_done(h, is_error, h->now_ns - began_ns);
         break;
     case BOARD_TAKEN_BACK:
+        if (has_marked)
+            run_owe_marker(h, run);
         break;
     case BOARD_CLOSED:
         leave(h);
@@ -111,8 +114,11 @@ static void handle_call(host_t *h)
     const call_t *c = &h->call;
     int64_t now_ms = wait_for_tokens(h), began_ns = h->now_ns;
     cancelled = 0;
+    bool has_marked = run_put_marker(h, &c->runs[0].run);
     if (!call_claim(h, now_ms))
         leave(h);
+    if (has_marked && c->claimed == 0)
+        run_owe_marker(h, &c->runs[0].run);
     call_run(h);
     int64_t took_ns = h->now_ns - began_ns;
     for (uint32_t i = 0; i < c->claimed; i++) {

@@ -160,8 +160,7 @@ static void note_output(host_t *h, const slot_run_t *run, int64_t took_ns)
         return;
     if (ioctl(h->output_fd, FIONREAD, &unread) != 0 || unread == 0)
         return;
-    h->owes_marker = true;
-    format_label(h, run, h->ended_label, sizeof h->ended_label);
+    run_owe_marker(h, run);
 }
 
 static void write_marker(const host_t *h, const char *begins)
@@ -171,14 +170,21 @@ static void write_marker(const host_t *h, const char *begins)
     (void)!write(h->output_fd, text, (size_t)n);
 }
 
-void run_put_marker(host_t *h, const slot_run_t *run)
+bool run_put_marker(host_t *h, const slot_run_t *run)
 {
     char begins[160];
     if (!h->owes_marker)
-        return;
+        return false;
     h->owes_marker = false;
     format_label(h, run, begins, sizeof begins);
     write_marker(h, begins);
+    return true;
+}
+
+void run_owe_marker(host_t *h, const slot_run_t *run)
+{
+    h->owes_marker = true;
+    format_label(h, run, h->ended_label, sizeof h->ended_label);
 }
 
 /* What ended begins again. */
@@ -241,7 +247,6 @@ int run_task(host_t *h, attempt_t *a, uint64_t *ret_us)
 {
     if (a->api.traceparent) /* the functions of tasks run in this process, one at a time */
         (void)setenv("TRACEPARENT", a->api.traceparent, 1);
-    run_put_marker(h, a->run);
     int64_t began_ns =
         proc_now_ns(); /* not the end of the run before: what lies between would pass for a system call */
     int result = h->current->task->run(&a->api);

@@ -122,7 +122,7 @@ static void describe_run(board_t *b, uint32_t n, uint64_t index, uint32_t attemp
 {
     atomic_store_explicit(&b->run_n, n, memory_order_relaxed);
     atomic_store_explicit(&b->attempt, attempt, memory_order_relaxed);
-    atomic_store_explicit(&b->index, index, memory_order_relaxed);
+    atomic_store_explicit(&b->index, index, memory_order_release); /* behind what is in the pipe */
     atomic_store_explicit(&b->started_ms, now_ms, memory_order_relaxed);
 }
 
