@@ -20,22 +20,6 @@ char *name_items_of_all(char *ret, const char *name_space)
     return ret;
 }
 
-bool name_is_own(const char *topic, const char *name_space)
-{
-    static const char *const whole[] = {"jobs", "results", "dead", "logs"}, *const begins[] = {"items.", "stream."};
-    size_t len = strlen(name_space);
-    if (strncmp(topic, name_space, len) != 0 || topic[len] != '.')
-        return false;
-    const char *rest = topic + len + 1;
-    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
-        if (strcmp(rest, whole[i]) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++)
-        if (strncmp(rest, begins[i], strlen(begins[i])) == 0)
-            return true;
-    return false;
-}
-
 /* A queue's name has no dot, so the first one behind the prefix ends it. */
 bool name_items_parse(const char *topic, const char *name_space, char ret_queue[NAME_MAX_LEN + 1],
                       char ret_task[TASK_NAME_MAX + 1])
@@ -79,4 +63,20 @@ char *name_of_reader(char *ret, const char *name_space, name_word_t word, const 
 {
     (void)snprintf(ret, TOPIC_NAME_MAX, "%s.%s.%s.%s", name_space, words[word], id, reader);
     return ret;
+}
+
+static bool begins_with(const char *text, const char *beginning)
+{
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+bool name_is_own(const char *topic, const char *name_space)
+{
+    static const name_word_t shared[] = {NAME_RESULTS, NAME_JOBS, NAME_DEAD, NAME_LOGS};
+    char own[TOPIC_NAME_MAX];
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+        if (strcmp(topic, name_shared(own, name_space, shared[i])) == 0)
+            return true;
+    return begins_with(topic, name_items_of_all(own, name_space)) ||
+           begins_with(topic, name_of_id(own, name_space, NAME_STREAM, ""));
 }
