@@ -94,7 +94,7 @@ class Context:
     def each(self) -> list["Context"]:
         if not self._runs:
             return [self]
-        contexts = [copy.copy(self) for _ in self._runs]
+        contexts: list[Context] = [copy.copy(self) for _ in self._runs]
         for context, run in zip(contexts, self._runs):
             context._runs = []
             context._take(*run)

@@ -8,7 +8,7 @@ import unittest
 
 from fanmap import Ext
 from fanmap._codec import NotAValue, pack, pickled, unpack, unpack_many
-from fanmap._slot import make_record
+from fanmap._task import make_record
 
 UTC = datetime.timezone.utc
 GOLDEN = [
