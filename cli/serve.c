@@ -1,7 +1,5 @@
 #include "serve/serve.h"
 
-#include <signal.h>
-
 #include "cli/commands.h"
 #include "cli/liveness.h"
 #include "cli/probes.h"
@@ -83,15 +81,11 @@ int run_serve(arguments_t *arguments)
         close_probes(&server);
         return complain_error(&err);
     }
-    struct sigaction action = {.sa_handler = on_signal};
     to_stop = server.serve;
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    stops_catch(on_signal);
     int r = serve_run(server.serve, &err);
     to_stop = NULL;
-    action.sa_handler = SIG_DFL; /* the second one does not wait for what is being stored */
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    stops_release(); /* the second one does not wait for what is being stored */
     (void)liveness_beat(&server.liveness, false, true);
     serve_close(server.serve);
     close_probes(&server);
