@@ -13,7 +13,6 @@
 #include "client/connection/client.h"
 #include "client/gathering/plain_record.h"
 #include "io/bus_admin.h"
-#include "schemas/names.h"
 
 enum { RECORDS_MAX = 20000, BYTES_MAX = 16 << 20 }; /* of a transaction */
 
@@ -185,11 +184,7 @@ static int check_options(const fanmap_job_t *job, const char *to, const char *er
         return err_set(
             err, FANMAP_EUSAGE,
             "--to %s: nobody reads a job that is left to the fleet; fanmap gather JOB --to %s writes its list", to, to);
-    const char *name_space = job->f->namespace_name;
-    if (name_is_own(to, name_space) || (errors_to && name_is_own(errors_to, name_space)))
-        return err_set(err, FANMAP_EUSAGE, "topic %s is one of fanmap's own: nothing else may be written there",
-                       name_is_own(to, name_space) ? to : errors_to);
-    return FANMAP_OK;
+    return plain_check_topics(job->f->namespace_name, to, errors_to, err);
 }
 
 int job_output_new(fanmap_job_t *job, job_output_fn due, job_output_t **ret, fanmap_error_t *err)

@@ -8,6 +8,7 @@
 
 #include "client/gathering/dead_headers.h"
 #include "client/gathering/outcome.h"
+#include "schemas/names.h"
 
 enum { NAME_BYTES = 256 };
 
@@ -150,6 +151,16 @@ uint32_t plain_batch_bytes(const plain_out_t *out)
 {
     uint32_t a = out->to_bytes_max, b = out->errors_bytes_max;
     return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+int plain_check_topics(const char *name_space, const char *to, const char *errors_to, fanmap_error_t *err)
+{
+    const char *const topics[] = {to, errors_to};
+    for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++)
+        if (topics[i] && name_is_own(topics[i], name_space))
+            return err_set(err, FANMAP_EUSAGE, "topic %s is one of fanmap's own: nothing else may be written there",
+                           topics[i]);
+    return FANMAP_OK;
 }
 
 stream_format_t plain_format_of(const char *word)

@@ -19,6 +19,8 @@ typedef struct {
 /* Puts the record that stands for the outcome into the transaction, or none where none is asked for. What cannot be written as a
  * value becomes an error, in the outcome too, which then borrows from `out`. FANMAP_EUSAGE: its topic takes it in no form. */
 int plain_put(plain_out_t *out, bus_writer_t *writer, uint32_t lane, stream_outcome_t *outcome, fanmap_error_t *err);
+/* FANMAP_EUSAGE: one of them is a topic of fanmap's own, where nothing else is written. "" or NULL: there is none. */
+int plain_check_topics(const char *name_space, const char *to, const char *errors_to, fanmap_error_t *err);
 /* What both topics take. 0: not known. */
 uint32_t plain_batch_bytes(const plain_out_t *out);
 stream_format_t plain_format_of(const char *word);

@@ -46,14 +46,13 @@ static int fill_spec(fanmap_stream_t *s, const char *task, fanmap_error_t *err)
     copy_topic(spec->errors_to, options_text(o, OPT_ERRORS_TO));
     if (strcmp(spec->to, spec->from) == 0 || strcmp(spec->errors_to, spec->from) == 0)
         return err_set(err, FANMAP_EUSAGE, "the stream reads %s, and would never end what it writes there", spec->from);
-    const char *name_space = s->f->namespace_name;
-    if (name_is_own(spec->to, name_space) || name_is_own(spec->errors_to, name_space))
-        return err_set(err, FANMAP_EUSAGE, "topic %s is one of fanmap's own: nothing else may be written there",
-                       name_is_own(spec->to, name_space) ? spec->to : spec->errors_to);
+    int r = plain_check_topics(s->f->namespace_name, spec->to, spec->errors_to, err);
+    if (r != FANMAP_OK)
+        return r;
     spec->stream = order_of(options_text(o, OPT_ORDER));
     spec->in_format = plain_format_of(options_text(o, OPT_FROM_FORMAT));
     spec->out_format = plain_format_of(options_text(o, OPT_TO_FORMAT));
-    int r = stream_terms_from_options(o, &spec->terms, err);
+    r = stream_terms_from_options(o, &spec->terms, err);
     if (r == FANMAP_OK)
         r = stream_start_read(options_text(o, OPT_START), &s->start_ms, err);
     if (r != FANMAP_OK)
