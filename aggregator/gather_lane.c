@@ -91,7 +91,7 @@ static bool make_room(gather_lane_t *lane)
         lane->entries = memmove(lane->room, lane->entries, lane->n * sizeof *lane->entries);
         return true;
     }
-    lane->failed |= !array_has_room(lane->room, lane->cap, lane->cap, 64);
+    lane->failed |= !array_has_room(lane->room, passed + lane->n, lane->cap, 64);
     lane->entries = lane->room + passed;
     return !lane->failed;
 }

@@ -1,5 +1,5 @@
-/* A ring of 16 bytes an item, as large as what was in flight at once. An item knows its chain and where it was stored, or which pack it waits for; the prefix
- * moves over what is acknowledged and takes chain and offsets with it. */
+/* A ring of 16 bytes an item, as large as what was in flight at once. An item knows its chain and where it was stored, or
+ * which pack it waits for; the prefix moves over what is acknowledged and takes chain and offsets with it. */
 #include "producer/window.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "base/text.h"
 
 /* What a header says of a record. From KIND on: what is said of errors alone. */
@@ -207,6 +208,7 @@ void dead_headers_make(dead_headers_t *h, uint32_t dialects, const dead_case_t *
 {
     bool is_error = what->outcome->kind != FANMAP_VALUE;
     h->n = h->numbers_n = 0;
+    invariant(first_of_errors->meaning == KIND && first_of_errors[-1].meaning == ATTEMPTS);
     const name_t *end = is_error ? our_left_out : first_of_errors;
     for (const name_t *name = names; name < end; name++)
         if (applies(name, what) && (!is_error || name->dialect & dialects))

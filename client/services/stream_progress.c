@@ -8,7 +8,7 @@
 
 enum { EVERY_MS = 10000 };
 
-static void say(const fanmap_stream_t *s, double rate, uint64_t lag)
+static void log_progress(const fanmap_stream_t *s, double rate, uint64_t lag)
 {
     char skipped[48] = "", waits[64] = "";
     if (s->skipped > 0)
@@ -26,7 +26,7 @@ static void on_timer(void *arg)
     int64_t now_ms = loop_now_ms(s->f->loop);
     uint64_t lag = log_lag(s->group, s->lanes_n);
     if (s->handed_out != told->handed_out || s->skipped != told->skipped || lag != told->lag)
-        say(s, (double)(s->handed_out - told->handed_out) * 1000 / (double)(now_ms - told->at_ms), lag);
+        log_progress(s, (double)(s->handed_out - told->handed_out) * 1000 / (double)(now_ms - told->at_ms), lag);
     told->at_ms = now_ms;
     told->handed_out = s->handed_out;
     told->skipped = s->skipped;

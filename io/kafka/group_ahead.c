@@ -54,9 +54,7 @@ static bool make_room(kafka_ahead_t *ahead)
         ahead->n -= ahead->at;
         ahead->at = 0;
     }
-    if (ahead->cap - ahead->n >= TAKE_N)
-        return true;
-    return array_has_room(ahead->messages, ahead->cap, ahead->cap, CAP_MIN) && ahead->cap - ahead->n >= TAKE_N;
+    return array_has_room(ahead->messages, ahead->n + TAKE_N - 1, ahead->cap, CAP_MIN);
 }
 
 /* False: its queue is empty by now. */
