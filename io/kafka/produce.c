@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/lanes.h"
 #include "io/kafka/producer.h"
@@ -146,6 +147,7 @@ static kafka_record_t *fill_run(kafka_record_t *record, rd_kafka_message_t *mess
             ._private = record,
         };
         record = record->lane_next;
+        prefetch(record, sizeof *record);
     }
     *ret_n = n;
     return record;

@@ -21,6 +21,7 @@
  */
 #include <stdlib.h>
 
+#include "base/prefetch.h"
 #include "io/kafka/blocking_call.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/config.h"
@@ -152,13 +153,22 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
     record_done(bus, record, -1, message->err);
 }
 
+/* Each record is asked for some reports before its own: tens of thousands were sent since it was last touched. */
 static void report_all(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
 {
-    const rd_kafka_message_t *message;
-    while ((message = rd_kafka_event_message_next(event)) != NULL) {
-        (void)kafka_budget_spend(budget);
-        report(bus, message);
-    }
+    enum { AHEAD = 4 };
+    const rd_kafka_message_t *ahead[AHEAD], *message;
+    size_t n = 0, at = 0;
+    do {
+        if ((message = rd_kafka_event_message_next(event)) != NULL) {
+            prefetch(message->_private, sizeof(kafka_record_t));
+            ahead[n++ % AHEAD] = message;
+        }
+        if (at < n && (message == NULL || n - at == AHEAD)) {
+            (void)kafka_budget_spend(budget);
+            report(bus, ahead[at++ % AHEAD]);
+        }
+    } while (message != NULL || at < n);
     rd_kafka_event_destroy(event);
 }
 

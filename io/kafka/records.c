@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "base/prefetch.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/records.h"
@@ -43,6 +44,7 @@ static kafka_copy_t *get_copy(kafka_bus_t *bus, size_t size)
     kafka_copy_t *copy = class < KAFKA_SPARE_SIZES ? bus->spares[class] : NULL;
     if (copy != NULL) {
         bus->spares[class] = copy->next;
+        prefetch(copy->next, (class + 1) * KAFKA_SPARE_STEP);
         bus->spare_bytes -= cap;
     } else if ((copy = malloc(sizeof *copy + cap)) == NULL) {
         return NULL;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/prefetch.h"
+
 enum { BLOCK_ITEMS = 256 };
 
 struct item_block {
@@ -68,6 +70,7 @@ worker_item_t *item_new(item_pool_t *pool)
     worker_item_t *item = pool->free;
     pool->free = item->next;
     pool->in_use++;
+    prefetch(pool->free, sizeof *item);
     *item = (worker_item_t){0};
     return item;
 }

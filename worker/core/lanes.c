@@ -4,6 +4,7 @@
 
 #include "base/array.h"
 #include "base/invariant.h"
+#include "base/prefetch.h"
 
 enum { LANES_FIRST = 8 };
 
@@ -74,6 +75,8 @@ worker_item_t *lanes_first(lanes_t *queue)
     if (head == NULL || head->index > queue->bound)
         choose(queue);
     invariant(queue->current != NULL && queue->current->items.head != NULL);
+    head = queue->current->items.head;
+    prefetch(head->next, sizeof *head);
     return queue->current->items.head;
 }
 

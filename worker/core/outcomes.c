@@ -5,6 +5,7 @@
  * worker could not. Before the copy goes to the jobs topic, `end` is written to the job's log: another outcome of the
  * same item may stand there before this one, and then this one closes nothing, but `end` does, for every reader.
  */
+#include "base/prefetch.h"
 #include "worker/core/state.h"
 
 enum { UNUSABLE_WAIT_MS = 1000, HOLD_MS = 5000 /* for the word that a job halts, once its outcome is stored */ };
@@ -198,10 +199,21 @@ static void await_copy(worker_t *w, worker_item_t *item)
     closing_write_end(w, job, reason);
 }
 
+/* They are as far from each other in memory as they are old. */
+static void prefetch_following(worker_item_t *const *items, size_t n, size_t i)
+{
+    enum { PAYLOAD_AHEAD = 2, ITEM_AHEAD = 4 };
+    if (i + PAYLOAD_AHEAD < n)
+        prefetch(items[i + PAYLOAD_AHEAD]->payload, 1);
+    if (i + ITEM_AHEAD < n)
+        prefetch(items[i + ITEM_AHEAD], sizeof *items[i]);
+}
+
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         worker_item_t *item = items[i];
+        prefetch_following(items, n, i);
         if (item->job != NULL && !item->is_handed)
             w->counts[item->part->task].items[item->kind]++;
         if (item->job != NULL && item->holds)
