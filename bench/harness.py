@@ -25,7 +25,8 @@ RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
 LATENCY = os.path.join(BUILD, "bench", "latency")
 LINES = ("--input-format", "lines", "--output-format", "lines")
 LOCAL = [FANMAP, "map", "--local", "-q", "--slots", "2"]
-LOOK_S = 0.0005  # between two looks at where a file stands
+LOOK_S = 0.002  # between two looks at where a file stands
+HEAT_ROUNDS, COLD_SHARE = 12, 0.04  # Fleet.heat: at most so many rounds; compiled for more than this part of a round: cold
 
 
 class Result:
@@ -103,6 +104,20 @@ def cpu_s(pid):
     return sum(int(x) for x in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
+def compiled_s(pid):
+    """Processor seconds of a Java process' compiler threads so far."""
+    seconds = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as f:
+                name, fields = f.read().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue  # the thread has ended
+        if name.startswith(("C1 Comp", "C2 Comp")):
+            seconds += sum(int(x) for x in fields.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
 def peak_mib(pid):
     """Peak resident memory of a living process."""
     with open(f"/proc/{pid}/status") as f:
@@ -162,6 +177,17 @@ class Fleet:
             time.sleep(0.5)
         if workers > 0:
             subprocess.run(command, input=item * n, check=True, stdout=subprocess.DEVNULL, env=self.env)
+
+    def heat(self, *works):
+        """Runs all of `works` again and again, uncounted, until the broker has compiled what they need: one that was
+        just started takes a whole processor for that, which one that runs for days does not. A broker that was heated
+        for one kind of work is not for another."""
+        for _ in range(HEAT_ROUNDS):
+            compiled, began = compiled_s(self.kafka.process.pid), time.monotonic()
+            for work in works:
+                work()
+            if compiled_s(self.kafka.process.pid) - compiled < COLD_SHARE * (time.monotonic() - began):
+                return
 
     def workers_seen(self, namespace):
         out = subprocess.run([FANMAP, "workers", "--namespace", namespace, "--json"], check=True, capture_output=True, env=self.env).stdout

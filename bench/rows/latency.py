@@ -16,11 +16,13 @@ def small(pairs, _items):
     with Fleet() as fleet:
         fleet.worker("small", "--tasks", NOOP, "--slots", "2")
         fleet.warm("small", "noop")
-        items, maps, raws = [], [], []
-        for _ in range(pairs):
-            items.append(percentiles("items", 1000, env=fleet.env))
-            raws.append(percentiles("raw", 1000, env=fleet.env))
-            maps.append(percentiles("maps", 200, env=fleet.env))
+
+        def pair():
+            return (percentiles("items", 1000, env=fleet.env), percentiles("raw", 1000, env=fleet.env),
+                    percentiles("maps", 200, env=fleet.env))
+
+        fleet.heat(pair)
+        items, raws, maps = zip(*(pair() for _ in range(pairs)))
         for name, at, got, target in (("one item in an open map, p50", 0, items, 1.0), ("one item in an open map, p99", 1, items, 0.67),
                                       ("a whole map of one item, warm, p50", 0, maps, 0.33), ("a whole map of one item, warm, p99", 1, maps, None)):
             yield Result(f"{name} / raw one item", [(o[at] / 1e6, r[at] / 1e6) for o, r in zip(got, raws)], target=target)

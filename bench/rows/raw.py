@@ -20,6 +20,7 @@ def compare(pairs, items, size, *, label, target, whole_target=None, map_args=()
         fleet.worker("raw", "--tasks", NOOP, "--partitions", "8", "--slots", "2", *worker_args)
         lines = ("--partitions", "8", *LINES, *map_args)
         fleet.warm("raw", "noop", *lines)
+        fleet.heat(lambda: span(fleet.map("raw", "noop", *lines), path, fleet.env), lambda: raw_seconds(fleet, items, size, *raw))
         spans, wholes = [], []
         before = commands(fleet) if redis else 0
         for _ in range(pairs):
@@ -81,8 +82,12 @@ def limit(pairs, items):
         fleet.worker("limit", "--tasks", NOOP, "--partitions", "8", "--slots", "2")
         lines = ("--partitions", "8", *LINES)
         fleet.warm("limit", "noop", *lines)
-        got = [tuple(span(fleet.map("limit", "noop", *lines, *more), path, fleet.env)[0] for more in (("-j", "64"), ()))
-               for _ in range(pairs)]
+
+        def pair():
+            return tuple(span(fleet.map("limit", "noop", *lines, *more), path, fleet.env)[0] for more in (("-j", "64"), ()))
+
+        fleet.heat(pair)
+        got = [pair() for _ in range(pairs)]
         yield Result(f"{items:,} no-op items under -j 64 / without a limit", got, target=0.97)
 
 

@@ -1,4 +1,5 @@
 """Streams: throughput against a raw loop with the same transactions, slots kept busy, and a record's time through one."""
+import itertools
 import subprocess
 import time
 
@@ -39,14 +40,19 @@ def throughput(pairs, items):
     binary = ("--from-format", "binary", "--to-format", "binary")
     for order in ("partition", "none"):
         with Fleet() as fleet:
-            got = []
-            for i in range(pairs):
-                raw = Rig(fleet, f"raw{i}")
-                theirs = raw.feed(items, 100)[0]
-                raw.end()
-                ours = Rig(fleet, f"stream{i}", "echo", 2, "--order", order, *binary)
-                got.append((ours.feed(items, 100)[0], theirs))
-                ours.end()
+            names = map(str, itertools.count())
+
+            def fed(*args):
+                rig = Rig(fleet, f"rig{next(names)}", *args)
+                seconds = rig.feed(items, 100)[0]
+                rig.end()
+                return seconds
+
+            def pair():
+                return fed("echo", 2, "--order", order, *binary), fed()
+
+            fleet.heat(pair)
+            got = [pair() for _ in range(pairs)]
             yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop", got, target=0.6)
 
 
@@ -61,6 +67,7 @@ def slots_busy(pairs, _items):
     with Fleet() as fleet:
         rig = Rig(fleet, "busy", "recorded_sleep", slots)
         n = slots * 1000 * seconds
+        fleet.heat(lambda: rig.feed(n, 0))
         got = [(rig.feed(n, 0)[0], seconds) for _ in range(pairs)]
         yield Result(f"{n:,} tasks of 1 ms (no timer slack), {slots} slots, 4 partitions / slots over 1 ms", got, target=0.95)
         alone = [asleep(slots, 1000) * seconds for _ in range(pairs)]  # a sleep of 1 ms takes 1.06, with the slack of timers 1.13
