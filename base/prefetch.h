@@ -8,7 +8,10 @@
 
 #include <stddef.h>
 
-enum { PREFETCH_LINE = 64 };
+enum {
+    PREFETCH_LINE = 64,
+    PREFETCH_AHEAD = 8 /* so many entries of an array of pointers: about what memory takes for one */
+};
 
 static inline void prefetch(const void *at, size_t size)
 {

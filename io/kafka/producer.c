@@ -156,17 +156,16 @@ static void report(kafka_bus_t *bus, const rd_kafka_message_t *message)
 /* Each record is asked for some reports before its own: tens of thousands were sent since it was last touched. */
 static void report_all(kafka_bus_t *bus, rd_kafka_event_t *event, kafka_budget_t *budget)
 {
-    enum { AHEAD = 4 };
-    const rd_kafka_message_t *ahead[AHEAD], *message;
+    const rd_kafka_message_t *ahead[PREFETCH_AHEAD], *message;
     size_t n = 0, at = 0;
     do {
         if ((message = rd_kafka_event_message_next(event)) != NULL) {
             prefetch(message->_private, sizeof(kafka_record_t));
-            ahead[n++ % AHEAD] = message;
+            ahead[n++ % PREFETCH_AHEAD] = message;
         }
-        if (at < n && (message == NULL || n - at == AHEAD)) {
+        if (at < n && (message == NULL || n - at == PREFETCH_AHEAD)) {
             (void)kafka_budget_spend(budget);
-            report(bus, ahead[at++ % AHEAD]);
+            report(bus, ahead[at++ % PREFETCH_AHEAD]);
         }
     } while (message != NULL || at < n);
     rd_kafka_event_destroy(event);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/heap.h"
+#include "base/prefetch.h"
 
 typedef enum {
     STATE_RECEIVED,   /* its job is not known yet */
@@ -75,6 +76,16 @@ struct worker_item {
 void item_list_append(item_list_t *list, worker_item_t *item);
 /* Before `next`, which is in the list; NULL: at the end. */
 void item_list_insert(item_list_t *list, worker_item_t *item, worker_item_t *next);
+/* The list is gone through from its head on: asks for the second one behind `item`, and for the bytes of the first. */
+static inline void item_prefetch_behind(const worker_item_t *item)
+{
+    const worker_item_t *next = item->next;
+    if (next == NULL)
+        return;
+    prefetch(next->in, PREFETCH_LINE + 1);
+    prefetch(next->payload, 1);
+    prefetch(next->next, sizeof *next);
+}
 /* Out of the list that it is in, if any. */
 void item_unlink(worker_item_t *item);
 

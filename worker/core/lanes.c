@@ -4,7 +4,6 @@
 
 #include "base/array.h"
 #include "base/invariant.h"
-#include "base/prefetch.h"
 
 enum { LANES_FIRST = 8 };
 
@@ -75,8 +74,7 @@ worker_item_t *lanes_first(lanes_t *queue)
     if (head == NULL || head->index > queue->bound)
         choose(queue);
     invariant(queue->current != NULL && queue->current->items.head != NULL);
-    head = queue->current->items.head;
-    prefetch(head->next, sizeof *head);
+    item_prefetch_behind(queue->current->items.head);
     return queue->current->items.head;
 }
 

@@ -5,7 +5,6 @@
  * worker could not. Before the copy goes to the jobs topic, `end` is written to the job's log: another outcome of the
  * same item may stand there before this one, and then this one closes nothing, but `end` does, for every reader.
  */
-#include "base/prefetch.h"
 #include "worker/core/state.h"
 
 enum { UNUSABLE_WAIT_MS = 1000, HOLD_MS = 5000 /* for the word that a job halts, once its outcome is stored */ };
@@ -59,6 +58,7 @@ void outcome_done(worker_t *w, const worker_event_t *e)
         return;
     worker_slot_t *slot = &w->slots[e->done.slot];
     outcome_t outcome = e->done.outcome;
+    item_prefetch_behind(item);
     outcome.kind = e->done.kind;
     bool is_split = e->done.is_whole && slot->call_n > 1;
     if (!is_split)
@@ -199,21 +199,12 @@ static void await_copy(worker_t *w, worker_item_t *item)
     closing_write_end(w, job, reason);
 }
 
-/* They are as far from each other in memory as they are old. */
-static void prefetch_following(worker_item_t *const *items, size_t n, size_t i)
-{
-    enum { PAYLOAD_AHEAD = 2, ITEM_AHEAD = 4 };
-    if (i + PAYLOAD_AHEAD < n)
-        prefetch(items[i + PAYLOAD_AHEAD]->payload, 1);
-    if (i + ITEM_AHEAD < n)
-        prefetch(items[i + ITEM_AHEAD], sizeof *items[i]);
-}
-
 void outcome_stored(worker_t *w, worker_item_t *const *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         worker_item_t *item = items[i];
-        prefetch_following(items, n, i);
+        if (i + PREFETCH_AHEAD < n)
+            prefetch(items[i + PREFETCH_AHEAD], sizeof *item);
         if (item->job != NULL && !item->is_handed)
             w->counts[item->part->task].items[item->kind]++;
         if (item->job != NULL && item->holds)
