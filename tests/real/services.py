@@ -246,6 +246,11 @@ def java():
     return program
 
 
+QUICK_JAVA = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+KAFKA_JAVA = ["-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+              "-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15"]  # what Kafka's own start script gives it
+
+
 class Kafka(Service):
     """Listeners: PLAINTEXT without a login, and SASL_PLAINTEXT, where only SASL_USER gets in."""
 
@@ -299,9 +304,7 @@ class Kafka(Service):
         libs = os.path.join(KAFKA, "libs")
         if not os.path.isdir(libs):
             raise Unavailable("Kafka is not there yet: ./dev setup")
-        args = [java(), "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC"]
-        if self.fast_start:
-            args.append("-XX:TieredStopAtLevel=1")
+        args = [java()] + (QUICK_JAVA if self.fast_start else KAFKA_JAVA)
         shared = os.path.join(KAFKA, "kafka.jsa")
         if self.archive:
             args.append("-XX:ArchiveClassesAtExit=" + self.archive)
