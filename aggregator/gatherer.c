@@ -12,6 +12,7 @@ struct gatherer {
     uint64_t generation;
     int64_t now_ms, commit_ms; /* when the transaction is to be committed; INT64_MAX: there is none */
     int64_t asked_ms;          /* when the last one was */
+    int64_t took_ms;           /* commits, the slower ones lately */
     uint64_t records_n;        /* in it */
     bool is_committing;
     bool failed;
@@ -75,13 +76,17 @@ void gatherer_free(gatherer_t *g)
 
 /* ---- the transaction ---- */
 
-/* While records come without a pause, commits begin in the rhythm asked for: what the last one took is not added to it. */
+/* A commit begins as long before it is due as slow ones take, so that its records are visible when it is; but no earlier than at
+ * half time, as a transaction has its price. While records come without a pause, what the last one took is not added to the
+ * wait for the next. */
 static void begin(gatherer_t *g)
 {
     if (g->commit_ms != INT64_MAX)
         return;
-    int64_t next_ms = g->asked_ms + g->config.commit_every_ms;
-    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + g->config.commit_every_ms;
+    int64_t every_ms = g->config.commit_every_ms;
+    every_ms -= g->took_ms < every_ms / 2 ? g->took_ms : every_ms / 2;
+    int64_t next_ms = g->asked_ms + every_ms;
+    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + every_ms;
 }
 
 static void on_hand_out(void *arg, const gather_outcome_t *outcome)
@@ -189,6 +194,13 @@ static void pack(gatherer_t *g, const gatherer_event_t *e)
     g->failed |= lane->failed;
 }
 
+static void learn(gatherer_t *g, int64_t took_ms)
+{
+    enum { FORGETS = 16 }; /* the slowest of so many commits still counts by a third */
+    int64_t past_ms = g->took_ms - (g->took_ms + FORGETS - 1) / FORGETS;
+    g->took_ms = took_ms > past_ms ? took_ms : past_ms;
+}
+
 static void answered(gatherer_t *g, bool ok)
 {
     if (!g->is_committing)
@@ -196,6 +208,8 @@ static void answered(gatherer_t *g, bool ok)
     g->is_committing = false;
     if (!ok)
         forget(g, true);
+    else
+        learn(g, g->now_ms - g->asked_ms);
 }
 
 static void gone(gatherer_t *g, const gatherer_event_t *e)

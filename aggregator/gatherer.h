@@ -25,7 +25,7 @@ typedef struct gatherer gatherer_t;
 typedef struct {
     stream_order_t order;
     uint32_t lanes_n;         /* of the log */
-    uint32_t commit_every_ms; /* after the first record of a transaction, at most */
+    uint32_t commit_every_ms; /* from the first record of a transaction until it is visible, about */
     uint32_t records_max;     /* of a transaction */
 } gatherer_config_t;
 

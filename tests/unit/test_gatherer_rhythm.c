@@ -1,5 +1,5 @@
-/* When a gatherer commits: --commit-every after the first record of a transaction, and in that rhythm while records come without a pause.
- * And that what waited is handed out in time that grows with its number, no faster. */
+/* When a gatherer commits: so that the first record of a transaction is visible --commit-every later, and in that rhythm while records
+ * come without a pause. And that what waited is handed out in time that grows with its number, no faster. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +45,7 @@ static void test_rhythm_has_no_commits_in_it(void **state)
     assert_int_equal(gatherer_next_ms(g), 5 + EVERY_MS);
     commit_at(g, 105, 145);
     pack_at(g, 146, 1);
-    assert_int_equal(gatherer_next_ms(g), 105 + EVERY_MS);
+    assert_int_equal(gatherer_next_ms(g), 105 + EVERY_MS - 40);
     gatherer_free(g);
 }
 
@@ -56,10 +56,30 @@ static void test_pause_begins_it_anew(void **state)
     pack_at(g, 0, 0);
     commit_at(g, 100, 110);
     pack_at(g, 500, 1);
-    assert_int_equal(gatherer_next_ms(g), 500 + EVERY_MS);
-    commit_at(g, 600, 750); /* took longer than the rhythm */
-    pack_at(g, 750, 2);
-    assert_int_equal(gatherer_next_ms(g), 750 + EVERY_MS);
+    assert_int_equal(gatherer_next_ms(g), 500 + EVERY_MS - 10);
+    commit_at(g, 590, 740); /* took longer than the rhythm */
+    pack_at(g, 740, 2);
+    assert_int_equal(gatherer_next_ms(g), 740 + EVERY_MS / 2);
+    gatherer_free(g);
+}
+
+static void test_slow_commit_is_forgotten_after_quick_ones(void **state)
+{
+    gatherer_t *g = a_gatherer();
+    int64_t now_ms = 0, before_ms = EVERY_MS / 2;
+    (void)state;
+    pack_at(g, now_ms, 0);
+    commit_at(g, EVERY_MS, now_ms = 2 * EVERY_MS);
+    for (int64_t i = 1; i < 100; i++) {
+        now_ms += 1000;
+        pack_at(g, now_ms, i);
+        int64_t wait_ms = gatherer_next_ms(g) - now_ms;
+        assert_in_range(wait_ms, before_ms, EVERY_MS - 2);
+        before_ms = wait_ms;
+        commit_at(g, now_ms + wait_ms, now_ms + wait_ms + 2);
+        now_ms += wait_ms + 2;
+    }
+    assert_int_equal(before_ms, EVERY_MS - 2);
     gatherer_free(g);
 }
 
@@ -122,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rhythm_has_no_commits_in_it),
         cmocka_unit_test(test_pause_begins_it_anew),
+        cmocka_unit_test(test_slow_commit_is_forgotten_after_quick_ones),
         cmocka_unit_test(test_many_that_wait_are_handed_out_quickly),
         cmocka_unit_test(test_what_waits_stays_in_order_while_some_leave),
     };
