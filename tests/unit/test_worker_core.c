@@ -845,6 +845,7 @@ TIMELINE(hungry)
 TIMELINE(unheard)
 TIMELINE(ahead)
 TIMELINE(calls)
+TIMELINE(calls_late)
 TIMELINE(turns)
 TIMELINE(merge)
 TIMELINE(retry)
@@ -898,25 +899,25 @@ TIMELINE(oldest)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(happy),          cmocka_unit_test(settle),        cmocka_unit_test(hand_off),
-        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),         cmocka_unit_test(turns),
-        cmocka_unit_test(retry),          cmocka_unit_test(deaths),        cmocka_unit_test(halt_hold),
-        cmocka_unit_test(too_large),      cmocka_unit_test(tokens),        cmocka_unit_test(freeze),
-        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait),  cmocka_unit_test(lost),
-        cmocka_unit_test(remade),         cmocka_unit_test(duplicates),    cmocka_unit_test(cancel),
-        cmocka_unit_test(pause),          cmocka_unit_test(drain),         cmocka_unit_test(deadline),
-        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),     cmocka_unit_test(halt_foreign),
-        cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),     cmocka_unit_test(unknown),
-        cmocka_unit_test(intake),         cmocka_unit_test(takeover),      cmocka_unit_test(stopped),
-        cmocka_unit_test(first_commit),   cmocka_unit_test(claims),        cmocka_unit_test(claimed),
-        cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),   cmocka_unit_test(poison),
-        cmocka_unit_test(names_full),     cmocka_unit_test(names_ahead),   cmocka_unit_test(adopted_charged),
-        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing),  cmocka_unit_test(lost_published),
-        cmocka_unit_test(two_claims),     cmocka_unit_test(drain_named),   cmocka_unit_test(drain_waits),
-        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),      cmocka_unit_test(unknown_guardian),
-        cmocka_unit_test(merge),          cmocka_unit_test(runnable),      cmocka_unit_test(calls),
-        cmocka_unit_test(guardian_waits), cmocka_unit_test(names_closing), cmocka_unit_test(deferred),
-        cmocka_unit_test(oldest),         cmocka_unit_test(unheard),
+        cmocka_unit_test(happy),          cmocka_unit_test(settle),         cmocka_unit_test(hand_off),
+        cmocka_unit_test(hungry),         cmocka_unit_test(ahead),          cmocka_unit_test(turns),
+        cmocka_unit_test(retry),          cmocka_unit_test(deaths),         cmocka_unit_test(halt_hold),
+        cmocka_unit_test(too_large),      cmocka_unit_test(tokens),         cmocka_unit_test(freeze),
+        cmocka_unit_test(revoked),        cmocka_unit_test(revoked_wait),   cmocka_unit_test(lost),
+        cmocka_unit_test(remade),         cmocka_unit_test(duplicates),     cmocka_unit_test(cancel),
+        cmocka_unit_test(pause),          cmocka_unit_test(drain),          cmocka_unit_test(deadline),
+        cmocka_unit_test(fail_fast),      cmocka_unit_test(halt_soon),      cmocka_unit_test(halt_foreign),
+        cmocka_unit_test(final_exit),     cmocka_unit_test(unlimited),      cmocka_unit_test(unknown),
+        cmocka_unit_test(intake),         cmocka_unit_test(takeover),       cmocka_unit_test(stopped),
+        cmocka_unit_test(first_commit),   cmocka_unit_test(claims),         cmocka_unit_test(claimed),
+        cmocka_unit_test(claimed_letter), cmocka_unit_test(lost_claims),    cmocka_unit_test(poison),
+        cmocka_unit_test(names_full),     cmocka_unit_test(names_ahead),    cmocka_unit_test(adopted_charged),
+        cmocka_unit_test(lost_names),     cmocka_unit_test(lost_closing),   cmocka_unit_test(lost_published),
+        cmocka_unit_test(two_claims),     cmocka_unit_test(drain_named),    cmocka_unit_test(drain_waits),
+        cmocka_unit_test(suspects),       cmocka_unit_test(guardian),       cmocka_unit_test(unknown_guardian),
+        cmocka_unit_test(merge),          cmocka_unit_test(runnable),       cmocka_unit_test(calls),
+        cmocka_unit_test(calls_late),     cmocka_unit_test(guardian_waits), cmocka_unit_test(names_closing),
+        cmocka_unit_test(deferred),       cmocka_unit_test(oldest),         cmocka_unit_test(unheard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,10 +49,18 @@ void batch_queued(const worker_t *w, worker_item_t *item)
         job->batch_due_ms = w->now_ms + job->spec->batch_within_ms;
 }
 
-int64_t batch_next_ms(const worker_t *w, const worker_job_t *job)
+int64_t batch_next_ms(const worker_job_t *job)
 {
-    bool waits = job->queue.n > 0 && !job->in_turn && !batch_is_due(w, job);
+    bool waits = job->queue.n > 0 && !job->in_turn && job->batch_due_ms > 0;
     return waits ? job->batch_due_ms : INT64_MAX;
+}
+
+bool batch_turn(const worker_t *w, worker_job_t *job)
+{
+    if (job->batch_due_ms == 0 || w->now_ms < job->batch_due_ms || job->queue.n == 0)
+        return false;
+    job->batch_due_ms = 0;
+    return true;
 }
 
 void batch_split(worker_item_t *item, size_t n)

@@ -15,8 +15,10 @@ bool batch_takes(size_t n, uint32_t *most, const worker_item_t *item);
 bool batch_is_due(const struct worker *w, const struct worker_job *job);
 /* It is in the queue now. */
 void batch_queued(const struct worker *w, worker_item_t *item);
-/* When batch_is_due turns true by itself. */
-int64_t batch_next_ms(const struct worker *w, const struct worker_job *job);
+/* When batch_turn must be asked: it may be in the past, where other events came first. */
+int64_t batch_next_ms(const struct worker_job *job);
+/* True, once: the time of what waits has come. */
+bool batch_turn(const struct worker *w, struct worker_job *job);
 /* A call failed in which `n` items had no outcome yet. */
 void batch_split(worker_item_t *item, size_t n);
 

@@ -57,7 +57,7 @@ struct worker_job {
     uint32_t names_n;       /* of its items, those whose name is asked for or held */
     uint64_t run_us;        /* moving average of an attempt; 0: not known */
     int64_t lacks_token_ms; /* since when its items wait for a token; 0: they do not */
-    int64_t batch_due_ms;   /* its queue need not be full for a call from then on */
+    int64_t batch_due_ms;   /* its queue need not be full for a call from then on; 0: that has been said */
     tokens_t *tokens;
     pace_t pace; /* of a worker that is alone; else the tokens keep the rate */
     int64_t lapse_sent;

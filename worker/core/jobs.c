@@ -132,8 +132,7 @@ void jobs_turn(worker_t *w)
             closing_cancel_some(w, job);
         if (job->is_ended && job->items_n == 0 && job->running == 0)
             limits_end(w, job);
-        if (job->tokens != NULL || limits_has_rate(job) ||
-            (job->batch_due_ms > 0 && w->now_ms >= job->batch_due_ms && job->queue.n > 0))
+        if (batch_turn(w, job) || job->tokens != NULL || limits_has_rate(job))
             job_mark(w, job);
         if (is_over(job))
             retire(w, job);
@@ -149,7 +148,7 @@ int64_t jobs_next_ms(const worker_t *w)
             due = earlier(due, pace_next_ms(&job->pace, w->now_ms));
         if (job->hold_until_ms > 0 && job->hold_until_ms < due)
             due = job->hold_until_ms;
-        int64_t batch_due = batch_next_ms(w, job);
+        int64_t batch_due = batch_next_ms(job);
         due = batch_due < due ? batch_due : due;
         bool cancels = job->is_halting && job->spec != NULL && w->stats.publishing < w->config.publishing_max;
         if (cancels && has_unstarted(job))
