@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    uint32_t lane;
-    int64_t offset;
-} payload_t;
-
 static void hand_out(world_t *x, gatherer_node_t *node, const gatherer_action_t *a)
 {
     const payload_t *payload = a->payload;

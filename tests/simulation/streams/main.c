@@ -8,32 +8,42 @@
 
 enum { STEPS = 6000, SETTLE_STEPS = 60000, MUTANT_SEEDS = 300 };
 
+/* What a run must have; the rest is drawn. */
+typedef struct {
+    stream_order_t order; /* STREAM_NOT: any */
+    bool loses_log, has_calls;
+} wanted_t;
+
 static const struct {
     const char *name;
     rule_t rule;
-    stream_order_t order; /* where it matters; STREAM_NOT: everywhere */
-    bool loses_log;
+    wanted_t wanted; /* where it matters */
 } rules[] = {
-    {"commit", RULE_COMMIT, STREAM_NOT, false},
-    {"prev", RULE_PREV, STREAM_NOT, false},
-    {"finishes", RULE_FINISHES, STREAM_NOT, false},
-    {"window", RULE_WINDOW, STREAM_NOT, false},
-    {"whole", RULE_WHOLE, STREAM_NOT, false},
-    {"gap", RULE_GAP, STREAM_BY_PARTITION, false},
-    {"keeps", RULE_KEEPS, STREAM_NOT, false},
-    {"forget", RULE_FORGET, STREAM_BY_PARTITION, false},
-    {"keys", RULE_KEYS, STREAM_BY_KEY, false},
-    {"reload", RULE_RELOAD, STREAM_NOT, false},
-    {"lowest", RULE_LOWEST, STREAM_BY_PARTITION, false},
-    {"ready", RULE_READY, STREAM_BY_PARTITION, false},
-    {"lost", RULE_LOST, STREAM_BY_PARTITION, true},
-    {"seen", RULE_SEEN, STREAM_NOT, false},
-    {"overtaken", RULE_OVERTAKEN, STREAM_BY_KEY, false},
-    {"remembered", RULE_REMEMBERED, STREAM_UNORDERED, false},
-    {"needed", RULE_NEEDED, STREAM_NOT, false},
-    {"forgot", RULE_FORGOT, STREAM_UNORDERED, true},
-    {"generation", RULE_GENERATION, STREAM_NOT, false},
-    {"present", RULE_PRESENT, STREAM_NOT, false},
+    {"commit", RULE_COMMIT, {0}},
+    {"prev", RULE_PREV, {0}},
+    {"finishes", RULE_FINISHES, {0}},
+    {"window", RULE_WINDOW, {0}},
+    {"whole", RULE_WHOLE, {0}},
+    {"gap", RULE_GAP, {.order = STREAM_BY_PARTITION}},
+    {"keeps", RULE_KEEPS, {0}},
+    {"forget", RULE_FORGET, {.order = STREAM_BY_PARTITION}},
+    {"keys", RULE_KEYS, {.order = STREAM_BY_KEY}},
+    {"reload", RULE_RELOAD, {0}},
+    {"lowest", RULE_LOWEST, {.order = STREAM_BY_PARTITION}},
+    {"ready", RULE_READY, {.order = STREAM_BY_PARTITION}},
+    {"lost", RULE_LOST, {.order = STREAM_BY_PARTITION, .loses_log = true}},
+    {"seen", RULE_SEEN, {0}},
+    {"overtaken", RULE_OVERTAKEN, {.order = STREAM_BY_KEY}},
+    {"remembered", RULE_REMEMBERED, {.order = STREAM_UNORDERED}},
+    {"needed", RULE_NEEDED, {0}},
+    {"forgot", RULE_FORGOT, {.order = STREAM_UNORDERED, .loses_log = true}},
+    {"generation", RULE_GENERATION, {0}},
+    {"present", RULE_PRESENT, {0}},
+    {"split", RULE_SPLIT, {.has_calls = true}},
+    {"joins", RULE_JOINS, {.has_calls = true}},
+    {"blame", RULE_BLAME, {.has_calls = true}},
+    {"half", RULE_HALF, {.has_calls = true}},
+    {"within", RULE_WITHIN, {.has_calls = true}},
 };
 enum { RULES_N = sizeof rules / sizeof rules[0] };
 
@@ -49,13 +59,21 @@ void fault(world_t *x, const char *format, ...)
     snprintf(x->broken, sizeof x->broken, "at step %llu: %s", (unsigned long long)x->steps, text);
 }
 
-static void draw(world_t *x, uint64_t seed, stream_order_t order, bool loses_log)
+/* From dice of its own, so that the rest of a seed is as it is without. */
+static void draw_calls(world_t *x, bool has_calls)
+{
+    uint64_t state = ~x->seed, dice = random_mix(&state);
+    x->calls_max = has_calls || dice % 3 == 0 ? 2 + (dice >> 8) % (CALLS_MAX - 1) : 1;
+    x->within_ms = (uint32_t[]){0, 5, 50}[(dice >> 16) % 3];
+}
+
+static void draw(world_t *x, uint64_t seed, wanted_t wanted)
 {
     static const unsigned shares[] = {0, 3, 10, 40};
     x->seed = seed;
     random_seed(&x->random, seed);
     x->now_ms = 1000000;
-    x->order = order != STREAM_NOT ? order : (stream_order_t)(1 + roll(x, 3));
+    x->order = wanted.order != STREAM_NOT ? wanted.order : (stream_order_t)(1 + roll(x, 3));
     x->lanes_n = 1 + roll(x, LANES_MAX);
     x->nodes_n = 1 + roll(x, NODES_MAX);
     x->slots_n = 1 + roll(x, SLOTS_MAX);
@@ -67,9 +85,10 @@ static void draw(world_t *x, uint64_t seed, stream_order_t order, bool loses_log
     x->compacts_permille = shares[roll(x, 4)];
     x->deletes_permille = chance(x, 300) ? 3 : 0;
     x->gaps_permille = chance(x, 600) ? 200 : 0;
-    x->loses_log = chance(x, 200) || loses_log;
+    x->loses_log = chance(x, 200) || wanted.loses_log;
     x->is_plain = chance(x, 200);
     x->items_max = chance(x, 300) ? 4 + roll(x, 8) : 1000; /* below all windows together, or above */
+    draw_calls(x, wanted.has_calls);
     for (uint32_t l = 0; l < x->lanes_n; l++) {
         stream_lane_t *lane = &x->lanes[l];
         lane->owner = lane->gatherer = lane->pending = -1;
@@ -203,13 +222,13 @@ static bool is_done(const world_t *x)
     return true;
 }
 
-static world_t *run(uint64_t seed, stream_order_t order, bool loses_log, bool speaks)
+static world_t *run(uint64_t seed, wanted_t wanted, bool speaks)
 {
     world_t *x = calloc(1, sizeof *x);
     if (x == NULL)
         abort();
     x->speaks = speaks;
-    draw(x, seed, order, loses_log);
+    draw(x, seed, wanted);
     while (x->steps < STEPS && x->broken[0] == '\0')
         turn(x);
     if (x->broken[0] == '\0')
@@ -239,10 +258,10 @@ static void world_free(world_t *x)
 }
 
 /* The seed at which the run breaks first; 0: none. */
-static uint64_t first_broken(uint64_t from, uint64_t to, stream_order_t order, bool loses_log, bool tells)
+static uint64_t first_broken(uint64_t from, uint64_t to, wanted_t wanted, bool tells)
 {
     for (uint64_t seed = from; seed <= to; seed++) {
-        world_t *x = run(seed, order, loses_log, false);
+        world_t *x = run(seed, wanted, false);
         bool is_broken = x->broken[0] != '\0';
         if (is_broken && tells)
             printf("seed %llu FAILED %s\nagain: build/tests/simulation_streams --seed %llu --timeline\n",
@@ -262,7 +281,7 @@ static int mutants(void)
     for (size_t i = 0; i < RULES_N; i++) {
         printf("without %s:\n", rules[i].name);
         rule_off = rules[i].rule;
-        if (first_broken(1, MUTANT_SEEDS, rules[i].order, rules[i].loses_log, false) == 0) {
+        if (first_broken(1, MUTANT_SEEDS, rules[i].wanted, false) == 0) {
             printf("  NOT NOTICED in %d seeds\n", MUTANT_SEEDS);
             unnoticed++;
         }
@@ -270,17 +289,23 @@ static int mutants(void)
     return unnoticed > 0;
 }
 
-static void take_out(const char *name)
+/* Returns what its runs must have, as among the mutants. */
+static wanted_t take_out(const char *name)
 {
+    wanted_t wanted = {0};
     for (size_t i = 0; i < RULES_N; i++)
-        if (strcmp(rules[i].name, name) == 0)
+        if (strcmp(rules[i].name, name) == 0) {
             rule_off = rules[i].rule;
+            wanted = rules[i].wanted;
+        }
+    return wanted;
 }
 
 int main(int argc, char **argv)
 {
     unsigned long long from = 1, to = 300;
     bool timeline = false;
+    wanted_t wanted = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--mutants") == 0)
@@ -288,7 +313,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--timeline") == 0)
             timeline = true;
         else if (i + 1 < argc && strcmp(argv[i], "--off") == 0)
-            take_out(argv[++i]);
+            wanted = take_out(argv[++i]);
         else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
             from = to = strtoull(argv[++i], NULL, 10);
         else if (i + 1 == argc || strcmp(argv[i], "--seeds") != 0 || sscanf(argv[++i], "%llu..%llu", &from, &to) != 2) {
@@ -297,12 +322,12 @@ int main(int argc, char **argv)
         }
     }
     if (timeline) {
-        world_t *x = run(from, STREAM_NOT, false, true);
+        world_t *x = run(from, wanted, true);
         printf("seed %llu %s%s\n", from, x->broken[0] ? "FAILED " : "passed", x->broken);
         world_free(x);
         return 0;
     }
-    if (first_broken(from, to, STREAM_NOT, false, true) > 0)
+    if (first_broken(from, to, wanted, true) > 0)
         return 1;
     printf("%llu seeds passed\n", to - from + 1);
     return 0;

@@ -151,3 +151,44 @@ bool __wrap_gather_forgot(const gather_lane_t *lane)
 {
     return rule_off != RULE_FORGOT && __real_gather_forgot(lane);
 }
+
+/* What was in a call that failed whole may be in one as large again. */
+static const worker_item_t *split_last;
+static uint64_t splits_n;
+void __real_batch_split(worker_item_t *item, size_t n);
+void __wrap_batch_split(worker_item_t *item, size_t n);
+void __wrap_batch_split(worker_item_t *item, size_t n)
+{
+    split_last = ++splits_n % 2 == 0 ? item : NULL;
+    if (rule_off != RULE_SPLIT)
+        __real_batch_split(item, n);
+}
+
+bool __real_batch_takes(size_t n, uint32_t *most, const worker_item_t *item);
+bool __wrap_batch_takes(size_t n, uint32_t *most, const worker_item_t *item);
+bool __wrap_batch_takes(size_t n, uint32_t *most, const worker_item_t *item)
+{
+    return rule_off == RULE_JOINS ? n < item->job->spec->batch_n : __real_batch_takes(n, most, item);
+}
+
+/* Of what was split every second item is dropped. */
+void __real_item_requeue(worker_t *w, worker_item_t *item);
+void __wrap_item_requeue(worker_t *w, worker_item_t *item);
+void __wrap_item_requeue(worker_t *w, worker_item_t *item)
+{
+    bool is_dropped = rule_off == RULE_HALF && split_last == item;
+    split_last = NULL;
+    if (is_dropped)
+        item_discard(w, item);
+    else
+        __real_item_requeue(w, item);
+}
+
+/* A call waits until it is full. */
+bool __real_batch_is_due(const worker_t *w, const worker_job_t *job);
+bool __wrap_batch_is_due(const worker_t *w, const worker_job_t *job);
+bool __wrap_batch_is_due(const worker_t *w, const worker_job_t *job)
+{
+    bool is_full = job->spec == NULL || job->queue.n >= job->spec->batch_n;
+    return rule_off == RULE_WITHIN ? is_full : __real_batch_is_due(w, job);
+}

@@ -7,13 +7,6 @@
 
 enum { LATE_PERMILLE = 150 };
 
-typedef struct {
-    uint32_t lane;
-    int64_t offset;
-} payload_t; /* of a record: also its value */
-
-static void step(world_t *x, node_t *node, worker_event_t *event);
-
 static spec_t spec_of(const world_t *x)
 {
     spec_t spec;
@@ -21,11 +14,13 @@ static spec_t spec_of(const world_t *x)
     strcpy(spec.job, "stream");
     strcpy(spec.task, "task");
     strcpy(spec.queue, "default");
-    spec.retries = 3;
+    spec.retries = RETRIES;
     spec.backoff_base_ms = 20;
     spec.backoff_cap_ms = 100;
     spec.stream = x->order;
     spec.start_offset = 0;
+    spec.batch_n = x->calls_max > 1 ? (uint32_t)x->calls_max : 0;
+    spec.batch_within_ms = x->within_ms;
     return spec;
 }
 
@@ -66,6 +61,7 @@ static void publish(world_t *x, node_t *node, const worker_action_t *a)
     const payload_t *payload = source->payload;
     if (payload != NULL && (payload->lane != l || payload->offset != outcome->offset))
         fault(x, "%s publishes %lld with another record", node->member, (long long)outcome->offset);
+    slot_check_outcome(x, node, l, &a->publish.outcome);
     pack->whole = source->whole > pack->whole ? source->whole : pack->whole;
     node->open[l].items[pack->n++] = a->publish.item;
     if (pack->n == PACK_MAX)
@@ -99,7 +95,7 @@ static bool answer_stored(world_t *x, node_t *node)
     sent_t sent = node->box[0];
     memmove(node->box, node->box + 1, --node->box_n * sizeof node->box[0]);
     if (sent.pack->n > 0)
-        step(x, node, &(worker_event_t){.type = WORKER_STORED, .stored = {sent.items, sent.pack->n}});
+        node_step(x, node, &(worker_event_t){.type = WORKER_STORED, .stored = {sent.items, sent.pack->n}});
     return true;
 }
 
@@ -167,94 +163,7 @@ static bool decide_commit(world_t *x, node_t *node, uint32_t l)
     event.committed.offset = node->commits[l].offset;
     event.committed.number = node->commits[l].number;
     event.committed.ok = ok;
-    step(x, node, &event);
-    return true;
-}
-
-/* ---- slots ---- */
-
-static void run(world_t *x, node_t *node, const worker_action_t *a)
-{
-    static uint32_t numbers;
-    const payload_t *payload = (const payload_t *)(const void *)a->run.in;
-    uint32_t s = a->run.slot;
-    if (node->slots[s].item != NULL || a->run.in_len != sizeof *payload || payload->offset != (int64_t)a->run.index)
-        fault(x, "%s runs something odd in slot %u", node->member, s);
-    for (uint32_t i = 0; i < x->slots_n && x->order == STREAM_BY_KEY; i++) {
-        if (node->slots[i].item == NULL || node->slots[i].is_killing || node->slots[i].lane != payload->lane)
-            continue;
-        const record_t *mine = record_at(&x->lanes[payload->lane], payload->offset);
-        const record_t *other = record_at(&x->lanes[payload->lane], node->slots[i].offset);
-        if (mine->key >= 0 && mine->key == other->key)
-            fault(x, "%s runs %lld and %lld of one key at once", node->member, (long long)mine->offset,
-                  (long long)other->offset);
-    }
-    say(x, "%s runs lane %u, %lld, attempt %u", node->member, payload->lane, (long long)payload->offset,
-        a->run.attempt);
-    node->slots[s].item = a->run.item;
-    node->slots[s].n = ++numbers;
-    node->slots[s].lane = payload->lane;
-    node->slots[s].offset = payload->offset;
-    node->slots[s].attempt = a->run.attempt;
-    node->slots[s].is_killing = false;
-    worker_ran(node->worker, a->run.item, numbers);
-}
-
-static uint64_t plan(const world_t *x, uint32_t lane, int64_t offset, uint64_t what)
-{
-    uint64_t state = x->seed ^ ((uint64_t)lane << 40) ^ ((uint64_t)offset << 8) ^ what;
-    return random_mix(&state);
-}
-
-static void down(world_t *x, node_t *node, uint32_t s, attempt_down_t why)
-{
-    worker_event_t event = {.type = WORKER_SLOT_DOWN};
-    event.down.slot = s;
-    event.down.why = why;
-    event.down.has_attempt = true;
-    event.down.n = node->slots[s].n;
-    event.down.unstarted_from = node->slots[s].n + 1;
-    event.down.outcome.kind = FANMAP_SIGNAL;
-    event.down.outcome.message = event.down.outcome.type = event.down.outcome.stderr_tail = "";
-    node->slots[s].item = NULL;
-    node->slots[s].is_up = false;
-    step(x, node, &event);
-}
-
-static void done(world_t *x, node_t *node, uint32_t s, bool fails)
-{
-    worker_event_t event = {.type = WORKER_ATTEMPT_DONE};
-    event.done.slot = s;
-    event.done.n = node->slots[s].n;
-    event.done.kind = fails ? FANMAP_EXCEPTION : FANMAP_VALUE;
-    event.done.outcome.kind = event.done.kind;
-    event.done.outcome.value = (const uint8_t *)"\xc0";
-    event.done.outcome.value_len = fails ? 0 : 1;
-    event.done.outcome.message = event.done.outcome.type = event.done.outcome.stderr_tail = "";
-    event.done.outcome.run_us = 5000;
-    node->slots[s].item = NULL;
-    step(x, node, &event);
-}
-
-static bool act_in_slot(world_t *x, size_t i, uint32_t s)
-{
-    node_t *node = &x->nodes[i];
-    if (!node->slots[s].is_up) {
-        node->slots[s].is_up = true;
-        step(x, node, &(worker_event_t){.type = WORKER_SLOT_UP, .slot = {s}});
-        return true;
-    }
-    if (node->slots[s].item == NULL)
-        return false;
-    uint64_t dice = plan(x, node->slots[s].lane, node->slots[s].offset, 1);
-    if (node->slots[s].is_killing && chance(x, 700))
-        down(x, node, s, ATTEMPT_KILLED);
-    else if (dice % 1000 < x->poison_permille && dice >> 20 & 1)
-        down(x, node, s, ATTEMPT_DIED);
-    else if (dice % 1000 < x->poison_permille)
-        node_kill(x, i);
-    else
-        done(x, node, s, dice >> 32 & 1 && dice % 1000 < x->fails_permille && node->slots[s].attempt < 3);
+    node_step(x, node, &event);
     return true;
 }
 
@@ -278,7 +187,7 @@ static void take_record(world_t *x, node_t *node, uint32_t l, const record_t *re
     event.item.value = payload;
     event.item.value_len = sizeof *payload;
     event.item.payload = payload;
-    step(x, node, &event);
+    node_step(x, node, &event);
 }
 
 /* Only a worker that has put records off asks for that. */
@@ -290,7 +199,7 @@ static void read_again(world_t *x, node_t *node, uint32_t l)
         over.gap.lane = (int32_t)l;
         over.gap.to = lane->low;
         node->fetched[l] = -1;
-        step(x, node, &over);
+        node_step(x, node, &over);
         return;
     }
     const record_t *record = source_at(lane, node->fetched[l]);
@@ -313,7 +222,7 @@ static bool read_record(world_t *x, node_t *node, uint32_t l)
         gap.gap.from = node->position[l];
         gap.gap.to = lane->low;
         node->position[l] = lane->low;
-        step(x, node, &gap);
+        node_step(x, node, &gap);
         return true;
     }
     const record_t *record = source_at(lane, node->position[l]);
@@ -325,7 +234,7 @@ static bool read_record(world_t *x, node_t *node, uint32_t l)
         skip.item.lane = (int32_t)l;
         skip.item.offset = record->offset;
         skip.item.is_skipped = true;
-        step(x, node, &skip);
+        node_step(x, node, &skip);
         return true;
     }
     take_record(x, node, l, record, WORKER_ITEM);
@@ -349,10 +258,13 @@ static void carry_out(world_t *x, node_t *node, const worker_action_t *a)
 {
     switch (a->type) {
     case WORKER_RUN:
-        run(x, node, a);
+        slot_run(x, node, a);
         break;
     case WORKER_KILL:
-        node->slots[a->kill.slot].is_killing = true;
+        slot_kill_run(node, a->kill.slot, a->kill.n);
+        break;
+    case WORKER_TAKE_BACK:
+        slot_withdraw(x, node, a->take_back.slot);
         break;
     case WORKER_PUBLISH:
         publish(x, node, a);
@@ -392,13 +304,13 @@ static void carry_out(world_t *x, node_t *node, const worker_action_t *a)
     case WORKER_BEG:
     case WORKER_QUERY_JOBS_END:
         break;
-    default: /* notes and copies, which a source cannot have; slots with several runs; dead letters; a drain */
+    default: /* notes and copies, which a source cannot have; dead letters; a drain */
         fault(x, "%s: action %d of a stream", node->member, (int)a->type);
         break;
     }
 }
 
-static void step(world_t *x, node_t *node, worker_event_t *event)
+void node_step(world_t *x, node_t *node, worker_event_t *event)
 {
     event->now_ms = x->now_ms;
     worker_actions_clear(&node->actions);
@@ -409,9 +321,10 @@ static void step(world_t *x, node_t *node, worker_event_t *event)
         carry_out(x, node, &node->actions.at[i]);
     if (node->closing_failed && event->type != WORKER_LOST) {
         node->closing_failed = false;
-        step(x, node, &(worker_event_t){.type = WORKER_LOST});
+        node_step(x, node, &(worker_event_t){.type = WORKER_LOST});
     }
     node->closing_failed = false;
+    slot_answer(x, node);
 }
 
 bool node_act(world_t *x, size_t i)
@@ -421,7 +334,7 @@ bool node_act(world_t *x, size_t i)
     if (node->worker == NULL)
         return false;
     if (worker_next_ms(node->worker) <= x->now_ms && chance(x, 400)) {
-        step(x, node, &(worker_event_t){.type = WORKER_TICK});
+        node_step(x, node, &(worker_event_t){.type = WORKER_TICK});
         return true;
     }
     switch (roll(x, 7)) {
@@ -429,7 +342,7 @@ bool node_act(world_t *x, size_t i)
     case 1:
         return read_record(x, node, l);
     case 2:
-        return act_in_slot(x, i, (uint32_t)roll(x, x->slots_n));
+        return slot_act(x, i, (uint32_t)roll(x, x->slots_n));
     case 3:
         flush(x, node, l);
         return true;
@@ -448,7 +361,7 @@ bool node_act(world_t *x, size_t i)
         if (x->nodes[k].worker != NULL && x->nodes[k].is_member && x->nodes[k].generation == x->generation)
             members[event.members.n++] = x->nodes[k].member;
     node->describe = 0;
-    step(x, node, &event);
+    node_step(x, node, &event);
     return true;
 }
 
@@ -475,6 +388,7 @@ void node_start(world_t *x, size_t i)
                               .window_max = WINDOW,
                               .window_bytes_max = 1 << 20,
                               .has_tokens = true,
+                              .ahead_bytes = 1 << 20,
                               .can_fetch = rule_off == RULE_KEEPS,
                               .seed = random_next(&x->random)};
     node->worker = worker_new(&config);
@@ -483,7 +397,7 @@ void node_start(world_t *x, size_t i)
     node->has_heard = node->wants = true;
     jobs_record_t record = {.field = JOBS_SPEC, .spec = spec_of(x)};
     strcpy(record.job, "stream");
-    step(x, node, &(worker_event_t){.type = WORKER_JOBS, .jobs = &record});
+    node_step(x, node, &(worker_event_t){.type = WORKER_JOBS, .jobs = &record});
 }
 
 void node_end(node_t *node)
@@ -509,6 +423,7 @@ void node_kill(world_t *x, size_t i)
     if (node->worker == NULL)
         return;
     say(x, "%s is killed", node->member);
+    x->deaths++;
     for (size_t k = 0; k < node->box_n; k++) {
         if (node->box[k].is_stored)
             continue;
@@ -530,7 +445,7 @@ void node_hear(world_t *x, size_t i)
     if (node->worker == NULL || node->is_lost_due || node->has_heard)
         return;
     node->has_heard = true;
-    step(x, node, &(worker_event_t){.type = WORKER_LOST});
+    node_step(x, node, &(worker_event_t){.type = WORKER_LOST});
 }
 
 static void revoke(world_t *x, node_t *node)
@@ -540,7 +455,7 @@ static void revoke(world_t *x, node_t *node)
             continue;
         worker_event_t event = {.type = WORKER_REVOKED};
         event.revoked.lane = (int32_t)l;
-        step(x, node, &event);
+        node_step(x, node, &event);
         node->owns[l] = node->commits[l].is_sent = false;
     }
 }
@@ -560,10 +475,11 @@ static void assign(world_t *x, node_t *node)
         event.assigned.member = node->member;
         event.assigned.stream = "stream";
         node->owns[l] = node->takes[l] = true;
+        node->ownership[l] = ++x->ownerships_n;
         node->position[l] = event.assigned.offset;
-        step(x, node, &event);
+        node_step(x, node, &event);
     }
-    step(x, node, &(worker_event_t){.type = WORKER_REBALANCED, .member = node->member});
+    node_step(x, node, &(worker_event_t){.type = WORKER_REBALANCED, .member = node->member});
 }
 
 void nodes_deal(world_t *x, bool is_gentle)
@@ -574,7 +490,8 @@ void nodes_deal(world_t *x, bool is_gentle)
         if (node->worker == NULL || node->is_lost_due || !node->has_heard)
             continue;
         if (node->is_member && !is_gentle && chance(x, 250)) {
-            node->has_heard = false; /* it is silent, and out */
+            node->has_heard = false; /* it is silent, and out: as good as dead */
+            x->deaths++;
             continue;
         }
         revoke(x, node);

@@ -6,9 +6,11 @@
  * an attempt ends, someone dies, a group is dealt out anew, a record is compacted away. So whatever can overtake, does. A
  * process that a group has thrown out goes on until it hears of it, and what it had sent arrives all the same.
  *
+ * Some streams have calls of several records; a call dies whole, or fails whole, and is split.
+ *
  * What must hold, looked at from outside: no commit is past a record without an outcome in the log; nothing is visible twice, or out
- * of order; nobody holds more than a few windows; losses are reported where there are some, and only there; and when all faults
- * are mended, everything that is in the source has been handed out. */
+ * of order; nobody holds more than a few windows; losses are reported where there are some, and only there; a record fails by what it
+ * did itself; and when all faults are mended, everything that is in the source has been handed out. */
 #ifndef SIMULATION_STREAMS_WORLD_H
 #define SIMULATION_STREAMS_WORLD_H
 
@@ -21,6 +23,8 @@ enum {
     RECORDS_MAX = 60,
     NODES_MAX = 3,
     SLOTS_MAX = 4,
+    CALLS_MAX = 6,
+    RETRIES = 3,
     GATHERERS_MAX = 2,
     WINDOW = 6,
     PACK_MAX = 8,
@@ -52,6 +56,11 @@ typedef enum {
     RULE_NEEDED,     /* G3, G5: the position */
     RULE_FORGOT,     /* G6 */
     RULE_GENERATION, /* G1 */
+    RULE_SPLIT,      /* what was in a call that failed whole is called in smaller ones */
+    RULE_JOINS,      /* and nobody joins whom it would make too many */
+    RULE_BLAME,      /* and is not charged */
+    RULE_HALF,       /* and all of it runs again */
+    RULE_WITHIN,     /* what waits for others waits no longer than it may */
     RULE_PRESENT     /* G1: positions go with the generation of their assignment, and not with the present one */
 } rule_t;
 /* What is taken out in this run: mutants.c. */
@@ -63,7 +72,13 @@ typedef struct {
     bool is_there, is_logged, is_skipped,
         was_lost; /* lost: a copy of its outcome was deleted from the log before it was committed */
     int output_n;
+    uint32_t failures; /* its own: attempts that failed, not those of a call which was split */
 } record_t;
+
+typedef struct {
+    uint32_t lane;
+    int64_t offset;
+} payload_t; /* of a record: also its value */
 
 typedef struct {
     int64_t whole;
@@ -98,6 +113,23 @@ typedef struct {
     size_t losses_n;
 } stream_lane_t;
 
+/* A slot has one run, or those of a call, which a program claims and answers in their order. */
+typedef struct {
+    uint32_t n, lane, attempt;
+    int64_t offset;
+    uint64_t ownership;
+} run_t;
+
+typedef struct {
+    run_t runs[CALLS_MAX];
+    size_t runs_n, claimed;
+    size_t call_n; /* so many were in it when it was sent */
+    bool is_up, is_killing;
+    bool is_failing; /* whole: whatever has no outcome yet */
+    bool is_asked;   /* what is not claimed is taken back, and so many stay: */
+    uint32_t kept_n;
+} node_slot_t;
+
 typedef struct {
     worker_t *worker; /* NULL: dead */
     worker_actions_t actions;
@@ -106,15 +138,14 @@ typedef struct {
     bool wants;
     uint64_t generation;
     bool owns[LANES_MAX], takes[LANES_MAX];
+    uint64_t ownership[LANES_MAX];
+    struct {
+        uint64_t ownership;
+        size_t most;
+    } splits[LANES_MAX][RECORDS_MAX]; /* in how large a call a record may be, by the calls that failed with it */
     int64_t position[LANES_MAX];
     int64_t fetched[LANES_MAX]; /* without W8: the next offset to read again; -1: none */
-    struct {
-        worker_item_t *item;
-        uint32_t n;
-        uint32_t lane, attempt;
-        int64_t offset;
-        bool is_up, is_killing;
-    } slots[SLOTS_MAX];
+    node_slot_t slots[SLOTS_MAX];
     struct {
         pack_t *pack;
         worker_item_t *items[PACK_MAX];
@@ -166,13 +197,15 @@ typedef struct world {
     int64_t now_ms;
     stream_order_t order;
     size_t lanes_n, nodes_n, slots_n, gatherers_n, records_n, items_max;
+    size_t calls_max; /* in a call; 1: the stream has none */
+    uint32_t within_ms;
     unsigned faults_permille, fails_permille, poison_permille, compacts_permille, deletes_permille, gaps_permille;
     bool loses_log, is_healed, speaks;
     bool is_plain; /* no transactions: records are visible at once, and again whenever positions are not stored */
     stream_lane_t lanes[LANES_MAX];
     node_t nodes[NODES_MAX];
     gatherer_node_t gatherers[GATHERERS_MAX];
-    uint64_t generation, gather_generation, members_n;
+    uint64_t generation, gather_generation, members_n, ownerships_n, deaths;
     sent_t orphans[BOX_MAX]; /* of the dead, on their way */
     size_t orphans_n;
     pack_t **packs;
@@ -218,7 +251,17 @@ void node_end(node_t *node);
 bool node_act(world_t *x, size_t i); /* one of the things that may happen to it; false: none */
 void nodes_deal(world_t *x, bool is_gentle);
 void node_hear(world_t *x, size_t i);
+void node_step(world_t *x, node_t *node, worker_event_t *event);
 void orphan_act(world_t *x);
+
+/* slots.c: what a node runs. */
+void slot_run(world_t *x, node_t *node, const worker_action_t *a);
+void slot_kill_run(node_t *node, uint32_t s, uint32_t n);
+/* What is not claimed is taken back; slot_answer says so behind the step that asked. */
+void slot_withdraw(world_t *x, node_t *node, uint32_t s);
+void slot_answer(world_t *x, node_t *node);
+bool slot_act(world_t *x, size_t i, uint32_t s);
+void slot_check_outcome(world_t *x, const node_t *node, uint32_t l, const outcome_t *outcome);
 
 /* gatherers.c */
 void gatherer_start(world_t *x, size_t i);
