@@ -18,6 +18,15 @@ static void put_cause(why_t *why, why_cause_t cause, const char *format, ...)
     why->causes[why->n++] = cause;
 }
 
+const char *why_no_worker(char *ret, const char *task, const char *queue, const char *name_space)
+{
+    (void)snprintf(ret, WHY_TEXT_MAX,
+                   "no worker serves task %s on queue %s; start one: fanmap worker --queue %s --namespace %s --tasks "
+                   "F.so (or --exec '%s=CMD')",
+                   task, queue, queue, name_space, task);
+    return ret;
+}
+
 static bool has_unfinished(const why_facts_t *facts)
 {
     return facts->published > facts->known;
@@ -42,12 +51,10 @@ static void explain_reach(const why_facts_t *facts, why_t *ret)
         put_cause(ret, shared[0] ? WHY_REDIS_AWAY : WHY_LESS_KNOWN, "%s%s", shared, fleet->redis_why);
     if (facts->is_paused || fleet->is_paused)
         put_cause(ret, WHY_PAUSED, "it is paused (fanmap resume %s)", facts->job);
-    if (fleet->workers_n == 0)
-        put_cause(
-            ret, WHY_NO_WORKER,
-            "no worker serves task %s on queue %s (fanmap worker --queue %s --namespace %s --tasks F.so, or --exec "
-            "'%s=CMD')",
-            facts->task, facts->queue, facts->queue, facts->name_space, facts->task);
+    if (fleet->workers_n == 0) {
+        char text[WHY_TEXT_MAX];
+        put_cause(ret, WHY_NO_WORKER, "%s", why_no_worker(text, facts->task, facts->queue, facts->name_space));
+    }
 }
 
 static void explain_starts(const why_facts_t *facts, why_t *ret)

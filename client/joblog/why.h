@@ -62,4 +62,7 @@ void why(const why_facts_t *facts, why_t *ret);
 /* One cause in a word or two; "" for those that say nothing of the job. */
 const char *why_word(why_cause_t cause);
 
+/* What is said of it alone, into WHY_TEXT_MAX bytes. Returns them. */
+const char *why_no_worker(char *ret, const char *task, const char *queue, const char *name_space);
+
 #endif

@@ -13,23 +13,21 @@ static void on_workers_counted(fanmap_job_t *job, int64_t workers_n)
     mapping_t *m = job->mapping;
     fanmap_t *f = job->f;
     fanmap_error_t err;
+    char text[WHY_TEXT_MAX];
     if (!m->no_worker_timer || job->error.code || gather_decision(job)->is_decided)
         return;
     if (workers_n != 0) { /* served, or there is no answer: ask again later */
         loop_timer_at(m->no_worker_timer, loop_now_ms(f->loop) + 2 * PRESENCE_EVERY_MS);
         return;
     }
-    err_set_retry(
-        &err, FANMAP_EUNREACHABLE,
-        "no worker serves task %s on queue %s; start one: fanmap worker --queue %s --namespace %s --tasks F.so (or "
-        "--exec '%s=CMD')",
-        job->spec.task, job->spec.queue, job->spec.queue, f->namespace_name, job->spec.task);
+    why_no_worker(text, job->spec.task, job->spec.queue, f->namespace_name);
     no_worker_stop(job);
     if (!options_switch(job->options, OPT_WAIT)) {
+        err_set_retry(&err, FANMAP_EUNREACHABLE, "%s", text);
         map_give_up(job, &err);
         return;
     }
-    client_log(f, FANMAP_LOG_WARNING, "%s", err.message);
+    client_log(f, FANMAP_LOG_WARNING, "%s", text);
     waiting_said(job, WHY_NO_WORKER);
 }
 

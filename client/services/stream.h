@@ -6,6 +6,7 @@
  *   stream_gather.c    the core's actions, transactions, and what is due between turns
  *   stream_stall.c     what Kafka does not store for long is said
  *   stream_keep.c      its log is shortened
+ *   stream_workers.c   that nobody serves its task is said
  *   stream_progress.c  how far it is, in a line now and then
  *   stream_log.c       its log, by the group of its gatherers, as events of the core
  *   stream_options.c   what it does with single records
@@ -38,6 +39,14 @@ typedef struct {
     int64_t at_ms;
     uint64_t handed_out, skipped, lag;
 } stream_progress_t;
+
+/* stream_workers.c */
+typedef struct {
+    loop_timer_t *timer;
+    bus_topic_t *source; /* where Kafka is asked */
+    uint64_t seen;       /* what had come of the stream */
+    bool is_asked, is_said;
+} stream_workers_t;
 
 struct fanmap_stream {
     fanmap_t *f;
@@ -74,6 +83,7 @@ struct fanmap_stream {
     uint64_t handed_out, failed, lost, skipped; /* handed_out, and failed of these: what is stored */
     uint64_t put_n;                             /* handed out since, and out.errors counts those that failed, too */
     stream_progress_t progress;
+    stream_workers_t workers;
     bool said_bad_record;
     end_watch_t end;
     bool is_cancelled;
@@ -137,6 +147,10 @@ void stream_keep_close(fanmap_stream_t *s);
 /* stream_progress.c */
 int stream_progress_open(fanmap_stream_t *s, fanmap_error_t *err);
 void stream_progress_close(fanmap_stream_t *s);
+
+/* stream_workers.c */
+int stream_workers_open(fanmap_stream_t *s, fanmap_error_t *err);
+void stream_workers_close(fanmap_stream_t *s);
 
 /* stream_log.c */
 void stream_join(fanmap_stream_t *s);

@@ -292,6 +292,8 @@ int stream_gather_open(fanmap_stream_t *s, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = stream_progress_open(s, err);
     if (r == FANMAP_OK)
+        r = stream_workers_open(s, err);
+    if (r == FANMAP_OK)
         r = bus_topic_open(s->f->bus, s->log_name, NULL, s, &s->log_topic, err);
     return r;
 }
@@ -310,6 +312,7 @@ void stream_gather_close(fanmap_stream_t *s)
     stream_stall_close(s);
     stream_keep_close(s);
     stream_progress_close(s);
+    stream_workers_close(s);
     gatherer_free(s->gatherer);
     s->gatherer = NULL; /* its group may still be taken away while the bus closes */
     gatherer_actions_free(&s->actions);

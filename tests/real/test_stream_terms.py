@@ -1,6 +1,7 @@
 """What a stream may be told: orders, beginnings, formats, where errors go, and what a task that fails whole transactions leaves behind."""
 import json
 import os
+import signal
 import struct
 import sys
 import time
@@ -11,16 +12,45 @@ from test_stream import StreamCase
 
 
 class Terms(StreamCase):
-    def echo(self, *words, to=True):
+    def echo(self, *words, to=True, **more):
         """A stream of `echo`, which gives back what it gets."""
         return self.start("stream", "echo", "--from", self.source, *(["--to", self.to] if to else []), *words, *self.connect_args(),
-                          "--session-timeout", "10s")
+                          "--session-timeout", "10s", **more)
 
     def put(self, lane, key, value, headers=(), at_ms=0):
         raw.produce_one(self.kafka.brokers, self.source, lane, key, value, headers, at_ms)
 
     def committed(self, lane, job="echo"):
         return raw.committed(self.kafka.port, f"{self.namespace}.stream.{job}", self.source, lane)
+
+    def test_nobody_serves_it(self):
+        """Said once in the words of a map, until the stream goes on; and again when all have left. A worker of another task is none."""
+        self.worker("--exec", "shout=tr a-z A-Z", tasks=None)
+        self.nobody_serves()
+
+    def test_nobody_serves_it_without_redis(self):
+        """Then Kafka says who takes part in the stream."""
+        self.nobody_serves(env={"FANMAP_REDIS": "none"})
+
+    def nobody_serves(self, **more):
+        def said(word):
+            return [line for line in stream.err().splitlines() if word in line]
+        stream = self.echo(**more)
+        self.put(0, b"k", b"1")
+        wait_until(lambda: said("no worker serves"), 10 * PATIENCE, "it says that nobody is there")
+        self.assertIn(f"no worker serves task echo on queue default; start one: fanmap worker --queue default --namespace {self.namespace}",
+                      stream.err())
+        time.sleep(6)  # long enough to ask once more
+        self.assertEqual((len(said("no worker serves")), said("goes on")), (1, []))
+        worker = self.worker(**more)
+        self.read(self.to, self.lanes, 1, quiet_s=0)
+        wait_until(lambda: said("stream echo goes on"), 10 * PATIENCE, "it goes on")
+        time.sleep(6)  # quiet, and served
+        self.assertEqual((len(said("no worker serves")), len(said("goes on"))), (1, 1))
+        worker.signal(signal.SIGTERM)
+        self.finish(worker, 30)
+        self.put(0, b"k", b"2")
+        wait_until(lambda: len(said("no worker serves")) == 2, 15 * PATIENCE, "nobody is there again")
 
     def test_no_order(self):
         """Each outcome once; a slow record holds up none, not even of its key."""
