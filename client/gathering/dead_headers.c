@@ -1,6 +1,7 @@
 #include "client/gathering/dead_headers.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/invariant.h"
@@ -78,13 +79,23 @@ static const name_t *const our_job = &names[0], *const first_of_errors = &names[
 
 /* ---- the dialects ---- */
 
+static const char *const dialects_words[] = {"fanmap", "spring", "connect", "streams"};
+enum { DIALECTS_N = sizeof dialects_words / sizeof *dialects_words };
+
 static uint32_t dialect_of(const char *word, size_t len)
 {
-    static const char *const words[] = {"fanmap", "spring", "connect", "streams"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (text_is(word, len, words[i]))
+    for (size_t i = 0; i < DIALECTS_N; i++)
+        if (text_is(word, len, dialects_words[i]))
             return 1u << i;
     return 0;
+}
+
+void dead_dialects_write(char *ret, size_t cap, uint32_t dialects)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < DIALECTS_N && len < cap; i++)
+        if (dialects & 1u << i)
+            len += (size_t)snprintf(ret + len, cap - len, "%s%s", len > 0 ? "," : "", dialects_words[i]);
 }
 
 bool dead_dialects_read(const char *text, uint32_t *ret)

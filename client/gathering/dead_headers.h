@@ -39,6 +39,8 @@ typedef struct {
 
 /* "fanmap,spring"; false: not a list of these words. */
 bool dead_dialects_read(const char *text, uint32_t *ret);
+/* The same in words. */
+void dead_dialects_write(char *ret, size_t cap, uint32_t dialects);
 /* Those of a value have no error; of one, what each of the dialects says of it. */
 void dead_headers_make(dead_headers_t *headers, uint32_t dialects, const dead_case_t *what);
 

@@ -163,13 +163,19 @@ int plain_check_topics(const char *name_space, const char *to, const char *error
     return FANMAP_OK;
 }
 
+static const char *const format_words[] = {"json", "text", "binary", "msgpack"};
+
 stream_format_t plain_format_of(const char *word)
 {
-    static const char *const words[] = {"json", "text", "binary", "msgpack"};
     size_t i = 0;
-    while (i < 3 && strcmp(words[i], word) != 0)
+    while (i < 3 && strcmp(format_words[i], word) != 0)
         i++;
     return (stream_format_t)i;
+}
+
+const char *plain_format_word(stream_format_t format)
+{
+    return format_words[format];
 }
 
 void plain_free(plain_out_t *out)

@@ -24,6 +24,7 @@ int plain_check_topics(const char *name_space, const char *to, const char *error
 /* What both topics take. 0: not known. */
 uint32_t plain_batch_bytes(const plain_out_t *out);
 stream_format_t plain_format_of(const char *word);
+const char *plain_format_word(stream_format_t format);
 void plain_free(plain_out_t *out);
 
 #endif

@@ -18,6 +18,7 @@
 #include "client/mapping/item_scan.h"
 #include "client/mapping/mapping.h"
 #include "client/mapping/same_job.h"
+#include "client/options/policy.h"
 
 enum { SILENT_MS = 10000 };
 
@@ -125,7 +126,7 @@ static bool is_too_early(resubmit_t *r)
 
 static void begin_producer(resubmit_t *r)
 {
-    char names[200];
+    char stays[400];
     fanmap_job_t *job = r->job;
     const spec_t *spec = list_spec(r->list);
     const char *other =
@@ -140,10 +141,10 @@ static void begin_producer(resubmit_t *r)
     }
     if (is_too_early(r))
         return;
-    same_job_policy(spec, &r->wanted, names, sizeof names);
-    if (names[0])
-        client_log(job->f, FANMAP_LOG_WARNING, "job %s keeps the policy that it was submitted with; not taken:%s",
-                   job->id, names);
+    policy_stays(spec, &r->wanted, stays, sizeof stays);
+    if (stays[0])
+        client_log(job->f, FANMAP_LOG_WARNING, "job %s keeps the policy that it was submitted with: %s", job->id,
+                   stays);
     prior_input(&r->known, list_input_n(r->list));
     r->known.is_halting = list_now(r->list)->is_halting;
     r->known.is_closed = list_state(r->list) == LIST_CLOSED;

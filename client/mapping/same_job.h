@@ -6,7 +6,5 @@
 
 /* Why it is another job than `wanted`, so that it cannot be submitted again; NULL: it is the same. */
 const char *same_job_difference(const spec_t *spec, const spec_t *wanted, uint32_t items_partitions);
-/* What of its policy differs from what is asked for: words, each with a blank before it; "": nothing. */
-void same_job_policy(const spec_t *is, const spec_t *asked, char *ret_names, size_t cap);
 
 #endif

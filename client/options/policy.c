@@ -64,10 +64,7 @@ int policy_from_options(const fanmap_options_t *o, bool is_fleet, bool has_token
     return FANMAP_OK;
 }
 
-static void put_policy(policy_t *policy, const char *name, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void put_policy(policy_t *policy, const char *name, const char *format, ...)
+void policy_put(policy_t *policy, const char *name, const char *format, ...)
 {
     if (policy->n == FANMAP_POLICY_MAX)
         return;
@@ -83,24 +80,24 @@ static void put_policy(policy_t *policy, const char *name, const char *format, .
 static void put_ms(policy_t *policy, const char *name, uint64_t ms)
 {
     char text[DURATION_TEXT_MAX];
-    put_policy(policy, name, "%s", duration_format(text, sizeof text, (int64_t)ms));
+    policy_put(policy, name, "%s", duration_format(text, sizeof text, (int64_t)ms));
 }
 
 static void put_bytes(policy_t *policy, const char *name, uint64_t bytes)
 {
     char text[SIZE_TEXT_MAX];
-    put_policy(policy, name, "%s", size_format(text, sizeof text, bytes));
+    policy_put(policy, name, "%s", size_format(text, sizeof text, bytes));
 }
 
 static void put_count(policy_t *policy, const char *name, uint64_t count)
 {
-    put_policy(policy, name, "%" PRIu64, count);
+    policy_put(policy, name, "%" PRIu64, count);
 }
 
 static void put_backoff(policy_t *policy, const spec_t *spec)
 {
     char base[DURATION_TEXT_MAX], cap[DURATION_TEXT_MAX];
-    put_policy(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
+    policy_put(policy, "backoff", "%s,%g,%s", duration_format(base, sizeof base, spec->backoff_base_ms),
                (double)spec->backoff_factor_milli / 1000, duration_format(cap, sizeof cap, spec->backoff_cap_ms));
 }
 
@@ -113,14 +110,14 @@ static void put_every(policy_t *policy, uint64_t every_us)
     size_t i = 0;
     while (i < 2 && units[i].us < (double)every_us)
         i++;
-    put_policy(policy, "rate", "%.6g/%s", units[i].us / (double)every_us, units[i].text);
+    policy_put(policy, "rate", "%.6g/%s", units[i].us / (double)every_us, units[i].text);
 }
 
 static void put_halt(policy_t *policy, const halt_t *halt)
 {
     static const char *const whens[] = {"never", "now", "soon"}, *const whats[] = {"fail", "success", "done"};
     if (halt->when != HALT_NEVER)
-        put_policy(policy, "halt", "%s,%s=%u%s", whens[halt->when], whats[halt->what], halt->threshold,
+        policy_put(policy, "halt", "%s,%s=%u%s", whens[halt->when], whats[halt->what], halt->threshold,
                    halt->is_percent ? "%" : "");
 }
 
@@ -135,7 +132,7 @@ static void put_final_exits(policy_t *policy, const spec_t *spec)
             n += (size_t)snprintf(text + n, sizeof text - n, "-%u", range->to);
     }
     if (n > 0)
-        put_policy(policy, "final-exit", "%s", text);
+        policy_put(policy, "final-exit", "%s", text);
 }
 
 void policy_fill(policy_t *policy, const spec_t *spec)
@@ -149,7 +146,7 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->deadline_ms)
         put_ms(policy, "deadline", (uint64_t)(spec->deadline_ms - spec->submitted_ms));
     if (spec->fail_fast)
-        put_policy(policy, "fail-fast", "true");
+        policy_put(policy, "fail-fast", "true");
     put_halt(policy, &spec->halt);
     put_ms(policy, "lease", spec->lease_ms);
     put_count(policy, "crash-cap", spec->crash_cap);
@@ -158,7 +155,7 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->memory_bytes)
         put_bytes(policy, "memory", spec->memory_bytes);
     if (spec->cpus_milli)
-        put_policy(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
+        policy_put(policy, "cpus", "%g", (double)spec->cpus_milli / 1000);
     if (spec->cpu_time_ms)
         put_ms(policy, "cpu-time", spec->cpu_time_ms);
     if (spec->starts_apart)
@@ -170,10 +167,62 @@ void policy_fill(policy_t *policy, const spec_t *spec)
     if (spec->batch_within_ms)
         put_ms(policy, "within", spec->batch_within_ms);
     if (spec->is_quiet)
-        put_policy(policy, "logs", "off");
+        policy_put(policy, "logs", "off");
     put_final_exits(policy, spec);
     if (spec->traceparent[0])
-        put_policy(policy, "traceparent", "%s", spec->traceparent);
+        policy_put(policy, "traceparent", "%s", spec->traceparent);
     if (spec->retry_of[0])
-        put_policy(policy, "retry-failed", "%s", spec->retry_of);
+        policy_put(policy, "retry-failed", "%s", spec->retry_of);
+}
+
+/* ---- two of them ---- */
+
+/* NULL: its default. */
+static const char *value_of(const policy_t *policy, const char *name)
+{
+    for (size_t i = 0; i < policy->n; i++)
+        if (strcmp(policy->names[i], name) == 0)
+            return policy->values[i];
+    return NULL;
+}
+
+static const char *in_words(const char *value, const char *name)
+{
+    const char *standard = value ? value : fanmap_options_get(NULL, name, 0);
+    return standard ? standard : "none";
+}
+
+static void put_difference(char *ret, size_t cap, const char *name, const char *is, const char *asked)
+{
+    size_t len = strlen(ret);
+    if (is && asked && strcmp(is, asked) == 0)
+        return;
+    (void)snprintf(ret + len, cap - len, "%s%s%s %s (not %s)", len > 0 ? ", " : "",
+                   option_find(name, strlen(name)) >= 0 ? "--" : "", name, in_words(is, name), in_words(asked, name));
+}
+
+void policy_differences(const policy_t *is, const policy_t *asked, char *ret, size_t cap)
+{
+    ret[0] = '\0';
+    for (size_t i = 0; i < is->n; i++)
+        put_difference(ret, cap, is->names[i], is->values[i], value_of(asked, is->names[i]));
+    for (size_t i = 0; i < asked->n; i++)
+        if (!value_of(is, asked->names[i]))
+            put_difference(ret, cap, asked->names[i], NULL, asked->values[i]);
+}
+
+static void fill_untraced(policy_t *policy, const spec_t *spec)
+{
+    spec_t untraced = *spec;
+    untraced.traceparent[0] = '\0';
+    policy_fill(policy, &untraced);
+    put_count(policy, "concurrency", spec->concurrency);
+}
+
+void policy_stays(const spec_t *is, const spec_t *asked, char *ret, size_t cap)
+{
+    policy_t of_is, of_asked;
+    fill_untraced(&of_is, is);
+    fill_untraced(&of_asked, asked);
+    policy_differences(&of_is, &of_asked, ret, cap);
 }

@@ -9,7 +9,7 @@
  *   stream_workers.c   that nobody serves its task is said
  *   stream_progress.c  how far it is, in a line now and then
  *   stream_log.c       its log, by the group of its gatherers, as events of the core
- *   stream_options.c   what it does with single records
+ *   stream_options.c   what it does with single records; wherein two streams differ
  */
 #ifndef CLIENT_SERVICES_STREAM_H
 #define CLIENT_SERVICES_STREAM_H
@@ -116,6 +116,8 @@ int stream_watch_end(fanmap_stream_t *s, fanmap_error_t *err);
 /* stream_options.c: the terms are those of stream_terms_init. */
 int stream_terms_from_options(const fanmap_options_t *options, stream_terms_t *terms, fanmap_error_t *err);
 int stream_start_read(const char *text, int64_t *ret_ms, fanmap_error_t *err);
+/* Wherein what is asked for is another stream (policy_differences); "": it is the same. */
+void stream_differences(const spec_t *is, const spec_t *asked, char *ret, size_t cap);
 
 /* stream_topics.c: they are there, or made; of a new stream also its groups. What fails is in s->query. */
 void stream_topics(fanmap_stream_t *s, bool is_new);

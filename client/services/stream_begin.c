@@ -108,38 +108,17 @@ static void publish_spec(fanmap_stream_t *s)
     put_spec(s, &s->spec);
 }
 
-static bool is_same(const spec_t *a, const spec_t *b)
-{
-    return strcmp(a->task, b->task) == 0 && strcmp(a->queue, b->queue) == 0 && strcmp(a->from, b->from) == 0 &&
-           strcmp(a->to, b->to) == 0 && strcmp(a->errors_to, b->errors_to) == 0 && a->stream == b->stream &&
-           a->in_format == b->in_format && a->out_format == b->out_format &&
-           stream_terms_are_same(&a->terms, &b->terms);
-}
-
-static bool has_policy(const policy_t *policy, const char *name, const char *value)
-{
-    for (size_t i = 0; i < policy->n; i++)
-        if (strcmp(policy->names[i], name) == 0)
-            return strcmp(policy->values[i], value) == 0;
-    return false;
-}
-
-/* What is asked for in vain is said: policies are those of its beginning, and the limit is whatever it was set to since. */
+/* Policies are those of its beginning, and the limit is whatever it was set to since. */
 static void say_what_stays(const fanmap_stream_t *s, const lookup_result_t *seen)
 {
-    policy_t is, asked;
-    const char *id = s->spec.job;
-    policy_fill(&is, &seen->spec);
-    policy_fill(&asked, &s->spec);
-    for (size_t i = 0; i < asked.n; i++)
-        if (strcmp(asked.names[i], "traceparent") != 0 && !has_policy(&is, asked.names[i], asked.values[i]))
-            client_log(s->f, FANMAP_LOG_WARNING,
-                       "stream %s goes on as it was begun (fanmap show %s): --%s %s is not heeded", id, id,
-                       asked.names[i], asked.values[i]);
-    if (s->spec.concurrency > 0 && s->spec.concurrency != seen->view.concurrency)
+    char stays[400];
+    spec_t is = seen->spec;
+    is.concurrency = seen->view.concurrency;
+    policy_stays(&is, &s->spec, stays, sizeof stays);
+    if (stays[0])
         client_log(s->f, FANMAP_LOG_WARNING,
-                   "stream %s goes on with the limit that it has: fanmap set %s --concurrency %" PRIu64 " changes it",
-                   id, id, s->spec.concurrency);
+                   "stream %s goes on as it is: %s; its limit can be changed (fanmap set %s --concurrency N)", is.job,
+                   stays, is.job);
 }
 
 /* What is asked for is what it is. */
@@ -148,16 +127,16 @@ static void join_known(fanmap_stream_t *s, const lookup_result_t *seen)
     const spec_t *is = &seen->spec, *asked = &s->spec;
     const char *id = asked->job;
     fanmap_error_t *err = s->query.err;
+    char differences[400];
+    stream_differences(is, asked, differences, sizeof differences);
     if (is->stream == STREAM_NOT)
         s->query.result = err_set(err, FANMAP_EUSAGE, "%s is a job, not a stream: give another --job-id", id);
     else if (seen->view.has_end)
         s->query.result = err_set(err, FANMAP_ESTOPPED, "stream %s was cancelled: give another --job-id", id);
-    else if (!is_same(is, asked))
+    else if (differences[0] != '\0')
         s->query.result =
-            err_set(err, FANMAP_EUSAGE,
-                    "stream %s is there, with another task, topic, queue, order, format or rule for its records; "
-                    "give another --job-id, or what it began with",
-                    id);
+            err_set(err, FANMAP_EUSAGE, "stream %s is there: give another --job-id, or what it began with: %s", id,
+                    differences);
     else {
         say_what_stays(s, seen);
         s->spec = *is;

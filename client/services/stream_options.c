@@ -1,8 +1,10 @@
-/* What the options of a stream say of single records, as the terms of its spec. */
+/* What the options of a stream say of single records, as the terms of its spec; and what its spec says, as options. */
 #include <string.h>
 #include <time.h>
 
+#include "base/duration.h"
 #include "client/gathering/dead_headers.h"
+#include "client/options/policy.h"
 #include "client/services/stream.h"
 
 static int read_filter(const char *filter, stream_terms_t *terms, fanmap_error_t *err)
@@ -51,4 +53,50 @@ int stream_start_read(const char *text, int64_t *ret_ms, fanmap_error_t *err)
                        "--start: want earliest, latest, or a time as 2026-01-31T12:00:00Z, not \"%.80s\"", text);
     *ret_ms = (int64_t)seconds * 1000;
     return FANMAP_OK;
+}
+
+/* ---- and back ---- */
+
+static void put_topic(policy_t *policy, const char *name, const char *topic)
+{
+    if (topic[0])
+        policy_put(policy, name, "%s", topic);
+}
+
+static void fill_terms(policy_t *policy, const stream_terms_t *terms)
+{
+    static const char *const tombstones[] = {"pass", "skip", "fail"};
+    char text[DURATION_TEXT_MAX], dialects[64];
+    dead_dialects_write(dialects, sizeof dialects, terms->dead_headers);
+    policy_put(policy, "dead-headers", "%s", dialects);
+    policy_put(policy, "tombstones", "%s", tombstones[terms->tombstones]);
+    policy_put(policy, "schema", "%s", terms->strips_schema ? "strip" : "keep");
+    policy_put(policy, "deliver", "%s", terms->is_at_least_once ? "at-least-once" : "exactly-once");
+    policy_put(policy, "to-partition", "%s", terms->to_same_partition ? "same" : "key");
+    if (terms->max_age_ms > 0)
+        policy_put(policy, "max-age", "%s", duration_format(text, sizeof text, (int64_t)terms->max_age_ms));
+    put_topic(policy, "filter", terms->filter);
+}
+
+static void fill_identity(policy_t *policy, const spec_t *spec)
+{
+    static const char *const orders[] = {"", "partition", "key", "none"};
+    policy->n = 0;
+    policy_put(policy, "the task", "%s", spec->task);
+    policy_put(policy, "queue", "%s", spec->queue);
+    policy_put(policy, "from", "%s", spec->from);
+    put_topic(policy, "to", spec->to);
+    put_topic(policy, "errors-to", spec->errors_to);
+    policy_put(policy, "order", "%s", orders[spec->stream]);
+    policy_put(policy, "from-format", "%s", plain_format_word(spec->in_format));
+    policy_put(policy, "to-format", "%s", plain_format_word(spec->out_format));
+    fill_terms(policy, &spec->terms);
+}
+
+void stream_differences(const spec_t *is, const spec_t *asked, char *ret, size_t cap)
+{
+    policy_t of_is, of_asked;
+    fill_identity(&of_is, is);
+    fill_identity(&of_asked, asked);
+    policy_differences(&of_is, &of_asked, ret, cap);
 }

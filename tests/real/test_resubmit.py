@@ -53,7 +53,7 @@ class Resubmit(Case):
 
         submitted = self.again("recorded", seq(1, n), "--job-id", "again", "--retries", 3)
         self.assertEqual(submitted.out(), b"again\n")
-        self.assertIn("keeps the policy", submitted.err())
+        self.assertIn("keeps the policy that it was submitted with: --retries 0 (not 3)\n", submitted.err())
         gathered = self.run_fanmap("gather", "again", bound_s=120)
         self.assert_same(gathered.out(), squares(n))
         job = self.counted.report()["jobs"]["again"]

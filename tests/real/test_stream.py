@@ -180,9 +180,15 @@ class Stream(StreamCase):
         self.assert_one_line(self.run_fanmap("map", "double", "--job-id", "double", data=b"1\n", exit_status=2), "is a stream")
         other = self.stream("--retries", "3", "-j", "2")
         wait_until(lambda: "info: stream double" in other.err(), 30 * PATIENCE, "another joins it")
-        self.assertIn("--retries 3 is not heeded", other.err())
-        self.assertIn("fanmap set double --concurrency 2", other.err())
-        self.assertNotIn("heeded", stream.err())
+        self.assertIn("--retries 0 (not 3), --concurrency 0 (not 2); its limit can be changed (fanmap set double --concurrency N)", other.err())
+        self.assertNotIn("goes on as it is", stream.err())
+        differs = self.stream("--order", "key", "--to-partition", "same", "--max-age", "90s", "--dead-headers", "fanmap,connect", "--queue", "other",
+                              "--deliver", "at-least-once", "--errors-to", self.to)
+        self.assert_one_line(self.finish(differs, 30, 2), "stream double is there", f"--errors-to {self.errors} (not {self.to})",
+                             "--queue default (not other)", "--order partition (not key)", "--dead-headers fanmap (not fanmap,connect)",
+                             "--deliver exactly-once (not at-least-once)", "--to-partition key (not same)", "--max-age none (not 90s)")
+        differs = self.start("stream", "twice", "--job-id", "double", "--from", self.source, *self.connect_args())
+        self.assert_one_line(self.finish(differs, 30, 2), f"the task double (not twice), --to {self.to} (not none), --errors-to {self.errors} (not none)")
         self.assert_one_line(self.finish(self.stream("--no-wait"), 30, 2), "--wait is for jobs that end")
         self.run_fanmap("cancel", "double")
         self.assertIn("stream double was cancelled", self.finish(stream, 30, 3).err())
