@@ -56,6 +56,7 @@ def produce_one(brokers, topic, partition, key, value, headers=(), timestamp_ms=
     number, size, text = ctypes.c_int, ctypes.c_size_t, ctypes.c_char_p
     conf = lib.rd_kafka_conf_new()
     lib.rd_kafka_conf_set(conf, b"bootstrap.servers", brokers.encode(), why, 200)
+    lib.rd_kafka_conf_set(conf, b"message.max.bytes", b"20000000", why, 200)  # what is too large is for the topic to say
     rk = ctypes.c_void_p(lib.rd_kafka_new(0, conf, why, 200))
     words = [number(1), text(topic.encode()), number(3), ctypes.c_int32(partition), number(7), number(2), number(8),
              ctypes.c_int64(timestamp_ms), number(5), text(key), size(len(key or b"")), number(4), text(value), size(len(value or b""))]

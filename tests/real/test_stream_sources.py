@@ -43,6 +43,24 @@ class Sources(StreamCase):
         self.assertEqual(said["lag"], 0)  # no record is behind, though the last transaction's stand behind the position
         self.read(self.errors, 1, 0, quiet_s=0)
 
+    def test_records_too_large_for_the_log(self):
+        """By their value, their headers or their key: an error each, the partition goes on, and none of them is put back without its value."""
+        topic, large = self.source + "-large", b"x" * 1500000
+        raw.create_topic(self.kafka.port, topic, 1, max_message_bytes=12000000)
+        raw.configure_topic(self.kafka.port, self.to, "max.message.bytes", "12000000")
+        puts = [(b"value", b'{"n": "%s"}' % large, [("mine", b"1")]), (b"headers", b'{"n": 1}', [(f"h{i}", large) for i in range(3)]),
+                (large, b'{"n": 2}', []), (b"last", b'{"n": 3}', [])]
+        for key, value, headers in puts:
+            raw.produce_one(self.kafka.brokers, topic, 0, key, value, headers)
+        self.stream_worker()
+        self.start("stream", "double", "--from", topic, "--to", self.to, "--errors-to", self.errors, *self.connect_args())
+        self.assertEqual(self.numbers(self.to, self.lanes, 1, quiet_s=0), [3])
+        bad = [(key, value, headers["fanmap-error-kind"], headers.get("mine")) for _, key, value, headers in self.read(self.errors, 1, 3, quiet_s=0)]
+        self.assertEqual(bad, [(b"value", None, b"too_large", b"1"), (b"headers", None, b"too_large", None), (None, None, b"too_large", None)])
+        replay = self.run_fanmap("dead", "replay", "--stream", "double", exit_status=1)
+        self.assertIn(b"0 put back, 3 left", replay.out())
+        self.assertIn("is on the source alone", replay.err())
+
     def test_compacted(self):
         """What compaction took away is stepped over, wherever the stream begins; each record that is there has its outcome."""
         topic = self.source + "-compacted"

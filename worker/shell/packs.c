@@ -13,7 +13,8 @@
 #include "worker/shell/inflight.h"
 
 enum {
-    LINGER_MS = 4, /* while others are under way */
+    PACK_LEAST_BYTES = 256, /* more than a `too_large` outcome of which all is left out */
+    LINGER_MS = 4,          /* while others are under way */
     LINGER_MAX_MS = 8,
     OUTCOMES_A_MS = 64, /* a pack that gets more than this waits for more */
     STREAM_LINGER_MS = 8,
@@ -83,7 +84,7 @@ inflight_t *shell_pack(worker_shell_t *shell, const char *job, bus_topic_t *topi
     return pack;
 }
 
-void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *item)
+static void keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *item)
 {
     fanmap_error_t err;
     pack->count++;
@@ -91,27 +92,36 @@ void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *ite
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
     }
+}
+
+void shell_pack_keep(worker_shell_t *shell, inflight_t *pack, worker_item_t *item)
+{
+    keep(shell, pack, item);
     if (pack->body.len >= bytes_max(shell))
         pack_close_front(shell);
 }
 
-static void put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t *item, const outcome_t *outcome)
+/* Into the pack in front, which is given; NULL: out of memory. */
+static inflight_t *put_outcome(worker_shell_t *shell, const spec_t *spec, worker_item_t *item, const outcome_t *outcome)
 {
     size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
     inflight_t *pack = shell_pack(shell, spec->job, shell->results, (int32_t)spec->results_partition, more);
     if (!pack)
-        return;
+        return NULL;
     joblog_put_outcome(&pack->body, outcome);
     if (shell->config.name)
         joblog_put_wait(&pack->waits, outcome);
-    shell_pack_keep(shell, pack, item);
+    keep(shell, pack, item);
+    return pack;
 }
 
 void shell_publish(worker_shell_t *shell, const worker_action_t *a)
 {
     if (shell->callbacks.publishes)
         shell->callbacks.publishes(shell->arg, a->publish.spec);
-    put_outcome(shell, a->publish.spec, a->publish.item, &a->publish.outcome);
+    inflight_t *pack = put_outcome(shell, a->publish.spec, a->publish.item, &a->publish.outcome);
+    if (pack && pack->body.len >= bytes_max(shell))
+        pack_close_front(shell);
 }
 
 static int64_t due_ms(const worker_shell_t *shell, const inflight_t *pack)
@@ -187,17 +197,24 @@ static void split_pack(worker_shell_t *shell, inflight_t *pack)
     for (size_t i = 0; i < pack->items_n && joblog_next_outcome(&record, &outcome); i++) {
         if (pack->count == 1)
             outcome = too_large(&outcome);
-        put_outcome(shell, &spec, pack->items[i], &outcome);
+        if (!put_outcome(shell, &spec, pack->items[i], &outcome))
+            return;
         pack_close_front(shell);
     }
 }
 
-/* Beside a value the record may stand: it goes with the error. If that is too large, too, nothing does. */
+/* Beside a value the record may stand: it goes with the error. If that is too large, too, the record's value is left out, then
+ * its headers, then its key. */
 static void make_too_large(stream_outcome_t *entry)
 {
-    if (entry->outcome.kind != FANMAP_VALUE) {
-        entry->source = NULL;
-        entry->source_len = 0;
+    bool was_error = entry->outcome.kind != FANMAP_VALUE;
+    if (was_error && entry->has_source) {
+        entry->has_source = false;
+    } else if (was_error && entry->headers_n > 0) {
+        entry->headers_n = 0;
+    } else if (was_error) {
+        entry->source_key = NULL;
+        entry->source_key_len = 0;
     }
     entry->outcome = too_large(&entry->outcome);
 }
@@ -210,17 +227,17 @@ static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
     if (!streamlog_decode(pack->value.data, pack->value.len, &log))
         return;
     for (size_t i = 0; i < pack->items_n && streamlog_next(&log, &entry); i++) {
-        mp_reader_t end = entry.headers;
-        mp_skip_fields(&end, 2 * entry.headers_n);
         if (pack->count == 1)
             make_too_large(&entry);
+        mp_reader_t end = entry.headers;
+        mp_skip_fields(&end, 2 * entry.headers_n);
         inflight_t *one = shell_pack(shell, pack->key, pack->topic, pack->partition, 0);
         if (!one)
             return;
         one->is_stream = true;
         one->whole = log.whole > one->whole ? log.whole : one->whole; /* an open pack may say more already */
         streamlog_put(&one->body, &entry, entry.headers.at, (size_t)(end.at - entry.headers.at));
-        shell_pack_keep(shell, one, pack->items[i]);
+        keep(shell, one, pack->items[i]);
         pack_close_front(shell);
     }
 }
@@ -252,10 +269,11 @@ static void report_stored(worker_shell_t *shell, inflight_t *inflight)
     shell_step(shell, &event);
 }
 
-/* Something can be done about its being too large. */
+/* Something can be done about its being too large. A pack that is as small as they get waits until the topic takes it. */
 static bool is_divisible(const inflight_t *inflight)
 {
-    return inflight->type == INFLIGHT_PACK || inflight->type == INFLIGHT_DEAD;
+    return inflight->type == INFLIGHT_DEAD ||
+           (inflight->type == INFLIGHT_PACK && inflight->value.len > PACK_LEAST_BYTES);
 }
 
 void shell_delivered(void *arg, uint64_t cookie, int32_t partition, int64_t offset, const fanmap_error_t *err)
