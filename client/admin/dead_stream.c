@@ -70,12 +70,12 @@ static void find_stream(replay_t *r)
 
 /* ---- one record ---- */
 
-/* Others may write to the topic, too. */
+/* Others may write to the topic, too: outcomes that are no errors, where it is --to as well, and a stream of this name from another
+ * namespace, which has another source. */
 static bool is_of_stream(const replay_t *r, const dead_origin_t *origin)
 {
-    if (origin->stream)
-        return text_is(origin->stream, origin->stream_len, r->spec.job);
-    return origin->topic && text_is(origin->topic, origin->topic_len, r->spec.from);
+    bool is_from = origin->topic && text_is(origin->topic, origin->topic_len, r->spec.from);
+    return origin->kind && is_from && (!origin->stream || text_is(origin->stream, origin->stream_len, r->spec.job));
 }
 
 static char *copy(char *ret, const char *text, size_t len)

@@ -60,6 +60,20 @@ class Errors(StreamCase):
         self.assertFalse([name for name in headers if name.startswith(("kafka_dlt", "fanmap-error"))])
         self.assertIn(b"0 put back, 0 left", self.run_fanmap("dead", "replay", "--stream", "double").out())
 
+    def test_put_back_from_a_topic_of_others(self):
+        """Outcomes that are no errors stay where they are, where they share the topic, and so do errors of a stream of this name elsewhere."""
+        self.stream_worker()
+        self.start("stream", "double", "--from", self.source, "--to", self.to, "--errors-to", self.to, *self.connect_args())
+        self.write(0, 3, fails=lambda n: n == 2)
+        self.read(self.to, self.lanes, 4, quiet_s=0)
+        raw.produce_one(self.kafka.brokers, self.to, 0, b"k", b'{"n": 4}',
+                        [("fanmap-job", b"double"), ("fanmap-source-topic", b"another"), ("fanmap-source-partition", b"0"),
+                         ("fanmap-source-offset", b"0"), ("fanmap-error-kind", b"exit")])
+        listed = [json.loads(line) for line in self.run_fanmap("dead", "list", "--stream", "double", "--json").out().splitlines()]
+        self.assertEqual([(letter["topic"], letter["partition"], letter["stage"]) for letter in listed], [(self.source, 2, "exit")])
+        self.assertIn(b"1 put back, 0 left", self.run_fanmap("dead", "replay", "--stream", "double").out())
+        self.assertEqual([raw.end(self.kafka.port, self.source, lane) for lane in range(self.lanes)], [1, 1, 2, 1])
+
 
 class Records(StreamCase):
     def test_what_is_stepped_over(self):
