@@ -107,12 +107,27 @@ static void heed_whole(follower_t *f, follow_lane_t *lane)
     gather_lane_pack(&lane->rules, lane->rules.position - 1, lane->whole, NULL, 0, &calls);
 }
 
+/* Where nothing stands behind what was deleted no record tells that it was. */
+static void heed_end(follower_t *f, follow_lane_t *lane)
+{
+    gather_calls_t calls = calls_of(f, lane);
+    lane->is_at_end = false;
+    if (by_partition(f))
+        gather_lane_pack(&lane->rules, lane->rules.position - 1, lane->handed_out, NULL, 0, &calls);
+    else if (lane->is_asked && lane->rules.last < lane->handed_out)
+        gather_lane_lose(&lane->rules, lane->rules.last + 1, lane->handed_out);
+}
+
 /* Until something is there to be taken, or nothing is left to look at. */
 static void read_until_ready(follower_t *f, follow_lane_t *lane)
 {
-    while (lane->ready == NULL && (lane->is_looking || lane->packs != NULL)) {
+    while (lane->ready == NULL && (lane->is_looking || lane->packs != NULL || lane->is_at_end)) {
         if (lane->is_looking) {
             heed_whole(f, lane);
+            continue;
+        }
+        if (lane->packs == NULL) {
+            heed_end(f, lane);
             continue;
         }
         follow_pack_t *pack = lane->packs;
@@ -146,6 +161,14 @@ bool follower_record(follower_t *f, uint32_t number, int64_t at, const void *val
     f->waiting_bytes += len;
     read_until_ready(f, lane);
     return true;
+}
+
+void follower_end(follower_t *f, uint32_t number, int64_t at)
+{
+    follow_lane_t *lane = &f->lanes[number];
+    lane->is_at_end = at > 0 && !lane->was_at_end;
+    lane->was_at_end = true;
+    read_until_ready(f, lane);
 }
 
 /* What waits comes first. */

@@ -41,6 +41,8 @@ bool follower_load(follower_t *follower, uint32_t lane, const char *text, int64_
 int64_t follower_from(const follower_t *follower, uint32_t lane);
 /* A record of the log; `value` lives until `owner` is released. False: it is none of ours, and counts for nothing. */
 bool follower_record(follower_t *follower, uint32_t lane, int64_t at, const void *value, size_t len, void *owner);
+/* All that the log had when this one began was read, up to `at`. What others had handed out by then and did not come is lost. */
+void follower_end(follower_t *follower, uint32_t lane, int64_t at);
 /* The log begins at `low`, beyond what was asked for. */
 void follower_gone(follower_t *follower, uint32_t lane, int64_t low);
 

@@ -83,8 +83,12 @@ static bool on_record(void *arg, const bus_record_t *record)
 
 static void on_end(void *arg, int64_t position)
 {
-    (void)position;
-    set_at_end(arg, true);
+    follow_source_t *lane = arg;
+    follow_t *f = lane->follow;
+    set_at_end(lane, true);
+    follower_end(f->follower, lane->number, position);
+    report_losses(f);
+    loop_wake(f->job->f->loop);
 }
 
 static void on_gone(void *arg, int64_t low)

@@ -88,6 +88,24 @@ class Follow(StreamCase):
         for order in (), ("--unordered",):
             self.assertIn("no longer whole", self.gather("--from", "0:0,1:0", *order, exit_status=6).err())
 
+    def test_nothing_is_left_of_what_was_asked_for(self):
+        """Where all that was handed out is deleted no record tells of it; whoever asks for it, or had a part of it, is told all the same."""
+        self.write(1, 100)
+        self.written(50)
+        self.gather("--from", "0:3,1:3", "--position-file", self.place)
+        self.write(101, 110)
+        stream = self.start("stream", "echo", "--from", self.source, "--to", self.to)
+        self.read(self.to, self.lanes, 110, quiet_s=0)
+        stream.signal(signal.SIGTERM)
+        self.finish(stream, 30)
+        for lane in range(self.lanes):
+            raw.delete_records(self.kafka.port, f"{self.namespace}.stream.echo", lane, -1)
+        for words in ("--from", "0:0"), ("--from", "0:0", "--unordered"), ("--position-file", self.place):
+            self.assert_one_line(self.gather(*words, exit_status=6), "no longer whole", "--skip-lost")
+        self.assertEqual(self.gather("--from", "0:0", "--skip-lost").out(), b"")
+        for words in (), ("--from", "0:55,1:55"):
+            self.assertEqual(self.gather(*words).out(), b"")
+
 
 class Named(StreamCase):
     """A reader whose place is in Kafka, under a name."""

@@ -336,6 +336,40 @@ static void test_deleted_before_it_was_read(void **state)
     }
 }
 
+/* Nothing of the lane is left in its log, and others had handed out up to 29: is something lost? */
+static bool loses_all(stream_order_t order, const char *text, int64_t low, int64_t end)
+{
+    follower_t *f = follower_new(order, 1, on_release, NULL);
+    if (text)
+        assert_true(follower_load(f, 0, text, 29));
+    else
+        follower_begin(f, 0, low, 29);
+    if (text && follower_from(f, 0) != FOLLOWER_FROM_BEGIN && follower_from(f, 0) < low)
+        follower_gone(f, 0, low);
+    follower_end(f, 0, end);
+    bool is_lost = loses(f);
+    follower_end(f, 0, end);
+    assert_false(loses(f));
+    assert_false(follower_failed(f));
+    follower_free(f);
+    return is_lost;
+}
+
+static void test_all_of_it_deleted(void **state)
+{
+    static const stream_order_t orders[] = {STREAM_BY_PARTITION, STREAM_UNORDERED};
+    static const char *const places[] = {"5@5", "5@5/5/0/4"}, *const behind[] = {"30@30", "30@30/30/0/29"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_true(loses_all(orders[i], "5", 30, 30));
+        assert_true(loses_all(orders[i], places[i], 30, 30));
+        assert_false(loses_all(orders[i], behind[i], 30, 30));
+        assert_false(loses_all(orders[i], "30", 30, 30));
+        assert_false(loses_all(orders[i], NULL, 30, 30));
+        assert_false(loses_all(orders[i], "5", 0, 0)); /* it began there: nothing was deleted */
+    }
+}
+
 /* Who begins with what is there misses nothing that others had before. */
 static void test_begins_with_what_is_there(void **state)
 {
@@ -451,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_reads_nothing_again),
         cmocka_unit_test(test_offset_that_a_user_names),
         cmocka_unit_test(test_deleted_before_it_was_read),
+        cmocka_unit_test(test_all_of_it_deleted),
         cmocka_unit_test(test_begins_with_what_is_there),
         cmocka_unit_test(test_bad_places),
         cmocka_unit_test(test_skipped_are_counted),
