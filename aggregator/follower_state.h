@@ -37,8 +37,8 @@ typedef struct {
     bool is_unread;     /* nothing came of it yet */
     bool is_fresh;      /* nothing was asked for: what is not there any more is not missed */
     bool was_at_end;
-    bool is_at_end;     /* all of it was read that was there then, and that is not heeded yet */
-    bool is_asked;      /* an offset was asked for, and nobody knows where in the log */
+    bool is_at_end; /* all of it was read that was there then, and that is not heeded yet */
+    bool is_asked;  /* an offset was asked for, and nobody knows where in the log */
 } follow_lane_t;
 
 struct follower {

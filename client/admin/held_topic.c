@@ -11,7 +11,11 @@ bool held_topic_why(char *ret, size_t cap, const char *name, const bus_topic_sta
     size_t i = 0;
     while (i < n && strcmp(topics[i].name, name) != 0)
         i++;
-    if (i == n || (topics[i].in_sync > 0 && (!topics[i].has_config || topics[i].in_sync >= topics[i].in_sync_min)))
+    if (i == n) {
+        (void)snprintf(ret, cap, "topic %s does not exist, or nobody here may see it", name);
+        return true;
+    }
+    if ((topics[i].in_sync > 0 && (!topics[i].has_config || topics[i].in_sync >= topics[i].in_sync_min)))
         return false;
     if (topics[i].in_sync == 0)
         (void)snprintf(ret, cap, "topic %s has a partition without a leader", name);
@@ -55,7 +59,7 @@ typedef struct {
 static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
 {
     asking_t *asking = arg;
-    asking->is_so = asking->why(asking->text, asking->cap, asking->name, topics, n);
+    asking->is_so = !err && asking->why(asking->text, asking->cap, asking->name, topics, n);
     query_answered(asking->query, err);
 }
 

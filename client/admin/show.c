@@ -31,8 +31,8 @@ typedef struct {
     queue_t *items; /* NULL: there are no topics of its task, or we may not see them */
     fleet_t fleet;
     why_t why;
-    char held[FANMAP_WAITS_MAX]
-             [WHY_TEXT_MAX]; /* of a stream: topics that take no records, and lanes that stand still */
+    char source_why[WHY_TEXT_MAX];             /* of a stream: what keeps workers from its source */
+    char held[FANMAP_WAITS_MAX][WHY_TEXT_MAX]; /* topics that take no records, and lanes that stand still */
 } showing_t;
 
 /* ---- Kafka ---- */
@@ -185,6 +185,8 @@ static void explain(showing_t *s, uint64_t published_before)
     show->waits_n = s->why.n;
     for (size_t i = 0; i < s->why.n; i++)
         show->waits[i] = s->why.texts[i];
+    if (s->source_why[0] && show->waits_n < FANMAP_WAITS_MAX)
+        show->waits[show->waits_n++] = s->source_why;
 }
 
 static void explain_topic(showing_t *s, const char *name)
@@ -243,7 +245,7 @@ static void show_all(showing_t *s)
     s->show.gatherers_n = -1;
     s->show.lag = is_stream(s) ? -1 : ask_lag(s);
     if (is_stream(s) && s->show.summary.state != FANMAP_JOB_ENDED)
-        show_stream(&s->query, &s->seen.spec, s->now_ms, &s->show);
+        show_stream(&s->query, &s->seen.spec, s->now_ms, &s->show, s->source_why);
     read_rest(s);
     fill_show(s);
     if (!s->log.is_cut)

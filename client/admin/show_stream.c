@@ -1,5 +1,7 @@
 #include "client/admin/show_stream.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "aggregator/gather_lane.h"
@@ -10,7 +12,8 @@ typedef struct {
     query_t *query;
     bus_topic_t *source, *log;
     char name[TOPIC_NAME_MAX], gatherers[TOPIC_NAME_MAX]; /* of the log and of its workers' group */
-    stream_order_t order;
+    const spec_t *spec;
+    char *why;
     uint32_t n;
     int64_t *finished, *gathered;
 } stream_t;
@@ -18,6 +21,8 @@ typedef struct {
 static void open_topics(stream_t *s, const spec_t *spec)
 {
     s->n = query_ensure(s->query, &(bus_topic_config_t){.name = spec->from}, false);
+    if (s->query->result == FANMAP_EUSAGE)
+        (void)snprintf(s->why, WHY_TEXT_MAX, "its source is gone: %.400s", s->query->err->message);
     s->source = query_open(s->query, spec->from, NULL, NULL);
     s->log = query_open(s->query, s->name, NULL, NULL);
 }
@@ -76,10 +81,24 @@ static int64_t beyond(int64_t end, int64_t position)
     return position < 0 || end <= position ? 0 : end - position;
 }
 
+/* Nobody begins it again by himself: what was finished before would run again. */
+static void explain_lost_position(stream_t *s, uint32_t partition)
+{
+    if (partition < s->spec->items_partitions && !s->why[0])
+        (void)snprintf(s->why, WHY_TEXT_MAX,
+                       "group %.180s has no position for partition %" PRIu32
+                       " of %.180s, and workers take nothing of it: set it with Kafka's tools, or begin another stream",
+                       s->name, partition, s->spec->from);
+}
+
 static void fill_lane(stream_t *s, fanmap_lane_info_t *lane, int64_t now_ms)
 {
     int32_t partition = (int32_t)lane->partition;
     int64_t finished = s->finished[partition];
+    if (finished < 0) {
+        explain_lost_position(s, lane->partition);
+        finished = query_first(s->query, s->source, partition);
+    }
     lane->lag = beyond(query_end_of(s->query, s->source, partition), finished);
     lane->head = lane->lag > 0 ? finished : -1;
     lane->head_age_ms = -1;
@@ -114,7 +133,7 @@ static void fill_stream(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
     s->finished = calloc(s->n + 1, sizeof *s->finished);
     s->gathered = calloc(s->n + 1, sizeof *s->gathered);
     ret->lanes = lanes;
-    places_t places = {.order = s->order};
+    places_t places = {.order = s->spec->stream};
     if (!lanes || !s->finished || !s->gathered)
         return;
     query_committed(query, s->source, s->name, s->n, s->finished);
@@ -134,9 +153,10 @@ static void fill_stream(stream_t *s, int64_t now_ms, fanmap_show_t *ret)
     }
 }
 
-void show_stream(query_t *query, const spec_t *spec, int64_t now_ms, fanmap_show_t *ret)
+void show_stream(query_t *query, const spec_t *spec, int64_t now_ms, fanmap_show_t *ret, char ret_why[WHY_TEXT_MAX])
 {
-    stream_t s = {.query = query, .order = spec->stream};
+    stream_t s = {.query = query, .spec = spec, .why = ret_why};
+    ret_why[0] = '\0';
     name_of_id(s.name, query->f->namespace_name, NAME_STREAM, spec->job);
     name_of_id(s.gatherers, query->f->namespace_name, NAME_GATHER, spec->job);
     open_topics(&s, spec);

@@ -28,8 +28,9 @@ typedef enum { WRITER_CLOSED, WRITER_OPENS, WRITER_READY, WRITER_BUSY, WRITER_BR
 /* stream_stall.c */
 typedef struct {
     loop_timer_t *timer;
-    size_t asked_n; /* topics that Kafka was asked about */
-    bool is_said;   /* until something is stored again */
+    bool is_asking; /* Kafka, about one topic after the other: */
+    size_t asked_n;
+    bool is_said; /* until something is stored again */
     char why[WHY_TEXT_MAX];
 } stream_stall_t;
 
@@ -119,6 +120,9 @@ int stream_start_read(const char *text, int64_t *ret_ms, fanmap_error_t *err);
 /* Wherein what is asked for is another stream (policy_differences); "": it is the same. */
 void stream_differences(const spec_t *is, const spec_t *asked, char *ret, size_t cap);
 
+/* The group that is to have a position has none for the partition of the topic. */
+void stream_lacks_position(fanmap_error_t *err, const fanmap_stream_t *s, const char *group, uint32_t partition,
+                           const char *topic);
 /* stream_topics.c: they are there, or made; of a new stream also its groups. What fails is in s->query. */
 void stream_topics(fanmap_stream_t *s, bool is_new);
 

@@ -6,14 +6,10 @@
 #include "client/services/stream.h"
 
 /* Where it was is what keeps an outcome from being written twice. Lanes that were added to the source later begin with none. */
-static void lacks_position(fanmap_stream_t *s, int32_t lane)
+static void lacks_position(fanmap_stream_t *s, uint32_t lane)
 {
     fanmap_error_t err;
-    err_set(
-        &err, FANMAP_ELOST,
-        "stream %s: group %s has no position for partition %d of %s: Kafka forgot it (offsets.retention.minutes), or "
-        "the topic was made anew; set it with Kafka's tools, or cancel the stream and begin one of another name",
-        s->spec.job, s->group_name, (int)lane, s->log_name);
+    stream_lacks_position(&err, s, s->group_name, lane, s->log_name);
     stream_fail(s, &err);
     s->must_rejoin = true;
 }
@@ -30,7 +26,7 @@ static void on_assigned(void *arg, int32_t lane, int64_t offset, bool was_commit
         return;
     }
     if (!was_committed && (uint32_t)lane < s->spec.items_partitions) {
-        lacks_position(s, lane);
+        lacks_position(s, (uint32_t)lane);
         return;
     }
     if (was_committed)

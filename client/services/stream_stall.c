@@ -17,32 +17,44 @@ static void log_stall(fanmap_stream_t *s)
         s->stall.why[0] ? s->stall.why : "its topics have their replicas, so Kafka is slow or holds it up");
 }
 
-static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
+/* The topics that may hold it up, one after the other. */
+static const char *asked_topic(const fanmap_stream_t *s)
 {
-    fanmap_stream_t *s = arg;
-    char *why = s->stall.why;
-    (void)err; /* then it is not known why */
-    if (!why[0] && !held_topic_why(why, sizeof s->stall.why, s->spec.to, topics, n))
-        (void)held_topic_why(why, sizeof s->stall.why, s->spec.errors_to, topics, n);
-    if (--s->stall.asked_n == 0 && s->writer_state == WRITER_BUSY && !s->stall.is_said)
+    const char *const topics[] = {s->spec.to, s->spec.errors_to};
+    return s->stall.asked_n < sizeof topics / sizeof topics[0] ? topics[s->stall.asked_n] : NULL;
+}
+
+static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err);
+
+static void ask_next(fanmap_stream_t *s)
+{
+    fanmap_error_t ignored; /* out of memory: then it is not known why */
+    for (const char *topic; (topic = asked_topic(s)) && !s->stall.why[0]; s->stall.asked_n++)
+        if (topic[0] && bus_survey(s->f->bus, topic, on_survey, s, &ignored) == FANMAP_OK)
+            return;
+    s->stall.is_asking = false;
+    if (s->writer_state == WRITER_BUSY && !s->stall.is_said)
         log_stall(s);
 }
 
-static void survey_topic(fanmap_stream_t *s, const char *topic)
+static void on_survey(void *arg, const bus_topic_state_t *topics, size_t n, const fanmap_error_t *err)
 {
-    fanmap_error_t ignored; /* out of memory: it is said the next time */
-    if (topic[0] && bus_survey(s->f->bus, topic, on_survey, s, &ignored) == FANMAP_OK)
-        s->stall.asked_n++;
+    fanmap_stream_t *s = arg;
+    if (!err)
+        (void)held_topic_why(s->stall.why, sizeof s->stall.why, asked_topic(s), topics, n);
+    s->stall.asked_n++;
+    ask_next(s);
 }
 
 static void on_timer(void *arg)
 {
     fanmap_stream_t *s = arg;
-    if (s->writer_state != WRITER_BUSY || s->stall.is_said || s->stall.asked_n > 0)
+    if (s->writer_state != WRITER_BUSY || s->stall.is_said || s->stall.is_asking)
         return;
     s->stall.why[0] = '\0';
-    survey_topic(s, s->spec.to);
-    survey_topic(s, s->spec.errors_to);
+    s->stall.asked_n = 0;
+    s->stall.is_asking = true;
+    ask_next(s);
 }
 
 int stream_stall_open(fanmap_stream_t *s, fanmap_error_t *err)

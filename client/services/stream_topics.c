@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/admin/offsets.h"
 #include "client/services/stream.h"
 
 /* How many partitions one of others has that must be there. */
@@ -124,12 +125,46 @@ static void begin_groups(fanmap_stream_t *s)
         begin_at(s, source, log);
 }
 
+void stream_lacks_position(fanmap_error_t *err, const fanmap_stream_t *s, const char *group, uint32_t partition,
+                           const char *topic)
+{
+    err_set(err, FANMAP_ELOST,
+            "stream %s: group %s has no position for partition %" PRIu32
+            " of %s: Kafka forgot it (offsets.retention.minutes), or the topic was made anew; set it with Kafka's "
+            "tools, or cancel the stream and begin one of another name",
+            s->spec.job, group, partition, topic);
+}
+
+/* Workers take nothing where their group has no position. Whoever may not look goes on: they say it, too. */
+static void check_source_group(fanmap_stream_t *s)
+{
+    query_t *query = &s->query;
+    uint32_t n = s->spec.items_partitions;
+    int64_t *held = calloc(n + 1, sizeof *held);
+    if (!held)
+        query_out_of_memory(query);
+    bus_topic_t *source = query_open(query, s->spec.from, NULL, NULL);
+    if (query->result == FANMAP_OK)
+        query_committed(query, source, s->log_name, n, held);
+    if (query->result == FANMAP_EREFUSED)
+        query_clear_error(query);
+    else
+        for (uint32_t i = 0; query->result == FANMAP_OK && i < n; i++)
+            if (held[i] < 0) {
+                stream_lacks_position(query->err, s, s->log_name, i, s->spec.from);
+                query->result = FANMAP_ELOST;
+            }
+    free(held);
+}
+
 void stream_topics(fanmap_stream_t *s, bool is_new)
 {
     check_topics(s);
     make_log(s);
-    if (!is_new)
+    if (!is_new) {
+        check_source_group(s);
         return;
+    }
     s->spec.items_partitions = s->source_n;
     s->spec.to_bytes_max = s->out.to_bytes_max;
     begin_groups(s);

@@ -128,3 +128,42 @@ class Held(StreamCase):
         self.assertIn("stored again", stream.err())
         wait_until(lambda: "20 handed out" in stream.err(), 60 * PATIENCE, "it counts what is stored")  # not each time that it tried
         self.assertEqual(max(int(n) for n in re.findall(r"(\d+) handed out", stream.err())), 20)
+
+
+class Gone(StreamCase):
+    """Topics of others that somebody deletes, or makes anew, while the stream runs."""
+
+    def show(self):
+        return json.loads(self.run_fanmap("show", "double", "--json").out())
+
+    def test_the_source(self):
+        """That it is gone is shown; one that is made anew is not begun by itself, which `show` and whoever joins say, and what is in it is behind."""
+        self.stream_worker()
+        stream = self.stream()
+        self.write(0, 7)
+        self.in_order(self.read(self.to, self.lanes, 8, quiet_s=0))
+        raw.delete_topic(self.kafka.port, self.source)
+        wait_until(lambda: f"topic {self.source} does not exist" in " ".join(self.show()["waits"]), 60 * PATIENCE, "show says that it is gone")
+        raw.create_topic(self.kafka.port, self.source, self.lanes)
+        self.write(8, 15)
+        wait_until(lambda: "has no position for partition" in " ".join(self.show()["waits"]), 60 * PATIENCE, "show says why nothing goes on")
+        shown = self.show()
+        self.assertEqual((shown["lag"], shown["stream"]["lanes"][0]["lag"], shown["stream"]["lanes"][0]["head"]), (8, 2, 0))
+        self.assert_one_line(self.finish(self.stream(), 30, 6), f"{self.namespace}.stream.double", "has no position", self.source)
+        self.assertTrue(stream.alive(), stream.err())
+        self.read(self.to, self.lanes, 8)
+
+    def test_the_output(self):
+        """It is named as what holds the stream up; made anew it gets each outcome that the old one had not."""
+        self.stream_worker()
+        stream = self.stream()
+        self.write(0, 7)
+        self.read(self.to, self.lanes, 8, quiet_s=0)
+        raw.delete_topic(self.kafka.port, self.to)
+        self.write(8, 15)
+        wait_until(lambda: f"is not stored for more than 3 s: topic {self.to} does not exist" in stream.err(), 60 * PATIENCE, "it is named")
+        wait_until(lambda: f"topic {self.to} does not exist" in " ".join(self.show()["waits"]), 30 * PATIENCE, "show names it")
+        raw.create_topic(self.kafka.port, self.to, self.lanes)
+        got = self.read(self.to, self.lanes, 8)
+        self.in_order(got)
+        self.assertEqual(sorted(json.loads(value)["n"] for _, _, value, _ in got), list(range(8, 16)))

@@ -110,6 +110,12 @@ void worker_slots(const worker_t *w, worker_slots_t *ret)
     }
 }
 
+int64_t worker_lane_committed(const worker_t *w, int32_t lane)
+{
+    const worker_part_t *part = lane >= 0 && (uint32_t)lane < w->parts_n ? w->parts[lane] : NULL;
+    return part == NULL || !part->is_owned ? -1 : part->committed;
+}
+
 int64_t worker_lane_prefix(const worker_t *w, int32_t lane, uint32_t *ret_task)
 {
     const worker_part_t *part = lane >= 0 && (uint32_t)lane < w->parts_n ? w->parts[lane] : NULL;

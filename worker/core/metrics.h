@@ -39,6 +39,8 @@ const worker_counts_t *worker_counts(const worker_t *worker, uint32_t task);
 /* Of all tasks, now; `ret` has one for each. */
 void worker_present(const worker_t *worker, int64_t now_ms, worker_present_t *ret);
 void worker_slots(const worker_t *worker, worker_slots_t *ret);
+/* What Kafka has stored as the lane's position; -1: it is not owned, or nothing. */
+int64_t worker_lane_committed(const worker_t *worker, int32_t lane);
 /* The lane's first record that is not finished; -1: it is not owned. */
 int64_t worker_lane_prefix(const worker_t *worker, int32_t lane, uint32_t *ret_task);
 

@@ -4,17 +4,22 @@
 #include "worker/shell/state.h"
 #include "worker/shell/stream.h"
 
+void shell_lacks_position(const worker_shell_t *shell, int32_t partition, fanmap_error_t *err)
+{
+    err_set(
+        err, FANMAP_ELOST,
+        "its group has no position for partition %d of %s: Kafka forgot it (offsets.retention.minutes), or the topic "
+        "was made anew; set it with Kafka's tools, or cancel the stream",
+        (int)partition, shell->stream->from);
+}
+
 /* To begin the source again would run everything again. Partitions that were added to it later begin with none. */
 static bool lacks_position(worker_shell_t *shell, int32_t partition)
 {
     fanmap_error_t err;
     if (!shell->stream || (uint32_t)partition >= shell->stream->items_partitions)
         return false;
-    err_set(
-        &err, FANMAP_ELOST,
-        "its group has no position for partition %d of %s: Kafka forgot it (offsets.retention.minutes), or the topic "
-        "was made anew; set it with Kafka's tools, or cancel the stream",
-        (int)partition, shell->stream->from);
+    shell_lacks_position(shell, partition, &err);
     shell_fail(shell, &err);
     return true;
 }

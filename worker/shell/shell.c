@@ -128,6 +128,8 @@ static int open_parts(worker_shell_t *shell, fanmap_error_t *err)
         shell->tokens->listen(shell->tokens, TOKENS_WAKES, shell->incarnation, on_wake, shell);
     if (r == FANMAP_OK && !shell->stream)
         r = shell_open_handoff(shell, err);
+    if (r == FANMAP_OK)
+        r = shell_positions_open(shell, err);
     return r == FANMAP_OK ? shell_watch_room(shell, err) : r;
 }
 
@@ -217,6 +219,7 @@ void worker_shell_close(worker_shell_t *shell)
     worker_actions_free(&shell->actions);
     shell_free_packs(shell);
     shell_lanes_free(shell);
+    shell_positions_close(shell);
     shell_stream_free(shell);
     free(shell->items);
     free(shell->items_partitions);

@@ -16,6 +16,11 @@ bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *
 void shell_stream_context(worker_shell_t *shell, const worker_action_t *action, slot_run_t *ret_run);
 /* Gives back what an event of shell_stream_item handed over. */
 void shell_stream_release(worker_shell_t *shell, void *payload);
+/* kept_positions.c: looks from now on whether its group keeps them. */
+int shell_positions_open(worker_shell_t *shell, fanmap_error_t *err);
+void shell_positions_close(worker_shell_t *shell);
+/* group.c: the error of a partition that its group has no position for. */
+void shell_lacks_position(const worker_shell_t *shell, int32_t partition, fanmap_error_t *err);
 /* Behind the last of them. */
 void shell_stream_free(worker_shell_t *shell);
 void shell_stream_publish(worker_shell_t *shell, const worker_action_t *action);
