@@ -1,7 +1,7 @@
 #include "client/gathering/dead_headers.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/invariant.h"

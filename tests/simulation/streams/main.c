@@ -11,7 +11,7 @@ enum { STEPS = 6000, SETTLE_STEPS = 60000, MUTANT_SEEDS = 300 };
 /* What a run must have; the rest is drawn. */
 typedef struct {
     stream_order_t order; /* STREAM_NOT: any */
-    bool loses_log, has_calls;
+    bool loses_log, has_calls, has_rivals;
 } wanted_t;
 
 static const struct {
@@ -38,7 +38,7 @@ static const struct {
     {"needed", RULE_NEEDED, {0}},
     {"forgot", RULE_FORGOT, {.order = STREAM_UNORDERED, .loses_log = true}},
     {"generation", RULE_GENERATION, {0}},
-    {"present", RULE_PRESENT, {0}},
+    {"present", RULE_PRESENT, {.has_rivals = true}},
     {"split", RULE_SPLIT, {.has_calls = true}},
     {"joins", RULE_JOINS, {.has_calls = true}},
     {"blame", RULE_BLAME, {.has_calls = true}},
@@ -88,6 +88,10 @@ static void draw(world_t *x, uint64_t seed, wanted_t wanted)
     x->loses_log = chance(x, 200) || wanted.loses_log;
     x->is_plain = chance(x, 200);
     x->items_max = chance(x, 300) ? 4 + roll(x, 8) : 1000; /* below all windows together, or above */
+    if (wanted.has_rivals) {
+        x->gatherers_n = GATHERERS_MAX;
+        x->faults_permille = 25;
+    }
     draw_calls(x, wanted.has_calls);
     for (uint32_t l = 0; l < x->lanes_n; l++) {
         stream_lane_t *lane = &x->lanes[l];
