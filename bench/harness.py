@@ -22,6 +22,7 @@ RECORDED = os.path.join(BUILD, "tests", "recorded.so")
 NOOP = os.path.join(BUILD, "bench", "noop.so")  # one task, so one topic of items
 RAW_STREAM = os.path.join(BUILD, "bench", "raw_stream")
 RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
+HEAVY = os.path.join(BUILD, "bench", "heavy")
 LATENCY = os.path.join(BUILD, "bench", "latency")
 LINES = ("--input-format", "lines", "--output-format", "lines")
 LOCAL = [FANMAP, "map", "--local", "-q", "--slots", "2"]

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from harness import FANMAP, LINES, LOCAL, RECORDED, ROOT, Result, numbers_file, pairs_of, timed
+from harness import FANMAP, HEAVY, LINES, LOCAL, RECORDED, ROOT, Result, numbers_file, pairs_of, timed
 
 
 def fed(command, path):
@@ -26,6 +26,18 @@ def commands(pairs, _items):
     """4,000 commands `/bin/true N`, 2 slots / xargs -P2 -n1"""
     return against("4,000 commands / xargs -P2 -n1", 4000, pairs, [*LOCAL, "--", "/bin/true", "{}"],
                    ["xargs", "-P2", "-n1", "/bin/true"], 1.3)
+
+
+def commands_heavy(pairs, _items):
+    """the same 4,000 commands, started by a C program that holds 1 GiB / xargs"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = numbers_file(folder, 4000)
+
+        def ours():
+            return float(subprocess.run([HEAVY, "1024", "4000"], check=True, capture_output=True, text=True).stdout)
+
+        yield Result("4,000 commands of a program that holds 1 GiB / xargs -P2 -n1",
+                     pairs_of(pairs, ours, lambda: fed(["xargs", "-P2", "-n1", "/bin/true"], path)), target=1.3)
 
 
 def parallel(pairs, _items):
@@ -104,4 +116,4 @@ def served(pairs, items):
                      pairs_of(pairs, lambda: fed(ours, path), lambda: fed([sys.executable, "-c", PIPED], path)), target=0.5)
 
 
-ROWS = {"commands": commands, "parallel": parallel, "containers": containers, "noop": noop, "served": served}
+ROWS = {"commands": commands, "commands-heavy": commands_heavy, "parallel": parallel, "containers": containers, "noop": noop, "served": served}
