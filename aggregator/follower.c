@@ -78,6 +78,14 @@ static void miss_deleted(follower_t *f, follow_lane_t *lane, int64_t at)
     lane->is_asked = false;
 }
 
+/* What the log's very first record says to be whole was before the stream began, and nobody misses it. */
+static void heed_beginning(follow_lane_t *lane, int64_t at)
+{
+    if (at > 0 || lane->rules.last >= lane->whole)
+        return;
+    lane->rules.last = lane->given = lane->whole;
+}
+
 static void look_at(follower_t *f, follow_lane_t *lane, follow_pack_t *pack)
 {
     streamlog_pack_t log;
@@ -85,6 +93,7 @@ static void look_at(follower_t *f, follow_lane_t *lane, follow_pack_t *pack)
     gather_calls_t calls = calls_of(f, lane);
     (void)streamlog_decode(pack->value, pack->len, &log);
     lane->whole = log.whole;
+    heed_beginning(lane, pack->at);
     miss_deleted(f, lane, pack->at);
     gather_outcome_t *all = read_pack(f, pack, &log, &n);
     if (all == NULL)

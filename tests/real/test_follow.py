@@ -88,6 +88,15 @@ class Follow(StreamCase):
         for order in (), ("--unordered",):
             self.assertIn("no longer whole", self.gather("--from", "0:0,1:0", *order, exit_status=6).err())
 
+    def test_from_before_the_stream_began(self):
+        """A stream that began at the end of its source has nothing of before: nobody lost that, also who asks for it."""
+        self.write(1, 100)
+        self.run_fanmap("stream", "echo", "--job-id", "later", "--from", self.source, "--to", self.to, "--start", "latest", "--detach")
+        self.write(101, 110)
+        reader = self.start("gather", "later", "--records", "--follow", "--from", "0:0,1:7")
+        wait_until(lambda: reader.out().count(b"\n") == 10, 60 * PATIENCE, "what came since")
+        self.check(records(reader.out()), 101, 110)
+
     def test_nothing_is_left_of_what_was_asked_for(self):
         """Where all that was handed out is deleted no record tells of it; whoever asks for it, or had a part of it, is told all the same."""
         self.write(1, 100)

@@ -336,6 +336,29 @@ static void test_deleted_before_it_was_read(void **state)
     }
 }
 
+/* A stream that began at its source's offset 100 has no outcomes of before, and nobody lost them. */
+static void test_from_before_its_beginning(void **state)
+{
+    static const stream_order_t orders[] = {STREAM_BY_PARTITION, STREAM_UNORDERED};
+    static given_t given;
+    bool is_lost;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        log_t log = {.n = {0}};
+        const int64_t offsets[] = {100, 101}, prevs[] = {99, 100};
+        put_pack(&log, 0, 99, offsets, prevs, 2);
+        put_plain(&log, 0, 102, 131, -1);
+        read_from(&log, orders[i], "0:0", &given, &is_lost);
+        assert_int_equal(given.n, 32);
+        assert_int_equal(given.offset[0], 100);
+        assert_false(is_lost);
+        log.low[0] = 1; /* that record is gone: what it had is */
+        read_from(&log, orders[i], "0:0", &given, &is_lost);
+        assert_true(is_lost);
+        free_log(&log);
+    }
+}
+
 /* Nothing of the lane is left in its log, and others had handed out up to 29: is something lost? */
 static bool loses_all(stream_order_t order, const char *text, int64_t low, int64_t end)
 {
@@ -486,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_offset_that_a_user_names),
         cmocka_unit_test(test_deleted_before_it_was_read),
         cmocka_unit_test(test_all_of_it_deleted),
+        cmocka_unit_test(test_from_before_its_beginning),
         cmocka_unit_test(test_begins_with_what_is_there),
         cmocka_unit_test(test_bad_places),
         cmocka_unit_test(test_skipped_are_counted),
