@@ -10,28 +10,36 @@
 #include "client/gathering/outcome.h"
 #include "schemas/names.h"
 
-enum { NAME_BYTES = 256 };
-
 typedef struct {
     bus_header_t at[STREAMLOG_HEADERS_MAX + DEAD_HEADERS_MAX];
     size_t n;
-    char names[STREAMLOG_HEADERS_MAX][NAME_BYTES];
     dead_headers_t ours;
 } headers_t;
 
-/* Those of a record that was replayed, or came through another stream, are replaced. */
-static void add_source(headers_t *h, uint32_t dialects, stream_outcome_t outcome)
+static size_t names_bytes(stream_outcome_t outcome)
 {
     stream_header_t header;
+    size_t bytes = 1;
+    while (streamlog_header(&outcome, &header))
+        bytes += header.name_len + 1;
+    return bytes;
+}
+
+/* Those of a record that was replayed, or came through another stream, are replaced. False: out of memory. */
+static bool add_source(headers_t *h, buf_t *names, uint32_t dialects, stream_outcome_t outcome)
+{
+    stream_header_t header;
+    buf_clear(names);
+    if (!buf_reserve(names, names_bytes(outcome))) /* nothing moves while they are pointed at */
+        return false;
     while (h->n < STREAMLOG_HEADERS_MAX && streamlog_header(&outcome, &header)) {
-        char *name = h->names[h->n];
-        if (header.name_len >= NAME_BYTES)
-            continue;
-        memcpy(name, header.name, header.name_len);
-        name[header.name_len] = '\0';
+        const char *name = (const char *)names->data + names->len;
+        buf_append(names, header.name, header.name_len);
+        buf_append(names, "", 1);
         if (!dead_header_is_ours(dialects, name))
             h->at[h->n++] = (bus_header_t){name, header.value, header.value_len};
     }
+    return true;
 }
 
 static void add_ours(headers_t *h, uint32_t dialects, const plain_out_t *out, uint32_t lane, const stream_outcome_t *o)
@@ -92,7 +100,8 @@ static int send_record(const putting_t *p, const char *topic, const void *value,
     const spec_t *spec = p->out->spec;
     uint32_t dialects = topic == spec->errors_to ? spec->terms.dead_headers : DEAD_FANMAP;
     h.n = 0;
-    add_source(&h, dialects, *o);
+    if (!add_source(&h, &p->out->names, dialects, *o))
+        return err_set(err, FANMAP_ENOMEM, "out of memory");
     add_ours(&h, dialects, p->out, p->lane, o);
     int r = check_size(p->out, topic, o->source_key_len, len, &h, err);
     if (r != FANMAP_OK)
@@ -182,4 +191,5 @@ void plain_free(plain_out_t *out)
 {
     buf_free(&out->value);
     buf_free(&out->text);
+    buf_free(&out->names);
 }

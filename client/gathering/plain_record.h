@@ -11,9 +11,9 @@ typedef struct {
     const char *group;                       /* that read the source; of a job NULL */
     uint32_t to_bytes_max, errors_bytes_max; /* what these topics take at most; 0: not known */
     uint64_t errors;
-    bool has_put; /* something is in a transaction; whoever ends that clears it */
-    buf_t value, text;
-    fanmap_error_t why; /* the message of a value that could not be written */
+    bool has_put;             /* something is in a transaction; whoever ends that clears it */
+    buf_t value, text, names; /* names: of headers, each with a NUL behind it */
+    fanmap_error_t why;       /* the message of a value that could not be written */
 } plain_out_t;
 
 /* Puts the record that stands for the outcome into the transaction, or none where none is asked for. What cannot be written as a
