@@ -203,20 +203,21 @@ static void split_pack(worker_shell_t *shell, inflight_t *pack)
     }
 }
 
-/* Beside a value the record may stand: it goes with the error. If that is too large, too, the record's value is left out, then
- * its headers, then its key. */
-static void make_too_large(stream_outcome_t *entry)
+/* A value becomes an error, with which the record goes that may stand beside it. Of an error's record the value is left out, then its
+ * headers, then its key, and at last what the task said. */
+static void make_smaller(stream_outcome_t *entry)
 {
-    bool was_error = entry->outcome.kind != FANMAP_VALUE;
-    if (was_error && entry->has_source) {
+    bool is_value = entry->outcome.kind == FANMAP_VALUE;
+    if (!is_value && entry->has_source) {
         entry->has_source = false;
-    } else if (was_error && entry->headers_n > 0) {
+    } else if (!is_value && entry->headers_n > 0) {
         entry->headers_n = 0;
-    } else if (was_error) {
+    } else if (!is_value && entry->source_key) {
         entry->source_key = NULL;
         entry->source_key_len = 0;
+    } else {
+        entry->outcome = too_large(&entry->outcome);
     }
-    entry->outcome = too_large(&entry->outcome);
 }
 
 /* The same of a stream. */
@@ -228,7 +229,7 @@ static void split_stream_pack(worker_shell_t *shell, inflight_t *pack)
         return;
     for (size_t i = 0; i < pack->items_n && streamlog_next(&log, &entry); i++) {
         if (pack->count == 1)
-            make_too_large(&entry);
+            make_smaller(&entry);
         mp_reader_t end = entry.headers;
         mp_skip_fields(&end, 2 * entry.headers_n);
         inflight_t *one = shell_pack(shell, pack->key, pack->topic, pack->partition, 0);
