@@ -68,7 +68,9 @@ static void log_event(kafka_bus_t *bus, rd_kafka_event_t *event)
         return;
     if (facility != NULL && strcmp(facility, "SSLCERTVRFY") == 0 && kafka_note_certificate(bus, text))
         return;
-    if (strstr(text, "load in progress") != NULL) /* a broker that has just started: asked again, no news */
+    const char *changed = strstr(text, "partition count changed");
+    if (strstr(text, "load in progress") != NULL || /* a broker that has just started: asked again, no news */
+        (changed != NULL && strcmp(strrchr(changed, ' '), " 0") == 0)) /* a right that is missing, which is said */
         level = 7;
     if (facility != NULL && (strcmp(facility, "FAIL") == 0 || strcmp(facility, "TXNERR") == 0 ||
                              strcmp(facility, "FATAL") == 0 || strcmp(facility, "ERROR") == 0))

@@ -52,9 +52,7 @@ static void request_fail(request_t *request, rd_kafka_resp_err_t code, const cha
                         code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
                         code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
     if (kafka_error_class(code) == FANMAP_EREFUSED)
-        kafka_refusal(request->bus, code,
-                      request->group == NULL ? KAFKA_WANTED(operation, request->topic)
-                                             : KAFKA_WANTED_GROUP(operation, request->group),
+        kafka_refusal(request->bus, code, &(kafka_wanted_t){operation, request->topic, request->group},
                       rd_kafka_err2str(code), &request->err);
     else
         (void)err_set_retry(&request->err, FANMAP_EUNREACHABLE, "topic %s: %s", request->topic, rd_kafka_err2str(code));

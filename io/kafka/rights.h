@@ -8,10 +8,10 @@
 typedef struct {
     const char *operation; /* as kafka-acls calls it */
     const char *name;      /* of the topic, */
-    const char *group;     /* or of the group; NULL: the one that the bus is a member of */
+    const char
+        *group; /* and of the group; NULL: the one that the bus is a member of. The code says which of them it is */
 } kafka_wanted_t;
-#define KAFKA_WANTED(operation, name)        (&(kafka_wanted_t){operation, name, NULL})
-#define KAFKA_WANTED_GROUP(operation, group) (&(kafka_wanted_t){operation, NULL, group})
+#define KAFKA_WANTED(operation, name) (&(kafka_wanted_t){operation, name, NULL})
 /* wanted NULL: nobody knows better than `what`, the text of librdkafka. */
 void kafka_refusal(const kafka_bus_t *bus, rd_kafka_resp_err_t code, const kafka_wanted_t *wanted, const char *what,
                    fanmap_error_t *ret);

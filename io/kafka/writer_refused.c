@@ -1,4 +1,7 @@
 /* What Kafka refuses of a transaction for good, in one line: the library says only that the transaction failed. */
+#include <stdio.h>
+#include <string.h>
+
 #include "io/kafka/events.h"
 #include "io/kafka/rights.h"
 #include "io/kafka/writer.h"
@@ -39,6 +42,30 @@ static void take_reports(kafka_writer_t *writer, rd_kafka_event_t *event)
     }
 }
 
+/* Which topic may not be written in a transaction, the library says in a log line alone: Failed to add partition "TOPIC" [0] ... */
+static bool take_denied(kafka_writer_t *writer, rd_kafka_event_t *event)
+{
+    const rd_kafka_resp_err_t denied = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    const char *facility = NULL, *text = NULL, *why = rd_kafka_err2str(denied);
+    char topic[256];
+    int level;
+    if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_LOG || rd_kafka_event_log(event, &facility, &text, &level) != 0 ||
+        facility == NULL || strcmp(facility, "ADDPARTS") != 0 || strstr(text, why) == NULL ||
+        (text = strchr(text, '"')) == NULL)
+        return false;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)strcspn(text + 1, "\""), text + 1);
+    if (writer->refused.code == 0)
+        kafka_refusal(writer->bus, denied, KAFKA_WANTED("Write", topic), why, &writer->refused);
+    return true;
+}
+
+/* What follows from what was refused is no news. */
+static bool is_echo(const kafka_writer_t *writer, rd_kafka_event_t *event)
+{
+    return writer->refused.code != 0 && rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+           kafka_error_class(rd_kafka_event_error(event)) == 0;
+}
+
 void kafka_writer_event(kafka_writer_t *writer, rd_kafka_event_t *event)
 {
     const rd_kafka_resp_err_t id_refused = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
@@ -47,7 +74,7 @@ void kafka_writer_event(kafka_writer_t *writer, rd_kafka_event_t *event)
         take_reports(writer, event);
     else if (is_error && rd_kafka_event_error(event) == id_refused)
         kafka_refused(writer->bus, id_refused, KAFKA_WANTED("Write", writer->id), NULL);
-    else {
+    else if (!take_denied(writer, event) && !is_echo(writer, event)) {
         kafka_event(writer->bus, event);
         return;
     }

@@ -8,7 +8,7 @@ import signal
 import fleet
 import raw
 from fleet import PATIENCE, RECORDED, Case, seq, suite_folder, wait_until
-from secure import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, SecureKafka
+from secure import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, TOPIC, USER, SecureKafka
 from services import Unavailable
 
 _broker = {}
@@ -298,29 +298,40 @@ class Rights(Secure):
             with self.subTest(command=command):
                 self.denied(command, "Describe", f"{self.namespace}.")
 
-    def test_a_stream_with_its_rights_and_what_it_misses(self):
+    def of_stream(self):
+        """Topics of a stream, as the options that name them; and what begins it."""
         topics = [f"{self.namespace}.{name}" for name in ("from", "to", "bad")]
         for topic in topics:
             raw.create_topic(self.kafka.port, topic, 1)
         of = ["--stream", "s", *(word for name, topic in zip(("from", "to", "errors-to"), topics) for word in ("--" + name, topic))]
-        run = ("stream", "echo", "--job-id", "s", *of[2:], *self.as_user(), "--session-timeout", "6s")
+        return topics, of, ("stream", "echo", "--job-id", "s", *of[2:], "--session-timeout", "6s")
+
+    def may(self, kind, name, *operations):
+        self.kafka.grant(kind, f"{self.namespace}.{name}", f"User:{USER}", operations)
+
+    def test_a_stream_with_its_rights_and_what_it_misses(self):
+        topics, of, run = self.of_stream()
+        run = (*run, *self.as_user())
 
         def misses(operation, name):
             raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"1")])
             text = self.finish(self.start(*run), 60, 4).err()
             self.assertIn(f"denies User:{USER} {operation} on", text)
             self.assertIn(f"{self.namespace}.{name}", text)
+            self.assertEqual([line for line in text.splitlines()[:-1] if "info: stream s: " not in line], [])
 
         self.grant("worker")
         self.grant("worker", of=of)
         self.worker(*self.as_user(), slots=1)
-        missing = [("Write", "gather.s."), ("Read", "gather.s"), ("Write", "to")]
+        missing = [("Write", "to"), ("Write", "gather.s."), ("Read", "gather.s")]
         self.grant("stream", *missing, of=of)
         misses("Describe", "to")
-        self.grant("stream", *missing[:2], of=of)
+        self.may(TOPIC, "to", "Describe")  # as who reads it: then it is refused where the transaction is
         misses("Read", "gather.s")
-        self.grant("stream", *missing[:1], of=of)
+        self.grant("stream", *missing[:2], of=of)
         misses("Write", "gather.s.")
+        self.grant("stream", *missing[:1], of=of)
+        misses("Write", "to")
         self.grant("stream", of=of)
         stream = self.start(*run)
         wait_until(lambda: raw.end(self.kafka.port, topics[1], 0) >= 3, 60 * PATIENCE, "the outcomes")

@@ -8,10 +8,11 @@
 
 enum { HELD_MS_MIN = 250, HELD_MS_MAX = 2000, HELD_SAID_MS = 30000 };
 
+/* What is refused ends the worker, whose last line that is. */
 static void say(worker_shell_t *shell, const fanmap_error_t *err)
 {
     int64_t now = loop_now_ms(shell->loop);
-    if (now < shell->held.say_ms)
+    if (now < shell->held.say_ms || err->code == FANMAP_EREFUSED)
         return;
     shell->held.say_ms = now + HELD_SAID_MS;
     shell->held.was_said = true;
