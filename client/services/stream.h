@@ -85,7 +85,7 @@ struct fanmap_stream {
     uint64_t put_n;                             /* handed out since, and out.errors counts those that failed, too */
     stream_progress_t progress;
     stream_workers_t workers;
-    bool said_bad_record;
+    bool said_bad_record, said_undeletable;
     end_watch_t end;
     bool is_cancelled;
     bool is_dealt;            /* its partitions are known, and were not lost since */

@@ -12,9 +12,15 @@ static int64_t keep_ms(const fanmap_stream_t *s)
     return (int64_t)options_ms(s->f->options, OPT_KEEP);
 }
 
+/* What stays is deleted the next time. A right that is missing stops nothing, but somebody has to give it. */
 static void on_deleted(void *arg, const bus_answer_t *answer)
 {
-    (void)arg, (void)answer; /* what stays is deleted the next time */
+    fanmap_stream_t *s = arg;
+    if (!answer->err || answer->err->code != FANMAP_EREFUSED || s->said_undeletable)
+        return;
+    s->said_undeletable = true;
+    client_log(s->f, FANMAP_LOG_WARNING, "stream %s: its log is not shortened, and grows: %s", s->spec.job,
+               answer->err->message);
 }
 
 static void delete_before(fanmap_stream_t *s, uint32_t lane, int64_t at)

@@ -25,6 +25,7 @@ struct hosted {
     presence_t *presence;
     uint64_t concurrency, concurrency_version;
     const char *why;     /* it waits, as was logged; NULL: it does not */
+    fanmap_error_t said; /* why it could not be begun; code 0: it was ready since */
     loop_timer_t *again; /* it is begun anew */
     bool is_over;        /* the stream has ended */
     bool has_left;       /* its shell is to be closed */
@@ -64,10 +65,20 @@ worker_streams_t *worker_streams_new(loop_t *loop, bus_t *bus, const fanmap_opti
 
 /* ---- one stream ---- */
 
+/* What is tried again and again says nothing new of how. */
 static void on_log(void *arg, fanmap_log_level_t level, const char *line)
 {
     const hosted_t *h = arg;
-    log_to(h->of->log, h->of->log_arg, level, "stream %s: %s", h->spec.job, line);
+    if (h->said.code == 0 || level < FANMAP_LOG_INFO)
+        log_to(h->of->log, h->of->log_arg, level, "stream %s: %s", h->spec.job, line);
+}
+
+/* Once, until it is another, or the stream was ready. */
+static void say_failure(hosted_t *h, const fanmap_error_t *err)
+{
+    if (h->said.code != err->code || strcmp(h->said.message, err->message) != 0)
+        on_log(h, FANMAP_LOG_ERROR, err->message);
+    h->said = *err;
 }
 
 static void on_refused(void *arg, const fanmap_error_t *err)
@@ -77,7 +88,8 @@ static void on_refused(void *arg, const fanmap_error_t *err)
 
 static void on_ready(void *arg)
 {
-    const hosted_t *h = arg;
+    hosted_t *h = arg;
+    h->said.code = 0;
     log_to(h->of->log, h->of->log_arg, FANMAP_LOG_INFO, "stream %s: takes records of topic %s for task %s", h->spec.job,
            h->spec.from, h->spec.task);
 }
@@ -95,7 +107,7 @@ static void on_ended(void *arg, const fanmap_error_t *err)
 {
     hosted_t *h = arg;
     if (err)
-        on_log(h, FANMAP_LOG_ERROR, err->message);
+        say_failure(h, err);
     h->has_left = true;
     loop_defer(h->of->loop, close_ended, h->of);
 }
@@ -157,7 +169,7 @@ static void begin_hosted(void *arg)
         h->of->open_n++;
         return;
     }
-    on_log(h, FANMAP_LOG_ERROR, err.message);
+    say_failure(h, &err);
     close_shell(h);
     loop_timer_at(h->again, loop_now_ms(h->of->loop) + AGAIN_MS);
 }

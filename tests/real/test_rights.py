@@ -4,11 +4,12 @@ import ctypes
 import os
 import shlex
 import signal
+import time
 
 import fleet
 import raw
 from fleet import PATIENCE, RECORDED, Case, seq, suite_folder, wait_until
-from secure import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, TOPIC, USER, SecureKafka
+from secure import GROUP, PASSWORD, SCRAM_PASSWORD, SCRAM_USER, TOPIC, USER, SecureKafka
 from services import Unavailable
 
 _broker = {}
@@ -308,6 +309,40 @@ class Rights(Secure):
 
     def may(self, kind, name, *operations):
         self.kafka.grant(kind, f"{self.namespace}.{name}", f"User:{USER}", operations)
+
+    def test_what_a_stream_may_not_read_or_delete(self):
+        topics, of, run = self.of_stream()
+        run = (*run, *self.as_user(), "--keep", "1s")
+        self.worker(slots=1)
+        raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"1")])
+        self.grant("stream", ("Read", "stream.s"), ("Delete", "stream.s"), of=of)
+        self.may(GROUP, "stream.s", "Read")
+        self.may(TOPIC, "stream.s", "Describe")
+        self.refused(self.start(*run), f"denies User:{USER} Read on topic {self.namespace}.stream.s")
+        self.may(TOPIC, "stream.s", "Read")
+        stream = self.start(*run)
+        wait_until(lambda: "its log is not shortened, and grows" in stream.err(), 60 * PATIENCE, "it says that the log grows")
+        self.assertIn(f"denies User:{USER} Delete on topic {self.namespace}.stream.s", stream.err())
+        raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"2")])
+        wait_until(lambda: raw.end(self.kafka.port, topics[1], 0) >= 4, 60 * PATIENCE, "it goes on")
+        stream.signal(signal.SIGTERM)
+        self.assertEqual(self.finish(stream, 30).err().count("is not shortened"), 1)
+
+    def test_what_a_worker_of_a_stream_may_not_read(self):
+        """It says so once, serves its jobs, and takes part when it may."""
+        topics, of, run = self.of_stream()
+        self.grant("worker")
+        self.grant("worker", ("Read", "from"), of=of)
+        self.start(*run)
+        worker = self.worker(*self.as_user(), slots=1)
+        wait_until(lambda: "denies" in worker.err(), 60 * PATIENCE, "it says what it misses")
+        self.run_map("echo", data=seq(1, 10))
+        time.sleep(11)  # it has tried twice again
+        said = [line for line in worker.err().splitlines() if "stream s: " in line]
+        self.assertEqual([f"denies User:{USER} Describe on topic {topics[0]}" in line for line in said], [False, True])  # behind what its slots can
+        self.grant("worker", of=of)
+        raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"1")])
+        wait_until(lambda: raw.end(self.kafka.port, topics[1], 0) >= 2, 60 * PATIENCE, "the outcome")
 
     def test_a_stream_with_its_rights_and_what_it_misses(self):
         topics, of, run = self.of_stream()
