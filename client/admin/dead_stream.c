@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "client/admin/offsets.h"
 #include "client/gathering/dead_headers.h"
 
 enum { BATCH_N = 1000, TEXT_MAX = 256 };
@@ -176,10 +177,15 @@ static void read_batch(replay_t *r, uint32_t partition, int64_t end)
         keep_position(r, partition);
 }
 
+/* Its position is kept once before: who may not do that puts nothing back. */
 static void read_partition(replay_t *r, uint32_t partition, int64_t committed)
 {
     int64_t end = query_end_of(&r->query, r->errors.topic, (int32_t)partition);
-    r->next = committed < 0 || options_switch(r->filter, OPT_ALL) ? BUS_BEGIN : committed;
+    if (committed < 0 || options_switch(r->filter, OPT_ALL))
+        committed = query_first(&r->query, r->errors.topic, (int32_t)partition);
+    r->next = committed < 0 ? 0 : committed;
+    if (r->query.result == FANMAP_OK && r->next < end)
+        keep_position(r, partition);
     while (r->query.result == FANMAP_OK && r->next < end && end > 0)
         read_batch(r, partition, end);
 }

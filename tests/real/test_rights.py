@@ -310,6 +310,24 @@ class Rights(Secure):
     def may(self, kind, name, *operations):
         self.kafka.grant(kind, f"{self.namespace}.{name}", f"User:{USER}", operations)
 
+    def test_what_a_replay_misses(self):
+        """Who may not keep how far he came puts nothing back."""
+        topics, of, run = self.of_stream()
+        self.start(*run)
+        self.worker(slots=1)
+        raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"{bad")])
+        wait_until(lambda: raw.end(self.kafka.port, topics[2], 0) >= 2, 60 * PATIENCE, "the error")
+        self.grant("replay", ("Read", "replay.s"), ("Write", "from"), of=of)
+        self.may(GROUP, "replay.s", "Describe")
+        self.may(TOPIC, "from", "Read")  # as who looks at it otherwise
+        self.denied(("dead", "replay", "--stream", "s"), "Read on group", f"{self.namespace}.replay.s")
+        self.grant("replay", ("Write", "from"), of=of)
+        self.denied(("dead", "replay", "--stream", "s"), "Write on topic", f"{self.namespace}.from")
+        self.assertEqual(raw.end(self.kafka.port, topics[0], 0), 1)
+        self.grant("replay", of=of)
+        self.assertEqual(self.run_fanmap("dead", "replay", "--stream", "s", *self.as_user()).out(), b"1 put back, 0 left\n")
+        wait_until(lambda: raw.end(self.kafka.port, topics[0], 0) == 2, 30 * PATIENCE, "it is there again, once")
+
     def test_what_a_stream_may_not_read_or_delete(self):
         topics, of, run = self.of_stream()
         run = (*run, *self.as_user(), "--keep", "1s")
