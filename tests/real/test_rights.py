@@ -310,6 +310,22 @@ class Rights(Secure):
     def may(self, kind, name, *operations):
         self.kafka.grant(kind, f"{self.namespace}.{name}", f"User:{USER}", operations)
 
+    def test_what_a_reader_of_a_stream_misses(self):
+        """Its rights are enough for --follow --as, and who lacks one is told which."""
+        topics, of, run = self.of_stream()
+        self.start(*run)
+        self.worker(slots=1)
+        raw.produce(self.kafka.brokers, topics[0], 0, [(b"k", b"1"), (b"k", b"2")])
+        wait_until(lambda: raw.end(self.kafka.port, topics[1], 0) >= 3, 60 * PATIENCE, "the outcomes")
+        missing = [("Describe", "gather.s"), ("Read", "reader."), ("Write", "reader."), ("Read", "stream.s"), ("Read", "jobs")]
+        for _, name in reversed(missing):
+            self.grant("reader", *missing, of=of)
+            self.denied(("gather", "s", "--follow", "--as", "me"), f"{self.namespace}.{name}")
+            missing.pop()
+        self.grant("reader", of=of)
+        reader = self.start("gather", "s", "--follow", "--as", "me", *self.as_user())
+        wait_until(lambda: reader.out() == b"1\n2\n", 30 * PATIENCE, "what was missed by nobody")
+
     def test_what_a_replay_misses(self):
         """Who may not keep how far he came puts nothing back."""
         topics, of, run = self.of_stream()
