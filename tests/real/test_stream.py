@@ -215,10 +215,10 @@ class StreamTrouble(StreamCase):
         self.read(self.to, self.lanes, 8, quiet_s=0)
         self.end(stream)
         self.end(worker)
-        for group in ("gather", "stream"):
+        for group in ("gather", "stream"):  # that of the workers is looked at before
             raw.delete_group(self.kafka.port, f"{self.namespace}.{group}.double")
-        refused = self.finish(self.stream(), 30, 6)
-        self.assertIn(f"group {self.namespace}.gather.double has no position", refused.err())
+            refused = self.finish(self.stream(), 30, 6)
+            self.assertIn(f"group {self.namespace}.{group}.double has no position", refused.err())
         log = f"{self.namespace}.stream.double"
         ends = [raw.end(self.kafka.port, log, lane) for lane in range(self.lanes)]
         worker = self.stream_worker()

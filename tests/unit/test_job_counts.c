@@ -198,6 +198,28 @@ static void a_policy_is_told_as_options(void **state)
     assert_string_equal(value_of(&policy, "halt"), "soon,fail=10%");
 }
 
+/* Of two, each option that is not the same, with what it is and what was asked for; whose trace it is does not count. */
+static void two_policies_are_compared(void **state)
+{
+    char text[200];
+    spec_t is, asked;
+    (void)state;
+    spec_init(&is);
+    spec_init(&asked);
+    strcpy(asked.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    policy_stays(&is, &asked, text, sizeof text);
+    assert_string_equal(text, "");
+    is.retries = asked.retries = 4; /* the same, and no default */
+    is.timeout_ms = 1500;
+    asked.batch_n = 8;
+    is.concurrency = 2;
+    asked.concurrency = 3;
+    policy_stays(&is, &asked, text, sizeof text);
+    assert_string_equal(text, "--timeout 1500ms (not none), --concurrency 2 (not 3), --batch 1 (not 8)");
+    policy_stays(&is, &asked, text, 20); /* what does not fit is cut */
+    assert_string_equal(text, "--timeout 1500ms (n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +228,7 @@ int main(void)
         cmocka_unit_test(the_rate_is_of_the_last_minute),
         cmocka_unit_test(the_producers_last_word_is_kept),
         cmocka_unit_test(a_policy_is_told_as_options),
+        cmocka_unit_test(two_policies_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

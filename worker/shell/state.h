@@ -72,9 +72,7 @@ struct worker_shell {
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
-    loop_timer_t *look;               /* of a stream: whether its positions are kept */
-    bool looks_at_positions, *stored; /* stored: of each lane, there was one when it was asked */
-    size_t stored_n;
+    struct kept_positions *positions;   /* of a stream */
     struct stream_record *stream_spare; /* that serve again */
     buf_t stream_text, stream_context;  /* an outcome as the output has it; of the run that is being handed over */
     int64_t jobs_position, told_ms, told_broker_ms; /* told: what the clocks said at the last event */
