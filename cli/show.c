@@ -85,9 +85,11 @@ static void print_stream(const fanmap_show_t *show)
         printf("skipped    %" PRIu64 " records: its rules stepped over them\n", show->skipped);
     if (show->gatherers_n > 0)
         printf("gatherers  %d\n", show->gatherers_n);
-    else if (show->gatherers_n == 0)
+    else if (show->gatherers_n == 0 && ungathered > 0)
         printf("gatherers  none: outcomes wait in %" PRId64 " records of its log, which grows (fanmap stream %s)\n",
                ungathered, show->summary.task);
+    else if (show->gatherers_n == 0)
+        printf("gatherers  none: nobody would write its outcomes (fanmap stream %s)\n", show->summary.task);
 }
 
 static void print_text(void *arg, const fanmap_show_t *show)

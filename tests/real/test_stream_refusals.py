@@ -69,6 +69,7 @@ class Beginnings(StreamCase):
         self.stream_of_before(quiet_s=3)  # the word that all of it is finished has come, too
         raw.configure_topic(self.kafka.port, f"{self.namespace}.stream.double", "retention.ms", "604800000")
         self.assertNotIn("loses them", show())  # nothing waits there
+        self.assertIn("gatherers  none: nobody would write its outcomes (fanmap stream ", show())
         self.write(8, 15)
         wait_until(lambda: json.loads(show("--json"))["lag"] == 0, 60 * PATIENCE, "workers go on without a gatherer")
         said = show()
