@@ -27,7 +27,7 @@ LATENCY = os.path.join(BUILD, "bench", "latency")
 LINES = ("--input-format", "lines", "--output-format", "lines")
 LOCAL = [FANMAP, "map", "--local", "-q", "--slots", "2"]
 LOOK_S = 0.002  # between two looks at where a file stands
-HEAT_ROUNDS, COLD_SHARE = 12, 0.04  # Fleet.heat: at most so many rounds; compiled for more than this part of a round: cold
+HEAT_ROUNDS, COLD_SHARE = 8, 0.04  # Fleet.heat: at most so many rounds; compiled for more than this part of a round: cold
 
 
 class Result:
