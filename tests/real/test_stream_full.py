@@ -38,7 +38,7 @@ class Full(StreamCase):
             f.write(f"log.dirs={data},{folder}\nmetadata.log.dir={data}\n")
         self.kafka.start()
         raw.create_topic(self.kafka.port, self.errors, 1)
-        self.assertTrue(os.path.isdir(os.path.join(folder, f"{self.errors}-0")))
+        wait_until(lambda: os.path.isdir(os.path.join(folder, f"{self.errors}-0")), 30 * PATIENCE, "the broker has its folder")
 
     def test_an_error_topic_on_a_full_disk(self):
         small = self.small_disk()

@@ -143,6 +143,7 @@ class Gone(StreamCase):
         stream = self.stream()
         self.write(0, 7)
         self.in_order(self.read(self.to, self.lanes, 8, quiet_s=0))
+        wait_until(lambda: self.show()["lag"] == 0, 30 * PATIENCE, "its positions are stored")
         raw.delete_topic(self.kafka.port, self.source)
         wait_until(lambda: f"topic {self.source} does not exist" in " ".join(self.show()["waits"]), 60 * PATIENCE, "show says that it is gone")
         raw.create_topic(self.kafka.port, self.source, self.lanes)
