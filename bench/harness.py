@@ -98,11 +98,20 @@ def numbers_file(folder, n, width=0):
     return path
 
 
+def named_stat(folder):
+    """(name, the fields behind it) of the process or thread whose folder in /proc it is."""
+    with open(os.path.join(folder, "stat")) as f:
+        name, fields = f.read().split("(", 1)[1].rsplit(")", 1)
+    return name, fields.split()
+
+
+def ticks_s(fields):
+    return sum(int(x) for x in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_s(pid):
     """Processor seconds of a process so far, its ended children included."""
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return sum(int(x) for x in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    return ticks_s(named_stat(f"/proc/{pid}")[1][11:15])
 
 
 def compiled_s(pid):
@@ -110,12 +119,11 @@ def compiled_s(pid):
     seconds = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         try:
-            with open(f"/proc/{pid}/task/{task}/stat") as f:
-                name, fields = f.read().split("(", 1)[1].rsplit(")", 1)
+            name, fields = named_stat(f"/proc/{pid}/task/{task}")
         except OSError:
             continue  # the thread has ended
         if name.startswith(("C1 Comp", "C2 Comp")):
-            seconds += sum(int(x) for x in fields.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+            seconds += ticks_s(fields[11:13])
     return seconds
 
 

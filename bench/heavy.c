@@ -8,22 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "bench/program.h"
 
 enum { WAIT_MS = 60000 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "heavy: %s: %s\n", what, why);
-    exit(1);
-}
 
 static fanmap_t *open_embedded(fanmap_options_t **ret_options)
 {
@@ -43,11 +31,11 @@ static fanmap_t *open_embedded(fanmap_options_t **ret_options)
 }
 
 /* The next outcome; false: there is none at the moment, or none any more. */
-static bool take(fanmap_job_t *job, int64_t wait_ms, int *ret_code)
+static bool take(fanmap_job_t *job, int *ret_code)
 {
     const fanmap_outcome_t *outcome;
     fanmap_error_t err;
-    *ret_code = fanmap_next(job, wait_ms, &outcome, &err);
+    *ret_code = fanmap_next(job, WAIT_MS, &outcome, &err);
     if (*ret_code < 0 || (*ret_code == FANMAP_OK && outcome->kind != FANMAP_VALUE))
         die("next", *ret_code < 0 ? err.message : outcome->message);
     return *ret_code == FANMAP_OK;
@@ -62,14 +50,14 @@ static void run(fanmap_job_t *job, long n)
         char text[24];
         int len = snprintf(text, sizeof text, "%ld", i);
         while ((code = fanmap_push(job, FANMAP_JSON, text, (size_t)len, &err)) == FANMAP_AGAIN)
-            taken += take(job, WAIT_MS, &code);
+            taken += take(job, &code);
         if (code < 0)
             die("push", err.message);
     }
     if (fanmap_end_input(job, NULL, &err) != FANMAP_OK)
         die("end", err.message);
     while (code != FANMAP_END)
-        taken += take(job, WAIT_MS, &code);
+        taken += take(job, &code);
     if (taken != n)
         die("list", "not every command has an outcome");
 }

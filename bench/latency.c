@@ -17,21 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/program.h"
 #include "bench/raw_topics.h"
 
 enum { OPEN_MAX = 4096, WAIT_MS = 60000 };
 
 static double now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "latency: %s: %s\n", what, why);
-    exit(1);
+    return now_s() * 1e6;
 }
 
 static int ascending(const void *a, const void *b)

@@ -14,22 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/program.h"
 #include "bench/raw_topics.h"
 
 enum { BATCH = 256, POLL_MS = 100 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "raw_loop: %s: %s\n", what, why);
-    exit(1);
-}
 
 static void set(rd_kafka_conf_t *conf, const char *key, const char *value)
 {

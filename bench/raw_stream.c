@@ -21,15 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/program.h"
 #include "bench/raw_topics.h"
 
 enum { BATCH = 1024, POLL_MS = 5, CALL_MS = 30000 };
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "raw_stream: %s: %s\n", what, why);
-    exit(1);
-}
 
 static long long now_ns(void)
 {
