@@ -15,7 +15,7 @@ void stream_terms_init(stream_terms_t *terms)
     *terms = (stream_terms_t){.dead_headers = DEAD_FANMAP};
 }
 
-bool stream_terms_are_same(const stream_terms_t *a, const stream_terms_t *b)
+static bool are_same(const stream_terms_t *a, const stream_terms_t *b)
 {
     return a->dead_headers == b->dead_headers && a->to_same_partition == b->to_same_partition &&
            a->is_at_least_once == b->is_at_least_once && a->tombstones == b->tombstones &&
@@ -26,7 +26,7 @@ bool stream_terms_are_default(const stream_terms_t *terms)
 {
     stream_terms_t defaults;
     stream_terms_init(&defaults);
-    return stream_terms_are_same(terms, &defaults);
+    return are_same(terms, &defaults);
 }
 
 void stream_terms_put(buf_t *b, const stream_terms_t *terms)

@@ -24,7 +24,6 @@ typedef struct {
 void stream_terms_init(stream_terms_t *terms);
 /* They are what stream_terms_init made. */
 bool stream_terms_are_default(const stream_terms_t *terms);
-bool stream_terms_are_same(const stream_terms_t *a, const stream_terms_t *b);
 void stream_terms_put(buf_t *b, const stream_terms_t *terms);
 /* Reads one object; r->bad: it is none. */
 void stream_terms_read(mp_reader_t *r, stream_terms_t *ret);

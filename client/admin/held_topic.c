@@ -15,7 +15,7 @@ bool held_topic_why(char *ret, size_t cap, const char *name, const bus_topic_sta
         (void)snprintf(ret, cap, "topic %s does not exist, or nobody here may see it", name);
         return true;
     }
-    if ((topics[i].in_sync > 0 && (!topics[i].has_config || topics[i].in_sync >= topics[i].in_sync_min)))
+    if (topics[i].in_sync > 0 && (!topics[i].has_config || topics[i].in_sync >= topics[i].in_sync_min))
         return false;
     if (topics[i].in_sync == 0)
         (void)snprintf(ret, cap, "topic %s has a partition without a leader", name);

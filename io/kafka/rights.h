@@ -8,8 +8,7 @@
 typedef struct {
     const char *operation; /* as kafka-acls calls it */
     const char *name;      /* of the topic, */
-    const char
-        *group; /* and of the group; NULL: the one that the bus is a member of. The code says which of them it is */
+    const char *group;     /* and of the group; NULL: the bus's own. The code says which of the two it is */
 } kafka_wanted_t;
 #define KAFKA_WANTED(operation, name) (&(kafka_wanted_t){operation, name, NULL})
 /* wanted NULL: nobody knows better than `what`, the text of librdkafka. */
