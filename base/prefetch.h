@@ -17,6 +17,7 @@ static inline void prefetch(const void *at, size_t size)
 {
     for (size_t i = 0; i < size; i += PREFETCH_LINE)
         __builtin_prefetch((const char *)at + i, 1);
+    __asm__ volatile(""); /* else gcc finds that it has no effect, and leaves out calls of it */
 }
 
 #endif
