@@ -19,7 +19,8 @@ from services import Kafka, Redis  # noqa: E402
 BUILD = os.environ.get("FANMAP_BUILD") or os.path.join(ROOT, "build")
 FANMAP = os.path.join(BUILD, "fanmap")
 RECORDED = os.path.join(BUILD, "tests", "recorded.so")
-NOOP = os.path.join(BUILD, "bench", "noop.so")  # one task, so one topic of items
+TASKS = os.path.join(BUILD, "bench", "{}.so")  # each of one task, so that a worker reads one topic of items
+NOOP = TASKS.format("noop")
 RAW_STREAM = os.path.join(BUILD, "bench", "raw_stream")
 RAW_LOOP = os.path.join(BUILD, "bench", "raw_loop")
 HEAVY = os.path.join(BUILD, "bench", "heavy")

@@ -1,7 +1,8 @@
 /* Streams at the raw limit, and how long a record takes through one.
  *
- *   raw_stream loop BROKERS FROM TO MS
- *       consume -> produce over plain librdkafka, with its positions in the same transaction, committed every MS, for ever.
+ *   raw_stream loop BROKERS FROM TO MS [JOB]
+ *       consume -> produce over plain librdkafka, with its positions in the same transaction, committed every MS, for ever. JOB: its
+ *       records have the five headers that a stream of that name gives them, so that both write the same bytes.
  *   raw_stream feed BROKERS FROM TO PARTITIONS RECORDS BYTES RATE
  *       writes RECORDS, RATE a second (0: as fast as it goes), and reads what comes out of TO, of committed transactions, until as many
  *       are visible. BYTES 0: each is "[1,TIME]", and what comes out is TIME; else TIME and blanks, as it is. Prints one line: seconds
@@ -73,13 +74,42 @@ static void commit(rd_kafka_t *from, rd_kafka_t *to)
     rd_kafka_consumer_group_metadata_destroy(group);
 }
 
-static void pass_on(rd_kafka_t *to, rd_kafka_topic_t *rkt, rd_kafka_message_t *m)
+static void add(rd_kafka_headers_t *headers, const char *name, const char *value)
 {
-    while (rd_kafka_produce(rkt, m->partition, RD_KAFKA_MSG_F_COPY, m->payload, m->len, m->key, m->key_len, NULL) != 0)
-        rd_kafka_poll(to, 5);
+    rd_kafka_header_add(headers, name, -1, value, -1);
 }
 
-static void loop(const char *brokers, const char *in, const char *out, long ms)
+static rd_kafka_headers_t *origin(const char *job, const char *topic, const rd_kafka_message_t *m)
+{
+    char partition[12], offset[24];
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
+    snprintf(partition, sizeof partition, "%d", (int)m->partition);
+    snprintf(offset, sizeof offset, "%lld", (long long)m->offset);
+    add(headers, "fanmap-job", job);
+    add(headers, "fanmap-source-topic", topic);
+    add(headers, "fanmap-source-partition", partition);
+    add(headers, "fanmap-source-offset", offset);
+    add(headers, "fanmap-attempts", "1");
+    return headers;
+}
+
+static void pass_on(rd_kafka_t *to, rd_kafka_topic_t *rkt, rd_kafka_message_t *m, const char *job, const char *topic)
+{
+    rd_kafka_headers_t *headers = job ? origin(job, topic, m) : NULL;
+    for (;;) {
+        if (!job &&
+            rd_kafka_produce(rkt, m->partition, RD_KAFKA_MSG_F_COPY, m->payload, m->len, m->key, m->key_len, NULL) == 0)
+            return;
+        if (job && rd_kafka_producev(to, RD_KAFKA_V_RKT(rkt), RD_KAFKA_V_PARTITION(m->partition),
+                                     RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
+                                     RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                     RD_KAFKA_V_END) == 0)
+            return;
+        rd_kafka_poll(to, 5);
+    }
+}
+
+static void loop(const char *brokers, const char *in, const char *out, long ms, const char *job)
 {
     const char *const reads[] = {"group.id",
                                  in,
@@ -111,7 +141,7 @@ static void loop(const char *brokers, const char *in, const char *out, long ms)
             due = now_ns() + ms * 1000000;
         for (ssize_t i = 0; i < n; i++) {
             if (!got[i]->err)
-                pass_on(to, rkt, got[i]);
+                pass_on(to, rkt, got[i], job, in);
             rd_kafka_message_destroy(got[i]);
         }
         rd_kafka_poll(to, 0);
@@ -230,8 +260,8 @@ int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "topics") == 0)
         raw_create_topics(argv[2], argv[3], argv[4], atoi(argv[5]));
-    else if (argc == 6 && strcmp(argv[1], "loop") == 0)
-        loop(argv[2], argv[3], argv[4], atol(argv[5]));
+    else if ((argc == 6 || argc == 7) && strcmp(argv[1], "loop") == 0)
+        loop(argv[2], argv[3], argv[4], atol(argv[5]), argv[6]);
     else if (argc == 4 && strcmp(argv[1], "sleep") == 0)
         sleep_alone(atoi(argv[2]), atol(argv[3]));
     else if (argc == 9 && strcmp(argv[1], "feed") == 0)

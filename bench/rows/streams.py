@@ -3,7 +3,7 @@ import itertools
 import subprocess
 import time
 
-from harness import FANMAP, RAW_STREAM, RECORDED, Fleet, Result
+from harness import FANMAP, RAW_STREAM, TASKS, Fleet, Result
 
 LANES, EVERY_MS = 4, 100
 
@@ -11,17 +11,17 @@ LANES, EVERY_MS = 4, 100
 class Rig:
     """Two topics, and what goes between them: a stream, or the raw loop."""
 
-    def __init__(self, fleet, name, task=None, slots=2, *args):
+    def __init__(self, fleet, name, task=None, *args, slots=2):
         self.fleet, self.topics = fleet, (f"{name}-from", f"{name}-to")
         subprocess.run([RAW_STREAM, "topics", fleet.kafka.brokers, *self.topics, str(LANES)], check=True)
         if task:
-            fleet.worker(name, "--tasks", RECORDED, "--slots", str(slots))
+            fleet.worker(name, "--tasks", TASKS.format(task), "--slots", str(slots))
             command = [FANMAP, "stream", task, "--namespace", name, "--from", self.topics[0], "--to", self.topics[1],
                        "--commit-every", f"{EVERY_MS}ms", *args]
         else:
-            command = [RAW_STREAM, "loop", fleet.kafka.brokers, *self.topics, str(EVERY_MS)]
+            command = [RAW_STREAM, "loop", fleet.kafka.brokers, *self.topics, str(EVERY_MS), *args]
         self.process = subprocess.Popen(command, env=fleet.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.feed(1000, 0 if task == "recorded_sleep" else 100)  # it is there
+        self.feed(1000, 0 if task == "sleep" else 100)  # it is there
         time.sleep(1)
 
     def feed(self, records, size, rate=0):
@@ -49,7 +49,7 @@ def throughput(pairs, items):
                 return seconds
 
             def pair():
-                return fed("echo", 2, "--order", order, *binary), fed()
+                return fed("echo", "--order", order, *binary), fed()
 
             fleet.heat(pair)
             got = [pair() for _ in range(pairs)]
@@ -65,7 +65,7 @@ def slots_busy(pairs, _items):
     """tasks of 1 ms (sleeps without timer slack) on 4 partitions / slots x 1 ms, and / loops of such sleeps; and a record's way at half that load"""
     slots, seconds = 8, 10
     with Fleet() as fleet:
-        rig = Rig(fleet, "busy", "recorded_sleep", slots)
+        rig = Rig(fleet, "busy", "sleep", slots=slots)
         n = slots * 1000 * seconds
         fleet.heat(lambda: rig.feed(n, 0))
         got = [(rig.feed(n, 0)[0], seconds) for _ in range(pairs)]

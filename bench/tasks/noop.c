@@ -1,4 +1,4 @@
-/* The task that most rows measure: it gives null. A library of its own, so that the worker reads one topic, as the raw loop does. */
+/* The task that most rows measure: it gives null. Each task here is a library of its own, so that the worker reads one topic, as the raw loop does. */
 #include "fanmap/task.h"
 
 static int noop(fanmap_attempt_t *a)
