@@ -159,6 +159,7 @@ typedef struct {
     void (*revoked)(void *arg, const int32_t *lanes, size_t n, bool lost);
     bus_record_fn record; /* NULL: none are fetched: the group is about who has what. Then want is not called */
     bool shows_headers;   /* `record` sees them; looking for them costs something also where there are none */
+    bool keeps_none;      /* `record` copies what it needs, and always returns false: nothing is copied for it */
     /* The answer to bus_group_commit, whose cookie it has. A commit that a later one replaced has none of its own. */
     void (*committed)(void *arg, int32_t lane, int64_t offset, uint64_t cookie, bool ok);
     /* Records between were deleted by retention: the position moved from `from` to `to`. Or `to` is before `from`: the

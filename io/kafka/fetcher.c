@@ -30,7 +30,7 @@ static bool is_wanted(const kafka_fetcher_t *fetcher)
 static void show(kafka_reader_t *reader, const rd_kafka_message_t *message)
 {
     reader->position = message->offset + 1;
-    kafka_show(reader->bus, message, reader->callbacks.record, reader->arg);
+    kafka_show(reader->bus, message, message->partition, true, reader->callbacks.record, reader->arg);
 }
 
 static void show_end(kafka_reader_t *reader, int64_t end)

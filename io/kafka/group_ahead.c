@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/prefetch.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/fetch_nudge.h"
 #include "io/kafka/group.h"
@@ -77,8 +78,20 @@ static bool take(kafka_group_t *group, kafka_partition_t *partition)
     return n == TAKE_N;
 }
 
+/* What librdkafka keeps of a message lies around it. */
+static void prefetch_behind(const kafka_ahead_t *ahead)
+{
+    enum { AROUND = 2 * PREFETCH_LINE, BYTES = 3 * PREFETCH_LINE };
+    size_t far = ahead->at + PREFETCH_AHEAD, near = ahead->at + PREFETCH_AHEAD / 2;
+    if (far < ahead->n)
+        prefetch((const char *)ahead->messages[far] - AROUND, 2 * AROUND);
+    if (near < ahead->n)
+        prefetch(ahead->messages[near]->payload, BYTES);
+}
+
 static rd_kafka_message_t *take_first(kafka_group_t *group, kafka_partition_t *partition)
 {
+    prefetch_behind(&partition->ahead);
     rd_kafka_message_t *message = partition->ahead.messages[partition->ahead.at++];
     partition->ahead.bytes -= bytes_of(message);
     group->ahead_bytes -= bytes_of(message);

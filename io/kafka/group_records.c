@@ -150,8 +150,13 @@ static void on_message(kafka_group_t *group, kafka_partition_t *partition, rd_ka
         return;
     }
     partition->position = message->offset + 1;
-    kafka_hand_out(group->bus, message, partition->lane, group->callbacks.shows_headers, group->callbacks.record,
-                   group->arg);
+    const bus_group_callbacks_t *to = &group->callbacks;
+    if (!to->keeps_none) {
+        kafka_hand_out(group->bus, message, partition->lane, to->shows_headers, to->record, group->arg);
+        return;
+    }
+    kafka_show(group->bus, message, partition->lane, to->shows_headers, to->record, group->arg);
+    rd_kafka_message_destroy(message);
 }
 
 /* False: the turn is over. */

@@ -174,10 +174,11 @@ static bus_record_t view(kafka_bus_t *bus, const rd_kafka_message_t *message, in
     };
 }
 
-void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_fn fn, void *arg)
+void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, int32_t lane, bool shows_headers, bus_record_fn fn,
+                void *arg)
 {
     bus_header_t headers[BUS_HEADERS_MAX];
-    bus_record_t record = view(bus, message, message->partition, headers);
+    bus_record_t record = view(bus, message, lane, shows_headers ? headers : NULL);
     bool is_kept = fn(arg, &record);
     invariant(!is_kept);
     (void)is_kept;

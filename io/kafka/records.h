@@ -9,7 +9,8 @@
 bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane, bool shows_headers, bus_record_fn fn,
                     void *arg);
 /* The same in passing: whoever sees it keeps nothing, and the message stays the caller's. */
-void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, bus_record_fn fn, void *arg);
+void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, int32_t lane, bool shows_headers, bus_record_fn fn,
+                void *arg);
 /* A record that was read or stored says how far the broker's clock is by now. */
 void kafka_clock_heard(kafka_bus_t *bus, const rd_kafka_message_t *message);
 bool kafka_clock(const bus_t *bus, int64_t *ret_ms);

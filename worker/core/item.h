@@ -82,7 +82,7 @@ static inline void item_prefetch_behind(const worker_item_t *item)
     const worker_item_t *next = item->next;
     if (next == NULL)
         return;
-    prefetch(next->in, PREFETCH_LINE + 1);
+    prefetch(next->in, 2 * PREFETCH_LINE + 1);
     prefetch(next->payload, 1);
     prefetch(next->next, sizeof *next);
 }

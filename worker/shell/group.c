@@ -112,8 +112,10 @@ static bool on_item(void *arg, const bus_record_t *record)
     worker_shell_t *shell = ((group_link_t *)arg)->shell;
     if (!shell)
         return false;
-    if (shell->stream)
-        return shell_stream_item(shell, shell_lane(shell, record->lane), record);
+    if (shell->stream) {
+        shell_stream_item(shell, shell_lane(shell, record->lane), record);
+        return false;
+    }
     shell_step_record(shell, WORKER_ITEM, shell_lane(shell, record->lane), record);
     return true;
 }
@@ -216,6 +218,7 @@ void shell_join(worker_shell_t *shell)
                                        .revoked = on_revoked,
                                        .record = on_item,
                                        .shows_headers = shell->stream != NULL, /* items of jobs have none */
+                                       .keeps_none = shell->stream != NULL,    /* stream_record.h */
                                        .committed = on_committed,
                                        .gap = on_gap,
                                        .described = on_described};

@@ -18,6 +18,7 @@ enum {
     ITEMS_MAX = 37500, /* with the third that the core adds 50,000 */
     PUBLISHING_MAX = 50000,
     QUERIES_MAX = 64,
+    STREAM_SPARE_SIZES = 8,
     NOTE_BYTES_MAX = 256,
     CLOSING_COMMIT_MS = 2000,
     REVOKE_MS = 1000 /* what a rebalance waits for outcomes on their way */
@@ -73,8 +74,10 @@ struct worker_shell {
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
     struct kept_positions *positions;   /* of a stream */
-    struct stream_record *stream_spare; /* that serve again */
-    buf_t stream_text, stream_context;  /* an outcome as the output has it; of the run that is being handed over */
+    struct stream_record *stream_spares[STREAM_SPARE_SIZES]; /* that serve again, by size */
+    size_t stream_spare_bytes;
+    buf_t stream_in, stream_headers;   /* of the record that is being taken in */
+    buf_t stream_text, stream_context; /* an outcome as the output has it; of the run that is being handed over */
     int64_t jobs_position, told_ms, told_broker_ms; /* told: what the clocks said at the last event */
     shell_burial_t *burial;                         /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */

@@ -1,6 +1,6 @@
 /* Records of a source as items, and their outcomes with what readers must know into the log.
  *
- * A record's value becomes the task's input by the stream's format; its key, timestamp and headers are kept beside it until its
+ * A record's value becomes the task's input by the stream's format; its key, timestamp and headers are kept beside it (stream_record.h) until its
  * outcome is published, and go into the log with that, so that who writes the output need not read the source. */
 #include "worker/shell/stream.h"
 
@@ -11,42 +11,8 @@
 #include "schemas/record.h"
 #include "schemas/value.h"
 #include "worker/shell/inflight.h"
+#include "worker/shell/stream_record.h"
 #include "worker/shell/stream_rules.h"
-
-/* Records that are done with serve again, with the memory of their buffers. */
-enum { SPARE_MAX = 2048, SPARE_BYTES = 512 };
-
-typedef struct stream_record {
-    struct stream_record *next; /* while it is spare, */
-    size_t spare_n;             /* how many are from this one on */
-    void *owner;                /* the bus's bytes, in which key and value lie */
-    const void *key, *value;
-    size_t key_len, value_len;
-    int64_t timestamp_ms;
-    int64_t schema_id; /* -1: none was taken off */
-    int32_t partition;
-    uint32_t headers_n;
-    buf_t in, headers;
-} record_t;
-
-static record_t *new_record(worker_shell_t *shell)
-{
-    record_t *record = shell->stream_spare;
-    if (!record)
-        return calloc(1, sizeof *record);
-    shell->stream_spare = record->next;
-    buf_clear(&record->in);
-    buf_clear(&record->headers);
-    record->headers_n = 0;
-    return record;
-}
-
-static void free_record(record_t *record)
-{
-    buf_free(&record->in);
-    buf_free(&record->headers);
-    free(record);
-}
 
 int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err)
 {
@@ -106,148 +72,79 @@ void shell_stream_grow(worker_shell_t *shell, uint32_t partitions)
 
 /* ---- in ---- */
 
-/* NULL, or why it is no input. */
-static const char *put_input(buf_t *in, stream_format_t format, const void *value, size_t len)
-{
-    fanmap_error_t err;
-    if (!value) {
-        mp_put_nil(in);
-        return NULL;
-    }
-    switch (format) {
-    case STREAM_JSON:
-        return value_from_json(in, value, len, &err) == FANMAP_OK ? NULL : "its value is not JSON";
-    case STREAM_TEXT:
-        return value_from_text(in, value, len, &err) == FANMAP_OK ? NULL : "its value is not UTF-8";
-    case STREAM_MSGPACK:
-        buf_append(in, value, len);
-        return mp_check(value, len) ? NULL : "its value is not one msgpack object";
-    case STREAM_BINARY:
-        break;
-    }
-    mp_put_bin(in, value, len);
-    return NULL;
-}
-
-static record_t *keep(worker_shell_t *shell, const bus_record_t *record)
-{
-    record_t *kept = new_record(shell);
-    if (!kept)
-        return NULL;
-    kept->owner = record->owner;
-    kept->key = record->key;
-    kept->key_len = record->key_len;
-    kept->value = record->value;
-    kept->value_len = record->value_len;
-    kept->timestamp_ms = record->timestamp_ms;
-    kept->partition = record->partition;
-    kept->schema_id = -1;
-    for (size_t i = 0; i < record->headers_n && i < STREAMLOG_HEADERS_MAX; i++, kept->headers_n++)
-        streamlog_put_header(&kept->headers, record->headers[i].name, record->headers[i].value,
-                             record->headers[i].value_len);
-    return kept;
-}
-
-/* The task's input. NULL, or why it is none. */
-static const char *make_input(const worker_shell_t *shell, record_t *kept, stream_verdict_t verdict)
-{
-    const void *value = kept->value;
-    size_t len = kept->value_len;
-    if (verdict == STREAM_REFUSE)
-        return "it has no value (--tombstones fail)";
-    if (shell->stream->terms.strips_schema)
-        kept->schema_id = stream_strip_schema(&value, &len);
-    return put_input(&kept->in, shell->stream->in_format, value, len);
-}
-
-static bool skip(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
+static void skip(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
 {
     worker_event_t event = {.type = WORKER_ITEM, .more = true};
     event.item.lane = lane;
     event.item.offset = record->offset;
     event.item.is_skipped = true;
     shell_step(shell, &event);
-    return false;
 }
 
-bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
+void shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record)
 {
     fanmap_error_t err;
     worker_event_t event = {.type = WORKER_ITEM, .more = true};
     int64_t now_ms = -1;
     (void)bus_clock(shell->bus, &now_ms);
     stream_verdict_t verdict = stream_judge(&shell->stream->terms, record, now_ms);
-    if (verdict == STREAM_SKIP)
-        return skip(shell, lane, record);
-    record_t *kept = keep(shell, record);
+    if (verdict == STREAM_SKIP) {
+        skip(shell, lane, record);
+        return;
+    }
+    stream_record_t *kept = stream_record_new(shell, record, &event.item.bad);
     if (!kept) {
         err_set(&err, FANMAP_ENOMEM, "out of memory");
         shell_fail(shell, &err);
-        return false;
+        return;
     }
-    event.item.bad = make_input(shell, kept, verdict);
+    if (verdict == STREAM_REFUSE)
+        event.item.bad = "it has no value (--tombstones fail)";
     event.item.lane = lane;
     event.item.offset = record->offset;
-    event.item.key = kept->key;
+    event.item.key = stream_record_key(kept);
     event.item.key_len = kept->key_len;
-    event.item.value = kept->in.data;
-    event.item.value_len = kept->in.len;
-    event.item.beside_len = kept->key_len + kept->value_len + kept->headers.len;
+    event.item.value = stream_record_in(kept);
+    event.item.value_len = kept->in_len;
+    event.item.beside_len = kept->key_len + kept->value_len + kept->headers_len;
     event.item.payload = kept;
     event.appended_ms = record->appended_ms;
     shell_step(shell, &event);
-    return true;
 }
 
 void shell_stream_context(worker_shell_t *shell, const worker_action_t *a, slot_run_t *ret_run)
 {
-    const record_t *record = a->run.payload;
+    const stream_record_t *record = a->run.payload;
     buf_t *b = &shell->stream_context;
     const record_context_t context = {.topic = shell->stream->from,
                                       .topic_len = strlen(shell->stream->from),
                                       .partition = record->partition,
                                       .offset = (int64_t)a->run.index,
                                       .timestamp_ms = record->timestamp_ms,
-                                      .key = record->key,
+                                      .key = stream_record_key(record),
                                       .key_len = record->key_len,
                                       .schema_id = record->schema_id,
                                       .headers_n = record->headers_n};
     buf_clear(b);
-    record_context_put(b, &context, record->headers.data, record->headers.len);
+    record_context_put(b, &context, stream_record_headers(record), record->headers_len);
     ret_run->context = b->data;
     ret_run->context_len = b->failed ? 0 : b->len;
 }
 
-void shell_stream_release(worker_shell_t *shell, void *payload)
-{
-    record_t *record = payload;
-    bus_release(shell->bus, record->owner);
-    size_t spare_n = shell->stream_spare ? shell->stream_spare->spare_n : 0;
-    if (spare_n == SPARE_MAX || record->in.cap > SPARE_BYTES || record->headers.cap > SPARE_BYTES) {
-        free_record(record);
-        return;
-    }
-    record->next = shell->stream_spare;
-    record->spare_n = spare_n + 1;
-    shell->stream_spare = record;
-}
-
 void shell_stream_free(worker_shell_t *shell)
 {
-    while (shell->stream_spare) {
-        record_t *record = shell->stream_spare;
-        shell->stream_spare = record->next;
-        free_record(record);
-    }
+    stream_records_free(shell);
     free(shell->stream);
     buf_free(&shell->stream_context);
     buf_free(&shell->stream_text);
+    buf_free(&shell->stream_in);
+    buf_free(&shell->stream_headers);
 }
 
 /* ---- out ---- */
 
 /* May the output topic find it too large, or JSON not hold it? Then who writes the output makes an error of it. */
-static bool may_be_refused(worker_shell_t *shell, const record_t *record, const outcome_t *outcome)
+static bool may_be_refused(worker_shell_t *shell, const stream_record_t *record, const outcome_t *outcome)
 {
     enum { BYTES_MAX = 1000000, OUR_HEADERS_BYTES = 2048 };
     fanmap_error_t err;
@@ -257,7 +154,7 @@ static bool may_be_refused(worker_shell_t *shell, const record_t *record, const 
         return false; /* nobody asks for the record */
     if (stream_value(&shell->stream_text, spec->out_format, outcome->value, outcome->value_len, &err) != FANMAP_OK)
         return true;
-    return stream_record_bytes(record->key_len, shell->stream_text.len, record->headers.len, record->headers_n) +
+    return stream_record_bytes(record->key_len, shell->stream_text.len, record->headers_len, record->headers_n) +
                OUR_HEADERS_BYTES >
            max;
 }
@@ -265,26 +162,26 @@ static bool may_be_refused(worker_shell_t *shell, const record_t *record, const 
 void shell_stream_publish(worker_shell_t *shell, const worker_action_t *a)
 {
     const worker_source_t *source = &a->publish.source;
-    const record_t *record = source->payload;
+    const stream_record_t *record = source->payload;
     const outcome_t *outcome = &a->publish.outcome;
     stream_outcome_t entry = {.prev = source->prev, .key = source->has_key ? source->key : NULL, .outcome = *outcome};
     size_t more = outcome->value_len + outcome->message_len + outcome->stderr_len + outcome->stdout_len;
     if (record) {
         entry.timestamp_ms = record->timestamp_ms;
-        entry.source_key = record->key;
+        entry.source_key = stream_record_key(record);
         entry.source_key_len = record->key_len;
         entry.headers_n = record->headers_n;
         entry.has_source = outcome->kind != FANMAP_VALUE || may_be_refused(shell, record, outcome);
         entry.source = record->value;
         entry.source_len = record->value_len;
-        more += record->key_len + record->headers.len + (entry.has_source ? record->value_len : 0);
+        more += record->key_len + record->headers_len + (entry.has_source ? record->value_len : 0);
     }
     inflight_t *pack = shell_pack(shell, a->publish.spec->job, shell->stream_log, source->partition, more);
     if (!pack)
         return;
     pack->is_stream = true;
     pack->whole = source->whole > pack->whole ? source->whole : pack->whole;
-    streamlog_put(&pack->body, &entry, record ? record->headers.data : NULL, record ? record->headers.len : 0);
+    streamlog_put(&pack->body, &entry, record ? stream_record_headers(record) : NULL, record ? record->headers_len : 0);
     shell_pack_keep(shell, pack, a->publish.item);
 }
 

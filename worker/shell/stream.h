@@ -10,12 +10,10 @@ int shell_stream_new(worker_shell_t *shell, fanmap_error_t *err);
 int shell_stream_open_topics(worker_shell_t *shell, bus_topics_fn fn, fanmap_error_t *err);
 /* A partition of the source is this worker's: the log has as many from now on, or it is said why not. */
 void shell_stream_grow(worker_shell_t *shell, uint32_t partitions);
-/* A record of the source, as an event. True: its bytes are kept. */
-bool shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record);
+/* A record of the source, as an event; what is needed of it is copied. */
+void shell_stream_item(worker_shell_t *shell, int32_t lane, const bus_record_t *record);
 /* What the run's task is told of its record; valid until the next call. */
 void shell_stream_context(worker_shell_t *shell, const worker_action_t *action, slot_run_t *ret_run);
-/* Gives back what an event of shell_stream_item handed over. */
-void shell_stream_release(worker_shell_t *shell, void *payload);
 /* kept_positions.c: looks from now on whether its group keeps them. */
 int shell_positions_open(worker_shell_t *shell, fanmap_error_t *err);
 void shell_positions_close(worker_shell_t *shell);
