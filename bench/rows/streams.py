@@ -36,7 +36,7 @@ class Rig:
 
 
 def throughput(pairs, items):
-    """a stream of no-op tasks, 100-byte records, 4 partitions, transactions of 100 ms / a raw loop consume -> produce with the same"""
+    """a stream of no-op tasks, 100-byte records, 4 partitions, transactions of 100 ms / raw loops consume -> produce with the same: one whose records have a stream's five headers, and one without"""
     binary = ("--from-format", "binary", "--to-format", "binary")
     for order in ("partition", "none"):
         with Fleet() as fleet:
@@ -48,12 +48,15 @@ def throughput(pairs, items):
                 rig.end()
                 return seconds
 
-            def pair():
-                return fed("echo", "--order", order, *binary), fed()
+            def turn():
+                return fed("echo", "--order", order, *binary), fed(None, "echo"), fed()
 
-            fleet.heat(pair)
-            got = [pair() for _ in range(pairs)]
-            yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop", got, target=0.6)
+            fleet.heat(turn)
+            got = [turn() for _ in range(pairs)]
+            yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop, same records",
+                         [(ours, same) for ours, same, _ in got], target=0.6)
+            yield Result(f"{items:,} records of 100 B, a stream with --order {order} / raw transactional loop, no headers",
+                         [(ours, bare) for ours, _, bare in got], target=0.6)
 
 
 def asleep(loops, tasks):

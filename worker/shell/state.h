@@ -73,7 +73,7 @@ struct worker_shell {
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
-    struct kept_positions *positions;   /* of a stream */
+    struct kept_positions *positions;                        /* of a stream */
     struct stream_record *stream_spares[STREAM_SPARE_SIZES]; /* that serve again, by size */
     size_t stream_spare_bytes;
     buf_t stream_in, stream_headers;   /* of the record that is being taken in */
