@@ -174,8 +174,7 @@ int bus_group_join(bus_topic_t *const *topics, size_t topics_n, const char *grou
 /* Asynchronous; at most one under way a lane (a later one replaces one that waits). */
 void bus_group_commit(bus_group_t *group, int32_t lane, int64_t offset, const char *metadata, size_t metadata_len,
                       uint64_t cookie);
-/* Asks the broker who is in the group now; `described` follows, unless the group is left or asked about again before.
- */
+/* Asks the broker who is in the group now; `described` follows, unless it is left or asked about again before. */
 void bus_group_describe(bus_group_t *group, uint64_t cookie);
 /* What stands there up to `offset` was appended by `ms`; where it shows that that does not hold, `gap` follows, back. */
 void bus_group_witness(bus_group_t *group, int32_t lane, int64_t offset, int64_t ms);

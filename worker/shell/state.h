@@ -76,10 +76,9 @@ struct worker_shell {
     struct kept_positions *positions;                        /* of a stream */
     struct stream_record *stream_spares[STREAM_SPARE_SIZES]; /* that serve again, by size */
     size_t stream_spare_bytes;
-    buf_t stream_in, stream_headers;   /* of the record that is being taken in */
-    buf_t stream_text, stream_context; /* an outcome as the output has it; of the run that is being handed over */
-    int64_t jobs_position, told_ms, told_broker_ms; /* told: what the clocks said at the last event */
-    shell_burial_t *burial;                         /* of records of the jobs topic that nobody can use */
+    buf_t stream_in, stream_headers, stream_text, stream_context; /* of the record, outcome or run at hand */
+    int64_t jobs_position, told_ms, told_broker_ms;               /* told: what the clocks said at the last event */
+    shell_burial_t *burial;                                       /* of records of the jobs topic that nobody can use */
     int64_t queries[QUERIES_MAX]; /* ends asked for, in order; INT64_MAX: the answer is not there yet */
     size_t queries_n;
     bool is_caught_up, has_items;
