@@ -225,9 +225,10 @@ uint64_t options_limit(const fanmap_options_t *options, struct option_LIMIT opti
 {
     const char *value = options_text(options, option);
     uint64_t limit = 0;
-    if (!value || limit_parse(value, option_rule((size_t)option.row), cpus_online(), &limit, NULL) != FANMAP_OK)
-        value = "0";
-    *ret_is_relative = value[strspn(value, "0123456789")] != '\0';
+    *ret_is_relative = value && value[strspn(value, "0123456789")] != '\0';
+    uint32_t cpus = *ret_is_relative ? cpus_online() : 1; /* to count them is to read a file */
+    if (!value || limit_parse(value, option_rule((size_t)option.row), cpus, &limit, NULL) != FANMAP_OK)
+        *ret_is_relative = false;
     return limit;
 }
 
