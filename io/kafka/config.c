@@ -198,6 +198,8 @@ static int set_fixed(rd_kafka_conf_t *conf, const kafka_bus_t *bus, kafka_kind_t
         code = kind == KAFKA_PRODUCER ? SET_ALL(conf, PRODUCING_FIXED, err)
                : kind == KAFKA_WRITER ? SET_ALL(conf, WRITING_FIXED, err)
                                       : SET_ALL(conf, CONSUMING_FIXED, err);
+    if (code == FANMAP_OK && kind == KAFKA_GROUP) /* each would wake the loop, and no member looks at them */
+        code = set(conf, "enable.partition.eof", "false", err);
     if (code == FANMAP_OK && kind == KAFKA_ONLOOKER)
         code = set(conf, "isolation.level", "read_uncommitted", err);
     if (code == FANMAP_OK)

@@ -127,8 +127,6 @@ static void partition_query_begin(kafka_group_t *group, kafka_partition_t *parti
 static void partition_event(kafka_group_t *group, kafka_partition_t *partition, const rd_kafka_message_t *message)
 {
     switch (message->err) {
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
         partition_query_begin(group, partition);
