@@ -54,6 +54,7 @@ typedef struct {
     uint32_t session_ms;           /* group session timeout; 0: librdkafka's default */
     uint32_t message_bytes_max;    /* of a record that is sent; topics may take less */
     uint32_t fetch_kbytes;         /* of a group: prefetch bound a partition (queued.max.messages.kbytes); 0: default */
+    bool bounds_readers;           /* what bus_read fetches ahead is bounded by it, too */
     const char *client_id;
 } bus_config_t;
 
@@ -85,8 +86,7 @@ typedef void (*bus_topics_fn)(void *arg, const uint32_t *partitions_n, const fan
  * Replication is the broker's default. Retries while the broker is away. */
 int bus_ensure_topics(bus_t *bus, const bus_topic_config_t *topics, size_t topics_n, bool create, bus_topics_fn fn,
                       void *arg, fanmap_error_t *err);
-/* A topic to produce to or read from; `delivered` gets the reports of every record produced through it. Lives until
- * bus_close. */
+/* A topic to produce to or read from, until bus_close; `delivered` gets the reports of all that is produced through it. */
 int bus_topic_open(bus_t *bus, const char *name, bus_delivered_fn delivered, void *arg, bus_topic_t **ret,
                    fanmap_error_t *err);
 /* Of topics opened and of what was asked with this `arg` nobody is told any more: whom it names is about to go. */

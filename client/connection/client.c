@@ -57,8 +57,9 @@ static int open_parts(fanmap_t *f, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = loop_timer_new(f->loop, on_connect_timeout, f, &f->connect_timer, err);
     if (r == FANMAP_OK)
-        r = f->is_local ? bus_open_memory(f->loop, &f->bus, err)
-                        : connect_bus(f->loop, f->options, f->fetch_kbytes, on_bus_error, on_bus_log, f, &f->bus, err);
+        r = f->is_local
+                ? bus_open_memory(f->loop, &f->bus, err)
+                : connect_bus(f->loop, f->options, f->fetch_kbytes, false, on_bus_error, on_bus_log, f, &f->bus, err);
     if (r == FANMAP_OK && !f->is_local)
         r = connect_tokens(f->loop, f->options, on_bus_error, f, &f->tokens, &f->presence, err);
     return r;

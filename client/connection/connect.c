@@ -4,8 +4,8 @@
 #include "schemas/topics.h"
 #include "tokens/presence.h"
 
-int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
-                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bool bounds_readers,
+                bus_error_fn on_error, bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err)
 {
     bus_config_t config = {.brokers = options_text(options, OPT_BROKERS),
                            .properties = options_properties(options),
@@ -13,6 +13,7 @@ int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kb
                            .message_bytes_max =
                                topic_record_bytes_max((uint32_t)option_rule((size_t)OPT_ITEM_MAX.row)->max),
                            .fetch_kbytes = fetch_kbytes,
+                           .bounds_readers = bounds_readers,
                            .client_id = "fanmap"};
     if (!config.brokers || !*config.brokers)
         return err_set(err, FANMAP_EUSAGE,

@@ -8,9 +8,9 @@
 
 struct presence;
 
-/* `on_error` gets the connection's errors. */
-int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bus_error_fn on_error,
-                bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err);
+/* `on_error` gets the connection's errors; `fetch_kbytes`, `bounds_readers`: as in bus_config_t. */
+int connect_bus(loop_t *loop, const fanmap_options_t *options, uint32_t fetch_kbytes, bool bounds_readers,
+                bus_error_fn on_error, bus_log_fn log, void *arg, bus_t **ret, fanmap_error_t *err);
 /* False: --redis none. */
 bool connect_has_redis(const fanmap_options_t *options);
 /* Both are NULL without Redis. */

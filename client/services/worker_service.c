@@ -119,7 +119,8 @@ static int open_connections(fanmap_worker_t *w, fanmap_error_t *err)
     if (r == FANMAP_OK)
         r = loop_timer_new(w->loop, worker_on_presence, w, &w->presence_timer, err);
     if (r == FANMAP_OK)
-        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), on_bus_error, worker_on_log, w, &w->bus, err);
+        r = connect_bus(w->loop, w->options, fetch_kbytes(w->options), true, on_bus_error, worker_on_log, w, &w->bus,
+                        err);
     if (r == FANMAP_OK)
         r = connect_tokens(w->loop, w->options, on_bus_error, w, &w->tokens, &w->presence, err);
     return r;

@@ -11,7 +11,7 @@ typedef struct {
     const char *key, *value;
 } setting_t;
 
-enum { BEAT_MOST_MS = 500, GROUP_QUEUED_N = 2000, GROUP_ANSWER_BYTES = 2 * 1024 * 1024 };
+enum { BEAT_MOST_MS = 500, GROUP_QUEUED_N = 2000, READER_QUEUED_N = 8000, GROUP_ANSWER_BYTES = 2 * 1024 * 1024 };
 
 static const setting_t EVERYWHERE[] = {
     {"socket.nagle.disable", "true"},
@@ -155,6 +155,16 @@ static int set_prefetch(rd_kafka_conf_t *conf, const bus_config_t *config, fanma
     return code;
 }
 
+/* A reader has a single partition, which is fetched again only once its queue is short (fetch_nudge.c): there have to be more
+ * in it than come of one fetch, or it runs dry each time. */
+static int set_reader_prefetch(rd_kafka_conf_t *conf, const bus_config_t *config, fanmap_error_t *err)
+{
+    int code = set_number(conf, "queued.min.messages", READER_QUEUED_N, err);
+    if (code == FANMAP_OK)
+        code = set_number(conf, "fetch.message.max.bytes", (uint64_t)config->fetch_kbytes * 1024 / 2, err);
+    return code;
+}
+
 static bool is_producing(kafka_kind_t kind)
 {
     return kind == KAFKA_PRODUCER || kind == KAFKA_WRITER;
@@ -167,6 +177,8 @@ static int set_config(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_k
         code = set_number(conf, "message.max.bytes", at_least(config->message_bytes_max, KAFKA_BATCH_BYTES), err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->fetch_kbytes > 0)
         code = set_prefetch(conf, config, err);
+    if (code == FANMAP_OK && kind == KAFKA_READER && config->bounds_readers)
+        code = set_reader_prefetch(conf, config, err);
     if (code == FANMAP_OK && kind == KAFKA_GROUP && config->session_ms > 0) {
         /* Members hear of one that joins or leaves by their next heartbeat, and all wait for the last of them. */
         uint64_t beat_ms = config->session_ms / 4;
