@@ -32,7 +32,9 @@ struct kafka_bus {
     int64_t clock_off_ms;                    /* the broker's clock less the loop's, at least */
     uint32_t writer_batch_bytes;             /* of the writer that is being opened */
     kafka_copy_t *spares[KAFKA_SPARE_SIZES]; /* records.c */
-    size_t spare_bytes;
+    size_t spare_bytes, spare_bytes_min; /* the least since `aging` last fired, which spares_age says that it will */
+    loop_timer_t *aging;
+    bool spares_age;
     char reason[256];      /* why the last connection failed */
     char certificate[256]; /* what was wrong with the broker's, if anything */
 };

@@ -25,6 +25,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
     loop_timer_free(bus->retry);
     loop_timer_free(bus->remade);
     loop_timer_free(bus->tidy);
+    loop_timer_free(bus->aging);
     while (bus->topics != NULL) {
         kafka_topic_t *next = bus->topics->next;
         kafka_lanes_free(bus->topics);
@@ -74,6 +75,8 @@ static int open_parts(kafka_bus_t *bus, fanmap_error_t *err)
     if (code == FANMAP_OK)
         code = loop_timer_new(bus->loop, kafka_fetchers_tidy, bus, &bus->tidy, err);
     if (code == FANMAP_OK)
+        code = loop_timer_new(bus->loop, kafka_spares_age, bus, &bus->aging, err);
+    if (code == FANMAP_OK)
         kafka_remade_look(bus);
     if (code == FANMAP_OK && (code = kafka_helper_new(bus, &bus->helper, err)) != FANMAP_OK)
         return code;
@@ -101,6 +104,7 @@ int bus_open_kafka(loop_t *loop, const bus_config_t *config, bus_error_fn on_err
         loop_timer_free(bus->retry);
         loop_timer_free(bus->remade);
         loop_timer_free(bus->tidy);
+        loop_timer_free(bus->aging);
         kafka_config_free(&bus->config);
         free(bus);
     } else if (code != FANMAP_OK) {

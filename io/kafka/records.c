@@ -3,8 +3,9 @@
  * A message of librdkafka lies in the buffer of the whole fetch, a mebibyte or so, and keeps that alive. Workers keep
  * items for hours, one here and one there, so small records are copied to a block of their own before they are handed
  * out: that costs less than keeping the message would. Blocks come in few sizes, and one that is given back serves a later
- * record of about its size, so that a stream of items takes no memory anew. Large records, and small ones when memory is
- * short, are handed out in place. An owner is the block, or the message with its lowest bit set.
+ * record of about its size, so that a stream of items takes no memory anew; what nobody wanted for a second goes back to
+ * malloc. Large records, and small ones when memory is short, are handed out in place. An owner is the block, or the
+ * message with its lowest bit set.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -16,6 +17,8 @@
 #include "io/kafka/bus.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/records.h"
+
+enum { SPARE_MS = 1000 };
 
 struct kafka_copy {
     union {
@@ -38,14 +41,41 @@ static void *owner_of(rd_kafka_message_t *message)
     return (char *)message + 1;
 }
 
+static size_t class_bytes(size_t class)
+{
+    return (class + 1) * KAFKA_SPARE_STEP;
+}
+
+static kafka_copy_t *take_spare(kafka_bus_t *bus, size_t class)
+{
+    kafka_copy_t *copy = bus->spares[class];
+    bus->spares[class] = copy->next;
+    bus->spare_bytes -= class_bytes(class);
+    return copy;
+}
+
+void kafka_spares_age(void *arg)
+{
+    kafka_bus_t *bus = arg;
+    size_t unused = bus->spare_bytes_min;
+    for (size_t class = 0; class < KAFKA_SPARE_SIZES; class ++)
+        for (; bus->spares[class] != NULL && unused >= class_bytes(class); unused -= class_bytes(class))
+            free(take_spare(bus, class));
+    bus->spare_bytes_min = bus->spare_bytes;
+    bus->spares_age = bus->spare_bytes > 0;
+    if (bus->spares_age)
+        loop_timer_at(bus->aging, loop_now_ms(bus->loop) + SPARE_MS);
+}
+
 static kafka_copy_t *get_copy(kafka_bus_t *bus, size_t size)
 {
-    size_t class = size_class(size), cap = class < KAFKA_SPARE_SIZES ? (class + 1) * KAFKA_SPARE_STEP : size;
-    kafka_copy_t *copy = class < KAFKA_SPARE_SIZES ? bus->spares[class] : NULL;
-    if (copy != NULL) {
-        bus->spares[class] = copy->next;
-        prefetch(copy->next, (class + 1) * KAFKA_SPARE_STEP);
-        bus->spare_bytes -= cap;
+    size_t class = size_class(size), cap = class < KAFKA_SPARE_SIZES ? class_bytes(class) : size;
+    kafka_copy_t *copy = NULL;
+    if (class < KAFKA_SPARE_SIZES && bus->spares[class] != NULL) {
+        copy = take_spare(bus, class);
+        prefetch(copy->next, cap);
+        if (bus->spare_bytes < bus->spare_bytes_min)
+            bus->spare_bytes_min = bus->spare_bytes;
     } else if ((copy = malloc(sizeof *copy + cap)) == NULL) {
         return NULL;
     }
@@ -63,6 +93,8 @@ static void put_copy(kafka_bus_t *bus, kafka_copy_t *copy)
     copy->next = bus->spares[class];
     bus->spares[class] = copy;
     bus->spare_bytes += cap;
+    if (!bus->spares_age)
+        kafka_spares_age(bus);
 }
 
 void *kafka_block_get(kafka_bus_t *bus, size_t size)

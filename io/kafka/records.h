@@ -15,6 +15,8 @@ void kafka_show(kafka_bus_t *bus, const rd_kafka_message_t *message, int32_t lan
 void kafka_clock_heard(kafka_bus_t *bus, const rd_kafka_message_t *message);
 bool kafka_clock(const bus_t *bus, int64_t *ret_ms);
 void kafka_release(bus_t *bus, void *owner);
+/* Gives back what nobody wanted since the last time, and comes again while there is something. */
+void kafka_spares_age(void *bus);
 void kafka_spares_free(kafka_bus_t *bus);
 /* A block of at least so many bytes, one that was given back if there is any of that size; NULL: out of memory. */
 void *kafka_block_get(kafka_bus_t *bus, size_t size);

@@ -1,4 +1,4 @@
-/* What the bus over a real Kafka holds in memory: of records that nobody takes. */
+/* What the bus over a real Kafka holds in memory: of records that nobody takes, and of blocks that nobody wants any more. */
 #include "tests/unit/kafka_rig.h"
 
 #include <malloc.h>
@@ -58,10 +58,29 @@ static void test_a_bounded_reader_holds_little_of_what_it_does_not_take(void **s
     rig_close(&rig);
 }
 
+static void test_blocks_that_nobody_wants_are_given_back(void **state)
+{
+    (void)state;
+    rig_t rig;
+    rig_open(&rig, broker.brokers, NULL, 0);
+    const kafka_bus_t *bus = (const kafka_bus_t *)rig.bus;
+    rig_topic(&rig, "blocks", 1, 0);
+    rig_produce_all(&rig, 0, 5000, 1);
+    rig_until(&rig, rig.delivered.n == 5000);
+    assert_true(bus->spare_bytes > 0);
+    rig_until(&rig, bus->spare_bytes == 0);
+    rig_produce_all(&rig, 5000, 100, 1); /* and again */
+    rig_until(&rig, rig.delivered.n == 5100);
+    assert_true(bus->spare_bytes > 0);
+    rig_until(&rig, bus->spare_bytes == 0);
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_bounded_reader_holds_little_of_what_it_does_not_take),
+        cmocka_unit_test(test_blocks_that_nobody_wants_are_given_back),
     };
     if (!broker_start(&broker)) {
         broker_end(&broker);
