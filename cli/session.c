@@ -57,13 +57,18 @@ static void take_outcome(session_t *s)
 }
 
 /* While stdout takes no more, the library holds its outcomes back and still has its turns. */
+/* Outcomes are taken. */
+static bool has_room(const session_t *s)
+{
+    return output_has_room(&s->output) && (output_is_empty(&s->output) || !position_file_is_due(&s->position_file));
+}
+
 static bool take_outcomes(session_t *s)
 {
     int taken = 0;
-    bool has_room =
-        output_has_room(&s->output) && (output_is_empty(&s->output) || !position_file_is_due(&s->position_file));
-    fanmap_hold(s->job, !has_room);
-    if (!has_room || s->job_done) {
+    s->is_held = !has_room(s);
+    fanmap_hold(s->job, s->is_held);
+    if (s->is_held || s->job_done) {
         (void)fanmap_dispatch(s->f, 0, NULL);
         return false;
     }
@@ -129,11 +134,22 @@ static void keep_position(session_t *s, bool is_last)
         s->keeping_failed = true;
 }
 
+static bool is_printed(const session_t *s)
+{
+    return s->job_done && output_is_empty(&s->output);
+}
+
+/* What was in the way when this turn looked is out of it now, and nothing else may happen that would end a wait: a job that
+ * is held does not say that it has outcomes. */
+static bool may_go_on(const session_t *s)
+{
+    return is_printed(s) || (s->is_held && has_room(s));
+}
+
 /* Until the list is printed, or something ended it early. */
 static void run_session(session_t *s)
 {
-    while (!s->output.error && !s->keeping_failed && !(s->job_done && output_is_empty(&s->output)) &&
-           !has_interrupt(s)) {
+    while (!s->output.error && !s->keeping_failed && !is_printed(s) && !has_interrupt(s)) {
         bool moved = s->input && !s->input_done && !s->job_done && feed_turn(s);
         moved |= hears_log(s) && task_log_copy(&s->task_log);
         moved |= take_outcomes(s);
@@ -142,7 +158,7 @@ static void run_session(session_t *s)
         if (position_file_is_due(&s->position_file))
             keep_position(s, false);
         progress_turn(s);
-        if (!moved)
+        if (!moved && !may_go_on(s))
             wait_for_something(s);
     }
 }

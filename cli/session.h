@@ -20,7 +20,7 @@ typedef struct {
     position_file_t position_file;
     progress_t progress;
     task_log_t task_log;
-    bool input_done, job_done, is_dry;
+    bool input_done, job_done, is_dry, is_held;
     bool input_failed, keeping_failed;
     int result; /* FANMAP_END or a negative code, once job_done */
     fanmap_error_t error;
