@@ -56,13 +56,13 @@ static void take_outcome(session_t *s)
     }
 }
 
-/* While stdout takes no more, the library holds its outcomes back and still has its turns. */
 /* Outcomes are taken. */
 static bool has_room(const session_t *s)
 {
     return output_has_room(&s->output) && (output_is_empty(&s->output) || !position_file_is_due(&s->position_file));
 }
 
+/* While stdout takes no more, the library holds its outcomes back and still has its turns. */
 static bool take_outcomes(session_t *s)
 {
     int taken = 0;

@@ -174,7 +174,7 @@ static void carry_out(fanmap_job_t *job, const producer_action_t *a)
 void map_step(fanmap_job_t *job, producer_event_t *event)
 {
     mapping_t *m = job->mapping;
-    event->now_ms = loop_now_ms(job->f->loop);
+    event->now_ms = loop_recent_ms(job->f->loop);
     producer_actions_clear(&m->actions);
     producer_step(m->producer, event, &m->actions);
     for (size_t i = 0; i < m->actions.n && !map_has_failed(job); i++)

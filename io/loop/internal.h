@@ -18,8 +18,9 @@ typedef struct {
 struct loop {
     int epoll_fd, timer_fd, wake_fd;
     int64_t now_ms;
-    bool running;   /* inside loop_run_once */
-    bool no_memory; /* a deferred call was lost: the next turn fails */
+    int64_t tick_ns; /* the kernel's coarse clock when now_ms was looked up last; 0: in a turn */
+    bool running;    /* inside loop_run_once */
+    bool no_memory;  /* a deferred call was lost: the next turn fails */
     /* Set by loop_wake in any thread; the descriptor alone could also mean deferred work. */
     bool woken;
     loop_timer_fn on_wake;

@@ -42,6 +42,19 @@ int64_t loop_now_ms(const loop_t *loop)
     return loop->running ? loop->now_ms : loop_clock_ms();
 }
 
+int64_t loop_recent_ms(loop_t *loop)
+{
+    struct timespec tick;
+    if (loop->running)
+        return loop->now_ms;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick); /* costs a tenth of the other */
+    int64_t tick_ns = (int64_t)tick.tv_sec * 1000000000 + tick.tv_nsec;
+    if (tick_ns != loop->tick_ns)
+        loop->now_ms = loop_clock_ms();
+    loop->tick_ns = tick_ns;
+    return loop->now_ms;
+}
+
 static int epoll_add(loop_t *loop, int fd, void *data)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = data};
@@ -269,6 +282,7 @@ static int wait_and_run(loop_t *loop, int timeout_ms, bool *ret_woken)
     if (n <= 0)
         return 0;
     loop->now_ms = loop_clock_ms();
+    loop->tick_ns = 0;
     loop->running = true;
     int ran = run_turn(loop, events, n, ret_woken);
     loop->running = false;

@@ -23,6 +23,8 @@ int loop_run_once(loop_t *loop, int timeout_ms);
 /* CLOCK_BOOTTIME in ms, as of the current turn of the loop, and afresh. */
 int64_t loop_now_ms(const loop_t *loop);
 int64_t loop_clock_ms(void);
+/* As loop_now_ms, and outside a turn some milliseconds old at most (a tick of the kernel's): for what is done often there. */
+int64_t loop_recent_ms(loop_t *loop);
 /* Makes loop_run_once return. Any thread, async-signal-safe. */
 void loop_wake(loop_t *loop);
 /* Called for every loop_wake, once a turn; may be NULL. */

@@ -370,10 +370,25 @@ static void test_no_turn_within_a_turn(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void test_a_recent_time_is_no_older_than_some_ticks(void **state)
+{
+    bed_t *bed = *state;
+    int64_t last_ms = 0;
+    for (int i = 0; i < 100000; i++) {
+        int64_t before_ms = loop_clock_ms(), recent_ms = loop_recent_ms(bed->loop);
+        assert_true(recent_ms >= before_ms - 100 && recent_ms >= last_ms);
+        assert_true(recent_ms <= loop_clock_ms());
+        last_ms = recent_ms;
+        if (i % 1000 == 0)
+            assert_true(loop_run_once(bed->loop, 0) >= 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_level_triggered),
+        TEST(test_a_recent_time_is_no_older_than_some_ticks),
         TEST(test_write_and_hang_up),
         TEST(test_a_bad_descriptor_is_refused),
         TEST(test_removing_itself_and_the_others_of_the_batch),
