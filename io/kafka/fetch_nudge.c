@@ -1,8 +1,8 @@
 /* Before 2.2.0 librdkafka stops fetching a partition once its queue holds queued.min.messages (or the bytes), and looks
  * again only when its broker thread wakes, which can take a second: at full speed that is most of the time. Anything
  * that is sent to the broker wakes the thread. So when a partition has handed out half of what its queue holds, the helper asks for
- * its watermarks and forgets the answer; not again within a few milliseconds, as one thread fetches for all partitions of a
- * broker. */
+ * its end, which is one request, and forgets the answer; not again within a few milliseconds, as one thread fetches for all
+ * partitions of a broker. */
 #include <stdlib.h>
 
 #include "io/kafka/blocking_call.h"
@@ -19,9 +19,11 @@ typedef struct {
 
 static void nudge_run(kafka_call_t *call)
 {
-    nudge_t *nudge = (nudge_t *)call;
-    int64_t low, high;
-    (void)rd_kafka_query_watermark_offsets(call->rk, nudge->topic, nudge->partition, &low, &high, KAFKA_NUDGE_MS);
+    const nudge_t *nudge = (nudge_t *)call;
+    rd_kafka_topic_partition_list_t *end = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(end, nudge->topic, nudge->partition)->offset = RD_KAFKA_OFFSET_END;
+    (void)rd_kafka_offsets_for_times(call->rk, end, KAFKA_NUDGE_MS);
+    rd_kafka_topic_partition_list_destroy(end);
 }
 
 static void nudge_done(kafka_call_t *call)
