@@ -1,7 +1,8 @@
 /* Records of a source as items, and their outcomes with what readers must know into the log.
  *
- * A record's value becomes the task's input by the stream's format; its key, timestamp and headers are kept beside it (stream_record.h) until its
- * outcome is published, and go into the log with that, so that who writes the output need not read the source. */
+ * A record's value becomes the task's input by the stream's format; its key, timestamp and headers are kept beside it
+ * (stream_record.h) until its outcome is published, and go into the log with that, so that who writes the output need not read
+ * the source. */
 #include "worker/shell/stream.h"
 
 #include <stdlib.h>

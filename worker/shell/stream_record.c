@@ -10,7 +10,7 @@
 #include "schemas/value.h"
 #include "worker/shell/stream_rules.h"
 
-enum { STEP = 128, SPARE_BYTES_MAX = 4 << 20 };
+enum { STEP = 128, SPARE_BYTES_MAX = 4 << 20, INPUT_KEPT_MAX = 1 << 20 };
 _Static_assert(sizeof(stream_record_t) <= PREFETCH_LINE, "what every record needs lies in one line");
 
 static stream_record_t *new_block(worker_shell_t *shell, size_t bytes)
@@ -80,7 +80,7 @@ static const char *put_input(buf_t *in, stream_format_t format, const void *valu
 
 static bool ends_with(const buf_t *in, const void *value, size_t len)
 {
-    return in->len >= len && memcmp(in->data + in->len - len, value, len) == 0;
+    return len == 0 || (in->len >= len && memcmp(in->data + in->len - len, value, len) == 0);
 }
 
 static uint8_t *copy(uint8_t *to, const void *from, size_t len)
@@ -127,6 +127,8 @@ stream_record_t *stream_record_new(worker_shell_t *shell, const bus_record_t *fr
     int64_t schema_id = shell->stream->terms.strips_schema ? stream_strip_schema(&value, &len) : -1;
     const char *bad = put_input(in, shell->stream->in_format, value, len);
     stream_record_t *record = in->failed || headers->failed ? NULL : assemble(shell, from, headers);
+    if (in->cap > INPUT_KEPT_MAX)
+        buf_free(in);
     if (!record)
         return NULL;
     record->headers_n = headers_n;
