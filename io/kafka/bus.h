@@ -2,6 +2,7 @@
 #ifndef IO_KAFKA_BUS_H
 #define IO_KAFKA_BUS_H
 
+#include "base/spares.h"
 #include "io/kafka/producer.h"
 
 struct kafka_bus {
@@ -29,12 +30,11 @@ struct kafka_bus {
     loop_timer_t *remade;
     bool remade_looks; /* its call is under way */
     bool has_clock;
-    int64_t clock_off_ms;                    /* the broker's clock less the loop's, at least */
-    uint32_t writer_batch_bytes;             /* of the writer that is being opened */
-    kafka_copy_t *spares[KAFKA_SPARE_SIZES]; /* records.c */
-    size_t spare_bytes, spare_bytes_min; /* the least since `aging` last fired, which spares_age says that it will */
+    int64_t clock_off_ms;        /* the broker's clock less the loop's, at least */
+    uint32_t writer_batch_bytes; /* of the writer that is being opened */
+    spares_t spares;             /* for records: records.c */
     loop_timer_t *aging;
-    bool spares_age;
+    bool spares_age;       /* `aging` will fire */
     char reason[256];      /* why the last connection failed */
     char certificate[256]; /* what was wrong with the broker's, if anything */
 };

@@ -38,9 +38,6 @@ enum {
     KAFKA_RUN_MAX = 256,         /* records of one rd_kafka_produce_batch */
     KAFKA_UNSENT_MAX = 1024,     /* records that wait for the end of the turn before they are sent all the same */
     KAFKA_COPY_MAX = 16384,      /* larger records are handed out where librdkafka has them: see records.c */
-    KAFKA_SPARE_STEP = 64,       /* blocks that are used again have a multiple of this, ... */
-    KAFKA_SPARE_SIZES = 16,      /* ... and are of so many sizes; */
-    KAFKA_SPARE_BYTES = 4 << 20, /* as much is kept of them in all */
     KAFKA_CALL_MS = 3000,        /* bound of one blocking call of the helper */
     KAFKA_RETRY_MS = 200,
     KAFKA_POLL_MS = 1000, /* the group is polled at least so often */
@@ -58,6 +55,5 @@ typedef struct kafka_fetcher kafka_fetcher_t;
 typedef struct kafka_group kafka_group_t;
 typedef struct kafka_call kafka_call_t;
 typedef struct kafka_helper kafka_helper_t;
-typedef struct kafka_copy kafka_copy_t;
 
 #endif

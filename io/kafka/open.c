@@ -32,7 +32,7 @@ static void kafka_close(bus_t *base, int timeout_ms)
         free(bus->topics);
         bus->topics = next;
     }
-    kafka_spares_free(bus);
+    spares_free(&bus->spares);
     kafka_config_free(&bus->config);
     free(bus);
 }

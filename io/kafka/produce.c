@@ -31,7 +31,7 @@ static kafka_record_t *record_new(kafka_topic_t *topic, int32_t partition, const
         value_len = 0;
     if (key_len > KAFKA_OUTBOX_BYTES_MAX || value_len > SIZE_MAX / 4)
         return NULL;
-    kafka_record_t *record = kafka_block_get(topic->bus, sizeof *record + key_len + value_len);
+    kafka_record_t *record = spares_get(&topic->bus->spares, sizeof *record + key_len + value_len);
     if (record == NULL)
         return NULL;
     *record = (kafka_record_t){.topic = topic,
@@ -58,7 +58,7 @@ void kafka_record_free(kafka_record_t *record)
 {
     if (record->headers != NULL)
         rd_kafka_headers_destroy(record->headers);
-    kafka_block_free(record);
+    spares_drop(record);
 }
 
 static bool add_headers(kafka_record_t *record, const bus_header_t *headers, size_t n)

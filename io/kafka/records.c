@@ -2,129 +2,41 @@
  *
  * A message of librdkafka lies in the buffer of the whole fetch, a mebibyte or so, and keeps that alive. Workers keep
  * items for hours, one here and one there, so small records are copied to a block of their own before they are handed
- * out: that costs less than keeping the message would. Blocks come in few sizes, and one that is given back serves a later
- * record of about its size, so that a stream of items takes no memory anew; what nobody wanted for a second goes back to
- * malloc. Large records, and small ones when memory is short, are handed out in place. An owner is the block, or the
+ * out: that costs less than keeping the message would. A block serves again (base/spares.h), and what nobody wanted for a second
+ * goes back to malloc. Large records, and small ones when memory is short, are handed out in place. An owner is the block, or the
  * message with its lowest bit set.
  */
 #include <assert.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/invariant.h"
-#include "base/prefetch.h"
 #include "io/kafka/bus.h"
 #include "io/kafka/producer.h"
 #include "io/kafka/records.h"
 
 enum { SPARE_MS = 1000 };
 
-struct kafka_copy {
-    union {
-        kafka_copy_t *next; /* while it is spare */
-        size_t cap;         /* while it is not */
-    };
-    uint8_t bytes[];
-};
-static_assert(offsetof(kafka_copy_t, bytes) % _Alignof(kafka_record_t) == 0, "a block holds a record of the producer");
-
-/* The size that blocks for so many bytes have; KAFKA_SPARE_SIZES: none that is kept. */
-static size_t size_class(size_t size)
-{
-    size_t class = size == 0 ? 0 : (size - 1) / KAFKA_SPARE_STEP;
-    return class < KAFKA_SPARE_SIZES ? class : KAFKA_SPARE_SIZES;
-}
+static_assert(_Alignof(kafka_record_t) <= SPARES_ALIGNMENT, "a block holds a record of the producer");
 
 static void *owner_of(rd_kafka_message_t *message)
 {
     return (char *)message + 1;
 }
 
-static size_t class_bytes(size_t class)
-{
-    return (class + 1) * KAFKA_SPARE_STEP;
-}
-
-static kafka_copy_t *take_spare(kafka_bus_t *bus, size_t class)
-{
-    kafka_copy_t *copy = bus->spares[class];
-    bus->spares[class] = copy->next;
-    bus->spare_bytes -= class_bytes(class);
-    return copy;
-}
-
 void kafka_spares_age(void *arg)
 {
     kafka_bus_t *bus = arg;
-    size_t unused = bus->spare_bytes_min;
-    for (size_t class = 0; class < KAFKA_SPARE_SIZES; class ++)
-        for (; bus->spares[class] != NULL && unused >= class_bytes(class); unused -= class_bytes(class))
-            free(take_spare(bus, class));
-    bus->spare_bytes_min = bus->spare_bytes;
-    bus->spares_age = bus->spare_bytes > 0;
+    spares_age(&bus->spares);
+    bus->spares_age = bus->spares.bytes > 0;
     if (bus->spares_age)
         loop_timer_at(bus->aging, loop_now_ms(bus->loop) + SPARE_MS);
 }
 
-static kafka_copy_t *get_copy(kafka_bus_t *bus, size_t size)
-{
-    size_t class = size_class(size), cap = class < KAFKA_SPARE_SIZES ? class_bytes(class) : size;
-    kafka_copy_t *copy = NULL;
-    if (class < KAFKA_SPARE_SIZES && bus->spares[class] != NULL) {
-        copy = take_spare(bus, class);
-        prefetch(copy->next, cap);
-        if (bus->spare_bytes < bus->spare_bytes_min)
-            bus->spare_bytes_min = bus->spare_bytes;
-    } else if ((copy = malloc(sizeof *copy + cap)) == NULL) {
-        return NULL;
-    }
-    copy->cap = cap;
-    return copy;
-}
-
-static void put_copy(kafka_bus_t *bus, kafka_copy_t *copy)
-{
-    size_t cap = copy->cap, class = size_class(cap);
-    if (class == KAFKA_SPARE_SIZES || bus->spare_bytes + cap > KAFKA_SPARE_BYTES) {
-        free(copy);
-        return;
-    }
-    copy->next = bus->spares[class];
-    bus->spares[class] = copy;
-    bus->spare_bytes += cap;
-    if (!bus->spares_age)
-        kafka_spares_age(bus);
-}
-
-void *kafka_block_get(kafka_bus_t *bus, size_t size)
-{
-    kafka_copy_t *copy = get_copy(bus, size);
-    return copy == NULL ? NULL : copy->bytes;
-}
-
-static kafka_copy_t *of_block(void *block)
-{
-    return (kafka_copy_t *)((char *)block - offsetof(kafka_copy_t, bytes));
-}
-
 void kafka_block_put(kafka_bus_t *bus, void *block)
 {
-    put_copy(bus, of_block(block));
-}
-
-void kafka_block_free(void *block)
-{
-    free(of_block(block));
-}
-
-void kafka_spares_free(kafka_bus_t *bus)
-{
-    for (size_t class = 0; class < KAFKA_SPARE_SIZES; class ++)
-        for (kafka_copy_t *copy = bus->spares[class], *next; copy != NULL; copy = next) {
-            next = copy->next;
-            free(copy);
-        }
+    spares_put(&bus->spares, block);
+    if (!bus->spares_age && bus->spares.bytes > 0)
+        kafka_spares_age(bus);
 }
 
 void kafka_release(bus_t *bus, void *owner)
@@ -132,15 +44,15 @@ void kafka_release(bus_t *bus, void *owner)
     if ((uintptr_t)owner & 1)
         rd_kafka_message_destroy((void *)((char *)owner - 1));
     else if (owner != NULL)
-        put_copy((kafka_bus_t *)bus, owner);
+        kafka_block_put((kafka_bus_t *)bus, owner);
 }
 
-static void copy_to(kafka_copy_t *copy, bus_record_t *record)
+static void copy_to(uint8_t *copy, bus_record_t *record)
 {
     if (record->key != NULL) /* an empty one is not an absent one */
-        record->key = memcpy(copy->bytes, record->key, record->key_len);
+        record->key = memcpy(copy, record->key, record->key_len);
     if (record->value != NULL)
-        record->value = memcpy(copy->bytes + record->key_len, record->value, record->value_len);
+        record->value = memcpy(copy + record->key_len, record->value, record->value_len);
     record->owner = copy;
 }
 
@@ -222,7 +134,7 @@ bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane,
     bus_header_t headers[BUS_HEADERS_MAX];
     bus_record_t record = view(bus, message, lane, shows_headers ? headers : NULL);
     size_t size = record.key_len + record.value_len;
-    kafka_copy_t *copy = size > KAFKA_COPY_MAX ? NULL : get_copy(bus, size);
+    uint8_t *copy = size > KAFKA_COPY_MAX ? NULL : spares_get(&bus->spares, size);
     if (copy == NULL) {
         return hand_out_in_place(&record, message, fn, arg);
     }
@@ -232,7 +144,7 @@ bool kafka_hand_out(kafka_bus_t *bus, rd_kafka_message_t *message, int32_t lane,
         message = NULL;
     }
     if (!fn(arg, &record))
-        put_copy(bus, copy);
+        kafka_block_put(bus, copy);
     if (message != NULL)
         rd_kafka_message_destroy(message);
     return false;

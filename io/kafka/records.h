@@ -17,11 +17,7 @@ bool kafka_clock(const bus_t *bus, int64_t *ret_ms);
 void kafka_release(bus_t *bus, void *owner);
 /* Gives back what nobody wanted since the last time, and comes again while there is something. */
 void kafka_spares_age(void *bus);
-void kafka_spares_free(kafka_bus_t *bus);
-/* A block of at least so many bytes, one that was given back if there is any of that size; NULL: out of memory. */
-void *kafka_block_get(kafka_bus_t *bus, size_t size);
+/* A block of bus->spares serves again. */
 void kafka_block_put(kafka_bus_t *bus, void *block);
-/* The same from any thread: it does not serve again. */
-void kafka_block_free(void *block);
 
 #endif

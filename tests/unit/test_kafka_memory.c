@@ -67,12 +67,12 @@ static void test_blocks_that_nobody_wants_are_given_back(void **state)
     rig_topic(&rig, "blocks", 1, 0);
     rig_produce_all(&rig, 0, 5000, 1);
     rig_until(&rig, rig.delivered.n == 5000);
-    assert_true(bus->spare_bytes > 0);
-    rig_until(&rig, bus->spare_bytes == 0);
+    assert_true(bus->spares.bytes > 0);
+    rig_until(&rig, bus->spares.bytes == 0);
     rig_produce_all(&rig, 5000, 100, 1); /* and again */
     rig_until(&rig, rig.delivered.n == 5100);
-    assert_true(bus->spare_bytes > 0);
-    rig_until(&rig, bus->spare_bytes == 0);
+    assert_true(bus->spares.bytes > 0);
+    rig_until(&rig, bus->spares.bytes == 0);
     rig_close(&rig);
 }
 

@@ -4,7 +4,6 @@
 #include "worker/shell/inflight.h"
 #include "worker/shell/state.h"
 #include "worker/shell/stream.h"
-#include "worker/shell/stream_record.h"
 
 enum { LEAVE_MS = 5000 }; /* for what is on its way to Kafka, and the group, once the core is drained */
 
@@ -69,7 +68,7 @@ static void sync_tokens(worker_shell_t *shell, const worker_action_t *a)
 static void release(worker_shell_t *shell, const worker_action_t *a)
 {
     if (shell->stream)
-        stream_record_release(shell, a->release.payload);
+        spares_put(&shell->stream_spares, a->release.payload);
     else
         bus_release(shell->bus, a->release.payload);
 }

@@ -5,6 +5,7 @@
 #define WORKER_SHELL_STATE_H
 
 #include "base/log.h"
+#include "base/spares.h"
 #include "schemas/names.h"
 #include "slots/slots.h"
 #include "worker/shell/room.h"
@@ -18,7 +19,6 @@ enum {
     ITEMS_MAX = 37500, /* with the third that the core adds 50,000 */
     PUBLISHING_MAX = 50000,
     QUERIES_MAX = 64,
-    STREAM_SPARE_SIZES = 8,
     NOTE_BYTES_MAX = 256,
     CLOSING_COMMIT_MS = 2000,
     REVOKE_MS = 1000 /* what a rebalance waits for outcomes on their way */
@@ -73,9 +73,8 @@ struct worker_shell {
     spec_t *stream;                     /* NULL: it serves jobs; else of this task's place, and with this log: */
     uint32_t stream_task, stream_log_n; /* log_n: its partitions, or as many as it was asked to have */
     bus_topic_t *stream_log;
-    struct kept_positions *positions;                        /* of a stream */
-    struct stream_record *stream_spares[STREAM_SPARE_SIZES]; /* that serve again, by size */
-    size_t stream_spare_bytes;
+    struct kept_positions *positions;                             /* of a stream */
+    spares_t stream_spares;                                       /* stream_record.h */
     buf_t stream_in, stream_headers, stream_text, stream_context; /* of the record, outcome or run at hand */
     int64_t jobs_position, told_ms, told_broker_ms;               /* told: what the clocks said at the last event */
     shell_burial_t *burial;                                       /* of records of the jobs topic that nobody can use */

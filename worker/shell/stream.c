@@ -134,7 +134,7 @@ void shell_stream_context(worker_shell_t *shell, const worker_action_t *a, slot_
 
 void shell_stream_free(worker_shell_t *shell)
 {
-    stream_records_free(shell);
+    spares_free(&shell->stream_spares);
     free(shell->stream);
     buf_free(&shell->stream_context);
     buf_free(&shell->stream_text);

@@ -1,8 +1,6 @@
-/* A block has one of few sizes, and one that is given back serves a later record of its size. Most inputs end with the value as
- * it came (all but JSON), which then does not lie there twice. */
+/* Most inputs end with the value as it came (all but JSON), which then does not lie in the block twice. */
 #include "worker/shell/stream_record.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/prefetch.h"
@@ -10,50 +8,8 @@
 #include "schemas/value.h"
 #include "worker/shell/stream_rules.h"
 
-enum { STEP = 128, SPARE_BYTES_MAX = 4 << 20, INPUT_KEPT_MAX = 1 << 20 };
+enum { INPUT_KEPT_MAX = 1 << 20 };
 _Static_assert(sizeof(stream_record_t) <= PREFETCH_LINE, "what every record needs lies in one line");
-
-static stream_record_t *new_block(worker_shell_t *shell, size_t bytes)
-{
-    size_t total = sizeof(stream_record_t) + bytes, size = (total - 1) / STEP;
-    if (size >= STREAM_SPARE_SIZES) {
-        stream_record_t *large = malloc(total);
-        if (large)
-            large->size = STREAM_SPARE_SIZES;
-        return large;
-    }
-    stream_record_t *record = shell->stream_spares[size];
-    if (record) {
-        shell->stream_spares[size] = record->next;
-        shell->stream_spare_bytes -= (size + 1) * STEP;
-        prefetch(record->next, total);
-    } else if (!(record = malloc((size + 1) * STEP))) {
-        return NULL;
-    }
-    record->size = (uint8_t)size;
-    return record;
-}
-
-void stream_record_release(worker_shell_t *shell, stream_record_t *record)
-{
-    size_t size = record->size, bytes = (size + 1) * STEP;
-    if (size == STREAM_SPARE_SIZES || shell->stream_spare_bytes + bytes > SPARE_BYTES_MAX) {
-        free(record);
-        return;
-    }
-    record->next = shell->stream_spares[size];
-    shell->stream_spares[size] = record;
-    shell->stream_spare_bytes += bytes;
-}
-
-void stream_records_free(worker_shell_t *shell)
-{
-    for (size_t size = 0; size < STREAM_SPARE_SIZES; size++)
-        for (stream_record_t *record = shell->stream_spares[size], *next; record; record = next) {
-            next = record->next;
-            free(record);
-        }
-}
 
 /* NULL, or why it is no input. */
 static const char *put_input(buf_t *in, stream_format_t format, const void *value, size_t len)
@@ -95,7 +51,8 @@ static stream_record_t *assemble(worker_shell_t *shell, const bus_record_t *from
     const buf_t *in = &shell->stream_in;
     bool is_in_input = from->value && ends_with(in, from->value, from->value_len);
     size_t apart_len = is_in_input || !from->value ? 0 : from->value_len;
-    stream_record_t *record = new_block(shell, from->key_len + headers->len + in->len + apart_len);
+    stream_record_t *record =
+        spares_get(&shell->stream_spares, sizeof *record + from->key_len + headers->len + in->len + apart_len);
     if (!record)
         return NULL;
     record->has_key = from->key != NULL;
