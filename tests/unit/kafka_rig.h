@@ -432,4 +432,21 @@ static inline int rig_stderr_said(FILE *file)
     return said;
 }
 
+/* The main of a test program with a broker of its own; an argument chooses among the tests. */
+static inline int rig_run(const char *name, const struct CMUnitTest *tests, size_t n, broker_t *broker, int argc,
+                          char **argv)
+{
+    if (!broker_start(broker)) {
+        broker_end(broker);
+        printf("ok 1 - %s # SKIP no Kafka on this machine\n", name);
+        return 0;
+    }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    FILE *said = rig_stderr_begin();
+    int failed = _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+    broker_end(broker);
+    return failed + rig_stderr_said(said);
+}
+
 #endif

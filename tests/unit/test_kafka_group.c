@@ -566,7 +566,7 @@ static void test_the_broker_is_killed_under_a_group(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_new_group_begins_at_the_low_watermark),
@@ -586,13 +586,5 @@ int main(void)
         TEST(test_a_group_that_begins_after_deletion_has_no_gap),
         TEST(test_the_broker_is_killed_under_a_group),
     };
-    if (!broker_start(&broker)) {
-        broker_end(&broker);
-        printf("ok 1 - test_kafka_group # SKIP no Kafka on this machine\n");
-        return 0;
-    }
-    FILE *said = rig_stderr_begin();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    broker_end(&broker);
-    return failed + rig_stderr_said(said);
+    return rig_run("test_kafka_group", tests, sizeof tests / sizeof *tests, &broker, argc, argv);
 }

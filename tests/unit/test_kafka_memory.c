@@ -82,15 +82,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_bounded_reader_holds_little_of_what_it_does_not_take),
         cmocka_unit_test(test_blocks_that_nobody_wants_are_given_back),
     };
-    if (!broker_start(&broker)) {
-        broker_end(&broker);
-        printf("ok 1 - test_kafka_memory # SKIP no Kafka on this machine\n");
-        return 0;
-    }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    FILE *said = rig_stderr_begin();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    broker_end(&broker);
-    return failed + rig_stderr_said(said);
+    return rig_run("test_kafka_memory", tests, sizeof tests / sizeof *tests, &broker, argc, argv);
 }

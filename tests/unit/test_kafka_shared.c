@@ -247,7 +247,7 @@ static void test_what_is_left_by_all_rests(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_late_reader_joins),
@@ -261,13 +261,5 @@ int main(void)
         TEST(test_who_joined_is_not_told_of_the_end_of_a_fetcher),
         TEST(test_what_is_left_by_all_rests),
     };
-    if (!broker_start(&broker)) {
-        broker_end(&broker);
-        printf("ok 1 - test_kafka_shared # SKIP no Kafka on this machine\n");
-        return 0;
-    }
-    FILE *said = rig_stderr_begin();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    broker_end(&broker);
-    return failed + rig_stderr_said(said);
+    return rig_run("test_kafka_shared", tests, sizeof tests / sizeof *tests, &broker, argc, argv);
 }
