@@ -79,7 +79,7 @@ static bool take(kafka_group_t *group, kafka_partition_t *partition)
 }
 
 /* What librdkafka keeps of a message lies around it. */
-static void prefetch_behind(const kafka_ahead_t *ahead)
+static void ask_for_next(const kafka_ahead_t *ahead)
 {
     enum { AROUND = 2 * PREFETCH_LINE, BYTES = 3 * PREFETCH_LINE };
     size_t far = ahead->at + PREFETCH_AHEAD, near = ahead->at + PREFETCH_AHEAD / 2;
@@ -91,7 +91,7 @@ static void prefetch_behind(const kafka_ahead_t *ahead)
 
 static rd_kafka_message_t *take_first(kafka_group_t *group, kafka_partition_t *partition)
 {
-    prefetch_behind(&partition->ahead);
+    ask_for_next(&partition->ahead);
     rd_kafka_message_t *message = partition->ahead.messages[partition->ahead.at++];
     partition->ahead.bytes -= bytes_of(message);
     group->ahead_bytes -= bytes_of(message);

@@ -368,8 +368,6 @@ static void test_no_turn_within_a_turn(void **state)
     assert_int_equal(bed->calls, EDEADLK);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 static void test_a_recent_time_is_no_older_than_some_ticks(void **state)
 {
     bed_t *bed = *state;
@@ -383,6 +381,8 @@ static void test_a_recent_time_is_no_older_than_some_ticks(void **state)
             assert_true(loop_run_once(bed->loop, 0) >= 0);
     }
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
