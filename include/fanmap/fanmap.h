@@ -195,8 +195,8 @@ FANMAP_API int fanmap_end_input(fanmap_job_t *job, const char *source_error, fan
 
 /* The values of `from`, a map or a gathering of the same connection, become the items of the map `to`, in the order
  * in which `from` hands them out, while both run. From then on `to` takes no fanmap_push, and its input ends with the
- * list of `from`; the outcomes of `from` go nowhere else, and only its end is told (next, next_any, on_end). Both
- * handles stay the caller's.
+ * list of `from`; the outcomes of `from` go nowhere else, and only its end is told (next, next_any, on_end). Until that
+ * end is taken the connection's descriptor stays readable. Both handles stay the caller's.
  *
  * Nothing is lost: an item of `from` that failed is not sent to a worker, and its outcome in `to`, at its place, is
  * that same error. If `from` was stopped or failed, the input of `to` breaks off with the reason (FANMAP_EIO) after

@@ -47,6 +47,16 @@ static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_
     life->has_ended = true;
 }
 
+/* An end that nobody takes keeps the descriptor readable: the turns until the reader's end would be as many as fit. */
+static void on_source_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err)
+{
+    life_t *life = arg;
+    if (life->is_closed || job != life->upstream)
+        fail("a source's end after the close", NULL);
+    if (result != FANMAP_END)
+        fail("a source's end that is none", err);
+}
+
 static void push(life_t *life, fanmap_job_t *job)
 {
     while (life->pushed < ITEMS && fanmap_push(job, FANMAP_JSON, "3", 1, NULL) == FANMAP_OK)
@@ -76,8 +86,8 @@ static void begin(fanmap_t *f, life_t *life, char **argv)
     if (r != FANMAP_OK)
         fail("begin", &err);
     fanmap_on(life->job, on_outcome, on_end, on_writable, life);
-    if (is_pipe && !job)
-        fanmap_on(life->upstream, NULL, NULL, on_writable, life);
+    if (is_pipe)
+        fanmap_on(life->upstream, NULL, on_source_end, job ? NULL : on_writable, life);
     if (!is_gather && !job)
         push(life, is_pipe ? life->upstream : life->job);
 }
