@@ -65,6 +65,10 @@ static const setting_t WRITING_FIXED[] = {
     {"delivery.report.only.error", "true"}, /* else a transaction's answer is enough */
 };
 
+/* A request of a transaction is refused while the one before still ends, which takes milliseconds: a retry after the usual
+ * 100 made every fiftieth transaction of a stream as much longer. */
+static const setting_t WRITING[] = {{"retry.backoff.ms", "10"}};
+
 static const setting_t CONSUMING_FIXED[] = {
     {"isolation.level", "read_committed"},                                 /* also of what groups have committed */
     {"enable.auto.commit", "false"},                                       /* no offset past unfinished work */
@@ -195,6 +199,8 @@ static int set_ours(rd_kafka_conf_t *conf, const bus_config_t *config, kafka_kin
     int code = SET_ALL(conf, EVERYWHERE, err);
     if (code == FANMAP_OK)
         code = is_producing(kind) ? SET_ALL(conf, PRODUCING, err) : SET_ALL(conf, CONSUMING, err);
+    if (code == FANMAP_OK && kind == KAFKA_WRITER)
+        code = SET_ALL(conf, WRITING, err);
     if (code == FANMAP_OK)
         code = set_config(conf, config, kind, err);
     if (code == FANMAP_OK && !is_producing(kind)) /* libraries that know it need no kicks */
