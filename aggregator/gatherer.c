@@ -77,16 +77,20 @@ void gatherer_free(gatherer_t *g)
 /* ---- the transaction ---- */
 
 /* A commit begins twice as long before it is due as slow ones take, so that its records are visible when it is, and most of what
- * waited behind the one before, too; but no earlier than at half time, as a transaction has its price. While records come without
- * a pause, what the last one took is not added to the wait for the next. */
+ * waited behind the one before, too. At least a quarter of the time before, as what will disturb a commit is not known from those
+ * that went well, and at most half, as a transaction has its price. While records come without a pause, what the last one took is
+ * not added to the wait for the next. */
 static void begin(gatherer_t *g)
 {
     if (g->commit_ms != INT64_MAX)
         return;
-    int64_t every_ms = g->config.commit_every_ms;
-    every_ms -= 2 * g->took_ms < every_ms / 2 ? 2 * g->took_ms : every_ms / 2;
-    int64_t next_ms = g->asked_ms + every_ms;
-    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + every_ms;
+    int64_t every_ms = g->config.commit_every_ms, early_ms = 2 * g->took_ms;
+    if (early_ms < every_ms / 4)
+        early_ms = every_ms / 4;
+    if (early_ms > every_ms / 2)
+        early_ms = every_ms / 2;
+    int64_t next_ms = g->asked_ms + every_ms - early_ms;
+    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + every_ms - early_ms;
 }
 
 static void on_hand_out(void *arg, const gather_outcome_t *outcome)

@@ -227,7 +227,7 @@ void gatherer_start(world_t *x, size_t i)
     gatherer_node_t *node = &x->gatherers[i];
     memset(node, 0, sizeof *node);
     node->core = gatherer_new(&(gatherer_config_t){
-        .order = x->order, .lanes_n = (uint32_t)x->lanes_n, .commit_every_ms = 200, .records_max = 40});
+        .order = x->order, .lanes_n = (uint32_t)x->lanes_n, .commit_every_ms = 270, .records_max = 40});
     if (node->core == NULL)
         abort();
     node->has_heard = true;

@@ -21,7 +21,7 @@ static const struct {
 } rules[] = {
     {"commit", RULE_COMMIT, {0}},
     {"prev", RULE_PREV, {0}},
-    {"finishes", RULE_FINISHES, {0}},
+    {"finishes", RULE_FINISHES, {.has_rivals = true}},
     {"window", RULE_WINDOW, {0}},
     {"whole", RULE_WHOLE, {0}},
     {"gap", RULE_GAP, {.order = STREAM_BY_PARTITION}},
@@ -33,7 +33,7 @@ static const struct {
     {"ready", RULE_READY, {.order = STREAM_BY_PARTITION}},
     {"lost", RULE_LOST, {.order = STREAM_BY_PARTITION, .loses_log = true}},
     {"seen", RULE_SEEN, {0}},
-    {"overtaken", RULE_OVERTAKEN, {.order = STREAM_BY_KEY}},
+    {"overtaken", RULE_OVERTAKEN, {.order = STREAM_BY_KEY, .has_rivals = true}},
     {"remembered", RULE_REMEMBERED, {.order = STREAM_UNORDERED}},
     {"needed", RULE_NEEDED, {0}},
     {"forgot", RULE_FORGOT, {.order = STREAM_UNORDERED, .loses_log = true}},
@@ -90,7 +90,9 @@ static void draw(world_t *x, uint64_t seed, wanted_t wanted)
     x->items_max = chance(x, 300) ? 4 + roll(x, 8) : 1000; /* below all windows together, or above */
     if (wanted.has_rivals) {
         x->gatherers_n = GATHERERS_MAX;
+        x->nodes_n = NODES_MAX;
         x->faults_permille = 25;
+        x->fails_permille = 300;
     }
     draw_calls(x, wanted.has_calls);
     for (uint32_t l = 0; l < x->lanes_n; l++) {
