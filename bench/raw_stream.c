@@ -8,17 +8,12 @@
  *       are visible. BYTES 0: each is "[1,TIME]", and what comes out is TIME; else TIME and blanks, as it is. Prints one line: seconds
  *       from the first write to the last record visible, and the median and the 99th percentile of the milliseconds from a record's
  *       write to its outcome's sight. It lingers for 5 ms, as Kafka's own producers do, which counts.
- *   raw_stream topics BROKERS FROM TO PARTITIONS
- *   raw_stream sleep LOOPS TASKS
- *       LOOPS processes that do nothing but TASKS sleeps of 1 ms, one after the other, as the task of that row does, both without the
- *       slack of the kernel's timers: a sleep lasts longer than it is asked to all the same. Prints the seconds. */
+ *   raw_stream topics BROKERS FROM TO PARTITIONS */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -241,29 +236,12 @@ static void feed(char **args)
     printf("%.3f %.1f %.1f\n", (double)(r.last_ns - began) / 1e9, r.ms[r.records / 2], r.ms[r.records * 99 / 100]);
 }
 
-static void sleep_alone(int loops, long tasks)
-{
-    long long began = now_ns();
-    for (int i = 0; i < loops; i++)
-        if (fork() == 0) {
-            (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-            for (long k = 0; k < tasks; k++)
-                nanosleep(&(struct timespec){0, 1000000}, NULL);
-            _exit(0);
-        }
-    while (wait(NULL) > 0)
-        continue;
-    printf("%.3f\n", (double)(now_ns() - began) / 1e9);
-}
-
 int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "topics") == 0)
         raw_create_topics(argv[2], argv[3], argv[4], atoi(argv[5]));
     else if ((argc == 6 || argc == 7) && strcmp(argv[1], "loop") == 0)
         loop(argv[2], argv[3], argv[4], atol(argv[5]), argv[6]);
-    else if (argc == 4 && strcmp(argv[1], "sleep") == 0)
-        sleep_alone(atoi(argv[2]), atol(argv[3]));
     else if (argc == 9 && strcmp(argv[1], "feed") == 0)
         feed(argv + 2);
     else
