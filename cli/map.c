@@ -249,7 +249,7 @@ int run_map(arguments_t *arguments)
 {
     session_t s = {0};
     items_t input = {.taken = 0};
-    const char *task;
+    const char *task = NULL;
     bool is_dry = is_switch_set(arguments, "dry-run"), is_submit = is_switch_set(arguments, "detach") && !is_dry;
     if (is_submit && refuse_outcomes(arguments) != EXIT_ALL_WELL)
         return EXIT_USAGE;
