@@ -66,7 +66,7 @@ static const setting_t WRITING_FIXED[] = {
 };
 
 /* A request of a transaction is refused while the one before still ends, which takes milliseconds: a retry after the usual
- * 100 made every fiftieth transaction of a stream as much longer. */
+ * 100 made one transaction of a stream in a hundred as much longer. */
 static const setting_t WRITING[] = {{"retry.backoff.ms", "10"}};
 
 static const setting_t CONSUMING_FIXED[] = {
