@@ -145,7 +145,11 @@ class Keys(StreamCase):
             key, place = json.loads(record[2])
             self.assertEqual((record[1], place), (b"%d" % key, seen[key]))
             seen[key] += 1
-            if i == records // 4:  # every window was full by then
+            if i == records // 8:  # the log grows meanwhile, so that every window is full behind it
+                stream.signal(signal.SIGSTOP)
+                time.sleep(3)
+                stream.signal(signal.SIGCONT)
+            if i == records // 3:
                 began = worker.memory_peak_kib(), stream.memory_peak_kib()
         self.assertEqual(sum(seen), records)
         self.assertIsNone(reader.poll(1000))
