@@ -89,8 +89,8 @@ static void begin(gatherer_t *g)
         early_ms = every_ms / 4;
     if (early_ms > every_ms / 2)
         early_ms = every_ms / 2;
-    int64_t next_ms = g->asked_ms + every_ms - early_ms;
-    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + every_ms - early_ms;
+    int64_t wait_ms = every_ms - early_ms, next_ms = g->asked_ms + wait_ms;
+    g->commit_ms = next_ms > g->now_ms ? next_ms : g->now_ms + wait_ms;
 }
 
 static void on_hand_out(void *arg, const gather_outcome_t *outcome)

@@ -33,6 +33,10 @@ static const setting_t PRODUCING[] = {
     {"queue.buffering.max.kbytes", "2097151"},
 };
 
+/* A request of a transaction is refused while the one before still ends, which takes milliseconds: a retry after the usual
+ * 100 made one transaction of a stream in a hundred as much longer. */
+static const setting_t WRITING[] = {{"retry.backoff.ms", "10"}};
+
 static const setting_t CONSUMING[] = {
     /* What is fetched ahead a partition; see fetch_nudge.c. */
     {"queued.min.messages", "20000"},
@@ -64,10 +68,6 @@ static const setting_t WRITING_FIXED[] = {
     {"linger.ms", "50"},
     {"delivery.report.only.error", "true"}, /* else a transaction's answer is enough */
 };
-
-/* A request of a transaction is refused while the one before still ends, which takes milliseconds: a retry after the usual
- * 100 made one transaction of a stream in a hundred as much longer. */
-static const setting_t WRITING[] = {{"retry.backoff.ms", "10"}};
 
 static const setting_t CONSUMING_FIXED[] = {
     {"isolation.level", "read_committed"},                                 /* also of what groups have committed */

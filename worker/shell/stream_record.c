@@ -10,6 +10,7 @@
 
 enum { INPUT_KEPT_MAX = 1 << 20 };
 _Static_assert(sizeof(stream_record_t) <= PREFETCH_LINE, "what every record needs lies in one line");
+_Static_assert(_Alignof(stream_record_t) <= SPARES_ALIGNMENT, "a block holds a record");
 
 /* NULL, or why it is no input. */
 static const char *put_input(buf_t *in, stream_format_t format, const void *value, size_t len)

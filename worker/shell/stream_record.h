@@ -32,8 +32,8 @@ static inline const uint8_t *stream_record_in(const stream_record_t *record)
     return record->bytes + record->key_len + record->headers_len;
 }
 
-/* Copies what is needed of a record into a block of shell->stream_spares (spares_put when it is done with), with the task's input as the stream's format has it.
- * `ret_bad`: why it is no input, or NULL. NULL: out of memory. */
+/* Copies what is needed of a record into a block of shell->stream_spares (spares_put when it is done with), with the task's input
+ * as the stream's format has it. `ret_bad`: why it is no input, or NULL. NULL: out of memory. */
 stream_record_t *stream_record_new(worker_shell_t *shell, const bus_record_t *record, const char **ret_bad);
 
 #endif
