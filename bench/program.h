@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <time.h>
 
-static inline double now_s(void)
+static inline long long now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static inline double now_s(void)
+{
+    return (double)now_ns() / 1e9;
 }
 
 /* Says what failed under the program's name, and ends it. */

@@ -22,13 +22,6 @@
 
 enum { BATCH = 1024, POLL_MS = 5, CALL_MS = 30000 };
 
-static long long now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers, const char *const *settings)
 {
     char why[256];

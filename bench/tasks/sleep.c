@@ -5,19 +5,14 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { TASK_NS = 1000000 };
+#include "bench/program.h"
 
-static long now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000L + t.tv_nsec;
-}
+enum { TASK_NS = 1000000 };
 
 static int sleep_1ms(fanmap_attempt_t *a)
 {
-    static long late_ns; /* all before, together */
-    long began_ns = now_ns(), asked_ns = TASK_NS - late_ns > TASK_NS / 2 ? TASK_NS - late_ns : TASK_NS / 2;
+    static long long late_ns; /* all before, together */
+    long long began_ns = now_ns(), asked_ns = TASK_NS - late_ns > TASK_NS / 2 ? TASK_NS - late_ns : TASK_NS / 2;
     if (a->in_len < 3 || ((const unsigned char *)a->in)[0] != 0x92)
         return a->fail(a, 1, "type", "not [1, value]");
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* it is 50 us */
