@@ -40,21 +40,11 @@ static void on_outcome(void *arg, fanmap_job_t *job, const fanmap_outcome_t *out
 static void on_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err)
 {
     life_t *life = arg;
-    if (life->is_closed || job != life->job)
+    if (life->is_closed || (job != life->job && job != life->upstream))
         fail("an end after the close", NULL);
     if (result != FANMAP_END)
         fail("an end that is none", err);
-    life->has_ended = true;
-}
-
-/* An end that nobody takes keeps the descriptor readable: the turns until the reader's end would be as many as fit. */
-static void on_source_end(void *arg, fanmap_job_t *job, int result, const fanmap_error_t *err)
-{
-    life_t *life = arg;
-    if (life->is_closed || job != life->upstream)
-        fail("a source's end after the close", NULL);
-    if (result != FANMAP_END)
-        fail("a source's end that is none", err);
+    life->has_ended |= job == life->job;
 }
 
 static void push(life_t *life, fanmap_job_t *job)
@@ -86,8 +76,8 @@ static void begin(fanmap_t *f, life_t *life, char **argv)
     if (r != FANMAP_OK)
         fail("begin", &err);
     fanmap_on(life->job, on_outcome, on_end, on_writable, life);
-    if (is_pipe)
-        fanmap_on(life->upstream, NULL, on_source_end, job ? NULL : on_writable, life);
+    if (is_pipe) /* an end that nobody takes keeps the descriptor readable: the turns would be as many as fit */
+        fanmap_on(life->upstream, NULL, on_end, job ? NULL : on_writable, life);
     if (!is_gather && !job)
         push(life, is_pipe ? life->upstream : life->job);
 }
